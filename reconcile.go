@@ -15,6 +15,7 @@ import (
 
 	"github.com/go-adsync/adsync/internal/claims"
 	"github.com/go-adsync/adsync/internal/keyfold"
+	"github.com/go-adsync/adsync/internal/plantext"
 	"github.com/go-adsync/adsync/internal/userindex"
 )
 
@@ -346,8 +347,163 @@ func (c *Change) validAdoption() bool {
 	return c.Reason == ReasonAdopted && c.Before.ObjectID.IsZero() && linked == *c.After
 }
 
-// WriteTo prints the plan for people.
-func (p *Plan) WriteTo(w io.Writer) (int64, error) { return 0, errors.New("adsync: not built yet") }
+// WriteTo prints the plan for people: what changes with the old and the new value
+// side by side, what is held back and why, and the totals. It is in colour only
+// where w is a terminal and NO_COLOR is not set.
+func (p *Plan) WriteTo(w io.Writer) (int64, error) {
+	s := p.Stats
+	head := []string{fmt.Sprintf("%d of %d users are managed, %d are chosen, %d were found in the directory.", s.Managed, s.Users, s.Chosen, s.Entries)}
+	for _, warning := range p.Warnings {
+		head = append(head, "Warning: "+warning)
+	}
+	items := make([]plantext.Item, 0, len(p.Changes))
+	for i := range p.Changes {
+		items = append(items, p.Changes[i].item())
+	}
+	return plantext.Write(w, head, items, []string{p.totals()})
+}
+
+// item is the change in print.
+func (c *Change) item() plantext.Item {
+	item := plantext.Item{Mark: marks[c.Op], ID: c.UserID, Text: reasonTexts[c.Op][c.Reason]}
+	if item.Text == "" {
+		item.Text = string(c.Op) + ": " + c.Reason
+	}
+	if c.Detail != "" {
+		item.Text += " (" + c.Detail + ")"
+	}
+	switch {
+	case c.Before != nil:
+		item.Name = c.Before.Username
+	case c.After != nil:
+		item.Name = c.After.Username
+	default:
+		item.Name = c.ObjectID.String()
+	}
+	item.Details = append(c.valueDetails(), c.conflictDetails()...)
+	return item
+}
+
+func (c *Change) valueDetails() []plantext.Detail {
+	var list []plantext.Detail
+	switch c.Op {
+	case OpUpdate:
+		for _, f := range c.Fields {
+			list = append(list, plantext.Detail{
+				Label: string(f), Old: printValue(c.Before.text(f)), New: printValue(c.After.text(f)), Arrow: true,
+			})
+		}
+	case OpCreate:
+		for _, f := range details {
+			if value := c.After.text(f); value != "" {
+				list = append(list, plantext.Detail{Label: string(f), New: value})
+			}
+		}
+	}
+	return list
+}
+
+// printValue makes an empty value visible.
+func printValue(s string) string {
+	if s == "" {
+		return "(empty)"
+	}
+	return s
+}
+
+// text is the value of a field as people read it.
+func (u *User) text(f Field) string {
+	switch f {
+	case FieldStatus:
+		if u.Status == "" {
+			return string(StatusActive)
+		}
+		return string(u.Status)
+	case FieldObjectID:
+		if u.ObjectID.IsZero() {
+			return ""
+		}
+		return u.ObjectID.String()
+	case FieldSource:
+		return u.Source
+	}
+	return *u.detail(f)
+}
+
+func (c *Change) conflictDetails() []plantext.Detail {
+	var list []plantext.Detail
+	for _, conflict := range c.Conflicts {
+		text := conflict.Value
+		switch {
+		case len(conflict.With) > 0:
+			text += ", also of " + strings.Join(conflict.With, ", ")
+		case c.Reason == ReasonListedTwice:
+			text += ", listed twice with different details"
+		}
+		list = append(list, plantext.Detail{Label: string(conflict.Field), New: text})
+	}
+	return list
+}
+
+var marks = map[Op]byte{OpUpdate: '~', OpDelete: '-', OpCreate: '+', OpDuplicate: '!', OpInvalid: '!', OpNotice: 'i'}
+
+var reasonTexts = map[Op]map[string]string{
+	OpUpdate: {
+		ReasonChanged:     "update: changed in the directory",
+		ReasonReactivated: "reactivate: present and enabled again",
+		ReasonAdopted:     "link to its directory account",
+		ReasonParked:      "make way for a moment: users trade names in a circle",
+		ReasonDeleted:     "deactivate: deleted in the directory",
+		ReasonDisabled:    "deactivate: disabled in the directory",
+		ReasonOutOfScope:  "deactivate: outside the base or filter",
+		ReasonUnproven:    "deactivate: not found, though no deletion is proven",
+	},
+	OpDelete: {
+		ReasonDeleted:    "delete: deleted in the directory",
+		ReasonDisabled:   "delete: disabled in the directory",
+		ReasonOutOfScope: "delete: outside the base or filter",
+		ReasonUnproven:   "delete: not found, though no deletion is proven",
+	},
+	OpCreate: {ReasonNew: "create: new in the directory"},
+	OpDuplicate: {
+		ReasonTaken:       "duplicate: another user keeps it",
+		ReasonContested:   "duplicate: others ask for it too",
+		ReasonWaiting:     "duplicate: waits for users who are held up themselves",
+		ReasonLinkedTwice: "duplicate: several users are linked to one account",
+		ReasonListedTwice: "duplicate: the directory contradicts itself",
+	},
+	OpInvalid: {
+		ReasonNoUsername: "invalid: it would have no username",
+		ReasonRefused:    "invalid: refused by the host's rule",
+	},
+	OpNotice: {
+		ReasonDeleted:    "kept: deleted in the directory",
+		ReasonDisabled:   "kept: disabled in the directory",
+		ReasonOutOfScope: "kept: outside the base or filter",
+		ReasonUnproven:   "kept: not found, but no deletion is proven",
+		ReasonProtected:  "kept: protected",
+		ReasonLinked:     "not imported: a user is linked to it already",
+		ReasonAmbiguous:  "not linked: something speaks against it",
+	},
+}
+
+// totals counts the distinct users of each operation.
+func (p *Plan) totals() string {
+	counted := map[Op]map[string]bool{}
+	for i := range p.Changes {
+		c := &p.Changes[i]
+		if c.Interim {
+			continue
+		}
+		if counted[c.Op] == nil {
+			counted[c.Op] = map[string]bool{}
+		}
+		counted[c.Op][cmp.Or(c.UserID, c.ObjectID.String())] = true
+	}
+	total := func(op Op) int { return len(counted[op]) }
+	return fmt.Sprintf("%d to update, %d to delete, %d to create; %d duplicate, %d invalid, %d with a notice; %d unchanged.",
+		total(OpUpdate), total(OpDelete), total(OpCreate), total(OpDuplicate), total(OpInvalid), total(OpNotice), p.Stats.Unchanged)
+}
 
 // Reaction is what a sync does with a user whose entry is gone or disabled.
 type Reaction string
