@@ -35,7 +35,7 @@ func entry(n byte, username, email string) adsync.Entry {
 	return adsync.Entry{ObjectID: id(n), Profile: profile(username, email)}
 }
 
-func reconcile(t *testing.T, entries []adsync.Entry, users []adsync.User, rules adsync.Rules) *adsync.Plan {
+func mustReconcile(t *testing.T, entries []adsync.Entry, users []adsync.User, rules adsync.Rules) *adsync.Plan {
 	t.Helper()
 	plan, err := adsync.Reconcile(entries, users, rules)
 	require.NoError(t, err)
@@ -127,11 +127,11 @@ func golden(t *testing.T, name string, got []byte) {
 func planOf(t *testing.T, world func() ([]adsync.Entry, []adsync.User, adsync.Rules)) *adsync.Plan {
 	t.Helper()
 	entries, users, rules := world()
-	return reconcile(t, entries, users, rules)
+	return mustReconcile(t, entries, users, rules)
 }
 
 func TestEmptyPlanIsALiteral(t *testing.T) {
-	plan := reconcile(t, nil, nil, adsync.Rules{Source: "corp"})
+	plan := mustReconcile(t, nil, nil, adsync.Rules{Source: "corp"})
 	plan.Warnings = nil
 	out, err := json.Marshal(plan)
 	require.NoError(t, err)
@@ -140,9 +140,9 @@ func TestEmptyPlanIsALiteral(t *testing.T) {
 
 func TestNobodyManagedIsAWarning(t *testing.T) {
 	local := []adsync.User{{ID: "1", Profile: profile("local", "")}}
-	assert.NotEmpty(t, reconcile(t, nil, local, adsync.Rules{}).Warnings)
-	assert.Empty(t, reconcile(t, nil, local, adsync.Rules{Import: true}).Warnings)
-	assert.Empty(t, reconcile(t, nil, []adsync.User{user("1", 1, "a", "")}, adsync.Rules{}).Warnings)
+	assert.NotEmpty(t, mustReconcile(t, nil, local, adsync.Rules{}).Warnings)
+	assert.Empty(t, mustReconcile(t, nil, local, adsync.Rules{Import: true}).Warnings)
+	assert.Empty(t, mustReconcile(t, nil, []adsync.User{user("1", 1, "a", "")}, adsync.Rules{}).Warnings)
 }
 
 func TestGuard(t *testing.T) {
@@ -251,7 +251,7 @@ func TestRivalsNamedAreLimited(t *testing.T) {
 		users = append(users, user(string([]byte{'u', 'a' + n/26, 'a' + n%26}), n+1, "name"+string(rune('a'+n)), ""))
 		entries = append(entries, adsync.Entry{ObjectID: id(n + 1), Profile: adsync.Profile{Username: users[i].Username, Email: "desk@x"}})
 	}
-	plan := reconcile(t, entries, users, adsync.Rules{})
+	plan := mustReconcile(t, entries, users, adsync.Rules{})
 	require.Len(t, plan.Changes, 150)
 	assert.Len(t, plan.Changes[0].Conflicts[0].With, 100)
 	assert.Contains(t, plan.Changes[0].Detail, "100 of 149")
@@ -259,7 +259,7 @@ func TestRivalsNamedAreLimited(t *testing.T) {
 
 func TestMapsErrorIsTold(t *testing.T) {
 	rules := adsync.Rules{Map: func(adsync.Entry) (adsync.Profile, error) { return adsync.Profile{}, errors.New("no such branch") }}
-	plan := reconcile(t, []adsync.Entry{entry(1, "b", "")}, []adsync.User{user("1", 1, "a", "")}, rules)
+	plan := mustReconcile(t, []adsync.Entry{entry(1, "b", "")}, []adsync.User{user("1", 1, "a", "")}, rules)
 	require.Len(t, plan.Changes, 1)
 	assert.Equal(t, adsync.OpInvalid, plan.Changes[0].Op)
 	assert.Equal(t, adsync.ReasonRefused, plan.Changes[0].Reason)
