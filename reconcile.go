@@ -865,6 +865,15 @@ func (h *host) group(first int) []int {
 	return group
 }
 
+// firstOf returns the first row of the managed row's link.
+func (h *host) firstOf(row int) int {
+	if h.kinds[row]&rowTwin == 0 {
+		return row
+	}
+	first, _ := h.links.First(h.rows.ObjectID(row))
+	return first
+}
+
 // choosesGroup reports whether the plan is about one of the rows of the group.
 func (h *host) choosesGroup(first int) bool {
 	if h.kinds[first]&rowChosen != 0 {
@@ -1059,10 +1068,7 @@ func (v *view) decide() []decision {
 		if kind&rowChosen == 0 {
 			continue
 		}
-		first := row
-		if kind&rowTwin != 0 {
-			first, _ = v.links.First(v.rows.ObjectID(row))
-		}
+		first := v.firstOf(row)
 		twins := len(v.links.Twins(first)) > 0
 		if v.found[first] == asHeld && kind&rowDeactivated == 0 && !twins {
 			continue
@@ -1119,14 +1125,17 @@ func (v *view) decideDetails(d *decision) {
 	d.after.Profile = profile
 }
 
-// invalid says why the profile cannot be written over the user's, or nothing.
+// invalid says why the profile cannot be written over the user's, or nothing. A
+// user to be created has no ID.
 func (s *scope) invalid(u *User, p Profile, refused error) (reason, detail string) {
 	switch {
 	case refused != nil:
 		return ReasonRefused, validText(refused.Error())
-	case s.key(p.Username) == "" && p.Username != u.Username:
+	case s.key(p.Username) != "":
+		return "", ""
+	case u.ID == "", p.Username != u.Username:
 		return ReasonNoUsername, ""
-	case s.key(p.Username) == "" && slices.Contains(s.fields(), FieldUsername) && !slices.Contains(s.KeepOnEmpty, FieldUsername):
+	case slices.Contains(s.fields(), FieldUsername) && !slices.Contains(s.KeepOnEmpty, FieldUsername):
 		return ReasonNoUsername, ""
 	}
 	return "", ""
@@ -1295,7 +1304,7 @@ func (p *planner) gather(decisions []decision, newcomers []claimant) error {
 	for space := range keySpaces {
 		for _, row := range p.keys[space].Shared(asked[space]) {
 			if _, ok := byRow[int(row)]; !ok {
-				byRow[int(row)] = nil
+				byRow[int(row)] = p.undecided(int(row))
 			}
 		}
 	}
@@ -1313,6 +1322,16 @@ func (p *planner) gather(decisions []decision, newcomers []claimant) error {
 	}
 	p.claimants = append(p.claimants, newcomers...)
 	return nil
+}
+
+// undecided is the decision to leave a row as it is: a chosen user may be a
+// candidate for what it holds. Others have none.
+func (p *planner) undecided(row int) *decision {
+	if p.kinds[row]&rowChosen == 0 {
+		return nil
+	}
+	d := p.decideRow(row, p.firstOf(row))
+	return &d
 }
 
 // cloneUser gives the user texts of its own.
@@ -1365,16 +1384,13 @@ func (p *planner) solve() {
 	p.solution = claims.Solve(list, int(next))
 }
 
-// role is what the claimant may do. A chosen user without a decision is as the
-// directory has it: a candidate for what it holds.
+// role is what the claimant may do.
 func (p *planner) role(i int) claims.Role {
 	switch c := &p.claimants[i]; {
 	case c.newcomer != nil:
 		return claims.Newcomer
 	case c.decision != nil:
 		return c.decision.role
-	case p.chooses(&c.user):
-		return claims.Candidate
 	}
 	return claims.Fixed
 }
