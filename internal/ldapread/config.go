@@ -56,7 +56,8 @@ type Account struct {
 	Disabled bool
 	State    State
 
-	tombstone bool // isDeleted is TRUE
+	tombstone    bool // isDeleted is TRUE
+	showsControl bool // userAccountControl can be read
 }
 
 // Server is one controller.

@@ -2,7 +2,7 @@ package ldapread
 
 import (
 	"context"
-	"fmt"
+	"errors"
 	"slices"
 	"strings"
 
@@ -123,7 +123,7 @@ func (s *session) lookUpBatch(ctx context.Context, batch []adattr.GUID, l lookUp
 	q := query{base: l.base, filter: "(&" + l.filter + anyOf(batch) + ")", tombstones: l.state == Deleted, pageSize: s.cfg.PageSize}
 	err = s.list(ctx, q, func(a *Account) error {
 		if _, asked := found[a.GUID]; !asked {
-			return fmt.Errorf("adsync: %s: the server sent an account that was not asked for; is it a domain controller?", s.server.Address())
+			return s.complain(doing, errUnasked)
 		}
 		if l.state == Deleted && !a.tombstone {
 			return nil // proves nothing
@@ -134,6 +134,8 @@ func (s *session) lookUpBatch(ctx context.Context, batch []adattr.GUID, l lookUp
 	})
 	return found, err
 }
+
+var errUnasked = errors.New("the server sent an account that was not asked for; is it a domain controller?")
 
 // anyOf is a filter for accounts by their objectGUID, in the bytes of the wire.
 func anyOf(ids []adattr.GUID) string {

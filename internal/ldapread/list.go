@@ -21,13 +21,16 @@ const (
 	controlShowRecycled = "1.2.840.113556.1.4.2064"
 )
 
-// query is a search of a whole subtree.
+// query is a search of a whole subtree for accounts.
 type query struct {
 	base       string
 	filter     string
 	tombstones bool // also what was deleted
 	pageSize   uint32
 }
+
+// doing is for errors.
+const doing = "reading accounts"
 
 // errStop is how a consumer ends a listing early.
 var errStop = errors.New("stop")
@@ -43,15 +46,15 @@ func (s *session) list(ctx context.Context, q query, each func(*Account) error) 
 			return each(a)
 		})
 		if err != nil {
-			s.broken = true // the server may still hold the rest of the listing
+			s.spent = true // the server may still hold the rest of the listing
 			return err
 		}
 		if len(next) == 0 {
 			return nil
 		}
 		if err := loop.turn(); err != nil {
-			s.broken = true
-			return fmt.Errorf("adsync: %s: listing accounts: %w", s.server.Address(), err)
+			s.spent = true
+			return s.complain(doing, err)
 		}
 		cookie = next
 	}
@@ -61,24 +64,18 @@ func (s *session) list(ctx context.Context, q query, each func(*Account) error) 
 // cookie of the next page, which is empty after the last. This is the one place
 // where accounts come off the wire.
 func (s *session) page(ctx context.Context, q query, cookie []byte, each func(*Account) error) (next []byte, err error) {
-	const doing = "reading accounts"
-	var result *ldap.SearchResult
-	err = s.request(ctx, doing, func() (err error) {
-		result, err = s.conn.Search(s.searchRequest(q, cookie))
-		return err
-	})
+	result, err := s.search(ctx, doing, s.searchRequest(q, cookie))
 	if err != nil {
 		return nil, err
 	}
 	paging, ok := ldap.FindControl(result.Controls, ldap.ControlTypePaging).(*ldap.ControlPaging)
 	if !ok {
-		return nil, fmt.Errorf("adsync: %s: %s: the server does not say whether there is more; it must support paged results (control %s)",
-			s.server.Address(), doing, ldap.ControlTypePaging)
+		return nil, s.complain(doing, errUnpaged)
 	}
 	for i, e := range result.Entries {
 		a, err := s.cfg.decode(e)
 		if err != nil {
-			return nil, fmt.Errorf("adsync: %s: %s: %w", s.server.Address(), doing, err)
+			return nil, s.complain(doing, err)
 		}
 		if err := each(&a); err != nil {
 			return nil, err
@@ -88,25 +85,33 @@ func (s *session) page(ctx context.Context, q query, cookie []byte, each func(*A
 	return paging.Cookie, nil
 }
 
+var errUnpaged = errors.New("the server does not say whether there is more; it must support paged results (control " + ldap.ControlTypePaging + ")")
+
 // searchRequest is made anew for each page: go-ldap changes what it is given.
 func (s *session) searchRequest(q query, cookie []byte) *ldap.SearchRequest {
-	paging := ldap.NewControlPaging(q.pageSize)
+	attributes := append([]string{"objectGUID", "userAccountControl"}, s.cfg.Attributes[:]...)
+	if q.tombstones {
+		attributes = append(attributes, "isDeleted")
+	}
+	return ldap.NewSearchRequest(q.base, ldap.ScopeWholeSubtree, ldap.NeverDerefAliases, 0, 0, false,
+		q.filter, attributes, s.controls(q.pageSize, cookie, q.tombstones))
+}
+
+// controls are those for one page that the server knows.
+func (s *session) controls(pageSize uint32, cookie []byte, tombstones bool) []ldap.Control {
+	paging := ldap.NewControlPaging(pageSize)
 	paging.SetCookie(cookie)
 	controls := []ldap.Control{paging}
-	add := func(control string) {
+	wanted := []string{controlDomainScope}
+	if tombstones {
+		wanted = append(wanted, controlShowDeleted, controlShowRecycled)
+	}
+	for _, control := range wanted {
 		if s.root.supports(control) {
 			controls = append(controls, ldap.NewControlString(control, false, ""))
 		}
 	}
-	add(controlDomainScope)
-	attributes := append([]string{"objectGUID", "userAccountControl"}, s.cfg.Attributes[:]...)
-	if q.tombstones {
-		add(controlShowDeleted)
-		add(controlShowRecycled)
-		attributes = append(attributes, "isDeleted")
-	}
-	return ldap.NewSearchRequest(q.base, ldap.ScopeWholeSubtree, ldap.NeverDerefAliases, 0, 0, false,
-		q.filter, attributes, controls)
+	return controls
 }
 
 var errNoGUID = errors.New("an account came without its objectGUID; let the service account read that attribute, or narrow the Filter to accounts that it may read")
@@ -129,7 +134,7 @@ func (c *Config) decode(e *ldap.Entry) (Account, error) {
 			}
 			a.GUID, hasGUID = guid, true
 		case strings.EqualFold(attribute.Name, "userAccountControl"):
-			a.Disabled = adattr.IsDisabled(string(value))
+			a.Disabled, a.showsControl = adattr.IsDisabled(string(value)), true
 		case strings.EqualFold(attribute.Name, "isDeleted"):
 			a.tombstone = strings.EqualFold(string(value), "TRUE")
 		}
@@ -150,18 +155,20 @@ func (c *Config) fill(a *Account, name string, value []byte) {
 	}
 }
 
-// loopGuard notices a server that pages without an end. Cookies cannot tell:
-// some servers send the same one with every page.
+// loopGuard notices a server that sends a page again, or pages without an end.
+// Cookies cannot tell: some servers send the same one with every page.
 //
-// A listing never has the same page twice. Each page is compared with one that
-// is kept, and after 1, 2, 4, 8… pages that one is replaced by the newest: so a
-// circle of any length is found, and nothing else is remembered (Brent's way).
+// A listing never has the same page twice. Each page is compared with the one
+// before it, and with one that is kept: after 1, 2, 4, 8… pages the newest takes
+// its place, so that a circle of any length is found (Brent's way) and nothing
+// else is remembered.
 type loopGuard struct {
 	hash      maphash.Hash
-	count     int    // accounts in this page
-	empty     int    // pages in a row without an account
-	kept      uint64 // the page that others are compared with
-	age, span int    // pages since kept, and how many to go
+	count     int // accounts in this page
+	empty     int // pages in a row without an account
+	last      uint64
+	kept      uint64
+	age, span int // pages since kept, and how many to go
 }
 
 // maxEmptyPages in a row are let through: a controller sends one when its time
@@ -190,9 +197,10 @@ func (g *loopGuard) turn() error {
 		return nil
 	}
 	g.empty = 0
-	if g.span > 0 && page == g.kept {
+	if g.span > 0 && (page == g.kept || page == g.last) {
 		return errLoop
 	}
+	g.last = page
 	if g.age++; g.age >= g.span {
 		g.kept, g.age, g.span = page, 0, max(1, 2*g.span)
 	}

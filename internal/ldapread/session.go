@@ -19,7 +19,7 @@ type session struct {
 	wire   *wire
 	conn   *ldap.Conn
 	root   rootDSE
-	broken bool // something failed: not to be used again
+	spent  bool // something failed, or was left half read: not to be used again
 }
 
 // rootDSE is what a server tells of itself.
@@ -100,7 +100,7 @@ func (s *session) request(ctx context.Context, doing string, exchange func() err
 	if ctx.Err() != nil {
 		return s.explain(ctx, doing, ctx.Err())
 	}
-	s.broken = true // until it went well, also when the exchange panics
+	s.spent = true // until it went well, also when the exchange panics
 	if err := s.wire.begin(s.cfg.Timeout); err != nil {
 		return s.explain(ctx, doing, err)
 	}
@@ -110,22 +110,19 @@ func (s *session) request(ctx context.Context, doing string, exchange func() err
 		return s.explain(ctx, doing, err)
 	}
 	s.wire.end()
-	s.broken = false
+	s.spent = false
 	return nil
 }
 
 func (s *session) readRoot(ctx context.Context) error {
-	var result *ldap.SearchResult
-	err := s.request(ctx, "reading the rootDSE", func() (err error) {
-		result, err = s.conn.Search(ldap.NewSearchRequest("", ldap.ScopeBaseObject, ldap.NeverDerefAliases, 0, 0, false,
-			"(objectClass=*)", []string{"dnsHostName", "defaultNamingContext", "namingContexts", "supportedControl"}, nil))
-		return err
-	})
+	const doing = "reading the rootDSE"
+	result, err := s.search(ctx, doing, ldap.NewSearchRequest("", ldap.ScopeBaseObject, ldap.NeverDerefAliases, 0, 0, false,
+		"(objectClass=*)", []string{"dnsHostName", "defaultNamingContext", "namingContexts", "supportedControl"}, nil))
 	if err != nil {
 		return err
 	}
 	if len(result.Entries) != 1 {
-		return fmt.Errorf("adsync: %s: the server shows no rootDSE; is it a domain controller?", s.server.Address())
+		return s.complain(doing, errors.New("there is none to be seen; is this a domain controller?"))
 	}
 	e := result.Entries[0]
 	s.root = rootDSE{
@@ -137,20 +134,33 @@ func (s *session) readRoot(ctx context.Context) error {
 	return nil
 }
 
+func (s *session) search(ctx context.Context, doing string, request *ldap.SearchRequest) (result *ldap.SearchResult, err error) {
+	err = s.request(ctx, doing, func() (err error) {
+		result, err = s.conn.Search(request)
+		return err
+	})
+	return result, err
+}
+
+// complain is the error of an answer that came, but is not good enough.
+func (s *session) complain(doing string, reason error) error {
+	return fmt.Errorf("adsync: %s: %s: %w", s.server.Address(), doing, reason)
+}
+
 // base is where the search for accounts in scope starts.
 func (s *session) base() (string, error) {
 	if s.cfg.BaseDN != "" {
 		return s.cfg.BaseDN, nil
 	}
 	if s.root.base == "" {
-		return "", fmt.Errorf("adsync: %s: the server has no defaultNamingContext; set BaseDN", s.server.Address())
+		return "", s.complain("choosing the base", errors.New("the server has no defaultNamingContext; set BaseDN"))
 	}
 	return s.root.base, nil
 }
 
 // close closes the connection and waits for its goroutines.
 func (s *session) close() {
-	if s.broken {
+	if s.spent {
 		_ = s.wire.socket.Close() // a TLS goodbye could wait for a peer that is not listening
 	}
 	s.conn.SetTimeout(s.cfg.Timeout) // Close would else wait without an end if a BindFunc left something running
