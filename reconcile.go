@@ -733,8 +733,6 @@ func Adopt(entries []Entry, users []User, rules Rules) (*Plan, error) {
 // adoptable reports whether the entry still is the one to link the user to.
 func (r Rules) adoptable(u *User, e *Entry) bool { return false }
 
-func compareIDs(a, b ObjectID) int { return bytes.Compare(a[:], b[:]) }
-
 // scope is the rules together with whom they are about in one run.
 type scope struct {
 	Rules
