@@ -957,6 +957,7 @@ func (v *view) addLinked(first int, e *Entry) {
 	known := v.entryOf(first)
 	if !sameEntry(&known, e) {
 		v.torn[first] = v.torn[first] || known.State == StatePresent || e.State == StatePresent
+		v.found[first] = uint32(v.keepEntry(e)) + firstKept // so that the row gets a decision
 	} else if e.DN < known.DN && v.found[first] != asHeld { // whichever came first, the plan is the same
 		v.found[first] = v.keep(first, e)
 	}
