@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -345,7 +346,8 @@ func (c *Change) parksOnly() bool {
 func (c *Change) validAdoption() bool {
 	linked := *c.Before
 	linked.ObjectID, linked.Source = c.After.ObjectID, c.After.Source
-	return c.Reason == ReasonAdopted && c.Before.ObjectID.IsZero() && linked == *c.After
+	local := c.Before.ObjectID.IsZero() && (c.Before.Source == "" || c.Before.Source == c.After.Source)
+	return c.Reason == ReasonAdopted && local && linked == *c.After
 }
 
 // WriteTo prints the plan for people: what changes with the old and the new value
@@ -650,6 +652,15 @@ func (r Rules) status(u *User, e *Entry) (Status, string) {
 
 func (u *User) active() bool { return u.Status == "" || u.Status == StatusActive }
 
+// mapped is the entry's profile as the host wants it. The error is of Rules.Map.
+func (r Rules) mapped(e *Entry) (Profile, error) {
+	if r.Map == nil {
+		return e.Profile, nil
+	}
+	p, err := r.Map(*e)
+	return validProfile(p), err
+}
+
 // appendKey appends the form in which keys are compared.
 func (r Rules) appendKey(dst []byte, s string) []byte {
 	if r.Fold != nil {
@@ -709,15 +720,6 @@ func Reconcile(entries []Entry, users []User, rules Rules) (*Plan, error) {
 	return view.plan()
 }
 
-// Adopt plans the linking of users that the host imported before it kept
-// objectGUIDs.
-func Adopt(entries []Entry, users []User, rules Rules) (*Plan, error) {
-	return nil, errors.New("adsync: Adopt is not built yet")
-}
-
-// adoptable reports whether the entry still is the one to link the user to.
-func (r Rules) adoptable(u *User, e *Entry) bool { return false }
-
 // scope is the rules together with whom they are about in one run.
 type scope struct {
 	Rules
@@ -746,13 +748,9 @@ func (s *scope) chooses(u *User) bool { return s.manages(u) && (s.only == nil ||
 
 // profile is what the user would be left with. The error is of Rules.Map.
 func (s *scope) profile(u *User, e *Entry) (Profile, error) {
-	wanted := e.Profile
-	if s.Map != nil {
-		mapped, err := s.Map(*e)
-		if err != nil {
-			return Profile{}, err
-		}
-		wanted = validProfile(mapped)
+	wanted, err := s.mapped(e)
+	if err != nil {
+		return Profile{}, err
 	}
 	left := u.Profile
 	for _, f := range s.synced {
@@ -948,13 +946,8 @@ func newView(h *host) *view {
 // add takes in one entry. An entry that says what the row holds already leaves
 // nothing behind but a mark.
 func (v *view) add(e *Entry) error {
-	if e.ObjectID.IsZero() {
-		return errors.New("adsync: the directory listed an account without an ObjectID; map the attribute that holds its objectGUID, and let the service account read it")
-	}
-	switch e.State {
-	case "", StatePresent, StateOutOfScope, StateDeleted, StateUnproven:
-	default:
-		return fmt.Errorf("adsync: the directory says that account %s is %q; use one of the State constants", e.ObjectID, e.State)
+	if err := checkEntry(e); err != nil {
+		return err
 	}
 	clean := cleanEntry(e)
 	first, linked := v.links.First(e.ObjectID)
@@ -963,6 +956,19 @@ func (v *view) add(e *Entry) error {
 		v.addLinked(first, &clean)
 	case !linked && v.wants(e.ObjectID):
 		v.addNewcomer(&clean)
+	}
+	return nil
+}
+
+// checkEntry refuses what no directory account can be.
+func checkEntry(e *Entry) error {
+	if e.ObjectID.IsZero() {
+		return errors.New("adsync: the directory listed an account without an ObjectID; map the attribute that holds its objectGUID, and let the service account read it")
+	}
+	switch e.State {
+	case "", StatePresent, StateOutOfScope, StateDeleted, StateUnproven:
+	default:
+		return fmt.Errorf("adsync: the directory says that account %s is %q; use one of the State constants", e.ObjectID, e.State)
 	}
 	return nil
 }
@@ -1602,4 +1608,220 @@ func (p *planner) present() int {
 		}
 	}
 	return n
+}
+
+// Adopt plans the linking of users that the host imported before it kept
+// objectGUIDs: Updates that set ObjectID and Source and nothing else. It is as
+// pure as [Reconcile], and its plan is reviewed and applied like any other.
+//
+// A user without an ObjectID, and without the Source of another directory, is
+// linked to a Present entry that no user is linked to, when all the details of
+// Rules.AdoptBy (default: username and email) match, compared like keys and after
+// Rules.Map; when no other user and no other entry comes into question; and, where
+// AdoptBy names only one of the two, when neither the other nor the last name
+// speaks against it. A protected or blocked user is linked only when Rules.Only
+// names it. All other pairs that share a username or email are Notices
+// ([ReasonAmbiguous]) whose Detail says what speaks against them.
+func Adopt(entries []Entry, users []User, rules Rules) (*Plan, error) {
+	if err := rules.Check(); err != nil {
+		return nil, err
+	}
+	a := adopter{
+		scope:    scopeOf(rules),
+		linked:   map[ObjectID]string{},
+		unlinked: map[ObjectID]*candidateEntry{},
+		holders:  [claims.Spaces]map[string][]*User{{}, {}},
+		offers:   [claims.Spaces]map[string][]*candidateEntry{{}, {}},
+		plan:     &Plan{Version: PlanVersion, Source: validText(rules.Source), Changes: []Change{}},
+	}
+	a.takeUsers(rowsOf(users))
+	if err := a.takeEntries(entries); err != nil {
+		return nil, err
+	}
+	a.pair()
+	return a.plan, nil
+}
+
+// adopter looks for pairs of a user and an entry.
+type adopter struct {
+	scope
+	users    []*User             // that may be linked, sorted by ID
+	linked   map[ObjectID]string // the user of an entry that has one
+	unlinked map[ObjectID]*candidateEntry
+	holders  [claims.Spaces]map[string][]*User // all users, by key
+	offers   [claims.Spaces]map[string][]*candidateEntry
+	plan     *Plan
+}
+
+// candidateEntry is an entry that a user may be linked to.
+type candidateEntry struct {
+	Entry
+	profile Profile // after Rules.Map
+	torn    bool    // listed with different details
+}
+
+func (a *adopter) takeUsers(rows sliceRows) {
+	a.plan.Stats.Users = len(rows)
+	for i := range rows {
+		u := &rows[i]
+		if a.manages(u) {
+			a.plan.Stats.Managed++
+		}
+		if !u.ObjectID.IsZero() {
+			a.linked[u.ObjectID] = max(a.linked[u.ObjectID], u.ID) // any, but the same in any order
+		} else if (u.Source == "" || u.Source == a.Source) && (a.only == nil || a.only[u.ID]) {
+			a.users = append(a.users, u)
+		}
+		for space, f := range keySpaces {
+			if key := a.key(*u.detail(f)); key != "" {
+				a.holders[space][key] = append(a.holders[space][key], u)
+			}
+		}
+	}
+	slices.SortFunc(a.users, func(x, y *User) int { return strings.Compare(x.ID, y.ID) })
+	a.plan.Stats.Chosen = len(a.users)
+}
+
+func (a *adopter) takeEntries(entries []Entry) error {
+	for i := range entries {
+		if err := checkEntry(&entries[i]); err != nil {
+			return err
+		}
+		e := cleanEntry(&entries[i])
+		if known, ok := a.unlinked[e.ObjectID]; ok {
+			known.torn = known.torn || !sameEntry(&known.Entry, &e)
+			continue
+		}
+		a.unlinked[e.ObjectID] = &candidateEntry{Entry: e}
+	}
+	for _, id := range slices.SortedFunc(maps.Keys(a.unlinked), ObjectID.compare) {
+		a.offer(a.unlinked[id])
+	}
+	return nil
+}
+
+// offer enters the keys of an entry that can be linked at all.
+func (a *adopter) offer(e *candidateEntry) {
+	profile, err := a.mapped(&e.Entry)
+	if e.State != StatePresent || err != nil {
+		return
+	}
+	a.plan.Stats.Entries++
+	e.profile = profile
+	for space, f := range keySpaces {
+		if key := a.key(*profile.detail(f)); key != "" {
+			a.offers[space][key] = append(a.offers[space][key], e)
+		}
+	}
+}
+
+// pair goes through the users in order of ID and writes down the links, then the
+// pairs that are not to be linked.
+func (a *adopter) pair() {
+	var notices []Change
+	for _, u := range a.users {
+		likely := a.likely(u)
+		for _, e := range likely {
+			change := Change{Op: OpNotice, Reason: ReasonAmbiguous, UserID: u.ID, ObjectID: e.ObjectID, Before: u}
+			if against := a.against(u, e, likely); len(against) > 0 {
+				change.Detail = strings.Join(against, "; ")
+				notices = append(notices, change)
+				continue
+			}
+			after := *u
+			after.ObjectID, after.Source = e.ObjectID, a.plan.Source
+			change = update(ReasonAdopted, u, &after)
+			change.Detail = "by " + strings.Join(fieldNames(a.adoptBy()), " and ")
+			a.plan.Changes = append(a.plan.Changes, change)
+		}
+		if len(likely) == 0 {
+			a.plan.Stats.Unchanged++
+		}
+	}
+	a.plan.Changes = append(a.plan.Changes, notices...)
+}
+
+func fieldNames(fields []Field) []string {
+	names := make([]string, len(fields))
+	for i, f := range fields {
+		names[i] = string(f)
+	}
+	return names
+}
+
+// likely returns the entries that share a key with the user, sorted by ObjectID:
+// at most maxRivals of them, as members of one mailbox share one.
+func (a *adopter) likely(u *User) []*candidateEntry {
+	var likely []*candidateEntry
+	for space, f := range keySpaces {
+		offers := a.offers[space][a.key(*u.detail(f))]
+		likely = append(likely, offers[:min(len(offers), maxRivals)]...)
+	}
+	slices.SortFunc(likely, func(x, y *candidateEntry) int { return x.ObjectID.compare(y.ObjectID) })
+	return slices.Compact(likely)
+}
+
+// against lists what speaks against linking the user to the entry.
+func (a *adopter) against(u *User, e *candidateEntry, likely []*candidateEntry) []string {
+	against := a.differences(u, &e.profile)
+	if e.torn {
+		against = append(against, "the directory lists the account with different details")
+	}
+	if other, ok := a.linked[e.ObjectID]; ok {
+		against = append(against, "the account is linked to user "+other)
+	}
+	if n := len(likely); n > 1 {
+		against = append(against, fmt.Sprintf("%d accounts come into question", n))
+	}
+	for space, f := range keySpaces {
+		if n := len(a.holders[space][a.key(*e.profile.detail(f))]); n > 1 || n == 1 && !a.matches(f, u, &e.profile) {
+			against = append(against, fmt.Sprintf("another user has the account's %s", f))
+		}
+	}
+	if !u.active() || u.Protected {
+		if !a.only[u.ID] {
+			against = append(against, "the user is protected or not active; name it in Rules.Only")
+		}
+	}
+	return against
+}
+
+// differences lists the details that do not match as Rules.AdoptBy wants.
+func (r Rules) differences(u *User, p *Profile) []string {
+	var differ []string
+	by := r.adoptBy()
+	for _, f := range keySpaces {
+		required := slices.Contains(by, f)
+		missing := *u.detail(f) == "" || *p.detail(f) == ""
+		if !r.matches(f, u, p) && (required || !missing) {
+			differ = append(differ, string(f)+" differs")
+		}
+	}
+	if len(by) == 1 && u.LastName != "" && p.LastName != "" && r.key(u.LastName) != r.key(p.LastName) {
+		differ = append(differ, "last name differs")
+	}
+	return differ
+}
+
+// adoptBy is Rules.AdoptBy or its default, in the order of the details.
+func (r Rules) adoptBy() []Field {
+	var by []Field
+	for _, f := range keySpaces {
+		if len(r.AdoptBy) == 0 || slices.Contains(r.AdoptBy, f) {
+			by = append(by, f)
+		}
+	}
+	return by
+}
+
+// matches reports whether both have the same key.
+func (r Rules) matches(f Field, u *User, p *Profile) bool {
+	key := r.key(*u.detail(f))
+	return key != "" && key == r.key(*p.detail(f))
+}
+
+// adoptable reports whether the entry still is the one to link the user to.
+func (r Rules) adoptable(u *User, e *Entry) bool {
+	profile, err := r.mapped(e)
+	return e.State == StatePresent && err == nil && len(r.differences(u, &profile)) == 0
 }
