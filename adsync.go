@@ -1,4 +1,56 @@
-// Package adsync keeps a host application's users in step with Active Directory.
+// Package adsync keeps the users that a host application imported from Active
+// Directory in step with that directory, and shows what it is going to do before
+// it does it.
+//
+//	dir, err := adsync.NewActiveDirectory(adsync.ActiveDirectoryConfig{
+//		URLs: []string{"ldaps://dc1.corp.example"},
+//		Bind: adsync.SimpleBind("svc-sync@corp.example", password),
+//	})
+//	store, err := adsync.NewSQLStore(db, adsync.PostgreSQL, adsync.SQLTable{
+//		Name: "users",
+//		Columns: adsync.SQLColumns{
+//			ID: "id", ObjectID: "ad_guid", Username: "login", Email: "email",
+//		},
+//	})
+//	syncer, err := adsync.New(dir, store, nil)
+//
+//	plan, err := syncer.Plan(ctx)           // reads both sides, writes nothing
+//	plan.WriteTo(os.Stdout)                 // for a person to review
+//	report, err := syncer.Apply(ctx, plan)  // does that, and nothing else
+//	fmt.Println(strings.Join(report.Summary(), "\n"))
+//
+// # What it does
+//
+// A sync brings username, first name, last name, email address and phone number
+// in line with the directory, deletes the users that were deleted there, and
+// marks as duplicate, with the reason and the rivals, those whose username or
+// email belongs to another user. Local users and those of other directories are
+// never touched. A user is known by the objectGUID of its account: a rename, a
+// move or a new address is an update, and a re-created account is not the old one.
+//
+// # What it never does
+//
+// It never takes absence for a deletion. An account that a listing lacks is looked
+// up; only a tombstone with the same objectGUID proves a deletion, and everything
+// else is kept and told. A directory or a store that cannot be read whole is
+// [ErrIncomplete], and there is no plan. A plan that would remove or clear more
+// than [Limits] allow is refused whole, before the first write, unless somebody
+// approves the digest of that very plan. A row that has changed since the plan was
+// made is left alone.
+//
+// # The parts
+//
+// A [Directory] tells which accounts there are: [ActiveDirectory] over LDAP, a
+// [Listing] or [StaticDirectory] of your own, or several with [Join]. A [UserStore]
+// is the host's user table: [SQLStore] over an existing one, [MemoryStore], or your
+// own, proven by [CheckStore]. [Reconcile] compares both and is pure: the same
+// input gives the same [Plan] in any order. A plan is plain data, which survives
+// JSON. [Rules] say how users follow the directory, and a [Report] has one [Result]
+// for each [Change]. Hosts that have users from before start with [Adopt].
+//
+// Nothing in this package logs unless it was given a logger, and no error or log
+// record of its own holds a password, a name, an address or a phone number: users
+// are named by their ID.
 package adsync
 
 import (
