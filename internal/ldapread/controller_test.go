@@ -250,46 +250,49 @@ func TestEntriesWantsTheObjectGUID(t *testing.T) {
 }
 
 func TestEntriesEndsWithItsContext(t *testing.T) {
-	d := newDomain(t, fakead.Config{})
-	d.add(25)
-	cfg := d.config()
-	cfg.PageSize = 10
-	moments := map[string]func(fakead.Request) bool{
-		"binding":             func(r fakead.Request) bool { return r.Op == fakead.OpBind },
-		"reading the rootDSE": func(r fakead.Request) bool { return r.Op == fakead.OpSearch && r.DN == "" },
-		"reading accounts":    func(r fakead.Request) bool { return r.Page == 2 },
+	tests := []struct {
+		doing  string
+		silent fakead.Fault // the answer must not win the race
+		plain  bool
+	}{
+		{"connecting", fakead.Fault{Op: fakead.OpStartTLS}, true},
+		{"binding", fakead.Fault{Op: fakead.OpBind}, false},
+		{"reading the rootDSE", fakead.Fault{Op: fakead.OpSearch}, false},
+		{"reading accounts", fakead.Fault{Op: fakead.OpSearch, Page: 2}, false},
 	}
-	for doing, now := range moments {
-		t.Run(doing, func(t *testing.T) {
+	for _, tt := range tests {
+		t.Run(tt.doing, func(t *testing.T) {
+			d := newDomain(t, fakead.Config{})
+			d.add(25)
 			ctx, cancel := context.WithCancel(t.Context())
 			defer cancel()
 			d.Before(func(r fakead.Request) {
-				if now(r) {
+				if r.Op == tt.silent.Op && r.Page >= tt.silent.Page {
 					cancel()
 				}
 			})
-			d.Order(fakead.Fault{Kind: fakead.FaultSilence}) // the answer must not win the race
-			if doing == "reading accounts" {
-				d.ClearFaults()
-				d.Order(fakead.Fault{Kind: fakead.FaultSilence, Page: 2})
+			tt.silent.Kind = fakead.FaultSilence
+			d.Order(tt.silent)
+			cfg := d.config()
+			cfg.PageSize, cfg.Timeout = 10, time.Hour // only the context can end it
+			url := d.URL()
+			if tt.plain {
+				url = d.PlainURL()
 			}
-			if doing == "reading the rootDSE" {
-				d.ClearFaults()
-				d.Order(fakead.Fault{Kind: fakead.FaultSilence, Op: fakead.OpSearch})
-			}
-			defer d.ClearFaults()
-			_, err := list(ctx, d.open(cfg))
+			_, err := list(ctx, d.openAt(cfg, url))
 			require.ErrorIs(t, err, context.Canceled)
-			assert.ErrorContains(t, err, doing)
+			assert.ErrorContains(t, err, tt.doing)
 		})
 	}
-	d.Before(nil)
+}
+
+func TestNothingIsSentUnderAContextThatHasEnded(t *testing.T) {
+	d := newDomain(t, fakead.Config{})
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	before := d.Opened()
-	_, err := list(ctx, d.open(cfg))
+	_, err := list(ctx, d.open(d.config()))
 	require.ErrorIs(t, err, context.Canceled)
-	assert.Equal(t, before, d.Opened(), "nothing is sent under a context that has ended")
+	assert.Zero(t, d.Opened())
 }
 
 func TestASlowConsumerIsNotTimedOut(t *testing.T) {
@@ -321,6 +324,7 @@ func TestStoppingEarlyLeavesNothingOpen(t *testing.T) {
 		require.NoError(t, c.Find(t.Context(), []adattr.GUID{adattr.GUID(ids[0]), adattr.GUID(ids[1])}, stop))
 		assert.Equal(t, 2, count)
 	}
+	assert.Equal(t, 6, d.Opened(), "what was left half read is not used again")
 	assert.Panics(t, func() { _ = c.Entries(t.Context(), func(*Account) bool { panic("the host's") }) })
 	assert.Eventually(t, func() bool { return d.Connections() == 0 }, 5*time.Second, time.Millisecond)
 }
