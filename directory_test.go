@@ -206,7 +206,7 @@ func TestJoinOfTwoThatShowOneAccount(t *testing.T) {
 
 func TestJoinFailsAsAWhole(t *testing.T) {
 	broken := failing{errors.New("broken")}
-	silent := directoryFuncs{find: func(context.Context, []ObjectID) iter.Seq2[Entry, error] { return yields() }}
+	silent := directoryFuncs{find: func(context.Context, []ObjectID) iter.Seq2[Entry, error] { return yields(dirEntry(1, "")) }}
 	good := StaticDirectory{dirEntry(1, "")}
 	ids := []ObjectID{dirID(1), dirID(2)}
 	for name, j := range map[string]Directory{
