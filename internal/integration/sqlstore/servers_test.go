@@ -127,6 +127,7 @@ func (s *server) openPostgreSQL(t *testing.T, texts ...string) *sql.DB {
 func startMariaDB(t *testing.T) *server {
 	t.Helper()
 	install, mariadbd := tool(t, "mariadb-install-db"), tool(t, "mariadbd")
+	tool(t, "my_print_defaults") // which the first one runs
 	s := newServer(t)
 	data := filepath.Join(s.dir, "data")
 	account, err := user.Current()
