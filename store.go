@@ -797,9 +797,20 @@ func (s *SQLStore) ApplyChanges(ctx context.Context, cs []Change) []Written {
 		}
 		return out
 	}
-	b := &sqlBatch{SQLStore: s, changes: cs, types: types, ids: make([]string, len(cs))}
-	b.explain(b.run(ctx), out)
+	copy(out, s.writeBatch(ctx, types, cs))
+	for i, c := range cs {
+		// The key may be held by the row of this very entry, which another run has
+		// just created. A second look finds it.
+		if c.Op == OpCreate && errors.Is(out[i].Err, ErrConflict) {
+			out[i] = s.writeBatch(ctx, types, cs[i:i+1])[0]
+		}
+	}
 	return out
+}
+
+func (s *SQLStore) writeBatch(ctx context.Context, types map[string]sqlType, cs []Change) []Written {
+	b := &sqlBatch{SQLStore: s, changes: cs, types: types, ids: make([]string, len(cs))}
+	return b.explain(b.run(ctx))
 }
 
 // loadTypes asks the database once for the types of the columns, and checks that
@@ -1315,13 +1326,15 @@ func (b *sqlBatch) matchObjectID(id ObjectID) any {
 }
 
 // explain turns the outcomes into what a store returns.
-func (b *sqlBatch) explain(outcomes []sqlbatch.Outcome, out []Written) {
+func (b *sqlBatch) explain(outcomes []sqlbatch.Outcome) []Written {
+	out := make([]Written, len(outcomes))
 	for i, o := range outcomes {
 		out[i] = Written{UserID: b.ids[i], Err: o.Err}
 		if o.State != sqlbatch.Done {
 			out[i] = Written{Err: b.explainFault(o, b.changes[i])}
 		}
 	}
+	return out
 }
 
 func (b *sqlBatch) explainFault(o sqlbatch.Outcome, c Change) error {

@@ -77,14 +77,6 @@ func sqliteLayouts() []layout {
 	}
 }
 
-func TestSQLiteKeepsEveryDuty(t *testing.T) {
-	for _, l := range sqliteLayouts() {
-		t.Run(l.name, func(t *testing.T) {
-			checkLayout(t, l, adsync.SQLite, func() *sql.DB { return openSQLite(t, l.schema) })
-		})
-	}
-}
-
 func checkLayout(t *testing.T, l layout, dialect adsync.Dialect, open func() *sql.DB) {
 	err := adsync.CheckStore(t.Context(), func(ctx context.Context, seed []adsync.User) (adsync.UserStore, error) {
 		db := open()

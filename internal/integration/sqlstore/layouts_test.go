@@ -1,11 +1,6 @@
 package sqlstore
 
-import (
-	"database/sql"
-	"testing"
-
-	"github.com/go-adsync/adsync"
-)
+import "github.com/go-adsync/adsync"
 
 func postgreSQLLayouts() []layout {
 	return []layout{
@@ -91,23 +86,5 @@ func mariaDBLayouts() []layout {
 				return []any{u.ObjectID, u.Source, u.Username, u.Email, u.Status == adsync.StatusActive}
 			},
 		},
-	}
-}
-
-func TestPostgreSQL(t *testing.T) {
-	s := startPostgreSQL(t)
-	for _, l := range postgreSQLLayouts() {
-		t.Run(l.name, func(t *testing.T) {
-			checkLayout(t, l, adsync.PostgreSQL, func() *sql.DB { return s.openPostgreSQL(t, l.schema) })
-		})
-	}
-}
-
-func TestMariaDB(t *testing.T) {
-	s := startMariaDB(t)
-	for _, l := range mariaDBLayouts() {
-		t.Run(l.name, func(t *testing.T) {
-			checkLayout(t, l, adsync.MySQL, func() *sql.DB { return s.openMariaDB(t, l.schema) })
-		})
 	}
 }
