@@ -638,35 +638,52 @@ func (s *SQLStore) Fields() []Field {
 	return held
 }
 
-// Users reads all users with one query.
+// Users reads all users with one query. While others keep the table locked, as
+// happens with SQLite, it waits a few seconds for the first row.
 func (s *SQLStore) Users(ctx context.Context) iter.Seq2[User, error] {
 	return func(yield func(User, error) bool) {
-		rows, err := s.db.QueryContext(ctx, s.text.Select(), s.where...)
-		if err != nil {
-			yield(User{}, s.readError(ctx, err))
+		for try := 1; ; try++ {
+			begun, err := s.readAll(ctx, yield)
+			busy := err != nil && !begun && s.dialect.Fault(err).Kind == sqltable.Retry
+			if busy && sqlbatch.Wait(ctx, try) {
+				continue
+			}
+			if err != nil {
+				yield(User{}, s.readError(ctx, err))
+			}
 			return
 		}
-		defer rows.Close()
-		row := s.newRow()
-		for rows.Next() {
-			u, err := row.read(rows)
-			if err != nil {
-				yield(User{}, err)
-				return
-			}
-			if !yield(u, nil) {
-				return
-			}
+	}
+}
+
+// readAll reports whether a row was reached, and why the reading failed.
+func (s *SQLStore) readAll(ctx context.Context, yield func(User, error) bool) (begun bool, err error) {
+	rows, err := s.db.QueryContext(ctx, s.text.Select(), s.where...)
+	if err != nil {
+		return false, err
+	}
+	defer rows.Close()
+	row := s.newRow()
+	for rows.Next() {
+		begun = true
+		u, err := row.read(rows)
+		if err != nil {
+			return true, ownFault{err}
 		}
-		if err := rows.Err(); err != nil {
-			yield(User{}, s.readError(ctx, err))
+		if !yield(u, nil) {
+			return true, nil
 		}
 	}
+	return begun, rows.Err()
 }
 
 func (s *SQLStore) readError(ctx context.Context, err error) error {
 	if ended := notRead(ctx); ended != nil {
 		return ended
+	}
+	var own ownFault
+	if errors.As(err, &own) {
+		return own.error
 	}
 	return fmt.Errorf("adsync: cannot read the users of the table %s: %s", s.table.Name, s.dialect.Fault(err).Reason)
 }

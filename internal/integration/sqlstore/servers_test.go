@@ -101,7 +101,7 @@ func startPostgreSQL(t *testing.T) *server {
 	}
 	data := filepath.Join(s.dir, "data")
 	s.run(initdb, "-D", data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync")
-	s.start("pgx", s.postgreSQL("public"), postgres, "-D", data, "-k", s.dir, "-c", "listen_addresses=", "-c", "fsync=off", "-c", "max_connections=50")
+	s.start("pgx", s.postgreSQL("public"), postgres, "-D", data, "-k", s.dir, "-c", "listen_addresses=", "-c", "fsync=off", "-c", "deadlock_timeout=50ms", "-c", "max_connections=50")
 	return s
 }
 
