@@ -2,8 +2,11 @@ package adsync_test
 
 import (
 	"context"
+	"database/sql"
+	"database/sql/driver"
 	"errors"
 	"fmt"
+	"io"
 	"iter"
 	"slices"
 	"strings"
@@ -651,4 +654,137 @@ func TestCheckStoreTellsWhatOpenDid(t *testing.T) {
 	require.ErrorIs(t, err, boom)
 	require.ErrorContains(t, adsync.CheckStore(t.Context(), func(context.Context, []adsync.User) (adsync.UserStore, error) { return nil, nil }), "no store")
 	require.ErrorContains(t, adsync.CheckStore(t.Context(), nil), "adsync: ")
+}
+
+// noDatabase is never reached: NewSQLStore sends nothing.
+type noDatabase struct{}
+
+func (noDatabase) Connect(context.Context) (driver.Conn, error) { return nil, errors.New("down") }
+func (noDatabase) Driver() driver.Driver                        { return nil }
+
+func sqlTable(edit func(*adsync.SQLTable)) adsync.SQLTable {
+	table := adsync.SQLTable{Name: "users", Columns: adsync.SQLColumns{
+		ID: "id", ObjectID: "guid", Username: "login", Email: "mail", Status: "state",
+	}}
+	edit(&table)
+	return table
+}
+
+func TestNewSQLStoreChecksTheMapping(t *testing.T) {
+	db := sql.OpenDB(noDatabase{})
+	_, err := adsync.NewSQLStore(nil, adsync.SQLite, sqlTable(func(*adsync.SQLTable) {}))
+	assert.ErrorContains(t, err, "adsync: NewSQLStore needs a database")
+	_, err = adsync.NewSQLStore(db, "oracle", sqlTable(func(*adsync.SQLTable) {}))
+	assert.ErrorContains(t, err, `adsync: there is no dialect "oracle"`)
+	for _, test := range []struct {
+		says string
+		harm func(s *adsync.SQLTable)
+	}{
+		{"SQLTable.Name", func(s *adsync.SQLTable) { s.Name = "" }},
+		{"SQLTable.Name", func(s *adsync.SQLTable) { s.Name = "a.b.c" }},
+		{"SQLColumns.ID is missing", func(s *adsync.SQLTable) { s.Columns.ID = "" }},
+		{"SQLColumns.ObjectID is missing", func(s *adsync.SQLTable) { s.Columns.ObjectID = "" }},
+		{"SQLColumns.Username is missing", func(s *adsync.SQLTable) { s.Columns.Username = "" }},
+		{"column login twice", func(s *adsync.SQLTable) { s.Columns.Email = "login" }},
+		{"column id twice", func(s *adsync.SQLTable) { s.Columns.Phone = "id" }},
+		{"both a Source and a Source column", func(s *adsync.SQLTable) { s.Columns.Source, s.Source = "source", "ad" }},
+		{"without a Status column", func(s *adsync.SQLTable) {
+			s.Columns.Status, s.Statuses = "", map[adsync.Status]any{adsync.StatusActive: 1}
+		}},
+		{"no value for StatusActive", func(s *adsync.SQLTable) { s.Statuses = map[adsync.Status]any{adsync.StatusBlocked: 1} }},
+		{`maps "odd", which is no Status`, func(s *adsync.SQLTable) { s.Statuses = map[adsync.Status]any{"odd": 1} }},
+		{"which are the same", func(s *adsync.SQLTable) { s.Statuses = map[adsync.Status]any{"": 1, adsync.StatusActive: 1} }},
+		{"a text, a number or a flag", func(s *adsync.SQLTable) { s.Statuses = map[adsync.Status]any{adsync.StatusActive: time.Time{}} }},
+		{"a text, a number or a flag", func(s *adsync.SQLTable) { s.Statuses = map[adsync.Status]any{adsync.StatusActive: []string{"x"}} }},
+		{"maps to bytes", func(s *adsync.SQLTable) { s.Statuses = map[adsync.Status]any{adsync.StatusActive: []byte("x")} }},
+		{"an empty text", func(s *adsync.SQLTable) { s.Statuses = map[adsync.Status]any{adsync.StatusActive: ""} }},
+		{`ObjectIDs is "hex"`, func(s *adsync.SQLTable) { s.ObjectIDs = "hex" }},
+		{"needs a Where", func(s *adsync.SQLTable) { s.Delete = map[string]any{"gone": 1} }},
+		{"names no column", func(s *adsync.SQLTable) { s.Where, s.Delete = "gone = 0", map[string]any{} }},
+		{`must not set the column "login"`, func(s *adsync.SQLTable) { s.Where, s.Delete = "gone = 0", map[string]any{"login": nil} }},
+		{`Defaults must not set the column "mail"`, func(s *adsync.SQLTable) { s.Defaults = map[string]any{"mail": ""} }},
+		{`Defaults must not set the column ""`, func(s *adsync.SQLTable) { s.Defaults = map[string]any{"": ""} }},
+		{"1 placeholders, but Args has 0", func(s *adsync.SQLTable) { s.Where = "tenant = ?" }},
+		{"without a Where", func(s *adsync.SQLTable) { s.Args = []any{1} }},
+	} {
+		_, err := adsync.NewSQLStore(db, adsync.SQLite, sqlTable(test.harm))
+		assert.ErrorContains(t, err, test.says)
+		assert.ErrorContains(t, err, "adsync: ")
+	}
+}
+
+func TestSQLStoreFieldsAreThoseWithAColumn(t *testing.T) {
+	db := sql.OpenDB(noDatabase{})
+	for _, test := range []struct {
+		want []adsync.Field
+		edit func(s *adsync.SQLTable)
+	}{
+		{[]adsync.Field{adsync.FieldUsername, adsync.FieldEmail, adsync.FieldStatus}, func(*adsync.SQLTable) {}},
+		{[]adsync.Field{adsync.FieldUsername, adsync.FieldFirstName, adsync.FieldPhone}, func(s *adsync.SQLTable) {
+			s.Columns = adsync.SQLColumns{ID: "id", ObjectID: "guid", Username: "login", FirstName: "first", Phone: "phone", Protected: "admin"}
+		}},
+		{[]adsync.Field{adsync.FieldUsername, adsync.FieldEmail}, func(s *adsync.SQLTable) {
+			s.Statuses = map[adsync.Status]any{adsync.StatusActive: 1, adsync.StatusBlocked: 0}
+		}},
+	} {
+		s, err := adsync.NewSQLStore(db, adsync.SQLite, sqlTable(test.edit))
+		require.NoError(t, err)
+		assert.Equal(t, test.want, s.Fields())
+	}
+}
+
+func TestSQLStoreSaysThatNothingWasWritten(t *testing.T) {
+	s, err := adsync.NewSQLStore(sql.OpenDB(noDatabase{}), adsync.SQLite, sqlTable(func(*adsync.SQLTable) {}))
+	require.NoError(t, err)
+	ann := storeUser("1", "ann")
+	out := s.ApplyChanges(t.Context(), []adsync.Change{storeDelete(ann), storeCreate(ann)})
+	require.Len(t, out, 2)
+	for _, w := range out {
+		assert.ErrorContains(t, w.Err, "nothing was written")
+		assert.ErrorIs(t, w.Err, driver.ErrBadConn, "which ends the run, as no other change will fare better")
+	}
+	assert.Empty(t, s.ApplyChanges(t.Context(), nil))
+	for _, err := range s.Users(t.Context()) {
+		assert.ErrorContains(t, err, "adsync: cannot read the users of the table users")
+	}
+}
+
+// silentCommit is a table whose database goes away during a commit.
+type silentCommit struct{}
+
+func (c silentCommit) Connect(context.Context) (driver.Conn, error) { return c, nil }
+func (silentCommit) Driver() driver.Driver                          { return nil }
+func (silentCommit) Prepare(string) (driver.Stmt, error)            { return nil, errors.New("not used") }
+func (silentCommit) Close() error                                   { return nil }
+func (c silentCommit) Begin() (driver.Tx, error)                    { return c, nil }
+func (silentCommit) Commit() error                                  { return errors.New("connection reset") }
+func (silentCommit) Rollback() error                                { return nil }
+func (silentCommit) ExecContext(context.Context, string, []driver.NamedValue) (driver.Result, error) {
+	return driver.RowsAffected(1), nil
+}
+
+func (silentCommit) QueryContext(context.Context, string, []driver.NamedValue) (driver.Rows, error) {
+	return &columnRows{names: []string{"id", "guid", "login", "mail", "state"}}, nil
+}
+
+// columnRows is what a catalogue says of nullable texts.
+type columnRows struct{ names []string }
+
+func (*columnRows) Columns() []string { return []string{"name", "type", "nullable"} }
+func (*columnRows) Close() error      { return nil }
+func (r *columnRows) Next(row []driver.Value) error {
+	if len(r.names) == 0 {
+		return io.EOF
+	}
+	row[0], row[1], row[2] = r.names[0], "TEXT", true
+	r.names = r.names[1:]
+	return nil
+}
+
+func TestSQLStoreDoesNotGuessAboutACommit(t *testing.T) {
+	s, err := adsync.NewSQLStore(sql.OpenDB(silentCommit{}), adsync.SQLite, sqlTable(func(*adsync.SQLTable) {}))
+	require.NoError(t, err)
+	ann := storeUser("1", "ann")
+	ann.Source = ""
+	assert.ErrorIs(t, s.DeleteUser(t.Context(), storeDelete(ann)), adsync.ErrUnknown)
 }
