@@ -368,7 +368,8 @@ const (
 // ObjectIDs in text are read in any case, with or without braces and dashes, and
 // written dashed and lower-case. Two rows must not have one username or one
 // email, nor one Source and ObjectID: the table's unique indexes see to that, and
-// the store reports them as [ErrConflict]. An email that is empty is written as
+// the store reports them as [ErrConflict]; without an index over the ObjectID, an
+// import reads the whole table for each batch. An email that is empty is written as
 // NULL where the column allows it, as a unique index allows only one empty text;
 // other empty details are written as empty texts.
 //
@@ -1107,28 +1108,34 @@ func (b *sqlBatch) create(ctx context.Context, tx *sqlbatch.Tx, i int) (verdict,
 // findLinks finds the rows of all entries of the batch at once: where the column
 // has no index, one search for each would read the table as often.
 func (b *sqlBatch) findLinks(ctx context.Context, tx *sqlbatch.Tx) (map[link]string, error) {
-	wanted := make(map[ObjectID]bool)
+	wanted := make(map[string][]ObjectID)
 	for _, c := range b.changes {
 		if c.Op == OpCreate && c.After != nil && !c.After.ObjectID.IsZero() {
-			wanted[c.After.ObjectID] = true
+			wanted[c.After.Source] = append(wanted[c.After.Source], c.After.ObjectID)
 		}
 	}
 	found := make(map[link]string)
 	const most = 500 // an entry is up to 6 arguments, of which SQLite takes 32,766
-	for ids := range slices.Chunk(slices.Collect(maps.Keys(wanted)), most) {
-		if err := b.addLinks(ctx, tx, found, ids...); err != nil {
-			return nil, err
+	for source, all := range wanted {
+		for ids := range slices.Chunk(all, most) {
+			if err := b.addLinks(ctx, tx, found, source, ids...); err != nil {
+				return nil, err
+			}
 		}
 	}
 	return found, nil
 }
 
-func (b *sqlBatch) addLinks(ctx context.Context, tx *sqlbatch.Tx, found map[link]string, ids ...ObjectID) error {
+func (b *sqlBatch) addLinks(ctx context.Context, tx *sqlbatch.Tx, found map[link]string, source string, ids ...ObjectID) error {
 	var args []any
+	if b.table.Columns.Source != "" {
+		args = append(args, source)
+	}
+	n := len(args)
 	for _, id := range ids {
 		args = append(args, b.guids.Spellings(adattr.GUID(id))...)
 	}
-	text := b.text.SelectLinks(b.table.Columns.ObjectID, len(args))
+	text := b.text.SelectLinks(b.table.Columns.Source, source == "", b.table.Columns.ObjectID, len(args)-n)
 	users, err := b.readUsers(ctx, tx, text, slices.Concat(args, b.where))
 	for _, u := range users {
 		found[link{u.Source, u.ObjectID}] = u.ID
@@ -1152,7 +1159,7 @@ func (b *sqlBatch) insert(ctx context.Context, tx *sqlbatch.Tx, l link, columns 
 		}
 	}
 	found := make(map[link]string)
-	if err := b.addLinks(ctx, tx, found, l.id); err != nil {
+	if err := b.addLinks(ctx, tx, found, l.source, l.id); err != nil {
 		return "", err
 	}
 	if id := found[l]; id != "" {
