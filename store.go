@@ -1201,7 +1201,7 @@ func (b *sqlBatch) assignments(before, after *User) (set []string, values []any,
 		}
 		i := slices.IndexFunc(b.columns, func(c sqlColumn) bool { return c.field == f })
 		if i < 0 {
-			return nil, nil, fmt.Errorf("adsync: the table %s has no column for %s; map one, or leave it out of the plan", b.table.Name, f)
+			return nil, nil, b.noColumn(f)
 		}
 		value, err := b.storedValue(b.columns[i], after)
 		if err != nil {
@@ -1214,8 +1214,8 @@ func (b *sqlBatch) assignments(before, after *User) (set []string, values []any,
 
 // newValues lists all mapped columns and the defaults.
 func (b *sqlBatch) newValues(u *User) (columns []string, values []any, err error) {
-	if _, _, err := b.assignments(&User{Source: b.table.Source}, u); err != nil {
-		return nil, nil, err
+	if f := b.unmapped(u); f != "" {
+		return nil, nil, b.noColumn(f)
 	}
 	for _, c := range b.columns {
 		value, err := b.storedValue(c, u)
@@ -1246,8 +1246,19 @@ func sameIn(f Field, before, after *User) bool {
 	return *before.stored(f) == *after.stored(f)
 }
 
-func (s *SQLStore) maps(f Field) bool {
-	return slices.ContainsFunc(s.columns, func(c sqlColumn) bool { return c.field == f })
+// unmapped names a thing that the user has and the table has no column for.
+func (s *SQLStore) unmapped(u *User) Field {
+	base := User{Source: s.table.Source}
+	for _, f := range storedFields {
+		if !sameIn(f, &base, u) && !slices.ContainsFunc(s.columns, func(c sqlColumn) bool { return c.field == f }) {
+			return f
+		}
+	}
+	return ""
+}
+
+func (s *SQLStore) noColumn(f Field) error {
+	return fmt.Errorf("adsync: the table %s has no column for %s; map one, or leave it out of the plan", s.table.Name, f)
 }
 
 // storedValue is what the column is to hold.
@@ -1309,11 +1320,8 @@ func (b *sqlBatch) matchArgs(c Change) []any {
 	if u == nil || u.ID != c.UserID || !b.matches {
 		return nil
 	}
-	base := User{Source: b.table.Source}
-	for _, f := range storedFields {
-		if !b.maps(f) && !sameIn(f, &base, u) {
-			return nil
-		}
+	if b.unmapped(u) != "" {
+		return nil // no row reads like that
 	}
 	args := make([]any, 0, len(b.columns)+1)
 	for _, col := range b.columns {
