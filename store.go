@@ -1657,8 +1657,8 @@ func (b *bench) delete(before User) error {
 	return b.store.DeleteUser(b.ctx, change(OpDelete, &before, nil))
 }
 
-// answers holds an error against what the duty wants.
-func answers(err, want error) error {
+// answeredAs holds an error against what the duty wants.
+func answeredAs(err, want error) error {
 	switch {
 	case want == nil && err != nil:
 		return fmt.Errorf("it failed: %w", err)
@@ -1734,7 +1734,7 @@ func (b *bench) checkFresh() error {
 		}
 	}
 	after := b.touched(b.rows[ada], "777")
-	if err := answers(b.update(b.rows[ada], after), nil); err != nil {
+	if err := answeredAs(b.update(b.rows[ada], after), nil); err != nil {
 		return err
 	}
 	return b.sees(after, b.rows[bob], b.rows[cleo], b.rows[dan])
@@ -1750,7 +1750,7 @@ func (b *bench) checkStop() error {
 		return fmt.Errorf("it called the loop's body %d times, where the first call said stop", calls)
 	}
 	after := b.touched(b.rows[ada], "777")
-	if err := answers(b.update(b.rows[ada], after), nil); err != nil {
+	if err := answeredAs(b.update(b.rows[ada], after), nil); err != nil {
 		return err
 	}
 	return b.sees(after, b.rows[bob], b.rows[cleo], b.rows[dan])
@@ -1802,7 +1802,7 @@ func readAll(seq iter.Seq2[User, error]) (users []User, err error) {
 func (b *bench) checkUpdate() error {
 	now := b.rows[ada]
 	step := func(after User) error {
-		if err := answers(b.update(now, after), nil); err != nil {
+		if err := answeredAs(b.update(now, after), nil); err != nil {
 			return err
 		}
 		now = after
@@ -1851,7 +1851,7 @@ func (b *bench) checkUpdate() error {
 func (b *bench) checkLink() error {
 	after := b.rows[cleo]
 	after.ObjectID, after.Source = b.newcomer().ObjectID, b.rows[ada].Source
-	if err := answers(b.update(b.rows[cleo], after), nil); err != nil {
+	if err := answeredAs(b.update(b.rows[cleo], after), nil); err != nil {
 		return err
 	}
 	return b.sees(b.rows[ada], b.rows[bob], after, b.rows[dan])
@@ -1867,7 +1867,7 @@ func (b *bench) checkCase() error {
 	if sameUser(after, b.rows[ada]) {
 		return nil
 	}
-	if err := answers(b.update(b.rows[ada], after), nil); err != nil {
+	if err := answeredAs(b.update(b.rows[ada], after), nil); err != nil {
 		return err
 	}
 	return b.sees(after, b.rows[bob], b.rows[cleo], b.rows[dan])
@@ -1878,7 +1878,7 @@ func (b *bench) checkEmpty() error {
 		return nil
 	}
 	after := b.after(b.rows[ada], FieldEmail, "")
-	if err := answers(b.update(b.rows[ada], after), nil); err != nil {
+	if err := answeredAs(b.update(b.rows[ada], after), nil); err != nil {
 		return err
 	}
 	return b.sees(after, b.rows[bob], b.rows[cleo], b.rows[dan])
@@ -1906,7 +1906,7 @@ func (b *bench) unlike(u User) map[Field]User {
 
 func (b *bench) checkUpdateStale() error {
 	for f, before := range b.unlike(b.rows[ada]) {
-		err := answers(b.update(before, b.touched(before, "777")), ErrStale)
+		err := answeredAs(b.update(before, b.touched(before, "777")), ErrStale)
 		if err = cmp.Or(err, b.sees(b.rows...)); err != nil {
 			return fmt.Errorf("with another %s in Before, %w", f, err)
 		}
@@ -1918,7 +1918,7 @@ func (b *bench) checkUpdateGone() error {
 	if err := b.delete(b.rows[bob]); err != nil {
 		return fmt.Errorf("the row could not be deleted: %w", err)
 	}
-	if err := answers(b.update(b.rows[bob], b.touched(b.rows[bob], "777")), ErrStale); err != nil {
+	if err := answeredAs(b.update(b.rows[bob], b.touched(b.rows[bob], "777")), ErrStale); err != nil {
 		return err
 	}
 	return b.sees(b.rows[ada], b.rows[cleo], b.rows[dan])
@@ -1929,7 +1929,7 @@ func (b *bench) checkUpdateAlready() error {
 	if err := b.update(b.rows[ada], after); err != nil {
 		return fmt.Errorf("the first update failed: %w", err)
 	}
-	if err := answers(b.update(b.rows[ada], after), ErrAlready); err != nil {
+	if err := answeredAs(b.update(b.rows[ada], after), ErrAlready); err != nil {
 		return err
 	}
 	return b.sees(after, b.rows[bob], b.rows[cleo], b.rows[dan])
@@ -1941,7 +1941,7 @@ func (b *bench) checkUpdateConflict() error {
 			continue
 		}
 		after := b.after(b.touched(b.rows[ada], "777"), f, *b.rows[bob].Profile.detail(f))
-		err := answers(b.update(b.rows[ada], after), ErrConflict)
+		err := answeredAs(b.update(b.rows[ada], after), ErrConflict)
 		if err = cmp.Or(err, b.sees(b.rows...)); err != nil {
 			return fmt.Errorf("with the %s of another row, %w", f, err)
 		}
@@ -1961,10 +1961,10 @@ func (b *bench) checkPassOn() error {
 	if first == b.rows[ada] {
 		return nil
 	}
-	if err := answers(b.update(b.rows[ada], first), nil); err != nil {
+	if err := answeredAs(b.update(b.rows[ada], first), nil); err != nil {
 		return err
 	}
-	if err := answers(b.update(b.rows[bob], second), nil); err != nil {
+	if err := answeredAs(b.update(b.rows[bob], second), nil); err != nil {
 		return err
 	}
 	return b.sees(first, second, b.rows[cleo], b.rows[dan])
@@ -2002,14 +2002,14 @@ func (b *bench) checkUpdateContext() error {
 }
 
 func (b *bench) checkDelete() error {
-	if err := answers(b.delete(b.rows[bob]), nil); err != nil {
+	if err := answeredAs(b.delete(b.rows[bob]), nil); err != nil {
 		return err
 	}
 	return b.sees(b.rows[ada], b.rows[cleo], b.rows[dan])
 }
 
 func (b *bench) checkDeleteFrees() error {
-	if err := answers(b.delete(b.rows[bob]), nil); err != nil {
+	if err := answeredAs(b.delete(b.rows[bob]), nil); err != nil {
 		return err
 	}
 	after := b.rows[ada]
@@ -2029,7 +2029,7 @@ func (b *bench) checkDeleteFrees() error {
 
 func (b *bench) checkDeleteStale() error {
 	for f, before := range b.unlike(b.rows[ada]) {
-		err := answers(b.delete(before), ErrStale)
+		err := answeredAs(b.delete(before), ErrStale)
 		if err = cmp.Or(err, b.sees(b.rows...)); err != nil {
 			return fmt.Errorf("with another %s in Before, %w", f, err)
 		}
@@ -2041,7 +2041,7 @@ func (b *bench) checkDeleteAlready() error {
 	if err := b.delete(b.rows[bob]); err != nil {
 		return fmt.Errorf("the first deletion failed: %w", err)
 	}
-	if err := answers(b.delete(b.rows[bob]), ErrAlready); err != nil {
+	if err := answeredAs(b.delete(b.rows[bob]), ErrAlready); err != nil {
 		return err
 	}
 	return b.sees(b.rows[ada], b.rows[cleo], b.rows[dan])
@@ -2078,7 +2078,7 @@ func (b *bench) checkBatchOrder() error {
 		return err
 	}
 	for i, want := range []error{nil, ErrStale, nil} {
-		if err := answers(out[i].Err, want); err != nil {
+		if err := answeredAs(out[i].Err, want); err != nil {
 			return fmt.Errorf("for change %d of 3, %w", i+1, err)
 		}
 	}
@@ -2131,7 +2131,7 @@ func (b *bench) checkBatchVerdicts() error {
 		return err
 	}
 	for i, want := range due {
-		if err := answers(out[i].Err, want); err != nil {
+		if err := answeredAs(out[i].Err, want); err != nil {
 			return fmt.Errorf("for change %d of %d, %w", i+1, len(cs), err)
 		}
 	}
@@ -2143,7 +2143,7 @@ func (b *bench) checkBatchVerdicts() error {
 		if want == nil {
 			want = ErrAlready
 		}
-		if err := answers(out[i].Err, want); err != nil {
+		if err := answeredAs(out[i].Err, want); err != nil {
 			return fmt.Errorf("for change %d of %d, tried again, %w", i+1, len(cs), err)
 		}
 	}
@@ -2170,7 +2170,7 @@ func (b *bench) checkBatchChain() error {
 		if err != nil {
 			return err
 		}
-		if err := answers(out[0].Err, nil); err != nil {
+		if err := answeredAs(out[0].Err, nil); err != nil {
 			return err
 		}
 	}
@@ -2220,7 +2220,7 @@ func (b *bench) checkCreate() error {
 	}
 	u := b.newcomer()
 	id, err := store.CreateUser(b.ctx, change(OpCreate, nil, &u))
-	if err := answers(err, nil); err != nil {
+	if err := answeredAs(err, nil); err != nil {
 		return err
 	}
 	if id == "" || slices.ContainsFunc(b.rows, func(u User) bool { return u.ID == id }) {
@@ -2238,7 +2238,7 @@ func (b *bench) checkCreateAlready() error {
 	u := b.newcomer()
 	u.ObjectID, u.Source = b.rows[ada].ObjectID, b.rows[ada].Source
 	_, err := store.CreateUser(b.ctx, change(OpCreate, nil, &u))
-	return cmp.Or(answers(err, ErrAlready), b.sees(b.rows...))
+	return cmp.Or(answeredAs(err, ErrAlready), b.sees(b.rows...))
 }
 
 func (b *bench) checkCreateConflict() error {
@@ -2252,7 +2252,7 @@ func (b *bench) checkCreateConflict() error {
 		}
 		u := b.after(b.newcomer(), f, *b.rows[bob].Profile.detail(f))
 		_, err := store.CreateUser(b.ctx, change(OpCreate, nil, &u))
-		if err = cmp.Or(answers(err, ErrConflict), b.sees(b.rows...)); err != nil {
+		if err = cmp.Or(answeredAs(err, ErrConflict), b.sees(b.rows...)); err != nil {
 			return fmt.Errorf("with the %s of another row, %w", f, err)
 		}
 	}
@@ -2282,7 +2282,7 @@ func (b *bench) checkBatchCreate() error {
 	if err != nil {
 		return err
 	}
-	if err := answers(cmp.Or(out[0].Err, out[1].Err), nil); err != nil {
+	if err := answeredAs(cmp.Or(out[0].Err, out[1].Err), nil); err != nil {
 		return err
 	}
 	u.ID = out[1].UserID
