@@ -624,17 +624,17 @@ func (b *broken) changed(alter func(after *adsync.User)) func(context.Context, a
 	}
 }
 
-// fewFields holds a username and nothing else, and gives its own IDs and Source.
-type fewFields struct{ *adsync.MemoryStore }
+// usernameOnly holds a username and nothing else, and gives its own IDs and Source.
+type usernameOnly struct{ *adsync.MemoryStore }
 
-func (fewFields) Fields() []adsync.Field { return []adsync.Field{adsync.FieldUsername} }
+func (usernameOnly) Fields() []adsync.Field { return []adsync.Field{adsync.FieldUsername} }
 
 func TestCheckStoreFitsStoresThatHoldLess(t *testing.T) {
 	err := adsync.CheckStore(t.Context(), func(_ context.Context, seed []adsync.User) (adsync.UserStore, error) {
 		for i, u := range slices.Backward(seed) {
 			seed[i] = adsync.User{ID: fmt.Sprint("row-", 9-i), ObjectID: u.ObjectID, Source: "only", Profile: adsync.Profile{Username: u.Username}}
 		}
-		return fewFields{adsync.NewMemoryStore(seed...)}, nil
+		return usernameOnly{adsync.NewMemoryStore(seed...)}, nil
 	})
 	require.NoError(t, err)
 }
@@ -662,6 +662,12 @@ type noDatabase struct{}
 func (noDatabase) Connect(context.Context) (driver.Conn, error) { return nil, errors.New("down") }
 func (noDatabase) Driver() driver.Driver                        { return nil }
 
+func noDB(t *testing.T, c driver.Connector) *sql.DB {
+	db := sql.OpenDB(c)
+	t.Cleanup(func() { require.NoError(t, db.Close()) })
+	return db
+}
+
 func sqlTable(edit func(*adsync.SQLTable)) adsync.SQLTable {
 	table := adsync.SQLTable{Name: "users", Columns: adsync.SQLColumns{
 		ID: "id", ObjectID: "guid", Username: "login", Email: "mail", Status: "state",
@@ -671,7 +677,7 @@ func sqlTable(edit func(*adsync.SQLTable)) adsync.SQLTable {
 }
 
 func TestNewSQLStoreChecksTheMapping(t *testing.T) {
-	db := sql.OpenDB(noDatabase{})
+	db := noDB(t, noDatabase{})
 	_, err := adsync.NewSQLStore(nil, adsync.SQLite, sqlTable(func(*adsync.SQLTable) {}))
 	assert.ErrorContains(t, err, "adsync: NewSQLStore needs a database")
 	_, err = adsync.NewSQLStore(db, "oracle", sqlTable(func(*adsync.SQLTable) {}))
@@ -714,7 +720,7 @@ func TestNewSQLStoreChecksTheMapping(t *testing.T) {
 }
 
 func TestSQLStoreFieldsAreThoseWithAColumn(t *testing.T) {
-	db := sql.OpenDB(noDatabase{})
+	db := noDB(t, noDatabase{})
 	for _, test := range []struct {
 		want []adsync.Field
 		edit func(s *adsync.SQLTable)
@@ -734,7 +740,7 @@ func TestSQLStoreFieldsAreThoseWithAColumn(t *testing.T) {
 }
 
 func TestSQLStoreSaysThatNothingWasWritten(t *testing.T) {
-	s, err := adsync.NewSQLStore(sql.OpenDB(noDatabase{}), adsync.SQLite, sqlTable(func(*adsync.SQLTable) {}))
+	s, err := adsync.NewSQLStore(noDB(t, noDatabase{}), adsync.SQLite, sqlTable(func(*adsync.SQLTable) {}))
 	require.NoError(t, err)
 	ann := storeUser("1", "ann")
 	out := s.ApplyChanges(t.Context(), []adsync.Change{storeDelete(ann), storeCreate(ann)})
@@ -782,7 +788,7 @@ func (r *columnRows) Next(row []driver.Value) error {
 }
 
 func TestSQLStoreDoesNotGuessAboutACommit(t *testing.T) {
-	s, err := adsync.NewSQLStore(sql.OpenDB(silentCommit{}), adsync.SQLite, sqlTable(func(*adsync.SQLTable) {}))
+	s, err := adsync.NewSQLStore(noDB(t, silentCommit{}), adsync.SQLite, sqlTable(func(*adsync.SQLTable) {}))
 	require.NoError(t, err)
 	ann := storeUser("1", "ann")
 	ann.Source = ""
