@@ -398,8 +398,11 @@ func TestCheckStoreNamesTheBrokenDuty(t *testing.T) {
 			}
 		}},
 		{"UpdateUser must let a key pass to another row", func(b *broken) {
+			var mu sync.Mutex
 			held := map[string]string{}
 			b.update = func(ctx context.Context, c adsync.Change) error {
+				mu.Lock()
+				defer mu.Unlock()
 				held[c.Before.Username] = c.UserID
 				if owner := held[c.After.Username]; owner != "" && owner != c.UserID {
 					return adsync.ErrConflict
