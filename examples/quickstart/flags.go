@@ -54,8 +54,8 @@ Exit codes of the built program (go run makes 1 of all but 0):
   1  an error: nothing was changed, or the run was cut short and says so;
      with -check: something cannot be read
   2  wrong flags
-  3  the plan is beyond the limits: nothing was changed (with -dry-run: it
-     would be refused); approve its digest with -approve
+  3  the plan was refused, or with -dry-run would be: it is beyond the limits,
+     or not the one that -approve names; nothing was changed
   4  some changes failed, the others are done
   5  with -dry-run: a real run would change something
 
@@ -115,7 +115,7 @@ func (s *settings) defineRun(f *flag.FlagSet) {
 	f.BoolVar(&s.check, "check", false, "only say what the service account can read")
 	f.BoolVar(&s.imports, "import", false, "also create users for all new people")
 	f.Var(&s.only, "only", "synchronize just the users with these `IDs`, separated by commas")
-	f.StringVar(&s.approve, "approve", "", "`digest` of the one plan whose limits are lifted; a dry run prints it")
+	f.StringVar(&s.approve, "approve", "", "`digest` of the plan to apply, whatever the limits say; any other is refused. A dry run prints it")
 	f.IntVar(&s.maxRemovals, "max-removals", 0, "most users to remove in one run; 0 is 500, -1 lifts the limit")
 	f.Float64Var(&s.maxRatio, "max-ratio", 0, "most users to remove, as a share of all linked ones; 0 is 0.1, -1 lifts the limit")
 	f.DurationVar(&s.timeout, "timeout", 10*time.Minute, "most time for the whole run")
@@ -176,7 +176,11 @@ type list []string
 
 func (l *list) String() string { return strings.Join(*l, ",") }
 
+// Set makes an empty list of an empty text: -only "" is nobody, not everybody.
 func (l *list) Set(text string) error {
+	if *l == nil {
+		*l = list{}
+	}
 	for part := range strings.SplitSeq(text, ",") {
 		if part = strings.TrimSpace(part); part != "" {
 			*l = append(*l, part)

@@ -136,7 +136,12 @@ func (j *job) plan(ctx context.Context) (*adsync.Plan, error) {
 
 // carryOut applies the plan and prints what became of it.
 func (j *job) carryOut(ctx context.Context, plan *adsync.Plan) (int, error) {
-	report, err := j.apply(ctx, plan)
+	if j.approve != "" && j.approve != plan.Digest() {
+		j.tellDigest(plan)
+		return exitRefused, errNotApproved
+	}
+	report, err := j.syncer.Apply(ctx, plan, adsync.Approval(j.approve))
+	j.out.working("")
 	code := exitCode(report, err)
 	if printed := j.out.report(report); printed != nil {
 		return exitError, errors.Join(err, printed)
@@ -150,13 +155,7 @@ func (j *job) carryOut(ctx context.Context, plan *adsync.Plan) (int, error) {
 	return code, err
 }
 
-func (j *job) apply(ctx context.Context, plan *adsync.Plan) (*adsync.Report, error) {
-	defer j.out.working("")
-	if j.approve != "" {
-		return j.syncer.Apply(ctx, plan, adsync.Approval(j.approve))
-	}
-	return j.syncer.Apply(ctx, plan)
-}
+var errNotApproved = errors.New("quickstart: this is not the plan that -approve names, as something has changed since; nothing was changed")
 
 // showOnly prints the plan. Its exit code says what a real run would meet.
 func (j *job) showOnly(plan *adsync.Plan) (int, error) {
@@ -168,11 +167,12 @@ func (j *job) showOnly(plan *adsync.Plan) (int, error) {
 		return exitError, err
 	}
 	j.tellDigest(plan)
-	refused := plan.Check(j.limits())
-	switch {
-	case refused != nil && j.approve != plan.Digest():
-		return exitRefused, refused
-	case writes(plan) > 0:
+	if j.approve != plan.Digest() {
+		if err := plan.Check(j.limits()); err != nil {
+			return exitRefused, err
+		}
+	}
+	if writes(plan) > 0 {
 		return exitChanges, nil
 	}
 	return exitDone, nil
