@@ -155,6 +155,8 @@ func (s *settings) validDemonstration() error {
 func (s *settings) validReal() error {
 	s.db = cmp.Or(s.db, os.Getenv(dsnVariable))
 	switch {
+	case len(s.urls) > 0 && s.domain != "":
+		return errors.New("quickstart: -url and -domain exclude each other")
 	case s.bindUser == "":
 		return errors.New("quickstart: -bind-user is missing: the account that reads the directory")
 	case s.passwordFile == "" && os.Getenv(passwordVariable) == "":

@@ -181,7 +181,7 @@ func (j *job) showOnly(plan *adsync.Plan) (int, error) {
 // tellDigest tells how to approve the plan. The demonstration's next plan is of
 // another world.
 func (j *job) tellDigest(plan *adsync.Plan) {
-	if j.sides.demo == nil {
+	if j.sides.demo == nil && writes(plan) > 0 {
 		j.out.aside("Digest of this plan: %s", plan.Digest())
 	}
 }

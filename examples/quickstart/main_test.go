@@ -233,6 +233,7 @@ func TestWrongFlags(t *testing.T) {
 		"no passwords on the line": {"-password", "secret"},
 		"no directory":             {"-base", "DC=corp"},
 		"no directory for -table":  {"-columns", "id=id"},
+		"two directories":          append(there, "-domain", "corp.example"),
 		"no account":               there,
 		"no password":              append(there, "-bind-user", "svc", "-db", "x", "-table", "t", "-columns", "id=id"),
 		"no database":              append(there, "-bind-user", "svc", "-password-file", "x"),
