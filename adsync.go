@@ -181,7 +181,10 @@ func New(dir Directory, store UserStore, opts *Options) (*Syncer, error) {
 	if err := errors.Join(s.opts.Rules.Check(), s.opts.Limits.check()); err != nil {
 		return nil, err
 	}
-	return s, s.fit()
+	if err := s.fit(); err != nil {
+		return nil, err
+	}
+	return s, nil
 }
 
 // fit holds the rules against what the store can do.
@@ -727,8 +730,10 @@ func (c *Change) removes() bool {
 		c.Op == OpUpdate && c.After.Status == StatusDeactivated && c.Before.Status != StatusDeactivated
 }
 
-// adopts reports whether the change links its user.
-func (c *Change) adopts() bool { return c.Op == OpUpdate && c.Before.ObjectID != c.After.ObjectID }
+// adopts reports whether the change links its user, or moves the link.
+func (c *Change) adopts() bool {
+	return c.Op == OpUpdate && (c.Before.ObjectID != c.After.ObjectID || c.Before.Source != c.After.Source)
+}
 
 // parkings finds who waits for each Interim.
 func (p *Plan) parkings() map[int]*parking {

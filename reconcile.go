@@ -327,8 +327,8 @@ func (c *Change) validateUpdate(rules Rules) error {
 		return errors.New("the status is not a sync's to change in this way")
 	case c.Interim && (c.Reason != ReasonParked || !c.parksOnly()):
 		return errors.New("a parking changes keys and nothing else")
-	case !rules.manages(before) && !c.validAdoption():
-		return errors.New("the user is not managed by this source")
+	case (!rules.manages(before) || c.adopts()) && !c.validAdoption():
+		return errors.New("the user is not managed by this source, or its link would change")
 	}
 	return nil
 }
