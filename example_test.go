@@ -2,7 +2,6 @@ package adsync_test
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 	"fmt"
 	"os"
@@ -45,40 +44,6 @@ func exampleDirectory() adsync.StaticDirectory {
 		{ObjectID: adsync.ObjectID{15: 4}, Profile: adsync.Profile{
 			Username: "meiling", FirstName: "美玲", LastName: "陈", Email: "meiling@corp.example"}},
 	}
-}
-
-// A first embedding: a real directory, the host's own table, the plan, the sync.
-func Example() {
-	syncUsers := func(ctx context.Context, db *sql.DB) error {
-		directory, err := adsync.NewActiveDirectory(adsync.ActiveDirectoryConfig{
-			URLs:   []string{"ldaps://dc1.corp.example"},
-			BaseDN: "OU=People,DC=corp,DC=example",
-			Bind:   adsync.SimpleBind(`CORP\svc-adsync`, os.Getenv("AD_PASSWORD")),
-		})
-		if err != nil {
-			return err
-		}
-		users, err := adsync.NewSQLStore(db, adsync.PostgreSQL, adsync.SQLTable{
-			Name:    "accounts",
-			Columns: adsync.SQLColumns{ID: "id", ObjectID: "ad_guid", Username: "login", Email: "email"},
-		})
-		if err != nil {
-			return err
-		}
-		syncer, err := adsync.New(directory, users, nil) // safe defaults
-		if err != nil {
-			return err
-		}
-		plan, err := syncer.Plan(ctx) // reads both sides, writes nothing
-		if err != nil {
-			return err
-		}
-		plan.WriteTo(os.Stdout)                // for a person to look at
-		report, err := syncer.Apply(ctx, plan) // writes that, and nothing else
-		fmt.Println(strings.Join(report.Summary(), "\n"))
-		return errors.Join(err, report.Err())
-	}
-	_ = syncUsers
 }
 
 // A host gives its rules and limits once. What they leave out has a safe default.
