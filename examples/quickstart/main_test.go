@@ -188,13 +188,24 @@ func TestStartTLS(t *testing.T) {
 
 func TestCheckSaysWhatIsMissing(t *testing.T) {
 	w := newWorld(t)
-	require.NoError(t, w.demo.controller.RevokeTombstones(account))
 	require.NoError(t, w.demo.controller.Withhold(account, "mail"))
+	mail := w.run(t, "-check")
+	assert.Equal(t, exitError, mail.code)
+	assert.Contains(t, mail.stdout, "shows mail")
+	assert.Contains(t, mail.stdout, "Deleted accounts can be read")
+	assert.Contains(t, mail.stdout, "42 users; 40 of them are linked")
+}
+
+func TestCheckSaysThatNoDeletionCanBeProven(t *testing.T) {
+	w := newWorld(t)
+	require.NoError(t, w.demo.controller.RevokeTombstones(account))
 	got := w.run(t, "-check")
 	assert.Equal(t, exitError, got.code)
 	assert.Contains(t, got.stdout, "no leaver will ever be deleted")
-	assert.Contains(t, got.stdout, "shows mail")
-	assert.Contains(t, got.stdout, "42 users; 40 of them are linked")
+
+	plan := w.run(t, "-dry-run")
+	assert.Contains(t, plan.stdout, "6 to update, 0 to delete")
+	assert.Contains(t, plan.stdout, "Warning: The service account cannot read deleted accounts")
 }
 
 func TestInterrupted(t *testing.T) {
