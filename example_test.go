@@ -145,6 +145,58 @@ func ExampleSyncer_Sync() {
 	// true
 }
 
+// Explain says what a sync would do with one user, and why.
+func ExampleSyncer_Explain() {
+	syncer, err := adsync.New(exampleDirectory(), exampleStore(), nil)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	lines, err := syncer.Explain(context.Background(), "2")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	for _, line := range lines {
+		fmt.Println(line)
+	}
+	// Output:
+	// The host has user 2 with username bjorn, first_name Björn, last_name Ek, email bjorn@corp.example, phone (empty), status active.
+	// The directory has account 00000000-0000-0000-0000-000000000002 as deleted.
+	// A sync says: delete: deleted in the directory.
+	// This is done by the next sync, unless the directory or the rules change before.
+}
+
+// Inverse is the plan that takes a run back. Here it is the mistake of a rule that
+// deactivated somebody.
+func ExampleSyncer_Inverse() {
+	ctx, store := context.Background(), exampleStore()
+	onLeave := adsync.StaticDirectory{{
+		ObjectID: annasID, Disabled: true,
+		Profile: adsync.Profile{Username: "anna", FirstName: "Anna", LastName: "Nowak", Email: "anna@corp.example"},
+	}}
+	syncer, err := adsync.New(onLeave, store, &adsync.Options{Rules: adsync.Rules{OnDisabled: adsync.Deactivate}})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	report, err := syncer.Sync(ctx, adsync.Only("1"))
+	anna, _ := store.Get("1")
+	fmt.Println(err, anna.Status == adsync.StatusDeactivated)
+
+	back, err := syncer.Inverse(report)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	_, err = syncer.Apply(ctx, back)
+	anna, _ = store.Get("1")
+	fmt.Println(err, anna.Status == adsync.StatusDeactivated)
+	// Output:
+	// <nil> true
+	// <nil> false
+}
+
 // Only chooses users by ID. Nobody else is changed, or even looked up.
 func ExampleOnly() {
 	syncer, err := adsync.New(exampleDirectory(), exampleStore(), nil)

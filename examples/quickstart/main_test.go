@@ -132,6 +132,14 @@ func decode(t *testing.T, text string, into any) {
 	require.NoError(t, json.Unmarshal([]byte(text), into), text)
 }
 
+func TestExplain(t *testing.T) {
+	w := newWorld(t)
+	got := w.run(t, "-explain", "105")
+	require.Equal(t, exitDone, got.code, got.stderr)
+	assert.Contains(t, got.stdout, "kept: protected (would be removed as deleted)")
+	assert.Equal(t, exitError, w.run(t, "-explain", "999").code)
+}
+
 func TestLimitsAndApproval(t *testing.T) {
 	w := newWorld(t)
 	before := w.rows(t)
@@ -252,6 +260,7 @@ func TestWrongFlags(t *testing.T) {
 		"no such dialect":          append(there, "-bind-user", "svc", "-password-file", "x", "-db", "x", "-dialect", "oracle"),
 		"no such column":           {"-columns", "shoe_size=shoes"},
 		"both selections":          {"-only", "1", "-import"},
+		"no JSON of explanations":  {"-explain", "101", "-json"},
 		"no time":                  {"-timeout", "0"},
 	} {
 		t.Run(name, func(t *testing.T) {
