@@ -176,6 +176,7 @@ func TestPassword(t *testing.T) {
 	wrong := w.run(t)
 	assert.Equal(t, exitError, wrong.code)
 	assert.Contains(t, wrong.stderr, "password")
+	assert.Equal(t, 1, w.controller.BindAttempts(w.account), "a second try could lock the account")
 	assert.NotContains(t, wrong.stdout+wrong.stderr, "not-the-password")
 	assert.Equal(t, before, w.rows(t))
 
@@ -291,6 +292,7 @@ func TestTheDemonstrationOverwritesNothing(t *testing.T) {
 type world struct {
 	*demo
 	file, ca, url string
+	account       fakead.GUID
 }
 
 const account, password = `CORP\svc-test`, "the-password-of-the-test"
@@ -304,7 +306,7 @@ func newWorld(t *testing.T) *world {
 	t.Cleanup(func() { assert.NoError(t, sides.close()) })
 	w.demo, w.url = sides.demo, sides.demo.controller.URL()
 	require.NoError(t, os.WriteFile(w.ca, w.controller.CACert(), 0o600))
-	_, err = w.controller.AddUser(fakead.User{Username: "svc-test", Password: password})
+	w.account, err = w.controller.AddUser(fakead.User{Username: "svc-test", Password: password})
 	require.NoError(t, err)
 	require.NoError(t, w.controller.GrantTombstones(account))
 	require.NoError(t, w.controller.Hide(account, w.controller.DN(w.guids["epapadopoulou"])))
