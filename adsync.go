@@ -345,8 +345,18 @@ func incomplete(cause error) error {
 	if errors.Is(cause, ErrIncomplete) {
 		return cause
 	}
-	return fmt.Errorf("%w: %w", ErrIncomplete, cause)
+	return &wrapped{ErrIncomplete, cause}
 }
+
+// wrapped is an error and its cause, of which only the first begins with the name
+// of this package.
+type wrapped struct{ err, cause error }
+
+func (w *wrapped) Error() string {
+	return w.err.Error() + ": " + strings.ReplaceAll(w.cause.Error(), "adsync: ", "")
+}
+
+func (w *wrapped) Unwrap() []error { return []error{w.err, w.cause} }
 
 // arenaRows is the host side without a pointer per user.
 type arenaRows struct{ *userindex.Arena }
@@ -464,7 +474,9 @@ func (s *Syncer) eachController(ctx context.Context, read func(context.Context, 
 		if err == nil {
 			return nil
 		}
-		errs = append(errs, err)
+		if len(errs) == 0 || errs[len(errs)-1].Error() != err.Error() { // what ends the sequence may have been told
+			errs = append(errs, err)
+		}
 		if ctx.Err() != nil {
 			break
 		}
@@ -626,11 +638,7 @@ const warnTombstones = "The service account cannot read deleted accounts (CN=Del
 // what a sync would do with it and why, and what would have to change for another
 // outcome. It reads both sides and writes nothing.
 func (s *Syncer) Explain(ctx context.Context, userID string) ([]string, error) {
-	scope, err := s.scope([]Selection{Only(userID)})
-	if err != nil {
-		return nil, err
-	}
-	host, err := s.readUsers(ctx, scope)
+	host, err := s.readUsers(ctx, scopeOf(s.opts.Rules)) // of a whole sync, as rivals matter
 	if err != nil {
 		return nil, err
 	}
@@ -643,8 +651,10 @@ func (s *Syncer) Explain(ctx context.Context, userID string) ([]string, error) {
 	switch {
 	case u.ObjectID.IsZero():
 		return append(lines, "It has no ObjectID: a local user, who is never changed.", "To have it follow the directory, link it with Adopt."), nil
-	case !s.opts.Rules.manages(&u):
+	case !host.manages(&u):
 		return append(lines, "It is linked by another source, so it is never changed here."), nil
+	case !host.chooses(&u):
+		return append(lines, "It is not among those of Rules.Only, so it is left alone."), nil
 	}
 	reading := reading{Syncer: s, host: host}
 	if err := s.eachController(ctx, reading.read); err != nil {
@@ -656,7 +666,7 @@ func (s *Syncer) Explain(ctx context.Context, userID string) ([]string, error) {
 	}
 	entry := reading.view.entryOf(host.firstOf(row))
 	lines = append(lines, "The directory has "+entry.describe()+".")
-	return append(lines, plan.explain()...), nil
+	return append(lines, plan.explain(userID)...), nil
 }
 
 // rowOf returns the row of the user, or -1.
@@ -712,6 +722,8 @@ func (s *Syncer) Apply(ctx context.Context, p *Plan, ok ...Approval) (*Report, e
 	return report, err
 }
 
+var errNotLocked = errors.New("adsync: could not lock the users, so nothing was changed; is another sync running?")
+
 // locked runs f under the store's lock, where it has one.
 func (s *Syncer) locked(ctx context.Context, f func() error) (err error) {
 	locker, ok := s.store.(Locker)
@@ -720,7 +732,7 @@ func (s *Syncer) locked(ctx context.Context, f func() error) (err error) {
 	}
 	unlock, err := locker.Lock(ctx)
 	if err != nil {
-		return fmt.Errorf("adsync: could not lock the users, so nothing was changed; is another sync running? %w", err)
+		return &wrapped{errNotLocked, err}
 	}
 	defer func() { err = errors.Join(err, unlock()) }()
 	return f()
@@ -1040,9 +1052,9 @@ func (r *run) flush(ctx context.Context) error {
 	return r.tell(ctx)
 }
 
-func cutShort(err error) error {
-	return fmt.Errorf("adsync: the run was cut short; apply the plan again or make a new one: %w", err)
-}
+var errCutShort = errors.New("adsync: the run was cut short; apply the plan again or make a new one")
+
+func cutShort(cause error) error { return &wrapped{errCutShort, cause} }
 
 func (r *run) settle(i int, outcome Outcome, err error) {
 	if outcome == OutcomeApplied || outcome == OutcomeAlready {
@@ -1238,6 +1250,7 @@ func (s *Syncer) Inverse(r *Report) (*Plan, error) {
 type undoer struct {
 	*Syncer
 	spans map[string]*span
+	stay  []*party // the created, who keep their keys
 	tells []Change
 }
 
@@ -1248,9 +1261,10 @@ type span struct{ before, after *User }
 func (u *undoer) take(c *Change, id string) {
 	switch c.Op {
 	case OpCreate:
-		u.tells = append(u.tells, Change{
-			Op: OpNotice, Reason: ReasonUndone, Detail: "it was created and is present", UserID: id, ObjectID: c.ObjectID,
-		})
+		created := &party{id: id, user: withID(*c.After, id), after: withID(*c.After, id)}
+		created.tell(OpNotice, ReasonUndone)
+		created.tells[0].Detail = "it was created and is present"
+		u.stay = append(u.stay, created)
 	case OpUpdate, OpDelete:
 		if u.spans[c.UserID] == nil {
 			u.spans[c.UserID] = &span{before: c.Before}
@@ -1272,10 +1286,12 @@ func (u *undoer) plan(done *Plan) (*Plan, error) {
 			}
 			continue
 		}
-		back := u.back(span)
-		back.row = len(rows)
-		rows = append(rows, back.user)
-		users = append(users, back)
+		users = append(users, u.back(span))
+	}
+	users = append(users, u.stay...)
+	for row, d := range users {
+		d.row = row
+		rows = append(rows, d.user)
 	}
 	host := newHost(rows, scopeOf(u.opts.Rules))
 	for row := range rows {

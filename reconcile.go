@@ -476,25 +476,30 @@ func (p *Plan) totals() string {
 		total(OpUpdate), total(OpDelete), total(OpCreate), total(OpDuplicate), total(OpInvalid), total(OpNotice), p.Stats.Unchanged)
 }
 
-// explain says what the plan does with its one chosen user.
-func (p *Plan) explain() []string {
-	if len(p.Changes) == 0 {
-		return []string{"A sync has nothing to do with it."}
-	}
+// explain says what the plan does with one user.
+func (p *Plan) explain(userID string) []string {
 	var lines []string
 	for i := range p.Changes {
-		item := p.Changes[i].item()
-		lines = append(lines, "A sync says: "+item.Text+".")
-		for _, d := range item.Details {
-			if d.Arrow {
-				lines = append(lines, fmt.Sprintf("  %s: %s → %s", d.Label, d.Old, d.New))
-			} else {
-				lines = append(lines, fmt.Sprintf("  %s: %s", d.Label, d.New))
-			}
+		if p.Changes[i].UserID == userID {
+			lines = append(lines, p.Changes[i].explain()...)
 		}
-		lines = append(lines, p.Changes[i].advice())
+	}
+	if lines == nil {
+		return []string{"A sync has nothing to do with it."}
 	}
 	return lines
+}
+
+func (c *Change) explain() []string {
+	item := c.item()
+	lines := []string{"A sync says: " + item.Text + "."}
+	for _, d := range item.Details {
+		if d.Arrow {
+			d.New = d.Old + " → " + d.New
+		}
+		lines = append(lines, "  "+plantext.Printable(d.Label+": "+d.New))
+	}
+	return append(lines, c.advice())
 }
 
 // advice says what would have to change for another outcome.
