@@ -1,0 +1,691 @@
+package adsync_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"reflect"
+	"slices"
+	"testing"
+
+	gocmp "github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/go-adsync/adsync"
+)
+
+// The oracle's own plans pass the checks: so the rules keep what they promise.
+func TestOracleKeepsItsPromises(t *testing.T) {
+	inWorlds(t, 1000, func(w world) error { return checkPlan(w, oraclePlan(w)) })
+}
+
+// The checks are worth something: they see each of these mistakes, wherever a
+// plan gives occasion to make it.
+func TestChecksSeeMistakes(t *testing.T) {
+	for _, mistake := range planMistakes {
+		t.Run(mistake.name, func(t *testing.T) {
+			made := 0
+			inWorlds(t, 300, func(w world) error {
+				p := oraclePlan(w)
+				if !mistake.make(w, p) {
+					return nil
+				}
+				made++
+				if checkPlan(w, p) == nil {
+					return errors.New("nothing was seen")
+				}
+				return nil
+			})
+			assert.Positive(t, made, "no world gave occasion")
+		})
+	}
+}
+
+var planMistakes = []struct {
+	name string
+	make func(w world, p *adsync.Plan) bool // false: no occasion
+}{
+	{"a need forgotten", func(_ world, p *adsync.Plan) bool {
+		i := slices.IndexFunc(p.Changes, func(c adsync.Change) bool { return len(c.Needs) > 0 })
+		if i >= 0 {
+			p.Changes[i].Needs = p.Changes[i].Needs[1:]
+		}
+		return i >= 0
+	}},
+	{"a need too many", func(_ world, p *adsync.Plan) bool {
+		if len(p.Changes) < 2 || len(p.Changes[1].Needs) > 0 {
+			return false
+		}
+		p.Changes[1].Needs = []int{0}
+		return true
+	}},
+	{"two updates the wrong way round", func(_ world, p *adsync.Plan) bool {
+		i := slices.IndexFunc(p.Changes, func(c adsync.Change) bool { return c.Op == adsync.OpUpdate })
+		if i < 0 || i+1 == len(p.Changes) || p.Changes[i+1].Op != adsync.OpUpdate {
+			return false
+		}
+		p.Changes[i], p.Changes[i+1] = p.Changes[i+1], p.Changes[i]
+		return true
+	}},
+	{"two that only tell the wrong way round", func(_ world, p *adsync.Plan) bool {
+		n := len(p.Changes)
+		if n < 2 || writes(p.Changes[n-2]) {
+			return false
+		}
+		p.Changes[n-2], p.Changes[n-1] = p.Changes[n-1], p.Changes[n-2]
+		return true
+	}},
+	{"a cycle without an interim", func(_ world, p *adsync.Plan) bool {
+		i := slices.IndexFunc(p.Changes, func(c adsync.Change) bool { return c.Interim })
+		if i >= 0 {
+			p.Changes = slices.Delete(p.Changes, i, i+1)
+		}
+		return i >= 0
+	}},
+	{"a duplicate written all the same", func(w world, p *adsync.Plan) bool {
+		i := slices.IndexFunc(p.Changes, func(c adsync.Change) bool {
+			return c.Op == adsync.OpDuplicate && c.Reason == adsync.ReasonTaken && c.Before != nil && c.Conflicts[0].Field == adsync.FieldEmail
+		})
+		if i < 0 || slices.ContainsFunc(w.users, func(u adsync.User) bool { return u.Email == p.Changes[i].Conflicts[0].Value }) {
+			return false
+		}
+		after := *p.Changes[i].Before
+		after.Email = p.Changes[i].Conflicts[0].Value
+		p.Changes[i] = adsync.Change{Op: adsync.OpUpdate, UserID: after.ID, ObjectID: after.ObjectID, Before: p.Changes[i].Before, After: &after}
+		return true
+	}},
+	{"a protected user deleted", func(w world, p *adsync.Plan) bool {
+		i := slices.IndexFunc(w.users, func(u adsync.User) bool { return u.Protected })
+		if i < 0 || slices.ContainsFunc(p.Changes, func(c adsync.Change) bool { return writes(c) }) {
+			return false
+		}
+		p.Changes = slices.Insert(p.Changes, 0, adsync.Change{Op: adsync.OpDelete, UserID: w.users[i].ID, ObjectID: w.users[i].ObjectID, Before: &w.users[i]})
+		return true
+	}},
+	{"a local user changed", func(w world, p *adsync.Plan) bool {
+		i := slices.IndexFunc(w.users, func(u adsync.User) bool { return u.ObjectID.IsZero() })
+		if i < 0 || slices.ContainsFunc(p.Changes, func(c adsync.Change) bool { return writes(c) }) {
+			return false
+		}
+		after := w.users[i]
+		after.Phone += "1"
+		p.Changes = slices.Insert(p.Changes, 0, adsync.Change{Op: adsync.OpUpdate, UserID: after.ID, Before: &w.users[i], After: &after})
+		return true
+	}},
+	{"a blocked user unblocked", func(_ world, p *adsync.Plan) bool {
+		i := slices.IndexFunc(p.Changes, func(c adsync.Change) bool {
+			return c.Op == adsync.OpUpdate && c.Before.Status == adsync.StatusBlocked && !c.Interim
+		})
+		if i >= 0 {
+			p.Changes[i].After.Status = adsync.StatusActive
+		}
+		return i >= 0
+	}},
+	{"a Before that is not the row", func(_ world, p *adsync.Plan) bool {
+		i := slices.IndexFunc(p.Changes, func(c adsync.Change) bool { return c.Op == adsync.OpUpdate })
+		if i >= 0 {
+			before := *p.Changes[i].Before
+			before.Phone += "1"
+			p.Changes[i].Before = &before
+		}
+		return i >= 0
+	}},
+	{"a text that JSON would change", func(_ world, p *adsync.Plan) bool {
+		i := slices.IndexFunc(p.Changes, func(c adsync.Change) bool { return c.Op == adsync.OpCreate })
+		if i >= 0 {
+			p.Changes[i].After.LastName = "M\xfcller"
+		}
+		return i >= 0
+	}},
+}
+
+func reconcile(w world) (*adsync.Plan, error) {
+	return adsync.Reconcile(slices.Clone(w.entries), slices.Clone(w.users), w.rules.adsync())
+}
+
+func TestReconcileEqualsTheOracle(t *testing.T) {
+	inWorlds(t, 3000, reconcileEqualsOracle)
+}
+
+func reconcileEqualsOracle(w world) error {
+	got, err := reconcile(w)
+	if err != nil {
+		return err
+	}
+	if diff := gocmp.Diff(oraclePlan(w), got, sameMeaning); diff != "" {
+		return fmt.Errorf("-oracle +reconcile:\n%s", diff)
+	}
+	return nil
+}
+
+// sameMeaning leaves out what only people read, and what an absent row differs in.
+var sameMeaning = gocmp.Options{
+	cmpopts.IgnoreFields(adsync.Change{}, "Detail"),
+	cmpopts.IgnoreFields(adsync.Plan{}, "Warnings"),
+	gocmp.FilterPath(func(p gocmp.Path) bool { return p.Last().String() == ".Status" }, gocmp.Comparer(func(a, b adsync.Status) bool {
+		return a == b || a+b == adsync.StatusActive
+	})),
+	gocmp.Transformer("createFields", func(c adsync.Change) anyChange {
+		if c.Op == adsync.OpCreate {
+			c.Fields = nil
+		}
+		return anyChange(c)
+	}),
+}
+
+// anyChange is Change without methods, so that a transformer is applied once.
+type anyChange adsync.Change
+
+func TestReconcilePlansPassTheChecks(t *testing.T) {
+	inWorlds(t, 1000, func(w world) error {
+		p, err := reconcile(w)
+		if err != nil {
+			return err
+		}
+		return checkPlan(w, p)
+	})
+}
+
+func TestReconcileIgnoresOrder(t *testing.T) {
+	inWorlds(t, 1000, func(w world) error {
+		p, err := reconcile(w)
+		if err != nil {
+			return err
+		}
+		first := mustJSON(p)
+		for seed := range uint64(4) {
+			d := seededDice(seed)
+			w.entries, w.users = shuffled(d, w.entries), shuffled(d, w.users)
+			w.rules.only, w.rules.fields = reshuffled(d, w.rules.only), reshuffled(d, w.rules.fields)
+			p, err := reconcile(w)
+			if err != nil {
+				return err
+			}
+			if again := mustJSON(p); !bytes.Equal(first, again) {
+				return fmt.Errorf("another order, another plan:\n%s", gocmp.Diff(first, again))
+			}
+		}
+		return nil
+	})
+}
+
+// reshuffled keeps nil nil, which means something else than an empty list.
+func reshuffled[T any](d dice, in []T) []T {
+	if in == nil {
+		return nil
+	}
+	return shuffled(d, in)
+}
+
+func mustJSON(v any) []byte {
+	text, err := json.MarshalIndent(v, "", " ")
+	if err != nil {
+		panic(err)
+	}
+	return text
+}
+
+func TestReconcileLeavesItsArgumentsAlone(t *testing.T) {
+	inWorlds(t, 300, func(w world) error {
+		entries, users, rules := slices.Clone(w.entries), slices.Clone(w.users), w.rules.adsync()
+		p, err := adsync.Reconcile(entries, users, rules)
+		if err != nil {
+			return err
+		}
+		before := mustJSON(p)
+		if !slices.Equal(entries, w.entries) || !slices.Equal(users, w.users) || !slices.Equal(rules.Only, w.rules.only) || !slices.Equal(rules.Fields, w.rules.fields) {
+			return errors.New("an argument was changed")
+		}
+		clear(entries)
+		clear(users)
+		clear(rules.Fields)
+		if !bytes.Equal(before, mustJSON(p)) {
+			return errors.New("the plan shares memory with an argument")
+		}
+		return nil
+	})
+}
+
+// Tests of a whole run, over a store that fails on order.
+
+// storeWorld makes a world that a store and a directory can hold: each account
+// once, and keys folded as the store folds them.
+func storeWorld(w world) world {
+	w.rules.fold = ""
+	seen := map[adsync.ObjectID]bool{}
+	w.entries = slices.DeleteFunc(slices.Clone(w.entries), func(e adsync.Entry) bool {
+		again := seen[e.ObjectID]
+		seen[e.ObjectID] = true
+		return again
+	})
+	return w
+}
+
+// faultyStore is a MemoryStore, row by row, that refuses some writes, or breaks.
+type faultyStore struct {
+	*plainMemory
+	refuse  func(adsync.Change) bool
+	left    int   // writes until it breaks; negative: it never does
+	last    error // what the write at which it breaks returns, done or not
+	written int
+}
+
+// plainMemory hides that a MemoryStore takes batches.
+type plainMemory struct{ memory wholeMemory }
+
+type wholeMemory interface {
+	adsync.UserStore
+	adsync.Creator
+}
+
+func (s *plainMemory) Users(ctx context.Context) iter.Seq2[adsync.User, error] {
+	return s.memory.Users(ctx)
+}
+
+func newFaultyStore(w world) *faultyStore {
+	return &faultyStore{plainMemory: &plainMemory{any(adsync.NewMemoryStore(w.users...)).(wholeMemory)}, left: -1}
+}
+
+var (
+	errRefused = errors.New("refused")
+	errDown    = errors.New("the store is down")
+)
+
+func (s *faultyStore) write(c adsync.Change, do func() error) error {
+	if s.left == 0 {
+		return errDown
+	}
+	if s.refuse != nil && s.refuse(c) {
+		return errRefused
+	}
+	err := do()
+	if err != nil {
+		return err
+	}
+	s.written++
+	s.left--
+	if s.left == 0 {
+		return s.last
+	}
+	return nil
+}
+
+func (s *faultyStore) UpdateUser(ctx context.Context, c adsync.Change) error {
+	return s.write(c, func() error { return s.memory.UpdateUser(ctx, c) })
+}
+
+func (s *faultyStore) DeleteUser(ctx context.Context, c adsync.Change) error {
+	return s.write(c, func() error { return s.memory.DeleteUser(ctx, c) })
+}
+
+func (s *faultyStore) CreateUser(ctx context.Context, c adsync.Change) (id string, err error) {
+	err = s.write(c, func() error { id, err = s.memory.CreateUser(ctx, c); return err })
+	return id, err
+}
+
+// batchingStore takes batches, and sees to it that nothing in one needs another.
+type batchingStore struct {
+	*faultyStore
+	plan   *adsync.Plan
+	broken error
+}
+
+func (s *batchingStore) ApplyChanges(ctx context.Context, cs []adsync.Change) []adsync.Written {
+	var out []adsync.Written
+	for _, c := range cs {
+		for _, n := range c.Needs {
+			if slices.ContainsFunc(cs, func(o adsync.Change) bool { return sameChange(o, s.plan.Changes[n]) }) {
+				s.broken = errors.New("a batch holds a change and what it needs")
+			}
+		}
+		w := adsync.Written{UserID: c.UserID}
+		switch c.Op {
+		case adsync.OpDelete:
+			w.Err = s.DeleteUser(ctx, c)
+		case adsync.OpCreate:
+			w.UserID, w.Err = s.CreateUser(ctx, c)
+		default:
+			w.Err = s.UpdateUser(ctx, c)
+		}
+		out = append(out, w)
+	}
+	return out
+}
+
+func sameChange(a, b adsync.Change) bool {
+	return a.Op == b.Op && a.UserID == b.UserID && a.ObjectID == b.ObjectID && reflect.DeepEqual(a.After, b.After)
+}
+
+func newSyncer(w world, store adsync.UserStore) (*adsync.Syncer, error) {
+	return adsync.New(adsync.StaticDirectory(w.entries), store, &adsync.Options{
+		Rules:  w.rules.adsync(),
+		Limits: adsync.Limits{MaxRemovals: -1, MaxRemovalRatio: -1, MaxCleared: -1, AllowEmpty: true},
+	})
+}
+
+// rows are the users by ID, new ones by their ObjectID.
+func (s *faultyStore) rows(w world) map[string]adsync.User {
+	rows := map[string]adsync.User{}
+	for u, err := range s.Users(context.Background()) {
+		if err != nil {
+			panic(err)
+		}
+		if !slices.ContainsFunc(w.users, func(old adsync.User) bool { return old.ID == u.ID }) {
+			u.ID = "new " + u.ObjectID.String()
+		}
+		rows[u.ID] = plainStatus(u)
+	}
+	return rows
+}
+
+// plainStatus writes an active status as "".
+func plainStatus(u adsync.User) adsync.User {
+	if u.Status == adsync.StatusActive {
+		u.Status = ""
+	}
+	return u
+}
+
+func (r *run) plainRows() map[string]adsync.User {
+	rows := map[string]adsync.User{}
+	for id, u := range r.rows {
+		u.ID = id
+		rows[id] = plainStatus(u)
+	}
+	return rows
+}
+
+func equalRows(want, got map[string]adsync.User) error {
+	if diff := gocmp.Diff(want, got); diff != "" {
+		return fmt.Errorf("rows (-want +got):\n%s", diff)
+	}
+	return nil
+}
+
+func TestSyncerPlansAsReconcile(t *testing.T) {
+	inWorlds(t, 1000, func(w world) error {
+		w = storeWorld(w)
+		want, err := reconcile(w)
+		if err != nil {
+			return err
+		}
+		s, err := newSyncer(w, newFaultyStore(w).memory)
+		if err != nil {
+			return err
+		}
+		got, err := s.Plan(context.Background())
+		if err != nil {
+			return err
+		}
+		if diff := gocmp.Diff(string(mustJSON(want)), string(mustJSON(got))); diff != "" {
+			return fmt.Errorf("-Reconcile +Syncer.Plan:\n%s", diff)
+		}
+		return nil
+	})
+}
+
+// settled tells whether a fresh plan would write nothing.
+func settled(s *adsync.Syncer) error {
+	p, err := s.Plan(context.Background())
+	if err != nil {
+		return err
+	}
+	if i := slices.IndexFunc(p.Changes, writes); i >= 0 {
+		return fmt.Errorf("a fresh plan still writes: %s", mustJSON(p.Changes[i]))
+	}
+	return nil
+}
+
+// Each set of failures, few or many, batched or not: the outcomes are those of a
+// plain table, and the next sync finishes the work.
+func TestApplyWithFailures(t *testing.T) {
+	inWorlds(t, 150, func(w world) error {
+		w = storeWorld(w)
+		p, err := reconcile(w)
+		if err != nil {
+			return err
+		}
+		var written []int
+		for i, c := range p.Changes {
+			if writes(c) {
+				written = append(written, i)
+			}
+		}
+		for _, failing := range failureSets(written) {
+			for _, batched := range []bool{false, true} {
+				if err := applyFailing(w, p, failing, batched); err != nil {
+					return fmt.Errorf("with %v failing, batched %t: %w", failing, batched, err)
+				}
+			}
+		}
+		return nil
+	})
+}
+
+func applyFailing(w world, p *adsync.Plan, failing []int, batched bool) error {
+	faulty := newFaultyStore(w)
+	faulty.refuse = func(c adsync.Change) bool {
+		return slices.ContainsFunc(failing, func(i int) bool { return sameChange(c, p.Changes[i]) })
+	}
+	batching := &batchingStore{faultyStore: faulty, plan: p}
+	var store adsync.UserStore = faulty
+	if batched {
+		store = batching
+	}
+	s, err := newSyncer(w, store)
+	if err != nil {
+		return err
+	}
+	report, err := s.Apply(context.Background(), p)
+	if err != nil {
+		return err
+	}
+	want := newPlanCheck(w, p).newRun()
+	if err := want.play(func(i int) bool { return slices.Contains(failing, i) }); err != nil {
+		return err
+	}
+	var got []adsync.Outcome
+	for _, r := range report.Results {
+		got = append(got, r.Outcome)
+	}
+	if !slices.Equal(want.outcomes, got) {
+		return fmt.Errorf("outcomes are\n%q, want\n%q", got, want.outcomes)
+	}
+	if err := errors.Join(batching.broken, equalRows(want.plainRows(), faulty.rows(w))); err != nil {
+		return err
+	}
+	return nextSyncFinishes(w, p, faulty, s)
+}
+
+func nextSyncFinishes(w world, p *adsync.Plan, faulty *faultyStore, s *adsync.Syncer) error {
+	faulty.refuse = nil
+	if _, err := s.Sync(context.Background()); err != nil {
+		return err
+	}
+	whole := newPlanCheck(w, p).newRun()
+	if err := whole.play(func(int) bool { return false }); err != nil {
+		return err
+	}
+	if err := equalRows(whole.plainRows(), faulty.rows(w)); err != nil {
+		return fmt.Errorf("after the next sync: %w", err)
+	}
+	return settled(s)
+}
+
+// A crash after any step: the same plan again does the rest, and nothing twice.
+func TestApplyAfterCrash(t *testing.T) {
+	inWorlds(t, 200, func(w world) error {
+		w = storeWorld(w)
+		p, err := reconcile(w)
+		if err != nil {
+			return err
+		}
+		total := 0
+		for _, c := range p.Changes {
+			if writes(c) {
+				total++
+			}
+		}
+		for left := range total {
+			for _, last := range []error{nil, adsync.ErrUnknown} {
+				if err := applyCrashing(w, p, left, total, last); err != nil {
+					return fmt.Errorf("crash after %d of %d writes (%v): %w", left, total, last, err)
+				}
+			}
+		}
+		return nil
+	})
+}
+
+func applyCrashing(w world, p *adsync.Plan, left, total int, last error) error {
+	store := newFaultyStore(w)
+	store.left, store.last = left, last
+	s, err := newSyncer(w, store)
+	if err != nil {
+		return err
+	}
+	report, _ := s.Apply(context.Background(), p) // how it ends is not the point
+	if len(report.Results) != len(p.Changes) {
+		return fmt.Errorf("%d results for %d changes", len(report.Results), len(p.Changes))
+	}
+	if store.written != left {
+		return fmt.Errorf("%d writes by a store that broke", store.written)
+	}
+	store.left = -1
+	report, err = s.Apply(context.Background(), p)
+	if err = errors.Join(err, report.Err()); err != nil {
+		return fmt.Errorf("again: %w", err)
+	}
+	if store.written != total {
+		return fmt.Errorf("%d writes in all, want %d", store.written, total)
+	}
+	whole := newPlanCheck(w, p).newRun()
+	if err := whole.play(func(int) bool { return false }); err != nil {
+		return err
+	}
+	if err := equalRows(whole.plainRows(), store.rows(w)); err != nil {
+		return err
+	}
+	return settled(s)
+}
+
+func TestPlanSurvivesJSON(t *testing.T) {
+	inWorlds(t, 300, func(w world) error {
+		w = storeWorld(w)
+		p, err := reconcile(w)
+		if err != nil {
+			return err
+		}
+		var back adsync.Plan
+		if err := json.Unmarshal(mustJSON(p), &back); err != nil {
+			return err
+		}
+		if p.Digest() != back.Digest() {
+			return errors.New("another digest")
+		}
+		var reports [2]*adsync.Report
+		for i, plan := range []*adsync.Plan{p, &back} {
+			s, err := newSyncer(w, newFaultyStore(w).memory)
+			if err != nil {
+				return err
+			}
+			if reports[i], err = s.Apply(context.Background(), plan); err != nil {
+				return err
+			}
+		}
+		if a, b := mustJSON(reports[0]), mustJSON(reports[1]); !bytes.Equal(a, b) {
+			return fmt.Errorf("another report:\n%s", gocmp.Diff(a, b))
+		}
+		return nil
+	})
+}
+
+// fuzzBytes are the draws of a seeded world, to start a fuzzer from.
+func fuzzBytes(seed uint64) []byte {
+	d := seededDice(seed)
+	b := make([]byte, 400)
+	for i := range b {
+		b[i] = byte(d(256))
+	}
+	return b
+}
+
+func FuzzReconcile(f *testing.F) {
+	for seed := range uint64(20) {
+		f.Add(fuzzBytes(seed))
+	}
+	f.Fuzz(func(t *testing.T, draws []byte) {
+		w := newWorld(byteDice(draws))
+		if reconcileAndCheck(w) != nil {
+			w = shrink(w, func(w world) bool { return reconcileAndCheck(w) != nil })
+			t.Fatalf("%v\n%v", reconcileAndCheck(w), w)
+		}
+	})
+}
+
+func reconcileAndCheck(w world) error {
+	if err := reconcileEqualsOracle(w); err != nil {
+		return err
+	}
+	p, err := reconcile(w)
+	if err != nil {
+		return err
+	}
+	return checkPlan(w, p)
+}
+
+// Whatever a plan read from JSON says, Apply leaves alone whom no plan may touch.
+func FuzzPlanJSON(f *testing.F) {
+	for seed := range uint64(40) {
+		f.Add(mustJSON(oraclePlan(storeWorld(newWorld(seededDice(seed))))), seed)
+	}
+	f.Fuzz(func(t *testing.T, text []byte, seed uint64) {
+		var p adsync.Plan
+		if json.Unmarshal(text, &p) != nil {
+			t.Skip()
+		}
+		p.Digest()
+		_ = p.Check(adsync.Limits{})
+		_, _ = p.WriteTo(io.Discard)
+		w := storeWorld(newWorld(seededDice(seed)))
+		for _, c := range p.Changes {
+			c.LogValue()
+			_ = c.Guard(nil)
+			_ = c.Guard(&w.users[0])
+		}
+		store := newFaultyStore(w)
+		s, err := newSyncer(w, store)
+		require.NoError(t, err)
+		report, err := s.Apply(context.Background(), &p)
+		if err == nil {
+			assert.Len(t, report.Results, len(p.Changes))
+		}
+		assertUntouchables(t, w, store.rows(w))
+	})
+}
+
+func assertUntouchables(t *testing.T, w world, rows map[string]adsync.User) {
+	for _, was := range w.users {
+		now, there := rows[was.ID]
+		managed := !was.ObjectID.IsZero() && was.Source == w.rules.source
+		switch {
+		case managed && was.Protected:
+			assert.True(t, there, "user %s is protected, yet gone", was.ID)
+			assert.False(t, was.Status != now.Status && now.Status == adsync.StatusDeactivated, "user %s is protected, yet deactivated", was.ID)
+		case managed && there && was.Status == adsync.StatusBlocked:
+			assert.Equal(t, was.Status, now.Status, "user %s", was.ID)
+		case !managed && !was.ObjectID.IsZero():
+			assert.Equal(t, plainStatus(was), now, "user %s is of another source", was.ID)
+		case !managed:
+			// A plan may adopt a local user, and nothing else.
+			now.ObjectID, now.Source = was.ObjectID, was.Source
+			assert.Equal(t, plainStatus(was), now, "user %s is local", was.ID)
+		}
+	}
+}
