@@ -111,7 +111,9 @@ var (
 
 func newWorld(d dice) world {
 	g := &worldGen{dice: d, keys: 2 + d(6)}
-	g.permute = d.oneIn(2)
+	g.permute = !d.oneIn(3)
+	g.calm = g.permute && !d.oneIn(3)
+	g.mails = d.oneIn(2)
 	g.w.rules = g.newRules()
 	g.addUsers()
 	g.addEntries()
@@ -126,6 +128,16 @@ type worldGen struct {
 	w       world
 	keys    int  // how many different keys of each kind
 	permute bool // users have keys of their own, and entries shuffle them: chains and cycles
+	calm    bool // little else happens, so that the cycles are not cut
+	mails   bool // in a calm world, emails are shuffled too
+}
+
+// among is a number of cases, of which the odd ones are rare in a calm world.
+func (g *worldGen) among(n int) int {
+	if g.calm {
+		return 6 * n
+	}
+	return n
 }
 
 func (g *worldGen) newRules() worldRules {
@@ -172,7 +184,7 @@ func (g *worldGen) addUsers() {
 	n := 2 + g.dice(6)
 	for i := range n {
 		u := adsync.User{ID: ids[i], Profile: g.newProfile(i)}
-		switch g.dice(12) {
+		switch g.dice(g.among(12)) {
 		case 10: // local
 		case 11:
 			u.ObjectID, u.Source = oid(byte(1+i)), "other"
@@ -181,7 +193,7 @@ func (g *worldGen) addUsers() {
 		default:
 			u.ObjectID, u.Source = oid(byte(1+i)), g.w.rules.source
 		}
-		u.Status = pick(g.dice, "", "", "", adsync.StatusActive, adsync.StatusBlocked, adsync.StatusDeactivated, adsync.StatusDeactivated)
+		u.Status = pick(g.dice, "", "", "", adsync.StatusActive, adsync.StatusBlocked, adsync.StatusDeactivated)
 		u.Protected = g.oneIn(7)
 		g.w.users = append(g.w.users, u)
 	}
@@ -196,13 +208,13 @@ func (g *worldGen) newProfile(i int) adsync.Profile {
 		Username: worldNames[name][0], Email: worldEmails[mail][0],
 		FirstName: pick(g.dice, "", "Al"), Phone: pick(g.dice, "5", "5", "0", ""),
 	}
-	if g.oneIn(8) {
+	if g.dice(g.among(8)) == 7 {
 		p.Username = pick(g.dice, worldNames[name]...)
 	}
 	if g.oneIn(8) {
 		p.Email = pick(g.dice, worldEmails[mail]...)
 	}
-	if g.oneIn(8) {
+	if g.dice(g.among(8)) == 7 {
 		p.Email = ""
 	}
 	return p
@@ -220,7 +232,7 @@ func (g *worldGen) addEntries() {
 		e := adsync.Entry{ObjectID: oid(byte(1 + i)), DN: "CN=" + strconv.Itoa(i)}
 		e.Profile = g.newProfile(i % len(worldNames))
 		g.swapKeys(&e, names, mails, i)
-		if g.oneIn(16) {
+		if g.dice(g.among(16)) == 15 {
 			e.Username = pick(g.dice, "", " ")
 		}
 		if g.oneIn(20) {
@@ -236,17 +248,17 @@ func (g *worldGen) swapKeys(e *adsync.Entry, names, mails []int, i int) {
 	if !g.permute || i >= len(names) {
 		return
 	}
-	if !g.oneIn(4) {
+	if !g.oneIn(4) || g.calm {
 		e.Username = pick(g.dice, worldNames[names[i]]...)
 	}
-	if g.oneIn(2) {
+	if g.mails && g.calm || !g.calm && g.oneIn(2) {
 		e.Email = pick(g.dice, worldEmails[mails[i]]...)
 	}
 }
 
 func (g *worldGen) addWithState(e adsync.Entry) {
 	e.State = pick(g.dice, "", adsync.StatePresent)
-	switch g.dice(16) {
+	switch g.dice(g.among(16)) {
 	case 9:
 		return // absent
 	case 10, 11:
