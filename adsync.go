@@ -3,23 +3,36 @@ package adsync
 
 import (
 	"context"
+	"database/sql/driver"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
+	"maps"
+	"math"
+	"net"
+	"runtime"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/go-adsync/adsync/internal/userindex"
 )
 
 // The errors that callers tell apart with errors.Is.
 var (
-	// ErrIncomplete: one side could not be read whole, so there is no plan.
-	ErrIncomplete = errors.New("adsync: incomplete")
+	// ErrIncomplete: one side could not be read whole, so there is no plan, or
+	// nothing was written.
+	ErrIncomplete = errors.New("adsync: could not read everything, so nothing was changed")
 	// ErrUnsafe: the plan was refused before the first write.
-	ErrUnsafe = errors.New("adsync: refused as unsafe")
+	ErrUnsafe = errors.New("adsync: the plan was refused, and nothing was changed")
 	// ErrStale: the row is not as the plan saw it.
 	ErrStale = errors.New("adsync: the user is not as it was when the plan was made; plan again")
 	// ErrAlready: the row is as the plan wants it.
 	ErrAlready = errors.New("adsync: written already")
 	// ErrConflict: another row holds the key.
-	ErrConflict = errors.New("adsync: another user holds this username or email")
+	ErrConflict = errors.New("adsync: another user holds this username or email; rename one of them, or have it done in the directory")
 	// ErrUnknown: a store cannot tell whether the write happened, as when the
 	// connection is lost during a commit. It ends the run; applying the plan
 	// again settles it.
@@ -31,9 +44,17 @@ var (
 type Limits struct {
 	MaxRemovals     int     // deletions and deactivations; default 500
 	MaxRemovalRatio float64 // of all managed users of the source, also when only some are chosen; default 0.1; one is always let through
-	MaxCleared      int     // users who lose a non-empty value; default 500, and the ratio applies too
+	MaxCleared      int     // users who lose a non-empty value; default 500, and the ratio applies too unless this is -1
 	AllowEmpty      bool    // else a listing (not a look-up) that yields nobody while users are managed is ErrIncomplete
 }
+
+// The defaults of Limits and Options.
+const (
+	defaultRemovals  = 500
+	defaultRatio     = 0.1
+	defaultCleared   = 500
+	defaultBatchSize = 500
+)
 
 // LimitError says which limit a plan is beyond. It is [ErrUnsafe].
 type LimitError struct {
@@ -44,50 +65,1002 @@ type LimitError struct {
 	Allowed int    // the most that the limit lets through
 }
 
-func (e *LimitError) Error() string { return fmt.Sprintf("adsync: %s", e.Limit) }
+// Error says what is beyond the limit and how to go on.
+func (e *LimitError) Error() string {
+	does := "removes"
+	if e.Limit == limitCleared {
+		does = "clears values of"
+	}
+	return fmt.Sprintf("adsync: the plan %s %d of %d managed users, and %s allows %d; nothing was changed. Review the plan, then approve its digest or change the limit",
+		does, e.Count, e.Managed, e.Limit, e.Allowed)
+}
 
 // Is reports that a LimitError is ErrUnsafe.
 func (e *LimitError) Is(target error) bool { return target == ErrUnsafe }
+
+const (
+	limitRemovals = "MaxRemovals"
+	limitRatio    = "MaxRemovalRatio"
+	limitCleared  = "MaxCleared"
+)
+
+func (l Limits) check() error {
+	switch {
+	case l.MaxRemovals < -1, l.MaxCleared < -1:
+		return errors.New("adsync: a limit is a number of users, 0 for the default, or -1 for none")
+	case l.MaxRemovalRatio != -1 && !(0 <= l.MaxRemovalRatio && l.MaxRemovalRatio <= 1): // NaN is in no range
+		return errors.New("adsync: Limits.MaxRemovalRatio is from 0 to 1, 0 for the default, or -1 for none")
+	}
+	return nil
+}
+
+// hold holds the plan against the limits, with so many managed users.
+func (l Limits) hold(p *Plan, managed int) error {
+	removed, cleared := p.tally()
+	for _, limit := range []struct {
+		name    string
+		count   int
+		allowed int
+	}{
+		{limitRemovals, removed, allowed(l.MaxRemovals, defaultRemovals)},
+		{limitRatio, removed, l.share(managed)},
+		{limitCleared, cleared, allowed(l.MaxCleared, defaultCleared)},
+		{limitCleared, cleared, l.clearedShare(managed)},
+	} {
+		if limit.count > limit.allowed {
+			return &LimitError{Plan: p, Limit: limit.name, Count: limit.count, Managed: managed, Allowed: limit.allowed}
+		}
+	}
+	return nil
+}
+
+func allowed(limit, def int) int {
+	switch limit {
+	case -1:
+		return math.MaxInt
+	case 0:
+		return def
+	}
+	return limit
+}
+
+// share is how many users the ratio lets through.
+func (l Limits) share(managed int) int {
+	ratio := l.MaxRemovalRatio
+	switch ratio {
+	case -1:
+		return math.MaxInt
+	case 0:
+		ratio = defaultRatio
+	}
+	const rounding = 1e-9 // 0.29 × 100 is a little under 29
+	return max(1, int(ratio*float64(managed)+rounding))
+}
+
+func (l Limits) clearedShare(managed int) int {
+	if l.MaxCleared == -1 {
+		return math.MaxInt
+	}
+	return l.share(managed)
+}
 
 // Options are a Syncer's settings; the zero value of each is a safe default.
 type Options struct {
 	Rules     Rules
 	Limits    Limits
 	Logger    *slog.Logger                          // nil: silent
-	OnResult  func(context.Context, Change, Result) // progress, in order, on the caller's goroutine
+	OnResult  func(context.Context, Change, Result) // progress: each final result, in order, on the caller's goroutine
 	BatchSize int                                   // changes given to a BatchStore at once; default 500
 }
 
 // Syncer joins a directory and a store. It is safe for concurrent use.
-type Syncer struct{}
-
-// New checks the options against the store.
-func New(dir Directory, store UserStore, opts *Options) (*Syncer, error) {
-	return nil, errors.New("adsync: not built yet")
+type Syncer struct {
+	dir   Directory
+	store UserStore
+	opts  Options
 }
 
-// Selection narrows a plan.
-type Selection struct{}
+// New checks the options against the store. opts may be nil.
+func New(dir Directory, store UserStore, opts *Options) (*Syncer, error) {
+	if dir == nil || store == nil {
+		return nil, errors.New("adsync: New needs a Directory and a UserStore")
+	}
+	s := &Syncer{dir: dir, store: store}
+	if opts != nil {
+		s.opts = *opts
+	}
+	if s.opts.Logger == nil {
+		s.opts.Logger = slog.New(slog.DiscardHandler)
+	}
+	if s.opts.BatchSize == 0 {
+		s.opts.BatchSize = defaultBatchSize
+	}
+	if s.opts.BatchSize < 0 {
+		return nil, errors.New("adsync: Options.BatchSize is a number of changes, or 0 for the default")
+	}
+	if err := errors.Join(s.opts.Rules.Check(), s.opts.Limits.check()); err != nil {
+		return nil, err
+	}
+	return s, s.fit()
+}
 
-// Only chooses just these users; Only() chooses nobody.
-func Only(userIDs ...string) Selection { return Selection{} }
+// fit holds the rules against what the store can do.
+func (s *Syncer) fit() error {
+	rules := &s.opts.Rules
+	var errs []error
+	if _, ok := s.store.(Creator); rules.Import && !ok {
+		errs = append(errs, errors.New("adsync: Rules.Import needs a store that is a Creator"))
+	}
+	if fielder, ok := s.store.(Fielder); ok {
+		held := fielder.Fields()
+		if len(rules.Fields) == 0 {
+			rules.Fields = slices.DeleteFunc(slices.Clone(held), func(f Field) bool { return f == FieldStatus })
+			if len(rules.Fields) == 0 {
+				errs = append(errs, errors.New("adsync: the store holds none of the five details"))
+			}
+		}
+		for _, f := range rules.Fields {
+			if !slices.Contains(held, f) {
+				errs = append(errs, fmt.Errorf("adsync: Rules.Fields: the store does not hold %q; map a column to it or leave it out", f))
+			}
+		}
+		reactions := []Reaction{rules.OnDeleted, rules.OnDisabled, rules.OnOutOfScope, rules.OnUnproven}
+		if slices.Contains(reactions, Deactivate) && !slices.Contains(held, FieldStatus) {
+			errs = append(errs, errors.New("adsync: a rule deactivates users, but the store holds no status; map a column to it or choose Keep or Remove"))
+		}
+		errs = append(errs, rules.Check())
+	}
+	return errors.Join(errs...)
+}
 
-// Import creates users for just these entries; the store must be a Creator.
-func Import(ids ...ObjectID) Selection { return Selection{} }
+// Selection narrows a plan to some users or entries.
+type Selection struct {
+	users   []string
+	only    bool
+	entries []ObjectID
+}
 
-// Plan reads both sides and returns what a sync would do. It writes nothing.
-func (s *Syncer) Plan(ctx context.Context, sel ...Selection) (*Plan, error) { return nil, nil }
+// Only chooses just these users; Only() chooses nobody. An ID that is unknown or
+// not managed is an error.
+func Only(userIDs ...string) Selection { return Selection{users: userIDs, only: true} }
+
+// Import creates users for just these entries, which are looked up; the store
+// must be a [Creator]. By itself it chooses no user that is there already.
+func Import(ids ...ObjectID) Selection { return Selection{entries: ids} }
+
+// scope is whom the rules and the selections are about.
+func (s *Syncer) scope(selections []Selection) (scope, error) {
+	scope := scopeOf(s.opts.Rules)
+	if len(selections) == 0 {
+		return scope, nil
+	}
+	only, imports := map[string]bool{}, map[ObjectID]bool{}
+	for _, sel := range selections {
+		for _, id := range sel.users {
+			if scope.only != nil && !scope.only[id] {
+				return scope, fmt.Errorf("adsync: user %q is not among those of Rules.Only", id)
+			}
+			only[id] = true
+		}
+		for _, id := range sel.entries {
+			if id.IsZero() {
+				return scope, errors.New("adsync: Import needs the ObjectID of an entry")
+			}
+			imports[id] = true
+		}
+	}
+	if _, ok := s.store.(Creator); len(imports) > 0 && !ok {
+		return scope, errors.New("adsync: Import needs a store that is a Creator")
+	}
+	scope.only, scope.imports, scope.Import = only, imports, false
+	return scope, nil
+}
+
+// Plan reads both sides and returns what a sync would do. It writes nothing. Any
+// read error is [ErrIncomplete], and there is no plan then.
+func (s *Syncer) Plan(ctx context.Context, sel ...Selection) (*Plan, error) {
+	scope, err := s.scope(sel)
+	if err != nil {
+		return nil, err
+	}
+	host, err := s.readUsers(ctx, scope)
+	if err != nil {
+		return nil, err
+	}
+	if err := host.checkSelection(len(sel) > 0); err != nil {
+		return nil, err
+	}
+	reading := reading{Syncer: s, host: host}
+	if err := s.eachController(ctx, reading.read); err != nil {
+		return nil, err
+	}
+	plan, err := reading.view.plan()
+	if err != nil {
+		return nil, incomplete(err)
+	}
+	plan.Warnings = append(plan.Warnings, reading.warnings...)
+	s.opts.Logger.LogAttrs(ctx, slog.LevelInfo, "adsync: planned", slog.Int("users", plan.Stats.Users),
+		slog.Int("managed", plan.Stats.Managed), slog.Int("chosen", plan.Stats.Chosen), slog.Int("changes", len(plan.Changes)))
+	return plan, nil
+}
+
+// incomplete is ErrIncomplete with its cause.
+func incomplete(cause error) error {
+	if errors.Is(cause, ErrIncomplete) {
+		return cause
+	}
+	return fmt.Errorf("%w: %w", ErrIncomplete, cause)
+}
+
+// arenaRows is the host side without a pointer per user.
+type arenaRows struct{ *userindex.Arena }
+
+const flagProtected = 1
+
+func (a arenaRows) append(u *User) {
+	record := userindex.Record{
+		ObjectID: u.ObjectID,
+		Words:    [...]string{u.Source, string(u.Status)},
+		Texts:    [...]string{u.Username, u.FirstName, u.LastName, u.Email, u.Phone, u.ID, ""},
+	}
+	if u.Protected {
+		record.Flags = flagProtected
+	}
+	a.Append(&record)
+}
+
+// User returns a user whose texts are parts of the arena.
+func (a arenaRows) User(row int) User {
+	r := a.Record(row)
+	return User{
+		ID:       r.Texts[5],
+		ObjectID: r.ObjectID,
+		Source:   r.Words[0],
+		Profile: Profile{
+			Username: r.Texts[0], FirstName: r.Texts[1], LastName: r.Texts[2], Email: r.Texts[3], Phone: r.Texts[4],
+		},
+		Status:    Status(r.Words[1]),
+		Protected: r.Flags&flagProtected != 0,
+	}
+}
+
+// readUsers indexes the store.
+func (s *Syncer) readUsers(ctx context.Context, scope scope) (*host, error) {
+	rows := arenaRows{new(userindex.Arena)}
+	host := newHost(rows, scope)
+	for u, err := range s.store.Users(ctx) {
+		if err != nil {
+			return nil, incomplete(fmt.Errorf("reading the users: %w", err))
+		}
+		u = validUser(u)
+		rows.append(&u)
+		host.add(rows.Len() - 1)
+	}
+	if err := ctx.Err(); err != nil { // a store may take a cancelled context for its end
+		return nil, incomplete(err)
+	}
+	return host, nil
+}
+
+// checkSelection wants every user asked for by ID to be there and managed.
+func (h *host) checkSelection(selected bool) error {
+	if !selected || h.chosen == len(h.only) {
+		return nil
+	}
+	unknown := map[string]bool{}
+	for id := range h.only {
+		unknown[id] = true
+	}
+	for row, kind := range h.kinds {
+		if kind&rowChosen != 0 {
+			delete(unknown, h.rows.User(row).ID)
+		}
+	}
+	var errs []error
+	for id := range unknown {
+		errs = append(errs, fmt.Errorf("adsync: user %q is unknown or not managed; choose users who were imported from this directory", id))
+	}
+	slices.SortFunc(errs, func(a, b error) int { return strings.Compare(a.Error(), b.Error()) })
+	return errors.Join(errs...)
+}
+
+// eachController calls read with one controller after the other, until it
+// succeeds.
+func (s *Syncer) eachController(ctx context.Context, read func(context.Context, Directory) error) error {
+	sessions, ok := s.dir.(Sessions)
+	if !ok {
+		if err := read(ctx, s.dir); err != nil {
+			return incomplete(err)
+		}
+		return nil
+	}
+	var errs []error
+	for dir, err := range sessions.Sessions(ctx) {
+		if err == nil {
+			err = read(ctx, dir)
+		}
+		if err == nil {
+			return nil
+		}
+		errs = append(errs, err)
+		if ctx.Err() != nil {
+			break
+		}
+	}
+	if len(errs) == 0 {
+		errs = append(errs, errors.New("adsync: the directory has no controller to ask"), ctx.Err())
+	}
+	return incomplete(errors.Join(errs...))
+}
+
+// reading reads the directory side of a plan from one controller.
+type reading struct {
+	*Syncer
+	host     *host
+	view     *view
+	warnings []string
+}
+
+// lookUpMost is up to how many users a look-up by ObjectID is preferred to a
+// listing, whose cost follows the size of the directory.
+const lookUpMost = 5000
+
+func (r *reading) read(ctx context.Context, dir Directory) error {
+	r.view, r.warnings = newView(r.host), nil
+	wanted := r.view.unseen()
+	_, final := dir.(Listing)
+	switch {
+	case len(wanted) == 0 && !r.host.importing():
+		return nil
+	case r.host.Import, r.host.only == nil && len(wanted) > lookUpMost, final:
+		if err := r.list(ctx, dir); err != nil {
+			return err
+		}
+		wanted = r.view.unseen()
+	}
+	for id := range r.host.imports {
+		if !r.view.knows(id) {
+			wanted = append(wanted, id)
+		}
+	}
+	if !final { // what a Listing lacks is Deleted, and a view says so of what it has not seen
+		if err := find(ctx, dir, wanted, r.view.add); err != nil {
+			return err
+		}
+	}
+	return r.inspect(ctx, dir)
+}
+
+// list takes in all accounts in scope.
+func (r *reading) list(ctx context.Context, dir Directory) error {
+	listed := 0
+	for e, err := range dir.Entries(ctx) {
+		if err != nil {
+			return err
+		}
+		listed++
+		if e.State != "" && e.State != StatePresent {
+			continue // a listing proves nobody's absence; the look-up does
+		}
+		if err := r.view.add(&e); err != nil {
+			return err
+		}
+	}
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if listed == 0 && r.host.managed > 0 && !r.opts.Limits.AllowEmpty {
+		return errors.New("adsync: the directory listed nobody, although users are managed; check the base, the filter and the rights of the service account, or set Limits.AllowEmpty")
+	}
+	return nil
+}
+
+// find takes in what became of the accounts, each exactly once.
+func find(ctx context.Context, dir Directory, ids []ObjectID, add func(*Entry) error) error {
+	if len(ids) == 0 {
+		return nil
+	}
+	answered := make(map[ObjectID]bool, len(ids))
+	for _, id := range ids {
+		answered[id] = false
+	}
+	for e, err := range dir.Find(ctx, ids) {
+		if err != nil {
+			return err
+		}
+		if _, asked := answered[e.ObjectID]; !asked {
+			return errors.New("adsync: the directory answered a look-up with an account that was not asked for")
+		}
+		answered[e.ObjectID] = true
+		if err := add(&e); err != nil {
+			return err
+		}
+	}
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	for id, ok := range answered {
+		if !ok {
+			return fmt.Errorf("adsync: the directory did not say what became of account %s; Find must yield one entry for each", id)
+		}
+	}
+	return nil
+}
+
+// unseen lists the accounts that the plan is about and has not heard of.
+func (v *view) unseen() []ObjectID {
+	var ids []ObjectID
+	for row, kind := range v.kinds {
+		if kind&rowManaged != 0 && kind&rowTwin == 0 && v.found[row] == unseen && v.choosesGroup(row) {
+			ids = append(ids, v.rows.ObjectID(row))
+		}
+	}
+	return ids
+}
+
+// knows reports whether there is no need to look the account up for an import.
+func (v *view) knows(id ObjectID) bool {
+	if _, linked := v.links.First(id); linked {
+		return true
+	}
+	_, linked := v.foreign.First(id)
+	return linked
+}
+
+// inspect notes what the service account cannot read.
+func (r *reading) inspect(ctx context.Context, dir Directory) error {
+	inspector, ok := dir.(Inspector)
+	if !ok {
+		return nil
+	}
+	access, err := inspector.Check(ctx)
+	if err != nil {
+		return err
+	}
+	if !access.Tombstones {
+		r.warnings = append(r.warnings, warnTombstones)
+	}
+	r.warnings = append(r.warnings, access.Missing...)
+	return nil
+}
+
+const warnTombstones = "The service account cannot read deleted accounts (CN=Deleted Objects), so no deletion can be proven and no leaver is ever deleted. Let an administrator grant it list and read there."
 
 // Approval is the digest of the one plan whose limits it lifts.
 type Approval string
 
-// Apply runs the plan.
-func (s *Syncer) Apply(ctx context.Context, p *Plan, ok ...Approval) (*Report, error) {
-	return nil, nil
+// Sync is [Syncer.Plan] and [Syncer.Apply] in a row, under one lock where the
+// store is a [Locker]. A plan beyond the limits is refused with a *LimitError
+// that holds it.
+func (s *Syncer) Sync(ctx context.Context, sel ...Selection) (*Report, error) {
+	var report *Report
+	err := s.locked(ctx, func() error {
+		plan, err := s.Plan(ctx, sel...)
+		if err != nil {
+			return err
+		}
+		report, err = s.applyOwn(ctx, plan)
+		return err
+	})
+	if report == nil {
+		report = &Report{}
+	}
+	return report, err
 }
 
-// Sync is Plan and Apply in a row.
-func (s *Syncer) Sync(ctx context.Context, sel ...Selection) (*Report, error) { return nil, nil }
+// Apply runs the plan: it writes what the plan says and nothing else. It returns
+// an error when the plan was refused ([ErrUnsafe], before the first write), when
+// a look-up failed ([ErrIncomplete], before the first write) or when the run was
+// cut short. What failed for one user is in [Report.Err]. The Report is never
+// nil.
+//
+// The plan is not trusted: its changes are checked for consistency, counted anew
+// against the limits, and each removal and each adoption is looked up in the
+// directory again.
+func (s *Syncer) Apply(ctx context.Context, p *Plan, ok ...Approval) (*Report, error) {
+	if p == nil {
+		return &Report{}, fmt.Errorf("%w: there is none", ErrUnsafe)
+	}
+	report := newReport(p)
+	err := s.locked(ctx, func() (err error) {
+		report, err = s.applyAny(ctx, p, ok)
+		return err
+	})
+	return report, err
+}
+
+// locked runs f under the store's lock, where it has one.
+func (s *Syncer) locked(ctx context.Context, f func() error) (err error) {
+	locker, ok := s.store.(Locker)
+	if !ok {
+		return f()
+	}
+	unlock, err := locker.Lock(ctx)
+	if err != nil {
+		return fmt.Errorf("adsync: could not lock the users, so nothing was changed; is another sync running? %w", err)
+	}
+	defer func() { err = errors.Join(err, unlock()) }()
+	return f()
+}
+
+// applyOwn runs a plan that was made a moment ago under the same lock.
+func (s *Syncer) applyOwn(ctx context.Context, p *Plan) (*Report, error) {
+	run := s.newRun(p)
+	if err := s.opts.Limits.hold(p, p.Stats.Managed); err != nil {
+		return run.report, err
+	}
+	return run.report, run.all(ctx)
+}
+
+// applyAny runs a plan from anywhere.
+func (s *Syncer) applyAny(ctx context.Context, p *Plan, approvals []Approval) (*Report, error) {
+	run := s.newRun(p)
+	if err := p.validate(s.opts.Rules); err != nil {
+		return run.report, err
+	}
+	if !slices.ContainsFunc(p.Changes, func(c Change) bool { return c.writes() }) {
+		return run.report, run.all(ctx)
+	}
+	now, err := s.readNow(ctx, p)
+	if err != nil {
+		return run.report, err
+	}
+	if !slices.Contains(approvals, Approval(p.Digest())) {
+		if err := s.opts.Limits.hold(p, now.managed); err != nil {
+			return run.report, err
+		}
+	}
+	if err := run.lookAgain(ctx, now); err != nil {
+		return run.report, err
+	}
+	run.skipDoneParkings(now)
+	return run.report, run.all(ctx)
+}
+
+// now is how the store stands when a plan is applied.
+type now struct {
+	users   map[string]*User // those that the plan writes; nil: no longer there
+	managed int              // with the users that this plan has deleted before
+}
+
+// readNow reads the store again, because the plan's own word is not taken for it.
+func (s *Syncer) readNow(ctx context.Context, p *Plan) (*now, error) {
+	n := &now{users: map[string]*User{}}
+	for i := range p.Changes {
+		if c := &p.Changes[i]; c.writes() && c.UserID != "" {
+			n.users[c.UserID] = nil
+		}
+	}
+	for u, err := range s.store.Users(ctx) {
+		if err != nil {
+			return nil, incomplete(fmt.Errorf("reading the users: %w", err))
+		}
+		if s.opts.Rules.manages(&u) {
+			n.managed++
+		}
+		if _, ok := n.users[u.ID]; ok {
+			n.users[u.ID] = &u
+		}
+	}
+	if err := ctx.Err(); err != nil {
+		return nil, incomplete(err)
+	}
+	for i := range p.Changes {
+		if c := &p.Changes[i]; c.Op == OpDelete && n.users[c.UserID] == nil {
+			n.managed++
+		}
+	}
+	return n, nil
+}
+
+// run is one application of a plan.
+type run struct {
+	*Syncer
+	plan     *Plan
+	report   *Report
+	settled  []bool           // whose result is final
+	parkings map[int]*parking // by index of the Interim
+	told     int              // results given to OnResult
+	batch    []int
+}
+
+// parking is an Interim and what became of those that wait for it.
+type parking struct {
+	takers []int
+	final  int
+}
+
+func (s *Syncer) newRun(p *Plan) *run {
+	return &run{
+		Syncer:   s,
+		plan:     p,
+		report:   newReport(p),
+		settled:  make([]bool, len(p.Changes)),
+		parkings: p.parkings(),
+	}
+}
+
+// newReport has a result for each change before anything is done.
+func newReport(p *Plan) *Report {
+	r := &Report{Plan: p, Results: make([]Result, len(p.Changes))}
+	for i := range p.Changes {
+		c := &p.Changes[i]
+		r.Results[i] = Result{Index: i, UserID: c.UserID, Outcome: OutcomeNotAttempted}
+		if !c.writes() {
+			r.Results[i].Outcome = OutcomeSkipped
+		}
+	}
+	return r
+}
+
+func (c *Change) writes() bool { return c.Op == OpUpdate || c.Op == OpDelete || c.Op == OpCreate }
+
+// removes reports whether the change deletes or deactivates its user.
+func (c *Change) removes() bool {
+	return c.Op == OpDelete ||
+		c.Op == OpUpdate && c.After.Status == StatusDeactivated && c.Before.Status != StatusDeactivated
+}
+
+// adopts reports whether the change links its user.
+func (c *Change) adopts() bool { return c.Op == OpUpdate && c.Before.ObjectID != c.After.ObjectID }
+
+// parkings finds who waits for each Interim.
+func (p *Plan) parkings() map[int]*parking {
+	parkings := map[int]*parking{}
+	for i := range p.Changes {
+		if p.Changes[i].Interim {
+			parkings[i] = &parking{final: -1}
+		}
+		for _, need := range p.Changes[i].Needs {
+			switch parking := parkings[need]; {
+			case parking == nil:
+			case p.Changes[i].UserID == p.Changes[need].UserID:
+				parking.final = i
+			default:
+				parking.takers = append(parking.takers, i)
+			}
+		}
+	}
+	return parkings
+}
+
+// lookAgain asks the directory about each removal and each adoption; one that no
+// longer holds is stale.
+func (r *run) lookAgain(ctx context.Context, now *now) error {
+	var doubtful []int
+	var ids []ObjectID
+	for i := range r.plan.Changes {
+		c := &r.plan.Changes[i]
+		if c.writes() && (c.removes() || c.adopts()) && now.users[c.UserID] != nil {
+			doubtful = append(doubtful, i)
+			ids = append(ids, c.ObjectID)
+		}
+	}
+	slices.SortFunc(ids, compareIDs)
+	ids = slices.Compact(ids)
+	var entries map[ObjectID][]Entry
+	err := r.eachController(ctx, func(ctx context.Context, dir Directory) error {
+		entries = map[ObjectID][]Entry{}
+		return find(ctx, dir, ids, func(e *Entry) error {
+			entries[e.ObjectID] = append(entries[e.ObjectID], cleanEntry(e))
+			return nil
+		})
+	})
+	if err != nil {
+		return err
+	}
+	for _, i := range doubtful {
+		if !r.opts.Rules.holds(&r.plan.Changes[i], entries[r.plan.Changes[i].ObjectID]) {
+			r.settle(i, OutcomeStale, errNoLonger)
+		}
+	}
+	return nil
+}
+
+var errNoLonger = fmt.Errorf("%w: the directory no longer bears out this change", ErrStale)
+
+// holds reports whether the entries still call for the removal or adoption.
+func (r Rules) holds(c *Change, entries []Entry) bool {
+	for i := range entries {
+		if !sameEntry(&entries[0], &entries[i]) {
+			return false
+		}
+	}
+	e := &entries[0]
+	if c.adopts() {
+		return r.adoptable(c.Before, e)
+	}
+	reaction, _ := r.reaction(e)
+	if c.Op == OpDelete {
+		return reaction == Remove
+	}
+	return reaction == Deactivate || reaction == Remove
+}
+
+// skipDoneParkings finds the Interims whose user has its final details already,
+// as when a finished plan is applied again.
+func (r *run) skipDoneParkings(now *now) {
+	for i, parking := range r.parkings {
+		if parking.final < 0 {
+			continue
+		}
+		u := now.users[r.plan.Changes[i].UserID]
+		if u != nil && sameUser(*u, *r.plan.Changes[parking.final].After) {
+			r.settle(i, OutcomeAlready, nil)
+		}
+	}
+}
+
+// all applies the changes in order, in batches of those that do not need each
+// other.
+func (r *run) all(ctx context.Context) error {
+	err := r.each(ctx)
+	r.putBackRest(ctx)
+	for i := range r.settled {
+		r.settled[i] = true
+	}
+	err = errors.Join(err, r.tell(ctx))
+	r.nameParked()
+	counts := r.report.Counts()
+	r.opts.Logger.LogAttrs(ctx, slog.LevelInfo, "adsync: applied",
+		slog.Int("modified", counts.Modified), slog.Int("deleted", counts.Deleted), slog.Int("created", counts.Created),
+		slog.Int("deactivated", counts.Deactivated), slog.Int("duplicated", counts.Duplicated), slog.Int("failed", counts.Failed))
+	return err
+}
+
+func (r *run) each(ctx context.Context) error {
+	for i := range r.plan.Changes {
+		c := &r.plan.Changes[i]
+		if !c.writes() || r.settled[i] {
+			r.settled[i] = true
+			continue
+		}
+		if r.waitsForBatch(c) {
+			if err := r.flush(ctx); err != nil {
+				return err
+			}
+		}
+		if need := r.failedNeed(c); need >= 0 {
+			r.settle(i, OutcomeBlocked, fmt.Errorf("adsync: change %d, which it needs, did not succeed", need))
+			continue
+		}
+		r.batch = append(r.batch, i)
+		if len(r.batch) >= r.batchSize() {
+			if err := r.flush(ctx); err != nil {
+				return err
+			}
+		}
+	}
+	return r.flush(ctx)
+}
+
+func (r *run) batchSize() int {
+	if _, ok := r.store.(BatchStore); ok {
+		return r.opts.BatchSize
+	}
+	return 1
+}
+
+// waitsForBatch reports whether a need of the change is still in the batch.
+func (r *run) waitsForBatch(c *Change) bool {
+	return len(r.batch) > 0 && len(c.Needs) > 0 && c.Needs[len(c.Needs)-1] >= r.batch[0]
+}
+
+// failedNeed returns a need that did not succeed, or -1.
+func (r *run) failedNeed(c *Change) int {
+	for _, need := range c.Needs {
+		if !r.succeeded(need) {
+			return need
+		}
+	}
+	return -1
+}
+
+func (r *run) succeeded(i int) bool {
+	outcome := r.report.Results[i].Outcome
+	return outcome == OutcomeApplied || outcome == OutcomeAlready
+}
+
+// flush writes the batch. An error ends the run.
+func (r *run) flush(ctx context.Context) error {
+	if len(r.batch) == 0 {
+		return r.tell(ctx)
+	}
+	if err := ctx.Err(); err != nil {
+		return cutShort(err)
+	}
+	batch := r.batch
+	r.batch = nil
+	written := r.write(ctx, batch)
+	var end error
+	for k, i := range batch {
+		outcome, last := outcomeOf(written[k].Err)
+		if written[k].UserID != "" {
+			r.report.Results[i].UserID = written[k].UserID
+		}
+		r.settle(i, outcome, written[k].Err)
+		if last && end == nil {
+			end = cutShort(written[k].Err)
+		}
+	}
+	if end != nil {
+		return end
+	}
+	r.putBack(ctx)
+	return r.tell(ctx)
+}
+
+func cutShort(err error) error {
+	return fmt.Errorf("adsync: the run was cut short; apply the plan again or make a new one: %w", err)
+}
+
+func (r *run) settle(i int, outcome Outcome, err error) {
+	if outcome == OutcomeApplied || outcome == OutcomeAlready {
+		err = nil
+	}
+	r.report.Results[i].Outcome, r.report.Results[i].Err = outcome, err
+	r.settled[i] = true
+	if outcome != OutcomeApplied && outcome != OutcomeAlready {
+		r.opts.Logger.LogAttrs(context.Background(), slog.LevelWarn, "adsync: not applied",
+			slog.String("outcome", string(outcome)), slog.Any("change", r.plan.Changes[i]))
+	}
+}
+
+// outcomeOf tells what a store's error means, and whether it ends the run.
+func outcomeOf(err error) (outcome Outcome, last bool) {
+	var network net.Error
+	switch {
+	case err == nil:
+		return OutcomeApplied, false
+	case errors.Is(err, ErrUnknown):
+		return OutcomeUnknown, true
+	case errors.Is(err, ErrAlready):
+		return OutcomeAlready, false
+	case errors.Is(err, ErrStale):
+		return OutcomeStale, false
+	case errors.Is(err, ErrConflict):
+		return OutcomeFailed, false
+	case errors.Is(err, driver.ErrBadConn): // it promises that nothing was done
+		return OutcomeFailed, true
+	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded),
+		errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.As(err, &network):
+		return OutcomeUnknown, true
+	}
+	return OutcomeFailed, false
+}
+
+// write hands the changes to the store and returns one Written for each, whatever
+// the store does.
+func (r *run) write(ctx context.Context, batch []int) (written []Written) {
+	written = slices.Repeat([]Written{{Err: ErrUnknown}}, len(batch))
+	defer func() {
+		if v := recover(); v != nil {
+			written[0].Err = panicked("store", v)
+		}
+	}()
+	if store, ok := r.store.(BatchStore); ok {
+		changes := make([]Change, len(batch))
+		for k, i := range batch {
+			changes[k] = r.plan.Changes[i]
+		}
+		copy(written, store.ApplyChanges(ctx, changes))
+		return written
+	}
+	for k, i := range batch {
+		written[k] = r.writeOne(ctx, r.plan.Changes[i])
+	}
+	return written
+}
+
+func (r *run) writeOne(ctx context.Context, c Change) Written {
+	switch c.Op {
+	case OpUpdate:
+		return Written{Err: r.store.UpdateUser(ctx, c)}
+	case OpDelete:
+		return Written{Err: r.store.DeleteUser(ctx, c)}
+	}
+	creator, ok := r.store.(Creator)
+	if !ok {
+		return Written{Err: errors.New("adsync: the store cannot create users; it is no Creator")}
+	}
+	id, err := creator.CreateUser(ctx, c)
+	return Written{UserID: id, Err: err}
+}
+
+// panicked is an error for a panic in the host's code. A runtime error is told;
+// any other value may hold a person's data, so only its type is.
+func panicked(where string, v any) error {
+	if err, ok := v.(runtime.Error); ok {
+		return fmt.Errorf("%w: the %s panicked: %w", ErrUnknown, where, err)
+	}
+	return fmt.Errorf("%w: the %s panicked with a %T", ErrUnknown, where, v)
+}
+
+// putBackTimeout bounds the writes that undo a parking, which go on when the
+// run's context has ended.
+const putBackTimeout = 10 * time.Second
+
+// putBack undoes the parkings of which nobody made use, once that is certain.
+func (r *run) putBack(ctx context.Context) {
+	for _, i := range slices.Sorted(maps.Keys(r.parkings)) {
+		parking := r.parkings[i]
+		if !r.succeeded(i) || slices.ContainsFunc(parking.takers, func(t int) bool { return !r.settled[t] }) ||
+			parking.final >= 0 && !r.settled[parking.final] {
+			continue
+		}
+		r.putBackOne(ctx, i, parking)
+	}
+}
+
+// putBackRest is putBack at the end of a run, when what is not settled never will
+// be.
+func (r *run) putBackRest(ctx context.Context) {
+	for _, i := range slices.Sorted(maps.Keys(r.parkings)) {
+		if r.succeeded(i) {
+			r.putBackOne(ctx, i, r.parkings[i])
+		}
+	}
+}
+
+func (r *run) putBackOne(ctx context.Context, i int, parking *parking) {
+	delete(r.parkings, i)
+	used := func(k int) bool { return r.succeeded(k) || r.report.Results[k].Outcome == OutcomeUnknown }
+	if slices.ContainsFunc(parking.takers, used) || parking.final >= 0 && used(parking.final) {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), putBackTimeout)
+	defer cancel()
+	parked := &r.plan.Changes[i]
+	back := update(ReasonParked, parked.After, parked.Before)
+	switch err := r.updateSafely(ctx, back); {
+	case err == nil, errors.Is(err, ErrAlready):
+		r.report.Results[i].Outcome = OutcomeSkipped
+	default:
+		r.report.Results[i].Err = err
+	}
+}
+
+func (r *run) updateSafely(ctx context.Context, c Change) (err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			err = panicked("store", v)
+		}
+	}()
+	return r.store.UpdateUser(ctx, c)
+}
+
+// errParked is told of a user whom a run left parked.
+var errParked = errors.New("adsync: the user was left with a temporary username or email, because a later change did not succeed; the next sync finishes the work")
+
+// nameParked marks the Interims whose users did not get their final details.
+func (r *run) nameParked() {
+	for i, parking := range r.plan.parkings() {
+		if r.succeeded(i) && parking.final >= 0 && !r.succeeded(parking.final) {
+			r.report.Results[i].Err = errors.Join(errParked, r.report.Results[i].Err)
+		}
+	}
+}
+
+// tell gives OnResult the results that are final, in order. An Interim is final
+// when nobody waits for it any more.
+func (r *run) tell(ctx context.Context) (err error) {
+	if r.opts.OnResult == nil {
+		return nil
+	}
+	defer func() {
+		if v := recover(); v != nil {
+			err = cutShort(panicked("callback OnResult", v))
+		}
+	}()
+	for r.told < len(r.settled) && r.settled[r.told] {
+		if _, open := r.parkings[r.told]; open && r.succeeded(r.told) {
+			return nil
+		}
+		r.told++
+		r.opts.OnResult(ctx, r.plan.Changes[r.told-1], r.report.Results[r.told-1])
+	}
+	return nil
+}
 
 // Outcome is what became of a [Change].
 type Outcome string
@@ -106,48 +1079,229 @@ const (
 
 // Result is the outcome of one Change.
 type Result struct {
-	Index   int     `json:"index"` // of the Change in Plan.Changes
-	UserID  string  `json:"user_id,omitempty"`
+	Index   int     `json:"index"`             // of the Change in Plan.Changes
+	UserID  string  `json:"user_id,omitempty"` // a created user's too
 	Outcome Outcome `json:"outcome"`
-	Err     error   `json:"-"` // its text in JSON
+	Err     error   `json:"-"` // its text is "error" in JSON
 }
 
-// Report is what a run did: one Result for each Change, always.
+// resultJSON is a Result with its error as text.
+type resultJSON struct {
+	plainResult
+	Error string `json:"error,omitempty"`
+}
+
+type plainResult Result
+
+// MarshalJSON gives the error as text.
+func (r Result) MarshalJSON() ([]byte, error) {
+	out := resultJSON{plainResult: plainResult(r)}
+	if r.Err != nil {
+		out.Error = r.Err.Error()
+	}
+	return json.Marshal(out)
+}
+
+// UnmarshalJSON reads what MarshalJSON wrote; the error is its text only.
+func (r *Result) UnmarshalJSON(data []byte) error {
+	var in resultJSON
+	if err := json.Unmarshal(data, &in); err != nil {
+		return err
+	}
+	*r = Result(in.plainResult)
+	if in.Error != "" {
+		r.Err = errors.New(in.Error)
+	}
+	return nil
+}
+
+// Report is what a run did: one Result for each Change, always. Its methods work
+// on nil.
 type Report struct {
-	Plan    *Plan    `json:"plan,omitempty"`
+	Plan    *Plan    `json:"plan,omitempty"` // nil: none could be made
 	Results []Result `json:"results"`
 }
 
-// Counts counts distinct users by what became of them.
+// Counts counts distinct users by what became of them in this run. A user can
+// count in several, as one whose details and status changed.
 type Counts struct {
-	Modified    int `json:"modified"`
-	Deleted     int `json:"deleted"`
-	Duplicated  int `json:"duplicated"`
-	Created     int `json:"created"`
-	Deactivated int `json:"deactivated"`
-	Unchanged   int `json:"unchanged"`
-	Failed      int `json:"failed"`
-	Stale       int `json:"stale"`
-	Blocked     int `json:"blocked"`
+	Modified    int `json:"modified"`    // details, link, or lifted deactivation written
+	Deleted     int `json:"deleted"`     // deleted
+	Duplicated  int `json:"duplicated"`  // left alone, as another holds or asks for a key; new entries too
+	Created     int `json:"created"`     // imported
+	Deactivated int `json:"deactivated"` // deactivated
+	Unchanged   int `json:"unchanged"`   // as the directory has them, or written already
+	Failed      int `json:"failed"`      // refused by the store, or unknown
+	Stale       int `json:"stale"`       // changed since the plan was made
+	Blocked     int `json:"blocked"`     // for want of a change that did not succeed
 }
 
-// Counts counts the outcomes.
-func (r *Report) Counts() Counts { return Counts{} }
+// Counts counts the outcomes. An Interim is not counted.
+func (r *Report) Counts() Counts {
+	if r == nil || r.Plan == nil {
+		return Counts{}
+	}
+	users := map[*int]map[string]bool{}
+	var n Counts
+	add := func(counter *int, c *Change) {
+		if users[counter] == nil {
+			users[counter] = map[string]bool{}
+		}
+		who := c.UserID
+		if who == "" {
+			who = c.ObjectID.String()
+		}
+		if !users[counter][who] {
+			users[counter][who] = true
+			*counter++
+		}
+	}
+	n.Unchanged = r.Plan.Stats.Unchanged
+	for i, result := range r.Results {
+		if i >= len(r.Plan.Changes) || r.Plan.Changes[i].Interim {
+			continue
+		}
+		for _, counter := range n.of(&r.Plan.Changes[i], result.Outcome) {
+			add(counter, &r.Plan.Changes[i])
+		}
+	}
+	return n
+}
 
-// Summary is the lines that a message box shows.
-func (r *Report) Summary() []string { return nil }
+// of returns the counters of one outcome.
+func (n *Counts) of(c *Change, outcome Outcome) []*int {
+	switch outcome {
+	case OutcomeAlready:
+		return []*int{&n.Unchanged}
+	case OutcomeFailed, OutcomeUnknown:
+		return []*int{&n.Failed}
+	case OutcomeStale:
+		return []*int{&n.Stale}
+	case OutcomeBlocked:
+		return []*int{&n.Blocked}
+	case OutcomeSkipped:
+		if c.Op == OpDuplicate {
+			return []*int{&n.Duplicated}
+		}
+	case OutcomeApplied:
+		return n.written(c)
+	}
+	return nil
+}
 
-// Err joins a *ChangeError for each change that did not succeed.
-func (r *Report) Err() error { return nil }
+func (n *Counts) written(c *Change) []*int {
+	switch {
+	case c.Op == OpDelete:
+		return []*int{&n.Deleted}
+	case c.Op == OpCreate:
+		return []*int{&n.Created}
+	case !c.removes():
+		return []*int{&n.Modified}
+	case len(c.Fields) > 1: // details too
+		return []*int{&n.Deactivated, &n.Modified}
+	}
+	return []*int{&n.Deactivated}
+}
+
+// Summary is the lines that a message box shows: how it went; how many were
+// modified, deleted and duplicated; and what else there is to tell.
+func (r *Report) Summary() []string {
+	if r == nil || r.Plan == nil {
+		return []string{"Synchronizing users with Active Directory was not possible. Nothing was changed."}
+	}
+	n := r.Counts()
+	notAttempted, parked := r.leftOver()
+	lines := []string{
+		r.headline(notAttempted),
+		fmt.Sprintf("%d user(s) details are modified.", n.Modified),
+		fmt.Sprintf("%d user(s) are deleted.", n.Deleted),
+		fmt.Sprintf("%d user(s) are duplicated.", n.Duplicated),
+	}
+	for _, more := range []struct {
+		count int
+		text  string
+	}{
+		{n.Created, "user(s) are created."},
+		{n.Deactivated, "user(s) are deactivated."},
+		{n.Failed, "user(s) could not be written."},
+		{n.Stale, "user(s) have changed in the meantime and were left alone."},
+		{n.Blocked, "user(s) were left alone because a change before them did not succeed."},
+		{notAttempted, "change(s) were not attempted."},
+	} {
+		if more.count > 0 {
+			lines = append(lines, fmt.Sprintf("%d %s", more.count, more.text))
+		}
+	}
+	if len(parked) > 0 {
+		lines = append(lines, "Left with a temporary name until the next sync: user "+strings.Join(parked, ", ")+".")
+	}
+	return lines
+}
+
+// leftOver counts the writes that were not attempted and names the parked users.
+func (r *Report) leftOver() (notAttempted int, parked []string) {
+	for _, result := range r.Results {
+		if result.Outcome == OutcomeNotAttempted {
+			notAttempted++
+		}
+		if errors.Is(result.Err, errParked) {
+			parked = append(parked, result.UserID)
+		}
+	}
+	return notAttempted, parked
+}
+
+func (r *Report) headline(notAttempted int) string {
+	writes := 0
+	for i := range r.Plan.Changes {
+		if r.Plan.Changes[i].writes() {
+			writes++
+		}
+	}
+	switch {
+	case writes > 0 && notAttempted == writes:
+		return "Synchronizing users with Active Directory was not carried out. Nothing was changed."
+	case r.Err() != nil:
+		return "Synchronizing users with Active Directory was not completed."
+	}
+	return "Synchronizing users with Active Directory has been successful."
+}
+
+// Err joins a [*ChangeError] for each change that was to be written and was not,
+// and for each user left with a parked value.
+func (r *Report) Err() error {
+	if r == nil || r.Plan == nil {
+		return nil
+	}
+	var errs []error
+	for i, result := range r.Results {
+		bad := result.Outcome != OutcomeApplied && result.Outcome != OutcomeAlready && result.Outcome != OutcomeSkipped
+		if i < len(r.Plan.Changes) && (bad || result.Err != nil) {
+			errs = append(errs, &ChangeError{Change: r.Plan.Changes[i], Outcome: result.Outcome, Err: result.Err})
+		}
+	}
+	return errors.Join(errs...)
+}
 
 // ChangeError is a change that did not succeed, and why.
 type ChangeError struct {
 	Change  Change
 	Outcome Outcome
-	Err     error
+	Err     error // may be nil, as when the change was not attempted
 }
 
-func (e *ChangeError) Error() string { return "" }
+// Error names the user by ID, the operation and the reason.
+func (e *ChangeError) Error() string {
+	who := "user " + e.Change.UserID
+	if e.Change.UserID == "" {
+		who = "account " + e.Change.ObjectID.String()
+	}
+	text := fmt.Sprintf("adsync: %s of %s: %s", e.Change.Op, who, e.Outcome)
+	if e.Err != nil {
+		text += ": " + strings.TrimPrefix(e.Err.Error(), "adsync: ")
+	}
+	return text
+}
 
 // Unwrap returns the store's error.
 func (e *ChangeError) Unwrap() error { return e.Err }

@@ -1,9 +1,21 @@
 package adsync
 
 import (
+	"bytes"
+	"cmp"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
+	"slices"
+	"strings"
+
+	"github.com/go-adsync/adsync/internal/claims"
+	"github.com/go-adsync/adsync/internal/keyfold"
+	"github.com/go-adsync/adsync/internal/userindex"
 )
 
 // Op is what a [Change] does.
@@ -38,6 +50,7 @@ const (
 	ReasonListedTwice = "listed-twice" // Duplicate: the directory listed two different entries with one ObjectID
 	ReasonNoUsername  = "no-username"  // Invalid: the username would be empty
 	ReasonRefused     = "refused"      // Invalid: Rules.Map refused the profile; Detail has its words
+	ReasonLinked      = "linked"       // Notice: asked to import, but a user is linked to the entry already
 	ReasonAmbiguous   = "ambiguous"    // Notice of Adopt: a likely pair that something speaks against
 )
 
@@ -65,11 +78,70 @@ type Change struct {
 
 // Guard says whether a store should write the change, given the row as it is now
 // (nil: no such row): nil (yes), [ErrAlready] or [ErrStale]. It compares the
-// whole row; "" and StatusActive are equal.
-func (c Change) Guard(now *User) error { return errors.New("adsync: not built yet") }
+// whole row; "" and StatusActive are equal. For a Create, the row is the one that
+// is linked to the same entry.
+func (c Change) Guard(now *User) error {
+	switch c.Op {
+	case OpCreate:
+		switch {
+		case now == nil:
+			return nil
+		case c.After != nil && sameUser(withID(*now, c.After.ID), *c.After):
+			return ErrAlready
+		}
+	case OpDelete:
+		switch {
+		case now == nil:
+			return ErrAlready
+		case c.Before != nil && sameUser(*now, *c.Before):
+			return nil
+		}
+	case OpUpdate:
+		switch {
+		case now == nil || c.Before == nil || c.After == nil:
+		case sameUser(*now, *c.Before):
+			return nil
+		case sameUser(*now, *c.After):
+			return ErrAlready
+		}
+	}
+	return ErrStale
+}
+
+// sameUser compares as Guard promises. Bytes that are not UTF-8 cannot survive a
+// plan's JSON, so they count as what JSON makes of them.
+func sameUser(a, b User) bool { return normalUser(a) == normalUser(b) }
+
+func normalUser(u User) User {
+	u = validUser(u)
+	if u.Status == "" {
+		u.Status = StatusActive
+	}
+	return u
+}
+
+func withID(u User, id string) User {
+	u.ID = id
+	return u
+}
 
 // LogValue tells IDs, operation, reason and field names; never values.
-func (c Change) LogValue() slog.Value { return slog.Value{} }
+func (c Change) LogValue() slog.Value {
+	attrs := []slog.Attr{slog.String("op", string(c.Op)), slog.String("reason", c.Reason)}
+	if c.UserID != "" {
+		attrs = append(attrs, slog.String("user_id", c.UserID))
+	}
+	if !c.ObjectID.IsZero() {
+		attrs = append(attrs, slog.String("object_id", c.ObjectID.String()))
+	}
+	if len(c.Fields) > 0 {
+		attrs = append(attrs, slog.Any("fields", c.Fields))
+	}
+	for _, conflict := range c.Conflicts {
+		attrs = append(attrs, slog.Any("conflict_"+string(conflict.Field), conflict.With))
+	}
+	return slog.GroupValue(attrs...)
+}
 
 // PlanVersion is the version of the plans that this package makes and applies.
 const PlanVersion = 1
@@ -94,12 +166,185 @@ type Plan struct {
 }
 
 // Check holds the plan against the limits, by its own statistics. It returns nil
-// or a *LimitError.
-func (p *Plan) Check(l Limits) error { return errors.New("adsync: not built yet") }
+// or a [*LimitError].
+func (p *Plan) Check(l Limits) error { return l.hold(p, p.Stats.Managed) }
 
-// Digest is the SHA-256 of the plan's canonical JSON, in hex. It names the plan
-// in an [Approval].
-func (p *Plan) Digest() string { return "" }
+// tally counts the users that the plan removes, and those who lose a value.
+func (p *Plan) tally() (removed, cleared int) {
+	gone, emptied := map[string]bool{}, map[string]bool{}
+	for i := range p.Changes {
+		c := &p.Changes[i]
+		if c.writes() && c.removes() {
+			gone[c.UserID] = true
+		}
+		if c.Op == OpUpdate && clears(&c.Before.Profile, &c.After.Profile) {
+			emptied[c.UserID] = true
+		}
+	}
+	return len(gone), len(emptied)
+}
+
+func clears(before, after *Profile) bool {
+	return slices.ContainsFunc(details[:], func(f Field) bool { return *before.detail(f) != "" && *after.detail(f) == "" })
+}
+
+// Digest is the SHA-256 of the plan's JSON, in hex. It names the plan in an
+// [Approval]; a plan that went through JSON has the same.
+func (p *Plan) Digest() string {
+	canonical, err := json.Marshal(p)
+	if err != nil {
+		panic("adsync: a plan is plain data: " + err.Error()) // no field can fail
+	}
+	sum := sha256.Sum256(canonical)
+	return hex.EncodeToString(sum[:])
+}
+
+// validate refuses a plan that does not hang together or reaches beyond what this
+// source manages. What it says of the rows is proven by Guard when it is applied.
+func (p *Plan) validate(rules Rules) error {
+	if p.Version != PlanVersion {
+		return fmt.Errorf("%w: its version is %d, and this package applies version %d; plan again", ErrUnsafe, p.Version, PlanVersion)
+	}
+	if p.Source != validText(rules.Source) {
+		return fmt.Errorf("%w: it was made for another source", ErrUnsafe)
+	}
+	last := map[string]int{} // by user: the change that writes it
+	for i := range p.Changes {
+		if err := p.validateChange(i, rules, last); err != nil {
+			return fmt.Errorf("%w: change %d: %w", ErrUnsafe, i, err)
+		}
+	}
+	for i := range p.Changes {
+		if c := &p.Changes[i]; c.Interim && last[c.UserID] == i {
+			return fmt.Errorf("%w: change %d: the user would stay parked", ErrUnsafe, i)
+		}
+	}
+	return nil
+}
+
+func (p *Plan) validateChange(i int, rules Rules, last map[string]int) error {
+	c := &p.Changes[i]
+	if err := p.validateNeeds(i); err != nil {
+		return err
+	}
+	switch c.Op {
+	case OpDuplicate, OpInvalid, OpNotice:
+		if c.After != nil || c.Interim {
+			return errors.New("what only tells must not write")
+		}
+		return nil
+	case OpCreate:
+		return c.validateCreate(rules)
+	case OpUpdate, OpDelete:
+	default:
+		return fmt.Errorf("unknown operation %q", c.Op)
+	}
+	if c.Before == nil || c.UserID == "" || c.Before.ID != c.UserID {
+		return errors.New("it does not say which user it is about")
+	}
+	if err := p.validateOnce(i, last); err != nil {
+		return err
+	}
+	last[c.UserID] = i
+	if c.Op == OpDelete {
+		return c.validateDelete(rules)
+	}
+	return c.validateUpdate(rules)
+}
+
+// validateNeeds wants earlier changes that write, ascending.
+func (p *Plan) validateNeeds(i int) error {
+	previous := -1
+	for _, need := range p.Changes[i].Needs {
+		if need <= previous || need >= i || !p.Changes[need].writes() {
+			return errors.New("its needs are not earlier changes in ascending order")
+		}
+		previous = need
+	}
+	return nil
+}
+
+// validateOnce lets a user be written once, or parked and then written.
+func (p *Plan) validateOnce(i int, last map[string]int) error {
+	c := &p.Changes[i]
+	k, ok := last[c.UserID]
+	if !ok {
+		return nil
+	}
+	earlier := &p.Changes[k]
+	if !earlier.Interim || c.Op != OpUpdate || c.Interim || *c.Before != *earlier.After || !slices.Contains(c.Needs, k) {
+		return errors.New("the user is changed twice")
+	}
+	return nil
+}
+
+func (c *Change) validateCreate(rules Rules) error {
+	switch {
+	case c.Before != nil || c.After == nil || c.UserID != "" || c.After.ID != "" || c.Interim:
+		return errors.New("a new user has no ID and no state before")
+	case !rules.manages(c.After) || c.After.ObjectID != c.ObjectID:
+		return errors.New("a new user must be linked to an entry of this source")
+	case c.After.Protected || !c.After.active():
+		return errors.New("a new user must be a plain, active one")
+	case rules.key(c.After.Username) == "":
+		return errors.New("a new user needs a username")
+	}
+	return nil
+}
+
+func (c *Change) validateDelete(rules Rules) error {
+	switch {
+	case c.After != nil || c.Interim:
+		return errors.New("a deletion leaves nothing behind")
+	case !rules.manages(c.Before) || c.Before.ObjectID != c.ObjectID:
+		return errors.New("the user is not managed by this source")
+	case c.Before.Protected:
+		return errors.New("the user is protected")
+	}
+	return nil
+}
+
+func (c *Change) validateUpdate(rules Rules) error {
+	if c.After == nil {
+		return errors.New("it does not say what to write")
+	}
+	before, after := c.Before, c.After
+	switch {
+	case after.ID != before.ID || after.Protected != before.Protected:
+		return errors.New("an ID and a protection are not a sync's to change")
+	case c.ObjectID != after.ObjectID || !rules.manages(after):
+		return errors.New("the user is not managed by this source")
+	case !slices.Equal(c.Fields, differing(before, after)) || len(c.Fields) == 0:
+		return errors.New("its fields are not those that differ")
+	case after.Username != before.Username && rules.key(after.Username) == "":
+		return errors.New("it would leave the user without a username")
+	case c.removes() && before.Protected:
+		return errors.New("the user is protected")
+	case before.Status != after.Status && !statusMaySwitch(before, after):
+		return errors.New("the status is not a sync's to change in this way")
+	case c.Interim && (c.Reason != ReasonParked || !c.parksOnly()):
+		return errors.New("a parking changes keys and nothing else")
+	case !rules.manages(before) && !c.validAdoption():
+		return errors.New("the user is not managed by this source")
+	}
+	return nil
+}
+
+// statusMaySwitch allows what Rules.status does.
+func statusMaySwitch(before, after *User) bool {
+	return before.active() && after.Status == StatusDeactivated || before.Status == StatusDeactivated && after.active()
+}
+
+func (c *Change) parksOnly() bool {
+	return !slices.ContainsFunc(c.Fields, func(f Field) bool { return f != FieldUsername && f != FieldEmail })
+}
+
+// validAdoption allows linking a local user, and nothing else with it.
+func (c *Change) validAdoption() bool {
+	linked := *c.Before
+	linked.ObjectID, linked.Source = c.After.ObjectID, c.After.Source
+	return c.Reason == ReasonAdopted && c.Before.ObjectID.IsZero() && linked == *c.After
+}
 
 // WriteTo prints the plan for people.
 func (p *Plan) WriteTo(w io.Writer) (int64, error) { return 0, errors.New("adsync: not built yet") }
@@ -132,22 +377,1087 @@ type Rules struct {
 	Map          func(Entry) (Profile, error) // normalise or refuse; must be pure, may be called twice for an entry
 }
 
-// Check returns an error for rules that make no sense.
-func (r Rules) Check() error { return nil }
+// details are the five synchronised fields, in the order in which plans name
+// them.
+var details = [...]Field{FieldUsername, FieldFirstName, FieldLastName, FieldEmail, FieldPhone}
+
+// detail points to the detail that the field names.
+func (p *Profile) detail(f Field) *string {
+	switch f {
+	case FieldUsername:
+		return &p.Username
+	case FieldFirstName:
+		return &p.FirstName
+	case FieldLastName:
+		return &p.LastName
+	case FieldEmail:
+		return &p.Email
+	case FieldPhone:
+		return &p.Phone
+	}
+	panic("adsync: not a detail: " + string(f))
+}
+
+// Check returns an error for rules that make no sense, saying which.
+func (r Rules) Check() error {
+	var errs []error
+	for _, f := range r.Fields {
+		if f != FieldStatus && !slices.Contains(details[:], f) { // a Fielder names the status too
+			errs = append(errs, fmt.Errorf("adsync: Rules.Fields: %q is not one of the five details", f))
+		}
+	}
+	for _, f := range r.KeepOnEmpty {
+		if !slices.Contains(details[:], f) {
+			errs = append(errs, fmt.Errorf("adsync: Rules.KeepOnEmpty: %q is not one of the five details", f))
+		}
+	}
+	for _, f := range r.AdoptBy {
+		if f != FieldUsername && f != FieldEmail {
+			errs = append(errs, fmt.Errorf("adsync: Rules.AdoptBy: %q does not identify a person; use username, email or both", f))
+		}
+	}
+	for _, reaction := range []struct {
+		name  string
+		value Reaction
+	}{
+		{"OnDeleted", r.OnDeleted}, {"OnDisabled", r.OnDisabled},
+		{"OnOutOfScope", r.OnOutOfScope}, {"OnUnproven", r.OnUnproven},
+	} {
+		if !slices.Contains([]Reaction{"", Keep, Deactivate, Remove}, reaction.value) {
+			errs = append(errs, fmt.Errorf("adsync: Rules.%s: %q is not a reaction; use Keep, Deactivate or Remove", reaction.name, reaction.value))
+		}
+	}
+	if r.Import && !slices.Contains(r.fields(), FieldUsername) {
+		errs = append(errs, errors.New("adsync: Rules.Import creates users, who need a username; add it to Rules.Fields"))
+	}
+	return errors.Join(errs...)
+}
+
+// fields are the details to synchronise, in order.
+func (r Rules) fields() []Field {
+	var fields []Field
+	for _, f := range details {
+		if len(r.Fields) == 0 || slices.Contains(r.Fields, f) {
+			fields = append(fields, f)
+		}
+	}
+	return fields
+}
+
+// manages reports whether the user is one of this source's.
+func (r Rules) manages(u *User) bool { return !u.ObjectID.IsZero() && u.Source == r.Source }
+
+// reaction says what the rules do with a user of the entry, and why. The reason
+// is empty for an entry that is Present and not Disabled.
+func (r Rules) reaction(e *Entry) (Reaction, string) {
+	disabled := orDefault(r.OnDisabled, Keep)
+	switch e.State {
+	case StateDeleted:
+		return orDefault(r.OnDeleted, Remove), ReasonDeleted
+	case StateUnproven:
+		return orDefault(r.OnUnproven, Keep), ReasonUnproven
+	case StateOutOfScope:
+		outOfScope := orDefault(r.OnOutOfScope, Keep)
+		if e.Disabled && disabled.strength() > outOfScope.strength() {
+			return disabled, ReasonDisabled
+		}
+		return outOfScope, ReasonOutOfScope
+	}
+	if e.Disabled {
+		return disabled, ReasonDisabled
+	}
+	return Keep, ""
+}
+
+func orDefault(r, def Reaction) Reaction {
+	if r == "" {
+		return def
+	}
+	return r
+}
+
+func (r Reaction) strength() int { return slices.Index([]Reaction{Keep, Deactivate, Remove}, r) }
+
+// status is what becomes of the user's status, and why; the reason is empty when
+// nothing does. The host's own statuses are not a sync's to change.
+func (r Rules) status(u *User, e *Entry) (Status, string) {
+	reaction, reason := r.reaction(e)
+	switch {
+	case reason == "" && u.Status == StatusDeactivated:
+		return StatusActive, ReasonReactivated
+	case reaction == Deactivate && u.active() && !u.Protected:
+		return StatusDeactivated, reason
+	}
+	return u.Status, ""
+}
+
+func (u *User) active() bool { return u.Status == "" || u.Status == StatusActive }
+
+// profile is what the user would be left with. The error is of Rules.Map.
+func (r Rules) profile(u *User, e *Entry) (Profile, error) {
+	wanted := e.Profile
+	if r.Map != nil {
+		mapped, err := r.Map(*e)
+		if err != nil {
+			return Profile{}, err
+		}
+		wanted = validProfile(mapped)
+	}
+	left := u.Profile
+	for _, f := range r.fields() {
+		value := *wanted.detail(f)
+		if strings.TrimSpace(value) == "" && slices.Contains(r.KeepOnEmpty, f) {
+			continue
+		}
+		*left.detail(f) = value
+	}
+	return left, nil
+}
+
+// appendKey appends the form in which keys are compared.
+func (r Rules) appendKey(dst []byte, s string) []byte {
+	if r.Fold != nil {
+		return append(dst, r.Fold(s)...)
+	}
+	return keyfold.Append(dst, s)
+}
+
+func (r Rules) key(s string) string { return string(r.appendKey(nil, s)) }
+
+// keySpaces are the details that belong to one user each.
+var keySpaces = [claims.Spaces]Field{FieldUsername, FieldEmail}
+
+// validUser makes the texts valid UTF-8.
+func validUser(u User) User {
+	u.ID, u.Source, u.Status = validText(u.ID), validText(u.Source), Status(validText(string(u.Status)))
+	u.Profile = validProfile(u.Profile)
+	return u
+}
+
+func validProfile(p Profile) Profile {
+	for _, f := range details {
+		text := p.detail(f)
+		*text = validText(*text)
+	}
+	return p
+}
+
+func validText(s string) string { return strings.ToValidUTF8(s, "\uFFFD") }
 
 // Reconcile compares both sides and returns the plan. It is pure: no context,
 // clock, log, I/O or map order; it neither keeps nor changes its arguments, and
 // gives the same plan for any order of them. A managed user without an entry
 // counts as Deleted: the caller vouches for the list.
 //
-// The error is for rules that Check refuses, entries without an ObjectID, and
-// users to be changed that share their ID.
+// The error is for rules that Check refuses, entries without an ObjectID or of an
+// unknown State, and users to be changed that share their ID.
 func Reconcile(entries []Entry, users []User, rules Rules) (*Plan, error) {
-	return nil, errors.New("adsync: not built yet")
+	if err := rules.Check(); err != nil {
+		return nil, err
+	}
+	host := newHost(sliceRows(users), scopeOf(rules))
+	for row := range users {
+		host.add(row)
+	}
+	view := newView(host)
+	for i := range entries {
+		if err := view.add(&entries[i]); err != nil {
+			return nil, err
+		}
+	}
+	return view.plan()
 }
 
 // Adopt plans the linking of users that the host imported before it kept
 // objectGUIDs.
 func Adopt(entries []Entry, users []User, rules Rules) (*Plan, error) {
 	return nil, errors.New("adsync: Adopt is not built yet")
+}
+
+// adoptable reports whether the entry still is the one to link the user to.
+func (r Rules) adoptable(u *User, e *Entry) bool { return false }
+
+func compareIDs(a, b ObjectID) int { return bytes.Compare(a[:], b[:]) }
+
+// scope is the rules together with whom they are about in one run.
+type scope struct {
+	Rules
+	only    map[string]bool   // nil: all managed users
+	imports map[ObjectID]bool // the entries to import when Rules.Import does not say all
+}
+
+func scopeOf(rules Rules) scope {
+	s := scope{Rules: rules}
+	if rules.Only != nil {
+		s.only = setOf(rules.Only)
+	}
+	return s
+}
+
+func setOf[T comparable](list []T) map[T]bool {
+	set := make(map[T]bool, len(list))
+	for _, v := range list {
+		set[v] = true
+	}
+	return set
+}
+
+func (s *scope) chooses(u *User) bool { return s.manages(u) && (s.only == nil || s.only[u.ID]) }
+
+func (s *scope) importing() bool { return s.Import || len(s.imports) > 0 }
+
+func (s *scope) wants(id ObjectID) bool { return s.Import || s.imports[id] }
+
+// rows is the host side, as a slice or as a compact arena. Texts are valid UTF-8.
+type rows interface {
+	Len() int
+	User(row int) User
+	ObjectID(row int) [16]byte
+}
+
+type sliceRows []User
+
+func (s sliceRows) Len() int                  { return len(s) }
+func (s sliceRows) User(row int) User         { return validUser(s[row]) }
+func (s sliceRows) ObjectID(row int) [16]byte { return s[row].ObjectID }
+
+// rowKind is what the engine remembers of each row without looking again.
+type rowKind uint8
+
+const (
+	rowManaged rowKind = 1 << iota
+	rowChosen
+	rowTwin        // an earlier row has the same ObjectID
+	rowDeactivated // a sync may have to reactivate it
+)
+
+// host is the host side, indexed. It serves any number of views.
+type host struct {
+	scope
+	rows     rows
+	kinds    []rowKind
+	links    *userindex.Links // managed rows
+	foreign  *userindex.Links // linked rows of other sources
+	keys     [claims.Spaces]*userindex.Keys
+	parkings map[string]bool // keys in use that look like parked ones
+	managed  int
+	chosen   int
+}
+
+func newHost(rows rows, scope scope) *host {
+	h := &host{
+		scope:    scope,
+		rows:     rows,
+		links:    userindex.NewLinks(rows.ObjectID),
+		foreign:  userindex.NewLinks(rows.ObjectID),
+		parkings: map[string]bool{},
+	}
+	for space := range h.keys {
+		h.keys[space] = userindex.NewKeys()
+	}
+	return h
+}
+
+// add indexes the next row.
+func (h *host) add(row int) {
+	u := h.rows.User(row)
+	h.addKeys(&u)
+	var kind rowKind
+	switch {
+	case h.manages(&u):
+		kind = rowManaged
+		h.managed++
+		if first, ok := h.links.First(u.ObjectID); ok && first != row {
+			kind |= rowTwin
+		}
+		h.links.Add(row)
+		if h.chooses(&u) {
+			kind |= rowChosen
+			h.chosen++
+		}
+		if u.Status == StatusDeactivated {
+			kind |= rowDeactivated
+		}
+	case !u.ObjectID.IsZero() && h.importing():
+		h.foreign.Add(row)
+	}
+	h.kinds = append(h.kinds, kind)
+}
+
+func (h *host) addKeys(u *User) {
+	var buffer [64]byte
+	for space, f := range keySpaces {
+		key := h.appendKey(buffer[:0], *u.detail(f))
+		h.keys[space].Add(h.keys[space].Hash(key))
+		h.noteParked(key)
+	}
+}
+
+// noteParked remembers a key that a parked one must not equal.
+func (h *host) noteParked(key []byte) {
+	if bytes.HasPrefix(key, []byte(parkedPrefix)) {
+		h.parkings[string(key)] = true
+	}
+}
+
+// group returns the rows linked to one entry, from its first.
+func (h *host) group(first int) []int {
+	group := []int{first}
+	for _, twin := range h.links.Twins(first) {
+		group = append(group, int(twin))
+	}
+	return group
+}
+
+// choosesGroup reports whether the plan is about one of the rows of the group.
+func (h *host) choosesGroup(first int) bool {
+	if h.kinds[first]&rowChosen != 0 {
+		return true
+	}
+	for _, twin := range h.links.Twins(first) {
+		if h.kinds[twin]&rowChosen != 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// view is the directory side as it is read, laid against the host side.
+type view struct {
+	*host
+	entries   userindex.Arena
+	found     []uint32     // by first row of a link: unseen, asHeld, or an entry's number + firstKept
+	torn      map[int]bool // first rows whose entries differ; whether one was Present
+	newcomers map[ObjectID]newcomer
+}
+
+// The values of found below the entries' numbers.
+const (
+	unseen = iota
+	asHeld // just what the row holds, Present and not Disabled: nothing to keep
+	firstKept
+)
+
+// newcomer is an entry to import.
+type newcomer struct {
+	entry int  // its number
+	torn  bool // listed with different entries
+	open  bool // one of them could be created
+}
+
+func newView(h *host) *view {
+	return &view{
+		host:      h,
+		found:     make([]uint32, h.rows.Len()),
+		torn:      map[int]bool{},
+		newcomers: map[ObjectID]newcomer{},
+	}
+}
+
+// add takes in one entry. An entry that says what the row holds already leaves
+// nothing behind but a mark.
+func (v *view) add(e *Entry) error {
+	if e.ObjectID.IsZero() {
+		return errors.New("adsync: the directory listed an account without an ObjectID; map the attribute that holds its objectGUID, and let the service account read it")
+	}
+	switch e.State {
+	case "", StatePresent, StateOutOfScope, StateDeleted, StateUnproven:
+	default:
+		return fmt.Errorf("adsync: the directory says that account %s is %q; use one of the State constants", e.ObjectID, e.State)
+	}
+	clean := cleanEntry(e)
+	first, linked := v.links.First(e.ObjectID)
+	switch {
+	case linked && v.choosesGroup(first):
+		v.addLinked(first, &clean)
+	case !linked && v.wants(e.ObjectID):
+		v.addNewcomer(&clean)
+	}
+	return nil
+}
+
+func cleanEntry(e *Entry) Entry {
+	clean := *e
+	clean.Profile = validProfile(e.Profile)
+	clean.DN = validText(e.DN)
+	if clean.State == "" {
+		clean.State = StatePresent
+	}
+	return clean
+}
+
+func (v *view) addLinked(first int, e *Entry) {
+	if v.found[first] == unseen {
+		v.found[first] = v.keep(first, e)
+		return
+	}
+	known := v.entryOf(first)
+	if !sameEntry(&known, e) {
+		v.torn[first] = v.torn[first] || known.State == StatePresent || e.State == StatePresent
+	} else if e.DN < known.DN && v.found[first] != asHeld { // whichever came first, the plan is the same
+		v.found[first] = v.keep(first, e)
+	}
+}
+
+// keep returns the mark for the entry. Rules.Map may look at more than the five
+// details, so with a Map every entry is kept whole.
+func (v *view) keep(first int, e *Entry) uint32 {
+	if v.Map == nil && e.State == StatePresent && !e.Disabled && v.rows.User(first).Profile == e.Profile {
+		return asHeld
+	}
+	return uint32(v.keepEntry(e)) + firstKept
+}
+
+// sameEntry compares all but the DN.
+func sameEntry(a, b *Entry) bool {
+	return a.Profile == b.Profile && a.State == b.State && a.Disabled == b.Disabled
+}
+
+func (v *view) addNewcomer(e *Entry) {
+	if _, linked := v.foreign.First(e.ObjectID); linked {
+		return
+	}
+	open := e.State == StatePresent && !e.Disabled
+	known, seen := v.newcomers[e.ObjectID]
+	if !seen {
+		v.newcomers[e.ObjectID] = newcomer{entry: v.keepEntry(e), open: open}
+		return
+	}
+	entry := v.entry(known.entry)
+	switch {
+	case !sameEntry(&entry, e):
+		known.torn, known.open = true, known.open || open
+	case e.DN < entry.DN:
+		known.entry = v.keepEntry(e)
+	}
+	v.newcomers[e.ObjectID] = known
+}
+
+// flagDisabled is the flag of a kept entry.
+const flagDisabled = 1
+
+func (v *view) keepEntry(e *Entry) int {
+	record := userindex.Record{
+		ObjectID: e.ObjectID,
+		Words:    [...]string{string(e.State), ""},
+		Texts:    [...]string{e.Username, e.FirstName, e.LastName, e.Email, e.Phone, e.DN, ""},
+	}
+	if e.Disabled {
+		record.Flags = flagDisabled
+	}
+	v.entries.Append(&record)
+	return v.entries.Len() - 1
+}
+
+// entry returns a kept entry, with texts of its own.
+func (v *view) entry(i int) Entry {
+	r := v.entries.Record(i)
+	return Entry{
+		ObjectID: r.ObjectID,
+		Profile:  profileOf(r.Texts[:5]),
+		State:    State(r.Words[0]),
+		Disabled: r.Flags&flagDisabled != 0,
+		DN:       strings.Clone(r.Texts[5]),
+	}
+}
+
+// profileOf copies the details out of a record.
+func profileOf(texts []string) Profile {
+	var p Profile
+	for i, f := range details {
+		*p.detail(f) = strings.Clone(texts[i])
+	}
+	return p
+}
+
+// entryOf returns what the directory says of the rows of a link.
+func (v *view) entryOf(first int) Entry {
+	switch mark := v.found[first]; mark {
+	case unseen:
+		return Entry{ObjectID: v.rows.ObjectID(first), State: StateDeleted}
+	case asHeld:
+		u := v.rows.User(first)
+		return Entry{ObjectID: u.ObjectID, Profile: u.Profile, State: StatePresent}
+	default:
+		return v.entry(int(mark - firstKept))
+	}
+}
+
+// decision is what is to become of one chosen user, before others are asked. Rows
+// that are to stay as they are have none.
+type decision struct {
+	row    int
+	user   User
+	entry  Entry
+	role   claims.Role
+	after  User     // the user with the details it asks for and its new status
+	status Status   // its new status
+	reason string   // of a removal or a change of status; may be empty
+	tells  []Change // what is told without writing
+}
+
+// decide goes through the chosen users, each for itself.
+func (v *view) decide() []decision {
+	var decisions []decision
+	for row, kind := range v.kinds {
+		if kind&rowChosen == 0 {
+			continue
+		}
+		first := row
+		if kind&rowTwin != 0 {
+			first, _ = v.links.First(v.rows.ObjectID(row))
+		}
+		twins := len(v.links.Twins(first)) > 0
+		if v.found[first] == asHeld && kind&rowDeactivated == 0 && !twins {
+			continue
+		}
+		if d := v.decideRow(row, first); twins || d.says() {
+			decisions = append(decisions, d)
+		}
+	}
+	v.parTwins(decisions)
+	return decisions
+}
+
+func (d *decision) says() bool {
+	return d.role == claims.Leaver || d.after != d.user || len(d.tells) > 0
+}
+
+func (v *view) decideRow(row, first int) decision {
+	d := decision{row: row, user: v.rows.User(row), entry: v.entryOf(first)}
+	d.after, d.status = d.user, d.user.Status
+	if _, torn := v.torn[first]; torn {
+		d.tell(OpDuplicate, ReasonListedTwice, v.sameLink(first, row, nil))
+		return d
+	}
+	reaction, reason := v.reaction(&d.entry)
+	switch {
+	case reason == "": // present and enabled
+	case reaction == Keep:
+		d.tell(OpNotice, reason)
+	case d.user.Protected && (reaction == Remove || d.user.active()):
+		d.tell(OpNotice, ReasonProtected)
+		d.tells[0].Detail = "would be removed as " + reason
+	case reaction == Remove:
+		d.role, d.reason = claims.Leaver, reason
+		return d
+	}
+	d.status, d.reason = v.status(&d.user, &d.entry)
+	d.after.Status = d.status
+	if d.entry.State == StatePresent {
+		v.decideDetails(&d)
+	}
+	return d
+}
+
+// decideDetails makes a candidate of the user, unless the directory's profile
+// cannot be written.
+func (v *view) decideDetails(d *decision) {
+	profile, err := v.profile(&d.user, &d.entry)
+	if reason, detail := v.invalid(&d.user, profile, err); reason != "" {
+		d.tell(OpInvalid, reason)
+		d.tells[len(d.tells)-1].Detail = detail
+		return
+	}
+	d.role = claims.Candidate
+	d.after.Profile = profile
+}
+
+// invalid says why the profile cannot be written over the user's, or nothing.
+func (s *scope) invalid(u *User, p Profile, refused error) (reason, detail string) {
+	switch {
+	case refused != nil:
+		return ReasonRefused, validText(refused.Error())
+	case s.key(p.Username) == "" && p.Username != u.Username:
+		return ReasonNoUsername, ""
+	case s.key(p.Username) == "" && slices.Contains(s.fields(), FieldUsername) && !slices.Contains(s.KeepOnEmpty, FieldUsername):
+		return ReasonNoUsername, ""
+	}
+	return "", ""
+}
+
+// tell adds a change that writes nothing.
+func (d *decision) tell(op Op, reason string, conflicts ...Conflict) {
+	before := d.user
+	d.tells = append(d.tells, Change{
+		Op: op, Reason: reason, UserID: d.user.ID, ObjectID: d.user.ObjectID,
+		Before: &before, Conflicts: conflicts,
+	})
+}
+
+// parTwins makes duplicates of the users who remain linked to one Present entry.
+func (v *view) parTwins(decisions []decision) {
+	if !v.links.HasTwins() {
+		return
+	}
+	byRow := map[int]*decision{}
+	for i := range decisions {
+		byRow[decisions[i].row] = &decisions[i]
+	}
+	for i := range decisions {
+		d := &decisions[i]
+		first, _ := v.links.First(d.user.ObjectID)
+		if _, torn := v.torn[first]; torn || d.entry.State != StatePresent || d.role == claims.Leaver {
+			continue
+		}
+		remaining := func(row int) bool {
+			other := byRow[row]
+			return other == nil || other.role != claims.Leaver
+		}
+		conflict := v.sameLink(first, d.row, remaining)
+		if len(conflict.With) == 0 {
+			continue
+		}
+		d.role = claims.Fixed
+		d.after = d.user
+		d.after.Status = d.status
+		d.tells = slices.DeleteFunc(d.tells, func(c Change) bool { return c.Op == OpInvalid })
+		d.tell(OpDuplicate, ReasonLinkedTwice, conflict)
+	}
+}
+
+// sameLink is the conflict of a row with the others of its link for which
+// remaining is true; nil stands for all.
+func (v *view) sameLink(first, row int, remaining func(row int) bool) Conflict {
+	conflict := Conflict{Field: FieldObjectID, Value: ObjectID(v.rows.ObjectID(first)).String(), With: []string{}}
+	for _, other := range v.group(first) {
+		if other != row && (remaining == nil || remaining(other)) {
+			conflict.With = append(conflict.With, v.rows.User(other).ID)
+		}
+	}
+	slices.Sort(conflict.With)
+	return conflict
+}
+
+// claimant is one who may hold or ask for keys: a row, with or without a
+// decision, or a newcomer.
+type claimant struct {
+	id       string // of the user, or the ObjectID of a newcomer
+	user     User   // of a row
+	decision *decision
+	newcomer *Entry
+	after    Profile // of a newcomer
+}
+
+// planner turns decisions into changes.
+type planner struct {
+	*view
+	plan      *Plan
+	claimants []claimant
+	solution  *claims.Solution
+	writes    []Change // by claimant: what it would write, if anything
+	tells     []Change
+}
+
+// plan judges everybody and writes the changes down.
+func (v *view) plan() (*Plan, error) {
+	p := planner{view: v, plan: &Plan{Version: PlanVersion, Source: validText(v.Source), Changes: []Change{}}}
+	decisions := v.decide()
+	newcomers := p.openNewcomers()
+	if err := p.gather(decisions, newcomers); err != nil {
+		return nil, err
+	}
+	p.solve()
+	p.judge()
+	p.order()
+	p.count()
+	return p.plan, nil
+}
+
+// openNewcomers returns the entries that may be created and tells of those asked
+// for by name that may not.
+func (p *planner) openNewcomers() []claimant {
+	var open []claimant
+	for id, n := range p.newcomers {
+		e := p.entry(n.entry)
+		told := Change{Op: OpNotice, ObjectID: id}
+		var profile Profile
+		switch {
+		case n.torn && (n.open || p.imports[id]):
+			told.Op, told.Reason = OpDuplicate, ReasonListedTwice
+			told.Conflicts = []Conflict{{Field: FieldObjectID, Value: id.String(), With: []string{}}}
+		case !n.open && !p.imports[id]:
+			continue
+		case e.State != StatePresent:
+			told.Reason = string(e.State)
+		case e.Disabled:
+			told.Reason = ReasonDisabled
+		default:
+			var err error
+			profile, err = p.profile(&User{}, &e)
+			told.Op = OpInvalid
+			told.Reason, told.Detail = p.invalid(&User{}, profile, err)
+		}
+		if told.Reason != "" {
+			p.tells = append(p.tells, told)
+			continue
+		}
+		open = append(open, claimant{id: id.String(), newcomer: &e, after: profile})
+	}
+	for id := range p.imports {
+		p.tellLinked(id)
+	}
+	return open
+}
+
+// tellLinked tells that an entry to import has a user already.
+func (p *planner) tellLinked(id ObjectID) {
+	row, linked := p.links.First(id)
+	if !linked {
+		row, linked = p.foreign.First(id)
+	}
+	if linked {
+		u := cloneUser(p.rows.User(row))
+		p.tells = append(p.tells, Change{Op: OpNotice, Reason: ReasonLinked, UserID: u.ID, ObjectID: id, Before: &u})
+	}
+}
+
+// gather lists all who matter to a key that more than one holds or asks for, and
+// all who are to change: sorted by user ID, newcomers by ObjectID behind them.
+func (p *planner) gather(decisions []decision, newcomers []claimant) error {
+	var asked [claims.Spaces][]uint32
+	ask := func(before, after *Profile) {
+		for space, f := range keySpaces {
+			if now, then := *before.detail(f), *after.detail(f); now != then {
+				key := p.appendKey(nil, then)
+				asked[space] = append(asked[space], p.keys[space].Hash(key))
+				p.noteParked(key)
+			}
+		}
+	}
+	byRow := map[int]*decision{}
+	for i := range decisions {
+		d := &decisions[i]
+		byRow[d.row] = d
+		if d.role == claims.Candidate {
+			ask(&d.user.Profile, &d.after.Profile)
+		}
+	}
+	for i := range newcomers {
+		ask(&Profile{}, &newcomers[i].after)
+	}
+	for space := range keySpaces {
+		for _, row := range p.keys[space].Shared(asked[space]) {
+			if _, ok := byRow[int(row)]; !ok {
+				byRow[int(row)] = nil
+			}
+		}
+	}
+	for row, d := range byRow {
+		c := claimant{user: cloneUser(p.rows.User(row)), decision: d}
+		c.id = c.user.ID
+		p.claimants = append(p.claimants, c)
+	}
+	slices.SortFunc(p.claimants, func(a, b claimant) int { return strings.Compare(a.id, b.id) })
+	slices.SortFunc(newcomers, func(a, b claimant) int { return strings.Compare(a.id, b.id) })
+	for i := 1; i < len(p.claimants); i++ {
+		if a, b := &p.claimants[i-1], &p.claimants[i]; a.id == b.id && (a.decision != nil || b.decision != nil) {
+			return fmt.Errorf("adsync: two users have the ID %q; a store must give each row its own", a.id)
+		}
+	}
+	p.claimants = append(p.claimants, newcomers...)
+	return nil
+}
+
+// cloneUser gives the user texts of its own.
+func cloneUser(u User) User {
+	u.ID, u.Source, u.Status = strings.Clone(u.ID), strings.Clone(u.Source), Status(strings.Clone(string(u.Status)))
+	for _, f := range details {
+		text := u.detail(f)
+		*text = strings.Clone(*text)
+	}
+	return u
+}
+
+// solve numbers the keys and settles who gets which.
+func (p *planner) solve() {
+	numbers := [claims.Spaces]map[string]claims.Key{{}, {}}
+	next := claims.Key(0)
+	number := func(space int, text string) claims.Key {
+		key := p.key(text)
+		if key == "" {
+			return claims.None
+		}
+		n, ok := numbers[space][key]
+		if !ok {
+			n = next
+			next++
+			numbers[space][key] = n
+		}
+		return n
+	}
+	tested := p.fields()
+	list := make([]claims.Claimant, len(p.claimants))
+	for i := range p.claimants {
+		c, role := &p.claimants[i], p.role(i)
+		after := p.wanted(i)
+		for space, f := range keySpaces {
+			has, asks := claims.None, claims.None
+			if role != claims.Newcomer {
+				has = number(space, *c.user.detail(f))
+			}
+			if role == claims.Candidate || role == claims.Newcomer {
+				asks = number(space, *after.detail(f))
+			}
+			if role == claims.Candidate && !slices.Contains(tested, f) {
+				asks = claims.Same
+			}
+			list[i].Has[space], list[i].Asks[space] = has, asks
+		}
+		list[i].Role = role
+	}
+	p.solution = claims.Solve(list, int(next))
+}
+
+// role is what the claimant may do. A chosen user without a decision is as the
+// directory has it: a candidate for what it holds.
+func (p *planner) role(i int) claims.Role {
+	switch c := &p.claimants[i]; {
+	case c.newcomer != nil:
+		return claims.Newcomer
+	case c.decision != nil:
+		return c.decision.role
+	case p.chooses(&c.user):
+		return claims.Candidate
+	}
+	return claims.Fixed
+}
+
+// wanted is the profile that the claimant asks for.
+func (p *planner) wanted(i int) *Profile {
+	switch c := &p.claimants[i]; {
+	case c.newcomer != nil:
+		return &c.after
+	case c.decision != nil:
+		return &c.decision.after.Profile
+	default:
+		return &c.user.Profile
+	}
+}
+
+// judge writes down what each claimant would write and what is told of it.
+func (p *planner) judge() {
+	p.writes = make([]Change, len(p.claimants))
+	for i := range p.claimants {
+		c := &p.claimants[i]
+		if c.decision != nil {
+			p.tells = append(p.tells, c.decision.tells...)
+		}
+		if p.solution.Lost(i) {
+			p.tells = append(p.tells, p.duplicate(i))
+		}
+		switch {
+		case c.newcomer != nil:
+			p.writes[i] = p.create(c, p.solution.Lost(i))
+		case c.decision != nil:
+			p.writes[i] = c.decision.write(p.solution.Lost(i))
+		}
+	}
+}
+
+// maxRivals is how many rivals a Conflict names. A thousand users of one mailbox
+// would otherwise make a plan of a million names.
+const maxRivals = 100
+
+// duplicate tells who stands in the way of a claimant that lost.
+func (p *planner) duplicate(i int) Change {
+	c := &p.claimants[i]
+	change := Change{Op: OpDuplicate}
+	if c.newcomer != nil {
+		change.ObjectID = c.newcomer.ObjectID
+	} else {
+		change.UserID, change.ObjectID, change.Before = c.user.ID, c.user.ObjectID, &c.user
+	}
+	worst := claims.Won
+	for space, f := range keySpaces {
+		rivals, total := p.solution.Rivals(i, space, maxRivals)
+		if total == 0 {
+			continue
+		}
+		worst = max(worst, p.solution.Verdict(i, space))
+		conflict := Conflict{Field: f, Value: *p.wanted(i).detail(f), With: make([]string, len(rivals))}
+		for r, rival := range rivals {
+			conflict.With[r] = p.claimants[rival].id
+		}
+		slices.Sort(conflict.With)
+		change.Conflicts = append(change.Conflicts, conflict)
+		if total > len(rivals) {
+			change.Detail = fmt.Sprintf("the first %d of %d rivals are named", len(rivals), total)
+		}
+	}
+	change.Reason = verdictReasons[worst]
+	return change
+}
+
+var verdictReasons = [...]string{claims.Waiting: ReasonWaiting, claims.Contested: ReasonContested, claims.Taken: ReasonTaken}
+
+// write is the change of a row: all of it, or only the status where the details
+// are not to be had.
+func (d *decision) write(lost bool) Change {
+	if d.role == claims.Leaver {
+		return Change{Op: OpDelete, Reason: d.reason, UserID: d.user.ID, ObjectID: d.user.ObjectID, Before: &d.user}
+	}
+	after := d.user
+	after.Status = d.status
+	if d.role == claims.Candidate && !lost {
+		after = d.after
+	}
+	if after == d.user {
+		return Change{}
+	}
+	reason := d.reason
+	if reason == "" {
+		reason = ReasonChanged
+	}
+	return update(reason, &d.user, &after)
+}
+
+func update(reason string, before, after *User) Change {
+	return Change{
+		Op: OpUpdate, Reason: reason, UserID: before.ID, ObjectID: after.ObjectID,
+		Before: before, After: after, Fields: differing(before, after),
+	}
+}
+
+// differing lists the fields in which two states of a user differ.
+func differing(before, after *User) []Field {
+	var fields []Field
+	for _, f := range details {
+		if *before.detail(f) != *after.detail(f) {
+			fields = append(fields, f)
+		}
+	}
+	if before.Status != after.Status {
+		fields = append(fields, FieldStatus)
+	}
+	if before.ObjectID != after.ObjectID {
+		fields = append(fields, FieldObjectID)
+	}
+	if before.Source != after.Source {
+		fields = append(fields, FieldSource)
+	}
+	return fields
+}
+
+func (p *planner) create(c *claimant, lost bool) Change {
+	if lost {
+		return Change{}
+	}
+	after := User{ObjectID: c.newcomer.ObjectID, Source: p.plan.Source, Profile: c.after}
+	return Change{Op: OpCreate, Reason: ReasonNew, ObjectID: after.ObjectID, After: &after}
+}
+
+// order appends the changes, those that write in the order that never makes two
+// users hold one key.
+func (p *planner) order() {
+	steps := p.solution.Order(
+		func(i int) bool { return p.writes[i].Op != "" },
+		func(i int) bool { return p.claimants[i].user.Protected },
+	)
+	parked := map[int32]*User{}
+	for _, step := range steps {
+		change := p.writes[step.Claimant]
+		if step.Kind == claims.Park {
+			change = p.park(change.Before, step.Parked)
+			parked[step.Claimant] = change.After
+		} else if interim := parked[step.Claimant]; interim != nil {
+			change = update(change.Reason, interim, change.After)
+		}
+		for _, need := range step.Needs {
+			change.Needs = append(change.Needs, int(need))
+		}
+		p.plan.Changes = append(p.plan.Changes, change)
+	}
+	slices.SortStableFunc(p.tells, compareTold)
+	p.plan.Changes = append(p.plan.Changes, p.tells...)
+}
+
+// compareTold sorts duplicates before invalids before notices, each by user, then
+// entry.
+func compareTold(a, b Change) int {
+	rank := func(c Change) int { return slices.Index([]Op{OpDuplicate, OpInvalid, OpNotice}, c.Op) }
+	return cmp.Or(
+		cmp.Compare(rank(a), rank(b)),
+		strings.Compare(a.UserID, b.UserID),
+		bytes.Compare(a.ObjectID[:], b.ObjectID[:]),
+		strings.Compare(a.Reason, b.Reason),
+	)
+}
+
+// parkedPrefix begins every parked key.
+const parkedPrefix = "~adsync-"
+
+// parkedDomain cannot exist (RFC 2606).
+const parkedDomain = "@adsync.invalid"
+
+// park gives the user keys that nobody holds or asks for.
+func (p *planner) park(before *User, spaces [claims.Spaces]bool) Change {
+	name := p.parkedName(before.ID)
+	after := *before
+	if spaces[0] {
+		after.Username = name
+	}
+	if spaces[1] {
+		after.Email = name + parkedDomain
+	}
+	change := update(ReasonParked, before, &after)
+	change.Interim = true
+	return change
+}
+
+// parkedName depends on the user alone, unless somebody has or wants that name.
+func (p *planner) parkedName(id string) string {
+	for n := 0; ; n++ {
+		seed := id
+		if n > 0 {
+			seed = fmt.Sprintf("%s#%d", id, n)
+		}
+		sum := sha256.Sum256([]byte(seed))
+		name := parkedPrefix + hex.EncodeToString(sum[:6])
+		if !p.parkings[p.key(name)] && !p.parkings[p.key(name+parkedDomain)] {
+			return name
+		}
+	}
+}
+
+// count fills in the statistics and what a person should be warned of.
+func (p *planner) count() {
+	mentioned := map[string]bool{}
+	for i := range p.plan.Changes {
+		if c := &p.plan.Changes[i]; c.Before != nil && p.chooses(c.Before) {
+			mentioned[c.UserID] = true
+		}
+	}
+	p.plan.Stats = Stats{
+		Entries:   p.present(),
+		Users:     p.rows.Len(),
+		Managed:   p.managed,
+		Chosen:    p.chosen,
+		Unchanged: p.chosen - len(mentioned),
+	}
+	if p.managed == 0 && !p.importing() {
+		p.plan.Warnings = append(p.plan.Warnings, warnNobody)
+	}
+}
+
+const warnNobody = "No user is managed: none has an ObjectID together with this source, so there is nobody to synchronise. Import users, or link those there are with Adopt."
+
+// present counts the entries that Stats.Entries promises.
+func (p *planner) present() int {
+	n := 0
+	for first, mark := range p.found {
+		anyPresent, torn := p.torn[first]
+		switch {
+		case torn && anyPresent, !torn && mark == asHeld:
+			n++
+		case !torn && mark >= firstKept && p.entries.Record(int(mark - firstKept)).Words[0] == string(StatePresent):
+			n++
+		}
+	}
+	for _, newcomer := range p.newcomers {
+		if newcomer.open {
+			n++
+		}
+	}
+	return n
 }
