@@ -194,15 +194,19 @@ func (o *oracle) decideStatus(p *party) {
 	switch {
 	case reaction == adsync.Keep:
 		o.notice(p, why)
-	case p.user.Protected:
-		// Also when the user is deactivated or blocked already, so that
-		// nothing would be done to an unprotected one.
+	case p.user.Protected && (reaction == adsync.Remove || p.active()):
+		// Nothing is told of a user who is deactivated or blocked already, and
+		// to whom nothing would be done without the protection.
 		o.notice(p, adsync.ReasonProtected)
 	case reaction == adsync.Remove:
 		p.deleted, p.why = true, why
-	case p.user.Status != adsync.StatusBlocked && p.user.Status != adsync.StatusDeactivated:
+	case p.active():
 		p.status, p.why = adsync.StatusDeactivated, why
 	}
+}
+
+func (p *party) active() bool {
+	return p.user.Status == "" || p.user.Status == adsync.StatusActive
 }
 
 func (o *oracle) reaction(e adsync.Entry) (adsync.Reaction, string) {
@@ -290,8 +294,8 @@ func (o *oracle) judgeProfile(p *party) {
 		p.target = p.user.Profile
 	}
 	for _, f := range o.rules.Fields {
-		kept := slices.Contains(o.rules.KeepOnEmpty, f) && o.empty(f, *detail(&found, f))
-		if p.user == nil || !kept {
+		kept := slices.Contains(o.rules.KeepOnEmpty, f) && strings.TrimSpace(*detail(&found, f)) == ""
+		if !kept {
 			*detail(&p.target, f) = *detail(&found, f)
 		}
 	}
@@ -300,15 +304,6 @@ func (o *oracle) judgeProfile(p *party) {
 		return
 	}
 	p.candidate = true
-}
-
-// empty tells whether a value is none: a key is empty when nothing is left of it
-// folded, another detail when it has no characters at all.
-func (o *oracle) empty(f adsync.Field, s string) bool {
-	if slices.Contains(keyFields, f) {
-		return o.rules.Fold(s) == ""
-	}
-	return s == ""
 }
 
 func (o *oracle) findNews() {

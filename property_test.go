@@ -13,7 +13,6 @@ import (
 	"testing"
 
 	gocmp "github.com/google/go-cmp/cmp"
-	"github.com/google/go-cmp/cmp/cmpopts"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
@@ -158,29 +157,30 @@ func reconcileEqualsOracle(w world) error {
 	if err != nil {
 		return err
 	}
-	if diff := gocmp.Diff(oraclePlan(w), got, sameMeaning); diff != "" {
-		return fmt.Errorf("-oracle +reconcile:\n%s", diff)
+	want, got := inEssence(oraclePlan(w)), inEssence(got)
+	if !reflect.DeepEqual(want, got) {
+		return fmt.Errorf("-oracle +reconcile:\n%s", gocmp.Diff(want, got))
 	}
 	return nil
 }
 
-// sameMeaning leaves out what only people read, and what an absent row differs in.
-var sameMeaning = gocmp.Options{
-	cmpopts.IgnoreFields(adsync.Plan{}, "Warnings"),
-	gocmp.FilterPath(func(p gocmp.Path) bool { return p.Last().String() == ".Status" }, gocmp.Comparer(func(a, b adsync.Status) bool {
-		return a == b || a+b == adsync.StatusActive
-	})),
-	gocmp.Transformer("change", func(c adsync.Change) anyChange {
+// inEssence leaves out what only people read, and writes an active status as "".
+func inEssence(p *adsync.Plan) *adsync.Plan {
+	essence := *p
+	essence.Warnings = nil
+	essence.Changes = slices.Clone(p.Changes)
+	for i := range essence.Changes {
+		c := &essence.Changes[i]
 		c.Detail = ""
-		if c.Op == adsync.OpCreate {
-			c.Fields = nil
+		for _, u := range []**adsync.User{&c.Before, &c.After} {
+			if *u != nil {
+				plain := plainStatus(**u)
+				*u = &plain
+			}
 		}
-		return anyChange(c)
-	}),
+	}
+	return &essence
 }
-
-// anyChange is Change without methods, so that a transformer is applied once.
-type anyChange adsync.Change
 
 func TestReconcilePlansPassTheChecks(t *testing.T) {
 	inWorlds(t, 1000, func(w world) error {

@@ -55,6 +55,7 @@ var worldMaps = map[string]func(adsync.Entry) (adsync.Profile, error){
 
 var worldFolds = map[string]func(string) string{
 	"lower": strings.ToLower,
+	"upper": strings.ToUpper,
 }
 
 // adsync gives the rules as the package takes them.
@@ -161,7 +162,7 @@ func (g *worldGen) newRules() worldRules {
 		r.mapping = pick(g.dice, "lower-mail", "refuse-phone-0", "mail-from-name")
 	}
 	if g.oneIn(10) {
-		r.fold = "lower"
+		r.fold = pick(g.dice, "lower", "upper")
 	}
 	return r
 }
@@ -206,7 +207,7 @@ func (g *worldGen) newProfile(i int) adsync.Profile {
 	}
 	p := adsync.Profile{
 		Username: worldNames[name][0], Email: worldEmails[mail][0],
-		FirstName: pick(g.dice, "", "Al"), Phone: pick(g.dice, "5", "5", "0", ""),
+		FirstName: pick(g.dice, "", "Al"), Phone: pick(g.dice, "5", "5", "0", "", " "),
 	}
 	if g.dice(g.among(8)) == 7 {
 		p.Username = pick(g.dice, worldNames[name]...)
@@ -232,6 +233,9 @@ func (g *worldGen) addEntries() {
 		e := adsync.Entry{ObjectID: oid(byte(1 + i)), DN: "CN=" + strconv.Itoa(i)}
 		e.Profile = g.newProfile(i % len(worldNames))
 		g.swapKeys(&e, names, mails, i)
+		if i < len(g.w.users) && g.oneIn(6) {
+			e.Profile = g.w.users[i].Profile
+		}
 		if g.dice(g.among(16)) == 15 {
 			e.Username = pick(g.dice, "", " ")
 		}
