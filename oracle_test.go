@@ -930,7 +930,7 @@ func (r *run) play(fails func(i int) bool) error {
 		}
 	}
 	for i, s := range r.steps {
-		if s.change.Interim && r.outcomes[i] == adsync.OutcomeApplied && !r.anyUse(i) {
+		if s.change.Interim && r.outcomes[i] == adsync.OutcomeApplied && !r.anyUse(i) && r.mayPutBack(s) {
 			r.rows[s.change.UserID] = *s.change.Before
 			r.outcomes[i] = adsync.OutcomeSkipped
 			if err := r.noNewClash(); err != nil {
@@ -978,6 +978,17 @@ func (r *run) anyUse(interim int) bool {
 		}
 	}
 	return false
+}
+
+// mayPutBack tells whether the parked keys are free. They are, unless they clashed
+// at the start with those of a user who then could not be changed.
+func (r *run) mayPutBack(s *step) bool {
+	for id, u := range r.rows {
+		if id != s.change.UserID && meet(s.frees, r.keysOf(u.Profile, keyFields)) {
+			return false
+		}
+	}
+	return true
 }
 
 func (r *run) noNewClash() error {
