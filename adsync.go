@@ -424,7 +424,7 @@ func (r *reading) read(ctx context.Context, dir Directory) error {
 		}
 	}
 	if !final { // what a Listing lacks is Deleted, and a view says so of what it has not seen
-		if err := find(ctx, dir, wanted, r.view.add); err != nil {
+		if err := lookUp(ctx, dir, wanted, r.view.add); err != nil {
 			return err
 		}
 	}
@@ -455,8 +455,8 @@ func (r *reading) list(ctx context.Context, dir Directory) error {
 	return nil
 }
 
-// find takes in what became of the accounts, each exactly once.
-func find(ctx context.Context, dir Directory, ids []ObjectID, add func(*Entry) error) error {
+// lookUp takes in what became of the accounts, each exactly once.
+func lookUp(ctx context.Context, dir Directory, ids []ObjectID, add func(*Entry) error) error {
 	if len(ids) == 0 {
 		return nil
 	}
@@ -736,12 +736,12 @@ func (r *run) lookAgain(ctx context.Context, now *now) error {
 			ids = append(ids, c.ObjectID)
 		}
 	}
-	slices.SortFunc(ids, compareIDs)
+	slices.SortFunc(ids, ObjectID.compare)
 	ids = slices.Compact(ids)
 	var entries map[ObjectID][]Entry
 	err := r.eachController(ctx, func(ctx context.Context, dir Directory) error {
 		entries = map[ObjectID][]Entry{}
-		return find(ctx, dir, ids, func(e *Entry) error {
+		return lookUp(ctx, dir, ids, func(e *Entry) error {
 			entries[e.ObjectID] = append(entries[e.ObjectID], cleanEntry(e))
 			return nil
 		})

@@ -1,17 +1,27 @@
 package adsync
 
 import (
+	"bytes"
+	"cmp"
 	"context"
+	"crypto/rand"
 	"crypto/tls"
 	"database/sql/driver"
 	"errors"
 	"fmt"
 	"iter"
+	"maps"
+	"math"
+	"net"
+	"slices"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/go-ldap/ldap/v3"
 
 	"github.com/go-adsync/adsync/internal/adattr"
+	"github.com/go-adsync/adsync/internal/ldapread"
 )
 
 // ObjectID is an account's objectGUID: the identity that survives renames and
@@ -172,31 +182,305 @@ type Access struct {
 type Listing func(ctx context.Context) iter.Seq2[Entry, error]
 
 // Entries is the listing itself.
-func (l Listing) Entries(ctx context.Context) iter.Seq2[Entry, error] { return l(ctx) }
+func (l Listing) Entries(ctx context.Context) iter.Seq2[Entry, error] {
+	return func(yield func(Entry, error) bool) {
+		for e, err := range l(ctx) {
+			if !yield(e, err) || err != nil {
+				return
+			}
+		}
+		// A listing that just stops when it is cancelled is not complete.
+		if err := stopped(ctx); err != nil {
+			yield(Entry{}, err)
+		}
+	}
+}
 
-// Find runs the listing and calls Deleted whoever is not in it.
+// Find runs the listing once and calls Deleted whoever is not in it. An error of
+// the listing is yielded, and then nobody is called anything.
 func (l Listing) Find(ctx context.Context, ids []ObjectID) iter.Seq2[Entry, error] {
-	return nil
+	return findIn(ctx, l.Entries, ids)
 }
 
 // StaticDirectory is a [Directory] as a literal: Entries yields the Present
 // ones, Find gives each its State, and an absent id is Deleted.
+//
+// Several literal entries with one ObjectID are yielded once if they differ in
+// nothing but the DN, and all of them otherwise, which a plan reports as
+// ambiguous.
 type StaticDirectory []Entry
 
-// Entries yields the accounts that are Present.
+// Entries yields the accounts that are Present, in their order.
 func (d StaticDirectory) Entries(ctx context.Context) iter.Seq2[Entry, error] {
-	return nil
+	return func(yield func(Entry, error) bool) {
+		for e, err := range d.all(ctx) {
+			if err == nil && !e.present() {
+				continue
+			}
+			if !yield(e, err) {
+				return
+			}
+		}
+	}
 }
 
-// Find yields the accounts asked for.
+// Find yields the accounts asked for, each with its State.
 func (d StaticDirectory) Find(ctx context.Context, ids []ObjectID) iter.Seq2[Entry, error] {
+	return findIn(ctx, d.all, ids)
+}
+
+// all yields every entry, whatever its State.
+func (d StaticDirectory) all(ctx context.Context) iter.Seq2[Entry, error] {
+	return func(yield func(Entry, error) bool) {
+		for _, e := range d {
+			if ctx.Err() != nil {
+				break
+			}
+			if !yield(e, nil) {
+				return
+			}
+		}
+		if err := stopped(ctx); err != nil {
+			yield(Entry{}, err)
+		}
+	}
+}
+
+// present reports the State of the accounts that Entries lists.
+func (e Entry) present() bool { return e.State == "" || e.State == StatePresent }
+
+// stopped is the error of a context that has ended, or nil.
+func stopped(ctx context.Context) error {
+	if err := ctx.Err(); err != nil {
+		return fmt.Errorf("adsync: reading the directory: stopped by the caller: %w", err)
+	}
 	return nil
 }
 
-// Join makes one Directory of several, such as the domains of a forest: an
-// error of one is an error of all. An account is Deleted when one directory has
-// read its tombstone and none has seen it alive.
-func Join(dirs ...Directory) Directory { return nil }
+// findIn answers from a listing whose word is final. It keeps the accounts asked
+// for and no others.
+func findIn(ctx context.Context, list func(context.Context) iter.Seq2[Entry, error], ids []ObjectID) iter.Seq2[Entry, error] {
+	return func(yield func(Entry, error) bool) {
+		asked, err := distinct(ids)
+		if err != nil {
+			yield(Entry{}, err)
+			return
+		}
+		found := newAnswers(asked)
+		for e, err := range list(ctx) {
+			if err != nil {
+				yield(Entry{}, err)
+				return
+			}
+			found.add(e)
+		}
+		for _, id := range asked {
+			if len(found[id]) == 0 {
+				found[id] = []Entry{{ObjectID: id, State: StateDeleted}}
+			}
+		}
+		found.yield(asked, yield)
+	}
+}
+
+// distinct is a sorted copy of the ids without repetition.
+func distinct(ids []ObjectID) ([]ObjectID, error) {
+	sorted := slices.SortedFunc(slices.Values(ids), ObjectID.compare)
+	sorted = slices.Compact(sorted)
+	if len(sorted) > 0 && sorted[0].IsZero() {
+		return nil, errors.New("adsync: the zero ObjectID is nobody's; look up only users that have one")
+	}
+	return sorted, nil
+}
+
+func (id ObjectID) compare(other ObjectID) int { return bytes.Compare(id[:], other[:]) }
+
+// answers holds what was found of the accounts that somebody asked for: more
+// than one entry each only if they differ in more than the DN.
+type answers map[ObjectID][]Entry
+
+func newAnswers(asked []ObjectID) answers {
+	a := make(answers, len(asked))
+	for _, id := range asked {
+		a[id] = nil
+	}
+	return a
+}
+
+// add drops what nobody asked for.
+func (a answers) add(e Entry) {
+	known, asked := a[e.ObjectID]
+	if asked && !slices.ContainsFunc(known, e.sameButDN) {
+		a[e.ObjectID] = append(known, e)
+	}
+}
+
+func (a answers) yield(asked []ObjectID, yield func(Entry, error) bool) {
+	for _, id := range asked {
+		for _, e := range a[id] {
+			if !yield(e, nil) {
+				return
+			}
+		}
+	}
+}
+
+func (e Entry) sameButDN(other Entry) bool {
+	e.DN, other.DN = "", ""
+	if e.present() && other.present() {
+		e.State = other.State
+	}
+	return e == other
+}
+
+// Join makes one Directory of several, such as the domains of a forest: an error
+// of one is an error of all.
+//
+// Entries yields the accounts of one after the other. Find asks each directory
+// for all ids, and holds the answers until the last one has spoken: Present in
+// one wins, then alive but out of scope, then Deleted, which needs that one
+// directory has read the tombstone and none has seen the account alive. An
+// account that several directories show Present, with different content, is
+// yielded as often, which a plan reports as ambiguous.
+//
+// The result is an [Inspector] if any of the directories is. It is not a
+// [Sessions]: each directory chooses its controller by itself.
+func Join(dirs ...Directory) Directory {
+	j := joined(slices.Clone(dirs))
+	for _, d := range dirs {
+		if _, ok := d.(Inspector); ok {
+			return inspectedJoin{j}
+		}
+	}
+	return j
+}
+
+type joined []Directory
+
+var errJoin = errors.New("adsync: Join needs at least one directory, and none that is nil")
+
+func (j joined) check() error {
+	if len(j) == 0 || slices.Contains(j, nil) {
+		return errJoin
+	}
+	return nil
+}
+
+func (j joined) Entries(ctx context.Context) iter.Seq2[Entry, error] {
+	return func(yield func(Entry, error) bool) {
+		if err := j.check(); err != nil {
+			yield(Entry{}, err)
+			return
+		}
+		for _, d := range j {
+			for e, err := range d.Entries(ctx) {
+				if !yield(e, err) || err != nil {
+					return
+				}
+			}
+		}
+	}
+}
+
+func (j joined) Find(ctx context.Context, ids []ObjectID) iter.Seq2[Entry, error] {
+	return func(yield func(Entry, error) bool) {
+		asked, err := distinct(ids)
+		if err == nil {
+			err = j.check()
+		}
+		if err != nil {
+			yield(Entry{}, err)
+			return
+		}
+		best := newAnswers(asked)
+		for _, d := range j {
+			if err := best.ask(ctx, d, asked); err != nil {
+				yield(Entry{}, err)
+				return
+			}
+		}
+		best.yield(asked, yield)
+	}
+}
+
+// ask adds one directory's answers. It must have one for each id: what it leaves
+// out would else look as if the others had said all.
+func (a answers) ask(ctx context.Context, d Directory, asked []ObjectID) error {
+	silent := make(map[ObjectID]bool, len(asked))
+	for _, id := range asked {
+		silent[id] = true
+	}
+	for e, err := range d.Find(ctx, asked) {
+		if err != nil {
+			return err
+		}
+		delete(silent, e.ObjectID)
+		a.weigh(e)
+	}
+	if err := stopped(ctx); err != nil {
+		return err
+	}
+	if len(silent) > 0 {
+		return fmt.Errorf("adsync: a joined directory gave no answer for %d of %d accounts; prove it with CheckDirectory", len(silent), len(asked))
+	}
+	return nil
+}
+
+// weigh keeps the strongest answers.
+func (a answers) weigh(e Entry) {
+	known, asked := a[e.ObjectID]
+	switch {
+	case !asked:
+	case len(known) == 0 || weight(e.State) > weight(known[0].State):
+		a[e.ObjectID] = []Entry{e}
+	case weight(e.State) == weight(known[0].State) && e.present():
+		a.add(e)
+	}
+}
+
+// weight orders the states by how much they say: alive says more than dead, and
+// dead more than nothing.
+func weight(s State) int {
+	switch s {
+	case "", StatePresent:
+		return 3
+	case StateOutOfScope:
+		return 2
+	case StateDeleted:
+		return 1
+	}
+	return 0
+}
+
+// inspectedJoin is a Join that can tell what the accounts can read.
+type inspectedJoin struct{ joined }
+
+// Check joins what the directories tell that are an Inspector. Tombstones is
+// true only if all of those can read them.
+func (j inspectedJoin) Check(ctx context.Context) (Access, error) {
+	if err := j.check(); err != nil {
+		return Access{}, err
+	}
+	var controllers, bases []string
+	all := Access{Tombstones: true}
+	for _, d := range j.joined {
+		i, ok := d.(Inspector)
+		if !ok {
+			continue
+		}
+		a, err := i.Check(ctx)
+		if err != nil {
+			return Access{}, err
+		}
+		controllers = append(controllers, a.Controller)
+		bases = append(bases, a.BaseDN)
+		all.Tombstones = all.Tombstones && a.Tombstones
+		all.Missing = append(all.Missing, a.Missing...)
+	}
+	all.Controller = strings.Join(controllers, ", ")
+	all.BaseDN = strings.Join(bases, "; ")
+	return all, nil
+}
 
 // ActiveDirectoryConfig says where the directory is and how to read it. URLs or
 // Domain, and Bind, are required; every other zero value is a safe default.
@@ -233,42 +517,688 @@ type ActiveDirectoryConfig struct {
 
 // Bind is a way to authenticate to a directory. The zero value is refused.
 type Bind struct {
-	bind func(ctx context.Context, host string, c *ldap.Conn) error
+	// prepare runs before anything is sent, so that it can refuse.
+	prepare ldapread.Auth
 	// sendsPassword tells that the connection must be encrypted first.
 	sendsPassword bool
+	// err is why the Bind cannot work, found when it was made.
+	err error
 }
 
 // SimpleBind authenticates with a name (a DN, a userPrincipalName or
-// DOMAIN\name) and a password. It needs ldaps or StartTLS.
+// DOMAIN\name) and a password. It needs ldaps or StartTLS. Neither may be empty:
+// a server takes an empty password for an anonymous bind, and says success.
 func SimpleBind(user, password string) Bind {
-	return PasswordFunc(user, func(context.Context) (string, error) { return password, nil })
+	b := PasswordFunc(user, func(context.Context) (string, error) { return password, nil })
+	if b.err == nil && password == "" {
+		b.err = errNoPassword
+	}
+	return b
 }
 
 // PasswordFunc is SimpleBind with a password that is read anew for each
-// connection, so that it can rotate.
+// connection, so that it can rotate. An error of the function, or an empty
+// password, ends the attempt before anything is sent, and no other controller is
+// tried.
 func PasswordFunc(user string, password func(context.Context) (string, error)) Bind {
-	return Bind{}
+	if user == "" || password == nil {
+		return Bind{err: errors.New("adsync: Bind needs a user name and a password")}
+	}
+	return Bind{sendsPassword: true, prepare: func(ctx context.Context) (ldapread.BindFunc, error) {
+		secret, err := password(ctx)
+		if err != nil {
+			return nil, fmt.Errorf("adsync: the password could not be had: %w", err)
+		}
+		if secret == "" {
+			return nil, errNoPassword
+		}
+		return func(_ context.Context, _ string, c *ldap.Conn) error { return c.Bind(user, secret) }, nil
+	}}
 }
+
+var errNoPassword = errors.New("adsync: the password is empty; a server would take that for an anonymous bind")
 
 // BindFunc authenticates in the host's own way, such as Kerberos. The function
 // gets the controller's host name and a connection that is encrypted already
-// where the URL or StartTLS asks for it.
+// where the URL or StartTLS asks for it. It must leave no request running.
+//
+// An error that comes from neither the server nor the network counts as a
+// refused password: no other controller is tried.
 func BindFunc(bind func(ctx context.Context, host string, c *ldap.Conn) error) Bind {
-	return Bind{bind: bind}
+	if bind == nil {
+		return Bind{err: errors.New("adsync: BindFunc needs a function")}
+	}
+	return Bind{prepare: func(context.Context) (ldapread.BindFunc, error) { return bind, nil }}
 }
 
 // ActiveDirectory is a [Directory], with [Sessions] and [Inspector], over LDAP.
 // It is safe for concurrent use; each call has a connection of its own.
-type ActiveDirectory struct{}
+//
+// Entries and Find read the first controller that answers. They go on to the
+// next one only while nothing was yielded, so that one sequence never mixes two
+// controllers, and not at all after a refused password.
+//
+// Find looks for who is not in scope everywhere in the controller's domain, and
+// then among its tombstones. Several domains take one ActiveDirectory each, and
+// [Join].
+//
+// A server is trusted to be a domain controller once TLS has proven its name:
+// what it may send is bounded (4 MiB a message, 64 MiB a page), but a listing may
+// be as long as it likes.
+type ActiveDirectory struct {
+	reader  ldapread.Config
+	servers []ldapread.Server // none: by SRV record
+	srv     srvRecords
+}
+
+// srvRecords says how controllers are found by DNS.
+type srvRecords struct {
+	domain, site string
+	startTLS     bool
+	lookup       func(ctx context.Context, name string) ([]*net.SRV, error)
+}
+
+// The defaults of ActiveDirectoryConfig.
+const (
+	defaultFilter   = "(sAMAccountType=805306368)"
+	defaultPageSize = 1000
+	defaultTimeout  = 30 * time.Second
+)
+
+// profileFields are the details in the order in which they are read.
+var profileFields = [ldapread.NumValues]Field{FieldUsername, FieldFirstName, FieldLastName, FieldEmail, FieldPhone}
+
+// defaultAttributes are beside them.
+var defaultAttributes = [ldapread.NumValues]string{"sAMAccountName", "givenName", "sn", "mail", "telephoneNumber"}
 
 // NewActiveDirectory checks the configuration. It connects to nothing.
 func NewActiveDirectory(cfg ActiveDirectoryConfig) (*ActiveDirectory, error) {
-	return nil, errors.New("adsync: not built yet")
+	d := &ActiveDirectory{srv: srvRecords{domain: strings.Trim(cfg.Domain, "."), site: cfg.Site, startTLS: cfg.StartTLS, lookup: lookupSRV}}
+	var err error
+	if d.servers, err = cfg.servers(); err != nil {
+		return nil, err
+	}
+	if err := cfg.checkBind(d.servers); err != nil {
+		return nil, err
+	}
+	if d.reader, err = cfg.reader(); err != nil {
+		return nil, err
+	}
+	return d, nil
+}
+
+func (cfg ActiveDirectoryConfig) servers() ([]ldapread.Server, error) {
+	switch {
+	case len(cfg.URLs) > 0 && cfg.Domain != "":
+		return nil, errors.New("adsync: ActiveDirectoryConfig has both URLs and Domain; give one of them")
+	case len(cfg.URLs) == 0 && cfg.Domain == "":
+		return nil, errors.New("adsync: ActiveDirectoryConfig has no URLs; give ldaps://host, or a Domain")
+	case cfg.Site != "" && cfg.Domain == "":
+		return nil, errors.New("adsync: ActiveDirectoryConfig.Site needs a Domain")
+	case !isDNSName(cfg.Domain) || !isDNSName(cfg.Site):
+		return nil, errors.New("adsync: ActiveDirectoryConfig.Domain or Site is not a DNS name")
+	}
+	servers := make([]ldapread.Server, 0, len(cfg.URLs))
+	for i, raw := range cfg.URLs {
+		s, err := ldapread.ParseURL(raw, cfg.StartTLS)
+		if err != nil {
+			return nil, fmt.Errorf("adsync: ActiveDirectoryConfig.URLs[%d]: %w", i, err)
+		}
+		servers = append(servers, s)
+	}
+	return servers, nil
+}
+
+// isDNSName also accepts "", and lets the resolver judge the rest.
+func isDNSName(s string) bool {
+	return len(s) < 254 && !strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || strings.ContainsRune("/:@\\", r) })
+}
+
+func (cfg ActiveDirectoryConfig) checkBind(servers []ldapread.Server) error {
+	if cfg.Bind.err != nil {
+		return cfg.Bind.err
+	}
+	if cfg.Bind.prepare == nil {
+		return errors.New("adsync: ActiveDirectoryConfig.Bind is missing; use SimpleBind, PasswordFunc or BindFunc")
+	}
+	for i, s := range servers {
+		if cfg.Bind.sendsPassword && !s.Encrypted() && !cfg.AllowPlaintext {
+			return fmt.Errorf("adsync: ActiveDirectoryConfig.URLs[%d] would send the password in the clear; use ldaps://, or set StartTLS", i)
+		}
+	}
+	return nil
+}
+
+// reader is the part of the configuration that is the same for each controller.
+func (cfg ActiveDirectoryConfig) reader() (ldapread.Config, error) {
+	r := ldapread.Config{
+		BaseDN: cfg.BaseDN, Filter: cmp.Or(cfg.Filter, defaultFilter), TLS: cfg.TLS, Auth: cfg.Bind.prepare,
+		PageSize: cmp.Or(cfg.PageSize, defaultPageSize), Timeout: cmp.Or(cfg.Timeout, defaultTimeout),
+		Attributes: defaultAttributes,
+	}
+	if _, err := ldap.CompileFilter(r.Filter); err != nil {
+		return r, errors.New("adsync: ActiveDirectoryConfig.Filter is not an LDAP filter; want one like (sAMAccountType=805306368)")
+	}
+	// A base like <GUID=...> is Active Directory's own, and no DN.
+	if _, err := ldap.ParseDN(r.BaseDN); err != nil && !strings.HasPrefix(r.BaseDN, "<") {
+		return r, errors.New("adsync: ActiveDirectoryConfig.BaseDN is not a distinguished name; want one like OU=People,DC=corp,DC=example")
+	}
+	if r.PageSize > math.MaxInt32 {
+		return r, errors.New("adsync: ActiveDirectoryConfig.PageSize is too big; 1000 is what controllers give")
+	}
+	if r.Timeout < 0 {
+		return r, errors.New("adsync: ActiveDirectoryConfig.Timeout is negative; 0 means 30 seconds")
+	}
+	for field, attribute := range cfg.Attributes {
+		i := slices.Index(profileFields[:], field)
+		if i < 0 {
+			return r, fmt.Errorf("adsync: ActiveDirectoryConfig.Attributes: %q is not one of the five details", field)
+		}
+		if !isAttribute(attribute) {
+			return r, fmt.Errorf("adsync: ActiveDirectoryConfig.Attributes: %s is mapped to something that is not an attribute name", field)
+		}
+		r.Attributes[i] = attribute
+	}
+	return r, nil
+}
+
+// isAttribute accepts a name or an object identifier (RFC 4512, 1.4), and no
+// options.
+func isAttribute(name string) bool {
+	return name != "" && !strings.ContainsFunc(name, func(r rune) bool {
+		return (r < '0' || r > '9') && (r < 'A' || r > 'Z') && (r < 'a' || r > 'z') && r != '-' && r != '.'
+	})
+}
+
+// Entries lists the accounts in scope, a page at a time.
+func (d *ActiveDirectory) Entries(ctx context.Context) iter.Seq2[Entry, error] {
+	return stream(func(each eachAccount) error {
+		return d.read(ctx, each, func(c *ldapread.Controller, each eachAccount) error { return c.Entries(ctx, each) })
+	})
+}
+
+// Find looks accounts up by their objectGUID, in batches.
+func (d *ActiveDirectory) Find(ctx context.Context, ids []ObjectID) iter.Seq2[Entry, error] {
+	return stream(func(each eachAccount) error {
+		return d.read(ctx, each, func(c *ldapread.Controller, each eachAccount) error { return find(ctx, c, ids, each) })
+	})
+}
+
+// Sessions yields one Directory for each controller, in order. It reads that
+// controller and no other, on one connection that is kept until the loop goes
+// on, and is an [Inspector] too. It connects when it is first used: a controller
+// that does not answer shows in the error of its Entries or Find. After a
+// refused password, or when ctx has ended, the sequence ends with an error.
+func (d *ActiveDirectory) Sessions(ctx context.Context) iter.Seq2[Directory, error] {
+	return func(yield func(Directory, error) bool) {
+		for c, err := range d.controllers(ctx) {
+			if err != nil {
+				yield(nil, err)
+				return
+			}
+			if !yield(pinned{c}, nil) {
+				return
+			}
+		}
+	}
+}
+
+// Check tells what the service account can read on the first controller that
+// answers. Access.Missing names a base that is not found, a filter that matches
+// nobody, and attributes that none of the first 100 accounts shows.
+//
+// Access.Tombstones means that deletions can be proven. By default that takes an
+// administrator: grant the service account List Contents and Read Property on
+// CN=Deleted Objects. While nothing was ever deleted, the right to read that
+// container is taken for both.
+func (d *ActiveDirectory) Check(ctx context.Context) (Access, error) {
+	var access Access
+	err := d.first(ctx, func(c *ldapread.Controller) (final bool, err error) {
+		access, err = pinned{c}.Check(ctx)
+		return false, err
+	})
+	return access, err
+}
+
+// maxSearch is the most that Search returns: one page of a controller.
+const maxSearch = 1000
+
+// Search finds people in scope for somebody to choose from: those whose
+// username, email, first, last, display or common name begins with the text, or
+// whose first and last name begin with its two words. Special characters are
+// looked for as they are. An empty text finds anybody.
+//
+// It returns max entries at most, and never more than 1000, in the server's
+// order; it does not tell whether there are more.
+func (d *ActiveDirectory) Search(ctx context.Context, text string, max int) ([]Entry, error) {
+	if max < 1 {
+		return nil, errors.New("adsync: Search needs a max of at least 1")
+	}
+	var entries []Entry
+	err := d.first(ctx, func(c *ldapread.Controller) (final bool, err error) {
+		found, err := c.Search(ctx, text, uint32(min(max, maxSearch)))
+		for i := range found {
+			entries = append(entries, entryOf(&found[i]))
+		}
+		return false, err
+	})
+	return entries, err
+}
+
+// pinned reads one controller.
+type pinned struct{ controller *ldapread.Controller }
+
+func (p pinned) Entries(ctx context.Context) iter.Seq2[Entry, error] {
+	return stream(func(each eachAccount) error { return p.controller.Entries(ctx, each) })
+}
+
+func (p pinned) Find(ctx context.Context, ids []ObjectID) iter.Seq2[Entry, error] {
+	return stream(func(each eachAccount) error { return find(ctx, p.controller, ids, each) })
+}
+
+func (p pinned) Check(ctx context.Context) (Access, error) {
+	a, err := p.controller.Check(ctx)
+	return Access(a), err
+}
+
+// eachAccount is told of every account, and returns whether to go on.
+type eachAccount = func(*ldapread.Account) bool
+
+// stream makes a sequence of a reading function. An error is yielded last.
+func stream(read func(eachAccount) error) iter.Seq2[Entry, error] {
+	return func(yield func(Entry, error) bool) {
+		if err := read(func(a *ldapread.Account) bool { return yield(entryOf(a), nil) }); err != nil {
+			yield(Entry{}, err)
+		}
+	}
+}
+
+func entryOf(a *ldapread.Account) Entry {
+	v := &a.Values
+	return Entry{
+		ObjectID: ObjectID(a.GUID),
+		Profile:  Profile{Username: v[0], FirstName: v[1], LastName: v[2], Email: v[3], Phone: v[4]},
+		State:    states[a.State], Disabled: a.Disabled, DN: a.DN,
+	}
+}
+
+var states = [...]State{
+	ldapread.Present: StatePresent, ldapread.OutOfScope: StateOutOfScope,
+	ldapread.Deleted: StateDeleted, ldapread.Unproven: StateUnproven,
+}
+
+func find(ctx context.Context, c *ldapread.Controller, ids []ObjectID, each eachAccount) error {
+	asked, err := distinct(ids)
+	if err != nil {
+		return err
+	}
+	if len(asked) == 0 {
+		return stopped(ctx)
+	}
+	guids := make([]adattr.GUID, len(asked))
+	for i, id := range asked {
+		guids[i] = adattr.GUID(id)
+	}
+	return c.Find(ctx, guids, each)
+}
+
+// read uses the first controller that answers, and no other once it has.
+func (d *ActiveDirectory) read(ctx context.Context, each eachAccount, do func(*ldapread.Controller, eachAccount) error) error {
+	begun := false
+	return d.first(ctx, func(c *ldapread.Controller) (final bool, err error) {
+		err = do(c, func(a *ldapread.Account) bool {
+			begun = true
+			return each(a)
+		})
+		return begun, err
+	})
+}
+
+// first calls do with one controller after the other until it succeeds or says
+// that its error is final.
+func (d *ActiveDirectory) first(ctx context.Context, do func(*ldapread.Controller) (final bool, err error)) error {
+	var failures []error
+	for c, err := range d.controllers(ctx) {
+		if err != nil {
+			failures = append(failures, err)
+			break
+		}
+		final, err := do(c)
+		if err == nil {
+			return nil
+		}
+		failures = append(failures, err)
+		if final || ctx.Err() != nil || c.Refused() != nil {
+			break
+		}
+	}
+	return errors.Join(failures...)
+}
+
+// controllers yields them in order, each open until the loop goes on. A refused
+// password ends the sequence with its error.
+func (d *ActiveDirectory) controllers(ctx context.Context) iter.Seq2[*ldapread.Controller, error] {
+	return func(yield func(*ldapread.Controller, error) bool) {
+		servers, err := d.locate(ctx)
+		if err != nil {
+			yield(nil, err)
+			return
+		}
+		for _, server := range servers {
+			if err := stopped(ctx); err != nil {
+				yield(nil, err)
+				return
+			}
+			c := ldapread.NewController(&d.reader, server)
+			if !lend(c, yield) {
+				return
+			}
+			if err := c.Refused(); err != nil {
+				yield(nil, err)
+				return
+			}
+		}
+	}
+}
+
+func lend(c *ldapread.Controller, yield func(*ldapread.Controller, error) bool) bool {
+	defer c.Close() // also when the consumer panics
+	return yield(c, nil)
+}
+
+// locate is the list of controllers: the URLs, or those that DNS names, the
+// site's own first.
+func (d *ActiveDirectory) locate(ctx context.Context) ([]ldapread.Server, error) {
+	if len(d.servers) > 0 {
+		return d.servers, nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, d.reader.Timeout)
+	defer cancel()
+	return d.srv.locate(ctx)
+}
+
+func (r srvRecords) locate(ctx context.Context) ([]ldapread.Server, error) {
+	names := []string{"_ldap._tcp.dc._msdcs." + r.domain}
+	if r.site != "" {
+		names = slices.Insert(names, 0, "_ldap._tcp."+r.site+"._sites.dc._msdcs."+r.domain)
+	}
+	var servers []ldapread.Server
+	var failures []error
+	for _, name := range names {
+		records, err := r.lookup(ctx, name)
+		if err != nil {
+			failures = append(failures, err)
+		}
+		for _, record := range records {
+			if s, ok := r.server(record); ok && !slices.Contains(servers, s) {
+				servers = append(servers, s)
+			}
+		}
+	}
+	if len(servers) == 0 {
+		return nil, fmt.Errorf("adsync: DNS names no controller within the domain; check Domain and the resolver, or give URLs: %w", errors.Join(failures...))
+	}
+	return servers, nil
+}
+
+// server refuses a target outside the domain: DNS is not authentic, and a
+// stranger's server can prove a stranger's name.
+func (r srvRecords) server(record *net.SRV) (ldapread.Server, bool) {
+	host := strings.ToLower(strings.TrimSuffix(record.Target, "."))
+	if !strings.HasSuffix(host, "."+strings.ToLower(r.domain)) {
+		return ldapread.Server{}, false
+	}
+	if r.startTLS {
+		return ldapread.Server{Host: host, Port: strconv.Itoa(int(record.Port)), StartTLS: true}, true
+	}
+	return ldapread.Server{Host: host, Port: "636", TLS: true}, true // the record's port is the bare one
+}
+
+func lookupSRV(ctx context.Context, name string) ([]*net.SRV, error) {
+	_, records, err := net.DefaultResolver.LookupSRV(ctx, "", "", name)
+	return records, err
 }
 
 // CheckDirectory proves a host's own [Directory]: it returns joined errors, each
-// naming the duty that was broken. The directory must hold at least one account;
-// want, if given, are entries that it must find in exactly that state.
+// naming the duty that was broken and the ObjectID it was broken for. The
+// directory must hold at least one account and be at rest meanwhile; want, if
+// given, are entries that it must find in exactly that state.
+//
+// It only reads: Entries some times over, and Find with at most 1000 accounts.
 func CheckDirectory(ctx context.Context, dir Directory, want ...Entry) error {
-	return errors.New("adsync: CheckDirectory is not built yet")
+	if dir == nil {
+		return errors.New("adsync: CheckDirectory: there is no directory")
+	}
+	if err := stopped(ctx); err != nil {
+		return err
+	}
+	c := directoryCheck{ctx: ctx, dir: dir, want: want}
+	listed := c.entries()
+	c.findListed(listed)
+	c.findStranger()
+	c.findRepeated(listed)
+	c.findNothing()
+	c.findWanted(listed)
+	c.stopEarly(listed)
+	c.cancel(listed)
+	return errors.Join(c.broken...)
+}
+
+type directoryCheck struct {
+	ctx    context.Context
+	dir    Directory
+	want   []Entry
+	broken []error
+}
+
+func (c *directoryCheck) failf(duty, format string, args ...any) {
+	c.broken = append(c.broken, fmt.Errorf("adsync: CheckDirectory: %s: "+format, append([]any{duty}, args...)...))
+}
+
+// entries lists everybody twice and returns the accounts.
+func (c *directoryCheck) entries() []Entry {
+	const duty = "Entries lists the accounts in scope"
+	sequence := c.dir.Entries(c.ctx)
+	listed, err := collect(sequence)
+	if err != nil {
+		c.failf(duty, "it failed: %w", err)
+		return nil
+	}
+	if len(listed) == 0 {
+		c.failf(duty, "it yields nobody; the check needs at least one account")
+	}
+	for _, e := range listed {
+		switch {
+		case e.ObjectID.IsZero():
+			c.failf(duty, "an entry has no ObjectID")
+		case !e.present():
+			c.failf(duty, "%s has the state %q; only Find yields those", e.ObjectID, e.State)
+		}
+	}
+	c.restart("ranged a second time", sequence, listed)
+	c.restart("called a second time", c.dir.Entries(c.ctx), listed)
+	return listed
+}
+
+func (c *directoryCheck) restart(how string, sequence iter.Seq2[Entry, error], before []Entry) {
+	const duty = "Entries starts afresh"
+	again, err := collect(sequence)
+	if err != nil {
+		c.failf(duty, "%s, it failed: %w", how, err)
+		return
+	}
+	if !slices.Equal(inOrder(before), inOrder(again)) {
+		c.failf(duty, "%s, it yields other entries (%d, then %d)", how, len(before), len(again))
+	}
+}
+
+// inOrder makes two listings comparable: the order is not promised.
+func inOrder(entries []Entry) []Entry {
+	return slices.SortedFunc(slices.Values(entries), func(a, b Entry) int {
+		return cmp.Or(a.ObjectID.compare(b.ObjectID), cmp.Compare(a.DN, b.DN), cmp.Compare(a.Username, b.Username))
+	})
+}
+
+// collect keeps what a sequence yields, and its first error.
+func collect(sequence iter.Seq2[Entry, error]) (entries []Entry, err error) {
+	for e, err := range sequence {
+		if err != nil {
+			return entries, err
+		}
+		entries = append(entries, e)
+	}
+	return entries, nil
+}
+
+// find returns the answers by ObjectID. It holds Find to one answer for each
+// distinct id, and none for others.
+func (c *directoryCheck) find(duty string, ids ...ObjectID) map[ObjectID]Entry {
+	entries, err := collect(c.dir.Find(c.ctx, slices.Clone(ids)))
+	if err != nil {
+		c.failf(duty, "it failed: %w", err)
+		return nil
+	}
+	answers := make(map[ObjectID]Entry, len(ids))
+	for _, e := range entries {
+		if !slices.Contains(ids, e.ObjectID) {
+			c.failf(duty, "it answers for %s, which was not asked for", e.ObjectID)
+		} else if _, twice := answers[e.ObjectID]; twice {
+			c.failf(duty, "it answers more than once for %s", e.ObjectID)
+		}
+		answers[e.ObjectID] = e
+	}
+	for _, id := range ids {
+		if _, ok := answers[id]; !ok {
+			c.failf(duty, "it has no answer for %s", id)
+		}
+	}
+	return answers
+}
+
+func (c *directoryCheck) findListed(listed []Entry) {
+	const duty, most = "Find knows whom Entries lists", 1000
+	once := listedOnce(listed)
+	once = once[:min(most, len(once))]
+	if len(once) == 0 {
+		return
+	}
+	answers := c.find(duty, idsOf(once)...)
+	for _, e := range once {
+		if answer, ok := answers[e.ObjectID]; ok {
+			c.compare(duty, e, answer)
+		}
+	}
+}
+
+// listedOnce leaves out accounts that the listing has several times: they are
+// ambiguous, and Find may say so by several answers.
+func listedOnce(listed []Entry) []Entry {
+	times := make(map[ObjectID]int, len(listed))
+	for _, e := range listed {
+		times[e.ObjectID]++
+	}
+	return slices.DeleteFunc(slices.Clone(listed), func(e Entry) bool { return times[e.ObjectID] > 1 || e.ObjectID.IsZero() })
+}
+
+func idsOf(entries []Entry) []ObjectID {
+	ids := make([]ObjectID, len(entries))
+	for i, e := range entries {
+		ids[i] = e.ObjectID
+	}
+	return ids
+}
+
+// compare names what differs, and no values.
+func (c *directoryCheck) compare(duty string, want, got Entry) {
+	if want.present() != got.present() || (!want.present() && want.State != got.State) {
+		c.failf(duty, "%s is %q, want %q", want.ObjectID, got.State, want.State)
+		return
+	}
+	if want.present() && want.Profile != got.Profile {
+		c.failf(duty, "%s has another profile", want.ObjectID)
+	}
+	if want.present() && want.Disabled != got.Disabled {
+		c.failf(duty, "%s has Disabled %t, want %t", want.ObjectID, got.Disabled, want.Disabled)
+	}
+}
+
+func (c *directoryCheck) findStranger() {
+	const duty = "Find answers for an account that never was"
+	var id ObjectID
+	_, _ = rand.Read(id[:]) // never fails
+	if answer, ok := c.find(duty, id)[id]; ok && (answer.present() || answer.State == StateOutOfScope) {
+		c.failf(duty, "%s is %q, which means alive", id, cmp.Or(answer.State, StatePresent))
+	}
+}
+
+func (c *directoryCheck) findRepeated(listed []Entry) {
+	if once := listedOnce(listed); len(once) > 0 {
+		id := once[0].ObjectID
+		c.find("Find answers once for an id that is asked for twice", id, id)
+	}
+}
+
+func (c *directoryCheck) findNothing() { c.find("Find of no ids yields nothing") }
+
+func (c *directoryCheck) findWanted(listed []Entry) {
+	const duty = "Find gives the entries wanted their state"
+	if len(c.want) == 0 {
+		return
+	}
+	answers := c.find(duty, idsOf(c.want)...)
+	for _, want := range c.want {
+		if answer, ok := answers[want.ObjectID]; ok {
+			c.compare(duty, want, answer)
+		}
+		isListed := slices.ContainsFunc(listed, func(e Entry) bool { return e.ObjectID == want.ObjectID })
+		if isListed != want.present() {
+			c.failf("Entries lists the accounts in scope", "%s is wanted %q; listed: %t", want.ObjectID, cmp.Or(want.State, StatePresent), isListed)
+		}
+	}
+}
+
+// stopEarly calls the sequences by hand: a range statement would panic where a
+// sequence goes on.
+func (c *directoryCheck) stopEarly(listed []Entry) {
+	ids := idsOf(listedOnce(listed))
+	sequences := map[string]iter.Seq2[Entry, error]{
+		"Entries stops when the loop does": c.dir.Entries(c.ctx),
+		"Find stops when the loop does":    c.dir.Find(c.ctx, ids[:min(2, len(ids))]),
+	}
+	for _, duty := range slices.Sorted(maps.Keys(sequences)) {
+		yielded := 0
+		sequences[duty](func(Entry, error) bool {
+			yielded++
+			return false
+		})
+		if yielded > 1 {
+			c.failf(duty, "it went on after the first entry")
+		}
+	}
+}
+
+// cancel reads under a context that has ended. Whoever ends without an error then
+// claims to be complete.
+func (c *directoryCheck) cancel(listed []Entry) {
+	ctx, cancel := context.WithCancel(c.ctx)
+	cancel()
+	c.wantError("Entries ends with an error when its context has ended", c.dir.Entries(ctx))
+	if once := listedOnce(listed); len(once) > 0 {
+		c.wantError("Find ends with an error when its context has ended", c.dir.Find(ctx, idsOf(once[:1])))
+	}
+}
+
+func (c *directoryCheck) wantError(duty string, sequence iter.Seq2[Entry, error]) {
+	var failed, wentOn bool
+	sequence(func(_ Entry, err error) bool {
+		wentOn = wentOn || failed
+		failed = failed || err != nil
+		return true
+	})
+	if !failed {
+		c.failf(duty, "there was none")
+	}
+	if wentOn {
+		c.failf(duty, "it went on after the error")
+	}
 }

@@ -15,6 +15,7 @@ import (
 
 	"github.com/go-adsync/adsync/internal/claims"
 	"github.com/go-adsync/adsync/internal/keyfold"
+	"github.com/go-adsync/adsync/internal/plantext"
 	"github.com/go-adsync/adsync/internal/userindex"
 )
 
@@ -346,8 +347,163 @@ func (c *Change) validAdoption() bool {
 	return c.Reason == ReasonAdopted && c.Before.ObjectID.IsZero() && linked == *c.After
 }
 
-// WriteTo prints the plan for people.
-func (p *Plan) WriteTo(w io.Writer) (int64, error) { return 0, errors.New("adsync: not built yet") }
+// WriteTo prints the plan for people: what changes with the old and the new value
+// side by side, what is held back and why, and the totals. It is in colour only
+// where w is a terminal and NO_COLOR is not set.
+func (p *Plan) WriteTo(w io.Writer) (int64, error) {
+	s := p.Stats
+	head := []string{fmt.Sprintf("%d of %d users are managed, %d are chosen, %d were found in the directory.", s.Managed, s.Users, s.Chosen, s.Entries)}
+	for _, warning := range p.Warnings {
+		head = append(head, "Warning: "+warning)
+	}
+	items := make([]plantext.Item, 0, len(p.Changes))
+	for i := range p.Changes {
+		items = append(items, p.Changes[i].item())
+	}
+	return plantext.Write(w, head, items, []string{p.totals()})
+}
+
+// item is the change in print.
+func (c *Change) item() plantext.Item {
+	item := plantext.Item{Mark: marks[c.Op], ID: c.UserID, Text: reasonTexts[c.Op][c.Reason]}
+	if item.Text == "" {
+		item.Text = string(c.Op) + ": " + c.Reason
+	}
+	if c.Detail != "" {
+		item.Text += " (" + c.Detail + ")"
+	}
+	switch {
+	case c.Before != nil:
+		item.Name = c.Before.Username
+	case c.After != nil:
+		item.Name = c.After.Username
+	default:
+		item.Name = c.ObjectID.String()
+	}
+	item.Details = append(c.valueDetails(), c.conflictDetails()...)
+	return item
+}
+
+func (c *Change) valueDetails() []plantext.Detail {
+	var list []plantext.Detail
+	switch c.Op {
+	case OpUpdate:
+		for _, f := range c.Fields {
+			list = append(list, plantext.Detail{
+				Label: string(f), Old: printValue(c.Before.text(f)), New: printValue(c.After.text(f)), Arrow: true,
+			})
+		}
+	case OpCreate:
+		for _, f := range details {
+			if value := c.After.text(f); value != "" {
+				list = append(list, plantext.Detail{Label: string(f), New: value})
+			}
+		}
+	}
+	return list
+}
+
+// printValue makes an empty value visible.
+func printValue(s string) string {
+	if s == "" {
+		return "(empty)"
+	}
+	return s
+}
+
+// text is the value of a field as people read it.
+func (u *User) text(f Field) string {
+	switch f {
+	case FieldStatus:
+		if u.Status == "" {
+			return string(StatusActive)
+		}
+		return string(u.Status)
+	case FieldObjectID:
+		if u.ObjectID.IsZero() {
+			return ""
+		}
+		return u.ObjectID.String()
+	case FieldSource:
+		return u.Source
+	}
+	return *u.detail(f)
+}
+
+func (c *Change) conflictDetails() []plantext.Detail {
+	var list []plantext.Detail
+	for _, conflict := range c.Conflicts {
+		text := conflict.Value
+		switch {
+		case len(conflict.With) > 0:
+			text += ", also of " + strings.Join(conflict.With, ", ")
+		case c.Reason == ReasonListedTwice:
+			text += ", listed twice with different details"
+		}
+		list = append(list, plantext.Detail{Label: string(conflict.Field), New: text})
+	}
+	return list
+}
+
+var marks = map[Op]byte{OpUpdate: '~', OpDelete: '-', OpCreate: '+', OpDuplicate: '!', OpInvalid: '!', OpNotice: 'i'}
+
+var reasonTexts = map[Op]map[string]string{
+	OpUpdate: {
+		ReasonChanged:     "update: changed in the directory",
+		ReasonReactivated: "reactivate: present and enabled again",
+		ReasonAdopted:     "link to its directory account",
+		ReasonParked:      "make way for a moment: users trade names in a circle",
+		ReasonDeleted:     "deactivate: deleted in the directory",
+		ReasonDisabled:    "deactivate: disabled in the directory",
+		ReasonOutOfScope:  "deactivate: outside the base or filter",
+		ReasonUnproven:    "deactivate: not found, though no deletion is proven",
+	},
+	OpDelete: {
+		ReasonDeleted:    "delete: deleted in the directory",
+		ReasonDisabled:   "delete: disabled in the directory",
+		ReasonOutOfScope: "delete: outside the base or filter",
+		ReasonUnproven:   "delete: not found, though no deletion is proven",
+	},
+	OpCreate: {ReasonNew: "create: new in the directory"},
+	OpDuplicate: {
+		ReasonTaken:       "duplicate: another user keeps it",
+		ReasonContested:   "duplicate: others ask for it too",
+		ReasonWaiting:     "duplicate: waits for users who are held up themselves",
+		ReasonLinkedTwice: "duplicate: several users are linked to one account",
+		ReasonListedTwice: "duplicate: the directory contradicts itself",
+	},
+	OpInvalid: {
+		ReasonNoUsername: "invalid: it would have no username",
+		ReasonRefused:    "invalid: refused by the host's rule",
+	},
+	OpNotice: {
+		ReasonDeleted:    "kept: deleted in the directory",
+		ReasonDisabled:   "kept: disabled in the directory",
+		ReasonOutOfScope: "kept: outside the base or filter",
+		ReasonUnproven:   "kept: not found, but no deletion is proven",
+		ReasonProtected:  "kept: protected",
+		ReasonLinked:     "not imported: a user is linked to it already",
+		ReasonAmbiguous:  "not linked: something speaks against it",
+	},
+}
+
+// totals counts the distinct users of each operation.
+func (p *Plan) totals() string {
+	counted := map[Op]map[string]bool{}
+	for i := range p.Changes {
+		c := &p.Changes[i]
+		if c.Interim {
+			continue
+		}
+		if counted[c.Op] == nil {
+			counted[c.Op] = map[string]bool{}
+		}
+		counted[c.Op][cmp.Or(c.UserID, c.ObjectID.String())] = true
+	}
+	total := func(op Op) int { return len(counted[op]) }
+	return fmt.Sprintf("%d to update, %d to delete, %d to create; %d duplicate, %d invalid, %d with a notice; %d unchanged.",
+		total(OpUpdate), total(OpDelete), total(OpCreate), total(OpDuplicate), total(OpInvalid), total(OpNotice), p.Stats.Unchanged)
+}
 
 // Reaction is what a sync does with a user whose entry is gone or disabled.
 type Reaction string
@@ -577,8 +733,6 @@ func Adopt(entries []Entry, users []User, rules Rules) (*Plan, error) {
 // adoptable reports whether the entry still is the one to link the user to.
 func (r Rules) adoptable(u *User, e *Entry) bool { return false }
 
-func compareIDs(a, b ObjectID) int { return bytes.Compare(a[:], b[:]) }
-
 // scope is the rules together with whom they are about in one run.
 type scope struct {
 	Rules
@@ -709,6 +863,15 @@ func (h *host) group(first int) []int {
 	return group
 }
 
+// firstOf returns the first row of the managed row's link.
+func (h *host) firstOf(row int) int {
+	if h.kinds[row]&rowTwin == 0 {
+		return row
+	}
+	first, _ := h.links.First(h.rows.ObjectID(row))
+	return first
+}
+
 // choosesGroup reports whether the plan is about one of the rows of the group.
 func (h *host) choosesGroup(first int) bool {
 	if h.kinds[first]&rowChosen != 0 {
@@ -794,6 +957,7 @@ func (v *view) addLinked(first int, e *Entry) {
 	known := v.entryOf(first)
 	if !sameEntry(&known, e) {
 		v.torn[first] = v.torn[first] || known.State == StatePresent || e.State == StatePresent
+		v.found[first] = uint32(v.keepEntry(e)) + firstKept // so that the row gets a decision
 	} else if e.DN < known.DN && v.found[first] != asHeld { // whichever came first, the plan is the same
 		v.found[first] = v.keep(first, e)
 	}
@@ -903,10 +1067,7 @@ func (v *view) decide() []decision {
 		if kind&rowChosen == 0 {
 			continue
 		}
-		first := row
-		if kind&rowTwin != 0 {
-			first, _ = v.links.First(v.rows.ObjectID(row))
-		}
+		first := v.firstOf(row)
 		twins := len(v.links.Twins(first)) > 0
 		if v.found[first] == asHeld && kind&rowDeactivated == 0 && !twins {
 			continue
@@ -963,14 +1124,17 @@ func (v *view) decideDetails(d *decision) {
 	d.after.Profile = profile
 }
 
-// invalid says why the profile cannot be written over the user's, or nothing.
+// invalid says why the profile cannot be written over the user's, or nothing. A
+// user to be created has no ID.
 func (s *scope) invalid(u *User, p Profile, refused error) (reason, detail string) {
 	switch {
 	case refused != nil:
 		return ReasonRefused, validText(refused.Error())
-	case s.key(p.Username) == "" && p.Username != u.Username:
+	case s.key(p.Username) != "":
+		return "", ""
+	case u.ID == "", p.Username != u.Username:
 		return ReasonNoUsername, ""
-	case s.key(p.Username) == "" && slices.Contains(s.fields(), FieldUsername) && !slices.Contains(s.KeepOnEmpty, FieldUsername):
+	case slices.Contains(s.fields(), FieldUsername) && !slices.Contains(s.KeepOnEmpty, FieldUsername):
 		return ReasonNoUsername, ""
 	}
 	return "", ""
@@ -1139,7 +1303,7 @@ func (p *planner) gather(decisions []decision, newcomers []claimant) error {
 	for space := range keySpaces {
 		for _, row := range p.keys[space].Shared(asked[space]) {
 			if _, ok := byRow[int(row)]; !ok {
-				byRow[int(row)] = nil
+				byRow[int(row)] = p.undecided(int(row))
 			}
 		}
 	}
@@ -1157,6 +1321,16 @@ func (p *planner) gather(decisions []decision, newcomers []claimant) error {
 	}
 	p.claimants = append(p.claimants, newcomers...)
 	return nil
+}
+
+// undecided is the decision to leave a row as it is: a chosen user may be a
+// candidate for what it holds. Others have none.
+func (p *planner) undecided(row int) *decision {
+	if p.kinds[row]&rowChosen == 0 {
+		return nil
+	}
+	d := p.decideRow(row, p.firstOf(row))
+	return &d
 }
 
 // cloneUser gives the user texts of its own.
@@ -1209,16 +1383,13 @@ func (p *planner) solve() {
 	p.solution = claims.Solve(list, int(next))
 }
 
-// role is what the claimant may do. A chosen user without a decision is as the
-// directory has it: a candidate for what it holds.
+// role is what the claimant may do.
 func (p *planner) role(i int) claims.Role {
 	switch c := &p.claimants[i]; {
 	case c.newcomer != nil:
 		return claims.Newcomer
 	case c.decision != nil:
 		return c.decision.role
-	case p.chooses(&c.user):
-		return claims.Candidate
 	}
 	return claims.Fixed
 }

@@ -1,10 +1,23 @@
 package adsync
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
+	"database/sql/driver"
 	"errors"
+	"fmt"
 	"iter"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+
+	"github.com/go-adsync/adsync/internal/adattr"
+	"github.com/go-adsync/adsync/internal/keyfold"
+	"github.com/go-adsync/adsync/internal/sqlbatch"
+	"github.com/go-adsync/adsync/internal/sqltable"
 )
 
 // Status is whether a host account may be used.
@@ -86,13 +99,249 @@ type Locker interface {
 
 // MemoryStore is a [UserStore] in memory, with every optional power but Locker:
 // the reference for others, and for tests. It is safe for concurrent use.
-type MemoryStore struct{}
+//
+// Usernames and emails are compared like the keys of a plan: in NFC, case-folded
+// and trimmed. Rows that clash from the start are let be; no write adds a clash.
+type MemoryStore struct {
+	mu        sync.Mutex
+	users     map[string]User
+	usernames map[string]int // how many rows hold a key
+	emails    map[string]int
+	links     map[link][]string // the IDs of the rows that are linked to an entry
+	lastID    int
+}
 
-// NewMemoryStore returns a store that holds the users.
-func NewMemoryStore(users ...User) *MemoryStore { return &MemoryStore{} }
+// link is what ties a row to an entry.
+type link struct {
+	source string
+	id     ObjectID
+}
+
+// NewMemoryStore returns a store that holds the users. One without an ID is given
+// one; of two with the same ID, the later is held.
+func NewMemoryStore(users ...User) *MemoryStore {
+	s := &MemoryStore{
+		users:     make(map[string]User, len(users)),
+		usernames: make(map[string]int, len(users)),
+		emails:    make(map[string]int, len(users)),
+		links:     make(map[link][]string, len(users)),
+	}
+	for _, u := range users {
+		if u.ID != "" {
+			s.put(u)
+		}
+	}
+	for _, u := range users {
+		if u.ID == "" {
+			u.ID = s.newID()
+			s.put(u)
+		}
+	}
+	return s
+}
 
 // Get returns the user with the ID, and whether there is one.
-func (s *MemoryStore) Get(id string) (User, bool) { return User{}, false }
+func (s *MemoryStore) Get(id string) (User, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	u, ok := s.users[id]
+	return u, ok
+}
+
+// Users yields the users as they are when the loop begins, in order of ID.
+func (s *MemoryStore) Users(ctx context.Context) iter.Seq2[User, error] {
+	return func(yield func(User, error) bool) {
+		err := notRead(ctx)
+		for _, u := range s.snapshot() {
+			if err != nil || !yield(u, nil) {
+				break
+			}
+			err = notRead(ctx)
+		}
+		if err != nil {
+			yield(User{}, err)
+		}
+	}
+}
+
+func (s *MemoryStore) snapshot() []User {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.SortedFunc(maps.Values(s.users), func(a, b User) int { return strings.Compare(a.ID, b.ID) })
+}
+
+// UpdateUser writes c.After.
+func (s *MemoryStore) UpdateUser(ctx context.Context, c Change) error {
+	if err := cmp.Or(notWritten(ctx), c.checkShape(OpUpdate)); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	now := s.find(c.UserID)
+	if err := c.Guard(now); err != nil {
+		return err
+	}
+	if err := s.checkKeys(now.Profile, c.After.Profile); err != nil {
+		return err
+	}
+	s.put(*c.After)
+	return nil
+}
+
+// DeleteUser removes the row.
+func (s *MemoryStore) DeleteUser(ctx context.Context, c Change) error {
+	if err := cmp.Or(notWritten(ctx), c.checkShape(OpDelete)); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err := c.Guard(s.find(c.UserID)); err != nil {
+		return err
+	}
+	s.remove(c.UserID)
+	return nil
+}
+
+// CreateUser adds c.After under a new ID.
+func (s *MemoryStore) CreateUser(ctx context.Context, c Change) (string, error) {
+	if err := cmp.Or(notWritten(ctx), c.checkShape(OpCreate)); err != nil {
+		return "", err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	u := *c.After
+	if same := s.links[link{u.Source, u.ObjectID}]; len(same) > 0 {
+		return same[0], ErrAlready
+	}
+	if err := cmp.Or(c.Guard(nil), s.checkKeys(Profile{}, u.Profile)); err != nil {
+		return "", err
+	}
+	u.ID = s.newID()
+	s.put(u)
+	return u.ID, nil
+}
+
+// ApplyChanges writes the changes one after the other.
+func (s *MemoryStore) ApplyChanges(ctx context.Context, cs []Change) []Written {
+	out := make([]Written, len(cs))
+	for i, c := range cs {
+		switch c.writeOp() {
+		case OpDelete:
+			out[i].Err = s.DeleteUser(ctx, c)
+		case OpCreate:
+			out[i].UserID, out[i].Err = s.CreateUser(ctx, c)
+		default:
+			out[i].Err = s.UpdateUser(ctx, c)
+		}
+	}
+	return out
+}
+
+// Fields returns the five details and FieldStatus.
+func (s *MemoryStore) Fields() []Field {
+	return []Field{FieldUsername, FieldFirstName, FieldLastName, FieldEmail, FieldPhone, FieldStatus}
+}
+
+func (s *MemoryStore) find(id string) *User {
+	if u, ok := s.users[id]; ok {
+		return &u
+	}
+	return nil
+}
+
+// checkKeys refuses a key that the row does not hold yet and another does.
+func (s *MemoryStore) checkKeys(now, after Profile) error {
+	username, email := keyfold.Fold(after.Username), keyfold.Fold(after.Email)
+	if username != "" && username != keyfold.Fold(now.Username) && s.usernames[username] > 0 {
+		return fmt.Errorf("%w (username)", ErrConflict)
+	}
+	if email != "" && email != keyfold.Fold(now.Email) && s.emails[email] > 0 {
+		return fmt.Errorf("%w (email)", ErrConflict)
+	}
+	return nil
+}
+
+func (s *MemoryStore) put(u User) {
+	s.remove(u.ID)
+	s.users[u.ID] = u
+	s.usernames[keyfold.Fold(u.Username)]++
+	s.emails[keyfold.Fold(u.Email)]++
+	if !u.ObjectID.IsZero() {
+		l := link{u.Source, u.ObjectID}
+		s.links[l] = append(s.links[l], u.ID)
+	}
+}
+
+func (s *MemoryStore) remove(id string) {
+	u, ok := s.users[id]
+	if !ok {
+		return
+	}
+	delete(s.users, id)
+	release(s.usernames, keyfold.Fold(u.Username))
+	release(s.emails, keyfold.Fold(u.Email))
+	l := link{u.Source, u.ObjectID}
+	s.links[l] = slices.DeleteFunc(s.links[l], func(other string) bool { return other == id })
+	if len(s.links[l]) == 0 {
+		delete(s.links, l)
+	}
+}
+
+func release(holders map[string]int, key string) {
+	if holders[key]--; holders[key] == 0 {
+		delete(holders, key)
+	}
+}
+
+// newID counts up, so that no ID is used twice, even after a deletion.
+func (s *MemoryStore) newID() string {
+	for {
+		s.lastID++
+		id := strconv.Itoa(s.lastID)
+		if _, taken := s.users[id]; !taken {
+			return id
+		}
+	}
+}
+
+// checkShape refuses a change that a writer cannot do at all. What speaks against
+// its Before is left to Guard.
+func (c Change) checkShape(op Op) error {
+	switch {
+	case c.Op != op:
+		return fmt.Errorf("adsync: a change of kind %q cannot be written as %q; pass the changes of a plan", c.Op, op)
+	case c.After == nil && op != OpDelete:
+		return fmt.Errorf("adsync: the %s has no After; pass the changes of a plan", op)
+	case op == OpUpdate && c.After.ID != c.UserID:
+		return errors.New("adsync: an update cannot change the ID; pass the changes of a plan")
+	}
+	return nil
+}
+
+// writeOp is the kind of write to try; for a change that only tells, one that
+// checkShape refuses.
+func (c Change) writeOp() Op {
+	if c.Op == OpDelete || c.Op == OpCreate {
+		return c.Op
+	}
+	return OpUpdate
+}
+
+// notWritten is nil while the context stands.
+func notWritten(ctx context.Context) error {
+	if err := ctx.Err(); err != nil {
+		return notDone{fmt.Errorf("adsync: the run was ended, and this was not written: %w", err)}
+	}
+	return nil
+}
+
+// notRead is nil while the context stands.
+func notRead(ctx context.Context) error {
+	if err := ctx.Err(); err != nil {
+		return fmt.Errorf("adsync: the run was ended before all users were read: %w", err)
+	}
+	return nil
+}
 
 // Dialect names a family of databases.
 type Dialect string
@@ -105,31 +354,1004 @@ const (
 )
 
 // SQLTable says how a host's user table is laid out.
+//
+// Where is put into every statement, so that a row outside of it is no user. Its
+// placeholders are ? in order, or $1, $2 … by number, whatever the dialect; where
+// there is a $n, each ? is left alone (PostgreSQL has operators of that name).
+//
+// Texts are compared to the byte, whatever the column's collation, and NULL and ”
+// are the same. The padding of a char(n) is no part of its text. A value that
+// cannot be read, as an ObjectID that is none, ends the reading with an error
+// that names the row: a sync must not take such a user for a local one.
+//
+// ObjectIDs in text are read in any case, with or without braces and dashes, and
+// written dashed and lower-case. Two rows must not have one username or one
+// email, nor one Source and ObjectID: the table's unique indexes see to that, and
+// the store reports them as [ErrConflict]. An email that is empty is written as
+// NULL where the column allows it, as a unique index allows only one empty text;
+// other empty details are written as empty texts.
+//
+// Delete marks a row instead of removing it, and then Where must exclude the
+// marked rows. Their username and email become NULL where the columns allow it,
+// and else a text with the row's ID.
+//
+// Defaults may name the ID column, with a driver.Valuer that makes a new ID for
+// each row. OnDelete may be called again for the same user, after a rollback.
 type SQLTable struct {
-	Name      string                                              // may be schema.table
+	Name      string                                              // table or schema.table
 	Columns   SQLColumns                                          // "" = the table has none
 	Where     string                                              // which rows are users at all, with placeholders
 	Args      []any                                               // for Where
 	Source    string                                              // for all rows, where there is no Source column
-	Statuses  map[Status]any                                      // how Status is stored; a value that is unmapped, or mapped by two of them, reads as StatusBlocked
+	Statuses  map[Status]any                                      // how Status is stored, by default as its own name; a value that is unmapped, or mapped by two of them, reads as StatusBlocked
 	Defaults  map[string]any                                      // other columns of a created row
 	ObjectIDs string                                              // "text" (default), "uuid", "bytes" (as printed), "ad-bytes" (as AD sends them)
 	Delete    map[string]any                                      // soft delete: set these instead; both keys are released
-	OnDelete  func(ctx context.Context, tx *sql.Tx, u User) error // hand over what they own, in the same transaction
+	OnDelete  func(ctx context.Context, tx *sql.Tx, u User) error // hand over what they own, in the same transaction; an error keeps the user
 }
 
-// SQLColumns names the columns. ID, ObjectID and Username are required.
+// SQLColumns names the columns. ID, ObjectID and Username are required. ID is the
+// primary key, of any type; a Protected column holds a flag or a number.
 type SQLColumns struct {
 	ID, ObjectID, Source, Username, FirstName, LastName, Email, Phone, Status, Protected string
 }
 
 // SQLStore is a [UserStore], [BatchStore], [Creator] and [Fielder] over an
 // existing table. The host brings the driver.
-type SQLStore struct{}
+//
+// Each write compares the row with the change's Before in the statement itself.
+// A batch is one transaction, in which a row that the database refuses fails
+// alone. Transactions that lose against others are tried again for a few seconds.
+type SQLStore struct {
+	db         *sql.DB
+	dialect    sqltable.Dialect
+	table      SQLTable
+	guids      sqltable.GUIDFormat
+	columns    []sqlColumn // the mapped ones but the ID
+	text       *sqltable.Table
+	where      []any // the arguments of Where, in the order of the text
+	statuses   map[string]Status
+	codes      map[Status]any
+	statusKind sqltable.Kind
+	matches    bool // a statement can compare the whole row
+
+	mu    sync.Mutex
+	types map[string]sqlType // of the table's columns, once they were asked for
+}
+
+// sqlColumn is a mapped column and what it holds.
+type sqlColumn struct {
+	name  string
+	field Field
+}
+
+// fieldProtected is no [Field] that a plan names.
+const fieldProtected Field = "protected"
+
+// sqlType is what the database says of a column.
+type sqlType struct {
+	name     string
+	nullable bool
+}
 
 // NewSQLStore checks the mapping. It sends nothing to the database.
 func NewSQLStore(db *sql.DB, dialect Dialect, table SQLTable) (*SQLStore, error) {
-	return nil, errors.New("adsync: not built yet")
+	if db == nil {
+		return nil, errors.New("adsync: NewSQLStore needs a database; pass the *sql.DB that your driver opened")
+	}
+	d, ok := sqltable.ForName(string(dialect))
+	if !ok {
+		return nil, fmt.Errorf("adsync: there is no dialect %q; use PostgreSQL, MySQL or SQLite", dialect)
+	}
+	table.Args = slices.Clone(table.Args)
+	table.Statuses, table.Defaults, table.Delete = maps.Clone(table.Statuses), maps.Clone(table.Defaults), maps.Clone(table.Delete)
+	s := &SQLStore{db: db, dialect: d, table: table}
+	for _, prepare := range []func() error{s.mapColumns, s.mapObjectIDs, s.mapStatuses, s.checkDelete, s.checkDefaults, s.makeText} {
+		if err := prepare(); err != nil {
+			return nil, err
+		}
+	}
+	return s, nil
+}
+
+func (s *SQLStore) mapColumns() error {
+	c := s.table.Columns
+	switch {
+	case c.ID == "":
+		return errors.New("adsync: SQLColumns.ID is missing; name the primary key")
+	case c.ObjectID == "":
+		return errors.New("adsync: SQLColumns.ObjectID is missing; name the column that links a user to the directory, and add one if there is none")
+	case c.Username == "":
+		return errors.New("adsync: SQLColumns.Username is missing; name the column of the login name")
+	case c.Source != "" && s.table.Source != "":
+		return errors.New("adsync: SQLTable has both a Source and a Source column; give one of them")
+	}
+	seen := map[string]bool{c.ID: true}
+	for _, column := range []sqlColumn{
+		{c.ObjectID, FieldObjectID}, {c.Source, FieldSource}, {c.Username, FieldUsername},
+		{c.FirstName, FieldFirstName}, {c.LastName, FieldLastName}, {c.Email, FieldEmail},
+		{c.Phone, FieldPhone}, {c.Status, FieldStatus}, {c.Protected, fieldProtected},
+	} {
+		if column.name == "" {
+			continue
+		}
+		if seen[column.name] {
+			return fmt.Errorf("adsync: SQLColumns names the column %s twice; each holds one thing", column.name)
+		}
+		seen[column.name] = true
+		s.columns = append(s.columns, column)
+	}
+	return nil
+}
+
+func (s *SQLStore) mapObjectIDs() error {
+	s.guids = sqltable.GUIDFormat(cmp.Or(s.table.ObjectIDs, string(sqltable.GUIDText)))
+	if !s.guids.Valid() {
+		return fmt.Errorf("adsync: SQLTable.ObjectIDs is %q; use text, uuid, bytes or ad-bytes", s.table.ObjectIDs)
+	}
+	if s.guids == sqltable.GUIDNative && !s.dialect.NativeUUID() {
+		s.guids = sqltable.GUIDText // how the others show a uuid
+	}
+	return nil
+}
+
+func (s *SQLStore) mapStatuses() error {
+	if s.table.Columns.Status == "" {
+		if len(s.table.Statuses) > 0 {
+			return errors.New("adsync: SQLTable.Statuses is given without a Status column; name the column or leave the map out")
+		}
+		return nil
+	}
+	given := s.table.Statuses
+	if given == nil {
+		given = map[Status]any{StatusActive: string(StatusActive), StatusBlocked: string(StatusBlocked), StatusDeactivated: string(StatusDeactivated)}
+	}
+	s.statuses, s.codes = make(map[string]Status), make(map[Status]any)
+	for status, value := range given {
+		if err := s.mapStatus(status, value); err != nil {
+			return err
+		}
+	}
+	if _, ok := s.codes[StatusActive]; !ok {
+		return errors.New("adsync: SQLTable.Statuses has no value for StatusActive; say how an active user is stored")
+	}
+	return s.checkCodes()
+}
+
+// mapStatus enters one status. A value that two statuses share is no longer known
+// to be either, and the safe reading is that the host has blocked the user.
+func (s *SQLStore) mapStatus(status Status, value any) error {
+	status = cmp.Or(status, StatusActive)
+	if status != StatusActive && status != StatusBlocked && status != StatusDeactivated {
+		return fmt.Errorf("adsync: SQLTable.Statuses maps %q, which is no Status", status)
+	}
+	if _, twice := s.codes[status]; twice {
+		return errors.New(`adsync: SQLTable.Statuses maps both "" and StatusActive, which are the same; give one of them`)
+	}
+	stored, err := driver.DefaultParameterConverter.ConvertValue(value)
+	cell := sqltable.CellOf(stored)
+	if err != nil || cell.Bad {
+		return fmt.Errorf("adsync: SQLTable.Statuses maps %s to a %T; use a text, a number or a flag", status, value)
+	}
+	s.codes[status] = stored
+	if _, shared := s.statuses[cell.Code()]; shared {
+		status = StatusBlocked
+	}
+	s.statuses[cell.Code()] = status
+	return nil
+}
+
+// checkCodes chooses how a status is compared: as text, or by the column's type.
+func (s *SQLStore) checkCodes() error {
+	texts := 0
+	for _, code := range s.codes {
+		switch code := code.(type) {
+		case string:
+			if code == "" {
+				return errors.New("adsync: SQLTable.Statuses maps to an empty text, which is the same as NULL; use nil, or a word")
+			}
+			texts++
+		case []byte:
+			return errors.New("adsync: SQLTable.Statuses maps to bytes; use a text, a number or a flag")
+		}
+	}
+	s.statusKind = sqltable.Raw
+	if texts == len(s.codes) {
+		s.statusKind = sqltable.Text
+	}
+	s.matches = s.table.Columns.Status == "" || texts == 0 || texts == len(s.codes)
+	return nil
+}
+
+func (s *SQLStore) checkDelete() error {
+	if s.table.Delete == nil {
+		return nil
+	}
+	if len(s.table.Delete) == 0 {
+		return errors.New("adsync: SQLTable.Delete names no column; name what marks a row as deleted, or leave it nil to remove rows")
+	}
+	if strings.TrimSpace(s.table.Where) == "" {
+		return errors.New("adsync: SQLTable.Delete needs a Where that excludes the rows it marks")
+	}
+	c := s.table.Columns
+	for name := range s.table.Delete {
+		if name == "" || name == c.ID || name == c.Username || name == c.Email {
+			return fmt.Errorf("adsync: SQLTable.Delete must not set the column %q; the store itself releases the keys", name)
+		}
+	}
+	return nil
+}
+
+func (s *SQLStore) checkDefaults() error {
+	for name := range s.table.Defaults {
+		mapped := slices.ContainsFunc(s.columns, func(c sqlColumn) bool { return c.name == name })
+		if name == "" || mapped {
+			return fmt.Errorf("adsync: SQLTable.Defaults must not set the column %q; it is for columns that SQLColumns does not map", name)
+		}
+	}
+	return nil
+}
+
+func (s *SQLStore) makeText() error {
+	where, err := s.dialect.ParseWhere(s.table.Where, len(s.table.Args))
+	if err != nil {
+		return err
+	}
+	s.where = where.Args(s.table.Args)
+	columns := make([]sqltable.Column, len(s.columns))
+	for i, c := range s.columns {
+		columns[i] = sqltable.Column{Name: c.name, Kind: s.kind(c)}
+	}
+	s.text, err = sqltable.NewTable(s.dialect, s.table.Name, s.table.Columns.ID, columns, where)
+	return err
+}
+
+func (s *SQLStore) kind(c sqlColumn) sqltable.Kind {
+	switch {
+	case c.field == FieldStatus:
+		return s.statusKind
+	case c.field == fieldProtected:
+		return sqltable.Bool
+	case c.field == FieldObjectID && s.guids.Binary():
+		return sqltable.Raw
+	case c.field == FieldObjectID && s.guids == sqltable.GUIDNative:
+		return sqltable.Native
+	}
+	return sqltable.Text
+}
+
+// Fields returns the details that have a column, and FieldStatus where both an
+// active and a deactivated user can be stored.
+func (s *SQLStore) Fields() []Field {
+	var held []Field
+	for _, c := range s.columns {
+		switch c.field {
+		case FieldUsername, FieldFirstName, FieldLastName, FieldEmail, FieldPhone:
+			held = append(held, c.field)
+		case FieldStatus:
+			if _, ok := s.codes[StatusDeactivated]; ok {
+				held = append(held, FieldStatus)
+			}
+		}
+	}
+	return held
+}
+
+// Users reads all users with one query.
+func (s *SQLStore) Users(ctx context.Context) iter.Seq2[User, error] {
+	return func(yield func(User, error) bool) {
+		rows, err := s.db.QueryContext(ctx, s.text.Select(), s.where...)
+		if err != nil {
+			yield(User{}, s.readError(ctx, err))
+			return
+		}
+		defer rows.Close()
+		row := s.newRow()
+		for rows.Next() {
+			u, err := row.read(rows)
+			if err != nil {
+				yield(User{}, err)
+				return
+			}
+			if !yield(u, nil) {
+				return
+			}
+		}
+		if err := rows.Err(); err != nil {
+			yield(User{}, s.readError(ctx, err))
+		}
+	}
+}
+
+func (s *SQLStore) readError(ctx context.Context, err error) error {
+	if ended := notRead(ctx); ended != nil {
+		return ended
+	}
+	return fmt.Errorf("adsync: cannot read the users of the table %s: %s", s.table.Name, s.dialect.Fault(err).Reason)
+}
+
+// sqlRow reads rows into cells that it uses again.
+type sqlRow struct {
+	s        *SQLStore
+	cells    []sqltable.Cell
+	dest     []any
+	idType   string
+	askedFor bool // idType
+}
+
+func (s *SQLStore) newRow() *sqlRow {
+	r := &sqlRow{s: s, cells: make([]sqltable.Cell, len(s.columns)+1)}
+	for i := range r.cells {
+		r.dest = append(r.dest, &r.cells[i])
+	}
+	return r
+}
+
+func (r *sqlRow) read(rows *sql.Rows) (User, error) {
+	if err := rows.Scan(r.dest...); err != nil {
+		return User{}, fmt.Errorf("adsync: cannot read a row of the table %s; check the mapping", r.s.table.Name)
+	}
+	id, err := r.id(rows)
+	if err != nil {
+		return User{}, err
+	}
+	u := User{ID: id, Source: r.s.table.Source}
+	for i, c := range r.s.columns {
+		if !r.s.readCell(&u, c.field, r.cells[i+1]) {
+			return User{}, fmt.Errorf("adsync: the column %s of user %s cannot be read as its %s; correct the row, or the mapping", c.name, id, c.field)
+		}
+	}
+	return u, nil
+}
+
+// id asks for the column's type only where the driver gave bytes, which some do
+// for texts too.
+func (r *sqlRow) id(rows *sql.Rows) (string, error) {
+	cell := r.cells[0]
+	if cell.Bytes && !r.askedFor {
+		r.askedFor = true
+		if types, err := rows.ColumnTypes(); err == nil {
+			r.idType = types[0].DatabaseTypeName()
+		}
+	}
+	return r.s.idText(cell, r.idType)
+}
+
+func (s *SQLStore) idText(cell sqltable.Cell, typeName string) (string, error) {
+	if cell.Bad || cell.Text == "" {
+		return "", fmt.Errorf("adsync: a row of the table %s has no ID in its column %s; map the primary key", s.table.Name, s.table.Columns.ID)
+	}
+	if cell.Bytes && sqltable.IsBinary(typeName) {
+		return sqltable.BinaryKey(cell.Text), nil
+	}
+	return cell.Text, nil
+}
+
+// readCell puts a value into the user, and reports whether it could be read.
+func (s *SQLStore) readCell(u *User, f Field, cell sqltable.Cell) bool {
+	switch f {
+	case FieldObjectID:
+		id, ok := s.guids.Read(cell)
+		u.ObjectID = ObjectID(id)
+		return ok
+	case FieldStatus:
+		status, known := s.statuses[cell.Code()]
+		if !known || cell.Bad {
+			status = StatusBlocked
+		}
+		u.Status = status
+		return true
+	case fieldProtected:
+		flag, ok := cell.Flag()
+		u.Protected = flag
+		return ok
+	}
+	*u.stored(f) = cell.Text
+	return !cell.Bad
+}
+
+// stored points to the text that a field holds: the source or a detail.
+func (u *User) stored(f Field) *string {
+	if f == FieldSource {
+		return &u.Source
+	}
+	return u.Profile.detail(f)
+}
+
+// UpdateUser writes what differs between c.Before and c.After.
+func (s *SQLStore) UpdateUser(ctx context.Context, c Change) error {
+	return s.applyOne(ctx, c, OpUpdate).Err
+}
+
+// DeleteUser removes the row, or marks it as SQLTable.Delete says.
+func (s *SQLStore) DeleteUser(ctx context.Context, c Change) error {
+	return s.applyOne(ctx, c, OpDelete).Err
+}
+
+// CreateUser adds c.After, with SQLTable.Defaults in the other columns.
+func (s *SQLStore) CreateUser(ctx context.Context, c Change) (string, error) {
+	w := s.applyOne(ctx, c, OpCreate)
+	return w.UserID, w.Err
+}
+
+func (s *SQLStore) applyOne(ctx context.Context, c Change, op Op) Written {
+	if err := c.checkShape(op); err != nil {
+		return Written{Err: err}
+	}
+	return s.ApplyChanges(ctx, []Change{c})[0]
+}
+
+// ApplyChanges writes all changes in one transaction. One that the database or
+// OnDelete refuses is undone alone. When the context ends before the commit,
+// nothing is written; when the commit is not answered, each is [ErrUnknown].
+func (s *SQLStore) ApplyChanges(ctx context.Context, cs []Change) []Written {
+	out := make([]Written, len(cs))
+	if len(cs) == 0 {
+		return out
+	}
+	types, err := s.loadTypes(ctx)
+	if err != nil {
+		for i := range out {
+			out[i].Err = err
+		}
+		return out
+	}
+	b := &sqlBatch{SQLStore: s, changes: cs, types: types, ids: make([]string, len(cs))}
+	b.explain(b.run(ctx), out)
+	return out
+}
+
+// loadTypes asks the database once for the types of the columns, and checks that
+// all are there.
+func (s *SQLStore) loadTypes(ctx context.Context) (map[string]sqlType, error) {
+	s.mu.Lock()
+	known := s.types
+	s.mu.Unlock()
+	if known != nil {
+		return known, nil
+	}
+	types, err := s.readTypes(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.checkTypes(types); err != nil {
+		return nil, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.types = types
+	return types, nil
+}
+
+func (s *SQLStore) readTypes(ctx context.Context) (map[string]sqlType, error) {
+	text, args := s.text.Catalogue()
+	rows, err := s.db.QueryContext(ctx, text, args...)
+	if err != nil {
+		return nil, s.typesError(ctx, err)
+	}
+	defer rows.Close()
+	types := make(map[string]sqlType)
+	for rows.Next() {
+		var column string
+		var t sqlType
+		if err := rows.Scan(&column, &t.name, &t.nullable); err != nil {
+			return nil, s.typesError(ctx, err)
+		}
+		types[column] = t
+	}
+	if err := rows.Err(); err != nil {
+		return nil, s.typesError(ctx, err)
+	}
+	return types, nil
+}
+
+func (s *SQLStore) typesError(ctx context.Context, err error) error {
+	if ended := notWritten(ctx); ended != nil {
+		return ended
+	}
+	return notDone{fmt.Errorf("adsync: cannot ask the database for the columns of the table %s, so nothing was written: %s", s.table.Name, s.dialect.Fault(err).Reason)}
+}
+
+func (s *SQLStore) checkTypes(types map[string]sqlType) error {
+	if len(types) == 0 {
+		return fmt.Errorf("adsync: the database has no table %s, or does not show it to this account; check SQLTable.Name", s.table.Name)
+	}
+	names := []string{s.table.Columns.ID}
+	for _, c := range s.columns {
+		names = append(names, c.name)
+	}
+	names = slices.AppendSeq(names, maps.Keys(s.table.Delete))
+	names = slices.AppendSeq(names, maps.Keys(s.table.Defaults))
+	for _, name := range names {
+		if _, ok := typeOf(types, name); !ok {
+			return fmt.Errorf("adsync: the table %s has no column %s; correct SQLTable", s.table.Name, name)
+		}
+	}
+	return nil
+}
+
+// typeOf finds a column as databases do, most of which ignore the case of names.
+func typeOf(types map[string]sqlType, name string) (sqlType, bool) {
+	if t, ok := types[name]; ok {
+		return t, true
+	}
+	for other, t := range types {
+		if strings.EqualFold(other, name) {
+			return t, true
+		}
+	}
+	return sqlType{}, false
+}
+
+// sqlBatch writes the changes of one transaction.
+type sqlBatch struct {
+	*SQLStore
+	changes []Change
+	types   map[string]sqlType
+	ids     []string // of the users that are created, or were there already
+
+	tx    *sqlbatch.Tx    // the one that links was read in
+	links map[link]string // the rows that the changes would create again, by ID
+}
+
+func (b *sqlBatch) run(ctx context.Context) []sqlbatch.Outcome {
+	return sqlbatch.Batch{
+		DB:      b.db,
+		Len:     len(b.changes),
+		Apply:   b.apply,
+		Retry:   func(err error) bool { return b.dialect.Fault(err).Kind == sqltable.Retry },
+		Refused: func(err error) bool { return b.dialect.Fault(err).Kind != sqltable.Other },
+	}.Run(ctx)
+}
+
+// ownFault is a fault in the words of this package, or of the host's OnDelete.
+type ownFault struct{ error }
+
+func (e ownFault) Unwrap() error { return e.error }
+
+func (b *sqlBatch) apply(ctx context.Context, tx *sqlbatch.Tx, i int) (verdict, fault error) {
+	c := b.changes[i]
+	b.ids[i] = ""
+	if err := c.checkShape(c.writeOp()); err != nil {
+		return err, nil
+	}
+	switch c.Op {
+	case OpDelete:
+		return b.delete(ctx, tx, c)
+	case OpCreate:
+		return b.create(ctx, tx, i)
+	}
+	return b.update(ctx, tx, c)
+}
+
+// update first writes where the row is to the byte as planned. Only when it is
+// not does it read the row, and lets Guard judge: a row may read the same and
+// still be stored otherwise, as an objectGUID in another spelling.
+func (b *sqlBatch) update(ctx context.Context, tx *sqlbatch.Tx, c Change) (verdict, fault error) {
+	if c.Before == nil {
+		return ErrStale, nil
+	}
+	set, values, err := b.assignments(c.Before, c.After)
+	if err != nil {
+		return err, nil
+	}
+	write := func(match []any) (int64, error) {
+		args := slices.Concat(values, []any{b.bindID(c.UserID)}, match, b.where)
+		return one(tx.Exec(ctx, b.text.Update(set, match != nil), args...))
+	}
+	if match := b.matchArgs(c); match != nil && len(set) > 0 {
+		if n, fault := write(match); n > 0 || fault != nil {
+			return nil, fault
+		}
+	}
+	now, fault := b.lockRow(ctx, tx, c.UserID)
+	if fault != nil {
+		return nil, fault
+	}
+	if err := c.Guard(now); err != nil || len(set) == 0 {
+		return err, nil
+	}
+	_, fault = write(nil)
+	return nil, fault
+}
+
+// delete does the same, but where OnDelete is to be asked the row is read first.
+func (b *sqlBatch) delete(ctx context.Context, tx *sqlbatch.Tx, c Change) (verdict, fault error) {
+	if match := b.matchArgs(c); match != nil && b.table.OnDelete == nil {
+		n, fault := b.remove(ctx, tx, c.UserID, match)
+		if n > 0 || fault != nil {
+			return nil, fault
+		}
+	}
+	now, fault := b.lockRow(ctx, tx, c.UserID)
+	if fault != nil {
+		return nil, fault
+	}
+	if err := c.Guard(now); err != nil {
+		return err, nil
+	}
+	if b.table.OnDelete != nil {
+		if err := b.table.OnDelete(ctx, tx.Tx, *now); err != nil {
+			return nil, ownFault{fmt.Errorf("adsync: OnDelete kept user %s: %w", c.UserID, err)}
+		}
+	}
+	_, fault = b.remove(ctx, tx, c.UserID, nil)
+	return nil, fault
+}
+
+// remove deletes the row, or marks it and frees its keys.
+func (b *sqlBatch) remove(ctx context.Context, tx *sqlbatch.Tx, id string, match []any) (int64, error) {
+	if b.table.Delete == nil {
+		args := slices.Concat([]any{b.bindID(id)}, match, b.where)
+		return one(tx.Exec(ctx, b.text.Delete(match != nil), args...))
+	}
+	set := slices.Sorted(maps.Keys(b.table.Delete))
+	var values []any
+	for _, name := range set {
+		values = append(values, b.table.Delete[name])
+	}
+	for _, key := range [][2]string{{b.table.Columns.Username, "~deleted-" + id}, {b.table.Columns.Email, "~deleted-" + id + "@adsync.invalid"}} {
+		if key[0] != "" {
+			set = append(set, key[0])
+			values = append(values, b.nullOr(key[0], key[1]))
+		}
+	}
+	args := slices.Concat(values, []any{b.bindID(id)}, match, b.where)
+	n, err := one(tx.Exec(ctx, b.text.Update(set, match != nil), args...))
+	if n == 0 || err != nil {
+		return n, err
+	}
+	if still, err := b.lockRow(ctx, tx, id); err != nil || still == nil {
+		return n, err
+	}
+	return 0, ownFault{fmt.Errorf("adsync: user %s is still a user after the deletion, and was kept; make SQLTable.Where exclude the rows that Delete marks", id)}
+}
+
+// one refuses to write several rows for one ID.
+func one(n int64, err error) (int64, error) {
+	if err == nil && n > 1 {
+		err = ownFault{errors.New("adsync: several rows have this ID, and none was written; map the primary key as SQLColumns.ID")}
+	}
+	return n, err
+}
+
+// lockRow reads the row as it is now and holds it; nil when there is none.
+func (b *sqlBatch) lockRow(ctx context.Context, tx *sqlbatch.Tx, id string) (*User, error) {
+	users, err := b.readUsers(ctx, tx, b.text.SelectRow(), slices.Concat([]any{b.bindID(id)}, b.where))
+	if err != nil || len(users) == 0 {
+		return nil, err
+	}
+	_, err = one(int64(len(users)), nil)
+	return &users[0], err
+}
+
+func (b *sqlBatch) readUsers(ctx context.Context, tx *sqlbatch.Tx, text string, args []any) ([]User, error) {
+	rows, err := tx.Rows(ctx, text, args...)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	row := b.newRow()
+	var users []User
+	for rows.Next() {
+		u, err := row.read(rows)
+		if err != nil {
+			return nil, ownFault{err}
+		}
+		users = append(users, u)
+	}
+	return users, rows.Err()
+}
+
+// create adds a row, unless the entry has one.
+func (b *sqlBatch) create(ctx context.Context, tx *sqlbatch.Tx, i int) (verdict, fault error) {
+	if b.tx != tx {
+		if b.links, fault = b.findLinks(ctx, tx); fault != nil {
+			return nil, fault
+		}
+		b.tx = tx
+	}
+	c := b.changes[i]
+	l := link{c.After.Source, c.After.ObjectID}
+	if id, ok := b.links[l]; ok {
+		b.ids[i] = id
+		return ErrAlready, nil
+	}
+	if err := c.Guard(nil); err != nil {
+		return err, nil
+	}
+	columns, values, err := b.newValues(c.After)
+	if err != nil {
+		return err, nil
+	}
+	id, fault := b.insert(ctx, tx, l, columns, values)
+	if fault != nil {
+		return nil, fault
+	}
+	b.ids[i] = id
+	if !l.id.IsZero() {
+		b.links[l] = id
+	}
+	return nil, nil
+}
+
+// findLinks finds the rows of all entries of the batch at once: where the column
+// has no index, one search for each would read the table as often.
+func (b *sqlBatch) findLinks(ctx context.Context, tx *sqlbatch.Tx) (map[link]string, error) {
+	wanted := make(map[ObjectID]bool)
+	for _, c := range b.changes {
+		if c.Op == OpCreate && c.After != nil && !c.After.ObjectID.IsZero() {
+			wanted[c.After.ObjectID] = true
+		}
+	}
+	found := make(map[link]string)
+	const most = 500 // an entry is up to 6 arguments, of which SQLite takes 32,766
+	for ids := range slices.Chunk(slices.Collect(maps.Keys(wanted)), most) {
+		if err := b.addLinks(ctx, tx, found, ids...); err != nil {
+			return nil, err
+		}
+	}
+	return found, nil
+}
+
+func (b *sqlBatch) addLinks(ctx context.Context, tx *sqlbatch.Tx, found map[link]string, ids ...ObjectID) error {
+	var args []any
+	for _, id := range ids {
+		args = append(args, b.guids.Spellings(adattr.GUID(id))...)
+	}
+	text := b.text.SelectLinks(b.table.Columns.ObjectID, len(args))
+	users, err := b.readUsers(ctx, tx, text, slices.Concat(args, b.where))
+	for _, u := range users {
+		found[link{u.Source, u.ObjectID}] = u.ID
+	}
+	return err
+}
+
+// insert returns the new row's ID, in the way that the dialect has.
+func (b *sqlBatch) insert(ctx context.Context, tx *sqlbatch.Tx, l link, columns []string, values []any) (string, error) {
+	text := b.text.Insert(columns)
+	if b.dialect.Returning() {
+		return b.insertReturning(ctx, tx, text, values)
+	}
+	res, err := tx.Result(ctx, text, values...)
+	if err != nil {
+		return "", err
+	}
+	if _, own := b.table.Defaults[b.table.Columns.ID]; !own {
+		if id, err := res.LastInsertId(); err == nil && id > 0 {
+			return strconv.FormatInt(id, 10), nil
+		}
+	}
+	found := make(map[link]string)
+	if err := b.addLinks(ctx, tx, found, l.id); err != nil {
+		return "", err
+	}
+	if id := found[l]; id != "" {
+		return id, nil
+	}
+	return "", ownFault{errNoNewID}
+}
+
+var errNoNewID = errors.New("adsync: the new row was not kept, as its ID or the row itself is not to be found; give the ID column a default, and make SQLTable.Defaults fit SQLTable.Where")
+
+func (b *sqlBatch) insertReturning(ctx context.Context, tx *sqlbatch.Tx, text string, values []any) (string, error) {
+	rows, err := tx.Rows(ctx, text, values...)
+	if err != nil {
+		return "", err
+	}
+	defer rows.Close()
+	var cell sqltable.Cell
+	if rows.Next() {
+		if err := rows.Scan(&cell); err != nil {
+			return "", err
+		}
+	}
+	if err := cmp.Or(rows.Close(), rows.Err()); err != nil {
+		return "", err
+	}
+	t, _ := typeOf(b.types, b.table.Columns.ID)
+	id, err := b.idText(cell, t.name)
+	if err != nil {
+		return "", ownFault{errNoNewID}
+	}
+	return id, nil
+}
+
+// assignments lists the columns that differ, and their new values.
+func (b *sqlBatch) assignments(before, after *User) (set []string, values []any, err error) {
+	for _, f := range storedFields {
+		if sameIn(f, before, after) {
+			continue
+		}
+		i := slices.IndexFunc(b.columns, func(c sqlColumn) bool { return c.field == f })
+		if i < 0 {
+			return nil, nil, fmt.Errorf("adsync: the table %s has no column for %s; map one, or leave it out of the plan", b.table.Name, f)
+		}
+		value, err := b.storedValue(b.columns[i], after)
+		if err != nil {
+			return nil, nil, err
+		}
+		set, values = append(set, b.columns[i].name), append(values, value)
+	}
+	return set, values, nil
+}
+
+// newValues lists all mapped columns and the defaults.
+func (b *sqlBatch) newValues(u *User) (columns []string, values []any, err error) {
+	if _, _, err := b.assignments(&User{Source: b.table.Source}, u); err != nil {
+		return nil, nil, err
+	}
+	for _, c := range b.columns {
+		value, err := b.storedValue(c, u)
+		if err != nil {
+			return nil, nil, err
+		}
+		columns, values = append(columns, c.name), append(values, value)
+	}
+	for _, name := range slices.Sorted(maps.Keys(b.table.Defaults)) {
+		columns, values = append(columns, name), append(values, b.table.Defaults[name])
+	}
+	return columns, values, nil
+}
+
+// storedFields are all that a row holds beside its ID.
+var storedFields = append([]Field{FieldObjectID, FieldSource, FieldStatus, fieldProtected}, details[:]...)
+
+// sameIn reports whether a store has nothing to write for the field.
+func sameIn(f Field, before, after *User) bool {
+	switch f {
+	case FieldObjectID:
+		return before.ObjectID == after.ObjectID
+	case FieldStatus:
+		return cmp.Or(before.Status, StatusActive) == cmp.Or(after.Status, StatusActive)
+	case fieldProtected:
+		return before.Protected == after.Protected
+	}
+	return *before.stored(f) == *after.stored(f)
+}
+
+// storedValue is what the column is to hold.
+func (b *sqlBatch) storedValue(c sqlColumn, u *User) (any, error) {
+	switch c.field {
+	case FieldObjectID:
+		if !u.ObjectID.IsZero() {
+			return b.guids.Write(adattr.GUID(u.ObjectID)), nil
+		}
+		if b.guids == sqltable.GUIDText {
+			return b.nullOr(c.name, ""), nil
+		}
+		return b.nullOr(c.name, b.guids.Write(adattr.GUID{})), nil
+	case FieldStatus:
+		code, ok := b.codes[cmp.Or(u.Status, StatusActive)]
+		if !ok {
+			return nil, fmt.Errorf("adsync: SQLTable.Statuses has no value for %q; add one", u.Status)
+		}
+		return code, nil
+	case fieldProtected:
+		if t, _ := typeOf(b.types, c.name); t.name == "boolean" {
+			return u.Protected, nil
+		}
+		if u.Protected {
+			return 1, nil
+		}
+		return 0, nil
+	case FieldEmail:
+		if u.Email == "" {
+			return b.nullOr(c.name, ""), nil
+		}
+	}
+	return *u.stored(c.field), nil
+}
+
+// nullOr is NULL where the column allows it.
+func (b *sqlBatch) nullOr(column string, otherwise any) any {
+	if t, _ := typeOf(b.types, column); t.nullable {
+		return nil
+	}
+	return otherwise
+}
+
+// bindID is the ID as the driver is to send it: all databases turn a text into
+// the type of the column, save for bytes.
+func (b *sqlBatch) bindID(id string) any {
+	if t, _ := typeOf(b.types, b.table.Columns.ID); sqltable.IsBinary(t.name) {
+		if key, ok := sqltable.ParseBinaryKey(id); ok {
+			return key
+		}
+	}
+	return id
+}
+
+// matchArgs are the arguments that compare the row with Before; nil where the
+// statement cannot tell, and the row has to be read.
+func (b *sqlBatch) matchArgs(c Change) []any {
+	u := c.Before
+	if u == nil || u.ID != c.UserID || !b.matches {
+		return nil
+	}
+	args := make([]any, 0, len(b.columns)+1)
+	for _, col := range b.columns {
+		switch col.field {
+		case FieldObjectID:
+			args = append(args, b.matchObjectID(u.ObjectID))
+		case FieldStatus:
+			code, ok := b.codes[cmp.Or(u.Status, StatusActive)]
+			if !ok || b.statuses[sqltable.CellOf(code).Code()] != cmp.Or(u.Status, StatusActive) {
+				return nil
+			}
+			args = append(args, code)
+		case fieldProtected:
+			if u.Protected {
+				args = append(args, "1", "true")
+			} else {
+				args = append(args, "0", "false")
+			}
+		default:
+			args = append(args, *u.stored(col.field))
+		}
+	}
+	return args
+}
+
+func (b *sqlBatch) matchObjectID(id ObjectID) any {
+	switch {
+	case !id.IsZero():
+		return b.guids.Write(adattr.GUID(id))
+	case b.guids == sqltable.GUIDText:
+		return ""
+	}
+	return nil
+}
+
+// explain turns the outcomes into what a store returns.
+func (b *sqlBatch) explain(outcomes []sqlbatch.Outcome, out []Written) {
+	for i, o := range outcomes {
+		out[i] = Written{UserID: b.ids[i], Err: o.Err}
+		if o.State != sqlbatch.Done {
+			out[i] = Written{Err: b.explainFault(o, b.changes[i])}
+		}
+	}
+}
+
+func (b *sqlBatch) explainFault(o sqlbatch.Outcome, c Change) error {
+	fault := b.dialect.Fault(o.Err)
+	reason := sqltable.Redact(fault.Reason, personalTexts(c)...)
+	var own ownFault
+	switch {
+	case o.State == sqlbatch.Unknown:
+		return fmt.Errorf("%w (the commit was not answered: %s)", ErrUnknown, reason)
+	case o.State == sqlbatch.RolledBack && (errors.Is(o.Err, context.Canceled) || errors.Is(o.Err, context.DeadlineExceeded)):
+		return notDone{fmt.Errorf("adsync: the run was ended, and this was rolled back with its batch: %w", o.Err)}
+	case o.State == sqlbatch.RolledBack && fault.Kind == sqltable.Retry:
+		return fmt.Errorf("adsync: this was rolled back with its batch, as others kept the table busy; apply the plan again: %s", reason)
+	case o.State == sqlbatch.RolledBack:
+		return notDone{fmt.Errorf("adsync: this was rolled back with its batch, as the database failed; apply the plan again: %s", reason)}
+	case errors.As(o.Err, &own):
+		return own.error
+	case fault.Kind == sqltable.Unique:
+		return fmt.Errorf("%w (unique constraint %s)", ErrConflict, cmp.Or(fault.Constraint, "unnamed"))
+	case fault.Kind == sqltable.Constraint && fault.Constraint != "":
+		return fmt.Errorf("adsync: the database refused this row by its constraint %s; correct the user, or the constraint: %s", fault.Constraint, reason)
+	}
+	return fmt.Errorf("adsync: the database refused this row; correct the user, or the table: %s", reason)
+}
+
+// notDone is an error after which nothing was written and nothing will be. It is
+// [driver.ErrBadConn], which promises just that, so that the run ends.
+type notDone struct{ error }
+
+func (e notDone) Is(target error) bool { return target == driver.ErrBadConn }
+func (e notDone) Unwrap() error        { return e.error }
+
+// personalTexts are what must not stand in an error.
+func personalTexts(c Change) []string {
+	var texts []string
+	for _, u := range []*User{c.After, c.Before} {
+		if u != nil {
+			texts = append(texts, u.Email, u.Username, u.FirstName, u.LastName, u.Phone, u.ObjectID.String())
+		}
+	}
+	return texts
 }
 
 // CheckStore proves a host's own [UserStore], in the manner of testing/fstest: it

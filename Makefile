@@ -1,0 +1,44 @@
+# Everything a change needs. CONTRIBUTING.md says when to run what.
+
+# Every package of every module that go.work names.
+PACKAGES = $$(go list -m -f '{{.Dir}}/...')
+
+# How long each fuzz target runs.
+FUZZTIME ?= 5s
+
+.DEFAULT_GOAL := test
+.PHONY: test lint fuzz vuln examples tidy
+
+## test: run all tests of all modules, real servers included where they can run
+test:
+	@.ci/install
+	go test -race -timeout 10m $(PACKAGES)
+
+## lint: formatting, go vet, staticcheck and tidy modules
+lint: bin/staticcheck
+	@.ci/formatted
+	go vet $(PACKAGES)
+	bin/staticcheck $(PACKAGES)
+	@.ci/tidy
+
+## tidy: put the modules in order, which lint only checks
+tidy:
+	@.ci/tidy -w
+
+## fuzz: run each fuzz target for FUZZTIME
+fuzz:
+	@.ci/fuzz $(FUZZTIME)
+
+## vuln: look for known vulnerabilities that the code reaches
+vuln: bin/govulncheck
+	@.ci/vuln
+
+## examples: build every example
+examples:
+	go build -buildvcs=false -o /dev/null ./examples/...
+
+# The tools are pinned by .ci/tools/go.sum. They are built outside the
+# workspace: no module of ours needs what they need.
+bin/staticcheck bin/govulncheck: .ci/tools/go.mod .ci/tools/go.sum
+	@mkdir -p bin
+	cd .ci/tools && GOWORK=off go build -o ../../bin/ tool

@@ -1,0 +1,2 @@
+// Package examples holds programs that a host developer reads and runs.
+package examples

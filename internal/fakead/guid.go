@@ -1,0 +1,58 @@
+package fakead
+
+import (
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"strings"
+)
+
+// GUID is an objectGUID in printed order, which is not the order of the wire.
+type GUID [16]byte
+
+// newGUID makes a random (version 4) GUID.
+func newGUID() GUID {
+	var g GUID
+	rand.Read(g[:])
+	g[6] = g[6]&0x0f | 0x40
+	g[8] = g[8]&0x3f | 0x80
+	return g
+}
+
+// String is dashed lower-case hex.
+func (g GUID) String() string {
+	h := hex.EncodeToString(g[:])
+	return h[:8] + "-" + h[8:12] + "-" + h[12:16] + "-" + h[16:20] + "-" + h[20:]
+}
+
+// Wire is the value of the objectGUID attribute: the first three fields are
+// little-endian ([MS-DTYP] 2.3.4.2).
+func (g GUID) Wire() string {
+	return string([]byte{
+		g[3], g[2], g[1], g[0], g[5], g[4], g[7], g[6],
+		g[8], g[9], g[10], g[11], g[12], g[13], g[14], g[15],
+	})
+}
+
+// guidFromWire is the opposite of Wire.
+func guidFromWire(v string) (GUID, bool) {
+	if len(v) != 16 {
+		return GUID{}, false
+	}
+	return GUID([]byte(GUID([]byte(v)).Wire())), true
+}
+
+// parseGUID reads the dashed form, and the undashed wire bytes that
+// <GUID=…> takes as well ([MS-ADTS] 3.1.1.3.1.2.4).
+func parseGUID(s string) (GUID, error) {
+	wire := !strings.Contains(s, "-")
+	b, err := hex.DecodeString(strings.ReplaceAll(s, "-", ""))
+	if err != nil || len(b) != 16 {
+		return GUID{}, errors.New("fakead: not a GUID; want dashed hex")
+	}
+	if wire {
+		g, _ := guidFromWire(string(b))
+		return g, nil
+	}
+	return GUID(b), nil
+}

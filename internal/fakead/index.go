@@ -1,0 +1,62 @@
+package fakead
+
+import "slices"
+
+// candidates narrows a search to the entries that an index says may match. ok
+// is false when no index helps; then every entry may.
+func (t *tree) candidates(f *filter) (hits []*entry, ok bool) {
+	switch f.op {
+	case filterEqual:
+		return t.indexed(f)
+	case filterAnd:
+		return t.narrowest(f.kids)
+	case filterOr:
+		return t.union(f.kids)
+	}
+	return nil, false
+}
+
+func (t *tree) indexed(f *filter) ([]*entry, bool) {
+	switch {
+	case f.attr == nil || !f.valid:
+		return nil, false
+	case f.attr == t.types.dn:
+		if e := t.lookup(f.value); e != nil {
+			return []*entry{e}, true
+		}
+		return nil, true
+	case f.attr == t.types.memberOf:
+		if g := t.lookup(f.value); g != nil {
+			return g.linked(t.types.member), true
+		}
+		return nil, true
+	case f.attr.indexed:
+		return t.index[f.attr][f.key], true
+	}
+	return nil, false
+}
+
+// narrowest takes the shortest list among those that an index gives: all kids
+// of an AND must match, so any one of the lists will do.
+func (t *tree) narrowest(kids []*filter) (best []*entry, ok bool) {
+	for _, kid := range kids {
+		if hits, found := t.candidates(kid); found && (!ok || len(hits) < len(best)) {
+			best, ok = hits, true
+		}
+	}
+	return best, ok
+}
+
+// union needs an index for each kid of an OR.
+func (t *tree) union(kids []*filter) ([]*entry, bool) {
+	var all []*entry
+	for _, kid := range kids {
+		hits, ok := t.candidates(kid)
+		if !ok {
+			return nil, false
+		}
+		all = append(all, hits...)
+	}
+	slices.SortFunc(all, func(a, b *entry) int { return a.seq - b.seq })
+	return slices.Compact(all), true
+}

@@ -1,0 +1,425 @@
+package fakead
+
+import (
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// The controls that the server has.
+const (
+	controlPaging       = "1.2.840.113556.1.4.319"
+	controlShowDeleted  = "1.2.840.113556.1.4.417"
+	controlTreeDelete   = "1.2.840.113556.1.4.805"
+	controlDomainScope  = "1.2.840.113556.1.4.1339"
+	controlPermissive   = "1.2.840.113556.1.4.1413"
+	controlShowRecycled = "1.2.840.113556.1.4.2064"
+)
+
+var supportedControls = []string{
+	controlPaging, controlShowDeleted, controlTreeDelete, controlDomainScope,
+	controlPermissive, controlShowRecycled,
+}
+
+func supported(oid string) bool { return slices.Contains(supportedControls, oid) }
+
+const (
+	scopeBase = 0
+	scopeOne  = 1
+	scopeSub  = 2
+)
+
+// query is a search request (RFC 4511 4.5.1).
+type query struct {
+	base      string
+	scope     int
+	sizeLimit int
+	typesOnly bool
+	filter    *filter
+	attrs     []string
+}
+
+func (t *tree) parseQuery(body []byte) (*query, error) {
+	r := &berReader{body}
+	q := &query{}
+	var err error
+	if q.base, err = r.text(); err != nil {
+		return nil, err
+	}
+	if q.scope, err = r.integer(tagEnumerated); err != nil || q.scope < scopeBase || q.scope > scopeSub {
+		return nil, errBER
+	}
+	if _, err = r.want(tagEnumerated); err != nil { // aliases do not exist here
+		return nil, err
+	}
+	if q.sizeLimit, err = r.integer(tagInteger); err != nil {
+		return nil, err
+	}
+	if _, err = r.want(tagInteger); err != nil { // no search takes long enough for a time limit
+		return nil, err
+	}
+	if q.typesOnly, err = r.boolean(); err != nil {
+		return nil, err
+	}
+	if q.filter, err = t.parseFilter(r, 0); err != nil {
+		return nil, err
+	}
+	list, err := r.want(tagSequence)
+	if err != nil {
+		return nil, err
+	}
+	for attrs := (&berReader{list}); !attrs.empty(); {
+		name, err := attrs.text()
+		if err != nil {
+			return nil, err
+		}
+		q.attrs = append(q.attrs, name)
+	}
+	return q, nil
+}
+
+const textUnbound = "000004DC: LdapErr: DSID-0C090A5C, comment: In order to perform this operation a successful bind must be completed on the connection., data 0, v4563"
+
+// search answers a search request. Everything is read under one lock, a page at
+// a time; what happens to an entry between two pages shows, as it does on a
+// domain controller.
+func (c *conn) search(req *request) ([]message, error) {
+	q := req.query
+	switch {
+	case q == nil:
+		return req.fail(resultProtocolError, "00000057: LdapErr: DSID-0C0C00A1, comment: Error decoding ldap message, data 0, v4563"), nil
+	case q.base == "" && q.scope == scopeBase:
+		return c.rootDSE(req), nil
+	case !c.bound:
+		return req.fail(resultOperationsError, textUnbound), nil
+	}
+	s := c.server
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	v := s.viewer(c.account, req)
+	base, failed := v.resolve(q.base)
+	if failed != nil {
+		return req.done(failed), nil
+	}
+	cur, paged, failed := c.cursorFor(req, v, base)
+	if failed != nil {
+		return req.done(failed), nil
+	}
+	return c.page(req, v, cur, paged), nil
+}
+
+// page collects, encodes and closes one answer.
+func (c *conn) page(req *request, v *viewer, cur *cursor, paged *paging) []message {
+	limit, exceeds := c.limit(req.query, paged)
+	found, more := v.collect(req, cur, limit)
+	sel := v.selection(req.query.attrs, c.server.cfg.MaxValRange)
+	answer := make([]message, 0, len(found)+4)
+	for _, e := range found {
+		answer = append(answer, message{op: v.encode(e, sel, req.query.typesOnly)})
+	}
+	if f, ordered := req.fault(FaultRepeatEntry); ordered && f.After < len(answer) {
+		answer = slices.Insert(answer, f.After, answer[f.After])
+	}
+	if f, ordered := req.fault(FaultResult); ordered {
+		answer = answer[:min(f.After, len(answer))]
+		req.log.Entries = len(answer)
+		res := failure(f.Code, f.Text)
+		res.referral = c.scheme() + "elsewhere.example.test/" + c.server.baseDN
+		return append(answer, req.done(res)...)
+	}
+	req.log.Entries = len(answer)
+	res := &result{}
+	if more && exceeds {
+		res = failure(resultSizeLimitExceeded, "")
+		more = false
+	}
+	if !more {
+		answer = append(answer, c.references(req, cur)...)
+	}
+	done := message{op: req.encodeResult(res, "", "")}
+	if paged != nil {
+		done.controls = c.pagingResponse(req, cur, more)
+	}
+	return append(answer, done)
+}
+
+// limit is how many entries this answer may hold, and whether more of them are
+// an error.
+func (c *conn) limit(q *query, paged *paging) (limit int, exceeds bool) {
+	limit, exceeds = c.server.cfg.MaxPageSize, true
+	if paged != nil {
+		limit, exceeds = min(limit, paged.size), false
+	}
+	if q.sizeLimit > 0 && q.sizeLimit < limit {
+		limit, exceeds = q.sizeLimit, true
+	}
+	return limit, exceeds
+}
+
+// collect walks on from where the last page ended. It looks one match ahead, so
+// that the last page knows that it is the last.
+func (v *viewer) collect(req *request, cur *cursor, limit int) (found []*entry, more bool) {
+	if _, empty := req.fault(FaultEmptyPage); empty {
+		return nil, true
+	}
+	if _, again := req.fault(FaultRepeatPage); again {
+		cur.pos = cur.before
+	}
+	cur.before = cur.pos
+	hidden := req.hidden()
+	for ; cur.pos < len(cur.candidates); cur.pos++ {
+		e := cur.candidates[cur.pos]
+		if !cur.inScope(e) || !v.sees(e) || hidden(e) || v.eval(cur.query.filter, e) != isTrue {
+			continue
+		}
+		if len(found) == limit {
+			return found, true
+		}
+		found = append(found, e)
+	}
+	return found, false
+}
+
+// resolve finds the search base as this viewer may know it.
+func (v *viewer) resolve(text string) (*entry, *result) {
+	base, matched, failed := v.tree.baseOf(text)
+	if failed != nil {
+		return nil, failed
+	}
+	// The container of deleted objects is there for whoever asks for such; that
+	// it cannot be read shows as an empty answer.
+	asked := base == v.tree.deleted && (v.showDeleted || v.showRecycled)
+	if base != nil && (asked || v.sees(base)) {
+		return base, nil
+	}
+	for matched != nil && !v.sees(matched) {
+		matched = matched.parent.real()
+	}
+	return nil, noSuchObject(matched)
+}
+
+func noSuchObject(matched *entry) *result {
+	res := failure(resultNoSuchObject, "0000208D: NameErr: DSID-0310028C, problem 2001 (NO_OBJECT), data 0, best match of:\n\t''\n")
+	if matched != nil {
+		res.matched = matched.dn()
+		res.text = strings.Replace(res.text, "''", "'"+res.matched+"'", 1)
+	}
+	return res
+}
+
+// baseOf reads a DN, or one of the other forms of [MS-ADTS] 3.1.1.3.1.2.4.
+// Without a base, matched is the deepest object on the way.
+func (t *tree) baseOf(text string) (base, matched *entry, failed *result) {
+	if form, ok := strings.CutPrefix(text, "<"); ok {
+		kind, value, _ := strings.Cut(strings.TrimSuffix(form, ">"), "=")
+		base, ok = t.special(strings.ToUpper(kind), value)
+		if !ok {
+			return nil, nil, invalidDN()
+		}
+		return base, nil, nil
+	}
+	dn, err := parseDN(text)
+	if text == "" {
+		return nil, nil, noSuchObject(nil)
+	}
+	if err != nil {
+		return nil, nil, invalidDN()
+	}
+	at, found := t.find(dn)
+	if found {
+		return at, nil, nil
+	}
+	if at == nil {
+		res := failure(resultReferral, "0000202B: RefErr: DSID-03100781, data 0, 1 access points\n\tref 1: 'elsewhere'\n")
+		res.referral = "ldap://elsewhere/" + text
+		return nil, nil, res
+	}
+	return nil, at, nil
+}
+
+func invalidDN() *result {
+	return failure(resultInvalidDNSyntax, "0000208F: NameErr: DSID-03100233, problem 2006 (BAD_NAME), data 8349, best match of:\n\t''\n")
+}
+
+// wellKnownGUIDs are the containers that clients find without their names
+// ([MS-ADTS] 6.1.1.4).
+var wellKnownGUIDs = map[string]string{
+	"A9D1CA15768811D1ADED00C04FD8D5CD": "CN=Users",
+	"AA312825768811D1ADED00C04FD8D5CD": "CN=Computers",
+	"A361B2FFFFD211D1AA4B00C04FD7D83A": "OU=Domain Controllers",
+	"18E2EA80684F11D2B9AA00C04F79F805": "CN=Deleted Objects",
+}
+
+func (t *tree) special(kind, value string) (base *entry, ok bool) {
+	switch kind {
+	case "GUID":
+		id, err := parseGUID(value)
+		return t.byGUID(id), err == nil
+	case "WKGUID":
+		id, dn, found := strings.Cut(value, ",")
+		name := wellKnownGUIDs[strings.ToUpper(id)]
+		if !found || name == "" {
+			return nil, false
+		}
+		return t.lookup(name + "," + dn), true
+	}
+	return nil, false
+}
+
+// references are the other partitions below a search base, which this server
+// does not search along (RFC 4511 4.5.3).
+func (c *conn) references(req *request, cur *cursor) []message {
+	t := c.server.tree
+	if cur.base != t.domain || cur.query.scope == scopeBase || req.control(controlDomainScope) != nil {
+		return nil
+	}
+	suffix := ""
+	if cur.query.scope == scopeOne {
+		suffix = "??base"
+	}
+	var out []message
+	for _, partition := range []struct{ host, dn string }{
+		{"ForestDnsZones.", "DC=ForestDnsZones,"},
+		{"DomainDnsZones.", "DC=DomainDnsZones,"},
+		{"", "CN=Configuration,"},
+	} {
+		w := &berWriter{}
+		body := w.open(tagSearchReference)
+		w.text(c.scheme() + partition.host + c.server.cfg.Domain + "/" + partition.dn + c.server.baseDN + suffix)
+		w.close(body)
+		out = append(out, message{op: w.buf})
+	}
+	return out
+}
+
+func (c *conn) scheme() string {
+	if c.encrypted {
+		return "ldaps://"
+	}
+	return "ldap://"
+}
+
+// selection is which attributes an answer carries.
+type selection struct {
+	all    bool
+	picked []pick
+	max    int // values of one attribute
+}
+
+// pick is one attribute, and for a range option where it begins and ends.
+type pick struct {
+	attr        *attrType
+	ranged      bool
+	first, last int // last -1: as far as the server goes
+}
+
+func (v *viewer) selection(names []string, maxValues int) selection {
+	sel := selection{all: len(names) == 0, max: maxValues}
+	for _, name := range names {
+		base, option, _ := strings.Cut(name, ";")
+		if base == "*" {
+			sel.all = true
+			continue
+		}
+		p := pick{attr: v.tree.schema.attr(base), last: -1}
+		if p.attr == nil || slices.ContainsFunc(sel.picked, func(have pick) bool { return have.attr == p.attr }) {
+			continue
+		}
+		if option != "" && !p.parseRange(option) {
+			continue
+		}
+		sel.picked = append(sel.picked, p)
+	}
+	return sel
+}
+
+// parseRange reads range=0-1499 or range=1500-* ([MS-ADTS] 3.1.1.3.1.3.3).
+func (p *pick) parseRange(option string) bool {
+	kind, bounds, _ := strings.Cut(option, "=")
+	low, high, found := strings.Cut(bounds, "-")
+	if !found || !strings.EqualFold(kind, "range") {
+		return false
+	}
+	var err error
+	if p.first, err = strconv.Atoi(low); err != nil || p.first < 0 {
+		return false
+	}
+	if high != "*" {
+		if p.last, err = strconv.Atoi(high); err != nil || p.last < p.first {
+			return false
+		}
+	}
+	p.ranged = true
+	return true
+}
+
+// encode writes a search result entry, attribute names in the schema's
+// spelling.
+func (v *viewer) encode(e *entry, sel selection, typesOnly bool) []byte {
+	w := &berWriter{buf: make([]byte, 0, 512)}
+	body := w.open(tagSearchEntry)
+	w.text(e.dn())
+	list := w.open(tagSequence)
+	picked := sel.picked
+	if sel.all {
+		picked = v.everything(e, picked)
+	}
+	for _, p := range picked {
+		if !v.withheld(p.attr) && p.attr != v.tree.types.unicodePwd {
+			writeAttr(w, p, v.tree.values(e, p.attr), sel.max, typesOnly)
+		}
+	}
+	w.close(list)
+	w.close(body)
+	return w.buf
+}
+
+// everything is what * stands for, after what was asked for by name.
+func (v *viewer) everything(e *entry, picked []pick) []pick {
+	all := slices.Clone(picked)
+	add := func(a *attrType) {
+		if !slices.ContainsFunc(picked, func(p pick) bool { return p.attr == a }) {
+			all = append(all, pick{attr: a, last: -1})
+		}
+	}
+	for _, a := range e.attrs {
+		add(a.t)
+	}
+	for _, l := range e.links {
+		add(l.t)
+	}
+	add(v.tree.types.memberOf)
+	add(v.tree.types.dn)
+	return all
+}
+
+// writeAttr writes nothing for an attribute without values. One with too many
+// is cut, and its name tells the range.
+func writeAttr(w *berWriter, p pick, vals []string, maxValues int, typesOnly bool) {
+	if len(vals) <= p.first {
+		return
+	}
+	name := p.attr.name
+	if p.ranged || len(vals) > maxValues {
+		end := min(len(vals), p.first+maxValues)
+		if p.last >= 0 {
+			end = min(end, p.last+1)
+		}
+		upTo := "*"
+		if end < len(vals) {
+			upTo = strconv.Itoa(end - 1)
+		}
+		name += ";range=" + strconv.Itoa(p.first) + "-" + upTo
+		vals = vals[p.first:end]
+	}
+	one := w.open(tagSequence)
+	w.text(name)
+	set := w.open(tagSet)
+	if !typesOnly {
+		for _, v := range vals {
+			w.text(v)
+		}
+	}
+	w.close(set)
+	w.close(one)
+}

@@ -1,0 +1,117 @@
+package fakead
+
+import (
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// seed makes the domain as it is right after its first controller was
+// installed, as far as a sync meets it.
+func (s *Server) seed() {
+	t := s.tree
+	t.domain = s.makeDomain()
+	t.create(t.domain, rdn{"CN", "Users"}, "container")
+	t.create(t.domain, rdn{"CN", "Computers"}, "container")
+	controllers := t.create(t.domain, rdn{"OU", "Domain Controllers"}, "organizationalUnit")
+	t.deleted = t.create(t.domain, rdn{"CN", "Deleted Objects"}, "container")
+	t.deleted.deleted = true
+	t.set(t.deleted, t.types.isDeleted, "TRUE")
+	s.seedConfiguration()
+
+	users := t.lookup("CN=Users," + s.baseDN)
+	admin := s.seedAccount(users, "Administrator", "user", 500, uacNormal|uacNeverExpires)
+	admin.password = s.cfg.AdminPassword
+	s.rights[admin] = &rights{admin: true}
+	s.seedAccount(users, "Guest", "user", 501, uacNormal|uacNoPassword|uacNeverExpires|uacDisabled)
+	s.seedAccount(users, "krbtgt", "user", 502, uacNormal|uacDisabled)
+	dc := s.seedAccount(controllers, "DC1", "computer", 1000, uacServer)
+	t.setName(dc, "dNSHostName", "dc1."+s.cfg.Domain)
+	admins := s.seedGroup(users, "Domain Admins", 512)
+	t.setLinks(admins, t.types.member, []*entry{admin})
+	s.seedGroup(users, "Domain Users", 513)
+	if s.cfg.WithContact {
+		contact := t.create(users, rdn{"CN", "Contact"}, "contact")
+		t.setName(contact, "mail", "contact@elsewhere.example.test")
+	}
+}
+
+// makeDomain hangs the domain below its DNS parents, which are no objects.
+func (s *Server) makeDomain() *entry {
+	t := s.tree
+	labels := strings.Split(s.cfg.Domain, ".")
+	above := t.apex
+	for _, label := range slices.Backward(labels[1:]) {
+		phantom := &entry{rdn: rdn{"DC", label}}
+		phantom.hang(above)
+		above = phantom
+	}
+	domain := t.insert(above, rdn{"DC", labels[0]})
+	domain.root = domain
+	t.domain = domain
+	s.dress(domain, "domainDNS")
+	t.set(domain, t.types.objectSid, t.accountSID(0)[:24])
+	return domain
+}
+
+// dress gives a partition's root what create gives other objects.
+func (s *Server) dress(e *entry, class string) {
+	t := s.tree
+	def := classTable[fold(class)]
+	t.set(e, t.types.objectClass, def.chain...)
+	t.setName(e, e.rdn.typ, e.rdn.value)
+	t.setName(e, "instanceType", "5")
+	t.setName(e, "whenCreated", t.stamp())
+	t.set(e, t.types.name, e.rdn.value)
+	t.set(e, t.types.objectGUID, e.id.Wire())
+	t.set(e, t.types.objectCategory, t.categoryDN(def.category))
+	t.touch(e)
+}
+
+// seedConfiguration makes the path to the controller's own object, which holds
+// its invocationId, and the domain's NetBIOS name.
+func (s *Server) seedConfiguration() {
+	t := s.tree
+	configuration := t.insert(t.domain, rdn{"CN", "Configuration"})
+	configuration.root = configuration
+	s.dress(configuration, "configuration")
+	schema := t.insert(configuration, rdn{"CN", "Schema"})
+	schema.root = schema
+	s.dress(schema, "dMD")
+	at := configuration
+	for _, name := range []string{"Sites", "Default-First-Site-Name", "Servers"} {
+		at = t.create(at, rdn{"CN", name}, "container")
+	}
+	at = t.create(at, rdn{"CN", "DC1"}, "server")
+	settings := t.create(at, rdn{"CN", "NTDS Settings"}, "nTDSDSA")
+	t.setName(settings, "invocationId", newGUID().Wire())
+	partitions := t.create(configuration, rdn{"CN", "Partitions"}, "container")
+	ref := t.create(partitions, rdn{"CN", s.cfg.NetBIOS}, "crossRef")
+	t.setName(ref, "nETBIOSName", s.cfg.NetBIOS)
+	t.setName(ref, "nCName", s.baseDN)
+	t.setName(ref, "dnsRoot", s.cfg.Domain)
+}
+
+func (s *Server) seedAccount(parent *entry, name, class string, rid uint32, control int) *entry {
+	t := s.tree
+	e := t.create(parent, rdn{"CN", name}, class)
+	sam := name
+	if class == "computer" {
+		sam += "$"
+	}
+	t.set(e, t.types.sAMAccountName, sam)
+	t.set(e, t.types.objectSid, t.accountSID(rid))
+	t.set(e, t.types.userAccountControl, strconv.Itoa(control))
+	t.setName(e, "isCriticalSystemObject", "TRUE")
+	t.finish(e)
+	return e
+}
+
+func (s *Server) seedGroup(parent *entry, name string, rid uint32) *entry {
+	t := s.tree
+	e := t.create(parent, rdn{"CN", name}, "group")
+	t.set(e, t.types.sAMAccountName, name)
+	t.set(e, t.types.objectSid, t.accountSID(rid))
+	t.finish(e)
+	return e
+}

@@ -1,0 +1,55 @@
+package fakead
+
+// bury makes a tombstone of an object ([MS-ADTS] 3.1.1.5.5.1): it keeps its
+// identity and loses most else. With a recycle bin it keeps all but what makes
+// it an account.
+func (t *tree) bury(e *entry, keepAll bool) {
+	parent := e.parent
+	e.unhang()
+	e.rdn.value = tombstoneName(e.rdn.value, e.id)
+	e.hang(t.deleted)
+	e.deleted, e.password = true, ""
+	t.setName(e, e.rdn.typ, e.rdn.value)
+	t.set(e, t.types.name, e.rdn.value)
+	t.set(e, t.types.isDeleted, "TRUE")
+	t.setLinks(e, t.types.lastKnownParent, []*entry{parent})
+	t.set(e, t.types.sAMAccountType)
+	t.set(e, t.types.objectCategory)
+	if !keepAll {
+		t.strip(e)
+	}
+	t.touch(e)
+}
+
+// strip removes what a tombstone does not keep, and marks it recycled, which is
+// what a deleted object becomes at once where there is no recycle bin.
+func (t *tree) strip(e *entry) {
+	for i := len(e.attrs) - 1; i >= 0; i-- {
+		if a := e.attrs[i].t; !a.keep {
+			t.set(e, a)
+		}
+	}
+	for _, l := range e.links {
+		if !l.t.keep {
+			t.setLinks(e, l.t, nil)
+		}
+	}
+	t.set(e, t.types.isRecycled, "TRUE")
+}
+
+// tombstoneName is the RDN of a deleted object: what fits of the old one, a
+// line feed, and the objectGUID ([MS-ADTS] 3.1.1.5.5).
+func tombstoneName(old string, id GUID) string {
+	const longest = 75
+	runes := []rune(old)
+	return string(runes[:min(len(runes), longest)]) + "\nDEL:" + id.String()
+}
+
+// purge ends a tombstone's lifetime: nothing is left.
+func (t *tree) purge(e *entry) {
+	for i := len(e.attrs) - 1; i >= 0; i-- {
+		t.set(e, e.attrs[i].t)
+	}
+	e.unhang()
+	e.gone = true
+}

@@ -1,0 +1,308 @@
+package fakead
+
+import (
+	"encoding/binary"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// entry is one object. Its DN is not stored: it follows from the parents, so
+// that renaming a container with many objects costs nothing.
+type entry struct {
+	id     GUID
+	seq    int // position in tree.all
+	rdn    rdn
+	parent *entry
+	root   *entry // the partition that it belongs to
+	kids   map[string]*entry
+	attrs  []attr
+	links  []link
+	back   []*entry // groups that name this entry in member
+
+	deleted  bool
+	recycled bool
+	gone     bool // purged; only old snapshots still know it
+
+	password string
+	bindData string // what a bind with the right password is told; "" is welcome
+	failures int    // wrong passwords since the last good one
+}
+
+type attr struct {
+	t    *attrType
+	vals []string
+}
+
+type link struct {
+	t  *attrType
+	to []*entry
+}
+
+// tree is the directory's data. Its owner holds the lock.
+type tree struct {
+	schema  *schema
+	apex    *entry // above every DN; not an object
+	domain  *entry
+	roots   []*entry // partitions, the domain first
+	all     []*entry // in order of creation, never changed in place: a slice of it is a snapshot
+	index   map[*attrType]map[string][]*entry
+	usn     int64
+	rid     uint32
+	sid     [3]uint32 // of the domain: S-1-5-21-a-b-c
+	now     func() time.Time
+	deleted *entry // CN=Deleted Objects
+	types   wellKnown
+}
+
+// wellKnown are the attributes that the code itself reads.
+type wellKnown struct {
+	objectClass, objectCategory, objectGUID, objectSid, name, dn         *attrType
+	sAMAccountName, sAMAccountType, userAccountControl, upn              *attrType
+	member, memberOf, isDeleted, isRecycled, lastKnownParent, unicodePwd *attrType
+	whenChanged, usnChanged                                              *attrType
+}
+
+func newTree(now func() time.Time) *tree {
+	s := newSchema()
+	t := &tree{schema: s, now: now, rid: 1103, usn: 3500, apex: &entry{}, index: map[*attrType]map[string][]*entry{}}
+	for _, a := range s.byName {
+		if a.indexed {
+			t.index[a] = map[string][]*entry{}
+		}
+	}
+	sid := newGUID()
+	for i := range t.sid {
+		t.sid[i] = binary.LittleEndian.Uint32(sid[4*i:])
+	}
+	t.types = wellKnown{
+		objectClass: s.attr("objectClass"), objectCategory: s.attr("objectCategory"),
+		objectGUID: s.attr("objectGUID"), objectSid: s.attr("objectSid"),
+		name: s.attr("name"), dn: s.attr("distinguishedName"),
+		sAMAccountName: s.attr("sAMAccountName"), sAMAccountType: s.attr("sAMAccountType"),
+		userAccountControl: s.attr("userAccountControl"), upn: s.attr("userPrincipalName"),
+		member: s.attr("member"), memberOf: s.attr("memberOf"),
+		isDeleted: s.attr("isDeleted"), isRecycled: s.attr("isRecycled"),
+		lastKnownParent: s.attr("lastKnownParent"), unicodePwd: s.attr("unicodePwd"),
+		whenChanged: s.attr("whenChanged"), usnChanged: s.attr("uSNChanged"),
+	}
+	return t
+}
+
+// dn spells the entry's name, leaf first.
+func (e *entry) dn() string {
+	var b strings.Builder
+	for at := e; at.parent != nil; at = at.parent {
+		if b.Len() > 0 {
+			b.WriteByte(',')
+		}
+		b.WriteString(at.rdn.String())
+	}
+	return b.String()
+}
+
+// under tells whether e is base or below it.
+func (e *entry) under(base *entry) bool {
+	for at := e; at != nil; at = at.parent {
+		if at == base {
+			return true
+		}
+	}
+	return false
+}
+
+// find walks down to a DN. It returns the deepest entry on the way, and whether
+// that is the one asked for. A nil entry is a DN outside every partition.
+func (t *tree) find(dn []rdn) (at *entry, found bool) {
+	at = t.apex
+	for _, part := range slices.Backward(dn) {
+		next := at.kids[part.key()]
+		if next == nil {
+			return at.real(), false
+		}
+		at = next
+	}
+	return at.real(), at.real() != nil
+}
+
+// lookup finds by the text of a DN.
+func (t *tree) lookup(text string) *entry {
+	dn, err := parseDN(text)
+	if err != nil {
+		return nil
+	}
+	if e, found := t.find(dn); found {
+		return e
+	}
+	return nil
+}
+
+// byGUID is nil when there is no such object.
+func (t *tree) byGUID(id GUID) *entry {
+	if hits := t.index[t.types.objectGUID][id.Wire()]; len(hits) == 1 {
+		return hits[0]
+	}
+	return nil
+}
+
+// real is nil for the parents of the domain (DC=test), which are no objects.
+func (e *entry) real() *entry {
+	if e.root == nil {
+		return nil
+	}
+	return e
+}
+
+// insert hangs a new entry below its parent and gives it a sequence number. It
+// does not yet index the attributes.
+func (t *tree) insert(parent *entry, name rdn) *entry {
+	e := &entry{id: newGUID(), seq: len(t.all), rdn: name}
+	e.root = parent.root
+	t.all = append(t.all, e)
+	e.hang(parent)
+	return e
+}
+
+func (e *entry) hang(parent *entry) {
+	e.parent = parent
+	if parent.kids == nil {
+		parent.kids = map[string]*entry{}
+	}
+	parent.kids[e.rdn.key()] = e
+}
+
+func (e *entry) unhang() { delete(e.parent.kids, e.rdn.key()) }
+
+// set replaces an attribute's values and keeps the indexes right. No values
+// remove it.
+func (t *tree) set(e *entry, a *attrType, vals ...string) {
+	i := slices.IndexFunc(e.attrs, func(have attr) bool { return have.t == a })
+	if a.indexed {
+		if i >= 0 {
+			t.unindex(e, a, e.attrs[i].vals)
+		}
+		for _, v := range vals {
+			key := a.key(v)
+			t.index[a][key] = append(t.index[a][key], e)
+		}
+	}
+	switch {
+	case i >= 0 && len(vals) == 0:
+		e.attrs = slices.Delete(e.attrs, i, i+1)
+	case i >= 0:
+		e.attrs[i].vals = vals
+	case len(vals) > 0:
+		e.attrs = append(e.attrs, attr{a, vals})
+	}
+}
+
+func (t *tree) unindex(e *entry, a *attrType, vals []string) {
+	for _, v := range vals {
+		key := a.key(v)
+		left := slices.DeleteFunc(slices.Clone(t.index[a][key]), func(x *entry) bool { return x == e })
+		if len(left) == 0 {
+			delete(t.index[a], key)
+		} else {
+			t.index[a][key] = left
+		}
+	}
+}
+
+// setName is set for an attribute that is known to be in the schema.
+func (t *tree) setName(e *entry, name string, vals ...string) { t.set(e, t.schema.attr(name), vals...) }
+
+// touch gives the entry the next update sequence number.
+func (t *tree) touch(e *entry) {
+	t.usn++
+	t.set(e, t.types.usnChanged, strconv.FormatInt(t.usn, 10))
+	t.set(e, t.types.whenChanged, t.stamp())
+}
+
+func (t *tree) stamp() string { return t.now().UTC().Format(timeLayout) }
+
+// nextSID makes the objectSid of a new account ([MS-DTYP] 2.4.2.2).
+func (t *tree) nextSID() string {
+	t.rid++
+	return t.accountSID(t.rid)
+}
+
+func (t *tree) accountSID(rid uint32) string {
+	b := []byte{1, 5, 0, 0, 0, 0, 0, 5}
+	for _, part := range []uint32{21, t.sid[0], t.sid[1], t.sid[2], rid} {
+		b = binary.LittleEndian.AppendUint32(b, part)
+	}
+	return string(b)
+}
+
+// values returns an attribute's values, those included that are computed.
+func (t *tree) values(e *entry, a *attrType) []string {
+	switch {
+	case a == t.types.dn:
+		return []string{e.dn()}
+	case a == t.types.memberOf:
+		return dns(t.groups(e))
+	case a.syntax == syntaxLink:
+		return dns(e.linked(a))
+	}
+	return e.get(a)
+}
+
+// get returns the stored values.
+func (e *entry) get(a *attrType) []string {
+	for i := range e.attrs {
+		if e.attrs[i].t == a {
+			return e.attrs[i].vals
+		}
+	}
+	return nil
+}
+
+// first is the only value, or "".
+func (e *entry) first(a *attrType) string {
+	if vals := e.get(a); len(vals) > 0 {
+		return vals[0]
+	}
+	return ""
+}
+
+// linked returns the targets of a link that are alive.
+func (e *entry) linked(a *attrType) []*entry {
+	for _, l := range e.links {
+		if l.t == a {
+			return slices.DeleteFunc(slices.Clone(l.to), func(to *entry) bool { return to.deleted || to.gone })
+		}
+	}
+	return nil
+}
+
+// groups returns the live groups that e is a direct member of.
+func (t *tree) groups(e *entry) []*entry {
+	return slices.DeleteFunc(slices.Clone(e.back), func(g *entry) bool { return g.deleted || g.gone })
+}
+
+// setLinks replaces the targets of a link attribute and keeps the back links.
+func (t *tree) setLinks(e *entry, a *attrType, to []*entry) {
+	i := slices.IndexFunc(e.links, func(l link) bool { return l.t == a })
+	if i < 0 {
+		e.links = append(e.links, link{t: a})
+		i = len(e.links) - 1
+	}
+	if a == t.types.member {
+		for _, old := range e.links[i].to {
+			old.back = slices.DeleteFunc(old.back, func(g *entry) bool { return g == e })
+		}
+		for _, m := range to {
+			m.back = append(m.back, e)
+		}
+	}
+	e.links[i].to = to
+}
+
+func dns(entries []*entry) []string {
+	out := make([]string, len(entries))
+	for i, e := range entries {
+		out[i] = e.dn()
+	}
+	return out
+}

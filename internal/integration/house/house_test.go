@@ -1,0 +1,150 @@
+// Package house tests the rules of the house that no compiler checks: what
+// imports what, what lies at the root, and what no file may say.
+package house
+
+import (
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+const (
+	root       = "../../.."
+	modulePath = "github.com/go-adsync/adsync"
+)
+
+// libraryFiles are the Go files that reach a host: those of the root module
+// without its tests.
+func libraryFiles(t *testing.T) map[string]*ast.File {
+	t.Helper()
+	files := map[string]*ast.File{}
+	fset := token.NewFileSet()
+	for _, path := range projectFiles(t) {
+		inOtherModule := strings.HasPrefix(path, "examples/") || strings.HasPrefix(path, "internal/integration/")
+		if !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") || inOtherModule {
+			continue
+		}
+		file, err := parser.ParseFile(fset, filepath.Join(root, path), nil, 0)
+		require.NoError(t, err)
+		files[path] = file
+	}
+	require.NotEmpty(t, files)
+	return files
+}
+
+// projectFiles lists every file of the project, but for what git ignores.
+func projectFiles(t *testing.T) []string {
+	t.Helper()
+	ignored := []string{".git", ".cache", "bin"}
+	var files []string
+	err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		relative, err := filepath.Rel(root, path)
+		if err != nil {
+			return err
+		}
+		if slices.Contains(ignored, relative) {
+			if d.IsDir() {
+				return fs.SkipDir
+			}
+			return nil
+		}
+		if d.Type().IsRegular() {
+			files = append(files, filepath.ToSlash(relative))
+		}
+		return nil
+	})
+	require.NoError(t, err)
+	return files
+}
+
+func imports(file *ast.File) []string {
+	var paths []string
+	for _, spec := range file.Imports {
+		paths = append(paths, strings.Trim(spec.Path.Value, `"`))
+	}
+	return paths
+}
+
+func TestTheRootHasFourFiles(t *testing.T) {
+	var atRoot []string
+	for path := range libraryFiles(t) {
+		if !strings.Contains(path, "/") {
+			atRoot = append(atRoot, path)
+		}
+	}
+	slices.Sort(atRoot)
+	assert.Equal(t, []string{"adsync.go", "directory.go", "reconcile.go", "store.go"}, atRoot)
+}
+
+func TestInternalPackagesDoNotKnowTheRoot(t *testing.T) {
+	for path, file := range libraryFiles(t) {
+		if strings.HasPrefix(path, "internal/") {
+			assert.NotContains(t, imports(file), modulePath, path)
+		}
+	}
+}
+
+func TestTestLibrariesStayInTests(t *testing.T) {
+	for path, file := range libraryFiles(t) {
+		for _, imported := range imports(file) {
+			for _, library := range []string{"testing", "github.com/stretchr/testify", "github.com/google/go-cmp", "go.uber.org/goleak"} {
+				assert.False(t, imported == library || strings.HasPrefix(imported, library+"/") && library != "testing",
+					"%s imports %s", path, imported)
+			}
+		}
+	}
+}
+
+func TestNoInitFunctions(t *testing.T) {
+	for path, file := range libraryFiles(t) {
+		for _, declaration := range file.Decls {
+			if f, ok := declaration.(*ast.FuncDecl); ok && f.Recv == nil {
+				assert.NotEqual(t, "init", f.Name.Name, path)
+			}
+		}
+	}
+}
+
+// A host gets every requirement of the root module: the list is short on purpose.
+func TestRequirementsStayFew(t *testing.T) {
+	allowed := []string{
+		"github.com/go-asn1-ber/asn1-ber",
+		"github.com/go-ldap/ldap/v3",
+		"github.com/google/go-cmp",
+		"github.com/stretchr/testify",
+		"go.uber.org/goleak",
+		"golang.org/x/text",
+	}
+	text, err := os.ReadFile(filepath.Join(root, "go.mod"))
+	require.NoError(t, err)
+	direct := regexp.MustCompile(`(?m)^(?:require)?\s+(\S+\.\S+) v\S+$`).FindAllStringSubmatch(string(text), -1)
+	for _, match := range direct {
+		assert.Contains(t, allowed, match[1])
+	}
+	assert.NotContains(t, string(text), "replace", "a host does not see our replacements")
+}
+
+// Paths of one person's machine mean nothing to another.
+func TestNoPathsOfOneMachine(t *testing.T) {
+	private := regexp.MustCompile(`(?:^|[\s"'=(` + "`" + `])/(?:home|Users|root|work|farm)/`)
+	for _, path := range projectFiles(t) {
+		text, err := os.ReadFile(filepath.Join(root, path))
+		require.NoError(t, err)
+		for n, line := range strings.Split(string(text), "\n") {
+			assert.False(t, private.MatchString(line), "%s:%d: %s", path, n+1, line)
+		}
+	}
+}

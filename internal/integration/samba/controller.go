@@ -1,0 +1,247 @@
+//go:build linux
+
+package samba
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/go-ldap/ldap/v3"
+	"github.com/stretchr/testify/require"
+)
+
+// The domain that every controller serves, each on an address of its own.
+const (
+	realm     = "AD.EXAMPLE.TEST"
+	netbios   = "EXAMPLE"
+	baseDN    = "DC=ad,DC=example,DC=test"
+	adminPass = "Adm1n-of-the-test"
+)
+
+// requestTimeout bounds each LDAP request that the helper itself makes.
+const requestTimeout = 30 * time.Second
+
+// Controller is a running domain controller. It serves LDAP on the fixed ports
+// 389 and 636 of a loopback address of its own.
+type Controller struct {
+	URL           string // ldaps://…, with a certificate that RootCAs trusts
+	PlainURL      string // ldap://…, for StartTLS
+	Address       string // the IP address, which the certificate names
+	BaseDN        string
+	Realm         string
+	AdminUPN      string
+	AdminPassword string
+
+	dir         string
+	authority   authority
+	certificate keyPair
+	process     *process
+}
+
+// Start provisions a new domain, serves it, and stops and removes everything
+// when the test ends. It takes about five seconds: call it once for a group of
+// tests, and give each test an organizational unit of its own.
+func Start(t testing.TB) *Controller {
+	t.Helper()
+	requireTools(t)
+	claim, err := claimAddress()
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, claim.release()) })
+
+	c := &Controller{
+		URL:           "ldaps://" + claim.address,
+		PlainURL:      "ldap://" + claim.address,
+		Address:       claim.address,
+		BaseDN:        baseDN,
+		Realm:         realm,
+		AdminUPN:      "Administrator@" + realm,
+		AdminPassword: adminPass,
+		dir:           claim.dir,
+	}
+	c.authority, err = newAuthority()
+	require.NoError(t, err)
+	c.certificate, err = c.authority.issue(c.Address, time.Now().Add(24*time.Hour))
+	require.NoError(t, err)
+	require.NoError(t, c.provision())
+	t.Cleanup(func() { c.Stop(t) })
+	c.run(t)
+	return c
+}
+
+// requireTools skips the test where a controller cannot run, or fails it in CI.
+func requireTools(t testing.TB) {
+	t.Helper()
+	var missing []string
+	if os.Geteuid() != 0 {
+		missing = append(missing, "root")
+	}
+	for _, tool := range []string{"samba", "samba-tool", "ldbsearch", "ldbmodify", "ip"} {
+		if _, err := exec.LookPath(tool); err != nil {
+			missing = append(missing, tool)
+		}
+	}
+	if len(missing) == 0 {
+		return
+	}
+	reason := "no Samba domain controller can run here; missing: " + strings.Join(missing, ", ")
+	if os.Getenv("CI") == "true" {
+		t.Fatal(reason)
+	}
+	t.Skip(reason)
+}
+
+func (c *Controller) provision() error {
+	out, err := exec.Command("samba-tool", "domain", "provision",
+		"--realm="+realm, "--domain="+netbios, "--server-role=dc", "--dns-backend=NONE",
+		"--adminpass="+adminPass, "--targetdir="+c.dir, "--host-name=dc1",
+		"--host-ip="+c.Address, "--use-rfc2307").CombinedOutput()
+	if err != nil {
+		return fmt.Errorf("samba-tool domain provision: %w\n%s", err, out)
+	}
+	return os.WriteFile(c.path("adsync.conf"), []byte(c.config()), 0o600)
+}
+
+// config keeps every path below the controller's own directory, so that several
+// controllers and the machine's own Samba do not meet.
+func (c *Controller) config() string {
+	return strings.Join([]string{
+		"[global]",
+		"netbios name = DC1",
+		"workgroup = " + netbios,
+		"realm = " + realm,
+		"server role = active directory domain controller",
+		"server services = ldap, cldap, kdc",
+		"interfaces = " + c.Address + "/32",
+		"bind interfaces only = yes",
+		"private dir = " + c.path("private"),
+		"state directory = " + c.path("state"),
+		"cache directory = " + c.path("cache"),
+		"lock directory = " + c.dir,
+		"pid directory = " + c.dir,
+		"ncalrpc dir = " + c.path("ncalrpc"),
+		"tls enabled = yes",
+		"tls certfile = " + c.path("cert.pem"),
+		"tls keyfile = " + c.path("key.pem"),
+		"tls cafile = " + c.path("ca.pem"),
+		"",
+	}, "\n")
+}
+
+func (c *Controller) path(name string) string { return filepath.Join(c.dir, name) }
+
+// Stop ends the server, and returns when it is gone. The domain stays on disk
+// for Restart. Stopping a stopped controller does nothing.
+func (c *Controller) Stop(t testing.TB) {
+	t.Helper()
+	if c.process == nil {
+		return
+	}
+	stopping := c.process
+	c.process = nil
+	require.NoError(t, stopping.stop())
+}
+
+// Restart stops the server if it runs, and serves the same domain again.
+func (c *Controller) Restart(t testing.TB) {
+	t.Helper()
+	c.Stop(t)
+	c.run(t)
+}
+
+// RestartExpired is Restart with a certificate that expired an hour ago, until
+// the test ends.
+func (c *Controller) RestartExpired(t testing.TB) {
+	t.Helper()
+	valid := c.certificate
+	expired, err := c.authority.issue(c.Address, time.Now().Add(-time.Hour))
+	require.NoError(t, err)
+	t.Cleanup(func() {
+		c.certificate = valid
+		c.Restart(t)
+	})
+	c.certificate = expired
+	c.Restart(t)
+}
+
+// RootCAs trusts the controller's certificates and nothing else.
+func (c *Controller) RootCAs() *x509.CertPool {
+	pool := x509.NewCertPool()
+	pool.AddCert(c.authority.certificate)
+	return pool
+}
+
+func (c *Controller) run(t testing.TB) {
+	t.Helper()
+	files := map[string][]byte{
+		"ca.pem":   c.authority.certificatePEM(),
+		"cert.pem": c.certificate.certificatePEM,
+		"key.pem":  c.certificate.keyPEM,
+	}
+	for name, content := range files {
+		require.NoError(t, os.WriteFile(c.path(name), content, 0o600))
+	}
+	started, err := startProcess(c.path("adsync.conf"), c.path("samba.log"))
+	require.NoError(t, err)
+	c.process = started
+	require.NoError(t, c.awaitReady())
+}
+
+// awaitReady polls until the rootDSE answers over TLS.
+func (c *Controller) awaitReady() error {
+	const patience = 60 * time.Second
+	deadline := time.Now().Add(patience)
+	for {
+		err := c.readRootDSE()
+		switch {
+		case err == nil:
+			return nil
+		case c.process.ended():
+			return fmt.Errorf("samba ended by itself:\n%s", c.process.log())
+		case time.Now().After(deadline):
+			return fmt.Errorf("samba did not answer within %s: %w\n%s", patience, err, c.process.log())
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+}
+
+func (c *Controller) readRootDSE() error {
+	conn, err := c.dial()
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	found, err := conn.Search(ldap.NewSearchRequest("", ldap.ScopeBaseObject, ldap.NeverDerefAliases,
+		0, 0, false, "(objectClass=*)", []string{"defaultNamingContext"}, nil))
+	if err != nil {
+		return err
+	}
+	if len(found.Entries) != 1 || !strings.EqualFold(found.Entries[0].GetEqualFoldAttributeValue("defaultNamingContext"), c.BaseDN) {
+		return errors.New("the rootDSE does not name the domain yet")
+	}
+	return nil
+}
+
+// dial connects over TLS. It checks the certificate as of a time at which it was
+// valid, because an expired one is served on purpose.
+func (c *Controller) dial() (*ldap.Conn, error) {
+	conn, err := ldap.DialURL(c.URL,
+		ldap.DialWithDialer(&net.Dialer{Timeout: requestTimeout}),
+		ldap.DialWithTLSConfig(&tls.Config{
+			RootCAs: c.RootCAs(),
+			Time:    func() time.Time { return c.certificate.notAfter.Add(-time.Minute) },
+		}))
+	if err != nil {
+		return nil, err
+	}
+	conn.SetTimeout(requestTimeout)
+	return conn, nil
+}

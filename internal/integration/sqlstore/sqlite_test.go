@@ -1,0 +1,142 @@
+package sqlstore
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	_ "modernc.org/sqlite"
+
+	"github.com/go-adsync/adsync"
+)
+
+// openSQLite opens a new database file. The short busy timeout leaves waiting to
+// the store.
+func openSQLite(t testing.TB, schema ...string) *sql.DB {
+	t.Helper()
+	db, err := sql.Open("sqlite", "file:"+filepath.Join(t.TempDir(), "host.db")+"?_pragma=foreign_keys(1)")
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, db.Close()) })
+	for _, s := range schema {
+		mustExec(t, db, s)
+	}
+	return db
+}
+
+func mustExec(t testing.TB, db *sql.DB, text string, args ...any) {
+	t.Helper()
+	_, err := db.Exec(text, args...)
+	require.NoError(t, err)
+}
+
+const sqliteUsers = `CREATE TABLE users (
+	id INTEGER PRIMARY KEY,
+	object_id TEXT,
+	source TEXT NOT NULL DEFAULT '',
+	username TEXT NOT NULL UNIQUE,
+	first_name TEXT NOT NULL DEFAULT '',
+	last_name TEXT NOT NULL DEFAULT '',
+	email TEXT UNIQUE,
+	phone TEXT NOT NULL DEFAULT '',
+	status TEXT NOT NULL DEFAULT 'active',
+	admin BOOLEAN NOT NULL DEFAULT FALSE,
+	UNIQUE (source, object_id)
+)`
+
+var allColumns = adsync.SQLColumns{
+	ID: "id", ObjectID: "object_id", Source: "source", Username: "username", FirstName: "first_name",
+	LastName: "last_name", Email: "email", Phone: "phone", Status: "status", Protected: "admin",
+}
+
+func newStore(t testing.TB, db *sql.DB, dialect adsync.Dialect, table adsync.SQLTable) *adsync.SQLStore {
+	t.Helper()
+	s, err := adsync.NewSQLStore(db, dialect, table)
+	require.NoError(t, err)
+	return s
+}
+
+func objectID(n int) adsync.ObjectID {
+	id, err := adsync.ParseObjectID(fmt.Sprintf("e124855b-371a-41be-9f05-%012x", n))
+	if err != nil {
+		panic(err)
+	}
+	return id
+}
+
+// person makes a managed user.
+func person(n int, username string) adsync.User {
+	return adsync.User{
+		ID: fmt.Sprint(n), ObjectID: objectID(n), Source: "ad", Status: adsync.StatusActive,
+		Profile: adsync.Profile{
+			Username: username, FirstName: "F" + username, LastName: "L" + username,
+			Email: username + "@corp.example", Phone: fmt.Sprintf("+49 30 %06d", n),
+		},
+	}
+}
+
+func create(u adsync.User) adsync.Change {
+	u.ID = ""
+	return adsync.Change{Op: adsync.OpCreate, Reason: adsync.ReasonNew, ObjectID: u.ObjectID, After: &u}
+}
+
+func update(before, after adsync.User) adsync.Change {
+	return adsync.Change{Op: adsync.OpUpdate, Reason: adsync.ReasonChanged, UserID: before.ID, ObjectID: after.ObjectID, Before: &before, After: &after}
+}
+
+func remove(before adsync.User) adsync.Change {
+	return adsync.Change{Op: adsync.OpDelete, Reason: adsync.ReasonDeleted, UserID: before.ID, ObjectID: before.ObjectID, Before: &before}
+}
+
+func list(t testing.TB, s adsync.UserStore) map[string]adsync.User {
+	t.Helper()
+	users := make(map[string]adsync.User)
+	for u, err := range s.Users(context.Background()) {
+		require.NoError(t, err)
+		require.NotContains(t, users, u.Username)
+		users[u.Username] = u
+	}
+	return users
+}
+
+func seed(t testing.TB, s *adsync.SQLStore, users ...adsync.User) {
+	t.Helper()
+	var cs []adsync.Change
+	for _, u := range users {
+		cs = append(cs, create(u))
+	}
+	for _, w := range s.ApplyChanges(context.Background(), cs) {
+		require.NoError(t, w.Err)
+		require.NotEmpty(t, w.UserID)
+	}
+}
+
+func TestSmoke(t *testing.T) {
+	ctx := context.Background()
+	s := newStore(t, openSQLite(t, sqliteUsers), adsync.SQLite, adsync.SQLTable{Name: "users", Columns: allColumns})
+	seed(t, s, person(1, "ann"), person(2, "bob"), person(3, "cid"))
+	users := list(t, s)
+	require.Len(t, users, 3)
+	require.Equal(t, person(1, "ann"), users["ann"])
+
+	after := users["ann"]
+	after.Phone, after.Email = "0", ""
+	require.NoError(t, s.UpdateUser(ctx, update(users["ann"], after)))
+	require.ErrorIs(t, s.UpdateUser(ctx, update(users["ann"], after)), adsync.ErrAlready)
+	require.Equal(t, after, list(t, s)["ann"])
+
+	clash := users["bob"]
+	clash.Username = "cid"
+	err := s.UpdateUser(ctx, update(users["bob"], clash))
+	require.ErrorIs(t, err, adsync.ErrConflict)
+	fmt.Println(err)
+
+	fine := users["cid"]
+	fine.Phone = "7"
+	out := s.ApplyChanges(ctx, []adsync.Change{update(users["bob"], clash), update(users["cid"], fine), remove(after), create(person(9, "new"))})
+	fmt.Println(out)
+	require.NoError(t, out[1].Err)
+	fmt.Println(list(t, s))
+}

@@ -1,0 +1,159 @@
+package ldapread
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/go-ldap/ldap/v3"
+)
+
+// Access is what the service account can read of one controller.
+type Access struct {
+	Controller string // its own name, else the address
+	BaseDN     string
+	Tombstones bool
+	Missing    []string // in words
+}
+
+// Check looks at what the service account can read.
+func (c *Controller) Check(ctx context.Context) (a Access, err error) {
+	err = c.use(ctx, func(s *session) error {
+		a, err = s.check(ctx)
+		return err
+	})
+	return a, err
+}
+
+func (s *session) check(ctx context.Context) (Access, error) {
+	base, err := s.base()
+	if err != nil {
+		return Access{}, err
+	}
+	a := Access{Controller: s.root.host, BaseDN: base}
+	if a.Controller == "" {
+		a.Controller = s.server.Address()
+	}
+	if a.Tombstones, err = s.canReadTombstones(ctx); err != nil {
+		return Access{}, err
+	}
+	seen, err := s.sample(ctx, base)
+	switch {
+	case ldap.IsErrorWithCode(err, ldap.LDAPResultNoSuchObject):
+		a.Missing = []string{"BaseDN was not found: correct it, or grant the service account List Contents and Read All Properties there"}
+	case err != nil:
+		return Access{}, err
+	default:
+		a.Missing = seen.missing(s.cfg)
+	}
+	return a, nil
+}
+
+// canReadTombstones tells an account that may read CN=Deleted Objects from one
+// that may not. Everybody may get an empty answer, with success.
+//
+// A tombstone that is seen settles it. If none is, there may be none yet: then
+// the container's own attributes must be readable, which the usual grant of List
+// Contents and Read Property together allows. That much was seen on Samba: the
+// container's name is shown to everybody, its attributes are not.
+func (s *session) canReadTombstones(ctx context.Context) (bool, error) {
+	if !s.root.supports(controlShowDeleted) || s.root.base == "" {
+		return false, nil
+	}
+	container := "CN=Deleted Objects," + s.root.base
+	for _, scope := range []int{ldap.ScopeSingleLevel, ldap.ScopeBaseObject} {
+		seen, err := s.showsDeleted(ctx, container, scope)
+		if seen || err != nil {
+			return seen, err
+		}
+	}
+	return false, nil
+}
+
+// showsDeleted reports whether the search sees anything that says isDeleted.
+func (s *session) showsDeleted(ctx context.Context, base string, scope int) (bool, error) {
+	const few = 10
+	result, err := s.search(ctx, "looking for deleted objects", ldap.NewSearchRequest(base, scope, ldap.NeverDerefAliases, 0, 0, false,
+		"(isDeleted=TRUE)", []string{"isDeleted"}, s.controls(few, nil, true)))
+	if ldap.IsErrorAnyOf(err, ldap.LDAPResultNoSuchObject, ldap.LDAPResultInsufficientAccessRights) {
+		s.spent = false // it answered, and that is the answer
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	s.leave(result)
+	for _, e := range result.Entries {
+		if strings.EqualFold(e.GetEqualFoldAttributeValue("isDeleted"), "TRUE") {
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
+// leave gives the connection up if the server holds more pages for it: it keeps
+// only a few such listings for each connection.
+func (s *session) leave(result *ldap.SearchResult) {
+	paging, ok := ldap.FindControl(result.Controls, ldap.ControlTypePaging).(*ldap.ControlPaging)
+	if ok && len(paging.Cookie) > 0 {
+		s.spent = true
+	}
+}
+
+// sampled counts what the first accounts in scope show.
+type sampled struct {
+	accounts int
+	control  int // with userAccountControl
+	values   [NumValues]int
+}
+
+func (s *session) sample(ctx context.Context, base string) (sampled, error) {
+	const enough = 100
+	var seen sampled
+	err := s.list(ctx, query{base: base, filter: s.cfg.Filter, pageSize: enough}, func(a *Account) error {
+		seen.add(a)
+		if seen.accounts == enough {
+			return errStop
+		}
+		return nil
+	})
+	if errors.Is(err, errStop) {
+		err = nil
+	}
+	return seen, err
+}
+
+func (n *sampled) add(a *Account) {
+	n.accounts++
+	if a.showsControl {
+		n.control++
+	}
+	for i, value := range a.Values {
+		if value != "" {
+			n.values[i]++
+		}
+	}
+}
+
+// missing says what no account shows. What may not be read looks like what is
+// empty, so the words leave both open.
+func (n *sampled) missing(cfg *Config) []string {
+	if n.accounts == 0 {
+		return []string{"no account matches under BaseDN: correct BaseDN or Filter, or grant the service account List Contents and Read All Properties there"}
+	}
+	var missing []string
+	tell := func(attribute, effect string) {
+		missing = append(missing, fmt.Sprintf("none of the first %d accounts shows %s%s: if they have it, grant the service account Read on that attribute",
+			n.accounts, attribute, effect))
+	}
+	for i, attribute := range cfg.Attributes {
+		if n.values[i] == 0 {
+			tell(attribute, "")
+		}
+	}
+	if n.control == 0 {
+		tell("userAccountControl", ", without which nobody is seen to be disabled")
+	}
+	return missing
+}

@@ -1,0 +1,106 @@
+// Package ldapread reads accounts from an Active Directory domain controller:
+// it dials, encrypts, binds, pages, looks accounts up by objectGUID and reads
+// tombstones. Every wait has a deadline, and no goroutine outlives a call.
+package ldapread
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"net"
+	"net/url"
+	"time"
+
+	"github.com/go-ldap/ldap/v3"
+
+	"github.com/go-adsync/adsync/internal/adattr"
+)
+
+// NumValues is how many details of an account are read.
+const NumValues = 5
+
+// Config says how to read any controller of one directory.
+type Config struct {
+	BaseDN     string // "" is the server's defaultNamingContext
+	Filter     string // who is in scope
+	TLS        *tls.Config
+	Auth       Auth
+	PageSize   uint32
+	Timeout    time.Duration     // of each request
+	Attributes [NumValues]string // attribute names of the details
+}
+
+// Auth makes the BindFunc of one connection. It runs before anything is sent,
+// so that it can refuse.
+type Auth func(ctx context.Context) (BindFunc, error)
+
+// BindFunc authenticates a connection to the host.
+type BindFunc func(ctx context.Context, host string, c *ldap.Conn) error
+
+// State tells what is known of an account.
+type State uint8
+
+// The states of an Account.
+const (
+	Present State = iota
+	OutOfScope
+	Deleted
+	Unproven
+)
+
+// Account is one entry, as it was read. Texts are valid UTF-8.
+type Account struct {
+	GUID     adattr.GUID
+	DN       string
+	Values   [NumValues]string // as Config.Attributes orders them
+	Disabled bool
+	State    State
+
+	tombstone    bool // isDeleted is TRUE
+	showsControl bool // userAccountControl can be read
+}
+
+// Server is one controller.
+type Server struct {
+	Host     string // a name or address, which the certificate must bear
+	Port     string
+	TLS      bool // encrypted from the start
+	StartTLS bool // encrypted before anything else is sent
+}
+
+// Address is the host and port.
+func (s Server) Address() string { return net.JoinHostPort(s.Host, s.Port) }
+
+// Encrypted reports whether a password may be sent.
+func (s Server) Encrypted() bool { return s.TLS || s.StartTLS }
+
+// errURL does not repeat the URL: somebody may have put a password into it.
+var errURL = errors.New("want ldaps://host or ldap://host, with a port at most")
+
+// ParseURL reads an ldap or ldaps URL. startTLS applies to ldap alone.
+func ParseURL(raw string, startTLS bool) (Server, error) {
+	u, err := url.Parse(raw)
+	if err != nil || u.Hostname() == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" ||
+		(u.Path != "" && u.Path != "/") {
+		return Server{}, errURL
+	}
+	s := Server{Host: u.Hostname(), Port: u.Port()}
+	switch u.Scheme {
+	case "ldaps":
+		s.TLS = true
+		s.Port = orDefault(s.Port, "636")
+	case "ldap":
+		s.StartTLS = startTLS
+		s.Port = orDefault(s.Port, "389")
+	default:
+		return Server{}, errURL
+	}
+	return s, nil
+}
+
+func orDefault(port, standard string) string {
+	if port == "" {
+		return standard
+	}
+	return port
+}

@@ -1,0 +1,129 @@
+package ldapread
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+
+	"github.com/go-adsync/adsync/internal/adattr"
+)
+
+// Controller reads one server and no other. It keeps a connection from one call
+// to the next; Close ends that. It is safe for concurrent use: a call that finds
+// the connection taken opens its own.
+type Controller struct {
+	cfg    *Config
+	server Server
+
+	mu      sync.Mutex
+	idle    *session
+	closed  bool
+	refused error
+}
+
+// NewController connects to nothing yet.
+func NewController(cfg *Config, server Server) *Controller {
+	return &Controller{cfg: cfg, server: server}
+}
+
+// Entries hands over every account in scope. It returns nil only if that was
+// all, or if each returned false.
+func (c *Controller) Entries(ctx context.Context, each func(*Account) bool) error {
+	return c.use(ctx, func(s *session) error {
+		base, err := s.base()
+		if err != nil {
+			return err
+		}
+		return s.list(ctx, query{base: base, filter: c.cfg.Filter, pageSize: c.cfg.PageSize}, stopping(each))
+	})
+}
+
+// Find tells what became of each account, once. It returns nil only if that was
+// all, or if each returned false. Ids must be distinct.
+//
+// Alive outside the scope means anywhere in the controller's domain, and in the
+// naming context of BaseDN should that be another.
+func (c *Controller) Find(ctx context.Context, ids []adattr.GUID, each func(*Account) bool) error {
+	return c.use(ctx, func(s *session) error { return s.find(ctx, ids, stopping(each)) })
+}
+
+// Refused is the error of a refused password, once there was one.
+func (c *Controller) Refused() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.refused
+}
+
+// Close closes the kept connection and allows no other.
+func (c *Controller) Close() {
+	c.mu.Lock()
+	idle := c.idle
+	c.idle, c.closed = nil, true
+	c.mu.Unlock()
+	if idle != nil {
+		idle.close()
+	}
+}
+
+func stopping(each func(*Account) bool) func(*Account) error {
+	return func(a *Account) error {
+		if !each(a) {
+			return errStop
+		}
+		return nil
+	}
+}
+
+// use runs f on a connection that nobody else uses meanwhile.
+func (c *Controller) use(ctx context.Context, f func(*session) error) error {
+	s, err := c.take(ctx)
+	if err != nil {
+		return err
+	}
+	well := false
+	defer func() { c.put(s, well) }() // also when the consumer panics
+	err = f(s)
+	well = err == nil
+	if errors.Is(err, errStop) {
+		return nil
+	}
+	return err
+}
+
+func (c *Controller) take(ctx context.Context) (*session, error) {
+	c.mu.Lock()
+	idle, closed, refused := c.idle, c.closed, c.refused
+	c.idle = nil
+	c.mu.Unlock()
+	switch {
+	case closed:
+		return nil, fmt.Errorf("adsync: %s: used after its session was over; begin a new one", c.server.Address())
+	case refused != nil:
+		return nil, refused
+	case idle != nil && !idle.conn.IsClosing():
+		return idle, nil
+	case idle != nil:
+		idle.close() // the server has hung up meanwhile
+	}
+	s, err := open(ctx, c.cfg, c.server)
+	if errors.Is(err, ErrRefused) {
+		c.mu.Lock()
+		c.refused = err
+		c.mu.Unlock()
+	}
+	return s, err
+}
+
+// put keeps one connection that is in order, and closes any other.
+func (c *Controller) put(s *session, well bool) {
+	c.mu.Lock()
+	keep := well && !s.spent && !c.closed && c.idle == nil
+	if keep {
+		c.idle = s
+	}
+	c.mu.Unlock()
+	if !keep {
+		s.close()
+	}
+}

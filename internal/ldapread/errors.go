@@ -1,0 +1,104 @@
+package ldapread
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"github.com/go-ldap/ldap/v3"
+)
+
+// ErrRefused is the refusal of a name or password. Whoever meets it must not
+// try again, here or on another controller: the account would get locked.
+var ErrRefused = errors.New("no other controller is tried, lest the account gets locked")
+
+// explain puts an error of one exchange into words. What the server says in its
+// own words is dropped: it may name people.
+func (s *session) explain(ctx context.Context, doing string, err error) error {
+	return explain(ctx, s.cfg, s.server, s.wire.cause(), doing, err)
+}
+
+func explain(ctx context.Context, cfg *Config, server Server, cause error, doing string, err error) error {
+	at := "adsync: " + server.Address() + ": " + doing
+	if ctx.Err() != nil {
+		return fmt.Errorf("%s: stopped by the caller: %w", at, ctx.Err())
+	}
+	if cause != nil {
+		err = cause
+	}
+	var result *ldap.Error
+	switch {
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return fmt.Errorf("%s: no answer within %v; look at the controller, or raise Timeout: %w", at, cfg.Timeout, os.ErrDeadlineExceeded)
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+		return fmt.Errorf("%s: the server closed the connection; look at the controller: %w", at, io.ErrUnexpectedEOF)
+	case errors.As(err, &result):
+		return explainResult(at, result)
+	}
+	return fmt.Errorf("%s: %w", at, err)
+}
+
+// explainResult keeps the result code and replaces the server's words.
+func explainResult(at string, result *ldap.Error) error {
+	told := &ldap.Error{ResultCode: result.ResultCode, Err: errors.New(words(result))}
+	if result.ResultCode == ldap.LDAPResultInvalidCredentials {
+		return fmt.Errorf("%s: %w; %w", at, told, ErrRefused)
+	}
+	return fmt.Errorf("%s: %w", at, told)
+}
+
+func words(result *ldap.Error) string {
+	switch result.ResultCode {
+	case ldap.LDAPResultInvalidCredentials:
+		return refusal(result)
+	case ldap.LDAPResultStrongAuthRequired:
+		return "the controller wants an encrypted connection; use ldaps:// or StartTLS"
+	case ldap.LDAPResultConfidentialityRequired:
+		return "the controller wants an encrypted connection; use ldaps:// or StartTLS"
+	case ldap.LDAPResultOperationsError, ldap.LDAPResultInsufficientAccessRights:
+		return "the service account is not allowed this; bind with an account that may read the directory"
+	case ldap.LDAPResultTimeLimitExceeded, ldap.LDAPResultSizeLimitExceeded, ldap.LDAPResultAdminLimitExceeded:
+		return "the controller's own limit cut the answer short; use a smaller PageSize or an indexed Filter"
+	case ldap.LDAPResultReferral:
+		return "the base belongs to another domain; set BaseDN to one of this domain, or read that domain's controllers"
+	case ldap.LDAPResultNoSuchObject:
+		return "the base does not exist, or the service account may not see it; check BaseDN"
+	case ldap.LDAPResultInvalidDNSyntax:
+		return "the base is not a distinguished name; check BaseDN"
+	case ldap.LDAPResultBusy, ldap.LDAPResultUnavailable:
+		return "the controller is busy or going down; try again later"
+	case ldap.ErrorNetwork:
+		return "the connection broke; look at the controller and the network"
+	}
+	return "look the code up in RFC 4511, appendix A"
+}
+
+// refusals are the reasons that Active Directory adds to a refused bind as
+// "data" and a Windows error code in hex.
+var refusals = map[string]string{
+	"525": "there is no such user; check the name",
+	"52e": "the name or password is wrong",
+	"530": "the account may not log on at this hour; widen its logon hours",
+	"531": "the account may not log on from this computer; allow it",
+	"532": "the password has expired; set a new one",
+	"533": "the account is disabled; enable it",
+	"701": "the account has expired; extend it",
+	"773": "the password must be changed first; clear that flag",
+	"775": "the account is locked; unlock it",
+}
+
+func refusal(result *ldap.Error) string {
+	const other = "the controller refused the name or password"
+	if result.Err == nil {
+		return other
+	}
+	_, rest, _ := strings.Cut(result.Err.Error(), " data ")
+	code := rest[:len(rest)-len(strings.TrimLeft(rest, "0123456789abcdef"))]
+	if text, ok := refusals[code]; ok {
+		return text + " (data " + code + ")"
+	}
+	return other
+}

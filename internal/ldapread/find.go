@@ -1,0 +1,156 @@
+package ldapread
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+
+	"github.com/go-ldap/ldap/v3"
+
+	"github.com/go-adsync/adsync/internal/adattr"
+)
+
+// findBatch is how many objectGUIDs one filter asks for. A controller takes
+// about the same time for each up to 200, and more beyond.
+const findBatch = 128
+
+// find tells what became of each account. Ids must be distinct.
+//
+// Those that the scope lacks are looked for once more without it, and then among
+// the tombstones. Who is found nowhere is Unproven. A second account with the
+// same objectGUID is handed over too: it is not for this package to choose.
+func (s *session) find(ctx context.Context, ids []adattr.GUID, each func(*Account) error) error {
+	steps, err := s.lookUps()
+	if err != nil {
+		return err
+	}
+	missing := ids
+	for _, step := range steps {
+		if missing, err = s.lookUp(ctx, missing, step, each); err != nil {
+			return err
+		}
+	}
+	for _, id := range missing {
+		if err := each(&Account{GUID: id, State: Unproven}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// lookUp is where to look, and what it means to be found there.
+type lookUp struct {
+	base   string
+	filter string // "" for none
+	state  State
+}
+
+func (s *session) lookUps() ([]lookUp, error) {
+	base, err := s.base()
+	if err != nil {
+		return nil, err
+	}
+	steps := []lookUp{{base: base, filter: s.cfg.Filter, state: Present}}
+	for _, context := range s.contexts() {
+		steps = append(steps, lookUp{base: context, state: OutOfScope})
+	}
+	if s.root.supports(controlShowDeleted) {
+		for _, context := range s.contexts() {
+			steps = append(steps, lookUp{base: context, filter: "(isDeleted=TRUE)", state: Deleted})
+		}
+	}
+	return steps, nil
+}
+
+// contexts are the naming contexts where accounts can live: the domain's, and
+// the one that BaseDN is in, should the server hold several. Configuration,
+// schema and application partitions hold no accounts.
+func (s *session) contexts() []string {
+	var found []string
+	if s.root.base != "" {
+		found = append(found, s.root.base)
+	}
+	if home := s.home(); home != "" && !strings.EqualFold(home, s.root.base) {
+		found = append(found, home)
+	}
+	if len(found) == 0 {
+		return s.root.contexts
+	}
+	return found
+}
+
+// home is the naming context that BaseDN is in: the longest one that it ends in.
+func (s *session) home() string {
+	base, err := ldap.ParseDN(s.cfg.BaseDN)
+	if err != nil {
+		return ""
+	}
+	home, depth := "", 0
+	for _, context := range s.root.contexts {
+		dn, err := ldap.ParseDN(context)
+		if err != nil || len(dn.RDNs) <= depth {
+			continue
+		}
+		if dn.EqualFold(base) || dn.AncestorOfFold(base) {
+			home, depth = context, len(dn.RDNs)
+		}
+	}
+	return home
+}
+
+// lookUp hands over who is found, and returns the others in their order.
+func (s *session) lookUp(ctx context.Context, ids []adattr.GUID, l lookUp, each func(*Account) error) (missing []adattr.GUID, err error) {
+	for batch := range slices.Chunk(ids, findBatch) {
+		found, err := s.lookUpBatch(ctx, batch, l, each)
+		if err != nil {
+			return nil, err
+		}
+		for _, id := range batch {
+			if !found[id] {
+				missing = append(missing, id)
+			}
+		}
+	}
+	return missing, nil
+}
+
+func (s *session) lookUpBatch(ctx context.Context, batch []adattr.GUID, l lookUp, each func(*Account) error) (found map[adattr.GUID]bool, err error) {
+	found = make(map[adattr.GUID]bool, len(batch))
+	for _, id := range batch {
+		found[id] = false
+	}
+	q := query{base: l.base, filter: "(&" + l.filter + anyOf(batch) + ")", tombstones: l.state == Deleted, pageSize: s.cfg.PageSize}
+	err = s.list(ctx, q, func(a *Account) error {
+		if _, asked := found[a.GUID]; !asked {
+			return s.complain(doing, errUnasked)
+		}
+		if l.state == Deleted && !a.tombstone {
+			return nil // proves nothing
+		}
+		found[a.GUID] = true
+		a.State = l.state
+		return each(a)
+	})
+	return found, err
+}
+
+var errUnasked = errors.New("the server sent an account that was not asked for; is it a domain controller?")
+
+// anyOf is a filter for accounts by their objectGUID, in the bytes of the wire.
+func anyOf(ids []adattr.GUID) string {
+	const hex = "0123456789abcdef"
+	var b strings.Builder
+	b.WriteString("(|")
+	for _, id := range ids {
+		b.WriteString("(objectGUID=")
+		for _, octet := range id.Wire() {
+			b.WriteByte('\\')
+			b.WriteByte(hex[octet>>4])
+			b.WriteByte(hex[octet&15])
+		}
+		b.WriteByte(')')
+	}
+	b.WriteByte(')')
+	return b.String()
+}

@@ -1,0 +1,208 @@
+package ldapread
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"hash/maphash"
+	"strings"
+
+	"github.com/go-ldap/ldap/v3"
+
+	"github.com/go-adsync/adsync/internal/adattr"
+)
+
+// The controls that are sent, each only to a server that lists it (MS-ADTS
+// 3.1.1.3.4.1). None is critical: Samba never answers a critical control that it
+// does not know.
+const (
+	controlDomainScope  = "1.2.840.113556.1.4.1339" // no referrals to other partitions
+	controlShowDeleted  = "1.2.840.113556.1.4.417"
+	controlShowRecycled = "1.2.840.113556.1.4.2064"
+)
+
+// query is a search of a whole subtree for accounts.
+type query struct {
+	base       string
+	filter     string
+	tombstones bool // also what was deleted
+	pageSize   uint32
+}
+
+// doing is for errors.
+const doing = "reading accounts"
+
+// errStop is how a consumer ends a listing early.
+var errStop = errors.New("stop")
+
+// list hands over every account of the query, page by page, and returns nil only
+// if the server said that this was all.
+func (s *session) list(ctx context.Context, q query, each func(*Account) error) error {
+	var loop loopGuard
+	var cookie []byte
+	for {
+		next, err := s.page(ctx, q, cookie, func(a *Account) error {
+			loop.add(a.GUID)
+			return each(a)
+		})
+		if err != nil {
+			s.spent = true // the server may still hold the rest of the listing
+			return err
+		}
+		if len(next) == 0 {
+			return nil
+		}
+		if err := loop.turn(); err != nil {
+			s.spent = true
+			return s.complain(doing, err)
+		}
+		cookie = next
+	}
+}
+
+// page asks for one page and hands over each account in it. It returns the
+// cookie of the next page, which is empty after the last. This is the one place
+// where accounts come off the wire.
+func (s *session) page(ctx context.Context, q query, cookie []byte, each func(*Account) error) (next []byte, err error) {
+	result, err := s.search(ctx, doing, s.searchRequest(q, cookie))
+	if err != nil {
+		return nil, err
+	}
+	paging, ok := ldap.FindControl(result.Controls, ldap.ControlTypePaging).(*ldap.ControlPaging)
+	if !ok {
+		return nil, s.complain(doing, errUnpaged)
+	}
+	for i, e := range result.Entries {
+		a, err := s.cfg.decode(e)
+		if err != nil {
+			return nil, s.complain(doing, err)
+		}
+		if err := each(&a); err != nil {
+			return nil, err
+		}
+		result.Entries[i] = nil // each is several kilobytes
+	}
+	return paging.Cookie, nil
+}
+
+var errUnpaged = errors.New("the server does not say whether there is more; it must support paged results (control " + ldap.ControlTypePaging + ")")
+
+// searchRequest is made anew for each page: go-ldap changes what it is given.
+func (s *session) searchRequest(q query, cookie []byte) *ldap.SearchRequest {
+	attributes := append([]string{"objectGUID", "userAccountControl"}, s.cfg.Attributes[:]...)
+	if q.tombstones {
+		attributes = append(attributes, "isDeleted")
+	}
+	return ldap.NewSearchRequest(q.base, ldap.ScopeWholeSubtree, ldap.NeverDerefAliases, 0, 0, false,
+		q.filter, attributes, s.controls(q.pageSize, cookie, q.tombstones))
+}
+
+// controls are those for one page that the server knows.
+func (s *session) controls(pageSize uint32, cookie []byte, tombstones bool) []ldap.Control {
+	paging := ldap.NewControlPaging(pageSize)
+	paging.SetCookie(cookie)
+	controls := []ldap.Control{paging}
+	wanted := []string{controlDomainScope}
+	if tombstones {
+		wanted = append(wanted, controlShowDeleted, controlShowRecycled)
+	}
+	for _, control := range wanted {
+		if s.root.supports(control) {
+			controls = append(controls, ldap.NewControlString(control, false, ""))
+		}
+	}
+	return controls
+}
+
+var errNoGUID = errors.New("an account came without its objectGUID; let the service account read that attribute, or narrow the Filter to accounts that it may read")
+
+// decode takes the first value of each attribute. Names are compared without
+// regard to case: a server answers in its schema's spelling.
+func (c *Config) decode(e *ldap.Entry) (Account, error) {
+	a := Account{DN: strings.ToValidUTF8(e.DN, "\uFFFD")}
+	hasGUID := false
+	for _, attribute := range e.Attributes {
+		if len(attribute.ByteValues) == 0 {
+			continue
+		}
+		value := attribute.ByteValues[0]
+		switch {
+		case strings.EqualFold(attribute.Name, "objectGUID"):
+			guid, err := adattr.GUIDFromWire(value)
+			if err != nil {
+				return Account{}, errNoGUID
+			}
+			a.GUID, hasGUID = guid, true
+		case strings.EqualFold(attribute.Name, "userAccountControl"):
+			a.Disabled, a.showsControl = adattr.IsDisabled(string(value)), true
+		case strings.EqualFold(attribute.Name, "isDeleted"):
+			a.tombstone = strings.EqualFold(string(value), "TRUE")
+		}
+		c.fill(&a, attribute.Name, value)
+	}
+	if !hasGUID {
+		return Account{}, errNoGUID
+	}
+	return a, nil
+}
+
+// fill looks at all details: two of them may come from one attribute.
+func (c *Config) fill(a *Account, name string, value []byte) {
+	for i, wanted := range c.Attributes {
+		if strings.EqualFold(name, wanted) {
+			a.Values[i] = strings.ToValidUTF8(string(value), "\uFFFD")
+		}
+	}
+}
+
+// loopGuard notices a server that sends a page again, or pages without an end.
+// Cookies cannot tell: some servers send the same one with every page.
+//
+// A listing never has the same page twice. Each page is compared with the one
+// before it, and with one that is kept: after 1, 2, 4, 8… pages the newest takes
+// its place, so that a circle of any length is found (Brent's way) and nothing
+// else is remembered.
+type loopGuard struct {
+	hash      maphash.Hash
+	count     int // accounts in this page
+	empty     int // pages in a row without an account
+	last      uint64
+	kept      uint64
+	age, span int // pages since kept, and how many to go
+}
+
+// maxEmptyPages in a row are let through: a controller sends one when its time
+// for a page is over before it found anybody.
+const maxEmptyPages = 100
+
+var (
+	errLoop  = errors.New("the server sends the same page again and again; try another controller")
+	errEmpty = fmt.Errorf("the server sent %d empty pages in a row; use an indexed Filter, or try another controller", maxEmptyPages)
+)
+
+func (g *loopGuard) add(guid adattr.GUID) {
+	g.count++
+	_, _ = g.hash.Write(guid[:])
+}
+
+// turn ends a page that is not the last.
+func (g *loopGuard) turn() error {
+	page, count := g.hash.Sum64(), g.count
+	g.hash.Reset()
+	g.count = 0
+	if count == 0 {
+		if g.empty++; g.empty >= maxEmptyPages {
+			return errEmpty
+		}
+		return nil
+	}
+	g.empty = 0
+	if g.span > 0 && (page == g.kept || page == g.last) {
+		return errLoop
+	}
+	g.last = page
+	if g.age++; g.age >= g.span {
+		g.kept, g.age, g.span = page, 0, max(1, 2*g.span)
+	}
+	return nil
+}

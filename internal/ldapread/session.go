@@ -1,0 +1,168 @@
+package ldapread
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"slices"
+	"strings"
+
+	"github.com/go-ldap/ldap/v3"
+)
+
+// session is one bound connection to one controller. It does one thing at a
+// time.
+type session struct {
+	cfg    *Config
+	server Server
+	wire   *wire
+	conn   *ldap.Conn
+	root   rootDSE
+	spent  bool // something failed, or was left half read: not to be used again
+}
+
+// rootDSE is what a server tells of itself.
+type rootDSE struct {
+	host     string   // dnsHostName
+	base     string   // defaultNamingContext
+	contexts []string // namingContexts
+	controls []string // supportedControl
+}
+
+func (r rootDSE) supports(control string) bool { return slices.Contains(r.controls, control) }
+
+// open connects, binds, and asks the server what it can do.
+func open(ctx context.Context, cfg *Config, server Server) (*session, error) {
+	bind, err := prepareBind(ctx, cfg, server)
+	if err != nil {
+		return nil, err
+	}
+	wire, err := dial(ctx, cfg, server)
+	if err != nil {
+		return nil, explain(ctx, cfg, server, nil, "connecting", err)
+	}
+	s := &session{cfg: cfg, server: server, wire: wire, conn: ldap.NewConn(wire, server.Encrypted())}
+	s.conn.Start()
+	ready := false
+	defer func() { // also when the host's BindFunc panics
+		if !ready {
+			s.close()
+		}
+	}()
+	if err := s.bind(ctx, bind); err != nil {
+		return nil, err
+	}
+	if err := s.readRoot(ctx); err != nil {
+		return nil, err
+	}
+	ready = true
+	return s, nil
+}
+
+func prepareBind(ctx context.Context, cfg *Config, server Server) (BindFunc, error) {
+	if ctx.Err() != nil {
+		return nil, explain(ctx, cfg, server, nil, "connecting", ctx.Err())
+	}
+	ctx, cancel := context.WithTimeout(ctx, cfg.Timeout)
+	defer cancel()
+	bind, err := cfg.Auth(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("adsync: cannot bind: %w; %w", err, ErrRefused)
+	}
+	return bind, nil
+}
+
+func (s *session) bind(ctx context.Context, bind BindFunc) error {
+	err := s.request(ctx, "binding", func() error {
+		limited, cancel := context.WithTimeout(ctx, s.cfg.Timeout)
+		defer cancel()
+		return bind(limited, s.server.Host, s.conn)
+	})
+	if err != nil && ctx.Err() == nil && s.isHostsOwn(err) {
+		return fmt.Errorf("%w; %w", err, ErrRefused)
+	}
+	return err
+}
+
+// isHostsOwn reports an error that came from neither the server nor the network
+// but from the host's way of binding, such as a Kerberos library. It may mean a
+// wrong password, so it counts as a refusal.
+func (s *session) isHostsOwn(err error) bool {
+	var result *ldap.Error
+	var network net.Error
+	return s.wire.cause() == nil && !errors.As(err, &result) && !errors.As(err, &network)
+}
+
+// request runs one exchange within the deadline of a request, and ends it by
+// closing the connection when the context ends: go-ldap takes no context.
+func (s *session) request(ctx context.Context, doing string, exchange func() error) error {
+	if ctx.Err() != nil {
+		return s.explain(ctx, doing, ctx.Err())
+	}
+	s.spent = true // until it went well, also when the exchange panics
+	if err := s.wire.begin(s.cfg.Timeout); err != nil {
+		return s.explain(ctx, doing, err)
+	}
+	release := closeOnDone(ctx, s.wire.socket)
+	defer release()
+	if err := exchange(); err != nil {
+		return s.explain(ctx, doing, err)
+	}
+	s.wire.end()
+	s.spent = false
+	return nil
+}
+
+func (s *session) readRoot(ctx context.Context) error {
+	const doing = "reading the rootDSE"
+	result, err := s.search(ctx, doing, ldap.NewSearchRequest("", ldap.ScopeBaseObject, ldap.NeverDerefAliases, 0, 0, false,
+		"(objectClass=*)", []string{"dnsHostName", "defaultNamingContext", "namingContexts", "supportedControl"}, nil))
+	if err != nil {
+		return err
+	}
+	if len(result.Entries) != 1 {
+		return s.complain(doing, errors.New("there is none to be seen; is this a domain controller?"))
+	}
+	e := result.Entries[0]
+	s.root = rootDSE{
+		host:     strings.ToValidUTF8(e.GetEqualFoldAttributeValue("dnsHostName"), "\uFFFD"),
+		base:     e.GetEqualFoldAttributeValue("defaultNamingContext"),
+		contexts: e.GetEqualFoldAttributeValues("namingContexts"),
+		controls: e.GetEqualFoldAttributeValues("supportedControl"),
+	}
+	return nil
+}
+
+func (s *session) search(ctx context.Context, doing string, request *ldap.SearchRequest) (result *ldap.SearchResult, err error) {
+	err = s.request(ctx, doing, func() (err error) {
+		result, err = s.conn.Search(request)
+		return err
+	})
+	return result, err
+}
+
+// complain is the error of an answer that came, but is not good enough.
+func (s *session) complain(doing string, reason error) error {
+	return fmt.Errorf("adsync: %s: %s: %w", s.server.Address(), doing, reason)
+}
+
+// base is where the search for accounts in scope starts.
+func (s *session) base() (string, error) {
+	if s.cfg.BaseDN != "" {
+		return s.cfg.BaseDN, nil
+	}
+	if s.root.base == "" {
+		return "", s.complain("choosing the base", errors.New("the server has no defaultNamingContext; set BaseDN"))
+	}
+	return s.root.base, nil
+}
+
+// close closes the connection and waits for its goroutines.
+func (s *session) close() {
+	if s.spent {
+		_ = s.wire.socket.Close() // a TLS goodbye could wait for a peer that is not listening
+	}
+	s.conn.SetTimeout(s.cfg.Timeout) // Close would else wait without an end if a BindFunc left something running
+	_ = s.conn.Close()
+}

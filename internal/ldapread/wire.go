@@ -1,0 +1,138 @@
+package ldapread
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"sync/atomic"
+	"time"
+)
+
+// What a server may send. go-ldap takes a message into memory whole, at some
+// hundred bytes for each element, and keeps a page until it is complete.
+const (
+	maxMessage = 4 << 20
+	maxAnswer  = 64 << 20 // all messages that answer one request
+)
+
+var (
+	errFrame   = errors.New("the server sent something that is not LDAP; check the port")
+	errMessage = fmt.Errorf("the server sent a message of more than %d MiB; map smaller attributes", maxMessage>>20)
+	errAnswer  = fmt.Errorf("the server sent more than %d MiB for one page; use a smaller PageSize", maxAnswer>>20)
+)
+
+// wire is the connection under go-ldap. It refuses messages that are too long
+// before they are in memory, and remembers why reading or writing failed, which
+// go-ldap keeps as text alone.
+type wire struct {
+	net.Conn          // encrypted, where it should be
+	socket   net.Conn // the same without encryption: closing it never waits
+	frame    framer   // only the reader touches it
+	left     atomic.Int64
+	failure  atomic.Pointer[error]
+}
+
+func newWire(conn, socket net.Conn) *wire { return &wire{Conn: conn, socket: socket} }
+
+// begin starts the time and the allowance of one request.
+func (w *wire) begin(timeout time.Duration) error {
+	w.left.Store(maxAnswer)
+	return w.socket.SetDeadline(time.Now().Add(timeout))
+}
+
+// end lifts the deadline: between requests the reader waits for nothing.
+func (w *wire) end() { _ = w.socket.SetDeadline(time.Time{}) }
+
+func (w *wire) Read(p []byte) (int, error) {
+	n, err := w.Conn.Read(p)
+	if bad := w.inspect(p[:n]); bad != nil {
+		n, err = 0, bad
+	}
+	w.remember(err)
+	return n, err
+}
+
+func (w *wire) inspect(b []byte) error {
+	if w.left.Add(-int64(len(b))) < 0 {
+		return errAnswer
+	}
+	return w.frame.check(b)
+}
+
+func (w *wire) Write(p []byte) (int, error) {
+	n, err := w.Conn.Write(p)
+	w.remember(err)
+	return n, err
+}
+
+// remember keeps the first error: those after it are its consequences.
+func (w *wire) remember(err error) {
+	if err != nil {
+		w.failure.CompareAndSwap(nil, &err)
+	}
+}
+
+// cause is why the connection failed, or nil.
+func (w *wire) cause() error {
+	if p := w.failure.Load(); p != nil {
+		return *p
+	}
+	return nil
+}
+
+// framer follows the borders of LDAP messages in a stream that comes in pieces.
+type framer struct {
+	header []byte // of the message that has begun, as far as it came
+	body   int    // bytes of the message still to come
+}
+
+func (f *framer) check(b []byte) error {
+	for len(b) > 0 {
+		if f.body > 0 {
+			n := min(f.body, len(b))
+			f.body -= n
+			b = b[n:]
+			continue
+		}
+		f.header = append(f.header, b[0])
+		b = b[1:]
+		length, complete, err := messageLength(f.header)
+		if err != nil {
+			return err
+		}
+		if complete {
+			f.header, f.body = f.header[:0], length
+		}
+	}
+	return nil
+}
+
+// messageLength reads the tag and the length of an LDAPMessage: a SEQUENCE with
+// a definite length (RFC 4511, 5.1). complete is false while bytes are missing.
+func messageLength(header []byte) (length int, complete bool, err error) {
+	const sequence, long = 0x30, 0x80
+	if len(header) > 0 && header[0] != sequence {
+		return 0, false, errFrame
+	}
+	if len(header) < 2 {
+		return 0, false, nil
+	}
+	if header[1] < long {
+		return int(header[1]), true, nil
+	}
+	octets := int(header[1] - long)
+	if octets == 0 || octets > 4 {
+		return 0, false, errFrame
+	}
+	if len(header) < 2+octets {
+		return 0, false, nil
+	}
+	var size int64
+	for _, b := range header[2 : 2+octets] {
+		size = size<<8 | int64(b)
+	}
+	if size > maxMessage {
+		return 0, false, errMessage
+	}
+	return int(size), true, nil
+}

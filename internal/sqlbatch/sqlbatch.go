@@ -1,0 +1,317 @@
+// Package sqlbatch runs many small changes in one transaction of database/sql, so
+// that one which fails does not lose the others, and says for each whether it was
+// written. It knows nothing of what the changes are.
+package sqlbatch
+
+import (
+	"context"
+	"database/sql"
+	"database/sql/driver"
+	"errors"
+	"math/rand/v2"
+	"time"
+)
+
+const (
+	tries     = 12                   // of a transaction that lost against another one
+	firstWait = 5 * time.Millisecond // before the second try; doubled each time
+	maxWait   = 300 * time.Millisecond
+	endWait   = 30 * time.Second // for a commit or rollback, which no context ends early
+)
+
+// State is what became of one change.
+type State int
+
+// The states.
+const (
+	Done       State = iota // committed; or judged, and nothing had to be written
+	Failed                  // undone alone: the database or the host refused it
+	RolledBack              // not written, for a reason that is not its own
+	Unknown                 // the commit was sent and not answered
+)
+
+// Outcome is what became of one change. Err is the verdict of Apply when Done,
+// and else the error as the driver or the host gave it.
+type Outcome struct {
+	State State
+	Err   error
+}
+
+// Batch is what to run.
+type Batch struct {
+	DB  *sql.DB
+	Len int
+	// Apply does change i. A verdict says that nothing is to be written, or why it
+	// cannot be; a fault is an error of a statement or of the host, after which all
+	// that the change wrote is undone. It may be called again for the same change,
+	// after a rollback.
+	Apply func(ctx context.Context, tx *Tx, i int) (verdict, fault error)
+	// Retry reports a fault of a transaction that may be tried again, and Refused
+	// one that a server gave as the answer to a commit that it did not do.
+	Retry, Refused func(error) bool
+}
+
+// Tx is a transaction that keeps its prepared statements.
+type Tx struct {
+	*sql.Tx
+	prepare bool
+	stmts   map[string]*sql.Stmt
+}
+
+// Run applies all changes and returns one Outcome for each, in order.
+//
+// It first tries them without savepoints, which is what nearly always works and
+// costs one round trip each. When one fails, it starts over with a savepoint for
+// each. When the commit itself is refused, as by a deferred constraint, it starts
+// over with a transaction for each.
+func (b Batch) Run(ctx context.Context) []Outcome {
+	if b.Len == 0 {
+		return nil
+	}
+	savepoints := false
+	for try := 1; ; try++ {
+		out, next := b.once(ctx, savepoints)
+		switch {
+		case next == withSavepoints:
+			savepoints = true
+			continue
+		case next == oneByOne:
+			return b.eachAlone(ctx)
+		case next == again && try < tries && wait(ctx, try):
+			continue
+		}
+		return out
+	}
+}
+
+// eachAlone runs every change as a batch of its own.
+func (b Batch) eachAlone(ctx context.Context) []Outcome {
+	out := make([]Outcome, b.Len)
+	for i := range out {
+		one := b
+		one.Len = 1
+		one.Apply = func(ctx context.Context, tx *Tx, _ int) (error, error) { return b.Apply(ctx, tx, i) }
+		out[i] = one.Run(ctx)[0]
+	}
+	return out
+}
+
+// step says how Run goes on.
+type step int
+
+const (
+	stop step = iota
+	again
+	withSavepoints
+	oneByOne
+)
+
+// once runs one transaction, on a connection of its own so that it can be cleaned
+// up after a commit that failed.
+func (b Batch) once(ctx context.Context, savepoints bool) ([]Outcome, step) {
+	conn, err := b.DB.Conn(ctx)
+	if err != nil {
+		return b.all(RolledBack, err), stop
+	}
+	defer conn.Close()
+	tx, cancel, err := begin(ctx, conn)
+	if err != nil {
+		if errors.Is(err, driver.ErrBadConn) { // it went stale in the pool
+			return b.all(RolledBack, err), again
+		}
+		return b.all(RolledBack, err), b.onFault(ctx, err)
+	}
+	defer cancel()
+	out, next, err := b.applyAll(ctx, &Tx{Tx: tx, prepare: b.Len > 1, stmts: map[string]*sql.Stmt{}}, savepoints)
+	if err != nil {
+		if ended(cancel, tx.Rollback) != nil {
+			discard(conn)
+		}
+		return out, next
+	}
+	if err := ended(cancel, tx.Commit); err != nil {
+		return b.commitFailed(conn, err)
+	}
+	return out, stop
+}
+
+// begin starts a transaction that the context does not end: database/sql would
+// roll back in the background and drop the connection, and with it a database in
+// memory. Its statements take the context, and the caller ends it.
+func begin(ctx context.Context, conn *sql.Conn) (*sql.Tx, context.CancelFunc, error) {
+	txCtx, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	stop := context.AfterFunc(ctx, cancel)
+	tx, err := conn.BeginTx(txCtx, nil)
+	if stop() && err == nil {
+		return tx, cancel, nil
+	}
+	cancel()
+	if err == nil {
+		_ = tx.Rollback() // the error that counts is the context's
+	}
+	if ctx.Err() != nil {
+		err = ctx.Err()
+	}
+	return nil, nil, err
+}
+
+// applyAll does the changes. An error says that the transaction is to be rolled
+// back; the outcomes are then what to report if Run stops.
+func (b Batch) applyAll(ctx context.Context, tx *Tx, savepoints bool) ([]Outcome, step, error) {
+	out := make([]Outcome, b.Len)
+	for i := range out {
+		if err := ctx.Err(); err != nil {
+			return b.all(RolledBack, err), stop, err
+		}
+		verdict, fault, lost := b.applyOne(ctx, tx, i, savepoints)
+		switch {
+		case lost != nil:
+			return b.all(RolledBack, lost), b.onFault(ctx, lost), lost
+		case fault == nil:
+			out[i].Err = verdict
+		case ctx.Err() != nil:
+			return b.all(RolledBack, ctx.Err()), stop, ctx.Err()
+		case b.Retry(fault):
+			return b.all(RolledBack, fault), again, fault
+		case b.Len == 1:
+			return b.all(Failed, fault), stop, fault
+		case !savepoints:
+			return nil, withSavepoints, fault
+		default:
+			out[i] = Outcome{Failed, fault}
+		}
+	}
+	return out, stop, nil
+}
+
+// applyOne does one change, inside a savepoint if asked to. lost says that the
+// transaction itself is no longer usable.
+func (b Batch) applyOne(ctx context.Context, tx *Tx, i int, savepoint bool) (verdict, fault, lost error) {
+	if !savepoint {
+		verdict, fault = b.Apply(ctx, tx, i)
+		return verdict, fault, nil
+	}
+	if _, err := tx.ExecContext(ctx, "SAVEPOINT adsync"); err != nil {
+		return nil, nil, err
+	}
+	verdict, fault = b.Apply(ctx, tx, i)
+	if fault != nil {
+		if ctx.Err() != nil || b.Retry(fault) {
+			return nil, fault, nil // the whole transaction goes
+		}
+		if _, err := tx.ExecContext(ctx, "ROLLBACK TO SAVEPOINT adsync"); err != nil {
+			return nil, nil, err
+		}
+	}
+	_, lost = tx.ExecContext(ctx, "RELEASE SAVEPOINT adsync")
+	return verdict, fault, lost
+}
+
+// commitFailed tells a commit that was refused from one that was not answered.
+func (b Batch) commitFailed(conn *sql.Conn, err error) ([]Outcome, step) {
+	if !b.Refused(err) {
+		discard(conn)
+		return b.all(Unknown, err), stop
+	}
+	// SQLite leaves the transaction open; elsewhere this does nothing.
+	ctx, cancel := context.WithTimeout(context.Background(), endWait)
+	defer cancel()
+	_, _ = conn.ExecContext(ctx, "ROLLBACK")
+	switch {
+	case b.Retry(err):
+		return b.all(RolledBack, err), again
+	case b.Len > 1:
+		return nil, oneByOne
+	}
+	return b.all(Failed, err), stop
+}
+
+// onFault says how to go on after a transaction was lost.
+func (b Batch) onFault(ctx context.Context, err error) step {
+	if ctx.Err() == nil && b.Retry(err) {
+		return again
+	}
+	return stop
+}
+
+// all is one outcome for every change.
+func (b Batch) all(s State, err error) []Outcome {
+	out := make([]Outcome, b.Len)
+	for i := range out {
+		out[i] = Outcome{s, err}
+	}
+	return out
+}
+
+// ended gives a commit or rollback its time, and then cuts it off.
+func ended(cut context.CancelFunc, end func() error) error {
+	timer := time.AfterFunc(endWait, cut)
+	defer timer.Stop()
+	return end()
+}
+
+// discard takes the connection out of the pool: nobody knows its state.
+func discard(conn *sql.Conn) {
+	_ = conn.Raw(func(any) error { return driver.ErrBadConn })
+}
+
+// wait sleeps before the next try, and reports whether the context still stands.
+func wait(ctx context.Context, try int) bool {
+	d := min(firstWait<<(try-1), maxWait)
+	timer := time.NewTimer(d/2 + rand.N(d)) // so that two losers do not meet again
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-timer.C:
+		return true
+	}
+}
+
+// Exec runs a statement and returns how many rows it changed.
+func (tx *Tx) Exec(ctx context.Context, text string, args ...any) (int64, error) {
+	res, err := tx.Result(ctx, text, args...)
+	if err != nil {
+		return 0, err
+	}
+	return res.RowsAffected()
+}
+
+// Result is Exec for callers who need more than the count.
+func (tx *Tx) Result(ctx context.Context, text string, args ...any) (sql.Result, error) {
+	stmt, err := tx.stmt(ctx, text)
+	if err != nil {
+		return nil, err
+	}
+	if stmt == nil {
+		return tx.ExecContext(ctx, text, args...)
+	}
+	return stmt.ExecContext(ctx, args...)
+}
+
+// Rows runs a query.
+func (tx *Tx) Rows(ctx context.Context, text string, args ...any) (*sql.Rows, error) {
+	stmt, err := tx.stmt(ctx, text)
+	if err != nil {
+		return nil, err
+	}
+	if stmt == nil {
+		return tx.QueryContext(ctx, text, args...)
+	}
+	return stmt.QueryContext(ctx, args...)
+}
+
+// stmt prepares a statement once for the transaction; nil where that does not pay.
+func (tx *Tx) stmt(ctx context.Context, text string) (*sql.Stmt, error) {
+	if !tx.prepare {
+		return nil, nil
+	}
+	if s := tx.stmts[text]; s != nil {
+		return s, nil
+	}
+	s, err := tx.PrepareContext(ctx, text)
+	if err == nil {
+		tx.stmts[text] = s
+	}
+	return s, err
+}

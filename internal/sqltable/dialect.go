@@ -1,0 +1,163 @@
+// Package sqltable holds the SQL text for one mapped user table, by dialect, and
+// reads what drivers give back. It sends nothing itself.
+package sqltable
+
+import (
+	"strconv"
+	"strings"
+)
+
+// A Dialect is how one family of databases spells what the others spell
+// differently. The expressions take the quoted column, and where they compare,
+// then the placeholder.
+type Dialect struct {
+	quote      string // around an identifier; doubled inside
+	numbered   bool   // $1 instead of ?
+	backslash  bool   // escapes in every string literal
+	dollars    bool   // has $tag$ literals $tag$, and E'' with backslashes
+	questions  bool   // has operators with a ?
+	hash       bool   // # begins a comment
+	nativeUUID bool   // has a uuid type
+	returning  bool   // INSERT … RETURNING
+	lock       string // after a SELECT: holds the row until the transaction ends
+
+	readText  func(col string) string
+	sameText  func(col, arg string) string // exact, to the byte; NULL equals ''
+	same      func(col, arg string) string // by the column's own type; NULL equals NULL
+	sameBool  func(col, a, b string) string
+	catalogue func(schema, table, quoted string) (text string, args []any)
+	fault     func(err error) Fault
+}
+
+// ForName returns the dialect of that name, and whether there is one.
+func ForName(name string) (Dialect, bool) {
+	switch name {
+	case "postgresql":
+		return postgreSQL(), true
+	case "mysql":
+		return mySQL(), true
+	case "sqlite":
+		return sqlite(), true
+	}
+	return Dialect{}, false
+}
+
+func postgreSQL() Dialect {
+	// The cast drops the padding of char(n) and the equality of citext, and reads
+	// any type as its text. COLLATE "C" undoes collations that ignore case.
+	text := func(col string) string { return "CAST(" + col + " AS text)" }
+	return Dialect{
+		quote:      `"`,
+		numbered:   true,
+		dollars:    true,
+		questions:  true,
+		nativeUUID: true,
+		returning:  true,
+		lock:       " FOR UPDATE",
+		readText:   text,
+		sameText:   func(col, arg string) string { return "COALESCE(" + text(col) + `, '') COLLATE "C" = ` + arg },
+		same:       func(col, arg string) string { return col + " IS NOT DISTINCT FROM " + arg },
+		sameBool:   func(col, a, b string) string { return "COALESCE(" + text(col) + ", '0') IN (" + a + ", " + b + ")" },
+		catalogue: func(_, _, quoted string) (string, []any) {
+			return "SELECT CAST(a.attname AS text), format_type(a.atttypid, a.atttypmod), NOT (a.attnotnull OR t.typnotnull)" +
+				" FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_type t ON t.oid = a.atttypid" +
+				" WHERE a.attrelid = CAST(CAST($1 AS text) AS regclass) AND a.attnum > 0 AND NOT a.attisdropped", []any{quoted}
+		},
+		fault: postgreSQLFault,
+	}
+}
+
+func mySQL() Dialect {
+	// The _bin collations ignore trailing spaces; only BINARY does not.
+	return Dialect{
+		quote:     "`",
+		backslash: true,
+		hash:      true,
+		lock:      " FOR UPDATE",
+		readText:  func(col string) string { return col },
+		sameText: func(col, arg string) string {
+			return "CAST(COALESCE(CONVERT(" + col + " USING utf8mb4), '') AS BINARY) = CAST(CONVERT(" + arg + " USING utf8mb4) AS BINARY)"
+		},
+		same: func(col, arg string) string { return col + " <=> " + arg },
+		sameBool: func(col, a, b string) string {
+			return "COALESCE(CAST(" + col + " AS BINARY), '0') IN (" + a + ", " + b + ")"
+		},
+		catalogue: func(schema, table, _ string) (string, []any) {
+			const text = "SELECT column_name, column_type, is_nullable = 'YES' FROM information_schema.columns WHERE table_name = ? AND table_schema = "
+			if schema == "" {
+				return text + "DATABASE()", []any{table}
+			}
+			return text + "?", []any{table, schema}
+		},
+		fault: mySQLFault,
+	}
+}
+
+func sqlite() Dialect {
+	return Dialect{
+		// SQLite takes an unknown name in double quotes for a string; in backquotes
+		// it stays an error.
+		quote:     "`",
+		returning: true,
+		readText:  func(col string) string { return col },
+		sameText: func(col, arg string) string {
+			return "COALESCE(CAST(" + col + " AS TEXT), '') COLLATE BINARY = " + arg
+		},
+		same: func(col, arg string) string { return col + " IS " + arg },
+		sameBool: func(col, a, b string) string {
+			return "COALESCE(CAST(" + col + " AS TEXT), '0') IN (" + a + ", " + b + ")"
+		},
+		catalogue: func(schema, table, _ string) (string, []any) {
+			const text = "SELECT name, type, `notnull` = 0 FROM pragma_table_xinfo"
+			if schema == "" {
+				return text + "(?)", []any{table}
+			}
+			return text + "(?, ?)", []any{table, schema}
+		},
+		fault: sqliteFault,
+	}
+}
+
+// NativeUUID tells whether the dialect has a type of its own for UUIDs.
+func (d Dialect) NativeUUID() bool { return d.nativeUUID }
+
+// Returning tells whether an INSERT gives back the new row's ID.
+func (d Dialect) Returning() bool { return d.returning }
+
+// Quote quotes one identifier.
+func (d Dialect) Quote(name string) string {
+	return d.quote + strings.ReplaceAll(name, d.quote, d.quote+d.quote) + d.quote
+}
+
+// statement is a text in the making, which counts its placeholders.
+type statement struct {
+	strings.Builder
+	d    Dialect
+	args int
+}
+
+// arg returns the next placeholder.
+func (s *statement) arg() string {
+	s.args++
+	if s.d.numbered {
+		return "$" + strconv.Itoa(s.args)
+	}
+	return "?"
+}
+
+// add appends all the parts.
+func (s *statement) add(parts ...string) {
+	for _, p := range parts {
+		s.WriteString(p)
+	}
+}
+
+// list appends n items with a separator.
+func (s *statement) list(n int, sep string, item func(i int) string) {
+	for i := range n {
+		if i > 0 {
+			s.WriteString(sep)
+		}
+		s.WriteString(item(i))
+	}
+}

@@ -1,0 +1,160 @@
+package sqltable
+
+import (
+	"errors"
+	"regexp"
+	"strconv"
+	"strings"
+)
+
+// FaultKind says what can be done about a database's error.
+type FaultKind int
+
+// The kinds of fault.
+const (
+	Other      FaultKind = iota
+	Unique               // another row has the key
+	Constraint           // the row breaks another rule of the table
+	Retry                // the transaction lost against another one, and may be tried again
+)
+
+// Fault is a database's error, told apart without any driver's types.
+type Fault struct {
+	Kind       FaultKind
+	Constraint string // by name, or by its columns, where the database tells
+	Reason     string // the database's words, without the values that it quotes
+}
+
+// Fault reads an error of a driver.
+func (d Dialect) Fault(err error) Fault {
+	f := d.fault(err)
+	f.Reason = strings.Join(strings.Fields(f.Reason), " ")
+	return f
+}
+
+// sqlStater is what pgx's and pq's errors offer. Their texts leave out the detail,
+// which is where PostgreSQL puts the row.
+type sqlStater interface{ SQLState() string }
+
+func postgreSQLFault(err error) Fault {
+	f := Fault{Reason: err.Error()}
+	var stater sqlStater
+	if !errors.As(err, &stater) {
+		return f
+	}
+	state := stater.SQLState()
+	f.Constraint = submatch(pgConstraint, f.Reason)
+	switch {
+	case state == "23505":
+		f.Kind = Unique
+	case strings.HasPrefix(state, "23"):
+		f.Kind = Constraint
+	case state == "40001" || state == "40P01":
+		f.Kind = Retry
+	case strings.HasPrefix(state, "22"): // data exceptions quote the value
+		f.Reason = pgQuotedValue.ReplaceAllString(f.Reason, ": …")
+	}
+	return f
+}
+
+// The name is quoted in every language that the server speaks, if not by "".
+var pgConstraint = regexp.MustCompile(`(?:constraint|Constraint)\D{0,3}["«„]\s*([^"»“]+?)\s*["»“]`)
+var pgQuotedValue = regexp.MustCompile(`(?s): ["«„].*["»“]`)
+
+func mySQLFault(err error) Fault {
+	f := Fault{Reason: mySQLQuotedValue.ReplaceAllString(err.Error(), "$1 …$2")}
+	number, _ := strconv.Atoi(submatch(mySQLNumber, f.Reason))
+	switch number {
+	case 1062, 1586, 1859:
+		f.Kind = Unique
+		f.Constraint = submatch(mySQLKey, f.Reason)
+	case 1048, 1216, 1217, 1364, 1451, 1452, 3819, 4025:
+		f.Kind = Constraint
+		f.Constraint = submatch(mySQLConstraint, f.Reason)
+	case 1020, 1205, 1213:
+		f.Kind = Retry
+	}
+	return f
+}
+
+var mySQLNumber = regexp.MustCompile(`\bError (\d+)\b`)
+var mySQLKey = regexp.MustCompile(`for key '([^']*)'[^']*$`)
+
+// MySQL quotes the value after "entry" or "value", unescaped, and says then what
+// it was for.
+var mySQLQuotedValue = regexp.MustCompile(`(?s)\b([Ee]ntry|value:?) '.*'( for (?:key|column|function) |$)`)
+var mySQLConstraint = regexp.MustCompile("(?:[Cc]onstraint|CONSTRAINT) [`']([^`']+)[`']")
+
+// coder is what most drivers' SQLite errors offer; the low byte is the primary
+// result code.
+type coder interface{ Code() int }
+
+func sqliteFault(err error) Fault {
+	f := Fault{Reason: err.Error()}
+	f.Constraint = submatch(sqliteConstraint, f.Reason)
+	code := 0
+	var c coder
+	if errors.As(err, &c) {
+		code = c.Code()
+	}
+	switch {
+	case strings.Contains(f.Reason, "UNIQUE constraint failed"):
+		f.Kind = Unique
+	case code&0xff == 19 || strings.Contains(f.Reason, "constraint failed"):
+		f.Kind = Constraint
+	case code&0xff == 5 || code&0xff == 6 || strings.Contains(f.Reason, "database is locked") || strings.Contains(f.Reason, "database table is locked"):
+		f.Kind = Retry
+	}
+	return f
+}
+
+var sqliteConstraint = regexp.MustCompile(`(?:UNIQUE|CHECK|NOT NULL) constraint failed: (.+?)(?: \(\d+\))?$`)
+
+func submatch(re *regexp.Regexp, s string) string {
+	if m := re.FindStringSubmatch(s); m != nil {
+		return m[1]
+	}
+	return ""
+}
+
+// Redact takes the values out of a text, wherever they stand as words of their
+// own: a trigger's message may quote what it refused.
+func Redact(text string, values ...string) string {
+	for _, v := range values {
+		if strings.TrimSpace(v) == "" {
+			continue
+		}
+		text = redactOne(text, v)
+	}
+	return text
+}
+
+func redactOne(text, value string) string {
+	var out strings.Builder
+	done, from := 0, 0
+	for {
+		i := indexFold(text[from:], value)
+		if i < 0 {
+			out.WriteString(text[done:])
+			return out.String()
+		}
+		i += from
+		end := i + len(value)
+		if i > 0 && isWord(text[i-1]) || end < len(text) && isWord(text[end]) {
+			from = i + 1
+			continue
+		}
+		out.WriteString(text[done:i] + "…")
+		done, from = end, end
+	}
+}
+
+// indexFold is strings.Index without regard to case.
+func indexFold(s, sub string) int {
+	for i := 0; i+len(sub) <= len(s); i++ {
+		if strings.EqualFold(s[i:i+len(sub)], sub) {
+			return i
+		}
+	}
+	return -1
+}

@@ -1,0 +1,185 @@
+package sqltable
+
+import (
+	"errors"
+	"strings"
+)
+
+// Kind is how a column is read and compared.
+type Kind int
+
+// The kinds of column.
+const (
+	Text   Kind = iota // read as text, compared exactly; NULL and '' are equal
+	Native             // read as text, compared by its own type
+	Raw                // read as the driver gives it, compared by its own type
+	Bool               // read as the driver gives it, compared as text with two spellings
+)
+
+// Column is one mapped column.
+type Column struct {
+	Name string
+	Kind Kind
+}
+
+// Table makes the statements for one table. The arguments of each statement stand
+// in the order that its comment tells; those of the Where come last in all.
+type Table struct {
+	d       Dialect
+	schema  string
+	name    string
+	quoted  string
+	id      string // quoted
+	columns []Column
+	where   Where
+}
+
+// NewTable takes the name, schema.table or table; the column of the primary key;
+// the other mapped columns; and the host's condition.
+func NewTable(d Dialect, name, id string, columns []Column, where Where) (*Table, error) {
+	t := &Table{d: d, name: name, id: d.Quote(id), columns: columns, where: where}
+	if schema, rest, ok := strings.Cut(name, "."); ok {
+		t.schema, t.name = schema, rest
+		t.quoted = d.Quote(schema) + "."
+	}
+	if t.name == "" || t.quoted != "" && t.schema == "" || strings.Contains(t.name, ".") {
+		return nil, errors.New("adsync: SQLTable.Name must be table or schema.table")
+	}
+	t.quoted += d.Quote(t.name)
+	return t, nil
+}
+
+// Catalogue asks for the name, type and nullability of every column.
+func (t *Table) Catalogue() (text string, args []any) {
+	return t.d.catalogue(t.schema, t.name, t.quoted)
+}
+
+// Select reads all rows: the ID, then the mapped columns.
+func (t *Table) Select() string {
+	s := t.selectAll()
+	if !t.where.IsZero() {
+		s.add(" WHERE ")
+		t.addWhere(s)
+	}
+	return s.String()
+}
+
+// SelectRow reads one row, and holds it until the transaction ends. Arguments: ID.
+func (t *Table) SelectRow() string {
+	s := t.selectAll()
+	t.addByID(s)
+	s.add(t.d.lock)
+	return s.String()
+}
+
+// SelectLinks reads the rows whose column has one of n values. Arguments: those.
+func (t *Table) SelectLinks(column string, n int) string {
+	s := t.selectAll()
+	s.add(" WHERE ", t.d.Quote(column), " IN (")
+	s.list(n, ", ", func(int) string { return s.arg() })
+	s.add(")")
+	t.addAndWhere(s)
+	return s.String()
+}
+
+// Update sets the columns of one row. Arguments: the values, the ID, and when it
+// must match, those of the mapped columns (two for a Bool).
+func (t *Table) Update(set []string, match bool) string {
+	s := t.begin("UPDATE ", t.quoted, " SET ")
+	s.list(len(set), ", ", func(i int) string { return t.d.Quote(set[i]) + " = " + s.arg() })
+	t.addTarget(s, match)
+	return s.String()
+}
+
+// Delete removes one row. Arguments: the ID, and when it must match, those of the
+// mapped columns (two for a Bool).
+func (t *Table) Delete(match bool) string {
+	s := t.begin("DELETE FROM ", t.quoted)
+	t.addTarget(s, match)
+	return s.String()
+}
+
+// Insert adds a row and, where the dialect can, returns its ID. Arguments: the
+// values.
+func (t *Table) Insert(columns []string) string {
+	s := t.begin("INSERT INTO ", t.quoted, " (")
+	s.list(len(columns), ", ", func(i int) string { return t.d.Quote(columns[i]) })
+	s.add(") VALUES (")
+	s.list(len(columns), ", ", func(int) string { return s.arg() })
+	s.add(")")
+	if t.d.returning {
+		s.add(" RETURNING ", t.d.readText(t.id))
+	}
+	return s.String()
+}
+
+func (t *Table) begin(parts ...string) *statement {
+	s := &statement{d: t.d}
+	s.add(parts...)
+	return s
+}
+
+func (t *Table) selectAll() *statement {
+	s := t.begin("SELECT ", t.d.readText(t.id))
+	for _, c := range t.columns {
+		s.add(", ", t.read(c))
+	}
+	s.add(" FROM ", t.quoted)
+	return s
+}
+
+func (t *Table) read(c Column) string {
+	if c.Kind == Text || c.Kind == Native {
+		return t.d.readText(t.d.Quote(c.Name))
+	}
+	return t.d.Quote(c.Name)
+}
+
+func (t *Table) addByID(s *statement) {
+	s.add(" WHERE ", t.id, " = ", s.arg())
+	t.addAndWhere(s)
+}
+
+func (t *Table) addTarget(s *statement, match bool) {
+	if !match {
+		t.addByID(s)
+		return
+	}
+	s.add(" WHERE ", t.id, " = ", s.arg())
+	for _, c := range t.columns {
+		s.add(" AND ", t.compare(s, c))
+	}
+	t.addAndWhere(s)
+}
+
+func (t *Table) compare(s *statement, c Column) string {
+	col := t.d.Quote(c.Name)
+	switch c.Kind {
+	case Text:
+		return t.d.sameText(col, s.arg())
+	case Bool:
+		a, b := s.arg(), s.arg()
+		return t.d.sameBool(col, a, b)
+	}
+	return t.d.same(col, s.arg())
+}
+
+func (t *Table) addAndWhere(s *statement) {
+	if !t.where.IsZero() {
+		s.add(" AND ")
+		t.addWhere(s)
+	}
+}
+
+// addWhere puts the closing parenthesis on a line of its own, as the host's text
+// may end in a comment.
+func (t *Table) addWhere(s *statement) {
+	s.add("(")
+	for i, text := range t.where.texts {
+		if i > 0 {
+			s.add(s.arg())
+		}
+		s.add(text)
+	}
+	s.add("\n)")
+}

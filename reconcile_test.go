@@ -1,0 +1,267 @@
+package adsync_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"flag"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/go-adsync/adsync"
+)
+
+var update = flag.Bool("update", false, "write the golden files anew")
+
+// id makes an ObjectID that is easy to read in a failure.
+func id(n byte) adsync.ObjectID { return adsync.ObjectID{15: n} }
+
+func profile(username, email string) adsync.Profile {
+	return adsync.Profile{Username: username, Email: email}
+}
+
+func user(key string, n byte, username, email string) adsync.User {
+	return adsync.User{ID: key, ObjectID: id(n), Profile: profile(username, email)}
+}
+
+func entry(n byte, username, email string) adsync.Entry {
+	return adsync.Entry{ObjectID: id(n), Profile: profile(username, email)}
+}
+
+func mustReconcile(t *testing.T, entries []adsync.Entry, users []adsync.User, rules adsync.Rules) *adsync.Plan {
+	t.Helper()
+	plan, err := adsync.Reconcile(entries, users, rules)
+	require.NoError(t, err)
+	return plan
+}
+
+// busyWorld has something of everything that a plan can say.
+func busyWorld() ([]adsync.Entry, []adsync.User, adsync.Rules) {
+	users := []adsync.User{
+		user("u01", 1, "amina", "amina@corp.example"),
+		user("u02", 2, "bjorn", "bjorn@corp.example"),
+		user("u03", 3, "chen", "chen@corp.example"),
+		user("u04", 4, "dora", "dora@corp.example"),
+		user("u05", 5, "emil", "emil@corp.example"),
+		user("u06", 6, "fatou", "fatou@corp.example"),
+		user("u07", 7, "goran", "goran@corp.example"),
+		user("u08", 8, "hana", "hana@corp.example"),
+		user("u09", 9, "ivan", "ivan@corp.example"),
+		user("u10", 10, "jun", "jun@corp.example"),
+		user("u11", 11, "王小明", "wang@corp.example"),
+		user("u12", 12, "kofi", "kofi@corp.example"),
+		{ID: "u13", Profile: profile("local", "local@corp.example")},
+		user("u14", 14, "lena", "lena@corp.example"),
+		user("u15", 14, "lena2", "lena2@corp.example"),
+		user("u16", 16, "mira", "mira@corp.example"),
+	}
+	users[8].Protected = true
+	users[9].Status = adsync.StatusDeactivated
+	users[2].Phone = "+46 8 123"
+	entries := []adsync.Entry{
+		entry(1, "bjorn", "amina@corp.example"), // a swap
+		entry(2, "amina", "bjorn@corp.example"), // of two names
+		entry(3, "chen", "chen@corp.example"),   // who loses the phone number
+		entry(4, "LOCAL", "dora@corp.example"),  // which the local user has
+		entry(5, "emil.e", "same@corp.example"), // who wants the address
+		entry(6, "fatou", "same@corp.example"),  // that another wants too
+		{ObjectID: id(7), State: adsync.StateUnproven},
+		{ObjectID: id(8), State: adsync.StateDeleted},
+		{ObjectID: id(9), State: adsync.StateDeleted},
+		entry(10, "jun", "jun@corp.example"),
+		entry(11, "王小華", "wang@corp.example"),
+		entry(12, "kofi", "kofi@corp.example"),
+		entry(14, "lena", "lena@corp.example"),
+		entry(16, "", "mira@corp.example"),
+		entry(20, "nils", "nils@corp.example"),
+		entry(21, "emilia", "EMIL@corp.example"),
+	}
+	entries[2].FirstName = "Ch\x1b[2Jen\u202e" // what a terminal would obey
+	entries[11].Disabled = true
+	return entries, users, adsync.Rules{Import: true}
+}
+
+func TestPlanInPrint(t *testing.T) {
+	plan := planOf(t, busyWorld)
+	plan.Warnings = append(plan.Warnings, "something to know")
+	var out bytes.Buffer
+	n, err := plan.WriteTo(&out)
+	require.NoError(t, err)
+	assert.Equal(t, int64(out.Len()), n)
+	assert.NotContains(t, out.String(), "\x1b", "what a terminal would obey must be escaped")
+	golden(t, "plan.txt", out.Bytes())
+}
+
+func TestPlanAsJSON(t *testing.T) {
+	plan := planOf(t, busyWorld)
+	out, err := json.MarshalIndent(plan, "", "\t")
+	require.NoError(t, err)
+	golden(t, "plan.json", append(out, '\n'))
+
+	var back adsync.Plan
+	require.NoError(t, json.Unmarshal(out, &back))
+	assert.Empty(t, cmp.Diff(plan, &back))
+	assert.Equal(t, plan.Digest(), back.Digest())
+	back.Changes[0].Reason = "forged"
+	assert.NotEqual(t, plan.Digest(), back.Digest())
+}
+
+func golden(t *testing.T, name string, got []byte) {
+	t.Helper()
+	path := filepath.Join("testdata", name)
+	if *update {
+		require.NoError(t, os.WriteFile(path, got, 0o644))
+	}
+	want, err := os.ReadFile(path)
+	require.NoError(t, err)
+	assert.Empty(t, cmp.Diff(string(want), string(got)), "run go test -update if this is what you want")
+}
+
+func planOf(t *testing.T, world func() ([]adsync.Entry, []adsync.User, adsync.Rules)) *adsync.Plan {
+	t.Helper()
+	entries, users, rules := world()
+	return mustReconcile(t, entries, users, rules)
+}
+
+func TestEmptyPlanIsALiteral(t *testing.T) {
+	plan := mustReconcile(t, nil, nil, adsync.Rules{Source: "corp"})
+	plan.Warnings = nil
+	out, err := json.Marshal(plan)
+	require.NoError(t, err)
+	assert.Equal(t, `{"version":1,"source":"corp","stats":{"entries":0,"users":0,"managed":0,"chosen":0,"unchanged":0},"changes":[]}`, string(out))
+}
+
+func TestNobodyManagedIsAWarning(t *testing.T) {
+	local := []adsync.User{{ID: "1", Profile: profile("local", "")}}
+	assert.NotEmpty(t, mustReconcile(t, nil, local, adsync.Rules{}).Warnings)
+	assert.Empty(t, mustReconcile(t, nil, local, adsync.Rules{Import: true}).Warnings)
+	assert.Empty(t, mustReconcile(t, nil, []adsync.User{user("1", 1, "a", "")}, adsync.Rules{}).Warnings)
+}
+
+func TestGuard(t *testing.T) {
+	before, after := user("1", 1, "old", "a@x"), user("1", 1, "new", "a@x")
+	other := user("1", 1, "other", "a@x")
+	active := before
+	active.Status = adsync.StatusActive
+	broken := user("1", 1, "old\xff", "a@x")
+	repaired := user("1", 1, "old\uFFFD", "a@x")
+	created := user("9", 1, "new", "a@x")
+	wanted := created
+	wanted.ID = ""
+	change := adsync.Change{Op: adsync.OpUpdate, Before: &before, After: &after}
+	for name, test := range map[string]struct {
+		change adsync.Change
+		now    *adsync.User
+		want   error
+	}{
+		"update":                       {change, &before, nil},
+		"update, active said":          {change, &active, nil},
+		"update again":                 {change, &after, adsync.ErrAlready},
+		"update of another state":      {change, &other, adsync.ErrStale},
+		"update of nobody":             {change, nil, adsync.ErrStale},
+		"update without a before":      {adsync.Change{Op: adsync.OpUpdate, After: &after}, &before, adsync.ErrStale},
+		"update of broken text":        {adsync.Change{Op: adsync.OpUpdate, Before: &repaired, After: &after}, &broken, nil},
+		"delete":                       {adsync.Change{Op: adsync.OpDelete, Before: &before}, &before, nil},
+		"delete again":                 {adsync.Change{Op: adsync.OpDelete, Before: &before}, nil, adsync.ErrAlready},
+		"delete of another state":      {adsync.Change{Op: adsync.OpDelete, Before: &before}, &other, adsync.ErrStale},
+		"delete without a before":      {adsync.Change{Op: adsync.OpDelete}, &other, adsync.ErrStale},
+		"create":                       {adsync.Change{Op: adsync.OpCreate, After: &wanted}, nil, nil},
+		"create again":                 {adsync.Change{Op: adsync.OpCreate, After: &wanted}, &created, adsync.ErrAlready},
+		"create of one who is another": {adsync.Change{Op: adsync.OpCreate, After: &wanted}, &other, adsync.ErrStale},
+		"what only tells":              {adsync.Change{Op: adsync.OpNotice, Before: &before}, &before, adsync.ErrStale},
+	} {
+		t.Run(name, func(t *testing.T) { assert.ErrorIs(t, test.change.Guard(test.now), test.want) })
+	}
+}
+
+func TestLogsHoldNoPersonalData(t *testing.T) {
+	plan := planOf(t, busyWorld)
+	var out bytes.Buffer
+	log := slog.New(slog.NewJSONHandler(&out, nil))
+	for _, c := range plan.Changes {
+		log.Info("change", "change", c)
+	}
+	text := strings.ToLower(out.String())
+	assert.Contains(t, text, `"user_id":"u04"`)
+	for _, c := range plan.Changes {
+		for _, u := range []*adsync.User{c.Before, c.After} {
+			if u == nil {
+				continue
+			}
+			for _, secret := range []string{u.Username, u.Email, u.Phone, u.FirstName, u.LastName} {
+				if secret != "" {
+					assert.NotContains(t, text, `"`+strings.ToLower(secret)+`"`)
+					assert.NotContains(t, text, strings.ToLower(secret)+"@")
+				}
+			}
+		}
+	}
+	assert.NotContains(t, text, "@")
+	assert.NotContains(t, text, "+46")
+}
+
+func TestRulesCheck(t *testing.T) {
+	for name, rules := range map[string]adsync.Rules{
+		"unknown field":         {Fields: []adsync.Field{"shoe_size"}},
+		"a link is no detail":   {Fields: []adsync.Field{adsync.FieldObjectID}},
+		"KeepOnEmpty of status": {KeepOnEmpty: []adsync.Field{adsync.FieldStatus}},
+		"AdoptBy phone":         {AdoptBy: []adsync.Field{adsync.FieldPhone}},
+		"OnDeleted":             {OnDeleted: "explode"},
+		"OnDisabled":            {OnDisabled: "explode"},
+		"OnOutOfScope":          {OnOutOfScope: "explode"},
+		"OnUnproven":            {OnUnproven: "explode"},
+		"import without a name": {Import: true, Fields: []adsync.Field{adsync.FieldEmail}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			require.Error(t, rules.Check())
+			plan, err := adsync.Reconcile(nil, nil, rules)
+			assert.Error(t, err)
+			assert.Nil(t, plan)
+		})
+	}
+	assert.NoError(t, adsync.Rules{}.Check())
+	assert.NoError(t, adsync.Rules{
+		Fields: []adsync.Field{adsync.FieldPhone, adsync.FieldStatus}, KeepOnEmpty: []adsync.Field{adsync.FieldPhone},
+		AdoptBy: []adsync.Field{adsync.FieldEmail}, OnDeleted: adsync.Deactivate, OnUnproven: adsync.Remove,
+	}.Check())
+}
+
+func TestReconcileRefusesWhatHasNoIdentity(t *testing.T) {
+	_, err := adsync.Reconcile([]adsync.Entry{{Profile: profile("a", "")}}, nil, adsync.Rules{})
+	assert.ErrorContains(t, err, "ObjectID")
+	_, err = adsync.Reconcile([]adsync.Entry{{ObjectID: id(1), State: "asleep"}}, nil, adsync.Rules{})
+	assert.ErrorContains(t, err, "asleep")
+	_, err = adsync.Reconcile(nil, []adsync.User{user("1", 1, "a", ""), user("1", 2, "b", "")}, adsync.Rules{})
+	assert.ErrorContains(t, err, "two users")
+}
+
+// Members of a shared mailbox must not make a plan of a million names.
+func TestRivalsNamedAreLimited(t *testing.T) {
+	var entries []adsync.Entry
+	var users []adsync.User
+	for i := range 150 {
+		n := byte(i)
+		users = append(users, user(string([]byte{'u', 'a' + n/26, 'a' + n%26}), n+1, "name"+string(rune('a'+n)), ""))
+		entries = append(entries, adsync.Entry{ObjectID: id(n + 1), Profile: adsync.Profile{Username: users[i].Username, Email: "desk@x"}})
+	}
+	plan := mustReconcile(t, entries, users, adsync.Rules{})
+	require.Len(t, plan.Changes, 150)
+	assert.Len(t, plan.Changes[0].Conflicts[0].With, 100)
+	assert.Contains(t, plan.Changes[0].Detail, "100 of 149")
+}
+
+func TestMapsErrorIsTold(t *testing.T) {
+	rules := adsync.Rules{Map: func(adsync.Entry) (adsync.Profile, error) { return adsync.Profile{}, errors.New("no such branch") }}
+	plan := mustReconcile(t, []adsync.Entry{entry(1, "b", "")}, []adsync.User{user("1", 1, "a", "")}, rules)
+	require.Len(t, plan.Changes, 1)
+	assert.Equal(t, adsync.OpInvalid, plan.Changes[0].Op)
+	assert.Equal(t, adsync.ReasonRefused, plan.Changes[0].Reason)
+	assert.Equal(t, "no such branch", plan.Changes[0].Detail)
+}
