@@ -347,45 +347,22 @@ func (t *plainTable) newlyHeld(was, now adsync.User) bool {
 	return false
 }
 
-// plainDirectory lists who is Present, and finds whom it is asked for.
-type plainDirectory []adsync.Entry
-
-func (d plainDirectory) Entries(context.Context) iter.Seq2[adsync.Entry, error] {
-	return func(yield func(adsync.Entry, error) bool) {
-		for _, e := range d {
-			if (e.State == "" || e.State == adsync.StatePresent) && !yield(e, nil) {
-				return
-			}
-		}
-	}
+// table is a store that creates users, and whose other powers are hidden.
+type table interface {
+	adsync.UserStore
+	adsync.Creator
 }
 
-func (d plainDirectory) Find(_ context.Context, ids []adsync.ObjectID) iter.Seq2[adsync.Entry, error] {
-	return func(yield func(adsync.Entry, error) bool) {
-		for _, id := range slices.Compact(slices.SortedFunc(slices.Values(ids), func(a, b adsync.ObjectID) int { return bytes.Compare(a[:], b[:]) })) {
-			found := adsync.Entry{ObjectID: id, State: adsync.StateDeleted}
-			if i := slices.IndexFunc(d, func(e adsync.Entry) bool { return e.ObjectID == id }); i >= 0 {
-				found = d[i]
-			}
-			if !yield(found, nil) {
-				return
-			}
-		}
-	}
-}
-
-// faultyStore is a plain table that refuses some writes, or breaks.
+// faultyStore is a table that refuses some writes, or breaks.
 type faultyStore struct {
-	*plainTable
+	table
 	refuse  func(adsync.Change) bool
 	left    int   // writes until it breaks; negative: it never does
 	last    error // what the write after which it breaks returns, though done
 	written int
 }
 
-func newFaultyStore(w world) *faultyStore {
-	return &faultyStore{plainTable: newPlainTable(w.users), left: -1}
-}
+func newFaultyStore(t table) *faultyStore { return &faultyStore{table: t, left: -1} }
 
 var (
 	errRefused = errors.New("refused")
@@ -412,15 +389,15 @@ func (s *faultyStore) write(c adsync.Change, do func() error) error {
 }
 
 func (s *faultyStore) UpdateUser(ctx context.Context, c adsync.Change) error {
-	return s.write(c, func() error { return s.plainTable.UpdateUser(ctx, c) })
+	return s.write(c, func() error { return s.table.UpdateUser(ctx, c) })
 }
 
 func (s *faultyStore) DeleteUser(ctx context.Context, c adsync.Change) error {
-	return s.write(c, func() error { return s.plainTable.DeleteUser(ctx, c) })
+	return s.write(c, func() error { return s.table.DeleteUser(ctx, c) })
 }
 
 func (s *faultyStore) CreateUser(ctx context.Context, c adsync.Change) (id string, err error) {
-	err = s.write(c, func() error { id, err = s.plainTable.CreateUser(ctx, c); return err })
+	err = s.write(c, func() error { id, err = s.table.CreateUser(ctx, c); return err })
 	return id, err
 }
 
@@ -458,17 +435,24 @@ func sameChange(a, b adsync.Change) bool {
 }
 
 func newSyncer(w world, store adsync.UserStore) (*adsync.Syncer, error) {
-	return adsync.New(plainDirectory(w.entries), store, &adsync.Options{
+	return adsync.New(adsync.StaticDirectory(w.entries), store, &adsync.Options{
 		Rules:  w.rules.adsync(),
 		Limits: adsync.Limits{MaxRemovals: -1, MaxRemovalRatio: -1, MaxCleared: -1, AllowEmpty: true},
 	})
 }
 
-// plainRows are the rows with an active status written as "".
-func (t *plainTable) plainRows() map[string]adsync.User {
+// plainRows are the rows by ID, new ones by their ObjectID, with an active status
+// written as "".
+func plainRows(t table, w world) map[string]adsync.User {
 	rows := map[string]adsync.User{}
-	for id, u := range t.rows {
-		rows[id] = plainStatus(u)
+	for u, err := range t.Users(context.Background()) {
+		if err != nil {
+			panic(err)
+		}
+		if !slices.ContainsFunc(w.users, func(old adsync.User) bool { return old.ID == u.ID }) {
+			u.ID = "new " + u.ObjectID.String()
+		}
+		rows[u.ID] = plainStatus(u)
 	}
 	return rows
 }
@@ -503,7 +487,7 @@ func TestSyncerPlansAsReconcile(t *testing.T) {
 		if err != nil {
 			return err
 		}
-		s, err := newSyncer(w, newPlainTable(w.users))
+		s, err := newSyncer(w, adsync.NewMemoryStore(w.users...))
 		if err != nil {
 			return err
 		}
@@ -557,7 +541,11 @@ func TestApplyWithFailures(t *testing.T) {
 }
 
 func applyFailing(w world, p *adsync.Plan, failing []int, batched bool) error {
-	faulty := newFaultyStore(w)
+	var inner table = newPlainTable(w.users)
+	if batched {
+		inner = adsync.NewMemoryStore(w.users...)
+	}
+	faulty := newFaultyStore(inner)
 	faulty.refuse = func(c adsync.Change) bool {
 		return slices.ContainsFunc(failing, func(i int) bool { return sameChange(c, p.Changes[i]) })
 	}
@@ -585,7 +573,7 @@ func applyFailing(w world, p *adsync.Plan, failing []int, batched bool) error {
 	if !slices.Equal(want.outcomes, got) {
 		return fmt.Errorf("outcomes are\n%q, want\n%q", got, want.outcomes)
 	}
-	if err := errors.Join(batching.broken, equalRows(want.plainRows(), faulty.plainRows())); err != nil {
+	if err := errors.Join(batching.broken, equalRows(want.plainRows(), plainRows(faulty, w))); err != nil {
 		return err
 	}
 	return nextSyncFinishes(w, p, faulty, s)
@@ -600,7 +588,7 @@ func nextSyncFinishes(w world, p *adsync.Plan, faulty *faultyStore, s *adsync.Sy
 	if err := whole.play(func(int) bool { return false }); err != nil {
 		return err
 	}
-	if err := equalRows(whole.plainRows(), faulty.plainRows()); err != nil {
+	if err := equalRows(whole.plainRows(), plainRows(faulty, w)); err != nil {
 		return fmt.Errorf("after the next sync: %w", err)
 	}
 	return settled(s)
@@ -632,7 +620,7 @@ func TestApplyAfterCrash(t *testing.T) {
 }
 
 func applyCrashing(w world, p *adsync.Plan, left, total int, last error) error {
-	store := newFaultyStore(w)
+	store := newFaultyStore(newPlainTable(w.users))
 	store.left, store.last = left, last
 	s, err := newSyncer(w, store)
 	if err != nil {
@@ -657,7 +645,7 @@ func applyCrashing(w world, p *adsync.Plan, left, total int, last error) error {
 	if err := whole.play(func(int) bool { return false }); err != nil {
 		return err
 	}
-	if err := equalRows(whole.plainRows(), store.plainRows()); err != nil {
+	if err := equalRows(whole.plainRows(), plainRows(store, w)); err != nil {
 		return err
 	}
 	return settled(s)
@@ -679,7 +667,7 @@ func TestPlanSurvivesJSON(t *testing.T) {
 		}
 		var reports [2]*adsync.Report
 		for i, plan := range []*adsync.Plan{p, &back} {
-			s, err := newSyncer(w, newPlainTable(w.users))
+			s, err := newSyncer(w, adsync.NewMemoryStore(w.users...))
 			if err != nil {
 				return err
 			}
@@ -747,14 +735,14 @@ func FuzzPlanJSON(f *testing.F) {
 			_ = c.Guard(nil)
 			_ = c.Guard(&w.users[0])
 		}
-		store := newFaultyStore(w)
+		store := adsync.NewMemoryStore(w.users...)
 		s, err := newSyncer(w, store)
 		require.NoError(t, err)
 		report, err := s.Apply(context.Background(), &p)
 		if err == nil {
 			assert.Len(t, report.Results, len(p.Changes))
 		}
-		assertUntouchables(t, w, store.plainRows())
+		assertUntouchables(t, w, plainRows(store, w))
 	})
 }
 
