@@ -580,12 +580,16 @@ func firstCycle(updates []*step) []*step {
 }
 
 // reaches tells whether from needs to, directly or over others.
-func reaches(updates []*step, from, to *step, passed []*step) bool {
+func reaches(updates []*step, from, to *step, passed map[*step]bool) bool {
+	if passed == nil {
+		passed = map[*step]bool{}
+	}
 	for _, v := range updates {
-		if !meet(from.takes, v.frees) || slices.Contains(passed, v) {
+		if passed[v] || !meet(from.takes, v.frees) {
 			continue
 		}
-		if v == to || reaches(updates, v, to, append(slices.Clone(passed), v)) {
+		passed[v] = true
+		if v == to || reaches(updates, v, to, passed) {
 			return true
 		}
 	}

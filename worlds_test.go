@@ -303,6 +303,37 @@ func (g *worldGen) narrow() {
 	}
 }
 
+// bigKnot is a world of users who shuffle their usernames, and their emails.
+func bigKnot(d dice) world {
+	w := world{rules: worldRules{source: "ad", imports: true}}
+	n := 5 + d(12)
+	numbers := make([]int, n)
+	for i := range numbers {
+		numbers[i] = i
+	}
+	names, mails := shuffled(d, numbers), shuffled(d, numbers)
+	for i := range n {
+		profile := func(name, mail int) adsync.Profile {
+			return adsync.Profile{Username: "n" + strconv.Itoa(name), Email: strconv.Itoa(mail) + "@x"}
+		}
+		u := adsync.User{ID: strconv.Itoa(i), ObjectID: oid(byte(i + 1)), Source: "ad", Profile: profile(i, i), Protected: d.oneIn(4)}
+		e := adsync.Entry{ObjectID: u.ObjectID, Profile: profile(names[i], mails[i])}
+		switch d(12) {
+		case 0:
+			e.Email = u.Email
+		case 1:
+			e.Email = ""
+		case 2:
+			e.Username = "n" + strconv.Itoa(n+i)
+		}
+		if d.oneIn(6) {
+			u.Email = ""
+		}
+		w.users, w.entries = append(w.users, u), append(w.entries, e)
+	}
+	return w
+}
+
 // String prints the world as the Go literal to keep among keptWorlds.
 func (w world) String() string {
 	var b strings.Builder
@@ -450,3 +481,131 @@ var keptWorlds = []struct {
 	name string
 	world
 }{}
+
+// knots are the worked tables of docs/RECONCILE.md: the same name stands there in
+// a comment before the table.
+var knots = []struct {
+	name string
+	world
+}{
+	{"taken", knot(worldRules{},
+		tie("u1", has("ann", "ann@x"), wants("bob", "ann2@x")),
+		tie("u2", has("bob", "bob@x"), wants("bob", "bob@x")))},
+	{"contested", knot(worldRules{},
+		tie("u1", has("ann", ""), wants("cat", "")),
+		tie("u2", has("bob", ""), wants("Cat", "")))},
+	{"loser counts", knot(worldRules{},
+		tie("u1", has("ann", ""), wants("cat", "")),
+		tie("u2", has("bob", ""), wants("cat", "info@x")),
+		tie("u3", has("desk", "info@x"), local))},
+	{"waiting", knot(worldRules{},
+		tie("u1", has("ann", ""), wants("bob", "")),
+		tie("u2", has("bob", ""), wants("cat", "")),
+		tie("u3", has("cat", ""), wants("cat", "")))},
+	{"chain", knot(worldRules{},
+		tie("u1", has("ann", ""), wants("bob", "")),
+		tie("u2", has("bob", ""), wants("cat", "")),
+		tie("u3", has("cat", ""), gone(adsync.StateDeleted)))},
+	{"swap", knot(worldRules{},
+		tie("u1", has("ann", ""), wants("bob", "")),
+		tie("u2", has("bob", ""), wants("ann", "")))},
+	{"cycle of three", knot(worldRules{},
+		tie("u1", has("ann", ""), wants("bob", ""), protected),
+		tie("u2", has("bob", ""), wants("cat", "")),
+		tie("u3", has("cat", ""), wants("ann", "")))},
+	{"two name spaces", knot(worldRules{},
+		tie("u1", has("ann", "a@x"), wants("bob", "c@x")),
+		tie("u2", has("bob", "b@x"), wants("dan", "a@x")))},
+	{"case", knot(worldRules{},
+		tie("u1", has("ann", "ann@x"), wants("Ann", "Ann@x")))},
+	{"cleared", knot(worldRules{},
+		tie("u1", has("ann", "team@x"), wants("ann", "")),
+		tie("u2", has("bob", ""), wants("bob", "team@x")),
+		tie("u3", has("cat", ""), wants("cat", "")))},
+	{"kept on empty", knot(worldRules{keepOnEmpty: []adsync.Field{adsync.FieldEmail}},
+		tie("u1", has("ann", "team@x"), wants("ann", "")),
+		tie("u2", has("bob", ""), wants("bob", "team@x")))},
+	{"clash before", knot(worldRules{},
+		tie("u1", has("ann", "team@x"), wants("ann2", "team@x")),
+		tie("u2", has("bob", "Team@x"), wants("bob", "team@x")))},
+	{"clash resolved", knot(worldRules{},
+		tie("u1", has("ann", "team@x"), wants("ann2", "team@x")),
+		tie("u2", has("bob", "Team@x"), wants("bob", "bob@x")))},
+	{"two users on one entry", knot(worldRules{},
+		tie("u1", has("ann", ""), wants("cat", "")),
+		tie("u2", has("bob", ""), sameEntryAs(1)))},
+	{"listed twice", knot(worldRules{},
+		tie("u1", has("ann", ""), wants("bob", ""), wants("cat", "")))},
+	{"not chosen", knot(worldRules{only: []string{"u1"}},
+		tie("u1", has("ann", ""), wants("bob", "")),
+		tie("u2", has("bob", ""), wants("cat", "")))},
+	{"local", knot(worldRules{},
+		tie("u1", has("ann", ""), wants("bob", "")),
+		tie("u2", has("bob", ""), local))},
+	{"out of scope", knot(worldRules{},
+		tie("u1", has("ann", ""), wants("bob", "")),
+		tie("u2", has("bob", ""), gone(adsync.StateOutOfScope)))},
+	{"leaver and duplicate", knot(worldRules{onDisabled: adsync.Deactivate},
+		tie("u1", has("ann", ""), wants("bob", ""), disabled),
+		tie("u2", has("bob", ""), wants("bob", "")))},
+	{"import", knot(worldRules{imports: true},
+		tie("u1", has("ann", ""), gone(adsync.StateDeleted)),
+		tie("u2", has("bob", ""), wants("cat", "")),
+		tie("", wants("ann", "")),
+		tie("", wants("bob", "")),
+		tie("", wants("cat", "")),
+		tie("", wants("eve", "new@x")),
+		tie("", wants("fay", "new@x")))},
+}
+
+// A knot is tied from strands: each is one user, with the entries linked to it.
+type strand struct {
+	user    adsync.User
+	entries []adsync.Entry
+}
+
+func tie(id string, parts ...func(*strand)) func(n byte) strand {
+	return func(n byte) strand {
+		s := strand{user: adsync.User{ID: id, ObjectID: oid(n), Source: "ad"}}
+		for _, part := range parts {
+			part(&s)
+		}
+		for i := range s.entries {
+			s.entries[i].ObjectID = oid(n)
+		}
+		return s
+	}
+}
+
+func knot(rules worldRules, strands ...func(n byte) strand) world {
+	w := world{rules: rules}
+	w.rules.source = "ad"
+	for i, s := range strands {
+		tied := s(byte(i + 1))
+		w.entries = append(w.entries, tied.entries...)
+		if tied.user.ID != "" {
+			w.users = append(w.users, tied.user)
+		}
+	}
+	return w
+}
+
+func has(username, email string) func(*strand) {
+	return func(s *strand) { s.user.Username, s.user.Email = username, email }
+}
+
+func wants(username, email string) func(*strand) {
+	return func(s *strand) {
+		s.entries = append(s.entries, adsync.Entry{Profile: adsync.Profile{Username: username, Email: email}})
+	}
+}
+
+func gone(state adsync.State) func(*strand) {
+	return func(s *strand) { s.entries = append(s.entries, adsync.Entry{State: state}) }
+}
+
+func sameEntryAs(n byte) func(*strand) { return func(s *strand) { s.user.ObjectID = oid(n) } }
+
+func local(s *strand)     { s.user.ObjectID, s.user.Source = adsync.ObjectID{}, "" }
+func protected(s *strand) { s.user.Protected = true }
+func disabled(s *strand)  { s.entries[0].Disabled = true }
