@@ -313,15 +313,41 @@ func (a arenaRows) append(u *User) {
 func (a arenaRows) User(row int) User {
 	r := a.Record(row)
 	return User{
-		ID:       r.Texts[5],
-		ObjectID: r.ObjectID,
-		Source:   r.Words[0],
-		Profile: Profile{
-			Username: r.Texts[0], FirstName: r.Texts[1], LastName: r.Texts[2], Email: r.Texts[3], Phone: r.Texts[4],
-		},
+		ID:        r.Texts[5],
+		ObjectID:  r.ObjectID,
+		Source:    r.Words[0],
+		Profile:   profileOf(&r),
 		Status:    Status(r.Words[1]),
 		Protected: r.Flags&flagProtected != 0,
 	}
+}
+
+// Keep returns a user that does not hold on to the arena.
+func (a arenaRows) Keep(row int) User {
+	u := a.User(row)
+	u.ID, u.Source, u.Status = strings.Clone(u.ID), strings.Clone(u.Source), Status(strings.Clone(string(u.Status)))
+	u.Profile = cloneProfile(u.Profile)
+	return u
+}
+
+func (a arenaRows) Holds(row int, p Profile) bool {
+	r := a.Record(row)
+	return profileOf(&r) == p
+}
+
+// profileOf returns the details of a record, which are its first texts.
+func profileOf(r *userindex.Record) Profile {
+	return Profile{
+		Username: r.Texts[0], FirstName: r.Texts[1], LastName: r.Texts[2], Email: r.Texts[3], Phone: r.Texts[4],
+	}
+}
+
+func cloneProfile(p Profile) Profile {
+	for _, f := range details {
+		text := p.detail(f)
+		*text = strings.Clone(*text)
+	}
+	return p
 }
 
 // readUsers indexes the store.

@@ -10,8 +10,10 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/go-adsync/adsync/internal/claims"
 	"github.com/go-adsync/adsync/internal/keyfold"
@@ -344,7 +346,8 @@ func (c *Change) parksOnly() bool {
 func (c *Change) validAdoption() bool {
 	linked := *c.Before
 	linked.ObjectID, linked.Source = c.After.ObjectID, c.After.Source
-	return c.Reason == ReasonAdopted && c.Before.ObjectID.IsZero() && linked == *c.After
+	local := c.Before.ObjectID.IsZero() && (c.Before.Source == "" || c.Before.Source == c.After.Source)
+	return c.Reason == ReasonAdopted && local && linked == *c.After
 }
 
 // WriteTo prints the plan for people: what changes with the old and the new value
@@ -649,25 +652,13 @@ func (r Rules) status(u *User, e *Entry) (Status, string) {
 
 func (u *User) active() bool { return u.Status == "" || u.Status == StatusActive }
 
-// profile is what the user would be left with. The error is of Rules.Map.
-func (r Rules) profile(u *User, e *Entry) (Profile, error) {
-	wanted := e.Profile
-	if r.Map != nil {
-		mapped, err := r.Map(*e)
-		if err != nil {
-			return Profile{}, err
-		}
-		wanted = validProfile(mapped)
+// mapped is the entry's profile as the host wants it. The error is of Rules.Map.
+func (r Rules) mapped(e *Entry) (Profile, error) {
+	if r.Map == nil {
+		return e.Profile, nil
 	}
-	left := u.Profile
-	for _, f := range r.fields() {
-		value := *wanted.detail(f)
-		if strings.TrimSpace(value) == "" && slices.Contains(r.KeepOnEmpty, f) {
-			continue
-		}
-		*left.detail(f) = value
-	}
-	return left, nil
+	p, err := r.Map(*e)
+	return validProfile(p), err
 }
 
 // appendKey appends the form in which keys are compared.
@@ -698,7 +689,12 @@ func validProfile(p Profile) Profile {
 	return p
 }
 
-func validText(s string) string { return strings.ToValidUTF8(s, "\uFFFD") }
+func validText(s string) string {
+	if utf8.ValidString(s) { // as nearly all are; this is the quicker test
+		return s
+	}
+	return strings.ToValidUTF8(s, "\uFFFD")
+}
 
 // Reconcile compares both sides and returns the plan. It is pure: no context,
 // clock, log, I/O or map order; it neither keeps nor changes its arguments, and
@@ -711,7 +707,7 @@ func Reconcile(entries []Entry, users []User, rules Rules) (*Plan, error) {
 	if err := rules.Check(); err != nil {
 		return nil, err
 	}
-	host := newHost(sliceRows(users), scopeOf(rules))
+	host := newHost(rowsOf(users), scopeOf(rules))
 	for row := range users {
 		host.add(row)
 	}
@@ -724,24 +720,16 @@ func Reconcile(entries []Entry, users []User, rules Rules) (*Plan, error) {
 	return view.plan()
 }
 
-// Adopt plans the linking of users that the host imported before it kept
-// objectGUIDs.
-func Adopt(entries []Entry, users []User, rules Rules) (*Plan, error) {
-	return nil, errors.New("adsync: Adopt is not built yet")
-}
-
-// adoptable reports whether the entry still is the one to link the user to.
-func (r Rules) adoptable(u *User, e *Entry) bool { return false }
-
 // scope is the rules together with whom they are about in one run.
 type scope struct {
 	Rules
+	synced  []Field           // the details to synchronise
 	only    map[string]bool   // nil: all managed users
 	imports map[ObjectID]bool // the entries to import when Rules.Import does not say all
 }
 
 func scopeOf(rules Rules) scope {
-	s := scope{Rules: rules}
+	s := scope{Rules: rules, synced: rules.fields()}
 	if rules.Only != nil {
 		s.only = setOf(rules.Only)
 	}
@@ -758,6 +746,23 @@ func setOf[T comparable](list []T) map[T]bool {
 
 func (s *scope) chooses(u *User) bool { return s.manages(u) && (s.only == nil || s.only[u.ID]) }
 
+// profile is what the user would be left with. The error is of Rules.Map.
+func (s *scope) profile(u *User, e *Entry) (Profile, error) {
+	wanted, err := s.mapped(e)
+	if err != nil {
+		return Profile{}, err
+	}
+	left := u.Profile
+	for _, f := range s.synced {
+		value := *wanted.detail(f)
+		if strings.TrimSpace(value) == "" && slices.Contains(s.KeepOnEmpty, f) {
+			continue
+		}
+		*left.detail(f) = value
+	}
+	return left, nil
+}
+
 func (s *scope) importing() bool { return s.Import || len(s.imports) > 0 }
 
 func (s *scope) wants(id ObjectID) bool { return s.Import || s.imports[id] }
@@ -765,15 +770,34 @@ func (s *scope) wants(id ObjectID) bool { return s.Import || s.imports[id] }
 // rows is the host side, as a slice or as a compact arena. Texts are valid UTF-8.
 type rows interface {
 	Len() int
-	User(row int) User
+	User(row int) User // may share its texts with the rows
+	Keep(row int) User // has texts of its own
+	Holds(row int, p Profile) bool
 	ObjectID(row int) [16]byte
 }
 
 type sliceRows []User
 
-func (s sliceRows) Len() int                  { return len(s) }
-func (s sliceRows) User(row int) User         { return validUser(s[row]) }
-func (s sliceRows) ObjectID(row int) [16]byte { return s[row].ObjectID }
+// rowsOf takes the users as they are where their texts are valid, as nearly
+// always.
+func rowsOf(users []User) sliceRows {
+	valid := sliceRows(users)
+	for i := range users {
+		if u := validUser(users[i]); u != users[i] {
+			if &valid[0] == &users[0] {
+				valid = slices.Clone(valid)
+			}
+			valid[i] = u
+		}
+	}
+	return valid
+}
+
+func (s sliceRows) Len() int                      { return len(s) }
+func (s sliceRows) User(row int) User             { return s[row] }
+func (s sliceRows) Keep(row int) User             { return s[row] }
+func (s sliceRows) Holds(row int, p Profile) bool { return s[row].Profile == p }
+func (s sliceRows) ObjectID(row int) [16]byte     { return s[row].ObjectID }
 
 // rowKind is what the engine remembers of each row without looking again.
 type rowKind uint8
@@ -799,15 +823,17 @@ type host struct {
 }
 
 func newHost(rows rows, scope scope) *host {
+	n := rows.Len() // 0 where they are still to come
 	h := &host{
 		scope:    scope,
 		rows:     rows,
-		links:    userindex.NewLinks(rows.ObjectID),
-		foreign:  userindex.NewLinks(rows.ObjectID),
+		kinds:    make([]rowKind, 0, n),
+		links:    userindex.NewLinks(n, rows.ObjectID),
+		foreign:  userindex.NewLinks(0, rows.ObjectID),
 		parkings: map[string]bool{},
 	}
 	for space := range h.keys {
-		h.keys[space] = userindex.NewKeys()
+		h.keys[space] = userindex.NewKeys(n)
 	}
 	return h
 }
@@ -920,13 +946,8 @@ func newView(h *host) *view {
 // add takes in one entry. An entry that says what the row holds already leaves
 // nothing behind but a mark.
 func (v *view) add(e *Entry) error {
-	if e.ObjectID.IsZero() {
-		return errors.New("adsync: the directory listed an account without an ObjectID; map the attribute that holds its objectGUID, and let the service account read it")
-	}
-	switch e.State {
-	case "", StatePresent, StateOutOfScope, StateDeleted, StateUnproven:
-	default:
-		return fmt.Errorf("adsync: the directory says that account %s is %q; use one of the State constants", e.ObjectID, e.State)
+	if err := checkEntry(e); err != nil {
+		return err
 	}
 	clean := cleanEntry(e)
 	first, linked := v.links.First(e.ObjectID)
@@ -935,6 +956,19 @@ func (v *view) add(e *Entry) error {
 		v.addLinked(first, &clean)
 	case !linked && v.wants(e.ObjectID):
 		v.addNewcomer(&clean)
+	}
+	return nil
+}
+
+// checkEntry refuses what no directory account can be.
+func checkEntry(e *Entry) error {
+	if e.ObjectID.IsZero() {
+		return errors.New("adsync: the directory listed an account without an ObjectID; map the attribute that holds its objectGUID, and let the service account read it")
+	}
+	switch e.State {
+	case "", StatePresent, StateOutOfScope, StateDeleted, StateUnproven:
+	default:
+		return fmt.Errorf("adsync: the directory says that account %s is %q; use one of the State constants", e.ObjectID, e.State)
 	}
 	return nil
 }
@@ -966,7 +1000,7 @@ func (v *view) addLinked(first int, e *Entry) {
 // keep returns the mark for the entry. Rules.Map may look at more than the five
 // details, so with a Map every entry is kept whole.
 func (v *view) keep(first int, e *Entry) uint32 {
-	if v.Map == nil && e.State == StatePresent && !e.Disabled && v.rows.User(first).Profile == e.Profile {
+	if v.Map == nil && e.State == StatePresent && !e.Disabled && v.rows.Holds(first, e.Profile) {
 		return asHeld
 	}
 	return uint32(v.keepEntry(e)) + firstKept
@@ -1018,20 +1052,11 @@ func (v *view) entry(i int) Entry {
 	r := v.entries.Record(i)
 	return Entry{
 		ObjectID: r.ObjectID,
-		Profile:  profileOf(r.Texts[:5]),
+		Profile:  cloneProfile(profileOf(&r)),
 		State:    State(r.Words[0]),
 		Disabled: r.Flags&flagDisabled != 0,
 		DN:       strings.Clone(r.Texts[5]),
 	}
-}
-
-// profileOf copies the details out of a record.
-func profileOf(texts []string) Profile {
-	var p Profile
-	for i, f := range details {
-		*p.detail(f) = strings.Clone(texts[i])
-	}
-	return p
 }
 
 // entryOf returns what the directory says of the rows of a link.
@@ -1047,22 +1072,23 @@ func (v *view) entryOf(first int) Entry {
 	}
 }
 
-// decision is what is to become of one chosen user, before others are asked. Rows
-// that are to stay as they are have none.
-type decision struct {
-	row    int
-	user   User
-	entry  Entry
+// party is one who holds keys or asks for some: a user, with what is to become of
+// it before others are asked, or a newcomer.
+type party struct {
+	id     string // the user's, or the ObjectID of a newcomer
+	row    int    // the user's
 	role   claims.Role
-	after  User     // the user with the details it asks for and its new status
-	status Status   // its new status
+	state  State    // of the entry
+	user   User     // as it is; zero for a newcomer
+	after  User     // with the details it asks for and its new status
 	reason string   // of a removal or a change of status; may be empty
 	tells  []Change // what is told without writing
 }
 
-// decide goes through the chosen users, each for itself.
-func (v *view) decide() []decision {
-	var decisions []decision
+// decide goes through the chosen users, each for itself, and returns those of
+// whom there is something to say.
+func (v *view) decide() []*party {
+	var parties []*party
 	for row, kind := range v.kinds {
 		if kind&rowChosen == 0 {
 			continue
@@ -1073,25 +1099,26 @@ func (v *view) decide() []decision {
 			continue
 		}
 		if d := v.decideRow(row, first); twins || d.says() {
-			decisions = append(decisions, d)
+			parties = append(parties, &d)
 		}
 	}
-	v.parTwins(decisions)
-	return decisions
+	v.parTwins(parties)
+	return parties
 }
 
-func (d *decision) says() bool {
+func (d *party) says() bool {
 	return d.role == claims.Leaver || d.after != d.user || len(d.tells) > 0
 }
 
-func (v *view) decideRow(row, first int) decision {
-	d := decision{row: row, user: v.rows.User(row), entry: v.entryOf(first)}
-	d.after, d.status = d.user, d.user.Status
+func (v *view) decideRow(row, first int) party {
+	d := v.fixed(row)
 	if _, torn := v.torn[first]; torn {
 		d.tell(OpDuplicate, ReasonListedTwice, v.sameLink(first, row, nil))
 		return d
 	}
-	reaction, reason := v.reaction(&d.entry)
+	entry := v.entryOf(first)
+	d.state = entry.State
+	reaction, reason := v.reaction(&entry)
 	switch {
 	case reason == "": // present and enabled
 	case reaction == Keep:
@@ -1103,18 +1130,23 @@ func (v *view) decideRow(row, first int) decision {
 		d.role, d.reason = claims.Leaver, reason
 		return d
 	}
-	d.status, d.reason = v.status(&d.user, &d.entry)
-	d.after.Status = d.status
-	if d.entry.State == StatePresent {
-		v.decideDetails(&d)
+	d.after.Status, d.reason = v.status(&d.user, &entry)
+	if d.state == StatePresent {
+		v.decideDetails(&d, &entry)
 	}
 	return d
 }
 
+// fixed is a row that stays as it is.
+func (v *view) fixed(row int) party {
+	u := v.rows.Keep(row)
+	return party{id: u.ID, row: row, user: u, after: u}
+}
+
 // decideDetails makes a candidate of the user, unless the directory's profile
 // cannot be written.
-func (v *view) decideDetails(d *decision) {
-	profile, err := v.profile(&d.user, &d.entry)
+func (v *view) decideDetails(d *party, e *Entry) {
+	profile, err := v.profile(&d.user, e)
 	if reason, detail := v.invalid(&d.user, profile, err); reason != "" {
 		d.tell(OpInvalid, reason)
 		d.tells[len(d.tells)-1].Detail = detail
@@ -1134,58 +1166,48 @@ func (s *scope) invalid(u *User, p Profile, refused error) (reason, detail strin
 		return "", ""
 	case u.ID == "", p.Username != u.Username:
 		return ReasonNoUsername, ""
-	case slices.Contains(s.fields(), FieldUsername) && !slices.Contains(s.KeepOnEmpty, FieldUsername):
+	case slices.Contains(s.synced, FieldUsername) && !slices.Contains(s.KeepOnEmpty, FieldUsername):
 		return ReasonNoUsername, ""
 	}
 	return "", ""
 }
 
 // tell adds a change that writes nothing.
-func (d *decision) tell(op Op, reason string, conflicts ...Conflict) {
-	before := d.user
-	d.tells = append(d.tells, Change{
-		Op: op, Reason: reason, UserID: d.user.ID, ObjectID: d.user.ObjectID,
-		Before: &before, Conflicts: conflicts,
-	})
+func (d *party) tell(op Op, reason string, conflicts ...Conflict) {
+	d.tells = append(d.tells, Change{Op: op, Reason: reason, Conflicts: conflicts})
 }
 
 // parTwins makes duplicates of the users who remain linked to one Present entry.
-func (v *view) parTwins(decisions []decision) {
+func (v *view) parTwins(parties []*party) {
 	if !v.links.HasTwins() {
 		return
 	}
-	byRow := map[int]*decision{}
-	for i := range decisions {
-		byRow[decisions[i].row] = &decisions[i]
+	leaves := map[int]bool{}
+	for _, d := range parties {
+		leaves[d.row] = d.role == claims.Leaver
 	}
-	for i := range decisions {
-		d := &decisions[i]
-		first, _ := v.links.First(d.user.ObjectID)
-		if _, torn := v.torn[first]; torn || d.entry.State != StatePresent || d.role == claims.Leaver {
+	remains := func(row int) bool { return !leaves[row] }
+	for _, d := range parties {
+		if d.state != StatePresent || d.role == claims.Leaver {
 			continue
 		}
-		remaining := func(row int) bool {
-			other := byRow[row]
-			return other == nil || other.role != claims.Leaver
-		}
-		conflict := v.sameLink(first, d.row, remaining)
+		conflict := v.sameLink(v.firstOf(d.row), d.row, remains)
 		if len(conflict.With) == 0 {
 			continue
 		}
 		d.role = claims.Fixed
-		d.after = d.user
-		d.after.Status = d.status
+		d.after.Profile = d.user.Profile
 		d.tells = slices.DeleteFunc(d.tells, func(c Change) bool { return c.Op == OpInvalid })
 		d.tell(OpDuplicate, ReasonLinkedTwice, conflict)
 	}
 }
 
 // sameLink is the conflict of a row with the others of its link for which
-// remaining is true; nil stands for all.
-func (v *view) sameLink(first, row int, remaining func(row int) bool) Conflict {
+// remains is true; nil stands for all.
+func (v *view) sameLink(first, row int, remains func(row int) bool) Conflict {
 	conflict := Conflict{Field: FieldObjectID, Value: ObjectID(v.rows.ObjectID(first)).String(), With: []string{}}
 	for _, other := range v.group(first) {
-		if other != row && (remaining == nil || remaining(other)) {
+		if other != row && (remains == nil || remains(other)) {
 			conflict.With = append(conflict.With, v.rows.User(other).ID)
 		}
 	}
@@ -1193,75 +1215,69 @@ func (v *view) sameLink(first, row int, remaining func(row int) bool) Conflict {
 	return conflict
 }
 
-// claimant is one who may hold or ask for keys: a row, with or without a
-// decision, or a newcomer.
-type claimant struct {
-	id       string // of the user, or the ObjectID of a newcomer
-	user     User   // of a row
-	decision *decision
-	newcomer *Entry
-	after    Profile // of a newcomer
-}
-
 // planner turns decisions into changes.
 type planner struct {
 	*view
-	plan      *Plan
-	claimants []claimant
-	solution  *claims.Solution
-	writes    []Change // by claimant: what it would write, if anything
-	tells     []Change
+	plan     *Plan
+	parties  []*party // sorted by user ID, newcomers by ObjectID behind them
+	solution *claims.Solution
+	tells    []Change
 }
 
 // plan judges everybody and writes the changes down.
 func (v *view) plan() (*Plan, error) {
 	p := planner{view: v, plan: &Plan{Version: PlanVersion, Source: validText(v.Source), Changes: []Change{}}}
-	decisions := v.decide()
+	users := v.decide()
 	newcomers := p.openNewcomers()
-	if err := p.gather(decisions, newcomers); err != nil {
+	if err := p.gather(users, newcomers); err != nil {
 		return nil, err
 	}
 	p.solve()
-	p.judge()
 	p.order()
+	p.tell()
 	p.count()
 	return p.plan, nil
 }
 
 // openNewcomers returns the entries that may be created and tells of those asked
 // for by name that may not.
-func (p *planner) openNewcomers() []claimant {
-	var open []claimant
+func (p *planner) openNewcomers() []*party {
+	var open []*party
 	for id, n := range p.newcomers {
-		e := p.entry(n.entry)
-		told := Change{Op: OpNotice, ObjectID: id}
-		var profile Profile
-		switch {
-		case n.torn && (n.open || p.imports[id]):
+		if !n.open && !p.imports[id] {
+			continue
+		}
+		told := Change{ObjectID: id}
+		after, err := p.newUser(n.entry)
+		switch e := p.entry(n.entry); {
+		case n.torn:
 			told.Op, told.Reason = OpDuplicate, ReasonListedTwice
 			told.Conflicts = []Conflict{{Field: FieldObjectID, Value: id.String(), With: []string{}}}
-		case !n.open && !p.imports[id]:
-			continue
 		case e.State != StatePresent:
-			told.Reason = string(e.State)
+			told.Op, told.Reason = OpNotice, string(e.State)
 		case e.Disabled:
-			told.Reason = ReasonDisabled
+			told.Op, told.Reason = OpNotice, ReasonDisabled
 		default:
-			var err error
-			profile, err = p.profile(&User{}, &e)
 			told.Op = OpInvalid
-			told.Reason, told.Detail = p.invalid(&User{}, profile, err)
+			told.Reason, told.Detail = p.invalid(&User{}, after.Profile, err)
 		}
 		if told.Reason != "" {
 			p.tells = append(p.tells, told)
 			continue
 		}
-		open = append(open, claimant{id: id.String(), newcomer: &e, after: profile})
+		open = append(open, &party{id: id.String(), role: claims.Newcomer, after: after})
 	}
 	for id := range p.imports {
 		p.tellLinked(id)
 	}
 	return open
+}
+
+// newUser is the user to create for a kept entry. The error is of Rules.Map.
+func (p *planner) newUser(entry int) (User, error) {
+	e := p.entry(entry)
+	profile, err := p.profile(&User{}, &e)
+	return User{ObjectID: e.ObjectID, Source: p.plan.Source, Profile: profile}, err
 }
 
 // tellLinked tells that an entry to import has a user already.
@@ -1271,81 +1287,63 @@ func (p *planner) tellLinked(id ObjectID) {
 		row, linked = p.foreign.First(id)
 	}
 	if linked {
-		u := cloneUser(p.rows.User(row))
-		p.tells = append(p.tells, Change{Op: OpNotice, Reason: ReasonLinked, UserID: u.ID, ObjectID: id, Before: &u})
+		d := p.fixed(row)
+		d.tell(OpNotice, ReasonLinked)
+		p.tells = append(p.tells, d.told()...)
 	}
 }
 
 // gather lists all who matter to a key that more than one holds or asks for, and
-// all who are to change: sorted by user ID, newcomers by ObjectID behind them.
-func (p *planner) gather(decisions []decision, newcomers []claimant) error {
+// all of whom there is something to say.
+func (p *planner) gather(users, newcomers []*party) error {
 	var asked [claims.Spaces][]uint32
-	ask := func(before, after *Profile) {
+	for _, d := range slices.Concat(users, newcomers) {
 		for space, f := range keySpaces {
-			if now, then := *before.detail(f), *after.detail(f); now != then {
+			if then := *d.after.detail(f); then != *d.user.detail(f) {
 				key := p.appendKey(nil, then)
 				asked[space] = append(asked[space], p.keys[space].Hash(key))
 				p.noteParked(key)
 			}
 		}
 	}
-	byRow := map[int]*decision{}
-	for i := range decisions {
-		d := &decisions[i]
-		byRow[d.row] = d
-		if d.role == claims.Candidate {
-			ask(&d.user.Profile, &d.after.Profile)
-		}
+	known := make(map[int]bool, len(users))
+	for _, d := range users {
+		known[d.row] = true
 	}
-	for i := range newcomers {
-		ask(&Profile{}, &newcomers[i].after)
-	}
+	p.parties = users
 	for space := range keySpaces {
 		for _, row := range p.keys[space].Shared(asked[space]) {
-			if _, ok := byRow[int(row)]; !ok {
-				byRow[int(row)] = p.undecided(int(row))
+			if !known[int(row)] {
+				known[int(row)] = true
+				p.parties = append(p.parties, p.undecided(int(row)))
 			}
 		}
 	}
-	for row, d := range byRow {
-		c := claimant{user: cloneUser(p.rows.User(row)), decision: d}
-		c.id = c.user.ID
-		p.claimants = append(p.claimants, c)
-	}
-	slices.SortFunc(p.claimants, func(a, b claimant) int { return strings.Compare(a.id, b.id) })
-	slices.SortFunc(newcomers, func(a, b claimant) int { return strings.Compare(a.id, b.id) })
-	for i := 1; i < len(p.claimants); i++ {
-		if a, b := &p.claimants[i-1], &p.claimants[i]; a.id == b.id && (a.decision != nil || b.decision != nil) {
+	byID := func(a, b *party) int { return strings.Compare(a.id, b.id) }
+	slices.SortFunc(p.parties, byID)
+	slices.SortFunc(newcomers, byID)
+	for i := 1; i < len(p.parties); i++ {
+		if a, b := p.parties[i-1], p.parties[i]; a.id == b.id && (a.says() || b.says()) {
 			return fmt.Errorf("adsync: two users have the ID %q; a store must give each row its own", a.id)
 		}
 	}
-	p.claimants = append(p.claimants, newcomers...)
+	p.parties = append(p.parties, newcomers...)
 	return nil
 }
 
-// undecided is the decision to leave a row as it is: a chosen user may be a
-// candidate for what it holds. Others have none.
-func (p *planner) undecided(row int) *decision {
-	if p.kinds[row]&rowChosen == 0 {
-		return nil
+// undecided is a row that is to stay as it is: if it is chosen, it may be a
+// candidate for what it holds.
+func (p *planner) undecided(row int) *party {
+	d := p.fixed(row)
+	if p.kinds[row]&rowChosen != 0 {
+		d = p.decideRow(row, p.firstOf(row))
 	}
-	d := p.decideRow(row, p.firstOf(row))
 	return &d
-}
-
-// cloneUser gives the user texts of its own.
-func cloneUser(u User) User {
-	u.ID, u.Source, u.Status = strings.Clone(u.ID), strings.Clone(u.Source), Status(strings.Clone(string(u.Status)))
-	for _, f := range details {
-		text := u.detail(f)
-		*text = strings.Clone(*text)
-	}
-	return u
 }
 
 // solve numbers the keys and settles who gets which.
 func (p *planner) solve() {
-	numbers := [claims.Spaces]map[string]claims.Key{{}, {}}
+	var numbers [claims.Spaces]map[string]claims.Key
 	next := claims.Key(0)
 	number := func(space int, text string) claims.Key {
 		key := p.key(text)
@@ -1360,127 +1358,84 @@ func (p *planner) solve() {
 		}
 		return n
 	}
-	tested := p.fields()
-	list := make([]claims.Claimant, len(p.claimants))
-	for i := range p.claimants {
-		c, role := &p.claimants[i], p.role(i)
-		after := p.wanted(i)
-		for space, f := range keySpaces {
-			has, asks := claims.None, claims.None
-			if role != claims.Newcomer {
-				has = number(space, *c.user.detail(f))
-			}
-			if role == claims.Candidate || role == claims.Newcomer {
-				asks = number(space, *after.detail(f))
-			}
-			if role == claims.Candidate && !slices.Contains(tested, f) {
+	list := make([]claims.Claimant, len(p.parties))
+	for space, f := range keySpaces {
+		numbers[space] = make(map[string]claims.Key, len(p.parties))
+		for i, d := range p.parties {
+			has := number(space, *d.user.detail(f))
+			asks := claims.None
+			switch {
+			case d.role != claims.Candidate && d.role != claims.Newcomer:
+			case !slices.Contains(p.synced, f) && d.role == claims.Candidate:
 				asks = claims.Same
+			case *d.after.detail(f) == *d.user.detail(f):
+				asks = has
+			default:
+				asks = number(space, *d.after.detail(f))
 			}
-			list[i].Has[space], list[i].Asks[space] = has, asks
+			list[i].Role, list[i].Has[space], list[i].Asks[space] = d.role, has, asks
 		}
-		list[i].Role = role
 	}
 	p.solution = claims.Solve(list, int(next))
 }
 
-// role is what the claimant may do.
-func (p *planner) role(i int) claims.Role {
-	switch c := &p.claimants[i]; {
-	case c.newcomer != nil:
-		return claims.Newcomer
-	case c.decision != nil:
-		return c.decision.role
-	}
-	return claims.Fixed
-}
-
-// wanted is the profile that the claimant asks for.
-func (p *planner) wanted(i int) *Profile {
-	switch c := &p.claimants[i]; {
-	case c.newcomer != nil:
-		return &c.after
-	case c.decision != nil:
-		return &c.decision.after.Profile
-	default:
-		return &c.user.Profile
-	}
-}
-
-// judge writes down what each claimant would write and what is told of it.
-func (p *planner) judge() {
-	p.writes = make([]Change, len(p.claimants))
-	for i := range p.claimants {
-		c := &p.claimants[i]
-		if c.decision != nil {
-			p.tells = append(p.tells, c.decision.tells...)
+// order appends the changes that write, in the order that never makes two users
+// hold one key.
+func (p *planner) order() {
+	steps := p.solution.Order(
+		func(i int) bool { return p.parties[i].writes(p.solution.Lost(i)) },
+		func(i int) bool { return p.parties[i].user.Protected },
+	)
+	p.plan.Changes = make([]Change, 0, len(steps)+len(p.tells))
+	parked := map[int32]*User{}
+	for _, step := range steps {
+		d := p.parties[step.Claimant]
+		var change Change
+		switch step.Kind {
+		case claims.Park:
+			change = p.park(&d.user, step.Parked)
+			parked[step.Claimant] = change.After
+		case claims.Delete:
+			change = Change{Op: OpDelete, Reason: d.reason, UserID: d.user.ID, ObjectID: d.user.ObjectID, Before: &d.user}
+		case claims.Create:
+			change = Change{Op: OpCreate, Reason: ReasonNew, ObjectID: d.after.ObjectID, After: &d.after}
+		case claims.Update:
+			change = d.update(p.solution.Lost(int(step.Claimant)), parked[step.Claimant])
 		}
-		if p.solution.Lost(i) {
-			p.tells = append(p.tells, p.duplicate(i))
+		for _, need := range step.Needs {
+			change.Needs = append(change.Needs, int(need))
 		}
-		switch {
-		case c.newcomer != nil:
-			p.writes[i] = p.create(c, p.solution.Lost(i))
-		case c.decision != nil:
-			p.writes[i] = c.decision.write(p.solution.Lost(i))
-		}
+		p.plan.Changes = append(p.plan.Changes, change)
 	}
 }
 
-// maxRivals is how many rivals a Conflict names. A thousand users of one mailbox
-// would otherwise make a plan of a million names.
-const maxRivals = 100
-
-// duplicate tells who stands in the way of a claimant that lost.
-func (p *planner) duplicate(i int) Change {
-	c := &p.claimants[i]
-	change := Change{Op: OpDuplicate}
-	if c.newcomer != nil {
-		change.ObjectID = c.newcomer.ObjectID
-	} else {
-		change.UserID, change.ObjectID, change.Before = c.user.ID, c.user.ObjectID, &c.user
+// writes reports whether the party is to be changed at all.
+func (d *party) writes(lost bool) bool {
+	switch d.role {
+	case claims.Leaver:
+		return true
+	case claims.Newcomer:
+		return !lost
 	}
-	worst := claims.Won
-	for space, f := range keySpaces {
-		rivals, total := p.solution.Rivals(i, space, maxRivals)
-		if total == 0 {
-			continue
-		}
-		worst = max(worst, p.solution.Verdict(i, space))
-		conflict := Conflict{Field: f, Value: *p.wanted(i).detail(f), With: make([]string, len(rivals))}
-		for r, rival := range rivals {
-			conflict.With[r] = p.claimants[rival].id
-		}
-		slices.Sort(conflict.With)
-		change.Conflicts = append(change.Conflicts, conflict)
-		if total > len(rivals) {
-			change.Detail = fmt.Sprintf("the first %d of %d rivals are named", len(rivals), total)
-		}
-	}
-	change.Reason = verdictReasons[worst]
-	return change
+	return d.wins(lost) && d.after != d.user || d.after.Status != d.user.Status
 }
 
-var verdictReasons = [...]string{claims.Waiting: ReasonWaiting, claims.Contested: ReasonContested, claims.Taken: ReasonTaken}
+// wins reports whether the user gets the details it asks for.
+func (d *party) wins(lost bool) bool { return d.role == claims.Candidate && !lost }
 
-// write is the change of a row: all of it, or only the status where the details
-// are not to be had.
-func (d *decision) write(lost bool) Change {
-	if d.role == claims.Leaver {
-		return Change{Op: OpDelete, Reason: d.reason, UserID: d.user.ID, ObjectID: d.user.ObjectID, Before: &d.user}
+// update is the change of the user: all of it, or only the status where the details
+// are not to be had. A parked user is what the parking left.
+func (d *party) update(lost bool, parked *User) Change {
+	before, after := &d.user, &d.after
+	if !d.wins(lost) {
+		kept := d.user
+		kept.Status = d.after.Status
+		after = &kept
 	}
-	after := d.user
-	after.Status = d.status
-	if d.role == claims.Candidate && !lost {
-		after = d.after
+	if parked != nil {
+		before = parked
 	}
-	if after == d.user {
-		return Change{}
-	}
-	reason := d.reason
-	if reason == "" {
-		reason = ReasonChanged
-	}
-	return update(reason, &d.user, &after)
+	return update(cmp.Or(d.reason, ReasonChanged), before, after)
 }
 
 func update(reason string, before, after *User) Change {
@@ -1510,38 +1465,60 @@ func differing(before, after *User) []Field {
 	return fields
 }
 
-func (p *planner) create(c *claimant, lost bool) Change {
-	if lost {
-		return Change{}
-	}
-	after := User{ObjectID: c.newcomer.ObjectID, Source: p.plan.Source, Profile: c.after}
-	return Change{Op: OpCreate, Reason: ReasonNew, ObjectID: after.ObjectID, After: &after}
-}
-
-// order appends the changes, those that write in the order that never makes two
-// users hold one key.
-func (p *planner) order() {
-	steps := p.solution.Order(
-		func(i int) bool { return p.writes[i].Op != "" },
-		func(i int) bool { return p.claimants[i].user.Protected },
-	)
-	parked := map[int32]*User{}
-	for _, step := range steps {
-		change := p.writes[step.Claimant]
-		if step.Kind == claims.Park {
-			change = p.park(change.Before, step.Parked)
-			parked[step.Claimant] = change.After
-		} else if interim := parked[step.Claimant]; interim != nil {
-			change = update(change.Reason, interim, change.After)
+// tell appends what is told without writing.
+func (p *planner) tell() {
+	for i, d := range p.parties {
+		if p.solution.Lost(i) {
+			d.tells = append(d.tells, p.duplicate(i))
 		}
-		for _, need := range step.Needs {
-			change.Needs = append(change.Needs, int(need))
-		}
-		p.plan.Changes = append(p.plan.Changes, change)
+		p.tells = append(p.tells, d.told()...)
 	}
 	slices.SortStableFunc(p.tells, compareTold)
 	p.plan.Changes = append(p.plan.Changes, p.tells...)
 }
+
+// told is what is told of the party, with the party's name on it.
+func (d *party) told() []Change {
+	for i := range d.tells {
+		c := &d.tells[i]
+		if d.role == claims.Newcomer {
+			c.ObjectID = d.after.ObjectID
+		} else {
+			c.UserID, c.ObjectID, c.Before = d.user.ID, d.user.ObjectID, &d.user
+		}
+	}
+	return d.tells
+}
+
+// maxRivals is how many rivals a Conflict names. A thousand users of one mailbox
+// would otherwise make a plan of a million names.
+const maxRivals = 100
+
+// duplicate says who stands in the way of a party that lost.
+func (p *planner) duplicate(i int) Change {
+	change := Change{Op: OpDuplicate}
+	worst := claims.Won
+	for space, f := range keySpaces {
+		rivals, total := p.solution.Rivals(i, space, maxRivals)
+		if total == 0 {
+			continue
+		}
+		worst = max(worst, p.solution.Verdict(i, space))
+		conflict := Conflict{Field: f, Value: *p.parties[i].after.detail(f), With: make([]string, len(rivals))}
+		for r, rival := range rivals {
+			conflict.With[r] = p.parties[rival].id
+		}
+		slices.Sort(conflict.With)
+		change.Conflicts = append(change.Conflicts, conflict)
+		if total > len(rivals) {
+			change.Detail = fmt.Sprintf("the first %d of %d rivals are named", len(rivals), total)
+		}
+	}
+	change.Reason = verdictReasons[worst]
+	return change
+}
+
+var verdictReasons = [...]string{claims.Waiting: ReasonWaiting, claims.Contested: ReasonContested, claims.Taken: ReasonTaken}
 
 // compareTold sorts duplicates before invalids before notices, each by user, then
 // entry.
@@ -1631,4 +1608,220 @@ func (p *planner) present() int {
 		}
 	}
 	return n
+}
+
+// Adopt plans the linking of users that the host imported before it kept
+// objectGUIDs: Updates that set ObjectID and Source and nothing else. It is as
+// pure as [Reconcile], and its plan is reviewed and applied like any other.
+//
+// A user without an ObjectID, and without the Source of another directory, is
+// linked to a Present entry that no user is linked to, when all the details of
+// Rules.AdoptBy (default: username and email) match, compared like keys and after
+// Rules.Map; when no other user and no other entry comes into question; and, where
+// AdoptBy names only one of the two, when neither the other nor the last name
+// speaks against it. A protected or blocked user is linked only when Rules.Only
+// names it. All other pairs that share a username or email are Notices
+// ([ReasonAmbiguous]) whose Detail says what speaks against them.
+func Adopt(entries []Entry, users []User, rules Rules) (*Plan, error) {
+	if err := rules.Check(); err != nil {
+		return nil, err
+	}
+	a := adopter{
+		scope:    scopeOf(rules),
+		linked:   map[ObjectID]string{},
+		unlinked: map[ObjectID]*candidateEntry{},
+		holders:  [claims.Spaces]map[string][]*User{{}, {}},
+		offers:   [claims.Spaces]map[string][]*candidateEntry{{}, {}},
+		plan:     &Plan{Version: PlanVersion, Source: validText(rules.Source), Changes: []Change{}},
+	}
+	a.takeUsers(rowsOf(users))
+	if err := a.takeEntries(entries); err != nil {
+		return nil, err
+	}
+	a.pair()
+	return a.plan, nil
+}
+
+// adopter looks for pairs of a user and an entry.
+type adopter struct {
+	scope
+	users    []*User             // that may be linked, sorted by ID
+	linked   map[ObjectID]string // the user of an entry that has one
+	unlinked map[ObjectID]*candidateEntry
+	holders  [claims.Spaces]map[string][]*User // all users, by key
+	offers   [claims.Spaces]map[string][]*candidateEntry
+	plan     *Plan
+}
+
+// candidateEntry is an entry that a user may be linked to.
+type candidateEntry struct {
+	Entry
+	profile Profile // after Rules.Map
+	torn    bool    // listed with different details
+}
+
+func (a *adopter) takeUsers(rows sliceRows) {
+	a.plan.Stats.Users = len(rows)
+	for i := range rows {
+		u := &rows[i]
+		if a.manages(u) {
+			a.plan.Stats.Managed++
+		}
+		if !u.ObjectID.IsZero() {
+			a.linked[u.ObjectID] = max(a.linked[u.ObjectID], u.ID) // any, but the same in any order
+		} else if (u.Source == "" || u.Source == a.Source) && (a.only == nil || a.only[u.ID]) {
+			a.users = append(a.users, u)
+		}
+		for space, f := range keySpaces {
+			if key := a.key(*u.detail(f)); key != "" {
+				a.holders[space][key] = append(a.holders[space][key], u)
+			}
+		}
+	}
+	slices.SortFunc(a.users, func(x, y *User) int { return strings.Compare(x.ID, y.ID) })
+	a.plan.Stats.Chosen = len(a.users)
+}
+
+func (a *adopter) takeEntries(entries []Entry) error {
+	for i := range entries {
+		if err := checkEntry(&entries[i]); err != nil {
+			return err
+		}
+		e := cleanEntry(&entries[i])
+		if known, ok := a.unlinked[e.ObjectID]; ok {
+			known.torn = known.torn || !sameEntry(&known.Entry, &e)
+			continue
+		}
+		a.unlinked[e.ObjectID] = &candidateEntry{Entry: e}
+	}
+	for _, id := range slices.SortedFunc(maps.Keys(a.unlinked), ObjectID.compare) {
+		a.offer(a.unlinked[id])
+	}
+	return nil
+}
+
+// offer enters the keys of an entry that can be linked at all.
+func (a *adopter) offer(e *candidateEntry) {
+	profile, err := a.mapped(&e.Entry)
+	if e.State != StatePresent || err != nil {
+		return
+	}
+	a.plan.Stats.Entries++
+	e.profile = profile
+	for space, f := range keySpaces {
+		if key := a.key(*profile.detail(f)); key != "" {
+			a.offers[space][key] = append(a.offers[space][key], e)
+		}
+	}
+}
+
+// pair goes through the users in order of ID and writes down the links, then the
+// pairs that are not to be linked.
+func (a *adopter) pair() {
+	var notices []Change
+	for _, u := range a.users {
+		likely := a.likely(u)
+		for _, e := range likely {
+			change := Change{Op: OpNotice, Reason: ReasonAmbiguous, UserID: u.ID, ObjectID: e.ObjectID, Before: u}
+			if against := a.against(u, e, likely); len(against) > 0 {
+				change.Detail = strings.Join(against, "; ")
+				notices = append(notices, change)
+				continue
+			}
+			after := *u
+			after.ObjectID, after.Source = e.ObjectID, a.plan.Source
+			change = update(ReasonAdopted, u, &after)
+			change.Detail = "by " + strings.Join(fieldNames(a.adoptBy()), " and ")
+			a.plan.Changes = append(a.plan.Changes, change)
+		}
+		if len(likely) == 0 {
+			a.plan.Stats.Unchanged++
+		}
+	}
+	a.plan.Changes = append(a.plan.Changes, notices...)
+}
+
+func fieldNames(fields []Field) []string {
+	names := make([]string, len(fields))
+	for i, f := range fields {
+		names[i] = string(f)
+	}
+	return names
+}
+
+// likely returns the entries that share a key with the user, sorted by ObjectID:
+// at most maxRivals of them, as members of one mailbox share one.
+func (a *adopter) likely(u *User) []*candidateEntry {
+	var likely []*candidateEntry
+	for space, f := range keySpaces {
+		offers := a.offers[space][a.key(*u.detail(f))]
+		likely = append(likely, offers[:min(len(offers), maxRivals)]...)
+	}
+	slices.SortFunc(likely, func(x, y *candidateEntry) int { return x.ObjectID.compare(y.ObjectID) })
+	return slices.Compact(likely)
+}
+
+// against lists what speaks against linking the user to the entry.
+func (a *adopter) against(u *User, e *candidateEntry, likely []*candidateEntry) []string {
+	against := a.differences(u, &e.profile)
+	if e.torn {
+		against = append(against, "the directory lists the account with different details")
+	}
+	if other, ok := a.linked[e.ObjectID]; ok {
+		against = append(against, "the account is linked to user "+other)
+	}
+	if n := len(likely); n > 1 {
+		against = append(against, fmt.Sprintf("%d accounts come into question", n))
+	}
+	for space, f := range keySpaces {
+		if n := len(a.holders[space][a.key(*e.profile.detail(f))]); n > 1 || n == 1 && !a.matches(f, u, &e.profile) {
+			against = append(against, fmt.Sprintf("another user has the account's %s", f))
+		}
+	}
+	if !u.active() || u.Protected {
+		if !a.only[u.ID] {
+			against = append(against, "the user is protected or not active; name it in Rules.Only")
+		}
+	}
+	return against
+}
+
+// differences lists the details that do not match as Rules.AdoptBy wants.
+func (r Rules) differences(u *User, p *Profile) []string {
+	var differ []string
+	by := r.adoptBy()
+	for _, f := range keySpaces {
+		required := slices.Contains(by, f)
+		missing := *u.detail(f) == "" || *p.detail(f) == ""
+		if !r.matches(f, u, p) && (required || !missing) {
+			differ = append(differ, string(f)+" differs")
+		}
+	}
+	if len(by) == 1 && u.LastName != "" && p.LastName != "" && r.key(u.LastName) != r.key(p.LastName) {
+		differ = append(differ, "last name differs")
+	}
+	return differ
+}
+
+// adoptBy is Rules.AdoptBy or its default, in the order of the details.
+func (r Rules) adoptBy() []Field {
+	var by []Field
+	for _, f := range keySpaces {
+		if len(r.AdoptBy) == 0 || slices.Contains(r.AdoptBy, f) {
+			by = append(by, f)
+		}
+	}
+	return by
+}
+
+// matches reports whether both have the same key.
+func (r Rules) matches(f Field, u *User, p *Profile) bool {
+	key := r.key(*u.detail(f))
+	return key != "" && key == r.key(*p.detail(f))
+}
+
+// adoptable reports whether the entry still is the one to link the user to.
+func (r Rules) adoptable(u *User, e *Entry) bool {
+	profile, err := r.mapped(e)
+	return e.State == StatePresent && err == nil && len(r.differences(u, &profile)) == 0
 }

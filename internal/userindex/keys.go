@@ -13,9 +13,9 @@ type Keys struct {
 	hashes []uint32 // by row; 0: no key
 }
 
-// NewKeys returns Keys of no rows, with a seed of its own so that nobody can
-// make keys whose hashes collide.
-func NewKeys() *Keys { return &Keys{seed: maphash.MakeSeed()} }
+// NewKeys returns Keys of no rows, with room for n, and with a seed of its own so
+// that nobody can make keys whose hashes collide.
+func NewKeys(n int) *Keys { return &Keys{seed: maphash.MakeSeed(), hashes: make([]uint32, 0, n)} }
 
 // Hash returns the hash of a folded key; an empty one is no key, and 0.
 func (k *Keys) Hash(folded []byte) uint32 {
@@ -32,7 +32,7 @@ func (k *Keys) Add(hash uint32) { k.hashes = append(k.hashes, hash) }
 // is among those asked for.
 func (k *Keys) Shared(asked []uint32) []uint32 {
 	suspects := k.suspects(asked)
-	count := make(map[uint32]int32, len(suspects))
+	count := make(map[uint32]uint8, len(suspects)) // up to two: shared, or asked for
 	for _, h := range suspects {
 		count[h] = 0
 	}
@@ -47,7 +47,7 @@ func (k *Keys) Shared(asked []uint32) []uint32 {
 	for row, h := range k.hashes {
 		if h != 0 && filter.has(h) {
 			if n, ok := count[h]; ok {
-				count[h] = n + 1
+				count[h] = min(n+1, 2)
 				rows = append(rows, uint32(row))
 			}
 		}
