@@ -23,7 +23,7 @@ import (
 
 // The oracle's own plans pass the checks: so the rules keep what they promise.
 func TestOracleKeepsItsPromises(t *testing.T) {
-	inWorlds(t, 1000, func(w world) error { return checkPlan(w, oraclePlan(w)) })
+	inWorlds(t, 500, func(w world) error { return checkPlan(w, oraclePlan(w)) })
 }
 
 // The checks are worth something: they see each of these mistakes, wherever a
@@ -151,7 +151,7 @@ func reconcile(w world) (*adsync.Plan, error) {
 }
 
 func TestReconcileEqualsTheOracle(t *testing.T) {
-	inWorlds(t, 3000, reconcileEqualsOracle)
+	inWorlds(t, 1500, reconcileEqualsOracle)
 }
 
 func reconcileEqualsOracle(w world) error {
@@ -185,7 +185,7 @@ func inEssence(p *adsync.Plan) *adsync.Plan {
 }
 
 func TestReconcilePlansPassTheChecks(t *testing.T) {
-	inWorlds(t, 1000, func(w world) error {
+	inWorlds(t, 400, func(w world) error {
 		p, err := reconcile(w)
 		if err != nil {
 			return err
@@ -195,7 +195,7 @@ func TestReconcilePlansPassTheChecks(t *testing.T) {
 }
 
 func TestReconcileIgnoresOrder(t *testing.T) {
-	inWorlds(t, 1000, func(w world) error {
+	inWorlds(t, 300, func(w world) error {
 		p, err := reconcile(w)
 		if err != nil {
 			return err
@@ -483,7 +483,7 @@ func equalRows(want, got map[string]adsync.User) error {
 }
 
 func TestSyncerPlansAsReconcile(t *testing.T) {
-	inWorlds(t, 1000, func(w world) error {
+	inWorlds(t, 400, func(w world) error {
 		w = storeWorld(w)
 		want, err := reconcile(w)
 		if err != nil {
@@ -519,7 +519,7 @@ func settled(s *adsync.Syncer) error {
 // Many circles that share users: who is parked, and for which keys, is where a
 // fast planner errs.
 func TestBigKnots(t *testing.T) {
-	for seed := range uint64(worldCount(t, 500)) {
+	for seed := range uint64(worldCount(t, 150)) {
 		w := bigKnot(seededDice(seed))
 		if reconcileAndCheck(w) != nil {
 			w = shrink(w, func(w world) bool { return reconcileAndCheck(w) != nil })
@@ -531,7 +531,7 @@ func TestBigKnots(t *testing.T) {
 // Each set of failures, few or many, batched or not: the outcomes are those of a
 // plain table, and the next sync finishes the work.
 func TestApplyWithFailures(t *testing.T) {
-	inWorlds(t, 150, func(w world) error {
+	inWorlds(t, 40, func(w world) error {
 		w = storeWorld(w)
 		p, err := reconcile(w)
 		if err != nil {
@@ -610,7 +610,7 @@ func nextSyncFinishes(w world, p *adsync.Plan, faulty *faultyStore, s *adsync.Sy
 
 // A crash after any step: the same plan again does the rest, and nothing twice.
 func TestApplyAfterCrash(t *testing.T) {
-	inWorlds(t, 200, func(w world) error {
+	inWorlds(t, 80, func(w world) error {
 		w = storeWorld(w)
 		p, err := reconcile(w)
 		if err != nil {
@@ -666,7 +666,7 @@ func applyCrashing(w world, p *adsync.Plan, left, total int, last error) error {
 }
 
 func TestPlanSurvivesJSON(t *testing.T) {
-	inWorlds(t, 300, func(w world) error {
+	inWorlds(t, 150, func(w world) error {
 		w = storeWorld(w)
 		p, err := reconcile(w)
 		if err != nil {

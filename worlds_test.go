@@ -480,7 +480,74 @@ func inWorlds(t *testing.T, normal int, check func(world) error) {
 var keptWorlds = []struct {
 	name string
 	world
-}{}
+}{
+	{"an unchanged user listed twice, the agreeing entry first", world{
+		entries: []adsync.Entry{
+			{ObjectID: oid(3), Profile: adsync.Profile{Username: "ann", Phone: "5"}},
+			{ObjectID: oid(3), Profile: adsync.Profile{Username: "Ann"}},
+		},
+		users: []adsync.User{{ID: "1", ObjectID: oid(3), Profile: adsync.Profile{Username: "ann", Phone: "5"}}},
+	}},
+	{"a missing user who stays and clashes from the start", world{
+		users: []adsync.User{
+			{ID: "1", Profile: adsync.Profile{Username: "dan"}},
+			{ID: "2", ObjectID: oid(5), Source: "ad", Profile: adsync.Profile{Username: "dan"}, Status: adsync.StatusBlocked},
+		},
+		rules: worldRules{source: "ad", onDeleted: adsync.Deactivate},
+	}},
+	{"a new entry without a username, which is kept on empty", world{
+		entries: []adsync.Entry{{ObjectID: oid(6)}},
+		rules:   worldRules{source: "ad", keepOnEmpty: []adsync.Field{adsync.FieldUsername}, imports: true},
+	}},
+	{"two circles share users: an interim serves its own user before its taker", world{
+		entries: []adsync.Entry{
+			{ObjectID: oid(1), Profile: adsync.Profile{Username: "bob"}},
+			{ObjectID: oid(2), Profile: adsync.Profile{Username: "eve"}},
+			{ObjectID: oid(3), Profile: adsync.Profile{Username: "gus", Email: "d@x"}},
+			{ObjectID: oid(4), Profile: adsync.Profile{Username: "ann", Email: "c@x"}},
+		},
+		users: []adsync.User{
+			{ID: "1", ObjectID: oid(1), Profile: adsync.Profile{Username: "ann"}},
+			{ID: "10", ObjectID: oid(3), Profile: adsync.Profile{Username: "eve", Email: "c@x"}, Protected: true},
+			{ID: "2", ObjectID: oid(4), Profile: adsync.Profile{Username: "dan", Email: "d@x"}},
+			{ID: "b", ObjectID: oid(2), Profile: adsync.Profile{Username: "bob"}},
+		},
+	}},
+	{"a key that clashed at the start cannot be put back", world{
+		entries: []adsync.Entry{
+			{ObjectID: oid(5), Profile: adsync.Profile{Username: "eve", Email: "f@x"}},
+			{ObjectID: oid(3), Profile: adsync.Profile{Username: "ann"}},
+		},
+		users: []adsync.User{
+			{ID: "A", ObjectID: oid(5), Source: "ad", Profile: adsync.Profile{Username: "ann"}},
+			{ID: "1", ObjectID: oid(3), Source: "ad", Profile: adsync.Profile{Username: "dan", Email: "f@x"}, Protected: true},
+			{ID: "a", ObjectID: oid(1), Source: "ad", Profile: adsync.Profile{Username: "Ann"}},
+		},
+		rules: worldRules{source: "ad"},
+	}},
+	{"the parked username is held", parkedHeld(worldRules{source: "ad"}, "~ADSYNC-6B86B273FF34", "")},
+	{"the parked email is held", parkedHeld(worldRules{source: "ad"}, "desk", "~adsync-6b86b273ff34@ADSYNC.invalid")},
+	{"the parked username is held, in capitals", parkedHeld(worldRules{source: "ad", fold: "upper"}, "~adsync-6B86b273ff34", "")},
+	{"the parked username is asked for", world{
+		entries: append(parkedHeld(worldRules{}, "", "").entries, adsync.Entry{ObjectID: oid(3), Profile: adsync.Profile{Username: "~adsync-6b86b273ff34"}}),
+		users:   parkedHeld(worldRules{}, "", "").users,
+		rules:   worldRules{source: "ad", imports: true},
+	}},
+}
+
+// parkedHeld is a swap while a local user holds what the first, whose SHA-256
+// begins with 6b86b273ff34, would be parked with.
+func parkedHeld(rules worldRules, username, email string) world {
+	return world{
+		entries: []adsync.Entry{{ObjectID: oid(1), Profile: adsync.Profile{Username: "bob"}}, {ObjectID: oid(2), Profile: adsync.Profile{Username: "ann"}}},
+		users: []adsync.User{
+			{ID: "1", ObjectID: oid(1), Source: "ad", Profile: adsync.Profile{Username: "ann"}},
+			{ID: "2", ObjectID: oid(2), Source: "ad", Profile: adsync.Profile{Username: "bob"}},
+			{ID: "3", Profile: adsync.Profile{Username: username, Email: email}},
+		},
+		rules: rules,
+	}
+}
 
 // knots are the worked tables of docs/RECONCILE.md: the same name stands there in
 // a comment before the table.
