@@ -1,4 +1,56 @@
-// Package adsync keeps a host application's users in step with Active Directory.
+// Package adsync keeps the users that a host application imported from Active
+// Directory in step with that directory, and shows what it is going to do before
+// it does it.
+//
+//	dir, err := adsync.NewActiveDirectory(adsync.ActiveDirectoryConfig{
+//		URLs: []string{"ldaps://dc1.corp.example"},
+//		Bind: adsync.SimpleBind("svc-sync@corp.example", password),
+//	})
+//	store, err := adsync.NewSQLStore(db, adsync.PostgreSQL, adsync.SQLTable{
+//		Name: "users",
+//		Columns: adsync.SQLColumns{
+//			ID: "id", ObjectID: "ad_guid", Username: "login", Email: "email",
+//		},
+//	})
+//	syncer, err := adsync.New(dir, store, nil)
+//
+//	plan, err := syncer.Plan(ctx)           // reads both sides, writes nothing
+//	plan.WriteTo(os.Stdout)                 // for a person to review
+//	report, err := syncer.Apply(ctx, plan)  // does that, and nothing else
+//	fmt.Println(strings.Join(report.Summary(), "\n"))
+//
+// # What it does
+//
+// A sync brings username, first name, last name, email address and phone number
+// in line with the directory, deletes the users that were deleted there, and
+// marks as duplicate, with the reason and the rivals, those whose username or
+// email belongs to another user. Local users and those of other directories are
+// never touched. A user is known by the objectGUID of its account: a rename, a
+// move or a new address is an update, and a re-created account is not the old one.
+//
+// # What it never does
+//
+// It never takes absence for a deletion. An account that a listing lacks is looked
+// up; only a tombstone with the same objectGUID proves a deletion, and everything
+// else is kept and told. A directory or a store that cannot be read whole is
+// [ErrIncomplete], and there is no plan. A plan that would remove or clear more
+// than [Limits] allow is refused whole, before the first write, unless somebody
+// approves the digest of that very plan. A row that has changed since the plan was
+// made is left alone.
+//
+// # The parts
+//
+// A [Directory] tells which accounts there are: [ActiveDirectory] over LDAP, a
+// [Listing] or [StaticDirectory] of your own, or several with [Join]. A [UserStore]
+// is the host's user table: [SQLStore] over an existing one, [MemoryStore], or your
+// own, proven by [CheckStore]. [Reconcile] compares both and is pure: the same
+// input gives the same [Plan] in any order. A plan is plain data, which survives
+// JSON. [Rules] say how users follow the directory, and a [Report] has one [Result]
+// for each [Change]. Hosts that have users from before start with [Adopt].
+//
+// Nothing in this package logs unless it was given a logger, and no error or log
+// record of its own holds a password, a name, an address or a phone number: users
+// are named by their ID.
 package adsync
 
 import (
@@ -17,6 +69,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/go-adsync/adsync/internal/claims"
 	"github.com/go-adsync/adsync/internal/userindex"
 )
 
@@ -181,7 +234,10 @@ func New(dir Directory, store UserStore, opts *Options) (*Syncer, error) {
 	if err := errors.Join(s.opts.Rules.Check(), s.opts.Limits.check()); err != nil {
 		return nil, err
 	}
-	return s, s.fit()
+	if err := s.fit(); err != nil {
+		return nil, err
+	}
+	return s, nil
 }
 
 // fit holds the rules against what the store can do.
@@ -449,12 +505,23 @@ func (r *reading) read(ctx context.Context, dir Directory) error {
 			wanted = append(wanted, id)
 		}
 	}
-	if !final { // what a Listing lacks is Deleted, and a view says so of what it has not seen
-		if err := lookUp(ctx, dir, wanted, r.view.add); err != nil {
+	if final {
+		return r.view.addAbsent(wanted)
+	}
+	if err := lookUp(ctx, dir, wanted, r.view.add); err != nil {
+		return err
+	}
+	return r.inspect(ctx, dir)
+}
+
+// addAbsent takes in that a listing whose word is final lacks the accounts.
+func (v *view) addAbsent(ids []ObjectID) error {
+	for _, id := range ids {
+		if err := v.add(&Entry{ObjectID: id, State: StateDeleted}); err != nil {
 			return err
 		}
 	}
-	return r.inspect(ctx, dir)
+	return nil
 }
 
 // list takes in all accounts in scope.
@@ -529,8 +596,11 @@ func (v *view) knows(id ObjectID) bool {
 	if _, linked := v.links.First(id); linked {
 		return true
 	}
-	_, linked := v.foreign.First(id)
-	return linked
+	if _, linked := v.foreign.First(id); linked {
+		return true
+	}
+	_, listed := v.newcomers[id]
+	return listed
 }
 
 // inspect notes what the service account cannot read.
@@ -551,6 +621,53 @@ func (r *reading) inspect(ctx context.Context, dir Directory) error {
 }
 
 const warnTombstones = "The service account cannot read deleted accounts (CN=Deleted Objects), so no deletion can be proven and no leaver is ever deleted. Let an administrator grant it list and read there."
+
+// Explain says in a few lines what the host and the directory hold for one user,
+// what a sync would do with it and why, and what would have to change for another
+// outcome. It reads both sides and writes nothing.
+func (s *Syncer) Explain(ctx context.Context, userID string) ([]string, error) {
+	scope, err := s.scope([]Selection{Only(userID)})
+	if err != nil {
+		return nil, err
+	}
+	host, err := s.readUsers(ctx, scope)
+	if err != nil {
+		return nil, err
+	}
+	row := host.rowOf(userID)
+	if row < 0 {
+		return nil, fmt.Errorf("adsync: user %q is unknown to the host", userID)
+	}
+	u := host.rows.Keep(row)
+	lines := []string{"The host has " + u.describe() + "."}
+	switch {
+	case u.ObjectID.IsZero():
+		return append(lines, "It has no ObjectID: a local user, who is never changed.", "To have it follow the directory, link it with Adopt."), nil
+	case !s.opts.Rules.manages(&u):
+		return append(lines, "It is linked by another source, so it is never changed here."), nil
+	}
+	reading := reading{Syncer: s, host: host}
+	if err := s.eachController(ctx, reading.read); err != nil {
+		return nil, err
+	}
+	plan, err := reading.view.plan()
+	if err != nil {
+		return nil, incomplete(err)
+	}
+	entry := reading.view.entryOf(host.firstOf(row))
+	lines = append(lines, "The directory has "+entry.describe()+".")
+	return append(lines, plan.explain()...), nil
+}
+
+// rowOf returns the row of the user, or -1.
+func (h *host) rowOf(userID string) int {
+	for row := range h.rows.Len() {
+		if h.rows.User(row).ID == userID {
+			return row
+		}
+	}
+	return -1
+}
 
 // Approval is the digest of the one plan whose limits it lifts.
 type Approval string
@@ -727,8 +844,15 @@ func (c *Change) removes() bool {
 		c.Op == OpUpdate && c.After.Status == StatusDeactivated && c.Before.Status != StatusDeactivated
 }
 
-// adopts reports whether the change links its user.
-func (c *Change) adopts() bool { return c.Op == OpUpdate && c.Before.ObjectID != c.After.ObjectID }
+// adopts reports whether the change links its user, or moves the link.
+func (c *Change) adopts() bool {
+	return c.Op == OpUpdate && !c.unlinks() && (c.Before.ObjectID != c.After.ObjectID || c.Before.Source != c.After.Source)
+}
+
+// unlinks reports whether the change makes a local user of a linked one.
+func (c *Change) unlinks() bool {
+	return c.Op == OpUpdate && c.After.ObjectID.IsZero() && !c.Before.ObjectID.IsZero()
+}
 
 // parkings finds who waits for each Interim.
 func (p *Plan) parkings() map[int]*parking {
@@ -1086,6 +1210,113 @@ func (r *run) tell(ctx context.Context) (err error) {
 		r.opts.OnResult(ctx, r.plan.Changes[r.told-1], r.report.Results[r.told-1])
 	}
 	return nil
+}
+
+// Inverse returns the plan that takes back what a run wrote, from the states
+// before: updates are reversed, links removed and deactivations lifted, and deleted
+// users created again, under a new ID, where the store is a [Creator]. What cannot
+// be taken back is a Notice ([ReasonUndone]): a user that was created or
+// reactivated, because removing either would be the removal of somebody who is
+// present, and a deletion in a store that cannot create. The plan is reviewed,
+// checked and applied like any other; rows that have changed since are stale.
+//
+// The next sync does again what the directory calls for.
+func (s *Syncer) Inverse(r *Report) (*Plan, error) {
+	if r == nil || r.Plan == nil || len(r.Results) != len(r.Plan.Changes) {
+		return nil, errors.New("adsync: Inverse needs the whole report of a run; one that made no plan wrote nothing")
+	}
+	u := undoer{Syncer: s, spans: map[string]*span{}}
+	for i := range r.Plan.Changes {
+		if r.Results[i].Outcome == OutcomeApplied {
+			u.take(&r.Plan.Changes[i], r.Results[i].UserID)
+		}
+	}
+	return u.plan(r.Plan)
+}
+
+// undoer gathers what a run did to each user.
+type undoer struct {
+	*Syncer
+	spans map[string]*span
+	tells []Change
+}
+
+// span is a user before the first and after the last change of a run; nil: not
+// there.
+type span struct{ before, after *User }
+
+func (u *undoer) take(c *Change, id string) {
+	switch c.Op {
+	case OpCreate:
+		u.tells = append(u.tells, Change{
+			Op: OpNotice, Reason: ReasonUndone, Detail: "it was created and is present", UserID: id, ObjectID: c.ObjectID,
+		})
+	case OpUpdate, OpDelete:
+		if u.spans[c.UserID] == nil {
+			u.spans[c.UserID] = &span{before: c.Before}
+		}
+		u.spans[c.UserID].after = c.After
+	}
+}
+
+// plan orders the way back as a planner orders the way there, so that users who
+// traded keys can trade them again.
+func (u *undoer) plan(done *Plan) (*Plan, error) {
+	var rows sliceRows
+	var users, newcomers []*party
+	for _, id := range slices.Sorted(maps.Keys(u.spans)) {
+		span := u.spans[id]
+		if span.after == nil {
+			if again := u.again(span.before); again != nil {
+				newcomers = append(newcomers, again)
+			}
+			continue
+		}
+		back := u.back(span)
+		back.row = len(rows)
+		rows = append(rows, back.user)
+		users = append(users, back)
+	}
+	host := newHost(rows, scopeOf(u.opts.Rules))
+	for row := range rows {
+		host.add(row)
+	}
+	p := planner{
+		view:  newView(host),
+		plan:  &Plan{Version: PlanVersion, Source: done.Source, Stats: done.Stats, Changes: []Change{}},
+		tells: u.tells,
+	}
+	if err := p.gather(users, newcomers); err != nil {
+		return nil, err
+	}
+	p.solve()
+	p.order()
+	p.tell()
+	p.plan.Stats.Unchanged = 0
+	return p.plan, nil
+}
+
+// again is a deleted user as a newcomer, or nil where it cannot be one.
+func (u *undoer) again(before *User) *party {
+	if _, ok := u.store.(Creator); !ok {
+		u.tells = append(u.tells, Change{
+			Op: OpNotice, Reason: ReasonUndone, Detail: "it was deleted, and the store cannot create users",
+			UserID: before.ID, ObjectID: before.ObjectID, Before: before,
+		})
+		return nil
+	}
+	return &party{id: before.ObjectID.String(), role: claims.Newcomer, after: withID(*before, ""), reason: ReasonUndone}
+}
+
+// back is a user on its way to what it was before.
+func (u *undoer) back(span *span) *party {
+	d := &party{id: span.after.ID, role: claims.Candidate, user: *span.after, after: *span.before, reason: ReasonUndone}
+	if d.after.Status == StatusDeactivated && d.user.active() {
+		d.after.Status = d.user.Status
+		d.tell(OpNotice, ReasonUndone)
+		d.tells[0].Detail = "it was reactivated and is present"
+	}
+	return d
 }
 
 // Outcome is what became of a [Change].

@@ -40,6 +40,7 @@ const (
 	ReasonReactivated = "reactivated"  // Update: present and enabled again; details may differ too
 	ReasonAdopted     = "adopted"      // Update: linked to an entry, see Adopt
 	ReasonParked      = "parked"       // Update: a parked value that opens a cycle
+	ReasonUndone      = "undone"       // Update, Create or Notice: takes back what a run did, see Syncer.Inverse
 	ReasonNew         = "new"          // Create: nobody is linked to the entry
 	ReasonDeleted     = "deleted"      // Delete, Update or Notice: the tombstone was read
 	ReasonDisabled    = "disabled"     // likewise: disabled in the directory
@@ -287,7 +288,7 @@ func (c *Change) validateCreate(rules Rules) error {
 		return errors.New("a new user has no ID and no state before")
 	case !rules.manages(c.After) || c.After.ObjectID != c.ObjectID:
 		return errors.New("a new user must be linked to an entry of this source")
-	case c.After.Protected || !c.After.active():
+	case c.After.Protected || !c.After.active() && c.Reason != ReasonUndone:
 		return errors.New("a new user must be a plain, active one")
 	case rules.key(c.After.Username) == "":
 		return errors.New("a new user needs a username")
@@ -315,6 +316,8 @@ func (c *Change) validateUpdate(rules Rules) error {
 	switch {
 	case after.ID != before.ID || after.Protected != before.Protected:
 		return errors.New("an ID and a protection are not a sync's to change")
+	case c.unlinks():
+		return c.validateUnlink(rules)
 	case c.ObjectID != after.ObjectID || !rules.manages(after):
 		return errors.New("the user is not managed by this source")
 	case !slices.Equal(c.Fields, differing(before, after)) || len(c.Fields) == 0:
@@ -327,8 +330,18 @@ func (c *Change) validateUpdate(rules Rules) error {
 		return errors.New("the status is not a sync's to change in this way")
 	case c.Interim && (c.Reason != ReasonParked || !c.parksOnly()):
 		return errors.New("a parking changes keys and nothing else")
-	case !rules.manages(before) && !c.validAdoption():
-		return errors.New("the user is not managed by this source")
+	case (!rules.manages(before) || c.adopts()) && !c.validAdoption():
+		return errors.New("the user is not managed by this source, or its link would change")
+	}
+	return nil
+}
+
+// validateUnlink allows taking an adoption back, and nothing else with it.
+func (c *Change) validateUnlink(rules Rules) error {
+	local := *c.Before
+	local.ObjectID, local.Source = ObjectID{}, c.After.Source
+	if c.Reason != ReasonUndone || !rules.manages(c.Before) || local != *c.After || !slices.Equal(c.Fields, differing(c.Before, c.After)) {
+		return errors.New("its link would be lost")
 	}
 	return nil
 }
@@ -368,10 +381,7 @@ func (p *Plan) WriteTo(w io.Writer) (int64, error) {
 
 // item is the change in print.
 func (c *Change) item() plantext.Item {
-	item := plantext.Item{Mark: marks[c.Op], ID: c.UserID, Text: reasonTexts[c.Op][c.Reason]}
-	if item.Text == "" {
-		item.Text = string(c.Op) + ": " + c.Reason
-	}
+	item := plantext.Item{Mark: plantext.Mark(string(c.Op)), ID: c.UserID, Text: plantext.Reason(string(c.Op), c.Reason)}
 	if c.Detail != "" {
 		item.Text += " (" + c.Detail + ")"
 	}
@@ -448,48 +458,6 @@ func (c *Change) conflictDetails() []plantext.Detail {
 	return list
 }
 
-var marks = map[Op]byte{OpUpdate: '~', OpDelete: '-', OpCreate: '+', OpDuplicate: '!', OpInvalid: '!', OpNotice: 'i'}
-
-var reasonTexts = map[Op]map[string]string{
-	OpUpdate: {
-		ReasonChanged:     "update: changed in the directory",
-		ReasonReactivated: "reactivate: present and enabled again",
-		ReasonAdopted:     "link to its directory account",
-		ReasonParked:      "make way for a moment: users trade names in a circle",
-		ReasonDeleted:     "deactivate: deleted in the directory",
-		ReasonDisabled:    "deactivate: disabled in the directory",
-		ReasonOutOfScope:  "deactivate: outside the base or filter",
-		ReasonUnproven:    "deactivate: not found, though no deletion is proven",
-	},
-	OpDelete: {
-		ReasonDeleted:    "delete: deleted in the directory",
-		ReasonDisabled:   "delete: disabled in the directory",
-		ReasonOutOfScope: "delete: outside the base or filter",
-		ReasonUnproven:   "delete: not found, though no deletion is proven",
-	},
-	OpCreate: {ReasonNew: "create: new in the directory"},
-	OpDuplicate: {
-		ReasonTaken:       "duplicate: another user keeps it",
-		ReasonContested:   "duplicate: others ask for it too",
-		ReasonWaiting:     "duplicate: waits for users who are held up themselves",
-		ReasonLinkedTwice: "duplicate: several users are linked to one account",
-		ReasonListedTwice: "duplicate: the directory contradicts itself",
-	},
-	OpInvalid: {
-		ReasonNoUsername: "invalid: it would have no username",
-		ReasonRefused:    "invalid: refused by the host's rule",
-	},
-	OpNotice: {
-		ReasonDeleted:    "kept: deleted in the directory",
-		ReasonDisabled:   "kept: disabled in the directory",
-		ReasonOutOfScope: "kept: outside the base or filter",
-		ReasonUnproven:   "kept: not found, but no deletion is proven",
-		ReasonProtected:  "kept: protected",
-		ReasonLinked:     "not imported: a user is linked to it already",
-		ReasonAmbiguous:  "not linked: something speaks against it",
-	},
-}
-
 // totals counts the distinct users of each operation.
 func (p *Plan) totals() string {
 	counted := map[Op]map[string]bool{}
@@ -506,6 +474,64 @@ func (p *Plan) totals() string {
 	total := func(op Op) int { return len(counted[op]) }
 	return fmt.Sprintf("%d to update, %d to delete, %d to create; %d duplicate, %d invalid, %d with a notice; %d unchanged.",
 		total(OpUpdate), total(OpDelete), total(OpCreate), total(OpDuplicate), total(OpInvalid), total(OpNotice), p.Stats.Unchanged)
+}
+
+// explain says what the plan does with its one chosen user.
+func (p *Plan) explain() []string {
+	if len(p.Changes) == 0 {
+		return []string{"A sync has nothing to do with it."}
+	}
+	var lines []string
+	for i := range p.Changes {
+		item := p.Changes[i].item()
+		lines = append(lines, "A sync says: "+item.Text+".")
+		for _, d := range item.Details {
+			if d.Arrow {
+				lines = append(lines, fmt.Sprintf("  %s: %s → %s", d.Label, d.Old, d.New))
+			} else {
+				lines = append(lines, fmt.Sprintf("  %s: %s", d.Label, d.New))
+			}
+		}
+		lines = append(lines, p.Changes[i].advice())
+	}
+	return lines
+}
+
+// advice says what would have to change for another outcome.
+func (c *Change) advice() string {
+	if c.writes() {
+		return "This is done by the next sync, unless the directory or the rules change before."
+	}
+	return plantext.Advice(c.Reason)
+}
+
+// describe tells what a user holds, for people.
+func (u *User) describe() string {
+	words := []string{"user " + u.ID + " with " + u.Profile.describe(), "status " + u.text(FieldStatus)}
+	if u.Protected {
+		words = append(words, "protected")
+	}
+	return strings.Join(words, ", ")
+}
+
+func (p Profile) describe() string {
+	words := make([]string, 0, len(details))
+	for _, f := range details {
+		words = append(words, string(f)+" "+plantext.Printable(printValue(*p.detail(f))))
+	}
+	return strings.Join(words, ", ")
+}
+
+// describe tells what the directory holds, for people.
+func (e *Entry) describe() string {
+	words := []string{"account " + e.ObjectID.String() + " as " + string(e.State)}
+	if e.State == StatePresent {
+		words = append(words, "with "+e.Profile.describe())
+	}
+	if e.Disabled {
+		words = append(words, "disabled")
+	}
+	return strings.Join(words, ", ")
 }
 
 // Reaction is what a sync does with a user whose entry is gone or disabled.
@@ -1398,7 +1424,7 @@ func (p *planner) order() {
 		case claims.Delete:
 			change = Change{Op: OpDelete, Reason: d.reason, UserID: d.user.ID, ObjectID: d.user.ObjectID, Before: &d.user}
 		case claims.Create:
-			change = Change{Op: OpCreate, Reason: ReasonNew, ObjectID: d.after.ObjectID, After: &d.after}
+			change = Change{Op: OpCreate, Reason: cmp.Or(d.reason, ReasonNew), ObjectID: d.after.ObjectID, After: &d.after}
 		case claims.Update:
 			change = d.update(p.solution.Lost(int(step.Claimant)), parked[step.Claimant])
 		}

@@ -1,0 +1,1112 @@
+package adsync_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"log/slog"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+
+	"github.com/go-adsync/adsync"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+func newSyncer(t *testing.T, dir adsync.Directory, store adsync.UserStore, opts *adsync.Options) *adsync.Syncer {
+	t.Helper()
+	s, err := adsync.New(dir, store, opts)
+	require.NoError(t, err)
+	return s
+}
+
+// crowd is n managed users whose entries are as they are.
+func crowd(n int) (adsync.StaticDirectory, []adsync.User) {
+	var dir adsync.StaticDirectory
+	var users []adsync.User
+	for i := range n {
+		name := fmt.Sprintf("user%03d", i)
+		e := entry(byte(i+1), name, name+"@x")
+		dir = append(dir, e)
+		users = append(users, adsync.User{ID: fmt.Sprintf("%03d", i), ObjectID: e.ObjectID, Profile: e.Profile})
+	}
+	return dir, users
+}
+
+func allUsers(t *testing.T, store adsync.UserStore) []adsync.User {
+	t.Helper()
+	var users []adsync.User
+	for u, err := range store.Users(context.Background()) {
+		require.NoError(t, err)
+		users = append(users, u)
+	}
+	return users
+}
+
+func outcomes(r *adsync.Report) []adsync.Outcome {
+	var list []adsync.Outcome
+	for _, result := range r.Results {
+		list = append(list, result.Outcome)
+	}
+	return list
+}
+
+// bareStore has no optional power.
+type bareStore struct{ adsync.UserStore }
+
+// hooked lets a test step into each single write.
+type hooked struct {
+	*adsync.MemoryStore
+	before func(c adsync.Change) error
+}
+
+func (s hooked) UpdateUser(ctx context.Context, c adsync.Change) error {
+	if err := s.before(c); err != nil {
+		return err
+	}
+	return s.MemoryStore.UpdateUser(ctx, c)
+}
+
+func (s hooked) DeleteUser(ctx context.Context, c adsync.Change) error {
+	if err := s.before(c); err != nil {
+		return err
+	}
+	return s.MemoryStore.DeleteUser(ctx, c)
+}
+
+func (s hooked) ApplyChanges(ctx context.Context, cs []adsync.Change) []adsync.Written {
+	written := make([]adsync.Written, len(cs))
+	for i, c := range cs {
+		switch c.Op {
+		case adsync.OpUpdate:
+			written[i].Err = s.UpdateUser(ctx, c)
+		case adsync.OpDelete:
+			written[i].Err = s.DeleteUser(ctx, c)
+		default:
+			written[i].UserID, written[i].Err = s.CreateUser(ctx, c)
+		}
+	}
+	return written
+}
+
+func TestNewRefuses(t *testing.T) {
+	store, dir := adsync.NewMemoryStore(), adsync.StaticDirectory{}
+	bare := bareStore{store}
+	for name, test := range map[string]struct {
+		dir   adsync.Directory
+		store adsync.UserStore
+		opts  adsync.Options
+	}{
+		"no directory":         {nil, store, adsync.Options{}},
+		"no store":             {dir, nil, adsync.Options{}},
+		"bad rules":            {dir, store, adsync.Options{Rules: adsync.Rules{OnDeleted: "explode"}}},
+		"import without power": {dir, bare, adsync.Options{Rules: adsync.Rules{Import: true}}},
+		"a field not held":     {dir, fewFields{bare}, adsync.Options{Rules: adsync.Rules{Fields: []adsync.Field{adsync.FieldPhone}}}},
+		"a status not held":    {dir, fewFields{bare}, adsync.Options{Rules: adsync.Rules{OnDisabled: adsync.Deactivate}}},
+		"a negative limit":     {dir, store, adsync.Options{Limits: adsync.Limits{MaxRemovals: -2}}},
+		"a ratio above one":    {dir, store, adsync.Options{Limits: adsync.Limits{MaxRemovalRatio: 1.5}}},
+		"a negative batch":     {dir, store, adsync.Options{BatchSize: -1}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s, err := adsync.New(test.dir, test.store, &test.opts)
+			require.Error(t, err)
+			assert.Nil(t, s, "a Syncer that is refused must not be usable")
+		})
+	}
+}
+
+type fewFields struct{ adsync.UserStore }
+
+func (fewFields) Fields() []adsync.Field { return []adsync.Field{adsync.FieldUsername} }
+
+func TestFieldsDefaultToWhatTheStoreHolds(t *testing.T) {
+	store := adsync.NewMemoryStore(user("1", 1, "old", "kept@x"))
+	s := newSyncer(t, adsync.StaticDirectory{entry(1, "new", "other@x")}, fewFields{store}, nil)
+	plan, err := s.Plan(t.Context())
+	require.NoError(t, err)
+	require.Len(t, plan.Changes, 1)
+	assert.Equal(t, []adsync.Field{adsync.FieldUsername}, plan.Changes[0].Fields)
+}
+
+// The mission in one test: five details, a deletion, duplicates, and a second run
+// that has nothing to do.
+func TestSync(t *testing.T) {
+	store := adsync.NewMemoryStore(
+		user("1", 1, "anna", "anna@x"), user("2", 2, "ben", "ben@x"), user("3", 3, "cleo", "cleo@x"),
+		user("4", 4, "dan", "dan@x"), adsync.User{ID: "9", Profile: profile("local", "local@x")},
+	)
+	anna := adsync.Profile{Username: "anna.b", FirstName: "Anna", LastName: "Berg", Email: "anna.b@x", Phone: "+1"}
+	dir := adsync.StaticDirectory{
+		{ObjectID: id(1), Profile: anna},
+		entry(2, "ben", "LOCAL@x"),
+		{ObjectID: id(3), State: adsync.StateDeleted},
+		entry(4, "dan", "dan@x"),
+	}
+	s := newSyncer(t, dir, store, nil)
+	report, err := s.Sync(t.Context())
+	require.NoError(t, err)
+	require.NoError(t, report.Err())
+	assert.Equal(t, []string{
+		"Synchronizing users with Active Directory has been successful.",
+		"1 user(s) details are modified.",
+		"1 user(s) are deleted.",
+		"1 user(s) are duplicated.",
+	}, report.Summary())
+	now, _ := store.Get("1")
+	assert.Equal(t, anna, now.Profile)
+	_, there := store.Get("3")
+	assert.False(t, there)
+	ben, _ := store.Get("2")
+	assert.Equal(t, profile("ben", "ben@x"), ben.Profile)
+
+	again, err := s.Sync(t.Context())
+	require.NoError(t, err)
+	assert.Equal(t, adsync.Counts{Duplicated: 1, Unchanged: 2}, again.Counts())
+}
+
+func TestLimits(t *testing.T) {
+	for name, test := range map[string]struct {
+		users, leavers, cleared int
+		limits                  adsync.Limits
+		want                    string // the limit, or none
+	}{
+		"a tenth":               {30, 3, 0, adsync.Limits{}, ""},
+		"more than a tenth":     {30, 4, 0, adsync.Limits{}, "MaxRemovalRatio"},
+		"one is let through":    {3, 1, 0, adsync.Limits{}, ""},
+		"but not two":           {3, 2, 0, adsync.Limits{}, "MaxRemovalRatio"},
+		"lifted":                {3, 3, 0, adsync.Limits{MaxRemovalRatio: -1}, ""},
+		"a count":               {30, 3, 0, adsync.Limits{MaxRemovals: 2}, "MaxRemovals"},
+		"a count, lifted":       {30, 3, 0, adsync.Limits{MaxRemovals: -1}, ""},
+		"a third":               {30, 10, 0, adsync.Limits{MaxRemovalRatio: 0.34}, ""},
+		"29 of 100":             {100, 29, 0, adsync.Limits{MaxRemovalRatio: 0.29}, ""},
+		"30 of 100":             {100, 30, 0, adsync.Limits{MaxRemovalRatio: 0.29}, "MaxRemovalRatio"},
+		"cleared by a tenth":    {30, 0, 3, adsync.Limits{}, ""},
+		"cleared by more":       {30, 0, 4, adsync.Limits{}, "MaxCleared"},
+		"cleared by count":      {30, 0, 3, adsync.Limits{MaxCleared: 2}, "MaxCleared"},
+		"cleared, lifted":       {30, 0, 30, adsync.Limits{MaxCleared: -1}, ""},
+		"more than the default": {120, 12, 0, adsync.Limits{MaxRemovals: 11}, "MaxRemovals"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir, users := crowd(test.users)
+			for i := range test.leavers {
+				dir[i].State = adsync.StateDeleted
+			}
+			for i := range test.cleared {
+				dir[i].Email = ""
+			}
+			store := adsync.NewMemoryStore(users...)
+			s := newSyncer(t, dir, store, &adsync.Options{Limits: test.limits})
+			plan, err := s.Plan(t.Context())
+			require.NoError(t, err)
+			checked := plan.Check(test.limits)
+			report, err := s.Apply(t.Context(), plan)
+			if test.want == "" {
+				require.NoError(t, checked)
+				require.NoError(t, err)
+				assert.Len(t, allUsers(t, store), test.users-test.leavers)
+				return
+			}
+			for _, err := range []error{checked, err} {
+				var limit *adsync.LimitError
+				require.ErrorAs(t, err, &limit)
+				require.ErrorIs(t, err, adsync.ErrUnsafe)
+				assert.Equal(t, test.want, limit.Limit)
+				assert.Equal(t, test.users, limit.Managed)
+				assert.Equal(t, test.leavers+test.cleared, limit.Count)
+			}
+			assert.Equal(t, users, allUsers(t, store), "nothing of a refused plan is applied")
+			assert.NotContains(t, outcomes(report), adsync.OutcomeApplied)
+			assert.Contains(t, report.Summary()[0], "not carried out")
+
+			_, err = s.Sync(t.Context())
+			require.ErrorIs(t, err, adsync.ErrUnsafe)
+
+			_, err = s.Apply(t.Context(), plan, "another digest")
+			require.ErrorIs(t, err, adsync.ErrUnsafe)
+			report, err = s.Apply(t.Context(), plan, adsync.Approval(plan.Digest()))
+			require.NoError(t, err)
+			require.NoError(t, report.Err())
+			assert.Len(t, allUsers(t, store), test.users-test.leavers)
+		})
+	}
+}
+
+func TestApplyDoesNotBelieveThePlansStatistics(t *testing.T) {
+	dir, users := crowd(10)
+	dir[0].State, dir[1].State = adsync.StateDeleted, adsync.StateDeleted
+	store := adsync.NewMemoryStore(users...)
+	s := newSyncer(t, dir, store, nil)
+	plan, err := s.Plan(t.Context())
+	require.NoError(t, err)
+	plan.Stats.Managed = 1000
+	require.NoError(t, plan.Check(adsync.Limits{}))
+	_, err = s.Apply(t.Context(), plan)
+	require.ErrorIs(t, err, adsync.ErrUnsafe)
+	assert.Equal(t, users, allUsers(t, store))
+}
+
+func TestApplyOfAHalfDonePlanCountsWhatWasDone(t *testing.T) {
+	dir, users := crowd(40)
+	for i := range 4 {
+		dir[i].State = adsync.StateDeleted
+	}
+	store := adsync.NewMemoryStore(users...)
+	s := newSyncer(t, dir, store, nil)
+	plan, err := s.Plan(t.Context())
+	require.NoError(t, err)
+	for i := range 2 { // as a run that was killed would have left it
+		require.NoError(t, store.DeleteUser(t.Context(), plan.Changes[i]))
+	}
+	report, err := s.Apply(t.Context(), plan)
+	require.NoError(t, err, "4 of 40 were let through, so they are when 2 of them are done")
+	assert.Equal(t, []adsync.Outcome{"already", "already", "applied", "applied"}, outcomes(report))
+}
+
+func TestApplyRefusesForgedPlans(t *testing.T) {
+	users := []adsync.User{
+		user("1", 1, "anna", "anna@x"), user("2", 2, "ben", "ben@x"), user("3", 3, "cleo", "cleo@x"),
+		{ID: "8", Profile: profile("local", "local@x")}, user("9", 9, "foreign", "foreign@x"),
+	}
+	users[2].Protected = true
+	users[4].Source = "elsewhere"
+	dir := adsync.StaticDirectory{entry(1, "ben", "anna@x"), entry(2, "anna", "ben@x"), entry(3, "cleo2", "cleo@x")}
+	after := func(u adsync.User, change func(*adsync.User)) *adsync.User {
+		change(&u)
+		return &u
+	}
+	renamed := func(u adsync.User) *adsync.User { return after(u, func(u *adsync.User) { u.Username = "forged" }) }
+	write := func(u adsync.User, after *adsync.User, fields ...adsync.Field) adsync.Change {
+		return adsync.Change{Op: adsync.OpUpdate, UserID: u.ID, ObjectID: after.ObjectID, Before: &u, After: after, Fields: fields}
+	}
+	remove := func(u adsync.User) adsync.Change {
+		return adsync.Change{Op: adsync.OpDelete, UserID: u.ID, ObjectID: u.ObjectID, Before: &u}
+	}
+	username, status := adsync.FieldUsername, adsync.FieldStatus
+	for name, forge := range map[string]func(p *adsync.Plan){
+		"another version":          func(p *adsync.Plan) { p.Version = 2 },
+		"another source":           func(p *adsync.Plan) { p.Source = "elsewhere" },
+		"unknown operation":        func(p *adsync.Plan) { p.Changes[0].Op = "explode" },
+		"a need that follows":      func(p *adsync.Plan) { p.Changes[0].Needs = []int{1} },
+		"needs out of order":       func(p *adsync.Plan) { p.Changes[2].Needs = []int{1, 0} },
+		"a negative need":          func(p *adsync.Plan) { p.Changes[2].Needs = []int{-1, 0} },
+		"no before":                func(p *adsync.Plan) { p.Changes[1].Before = nil },
+		"no after":                 func(p *adsync.Plan) { p.Changes[1].After = nil },
+		"a before of somebody":     func(p *adsync.Plan) { p.Changes[1].UserID = "3" },
+		"fields that do not fit":   func(p *adsync.Plan) { p.Changes[1].Fields = nil },
+		"parked for good":          func(p *adsync.Plan) { p.Changes = p.Changes[:1] },
+		"parked and forgotten":     func(p *adsync.Plan) { p.Changes[2].Needs = []int{1} },
+		"changed twice":            func(p *adsync.Plan) { p.Changes = append(p.Changes, p.Changes[1]) },
+		"a notice that writes":     func(p *adsync.Plan) { p.Changes[1].Op = adsync.OpNotice },
+		"a local user renamed":     func(p *adsync.Plan) { p.Changes = []adsync.Change{write(users[3], renamed(users[3]), username)} },
+		"a local user deleted":     func(p *adsync.Plan) { p.Changes = []adsync.Change{remove(users[3])} },
+		"a foreign user renamed":   func(p *adsync.Plan) { p.Changes = []adsync.Change{write(users[4], renamed(users[4]), username)} },
+		"a foreign user deleted":   func(p *adsync.Plan) { p.Changes = []adsync.Change{remove(users[4])} },
+		"a protected user deleted": func(p *adsync.Plan) { p.Changes = []adsync.Change{remove(users[2])} },
+		"a protected user deactivated": func(p *adsync.Plan) {
+			p.Changes = []adsync.Change{write(users[2], after(users[2], func(u *adsync.User) { u.Status = adsync.StatusDeactivated }), status)}
+		},
+		"a user blocked": func(p *adsync.Plan) {
+			p.Changes = []adsync.Change{write(users[0], after(users[0], func(u *adsync.User) { u.Status = adsync.StatusBlocked }), status)}
+		},
+		"a protection lifted": func(p *adsync.Plan) {
+			p.Changes = []adsync.Change{write(users[2], after(users[2], func(u *adsync.User) { u.Protected, u.Username = false, "x" }), username)}
+		},
+		"an ID changed": func(p *adsync.Plan) {
+			p.Changes = []adsync.Change{write(users[0], after(users[0], func(u *adsync.User) { u.ID, u.Username = "7", "x" }), username)}
+		},
+		"a username emptied": func(p *adsync.Plan) {
+			p.Changes = []adsync.Change{write(users[0], after(users[0], func(u *adsync.User) { u.Username = " " }), username)}
+		},
+		"a link moved": func(p *adsync.Plan) {
+			p.Changes = []adsync.Change{write(users[0], after(users[0], func(u *adsync.User) { u.ObjectID = id(7) }), adsync.FieldObjectID)}
+		},
+		"an adoption that renames": func(p *adsync.Plan) {
+			c := write(users[3], after(users[3], func(u *adsync.User) { u.ObjectID, u.Username = id(7), "x" }), username, adsync.FieldObjectID)
+			c.Reason = adsync.ReasonAdopted
+			p.Changes = []adsync.Change{c}
+		},
+		"a creation of the protected": func(p *adsync.Plan) {
+			u := adsync.User{ObjectID: id(7), Profile: profile("x", ""), Protected: true}
+			p.Changes = []adsync.Change{{Op: adsync.OpCreate, ObjectID: u.ObjectID, After: &u}}
+		},
+		"a creation without a link": func(p *adsync.Plan) {
+			u := adsync.User{Profile: profile("x", "")}
+			p.Changes = []adsync.Change{{Op: adsync.OpCreate, After: &u}}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			store := adsync.NewMemoryStore(users...)
+			s := newSyncer(t, dir, store, nil)
+			plan, err := s.Plan(t.Context())
+			require.NoError(t, err)
+			require.True(t, plan.Changes[0].Interim)
+			forge(plan)
+			report, err := s.Apply(t.Context(), plan, adsync.Approval(plan.Digest()))
+			require.ErrorIs(t, err, adsync.ErrUnsafe)
+			assert.Len(t, report.Results, len(plan.Changes))
+			assert.Equal(t, users, allUsers(t, store))
+		})
+	}
+	t.Run("as it was planned", func(t *testing.T) {
+		store := adsync.NewMemoryStore(users...)
+		s := newSyncer(t, dir, store, nil)
+		plan, err := s.Plan(t.Context())
+		require.NoError(t, err)
+		report, err := s.Apply(t.Context(), plan)
+		require.NoError(t, err)
+		require.NoError(t, report.Err())
+	})
+}
+
+// A plan may lie about a row, but then the row is not as planned.
+func TestForgedBeforeIsStale(t *testing.T) {
+	owner := user("1", 1, "anna", "anna@x")
+	owner.Protected = true
+	store := adsync.NewMemoryStore(owner, user("2", 2, "ben", "ben@x"))
+	s := newSyncer(t, adsync.StaticDirectory{entry(2, "ben", "ben@x")}, store, nil)
+	lie := owner
+	lie.Protected = false
+	plan := &adsync.Plan{Version: adsync.PlanVersion, Changes: []adsync.Change{
+		{Op: adsync.OpDelete, UserID: "1", ObjectID: id(1), Before: &lie},
+	}}
+	report, err := s.Apply(t.Context(), plan)
+	require.NoError(t, err)
+	assert.Equal(t, []adsync.Outcome{adsync.OutcomeStale}, outcomes(report))
+	assert.Len(t, allUsers(t, store), 2)
+}
+
+func TestRemovalsAreLookedUpAgain(t *testing.T) {
+	dir, users := crowd(40)
+	dir[0].State = adsync.StateDeleted
+	dir[1].Disabled = true
+	store := adsync.NewMemoryStore(users...)
+	opts := &adsync.Options{Rules: adsync.Rules{OnDisabled: adsync.Deactivate}}
+	plan, err := newSyncer(t, dir, store, opts).Plan(t.Context())
+	require.NoError(t, err)
+	require.Len(t, plan.Changes, 2)
+
+	t.Run("the look-up fails", func(t *testing.T) {
+		report, err := newSyncer(t, failing{dir}, store, opts).Apply(t.Context(), plan)
+		require.ErrorIs(t, err, adsync.ErrIncomplete)
+		assert.Equal(t, []adsync.Outcome{"not-attempted", "not-attempted"}, outcomes(report))
+		assert.Equal(t, users, allUsers(t, store))
+	})
+	t.Run("they are back", func(t *testing.T) {
+		back, _ := crowd(40)
+		report, err := newSyncer(t, back, store, opts).Apply(t.Context(), plan)
+		require.NoError(t, err)
+		assert.Equal(t, []adsync.Outcome{"stale", "stale"}, outcomes(report))
+		require.ErrorIs(t, report.Err(), adsync.ErrStale)
+		assert.Equal(t, users, allUsers(t, store))
+	})
+	t.Run("the rules have become milder", func(t *testing.T) {
+		mild := &adsync.Options{Rules: adsync.Rules{OnDeleted: adsync.Keep}}
+		report, err := newSyncer(t, dir, store, mild).Apply(t.Context(), plan)
+		require.NoError(t, err)
+		assert.Equal(t, []adsync.Outcome{"stale", "stale"}, outcomes(report))
+	})
+	t.Run("they are gone", func(t *testing.T) {
+		report, err := newSyncer(t, dir, store, opts).Apply(t.Context(), plan)
+		require.NoError(t, err)
+		assert.Equal(t, []adsync.Outcome{"applied", "applied"}, outcomes(report))
+		assert.Equal(t, adsync.Counts{Deleted: 1, Deactivated: 1, Unchanged: 38}, report.Counts())
+	})
+}
+
+// failing lists, but cannot look up.
+type failing struct{ adsync.StaticDirectory }
+
+var errDown = errors.New("controller down")
+
+func (failing) Find(context.Context, []adsync.ObjectID) iter.Seq2[adsync.Entry, error] {
+	return func(yield func(adsync.Entry, error) bool) { yield(adsync.Entry{}, errDown) }
+}
+
+// scripted is a Directory of two functions.
+type scripted struct {
+	entries func(yield func(adsync.Entry, error) bool)
+	find    func(ids []adsync.ObjectID, yield func(adsync.Entry, error) bool)
+}
+
+func (d scripted) Entries(context.Context) iter.Seq2[adsync.Entry, error] { return d.entries }
+
+func (d scripted) Find(_ context.Context, ids []adsync.ObjectID) iter.Seq2[adsync.Entry, error] {
+	return func(yield func(adsync.Entry, error) bool) { d.find(ids, yield) }
+}
+
+func TestNoPlanWithoutTheWholeTruth(t *testing.T) {
+	nobody := func(func(adsync.Entry, error) bool) {}
+	broken := func(yield func(adsync.Entry, error) bool) {
+		if yield(entry(1, "anna", "anna@x"), nil) {
+			yield(adsync.Entry{}, errDown)
+		}
+	}
+	silent := func([]adsync.ObjectID, func(adsync.Entry, error) bool) {}
+	importing := adsync.Rules{Import: true}
+	for name, test := range map[string]struct {
+		dir   adsync.Directory
+		rules adsync.Rules
+		want  string
+	}{
+		"a listing that breaks":    {scripted{broken, silent}, importing, "controller down"},
+		"a listing of nobody":      {scripted{nobody, silent}, importing, "listed nobody"},
+		"an empty Listing":         {adsync.Listing(func(context.Context) iter.Seq2[adsync.Entry, error] { return nobody }), adsync.Rules{}, "listed nobody"},
+		"a look-up that breaks":    {failing{}, adsync.Rules{}, "controller down"},
+		"a look-up without answer": {scripted{nobody, silent}, adsync.Rules{}, "did not say"},
+		"a look-up with another's": {scripted{nobody, func(_ []adsync.ObjectID, yield func(adsync.Entry, error) bool) {
+			yield(entry(9, "x", ""), nil)
+		}}, adsync.Rules{}, "not asked for"},
+		"no controllers": {controllers{}, adsync.Rules{}, "no controller"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			store := adsync.NewMemoryStore(user("1", 1, "anna", "anna@x"), user("2", 2, "ben", "ben@x"))
+			s := newSyncer(t, test.dir, store, &adsync.Options{Rules: test.rules})
+			plan, err := s.Plan(t.Context())
+			require.ErrorIs(t, err, adsync.ErrIncomplete)
+			require.ErrorContains(t, err, test.want)
+			assert.Nil(t, plan)
+			report, err := s.Sync(t.Context())
+			require.ErrorIs(t, err, adsync.ErrIncomplete)
+			require.NotNil(t, report)
+			assert.Contains(t, report.Summary()[0], "not possible")
+			assert.Len(t, allUsers(t, store), 2)
+		})
+	}
+}
+
+func TestAllowEmpty(t *testing.T) {
+	empty := adsync.Listing(func(context.Context) iter.Seq2[adsync.Entry, error] {
+		return func(func(adsync.Entry, error) bool) {}
+	})
+	s := newSyncer(t, empty, adsync.NewMemoryStore(user("1", 1, "a", "")), &adsync.Options{Limits: adsync.Limits{AllowEmpty: true}})
+	plan, err := s.Plan(t.Context())
+	require.NoError(t, err)
+	assert.Equal(t, adsync.OpDelete, plan.Changes[0].Op)
+}
+
+func TestAStoreThatBreaksIsIncomplete(t *testing.T) {
+	store := brokenReads{bareStore{adsync.NewMemoryStore()}}
+	_, err := newSyncer(t, adsync.StaticDirectory{}, store, nil).Plan(t.Context())
+	require.ErrorIs(t, err, adsync.ErrIncomplete)
+	require.ErrorIs(t, err, io.ErrUnexpectedEOF)
+}
+
+type brokenReads struct{ bareStore }
+
+func (brokenReads) Users(context.Context) iter.Seq2[adsync.User, error] {
+	return func(yield func(adsync.User, error) bool) {
+		if yield(user("1", 1, "a", ""), nil) {
+			yield(adsync.User{}, io.ErrUnexpectedEOF)
+		}
+	}
+}
+
+// A big host table is listed, and only the missing are looked up.
+func TestManyAreListedAndOnlyTheMissingLookedUp(t *testing.T) {
+	const n = 6000
+	entries, users := bigWorld(n)
+	var lookedUp int
+	dir := scripted{
+		entries: func(yield func(adsync.Entry, error) bool) {
+			for i, e := range entries {
+				if i != 7 && !yield(e, nil) {
+					return
+				}
+			}
+		},
+		find: func(ids []adsync.ObjectID, yield func(adsync.Entry, error) bool) {
+			lookedUp += len(ids)
+			for _, id := range ids {
+				if !yield(adsync.Entry{ObjectID: id, State: adsync.StateUnproven}, nil) {
+					return
+				}
+			}
+		},
+	}
+	s := newSyncer(t, dir, adsync.NewMemoryStore(users...), nil)
+	plan, err := s.Plan(t.Context())
+	require.NoError(t, err)
+	assert.Equal(t, 1, lookedUp)
+	assert.Len(t, plan.Changes, n/100+1)
+
+	lookedUp = 0
+	dir.entries = func(func(adsync.Entry, error) bool) { t.Error("few chosen users are looked up, not listed") }
+	_, err = newSyncer(t, dir, adsync.NewMemoryStore(users...), nil).Plan(t.Context(), adsync.Only("1", "2"))
+	require.NoError(t, err)
+	assert.Equal(t, 2, lookedUp)
+}
+
+func TestOnly(t *testing.T) {
+	dir := adsync.StaticDirectory{entry(1, "anna2", ""), entry(2, "ben2", "")}
+	store := adsync.NewMemoryStore(user("1", 1, "anna", ""), user("2", 2, "ben", ""), adsync.User{ID: "3", Profile: profile("local", "")})
+	s := newSyncer(t, dir, store, nil)
+	plan, err := s.Plan(t.Context(), adsync.Only("2"))
+	require.NoError(t, err)
+	require.Len(t, plan.Changes, 1)
+	assert.Equal(t, "2", plan.Changes[0].UserID)
+	plan, err = s.Plan(t.Context(), adsync.Only())
+	require.NoError(t, err)
+	assert.Empty(t, plan.Changes)
+	for _, unknown := range []string{"3", "4"} {
+		_, err = s.Plan(t.Context(), adsync.Only("1", unknown))
+		require.ErrorContains(t, err, fmt.Sprintf("%q is unknown or not managed", unknown))
+	}
+	limited := newSyncer(t, dir, store, &adsync.Options{Rules: adsync.Rules{Only: []string{"1"}}})
+	plan, err = limited.Plan(t.Context())
+	require.NoError(t, err)
+	assert.Len(t, plan.Changes, 1)
+	_, err = limited.Plan(t.Context(), adsync.Only("2"))
+	require.Error(t, err)
+}
+
+func TestImport(t *testing.T) {
+	dir := adsync.StaticDirectory{
+		entry(1, "anna2", ""), entry(5, "eva", "eva@x"), {ObjectID: id(6), Profile: profile("off", ""), Disabled: true},
+		entry(7, "ANNA", ""), entry(8, "other", ""),
+	}
+	store := adsync.NewMemoryStore(user("1", 1, "anna", ""))
+	s := newSyncer(t, dir, store, nil)
+	plan, err := s.Plan(t.Context(), adsync.Import(id(1), id(5), id(6), id(7)))
+	require.NoError(t, err)
+	type told struct {
+		op     adsync.Op
+		reason string
+		id     adsync.ObjectID
+	}
+	var got []told
+	for _, c := range plan.Changes {
+		got = append(got, told{c.Op, c.Reason, c.ObjectID})
+	}
+	assert.Equal(t, []told{
+		{adsync.OpCreate, adsync.ReasonNew, id(5)},
+		{adsync.OpDuplicate, adsync.ReasonTaken, id(7)},
+		{adsync.OpNotice, adsync.ReasonDisabled, id(6)},
+		{adsync.OpNotice, adsync.ReasonLinked, id(1)},
+	}, got, "an import alone changes no user there is")
+	report, err := s.Apply(t.Context(), plan)
+	require.NoError(t, err)
+	assert.Equal(t, 1, report.Counts().Created)
+	eva, ok := store.Get(report.Results[0].UserID)
+	require.True(t, ok)
+	assert.Equal(t, profile("eva", "eva@x"), eva.Profile)
+	again, err := s.Apply(t.Context(), plan)
+	require.NoError(t, err)
+	assert.Equal(t, adsync.OutcomeAlready, again.Results[0].Outcome)
+	assert.Len(t, allUsers(t, store), 2)
+
+	_, err = newSyncer(t, dir, bareStore{store}, nil).Plan(t.Context(), adsync.Import(id(5)))
+	require.ErrorContains(t, err, "Creator")
+}
+
+func TestOneBadRowFailsAlone(t *testing.T) {
+	dir, users := crowd(5)
+	for i := range dir {
+		dir[i].Phone = "+1"
+	}
+	errBad := errors.New("check constraint phones violated")
+	store := hooked{adsync.NewMemoryStore(users...), func(c adsync.Change) error {
+		if c.UserID == "002" {
+			return errBad
+		}
+		return nil
+	}}
+	for _, s := range []adsync.UserStore{store, bareStore{store}} {
+		report, err := newSyncer(t, dir, s, nil).Sync(t.Context())
+		require.NoError(t, err)
+		require.ErrorIs(t, report.Err(), errBad)
+		var change *adsync.ChangeError
+		require.ErrorAs(t, report.Err(), &change)
+		assert.Equal(t, "adsync: update of user 002: failed: check constraint phones violated", change.Error())
+		assert.Equal(t, 1, report.Counts().Failed)
+		assert.Contains(t, report.Summary()[0], "not completed")
+	}
+	u, _ := store.Get("004")
+	assert.Equal(t, "+1", u.Phone)
+}
+
+// chain is a user who waits for another, who waits for a third.
+func chain() (adsync.StaticDirectory, []adsync.User) {
+	return adsync.StaticDirectory{entry(1, "b", ""), entry(2, "c", ""), entry(3, "d", ""), entry(4, "z", "")},
+		[]adsync.User{user("1", 1, "a", ""), user("2", 2, "b", ""), user("3", 3, "c", ""), user("4", 4, "y", "")}
+}
+
+func TestAFailureBlocksThoseWhoNeedIt(t *testing.T) {
+	dir, users := chain()
+	store := hooked{adsync.NewMemoryStore(users...), func(c adsync.Change) error {
+		if c.UserID == "3" {
+			return adsync.ErrConflict
+		}
+		return nil
+	}}
+	report, err := newSyncer(t, dir, store, nil).Sync(t.Context())
+	require.NoError(t, err)
+	assert.Equal(t, []adsync.Outcome{"failed", "blocked", "blocked", "applied"}, outcomes(report))
+	assert.Equal(t, adsync.Counts{Modified: 1, Failed: 1, Blocked: 2}, report.Counts())
+}
+
+func swap() (adsync.StaticDirectory, []adsync.User) {
+	return adsync.StaticDirectory{entry(1, "b", ""), entry(2, "a", "")},
+		[]adsync.User{user("1", 1, "a", ""), user("2", 2, "b", "")}
+}
+
+func TestTheParkedArePutBackWhenTheirTakersFail(t *testing.T) {
+	dir, users := swap()
+	store := hooked{adsync.NewMemoryStore(users...), func(c adsync.Change) error {
+		if c.UserID == "2" {
+			return adsync.ErrConflict
+		}
+		return nil
+	}}
+	var told []adsync.Outcome
+	opts := &adsync.Options{OnResult: func(_ context.Context, _ adsync.Change, r adsync.Result) { told = append(told, r.Outcome) }}
+	report, err := newSyncer(t, dir, store, opts).Sync(t.Context())
+	require.NoError(t, err)
+	assert.Equal(t, []adsync.Outcome{"skipped", "failed", "blocked"}, outcomes(report))
+	assert.Equal(t, outcomes(report), told, "a result is told when it is final")
+	assert.Equal(t, users, allUsers(t, store))
+}
+
+func TestTheParkedAreNamedWhenTheyCannotFinish(t *testing.T) {
+	dir, users := swap()
+	store := hooked{adsync.NewMemoryStore(users...), func(c adsync.Change) error {
+		if c.UserID == "1" && !c.Interim {
+			return adsync.ErrConflict
+		}
+		return nil
+	}}
+	report, err := newSyncer(t, dir, store, nil).Sync(t.Context())
+	require.NoError(t, err)
+	assert.Equal(t, []adsync.Outcome{"applied", "applied", "failed"}, outcomes(report))
+	assert.Contains(t, strings.Join(report.Summary(), "\n"), "temporary name until the next sync: user 1.")
+	require.ErrorContains(t, report.Err(), "temporary username")
+
+	report, err = newSyncer(t, dir, store.MemoryStore, nil).Sync(t.Context())
+	require.NoError(t, err)
+	require.NoError(t, report.Err())
+	one, _ := store.Get("1")
+	assert.Equal(t, "b", one.Username)
+}
+
+func TestCancellingStopsBetweenBatches(t *testing.T) {
+	dir, users := crowd(6)
+	for i := range dir {
+		dir[i].Phone = "+1"
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	seen := 0
+	opts := &adsync.Options{BatchSize: 2, OnResult: func(context.Context, adsync.Change, adsync.Result) {
+		if seen++; seen == 4 {
+			cancel()
+		}
+	}}
+	report, err := newSyncer(t, dir, adsync.NewMemoryStore(users...), opts).Sync(ctx)
+	require.ErrorIs(t, err, context.Canceled)
+	assert.Equal(t, []adsync.Outcome{"applied", "applied", "applied", "applied", "not-attempted", "not-attempted"}, outcomes(report))
+	assert.Contains(t, report.Summary(), "2 change(s) were not attempted.")
+	assert.Equal(t, 6, seen, "every result is told")
+}
+
+func TestCancellingPutsTheParkedBack(t *testing.T) {
+	dir, users := swap()
+	ctx, cancel := context.WithCancel(t.Context())
+	memory := adsync.NewMemoryStore(users...)
+	store := hooked{memory, func(c adsync.Change) error {
+		if c.UserID == "2" {
+			cancel()
+			return ctx.Err()
+		}
+		return nil
+	}}
+	_, err := newSyncer(t, dir, bareStore{store}, nil).Sync(ctx)
+	require.ErrorIs(t, err, context.Canceled)
+	one, _ := memory.Get("1")
+	assert.Contains(t, one.Username, "~adsync-", "whether user 2 took the name is not known, so nothing is put back")
+
+	// Without a doubt, the user is put back although the run was cancelled.
+	memory = adsync.NewMemoryStore(users...)
+	ctx, cancel = context.WithCancel(t.Context())
+	store = hooked{memory, func(c adsync.Change) error {
+		if c.Interim {
+			defer cancel()
+		}
+		return nil
+	}}
+	_, err = newSyncer(t, dir, bareStore{store}, nil).Sync(ctx)
+	require.ErrorIs(t, err, context.Canceled)
+	assert.Equal(t, users, allUsers(t, memory))
+}
+
+func TestWhatIsUnknownIsSaidToBe(t *testing.T) {
+	for name, lost := range map[string]error{
+		"said by the store":     fmt.Errorf("%w: commit", adsync.ErrUnknown),
+		"a connection lost":     io.ErrUnexpectedEOF,
+		"a deadline in a write": context.DeadlineExceeded,
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir, users := chain()
+			memory := adsync.NewMemoryStore(users...)
+			store := hooked{memory, func(c adsync.Change) error {
+				if c.UserID != "2" {
+					return nil
+				}
+				assert.NoError(t, memory.UpdateUser(context.Background(), c))
+				return lost
+			}}
+			s := newSyncer(t, dir, store, nil)
+			plan, err := s.Plan(t.Context())
+			require.NoError(t, err)
+			report, err := s.Apply(t.Context(), plan)
+			require.ErrorIs(t, err, lost)
+			assert.Equal(t, []adsync.Outcome{"applied", "unknown", "not-attempted", "not-attempted"}, outcomes(report))
+			report, err = newSyncer(t, dir, memory, nil).Apply(t.Context(), plan)
+			require.NoError(t, err)
+			assert.Equal(t, []adsync.Outcome{"already", "already", "applied", "applied"}, outcomes(report))
+		})
+	}
+}
+
+func TestAPanicLeavesATrueReport(t *testing.T) {
+	dir, users := chain()
+	store := hooked{adsync.NewMemoryStore(users...), func(c adsync.Change) error {
+		if c.UserID == "2" {
+			panic("anna@x is in the panic value")
+		}
+		return nil
+	}}
+	report, err := newSyncer(t, dir, bareStore{store}, nil).Sync(t.Context())
+	require.ErrorContains(t, err, "panicked")
+	assert.NotContains(t, err.Error(), "anna@x")
+	assert.Equal(t, []adsync.Outcome{"applied", "unknown", "not-attempted", "not-attempted"}, outcomes(report))
+
+	opts := &adsync.Options{OnResult: func(context.Context, adsync.Change, adsync.Result) { panic("callback") }, BatchSize: 1}
+	report, err = newSyncer(t, dir, adsync.NewMemoryStore(users...), opts).Sync(t.Context())
+	require.ErrorContains(t, err, "OnResult panicked")
+	assert.Equal(t, []adsync.Outcome{"applied", "not-attempted", "not-attempted", "not-attempted"}, outcomes(report))
+}
+
+// terse says nothing about its last change.
+type terse struct{ *adsync.MemoryStore }
+
+func (s terse) ApplyChanges(ctx context.Context, cs []adsync.Change) []adsync.Written {
+	return s.MemoryStore.ApplyChanges(ctx, cs)[:len(cs)-1]
+}
+
+func TestAMissingAnswerIsUnknown(t *testing.T) {
+	dir, users := swap()
+	dir[0].Username, dir[1].Username = "p", "q"
+	report, err := newSyncer(t, dir, terse{adsync.NewMemoryStore(users...)}, nil).Sync(t.Context())
+	require.ErrorIs(t, err, adsync.ErrUnknown)
+	assert.Equal(t, []adsync.Outcome{"applied", "unknown"}, outcomes(report))
+}
+
+// locking counts.
+type locking struct {
+	bareStore
+	held, locked, unlocked *int
+	err                    error
+}
+
+func (l locking) Lock(context.Context) (func() error, error) {
+	if l.err != nil {
+		return nil, l.err
+	}
+	*l.locked++
+	*l.held++
+	return func() error { *l.held--; *l.unlocked++; return nil }, nil
+}
+
+func TestALockIsHeldForTheRun(t *testing.T) {
+	dir, users := chain()
+	var held, locked, unlocked int
+	memory := adsync.NewMemoryStore(users...)
+	store := hooked{memory, func(adsync.Change) error {
+		assert.Equal(t, 1, held)
+		return nil
+	}}
+	s := newSyncer(t, dir, locking{bareStore{store}, &held, &locked, &unlocked, nil}, nil)
+	_, err := s.Sync(t.Context())
+	require.NoError(t, err)
+	assert.Equal(t, []int{0, 1, 1}, []int{held, locked, unlocked})
+
+	plan := mustReconcile(t, dir, users, adsync.Rules{})
+	errTaken := errors.New("another session has it")
+	memory = adsync.NewMemoryStore(users...)
+	s = newSyncer(t, dir, locking{bareStore{memory}, nil, nil, nil, errTaken}, nil)
+	report, err := s.Apply(t.Context(), plan)
+	require.ErrorIs(t, err, errTaken)
+	assert.Len(t, report.Results, len(plan.Changes))
+	assert.Equal(t, users, allUsers(t, memory))
+}
+
+// controllers is a directory of several servers.
+type controllers []func() (adsync.Directory, error)
+
+func (controllers) Entries(context.Context) iter.Seq2[adsync.Entry, error] {
+	panic("a plan reads one session")
+}
+
+func (controllers) Find(context.Context, []adsync.ObjectID) iter.Seq2[adsync.Entry, error] {
+	panic("a plan reads one session")
+}
+
+func (c controllers) Sessions(context.Context) iter.Seq2[adsync.Directory, error] {
+	return func(yield func(adsync.Directory, error) bool) {
+		for _, open := range c {
+			if !yield(open()) {
+				return
+			}
+		}
+	}
+}
+
+func TestAPlanReadsOneController(t *testing.T) {
+	good := adsync.StaticDirectory{entry(1, "anna2", "")}
+	store := adsync.NewMemoryStore(user("1", 1, "anna", ""))
+	half := scripted{find: func(ids []adsync.ObjectID, yield func(adsync.Entry, error) bool) {
+		if yield(entry(1, "stale replica", ""), nil) {
+			yield(adsync.Entry{}, errDown)
+		}
+	}}
+	never := func() (adsync.Directory, error) { t.Error("no more than needed"); return nil, errDown }
+	dir := controllers{
+		func() (adsync.Directory, error) { return half, nil },
+		func() (adsync.Directory, error) { return good, nil },
+		never,
+	}
+	plan, err := newSyncer(t, dir, store, nil).Plan(t.Context())
+	require.NoError(t, err)
+	require.Len(t, plan.Changes, 1)
+	assert.Equal(t, "anna2", plan.Changes[0].After.Username, "nothing of the controller that failed")
+
+	errRefused := errors.New("password refused")
+	dir = controllers{
+		func() (adsync.Directory, error) { return half, nil },
+		func() (adsync.Directory, error) { return nil, errRefused },
+	}
+	_, err = newSyncer(t, dir, store, nil).Plan(t.Context())
+	require.ErrorIs(t, err, adsync.ErrIncomplete)
+	require.ErrorIs(t, err, errDown)
+	require.ErrorIs(t, err, errRefused)
+}
+
+// inspected tells what it can read.
+type inspected struct {
+	adsync.StaticDirectory
+	access adsync.Access
+	err    error
+}
+
+func (d inspected) Check(context.Context) (adsync.Access, error) { return d.access, d.err }
+
+func TestPlansWarnOfWhatCannotBeRead(t *testing.T) {
+	users := []adsync.User{user("1", 1, "anna", "")}
+	dir := inspected{StaticDirectory: adsync.StaticDirectory{entry(1, "anna", "")}}
+	dir.access = adsync.Access{Missing: []string{"mail is never shown"}}
+	plan, err := newSyncer(t, dir, adsync.NewMemoryStore(users...), nil).Plan(t.Context())
+	require.NoError(t, err)
+	require.Len(t, plan.Warnings, 2)
+	assert.Contains(t, plan.Warnings[0], "no leaver is ever deleted")
+	assert.Equal(t, "mail is never shown", plan.Warnings[1])
+
+	dir.access = adsync.Access{Tombstones: true}
+	plan, err = newSyncer(t, dir, adsync.NewMemoryStore(users...), nil).Plan(t.Context())
+	require.NoError(t, err)
+	assert.Empty(t, plan.Warnings)
+
+	dir.err = errDown
+	_, err = newSyncer(t, dir, adsync.NewMemoryStore(users...), nil).Plan(t.Context())
+	require.ErrorIs(t, err, adsync.ErrIncomplete)
+}
+
+func TestReportAsJSON(t *testing.T) {
+	dir, users := chain()
+	store := hooked{adsync.NewMemoryStore(users...), func(c adsync.Change) error {
+		if c.UserID == "3" {
+			return errors.New("trigger says no")
+		}
+		return nil
+	}}
+	report, err := newSyncer(t, dir, store, nil).Sync(t.Context())
+	require.NoError(t, err)
+	out, err := json.Marshal(report)
+	require.NoError(t, err)
+	assert.Contains(t, string(out), `{"index":0,"user_id":"3","outcome":"failed","error":"trigger says no"}`)
+	var back adsync.Report
+	require.NoError(t, json.Unmarshal(out, &back))
+	assert.Empty(t, cmp.Diff(outcomes(report), outcomes(&back)))
+	assert.Equal(t, report.Counts(), back.Counts())
+	require.EqualError(t, back.Results[0].Err, "trigger says no")
+}
+
+func TestNilReport(t *testing.T) {
+	var r *adsync.Report
+	assert.Equal(t, adsync.Counts{}, r.Counts())
+	assert.NotEmpty(t, r.Summary())
+	assert.NoError(t, r.Err())
+	_, err := newSyncer(t, adsync.StaticDirectory{}, adsync.NewMemoryStore(), nil).Apply(t.Context(), nil)
+	require.ErrorIs(t, err, adsync.ErrUnsafe)
+}
+
+func TestLoggingARunHoldsNoPersonalData(t *testing.T) {
+	entries, users, rules := busyWorld()
+	var out bytes.Buffer
+	opts := &adsync.Options{
+		Rules:  rules,
+		Limits: adsync.Limits{MaxRemovalRatio: -1},
+		Logger: slog.New(slog.NewTextHandler(&out, &slog.HandlerOptions{Level: slog.LevelDebug})),
+	}
+	store := hooked{adsync.NewMemoryStore(users...), func(c adsync.Change) error {
+		if c.UserID == "u03" {
+			return fmt.Errorf("duplicate key value (%s)", c.After.Username)
+		}
+		return nil
+	}}
+	report, err := newSyncer(t, adsync.StaticDirectory(entries), store, opts).Sync(t.Context())
+	require.NoError(t, err)
+	require.Error(t, report.Err())
+	text := strings.ToLower(out.String())
+	assert.Contains(t, text, "u03")
+	for _, u := range users {
+		for _, secret := range []string{u.Username, u.Email} {
+			assert.False(t, slices.Contains(strings.FieldsFunc(text, func(r rune) bool { return strings.ContainsRune(" =\"()[]:\n", r) }), secret), secret)
+		}
+	}
+}
+
+func TestInverseTakesARunBack(t *testing.T) {
+	users := []adsync.User{
+		user("1", 1, "anna", "anna@x"), user("2", 2, "ben", "ben@x"), user("3", 3, "cleo", "cleo@x"),
+		user("4", 4, "dan", "dan@x"), user("5", 5, "eva", "eva@x"),
+	}
+	users[2].Phone, users[4].Status = "+1", adsync.StatusDeactivated
+	dir := adsync.StaticDirectory{
+		entry(1, "ben", "anna@x"), entry(2, "anna", "ben@x"), // a swap
+		{ObjectID: id(3), State: adsync.StateDeleted},
+		{ObjectID: id(4), Profile: profile("dan.d", "dan@x"), Disabled: true},
+		entry(5, "eva.e", "eva@x"), // present again
+		entry(6, "fay", "fay@x"),   // new
+	}
+	store := adsync.NewMemoryStore(users...)
+	s := newSyncer(t, dir, store, &adsync.Options{
+		Rules:  adsync.Rules{Import: true, OnDisabled: adsync.Deactivate},
+		Limits: adsync.Limits{MaxRemovalRatio: -1},
+	})
+	report, err := s.Sync(t.Context())
+	require.NoError(t, err)
+	require.NoError(t, report.Err())
+
+	plan, err := s.Inverse(report)
+	require.NoError(t, err)
+	again, err := s.Inverse(report)
+	require.NoError(t, err)
+	assert.Equal(t, plan.Digest(), again.Digest())
+	undone, err := s.Apply(t.Context(), plan)
+	require.NoError(t, err)
+	require.NoError(t, undone.Err())
+
+	want := map[string]adsync.User{}
+	for _, u := range users {
+		want[u.Username] = u
+	}
+	for _, u := range allUsers(t, store) {
+		before, ok := want[u.Username]
+		if !ok {
+			assert.Equal(t, "fay", u.Username, "only the created user is more than there was")
+			continue
+		}
+		if u.Username == "cleo" {
+			assert.NotEqual(t, "3", u.ID, "a deleted user comes back under a new ID")
+			before.ID = u.ID
+		}
+		if u.Username == "eva" {
+			before.Status = adsync.StatusActive
+		}
+		assert.Equal(t, before, u)
+		delete(want, u.Username)
+	}
+	assert.Empty(t, want, "everybody is back")
+	var told []string
+	for _, c := range plan.Changes {
+		if c.Op == adsync.OpNotice {
+			told = append(told, c.Detail)
+		}
+	}
+	assert.ElementsMatch(t, []string{"it was reactivated and is present", "it was created and is present"}, told)
+}
+
+func TestInverseWithoutACreator(t *testing.T) {
+	store := bareStore{adsync.NewMemoryStore(user("1", 1, "anna", ""))}
+	s := newSyncer(t, adsync.StaticDirectory{}, store, nil)
+	report, err := s.Sync(t.Context())
+	require.NoError(t, err)
+	plan, err := s.Inverse(report)
+	require.NoError(t, err)
+	require.Len(t, plan.Changes, 1)
+	assert.Equal(t, adsync.OpNotice, plan.Changes[0].Op)
+
+	_, err = s.Inverse(nil)
+	require.Error(t, err)
+	_, err = s.Inverse(&adsync.Report{})
+	require.Error(t, err)
+}
+
+// A run that left somebody parked can be taken back too.
+func TestInverseOfARunThatWasCutShort(t *testing.T) {
+	dir, users := swap()
+	memory := adsync.NewMemoryStore(users...)
+	store := hooked{memory, func(c adsync.Change) error {
+		if c.UserID == "1" && !c.Interim {
+			return adsync.ErrConflict
+		}
+		return nil
+	}}
+	report, err := newSyncer(t, dir, store, nil).Sync(t.Context())
+	require.NoError(t, err)
+	require.Error(t, report.Err())
+	s := newSyncer(t, dir, memory, nil)
+	plan, err := s.Inverse(report)
+	require.NoError(t, err)
+	undone, err := s.Apply(t.Context(), plan)
+	require.NoError(t, err)
+	require.NoError(t, undone.Err())
+	assert.Equal(t, users, allUsers(t, memory))
+}
+
+func TestExplain(t *testing.T) {
+	entries, users, rules := busyWorld()
+	store := adsync.NewMemoryStore(append(users, adsync.User{ID: "u90", ObjectID: id(90), Source: "elsewhere"})...)
+	s := newSyncer(t, adsync.StaticDirectory(entries), store, &adsync.Options{Rules: rules})
+	for user, want := range map[string][]string{
+		"u03": {"chen", "phone +46 8 123", "present", "update: changed in the directory", "phone", "the next sync"},
+		"u04": {"duplicate: another user keeps it", "LOCAL, also of u13", "rename"},
+		"u07": {"unproven", "kept: not found", "OnUnproven"},
+		"u08": {"deleted", "delete: deleted in the directory"},
+		"u09": {"protected", "kept: protected"},
+		"u13": {"no ObjectID", "never changed", "Adopt"},
+		"u90": {"another source", "never changed"},
+	} {
+		lines, err := s.Explain(t.Context(), user)
+		require.NoError(t, err)
+		for _, text := range want {
+			assert.Contains(t, strings.Join(lines, "\n"), text, user)
+		}
+	}
+	lines, err := newSyncer(t, adsync.StaticDirectory{entry(1, "a", "")}, adsync.NewMemoryStore(user("1", 1, "a", "")), nil).Explain(t.Context(), "1")
+	require.NoError(t, err)
+	assert.Contains(t, strings.Join(lines, "\n"), "nothing")
+
+	_, err = s.Explain(t.Context(), "nobody")
+	require.ErrorContains(t, err, "unknown")
+	_, err = newSyncer(t, failing{}, store, nil).Explain(t.Context(), "u03")
+	require.ErrorIs(t, err, adsync.ErrIncomplete)
+}
