@@ -368,12 +368,12 @@ func newFaultyStore(t table) *faultyStore { return &faultyStore{table: t, left: 
 
 var (
 	errRefused = errors.New("refused")
-	errDown    = errors.New("the store is down")
+	errBroken  = errors.New("the store is down")
 )
 
 func (s *faultyStore) write(c adsync.Change, do func() error) error {
 	if s.left == 0 {
-		return errDown
+		return errBroken
 	}
 	if s.refuse != nil && s.refuse(c) {
 		return errRefused
@@ -436,7 +436,7 @@ func sameChange(a, b adsync.Change) bool {
 	return a.Op == b.Op && a.UserID == b.UserID && a.ObjectID == b.ObjectID && reflect.DeepEqual(a.After, b.After)
 }
 
-func newSyncer(w world, store adsync.UserStore) (*adsync.Syncer, error) {
+func worldSyncer(w world, store adsync.UserStore) (*adsync.Syncer, error) {
 	return adsync.New(adsync.StaticDirectory(w.entries), store, &adsync.Options{
 		Rules:  w.rules.adsync(),
 		Limits: adsync.Limits{MaxRemovals: -1, MaxRemovalRatio: -1, MaxCleared: -1, AllowEmpty: true},
@@ -489,7 +489,7 @@ func TestSyncerPlansAsReconcile(t *testing.T) {
 		if err != nil {
 			return err
 		}
-		s, err := newSyncer(w, adsync.NewMemoryStore(w.users...))
+		s, err := worldSyncer(w, adsync.NewMemoryStore(w.users...))
 		if err != nil {
 			return err
 		}
@@ -520,7 +520,7 @@ func TestSelectionsPlanAsRules(t *testing.T) {
 		}
 		selected := w.rules.only
 		w.rules.only = nil
-		s, err := newSyncer(w, adsync.NewMemoryStore(w.users...))
+		s, err := worldSyncer(w, adsync.NewMemoryStore(w.users...))
 		if err != nil {
 			return err
 		}
@@ -549,7 +549,7 @@ func TestTextsThatAreNotUTF8(t *testing.T) {
 		if err := reconcileAndCheck(w); err != nil {
 			return err
 		}
-		s, err := newSyncer(w, adsync.NewMemoryStore(w.users...))
+		s, err := worldSyncer(w, adsync.NewMemoryStore(w.users...))
 		if err != nil {
 			return err
 		}
@@ -625,7 +625,7 @@ func applyFailing(w world, p *adsync.Plan, failing []int, batched bool) error {
 	if batched {
 		store = batching
 	}
-	s, err := newSyncer(w, store)
+	s, err := worldSyncer(w, store)
 	if err != nil {
 		return err
 	}
@@ -695,7 +695,7 @@ func TestApplyAfterCrash(t *testing.T) {
 func applyCrashing(w world, p *adsync.Plan, t table, left, total int, last error) error {
 	store := newFaultyStore(t)
 	store.left, store.last = left, last
-	s, err := newSyncer(w, store)
+	s, err := worldSyncer(w, store)
 	if err != nil {
 		return err
 	}
@@ -740,7 +740,7 @@ func TestPlanSurvivesJSON(t *testing.T) {
 		}
 		var reports [2]*adsync.Report
 		for i, plan := range []*adsync.Plan{p, &back} {
-			s, err := newSyncer(w, adsync.NewMemoryStore(w.users...))
+			s, err := worldSyncer(w, adsync.NewMemoryStore(w.users...))
 			if err != nil {
 				return err
 			}
@@ -813,7 +813,7 @@ func FuzzPlanJSON(f *testing.F) {
 			_ = c.Guard(&w.users[0])
 		}
 		store := adsync.NewMemoryStore(w.users...)
-		s, err := newSyncer(w, store)
+		s, err := worldSyncer(w, store)
 		require.NoError(t, err)
 		report, err := s.Apply(context.Background(), &p)
 		if err == nil {
@@ -847,7 +847,7 @@ func TestForgedPlans(t *testing.T) {
 
 func applyForged(w world, p *adsync.Plan) error {
 	store := newPlainTable(w.users)
-	s, err := newSyncer(w, store)
+	s, err := worldSyncer(w, store)
 	if err != nil {
 		return err
 	}
