@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // The bits of userAccountControl that the server reads ([MS-ADTS] 2.2.16).
@@ -108,6 +109,15 @@ func (t *tree) retype(e *entry) {
 		t.set(e, t.types.sAMAccountType, samUser)
 	}
 }
+
+// setPassword changes what a bind takes, and when it was changed.
+func (t *tree) setPassword(e *entry, password string) {
+	e.password = password
+	t.setName(e, "pwdLastSet", strconv.FormatInt(fileTime(t.now()), 10))
+}
+
+// fileTime counts 100 ns ticks since 1601.
+func fileTime(at time.Time) int64 { return at.UnixNano()/100 + 116444736000000000 }
 
 // randomSAM is the name of an account that was given none.
 func randomSAM() string {

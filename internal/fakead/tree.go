@@ -219,7 +219,8 @@ func (t *tree) touch(e *entry) {
 	t.set(e, t.types.whenChanged, t.stamp())
 }
 
-func (t *tree) stamp() string { return t.now().UTC().Format(timeLayout) }
+// stamp is the time now, to the second.
+func (t *tree) stamp() string { return t.now().UTC().Truncate(time.Second).Format(timeLayout) }
 
 // nextSID makes the objectSid of a new account ([MS-DTYP] 2.4.2.2).
 func (t *tree) nextSID() string {
@@ -242,6 +243,8 @@ func (t *tree) values(e *entry, a *attrType) []string {
 		return []string{e.dn()}
 	case a == t.types.memberOf:
 		return dns(t.groups(e))
+	case a == t.types.lastKnownParent:
+		return dns(e.targets(a))
 	case a.syntax == syntaxLink:
 		return dns(e.linked(a))
 	}
@@ -268,9 +271,13 @@ func (e *entry) first(a *attrType) string {
 
 // linked returns the targets of a link that are alive.
 func (e *entry) linked(a *attrType) []*entry {
+	return slices.DeleteFunc(slices.Clone(e.targets(a)), func(to *entry) bool { return to.deleted || to.gone })
+}
+
+func (e *entry) targets(a *attrType) []*entry {
 	for _, l := range e.links {
 		if l.t == a {
-			return slices.DeleteFunc(slices.Clone(l.to), func(to *entry) bool { return to.deleted || to.gone })
+			return l.to
 		}
 	}
 	return nil
