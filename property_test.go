@@ -1109,3 +1109,123 @@ func (c *planCheck) stepsText() string {
 	}
 	return "\n" + b.String()
 }
+
+// Adopt links a user to an entry just when username and email both say so and
+// nobody else comes into question.
+func TestAdoptLinksOnlyCertainPairs(t *testing.T) {
+	links := 0
+	inWorlds(t, 600, func(w world) error {
+		w = manyLocal(w)
+		p, err := adoptWorld(w)
+		if err != nil {
+			return err
+		}
+		for seed := range uint64(2) {
+			d := seededDice(seed)
+			w.entries, w.users = shuffled(d, w.entries), shuffled(d, w.users)
+			again, err := adoptWorld(w)
+			if err != nil {
+				return err
+			}
+			if diff := gocmp.Diff(string(mustJSON(p)), string(mustJSON(again))); diff != "" {
+				return fmt.Errorf("another order, another plan:\n%s", diff)
+			}
+		}
+		c := newPlanCheck(w, p)
+		got := []string{}
+		for _, change := range p.Changes {
+			if change.Op == adsync.OpNotice {
+				continue
+			}
+			linked := *change.Before
+			linked.ObjectID, linked.Source = change.ObjectID, w.rules.source
+			if change.Op != adsync.OpUpdate || change.Reason != adsync.ReasonAdopted || !reflect.DeepEqual(&linked, change.After) {
+				return fmt.Errorf("more than a link: %s", mustJSON(change))
+			}
+			got = append(got, change.UserID+" is "+change.ObjectID.String())
+		}
+		slices.Sort(got)
+		want := c.certainPairs()
+		links += len(want)
+		if !slices.Equal(want, got) {
+			return fmt.Errorf("links %q, want %q", got, want)
+		}
+		return nil
+	})
+	assert.Positive(t, links)
+}
+
+func adoptWorld(w world) (*adsync.Plan, error) {
+	return adsync.Adopt(slices.Clone(w.entries), slices.Clone(w.users), w.rules.adsync())
+}
+
+// manyLocal is a world before objectGUIDs were kept: few users are linked, and most
+// are as their entries say.
+func manyLocal(w world) world {
+	w.users = slices.Clone(w.users)
+	w.rules.only, w.rules.mapping = nil, ""
+	for i := range w.users {
+		u := &w.users[i]
+		if e := slices.IndexFunc(w.entries, func(e adsync.Entry) bool { return e.ObjectID == u.ObjectID }); i%3 > 0 && e >= 0 {
+			u.Username, u.Email = w.entries[e].Username, w.entries[e].Email
+		}
+		if i%4 > 0 {
+			u.ObjectID, u.Source = adsync.ObjectID{}, ""
+		}
+	}
+	return w
+}
+
+// certainPairs are the links by the book: the two keys agree, and neither is of
+// another user or another entry.
+func (c *planCheck) certainPairs() []string {
+	pairs := []string{}
+	for _, u := range c.w.users {
+		mine := c.keysOf(validProfile(u.Profile), keyFields)
+		if !u.ObjectID.IsZero() || u.Protected || plainStatus(u).Status != "" || len(mine) < 2 {
+			continue
+		}
+		if slices.ContainsFunc(c.w.users, func(v adsync.User) bool {
+			return v.ID != u.ID && meet(mine, c.keysOf(validProfile(v.Profile), keyFields))
+		}) {
+			continue
+		}
+		var near []adsync.Entry
+		for _, e := range c.w.entries {
+			if meet(mine, c.keysOf(validProfile(e.Profile), keyFields)) && (e.State == "" || e.State == adsync.StatePresent) {
+				near = append(near, e)
+			}
+		}
+		if c.certain(mine, near) {
+			pairs = append(pairs, u.ID+" is "+near[0].ObjectID.String())
+		}
+	}
+	slices.Sort(pairs)
+	return pairs
+}
+
+// certain: near is one entry, agreeing in both keys, that nobody is linked to.
+func (c *planCheck) certain(mine []key, near []adsync.Entry) bool {
+	if len(near) == 0 || slices.ContainsFunc(c.w.users, func(v adsync.User) bool { return v.ObjectID == near[0].ObjectID }) {
+		return false
+	}
+	for _, e := range c.w.entries {
+		if e.ObjectID == near[0].ObjectID && inEssenceEntry(e) != inEssenceEntry(near[0]) {
+			return false // listed twice
+		}
+	}
+	for _, e := range near {
+		if e.ObjectID != near[0].ObjectID || len(without(mine, c.keysOf(validProfile(e.Profile), keyFields))) > 0 {
+			return false
+		}
+	}
+	return true
+}
+
+func inEssenceEntry(e adsync.Entry) adsync.Entry {
+	if e.State == "" {
+		e.State = adsync.StatePresent
+	}
+	e.DN = ""
+	return e
+}

@@ -525,6 +525,17 @@ var keptWorlds = []struct {
 		},
 		rules: worldRules{source: "ad"},
 	}},
+	{"a new user must not get the ID of a deleted one", world{
+		entries: []adsync.Entry{{ObjectID: oid(3), Profile: adsync.Profile{Username: "eve"}}},
+		users:   []adsync.User{{ID: "1", ObjectID: oid(6), Source: "ad", Profile: adsync.Profile{Username: "ann"}}},
+		rules:   worldRules{source: "ad", imports: true},
+	}},
+	{"listed twice, present and deleted", world{
+		entries: []adsync.Entry{
+			{ObjectID: oid(5), Profile: adsync.Profile{Username: "eli"}},
+			{ObjectID: oid(5), Profile: adsync.Profile{Username: "eli"}, State: adsync.StateDeleted},
+		},
+	}},
 	{"the parked username is held", parkedHeld(worldRules{source: "ad"}, "~ADSYNC-6B86B273FF34", "")},
 	{"the parked email is held", parkedHeld(worldRules{source: "ad"}, "desk", "~adsync-6b86b273ff34@ADSYNC.invalid")},
 	{"the parked username is held, in capitals", parkedHeld(worldRules{source: "ad", fold: "upper"}, "~adsync-6B86b273ff34", "")},
