@@ -96,4 +96,7 @@ func TestIndexAgreesWithScan(t *testing.T) {
 	again := addUser(t, s, fakead.User{Username: "anna"})
 	assert.NotEqual(t, id, again)
 	check("(sAMAccountName=anna)", "anna")
+	require.NoError(t, s.SetAttribute(again, "sAMAccountName", "other"))
+	addUser(t, s, fakead.User{Username: "anna", Name: "third"})
+	check("(sAMAccountName=anna)", "third")
 }

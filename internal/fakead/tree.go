@@ -52,7 +52,8 @@ type tree struct {
 	rid     uint32
 	sid     [3]uint32 // of the domain: S-1-5-21-a-b-c
 	now     func() time.Time
-	deleted *entry // CN=Deleted Objects
+	shared  map[string][]string // see setShared
+	deleted *entry              // CN=Deleted Objects
 	types   wellKnown
 }
 
@@ -66,7 +67,7 @@ type wellKnown struct {
 
 func newTree(now func() time.Time) *tree {
 	s := newSchema()
-	t := &tree{schema: s, now: now, rid: 1103, usn: 3500, apex: &entry{}, index: map[*attrType]map[string][]*entry{}}
+	t := &tree{schema: s, now: now, rid: 1103, usn: 3500, apex: &entry{}, shared: map[string][]string{}, index: map[*attrType]map[string][]*entry{}}
 	for _, a := range s.byName {
 		if a.indexed {
 			t.index[a] = map[string][]*entry{}
@@ -157,7 +158,7 @@ func (e *entry) real() *entry {
 // insert hangs a new entry below its parent and gives it a sequence number. It
 // does not yet index the attributes.
 func (t *tree) insert(parent *entry, name rdn) *entry {
-	e := &entry{id: newGUID(), seq: len(t.all), rdn: name}
+	e := &entry{id: newGUID(), seq: len(t.all), rdn: name, attrs: make([]attr, 0, 26)}
 	e.root = parent.root
 	t.all = append(t.all, e)
 	e.hang(parent)
@@ -207,6 +208,18 @@ func (t *tree) unindex(e *entry, a *attrType, vals []string) {
 			t.index[a][key] = left
 		}
 	}
+}
+
+// setShared is set for a value that many entries have: they share one slice,
+// which spares a hundred thousand accounts a million of them. No slice of values
+// is ever changed in place.
+func (t *tree) setShared(e *entry, a *attrType, value string) {
+	vals := t.shared[value]
+	if vals == nil {
+		vals = []string{value}
+		t.shared[value] = vals
+	}
+	t.set(e, a, vals...)
 }
 
 // setName is set for an attribute that is known to be in the schema.
