@@ -130,6 +130,9 @@ func NewMemoryStore(users ...User) *MemoryStore {
 	for _, u := range users {
 		if u.ID != "" {
 			s.put(u)
+			if n, err := strconv.Atoi(u.ID); err == nil {
+				s.lastID = max(s.lastID, n)
+			}
 		}
 	}
 	for _, u := range users {
