@@ -184,7 +184,7 @@ func ExampleSyncer_Inverse() {
 	anna, _ := store.Get("1")
 	fmt.Println(err, anna.Status == adsync.StatusDeactivated)
 
-	back, err := syncer.Inverse(report)
+	back, err := syncer.Inverse(ctx, report)
 	if err != nil {
 		fmt.Println(err)
 		return

@@ -130,17 +130,15 @@ func NewMemoryStore(users ...User) *MemoryStore {
 	for _, u := range users {
 		if u.ID != "" {
 			s.put(u)
+			if n, err := strconv.Atoi(u.ID); err == nil {
+				s.lastID = max(s.lastID, n)
+			}
 		}
 	}
 	for _, u := range users {
 		if u.ID == "" {
 			u.ID = s.newID()
 			s.put(u)
-		}
-	}
-	for id := range s.users {
-		if n, err := strconv.Atoi(id); err == nil {
-			s.lastID = max(s.lastID, n)
 		}
 	}
 	return s

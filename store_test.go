@@ -100,17 +100,17 @@ func TestMemoryStoreAcceptsClashesInTheSeed(t *testing.T) {
 
 func TestMemoryStoreGivesNewIDs(t *testing.T) {
 	s := adsync.NewMemoryStore(storeUser("1", "ann"), adsync.User{Profile: adsync.Profile{Username: "noid"}}, storeUser("3", "cid"))
-	got, ok := s.Get("2")
+	got, ok := s.Get("4")
 	require.True(t, ok, "a user without an ID is given one that no other has")
 	assert.Equal(t, "noid", got.Username)
 	id, err := s.CreateUser(t.Context(), storeCreate(storeUser("9", "new")))
 	require.NoError(t, err)
-	assert.Equal(t, "4", id)
+	assert.Equal(t, "5", id)
 	created, _ := s.Get(id)
 	require.NoError(t, s.DeleteUser(t.Context(), storeDelete(created)))
 	id, err = s.CreateUser(t.Context(), storeCreate(storeUser("9", "new")))
 	require.NoError(t, err)
-	assert.Equal(t, "5", id, "the ID of a deleted user is not used again")
+	assert.Equal(t, "6", id, "the ID of a deleted user is not used again")
 }
 
 func TestMemoryStoreRefusesChangesOfTheWrongShape(t *testing.T) {
