@@ -54,6 +54,22 @@ func (t *Table) Catalogue() (text string, args []any) {
 	return t.d.catalogue(t.schema, t.name, t.quoted)
 }
 
+// TakeLock asks for a lock over the table that its connection holds until
+// ReleaseLock, or its end. The one value of both is whether that was done; ok is
+// false where the dialect has no such lock.
+func (t *Table) TakeLock() (text string, args []any, ok bool) { return t.holding("take") }
+
+// ReleaseLock gives the lock of TakeLock back.
+func (t *Table) ReleaseLock() (text string, args []any, ok bool) { return t.holding("release") }
+
+func (t *Table) holding(do string) (text string, args []any, ok bool) {
+	if t.d.holding == nil {
+		return "", nil, false
+	}
+	text, args = t.d.holding(do, t.schema, t.name, t.quoted)
+	return text, args, true
+}
+
 // Select reads all rows: the ID, then the mapped columns.
 func (t *Table) Select() string {
 	s := t.selectAll()

@@ -59,7 +59,11 @@ func crashingHost(job []string) error {
 	}
 	defer db.Close()
 	say := func(context.Context, adsync.Change, adsync.Result) { fmt.Println("done") }
-	syncer, err := crashSyncer(db, dialects[driver], say)
+	store, err := adsync.NewSQLStore(db, dialects[driver], adsync.SQLTable{Name: "users", Columns: allColumns})
+	if err != nil {
+		return err
+	}
+	syncer, err := crashSyncer(store, say)
 	if err != nil {
 		return err
 	}
@@ -73,11 +77,7 @@ func crashingHost(job []string) error {
 
 var dialects = map[string]adsync.Dialect{"sqlite": adsync.SQLite, "pgx": adsync.PostgreSQL, "postgres": adsync.PostgreSQL, "mysql": adsync.MySQL}
 
-func crashSyncer(db *sql.DB, dialect adsync.Dialect, onResult func(context.Context, adsync.Change, adsync.Result)) (*adsync.Syncer, error) {
-	store, err := adsync.NewSQLStore(db, dialect, adsync.SQLTable{Name: "users", Columns: allColumns})
-	if err != nil {
-		return nil, err
-	}
+func crashSyncer(store adsync.UserStore, onResult func(context.Context, adsync.Change, adsync.Result)) (*adsync.Syncer, error) {
 	_, dir := crashWorld()
 	return adsync.New(dir, store, &adsync.Options{
 		Rules:     adsync.Rules{Source: "ad", Import: true, OnDisabled: adsync.Deactivate},
@@ -126,14 +126,14 @@ func crashWorld() (users []adsync.User, dir adsync.StaticDirectory) {
 
 func TestCrashesWithAWriteAheadLog(t *testing.T) {
 	testCrashes(t, database{
-		driver: "sqlite",
+		dialect: adsync.SQLite, driver: "sqlite",
 		dsn:    func(t testing.TB) string { return newSQLite(t) + "&_pragma=journal_mode(wal)" },
 		schema: []string{usersTable("INTEGER PRIMARY KEY", "TEXT", "BOOLEAN")},
 	})
 }
 
 func testCrashes(t *testing.T, d database) {
-	c := newCrashes(t, d.driver, d.dsn(t), d.schema[0])
+	c := newCrashes(t, d)
 	crashes := defaultCrashes
 	if n, err := strconv.Atoi(os.Getenv(crashesAsked)); err == nil {
 		crashes = n
@@ -158,6 +158,7 @@ func testCrashes(t *testing.T, d database) {
 // crashes is a table, and a plan whose apply is killed again and again.
 type crashes struct {
 	*testing.T
+	dsn     string
 	db      *sql.DB
 	job     string
 	syncer  *adsync.Syncer
@@ -170,17 +171,17 @@ type crashes struct {
 	created map[adsync.ObjectID]adsync.User
 }
 
-func newCrashes(t *testing.T, driver, dsn, schema string) *crashes {
-	c := &crashes{T: t, db: open(t, driver, dsn, schema)}
+func newCrashes(t *testing.T, d database) *crashes {
+	c := &crashes{T: t, dsn: d.dsn(t)}
+	c.db = open(t, d.driver, c.dsn, d.schema[0])
 	users, _ := crashWorld()
 	for _, u := range users {
 		c.insert(u)
 	}
 	mustExec(t, c.db, "CREATE TABLE users_before AS SELECT * FROM users")
-	c.store = newStore(t, c.db, dialects[driver], adsync.SQLTable{Name: "users", Columns: allColumns})
+	c.store = newStore(t, c.db, d.dialect, adsync.SQLTable{Name: "users", Columns: allColumns})
+	c.syncer = c.newSyncer(c.store)
 	var err error
-	c.syncer, err = crashSyncer(c.db, dialects[driver], nil)
-	require.NoError(t, err)
 	c.plan, err = c.syncer.Plan(t.Context())
 	require.NoError(t, err)
 	c.learn(users)
@@ -188,8 +189,15 @@ func newCrashes(t *testing.T, driver, dsn, schema string) *crashes {
 	require.NoError(t, err)
 	file := filepath.Join(t.TempDir(), "plan.json")
 	require.NoError(t, os.WriteFile(file, text, 0o600))
-	c.job = strings.Join([]string{driver, dsn, file}, "\n")
+	c.job = strings.Join([]string{d.driver, c.dsn, file}, "\n")
 	return c
+}
+
+func (c *crashes) newSyncer(store adsync.UserStore) *adsync.Syncer {
+	c.Helper()
+	syncer, err := crashSyncer(store, nil)
+	require.NoError(c, err)
+	return syncer
 }
 
 // insert adds a user with the ID, as the host did long ago.

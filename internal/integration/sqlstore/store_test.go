@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -82,6 +83,44 @@ func (d database) open(t testing.TB, texts ...string) *sql.DB {
 	return open(t, d.driver, d.dsn(t), texts...)
 }
 
+// killOthers ends all connections to the server but those of db.
+func (d database) killOthers(t *testing.T, db *sql.DB) {
+	t.Helper()
+	db.SetMaxOpenConns(1) // else it would end its own
+	defer db.SetMaxOpenConns(0)
+	if d.dialect == adsync.PostgreSQL {
+		mustExec(t, db, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND backend_type = 'client backend'")
+		return
+	}
+	rows, err := db.Query("SELECT id FROM information_schema.processlist WHERE id <> connection_id() AND user = 'root'")
+	require.NoError(t, err)
+	defer rows.Close()
+	var ids []int
+	for rows.Next() {
+		var id int
+		require.NoError(t, rows.Scan(&id))
+		ids = append(ids, id)
+	}
+	require.NoError(t, rows.Close())
+	for _, id := range ids {
+		_, _ = db.Exec(fmt.Sprint("KILL ", id)) // it may have ended by itself
+	}
+}
+
+// eventually tries until it succeeds, for up to ten seconds.
+func eventually[T any](t *testing.T, try func() (T, error)) T {
+	t.Helper()
+	for range 1000 {
+		if v, err := try(); err == nil {
+			return v
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	v, err := try()
+	require.NoError(t, err)
+	return v
+}
+
 func (d database) run(t *testing.T, layouts []layout) {
 	for _, l := range layouts {
 		t.Run(l.name, func(t *testing.T) {
@@ -99,6 +138,10 @@ func (d database) run(t *testing.T, layouts []layout) {
 		"wrong names are told":                      testWrongNames,
 		"an old link is found again":                testLinkRace,
 		"killed at any moment":                      testCrashes,
+		"the second of two runs is told":            testLock,
+		"a lock ends with its connection":           testLostLock,
+		"a pool of a single connection":             testSingleConnection,
+		"two runs at once, without a lock":          testUnlockedRuns,
 	} {
 		t.Run(name, func(t *testing.T) { test(t, d) })
 	}
