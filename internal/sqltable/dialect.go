@@ -19,6 +19,7 @@ type Dialect struct {
 	hash       bool   // # begins a comment
 	nativeUUID bool   // has a uuid type
 	returning  bool   // INSERT … RETURNING
+	bulk       bool   // rows made of arrays, and UPDATE … FROM … RETURNING
 	lock       string // after a SELECT: holds the row until the transaction ends
 
 	readText  func(col string) string
@@ -58,13 +59,16 @@ func postgreSQL() Dialect {
 		questions:  true,
 		nativeUUID: true,
 		returning:  true,
+		bulk:       true,
 		lock:       " FOR UPDATE",
 		readText:   text,
 		sameText:   func(col, arg string) string { return "COALESCE(" + text(col) + `, '') COLLATE "C" = ` + arg },
 		same:       func(col, arg string) string { return col + " IS NOT DISTINCT FROM " + arg },
 		sameBool:   func(col, a, b string) string { return "COALESCE(" + text(col) + ", '0') IN (" + a + ", " + b + ")" },
+		// The type without its length: -1, as a NULL would name the type char(n) by
+		// its name in the standard, which means char(1).
 		catalogue: func(_, _, quoted string) (string, []any) {
-			return "SELECT CAST(a.attname AS text), format_type(a.atttypid, a.atttypmod), NOT (a.attnotnull OR t.typnotnull)" +
+			return "SELECT CAST(a.attname AS text), format_type(a.atttypid, -1), NOT (a.attnotnull OR t.typnotnull)" +
 				" FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_type t ON t.oid = a.atttypid" +
 				" WHERE a.attrelid = CAST(CAST($1 AS text) AS regclass) AND a.attnum > 0 AND NOT a.attisdropped", []any{quoted}
 		},

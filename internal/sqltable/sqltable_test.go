@@ -54,7 +54,7 @@ DELETE FROM "h` + "`" + `o""st"."users" WHERE "i` + "`" + `d""" = $1 AND "guid" 
 DELETE FROM "h` + "`" + `o""st"."users" WHERE "i` + "`" + `d""" = $1 AND (kind = $2 AND tenant = $3 -- people
 )
 INSERT INTO "h` + "`" + `o""st"."users" ("login", "mail") VALUES ($1, $2) RETURNING CAST("i` + "`" + `d""" AS text)
-SELECT CAST(a.attname AS text), format_type(a.atttypid, a.atttypmod), NOT (a.attnotnull OR t.typnotnull) FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_type t ON t.oid = a.atttypid WHERE a.attrelid = CAST(CAST($1 AS text) AS regclass) AND a.attnum > 0 AND NOT a.attisdropped ["\"h` + "`" + `o\"\"st\".\"users\""]`,
+SELECT CAST(a.attname AS text), format_type(a.atttypid, -1), NOT (a.attnotnull OR t.typnotnull) FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_type t ON t.oid = a.atttypid WHERE a.attrelid = CAST(CAST($1 AS text) AS regclass) AND a.attnum > 0 AND NOT a.attisdropped ["\"h` + "`" + `o\"\"st\".\"users\""]`,
 
 		"mysql": "SELECT `i``d\"`, `guid`, `login`, `state`, `admin` FROM `h``o\"st`.`users` WHERE (kind = ? AND tenant = ? -- people\n)\n" +
 			"SELECT `i``d\"`, `guid`, `login`, `state`, `admin` FROM `h``o\"st`.`users` WHERE `i``d\"` = ? AND (kind = ? AND tenant = ? -- people\n) FOR UPDATE\n" +
