@@ -43,7 +43,6 @@ func TestSQLite(t *testing.T) {
 func TestPostgreSQL(t *testing.T) {
 	d := database{
 		dialect: adsync.PostgreSQL,
-		driver:  "pgx",
 		dsn:     startPostgreSQL(t).newPostgreSQL,
 		mayWait: true,
 		schema: []string{
@@ -54,7 +53,9 @@ func TestPostgreSQL(t *testing.T) {
 			`CREATE TRIGGER refuse BEFORE UPDATE ON users FOR EACH ROW EXECUTE FUNCTION refuse()`,
 		},
 	}
-	d.run(t, postgreSQLLayouts())
+	for _, d.driver = range []string{"pgx", "postgres"} { // the latter is lib/pq
+		t.Run(d.driver, func(t *testing.T) { d.run(t, postgreSQLLayouts()) })
+	}
 }
 
 func TestMariaDB(t *testing.T) {
