@@ -25,16 +25,14 @@ func (a *Accounts) Users(ctx context.Context) iter.Seq2[adsync.User, error] {
 		rows := maps.Clone(a.rows)
 		a.mu.Unlock()
 		for _, u := range rows {
-			if ctx.Err() == nil && !yield(*u, nil) {
+			if err := ctx.Err(); !yield(*u, err) || err != nil {
 				return
 			}
-		}
-		if err := ctx.Err(); err != nil {
-			yield(adsync.User{}, err)
 		}
 	}
 }
 
+// UpdateUser writes what Guard allows, and so does DeleteUser.
 func (a *Accounts) UpdateUser(ctx context.Context, c adsync.Change) error { return a.write(ctx, c) }
 func (a *Accounts) DeleteUser(ctx context.Context, c adsync.Change) error { return a.write(ctx, c) }
 
