@@ -143,6 +143,8 @@ func (d database) run(t *testing.T, layouts []layout) {
 		"a lock ends with its connection":           testLostLock,
 		"a pool of a single connection":             testSingleConnection,
 		"two runs at once, without a lock":          testUnlockedRuns,
+		"a connection that ends within a batch":     testTerminated,
+		"a connection that ends at the commit":      testCutAtCommit,
 	} {
 		t.Run(name, func(t *testing.T) { test(t, d) })
 	}
