@@ -105,6 +105,7 @@ type proxy struct {
 	server   string
 	answered bool         // cut when the server has answered
 	cutAt    atomic.Int64 // how many commits are left
+	sent     atomic.Int64 // messages of the drivers
 	all      sync.WaitGroup
 }
 
@@ -168,6 +169,7 @@ func (p *proxy) join(client net.Conn) {
 	}
 	both.Go(func() {
 		carry(server, client, func(data []byte) bool {
+			p.sent.Add(1)
 			if bytes.Contains(bytes.ToLower(data), []byte("commit")) && p.cutAt.Add(-1) == 0 {
 				cut.Store(true)
 				return p.answered

@@ -143,6 +143,8 @@ func (d database) run(t *testing.T, layouts []layout) {
 		"a lock ends with its connection":           testLostLock,
 		"a pool of a single connection":             testSingleConnection,
 		"two runs at once, without a lock":          testUnlockedRuns,
+		"many rows at once":                         testManyRows,
+		"few round trips":                           testRoundTrips,
 		"a connection that ends within a batch":     testTerminated,
 		"a connection that ends at the commit":      testCutAtCommit,
 	} {
@@ -378,4 +380,89 @@ func testLinkRace(t *testing.T, d database) {
 		assert.Equal(t, list(t, s)["new"].ID, ids[i])
 	}
 	assert.Equal(t, 1, won)
+}
+
+// testManyRows writes batches of texts that a statement could trip over, in rows
+// that are stored otherwise than planned, too long, gone, or fine.
+func testManyRows(t *testing.T, d database) {
+	db, s, _ := d.filled(t, adsync.SQLTable{})
+	odd := []string{`D'Arc "x" \ %`, `{a,b}`, "NULL", "null", " spaced ", "tab\tline\n", `\`, `"`, "日本語 🙂", `\x41`, "$1 ? :a", "e\u0301"}
+	var creates, updates, deletes []adsync.Change
+	for i, text := range odd {
+		u := person(i+1, fmt.Sprint("user", i))
+		u.FirstName, u.LastName = text, text+text
+		creates = append(creates, create(u))
+	}
+	for _, w := range s.ApplyChanges(t.Context(), creates) {
+		require.NoError(t, w.Err)
+	}
+	for _, w := range s.ApplyChanges(t.Context(), creates) {
+		require.ErrorIs(t, w.Err, adsync.ErrAlready)
+	}
+	mustExec(t, db, "UPDATE users SET object_id = UPPER(object_id) WHERE username IN ('user1', 'user2')")
+	now := list(t, s)
+	for i, text := range odd {
+		before := now[fmt.Sprint("user", i)]
+		assert.Equal(t, text, before.FirstName)
+		updates = append(updates, update(before, with(before, func(u *adsync.User) { u.Phone, u.FirstName = text, text+"!" })))
+		now[before.Username] = *updates[i].After
+	}
+	for i, w := range s.ApplyChanges(t.Context(), updates) {
+		require.NoError(t, w.Err, i)
+	}
+	assert.Equal(t, now, list(t, s))
+
+	long := with(now["user3"], func(u *adsync.User) { u.LastName = strings.Repeat("x", 101) })
+	again := []adsync.Change{updates[0], update(now["user3"], long), update(now["user4"], with(now["user4"], func(u *adsync.User) { u.Phone = "4" }))}
+	out := s.ApplyChanges(t.Context(), again)
+	assert.ErrorIs(t, out[0].Err, adsync.ErrAlready)
+	assert.NoError(t, out[2].Err)
+	if d.dialect != adsync.SQLite { // which has no lengths
+		assert.ErrorContains(t, out[1].Err, "adsync: the database refused this row", "a text that is too long is not cut")
+		assert.Equal(t, now["user3"], list(t, s)["user3"])
+	}
+	now = list(t, s)
+	for i := range odd {
+		deletes = append(deletes, remove(now[fmt.Sprint("user", i)]))
+	}
+	deletes = append(deletes, remove(person(999_999, "nobody")))
+	stale := with(now["user5"], func(u *adsync.User) { u.Email = "stale@corp.example" })
+	deletes[5] = remove(stale)
+	for i, w := range s.ApplyChanges(t.Context(), deletes) {
+		want := map[int]error{5: adsync.ErrStale, len(odd): adsync.ErrAlready}[i]
+		assert.ErrorIs(t, w.Err, want, i)
+	}
+	assert.Equal(t, map[string]adsync.User{"user5": now["user5"]}, list(t, s))
+}
+
+// A batch costs a few round trips, however many rows it writes.
+func testRoundTrips(t *testing.T, d database) {
+	if d.dialect != adsync.PostgreSQL {
+		t.Skip("only PostgreSQL writes many rows at once")
+	}
+	dsn := d.dsn(t)
+	open(t, d.driver, dsn, d.schema...)
+	proxy := newProxy(t, dsn, false)
+	s := newStore(t, open(t, d.driver, proxy.dsn), d.dialect, adsync.SQLTable{Name: "users", Columns: allColumns})
+	_, err := s.CreateUser(t.Context(), create(person(1, "first"))) // connects, and learns the types
+	require.NoError(t, err)
+	trips := func(cs []adsync.Change) int64 {
+		before := proxy.sent.Load()
+		for _, w := range s.ApplyChanges(t.Context(), cs) {
+			require.NoError(t, w.Err)
+		}
+		return proxy.sent.Load() - before
+	}
+	var creates, updates, deletes []adsync.Change
+	for i := range 200 {
+		creates = append(creates, create(person(i+2, fmt.Sprint("user", i))))
+	}
+	assert.Less(t, trips(creates), int64(30))
+	for _, u := range list(t, s) {
+		after := with(u, func(u *adsync.User) { u.Phone = "1" })
+		updates, deletes = append(updates, update(u, after)), append(deletes, remove(after))
+	}
+	assert.Less(t, trips(updates), int64(30))
+	assert.Less(t, trips(deletes), int64(30))
+	assert.Empty(t, list(t, s))
 }
