@@ -1205,16 +1205,16 @@ func (b *sqlBatch) findLinks(ctx context.Context, tx *sqlbatch.Tx) (map[link]str
 }
 
 func (b *sqlBatch) addLinks(ctx context.Context, tx *sqlbatch.Tx, found map[link]string, source string, ids ...ObjectID) error {
-	var args []any
+	var values, args []any
+	for _, id := range ids {
+		values = append(values, b.guids.Spellings(adattr.GUID(id))...)
+	}
 	if b.table.Columns.Source != "" {
 		args = append(args, source)
 	}
-	n := len(args)
-	for _, id := range ids {
-		args = append(args, b.guids.Spellings(adattr.GUID(id))...)
-	}
-	text := b.text.SelectLinks(b.table.Columns.Source, source == "", b.table.Columns.ObjectID, len(args)-n)
-	users, err := b.readUsers(ctx, tx, text, slices.Concat(args, b.where))
+	column := b.table.Columns.ObjectID
+	text, among := b.text.SelectLinks(b.table.Columns.Source, source == "", column, b.typeName(column), values)
+	users, err := b.readUsers(ctx, tx, text, slices.Concat(args, among, b.where))
 	for _, u := range users {
 		found[link{u.Source, u.ObjectID}] = u.ID
 	}
@@ -1715,8 +1715,8 @@ func (w *bulkWriter) lockRows(ctx context.Context, changes []int) (map[string]*U
 	for k, i := range changes {
 		ids[k] = w.bindID(w.changes[i].UserID)
 	}
-	id := w.typeName(w.table.Columns.ID)
-	rows, err := w.tx.QueryContext(ctx, w.text.SelectMany(id), slices.Concat([]any{sqltable.Array(ids, id)}, w.where)...)
+	text, args := w.text.SelectMany(w.typeName(w.table.Columns.ID), ids)
+	rows, err := w.tx.QueryContext(ctx, text, slices.Concat(args, w.where)...)
 	if err != nil {
 		return nil, err
 	}
@@ -1744,8 +1744,8 @@ func (w *bulkWriter) checkGone(ctx context.Context, changes []int) error {
 	return err
 }
 
-func (w *bulkWriter) typeName(column string) string {
-	t, _ := typeOf(w.types, column)
+func (b *sqlBatch) typeName(column string) string {
+	t, _ := typeOf(b.types, column)
 	return t.name
 }
 

@@ -88,13 +88,14 @@ func (t *Table) InsertMany(columns []BulkColumn, link string) string {
 	return s.String()
 }
 
-// SelectMany is SelectRow for many rows. Arguments: an Array of the IDs.
-func (t *Table) SelectMany(id string) string {
+// SelectMany is SelectRow for many rows. Arguments: args.
+func (t *Table) SelectMany(id string, ids []any) (text string, args []any) {
 	s := t.selectAll()
-	s.add(" WHERE ", t.id, " = ANY (CAST(CAST(", s.arg(), " AS text) AS ", id, "[]))")
+	s.add(" WHERE ")
+	args = t.addAmong(s, t.id, id, ids)
 	t.addAndWhere(s)
 	s.add(t.d.lock)
-	return s.String()
+	return s.String(), args
 }
 
 // bulkValue is the value of the nth array in the type of its column. Without the
