@@ -623,8 +623,8 @@ func (s *SQLStore) kind(c sqlColumn) sqltable.Kind {
 	return sqltable.Text
 }
 
-// Fields returns the details that have a column, and FieldStatus where both an
-// active and a deactivated user can be stored.
+// Fields returns the details that have a column, and FieldStatus where an active
+// and a deactivated user can be stored and told apart from all others.
 func (s *SQLStore) Fields() []Field {
 	var held []Field
 	for _, c := range s.columns {
@@ -632,7 +632,7 @@ func (s *SQLStore) Fields() []Field {
 		case FieldUsername, FieldFirstName, FieldLastName, FieldEmail, FieldPhone:
 			held = append(held, c.field)
 		case FieldStatus:
-			if _, ok := s.codes[StatusDeactivated]; ok {
+			if s.tells(StatusActive) && s.tells(StatusDeactivated) {
 				held = append(held, FieldStatus)
 			}
 		}
@@ -697,6 +697,12 @@ func (s *SQLStore) lockError(err error) error {
 		return fmt.Errorf("adsync: the run was ended before it had the lock on the table %s: %w", s.table.Name, err)
 	}
 	return fmt.Errorf("adsync: cannot lock the table %s: %s", s.table.Name, s.dialect.Fault(err).Reason)
+}
+
+// tells reports whether a status that is written reads as itself.
+func (s *SQLStore) tells(status Status) bool {
+	code, ok := s.codes[status]
+	return ok && s.statuses[sqltable.CellOf(code).Code()] == status
 }
 
 // Users reads all users with one query. While others keep the table locked, as
@@ -956,6 +962,9 @@ func (s *SQLStore) checkTypes(types map[string]sqlType) error {
 		if _, ok := typeOf(types, name); !ok {
 			return fmt.Errorf("adsync: the table %s has no column %s; correct SQLTable", s.table.Name, name)
 		}
+	}
+	if t, _ := typeOf(types, s.table.Columns.ID); t.name == "" {
+		return fmt.Errorf("adsync: the column %s of the table %s has no type, and so a number in it never equals its own text; declare one, as INTEGER or TEXT", s.table.Columns.ID, s.table.Name)
 	}
 	return nil
 }
@@ -1407,11 +1416,11 @@ func (b *sqlBatch) matchArgs(c Change) []any {
 		case FieldObjectID:
 			args = append(args, b.matchObjectID(u.ObjectID))
 		case FieldStatus:
-			code, ok := b.codes[cmp.Or(u.Status, StatusActive)]
-			if !ok || b.statuses[sqltable.CellOf(code).Code()] != cmp.Or(u.Status, StatusActive) {
+			status := cmp.Or(u.Status, StatusActive)
+			if !b.tells(status) {
 				return nil
 			}
-			args = append(args, code)
+			args = append(args, b.codes[status])
 		case fieldProtected:
 			if u.Protected {
 				args = append(args, "1", "true")

@@ -331,3 +331,10 @@ func TestBinaryKeys(t *testing.T) {
 		assert.Equal(t, binary, IsBinary(name), name)
 	}
 }
+
+func TestFaultsNameNobody(t *testing.T) {
+	f := dialect(t, "sqlite").Fault(errors.New("the host: taken by Bob.B@mail.corp.example, who left (see <eve@corp.example>)."))
+	assert.Equal(t, "the host: taken by …, who left (see <…>).", f.Reason)
+	f = dialect(t, "mysql").Fault(errors.New("Error 1045 (28000): Access denied for user 'app'@'10.0.0.1'"))
+	assert.Contains(t, f.Reason, "'app'@'10.0.0.1'")
+}

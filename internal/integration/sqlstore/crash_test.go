@@ -27,7 +27,7 @@ import (
 const (
 	crashVariable  = "ADSYNC_CRASHING_HOST" // driver, data source and plan file, one a line
 	crashesAsked   = "ADSYNC_CRASHES"       // how many kills for each database
-	defaultCrashes = 40
+	defaultCrashes = 25
 )
 
 func TestMain(m *testing.M) {

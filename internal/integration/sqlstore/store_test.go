@@ -134,6 +134,7 @@ func (d database) run(t *testing.T, layouts []layout) {
 		"a batch ends whole with its context":       testContext,
 		"a constraint that waits for the commit":    testDeferred,
 		"two stores at once lose against no lock":   testContention,
+		"snapshots that cannot be put in a row":     testSerializable,
 		"what cannot be stored is refused in words": testUnstorable,
 		"a soft delete that hides nothing":          testSoftDeleteStillVisible,
 		"wrong names are told":                      testWrongNames,
@@ -201,6 +202,9 @@ func testBadRows(t *testing.T, d database) {
 	}
 	assert.ErrorContains(t, out[1].Err, "no_beast")
 	assert.Regexp(t, "(?i)foreign key", out[2].Err)
+	if d.dialect != adsync.SQLite { // which does not name it
+		assert.ErrorContains(t, out[2].Err, "by its constraint docs_owner")
+	}
 	assert.ErrorIs(t, out[3].Err, adsync.ErrConflict)
 	assert.ErrorContains(t, out[3].Err, "email")
 	assert.ErrorContains(t, out[4].Err, "refused by the host")
@@ -312,6 +316,16 @@ func testContention(t *testing.T, d database) {
 		})
 	}
 	all.Wait()
+}
+
+// testSerializable loses transactions to the strictest isolation, and tries again.
+func testSerializable(t *testing.T, d database) {
+	if d.dialect != adsync.PostgreSQL {
+		t.Skip("the others lock instead")
+	}
+	relaxed := d.dsn
+	d.dsn = func(t testing.TB) string { return relaxed(t) + " default_transaction_isolation=serializable" }
+	testContention(t, d)
 }
 
 func testUnstorable(t *testing.T, d database) {
