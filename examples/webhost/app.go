@@ -6,7 +6,6 @@ import (
 	"context"
 	"embed"
 	"errors"
-	"fmt"
 	"html/template"
 	"io/fs"
 	"log/slog"
@@ -260,6 +259,9 @@ func (a *app) fail(w http.ResponseWriter, r *http.Request, err error) {
 	a.render(w, r, status, "error.html", "That did not work", text)
 }
 
+// errDirectory is a search that failed; it changes nothing.
+var errDirectory = errors.New("adsync: the directory could not be searched")
+
 // explain says an error in words for administrators. The library's errors hold no
 // personal data and say what to do; those of drivers may hold anything, and are
 // not shown.
@@ -267,8 +269,8 @@ func explain(err error) (status int, text string) {
 	switch {
 	case busy(err):
 		return http.StatusServiceUnavailable, "The database is locked by something else. Nothing was changed. Try again in a moment."
-	case errors.Is(err, adsync.ErrIncomplete):
-		return http.StatusBadGateway, fmt.Sprintf("The directory or the users could not be read, so nothing was changed. %s", sentence(err))
+	case errors.Is(err, adsync.ErrIncomplete), errors.Is(err, errDirectory):
+		return http.StatusBadGateway, sentence(err)
 	case errors.Is(err, context.DeadlineExceeded):
 		return http.StatusGatewayTimeout, "That took too long and was given up. Nothing was changed. Try again."
 	case strings.HasPrefix(err.Error(), "adsync: "):

@@ -134,7 +134,7 @@ func diffs(c adsync.Change) []diff {
 		if c.After != nil {
 			one.New = d.of(c.After)
 		}
-		if one.Old != one.New {
+		if one.Old != one.New && (c.Op == adsync.OpUpdate || d.field != adsync.FieldStatus) {
 			one.Field = d.label
 			out = append(out, one)
 		}
@@ -160,20 +160,22 @@ func (r *changeRow) setResult(result adsync.Result) {
 	}
 }
 
-// removed names whom the plan removes, or takes a value from.
-func removed(p *adsync.Plan) []string {
-	var names []string
+// losses names whom the plan removes, and from whom it takes a value.
+func losses(p *adsync.Plan) (removed, cleared []string) {
 	for _, c := range p.Changes {
-		if c.Interim || c.Before == nil {
+		if c.Before == nil || c.Interim || c.Op != adsync.OpDelete && c.Op != adsync.OpUpdate {
 			continue
 		}
-		gone := c.Op == adsync.OpDelete ||
-			c.Op == adsync.OpUpdate && c.After.Status == adsync.StatusDeactivated && c.Before.Status != adsync.StatusDeactivated
-		cleared := c.Op == adsync.OpUpdate && slices.ContainsFunc(diffs(c), func(d diff) bool { return d.New == "" })
-		if gone || cleared {
-			row := rowOf(c)
-			names = append(names, fmt.Sprintf("%s (%s)", row.Name, row.Username))
+		row := rowOf(c)
+		name := fmt.Sprintf("%s (%s)", row.Name, row.Username)
+		switch {
+		case c.Op == adsync.OpDelete, c.After.Status == adsync.StatusDeactivated && c.Before.Status != adsync.StatusDeactivated:
+			removed = append(removed, name)
+		case slices.ContainsFunc(row.Diffs, func(d diff) bool { return d.New == "" }):
+			cleared = append(cleared, name)
 		}
 	}
-	return names
+	slices.Sort(removed)
+	slices.Sort(cleared)
+	return removed, cleared
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"slices"
 	"strings"
@@ -55,8 +56,11 @@ func (a *app) found(w http.ResponseWriter, r *http.Request, status int, alert st
 // search finds people, and asks a plan who of them could be imported.
 func (a *app) search(ctx context.Context, p *importPage) error {
 	entries, err := a.directory.Search(ctx, p.Query, maxFound)
-	if err != nil || len(entries) == 0 {
-		return err
+	if err != nil {
+		return fmt.Errorf("%w: %w", errDirectory, err)
+	}
+	if len(entries) == 0 {
+		return nil
 	}
 	p.Full = len(entries) == maxFound
 	ids := make([]adsync.ObjectID, len(entries))

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -19,15 +20,15 @@ type liveRun struct {
 	total   int
 	done    int
 	pending []record // not in the database yet
-	report  bool     // all is done but the book-keeping
+	summary []string // all is done but the book-keeping
 	ended   chan struct{}
 }
 
-// state says how far the run is.
-func (l *liveRun) state() (done, total int, report bool) {
+// state says how far the run is, and at its end what became of it.
+func (l *liveRun) state() (done, total int, summary []string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.done, l.total, l.report
+	return l.done, l.total, l.summary
 }
 
 // applyRun applies the very plan that was shown: the form carries its digest and
@@ -107,17 +108,25 @@ func (a *app) execute(r *run, live *liveRun) {
 	case err != nil:
 		r.State = stateFailed
 	}
-	if err != nil {
+	switch {
+	case err == nil:
+	case wrote(report):
+		r.Error = sentence(err) // explain would say that nothing was changed
+	default:
 		_, r.Error = explain(err)
-		if report.Counts() != (adsync.Counts{Unchanged: report.Counts().Unchanged, Duplicated: report.Counts().Duplicated}) {
-			r.Error = sentence(err) // something was done: what that is, the changes tell
-		}
 	}
 	r.Summary, r.Counts = report.Summary(), report.Counts()
 	live.mu.Lock()
-	live.report = true
+	live.summary = r.Summary
 	live.mu.Unlock()
 	a.keepEnd(r, recordsOf(report))
+}
+
+// wrote reports whether something was written, or may have been.
+func wrote(report *adsync.Report) bool {
+	return slices.ContainsFunc(report.Results, func(r adsync.Result) bool {
+		return r.Outcome == adsync.OutcomeApplied || r.Outcome == adsync.OutcomeUnknown
+	})
 }
 
 func (a *app) apply(ctx context.Context, r *run, live *liveRun) (*adsync.Report, error) {
@@ -168,19 +177,17 @@ func recordsOf(report *adsync.Report) []record {
 	return records
 }
 
-// keepEnd goes on trying: what was done must get into the history, also when the
-// database is locked for a while. It outlives the run's deadline, not the
-// application.
+// keepEnd goes on trying until the application is closed: what was done must get
+// into the history, also when the database is locked for a while.
 func (a *app) keepEnd(r *run, records []record) {
-	const attempts = 300
-	for i := range attempts {
+	for {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(a.ctx), 30*time.Second)
 		err := a.store.finishRun(ctx, r, records)
 		cancel()
 		if err == nil {
 			return
 		}
-		a.logger.Error("the end of a run is not in the history yet", "run", r.ID, "attempt", i+1, "error", err)
+		a.logger.Error("the end of a run is not in the history yet", "run", r.ID, "error", err)
 		select {
 		case <-a.ctx.Done():
 			return
@@ -198,10 +205,11 @@ type runPage struct {
 	Page, Pages int
 	Writes      int
 	Limit       *adsync.LimitError // beyond which the plan is
-	Removed     []string           // who would be removed or cleared, by name
+	Removed     []string           // who would be removed, by name
+	Cleared     []string           // who would lose a value
 	Failures    []changeRow
 	Done, Total int
-	Recorded    bool // the end is in the database
+	Ended       []string // the summary, while the history cannot be written
 }
 
 // PageURL is another page of the same plan.
@@ -229,7 +237,7 @@ func (a *app) runPage(w http.ResponseWriter, r *http.Request, status int, alert 
 	}
 	p := runPage{run: shown, Show: r.FormValue("show")}
 	if live := a.liveRun(shown.ID); live != nil && shown.State == stateRunning {
-		p.Done, p.Total, p.Recorded = live.state()
+		p.Done, p.Total, p.Ended = live.state()
 		a.render(w, r, status, "running.html", "Synchronizing", p)
 		return
 	}
@@ -278,7 +286,7 @@ func (a *app) fillRun(r *http.Request, p *runPage) error {
 	}
 	p.Writes = counts[adsync.OpUpdate] + counts[adsync.OpDelete] + counts[adsync.OpCreate]
 	if errors.As(p.Plan.Check(a.limits), &p.Limit) {
-		p.Removed = removed(p.Plan)
+		p.Removed, p.Cleared = losses(p.Plan)
 	}
 	p.Page, _ = strconv.Atoi(r.FormValue("page"))
 	p.Pages = max(1, (len(rows)+pageSize-1)/pageSize)
