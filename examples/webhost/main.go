@@ -16,6 +16,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -68,6 +69,7 @@ type settings struct {
 const (
 	directoryPassword = "ADSYNC_PASSWORD"
 	adminPassword     = "WEBHOST_ADMIN_PASSWORD"
+	postgresDSN       = "WEBHOST_POSTGRES"
 )
 
 func parse(args []string, stderr io.Writer) (*settings, error) {
@@ -83,7 +85,7 @@ func parse(args []string, stderr io.Writer) (*settings, error) {
 	f.StringVar(&s.ca, "ca", "", "PEM `file` with the certificate authority of the domain controllers; default: the system's")
 	f.StringVar(&s.source, "source", "ad", "`name` of this directory, kept with the users imported from it")
 	f.StringVar(&s.sqlite, "db", "", "SQLite `file`")
-	f.StringVar(&s.postgres, "postgres", "", "PostgreSQL `DSN`, instead of -db")
+	f.StringVar(&s.postgres, "postgres", "", "PostgreSQL `DSN`, instead of -db; or set "+postgresDSN+", as it may hold a password")
 	f.StringVar(&s.admin, "admin", "", "`name` of an administrator to add, or whose password to set to "+adminPassword)
 	f.BoolVar(&s.noSync, "no-sync", false, "switch the synchronization off: neither links nor pages exist")
 	f.IntVar(&s.maxRemovals, "max-removals", 0, "most users to remove in one run without an approval; 0 is 500")
@@ -91,6 +93,9 @@ func parse(args []string, stderr io.Writer) (*settings, error) {
 	f.BoolVar(&s.verbose, "v", false, "log requests and runs")
 	if err := f.Parse(args); err != nil {
 		return nil, err
+	}
+	if s.sqlite == "" {
+		s.postgres = cmp.Or(s.postgres, os.Getenv(postgresDSN))
 	}
 	return s, s.valid()
 }
@@ -141,7 +146,6 @@ func (s *settings) serve(ctx context.Context, a *app, stdout io.Writer) error {
 	}
 	server := &http.Server{
 		Handler: a.handler(), ReadHeaderTimeout: 10 * time.Second, ReadTimeout: time.Minute, WriteTimeout: 2 * time.Minute,
-		BaseContext: func(net.Listener) context.Context { return ctx },
 	}
 	scheme := "http"
 	if s.cert != "" {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"flag"
 	"fmt"
@@ -18,8 +19,11 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// go test ./webhost -run TestStory -screenshot ../docs/images/webhost.png
-var screenshot = flag.String("screenshot", "", "`file` to write a picture of the page to")
+// go test ./webhost -run TestStory -args -screenshot ../../docs/images/webhost.png
+var (
+	screenshot = flag.String("screenshot", "", "`file` to write a picture of the page to")
+	pictures   = flag.String("pictures", "", "`folder` to write pictures of all pages to")
+)
 
 // missing skips, but for CI, where everything must be there.
 func missing(t *testing.T, what string) {
@@ -47,7 +51,7 @@ func openBrowser(t *testing.T) *browser {
 	if found == "" {
 		missing(t, "there is no Chromium: install the package chromium to run the story in a browser")
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	t.Cleanup(cancel)
 	ctx, cancel = chromedp.NewExecAllocator(ctx,
 		chromedp.ExecPath(found), chromedp.Headless, chromedp.NoSandbox, chromedp.DisableGPU, chromedp.NoFirstRun,
@@ -94,7 +98,9 @@ func in[T any](b *browser, what string, action chromedp.Action[T]) T {
 	defer cancel()
 	result, err := chromedp.Run(ctx, action)
 	if err != nil {
-		page, _ := chromedp.Run(b.ctx, chromedp.OuterHTML(chromedp.CSS("main")))
+		ctx, cancel := context.WithTimeout(b.ctx, patience)
+		defer cancel()
+		page, _ := chromedp.Run(ctx, chromedp.OuterHTML(chromedp.CSS("main")))
 		require.NoError(b.t, err, "%s; the page was:\n%s", what, page)
 	}
 	return result
@@ -133,8 +139,8 @@ func (b *browser) accessible(name string) {
 		}
 		assert.False(b.t, in(b, "width", chromedp.Evaluate[bool](`document.documentElement.scrollWidth > document.documentElement.clientWidth`)),
 			"%s is wider than %d pixels", name, look.width)
-		if *screenshot != "" {
-			b.picture(fmt.Sprintf("%s-%s-%s-%d.png", strings.TrimSuffix(*screenshot, ".png"), name, look.scheme, look.width))
+		if *pictures != "" {
+			b.picture(filepath.Join(*pictures, fmt.Sprintf("%s-%s-%d.png", name, look.scheme, look.width)), chromedp.FullScreenshot(100))
 		}
 	}
 	b.look("light", 1280)
@@ -149,48 +155,85 @@ func (b *browser) look(scheme string, width int64) {
 	}), chromedp.EmulateViewport(width, 900))
 }
 
-func (b *browser) picture(path string) {
+func (b *browser) picture(path string, take chromedp.Action[[]byte]) {
 	b.t.Helper()
-	png := in(b, "picture", chromedp.FullScreenshot(100))
+	png := in(b, "picture", take)
 	require.NoError(b.t, os.MkdirAll(filepath.Dir(path), 0o755))
 	require.NoError(b.t, os.WriteFile(path, png, 0o644))
 }
 
+// openDemoSite opens what go run shows, but for a store whose writes wait.
+func openDemoSite(t *testing.T) (site, password string, g *gate) {
+	var out bytes.Buffer
+	c, closeWorld, err := openDemo(t.Context(), &out)
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, closeWorld()) })
+	g = newGate(&c)
+	a, err := newApp(c)
+	require.NoError(t, err)
+	t.Cleanup(func() { a.close(context.WithoutCancel(t.Context())) })
+	server := httptest.NewServer(a.handler())
+	t.Cleanup(server.Close)
+	password, _, _ = strings.Cut(strings.TrimPrefix(out.String(), "Sign in as administrator with the password "), "\n")
+	return server.URL, password, g
+}
+
 func TestStoryInABrowser(t *testing.T) {
 	b := openBrowser(t)
-	w := newWorld(t)
-	w.people("anna", "ben", "carl", "dora")
-	w.exec(`INSERT INTO users (username, email) VALUES ('reception', 'office@corp.example')`)
-	w.set("anna", "sn", "Schröder")
-	require.NoError(t, w.controller.Delete(w.guids["ben"]))
-	w.set("carl", "mail", "office@corp.example")
-	server := httptest.NewServer(w.handler)
-	t.Cleanup(server.Close)
+	site, password, g := openDemoSite(t)
 
-	b.do(chromedp.Navigate(server.URL), visible("#username"))
+	b.do(chromedp.Navigate(site), visible("#username"))
 	b.accessible("sign-in")
-	b.do(chromedp.SendKeys(chromedp.CSS("#username"), "admin\t"+adminsPassword+"\r"), visible(`a.button[href="/sync"]`))
+	b.do(chromedp.SendKeys(chromedp.CSS("#username"), "administrator\t"+password+"\r"), visible(`a.button[href="/sync"]`))
 	b.accessible("users")
 	b.do(click(`a.button[href="/sync"]`), visible("#selection"))
-	assert.Contains(t, b.text("h1"), "Active Directory Synchronization - Users 4")
-	assert.Contains(t, b.text("main"), "Email address already exists")
+	assert.Contains(t, b.text("h1"), "Active Directory Synchronization - Users 30")
+	assert.Contains(t, b.text("main"), "Username already exists")
 	b.accessible("sync")
+	if *screenshot != "" {
+		b.picture(*screenshot, chromedp.CaptureScreenshot())
+	}
 
-	b.do(click("#all"))
-	assert.Equal(t, "3 selected", b.text("#selected"))
+	b.do(click(".conflict a"), visible("tbody tr:only-child"))
+	assert.Contains(t, b.text("tbody"), "ada.quist@audit.example", "the way to the rival")
+	b.do(click(`nav a[href="/sync"]`), visible("#all"), click("#all"))
+	assert.Equal(t, "26 selected", b.text("#selected"), "all but the duplicates")
 	b.do(click(`button[value="chosen"]`), visible(".changes"))
 	assert.Contains(t, b.text("main"), "Schröder")
 	b.accessible("preview")
 
-	b.do(click(`form.actions button`), visible("dialog"))
+	b.do(click(`form.actions button`), visible("progress"))
+	assert.Contains(t, b.text("#far"), "0 of 11 changes are done.")
+	b.accessible("progress")
+	close(g.open)
+	b.do(visible("dialog")) // the page follows the run by itself
 	assert.Equal(t, []string{
 		"Synchronizing users with Active Directory has been successful.",
-		"1 user(s) details are modified.", "1 user(s) are deleted.", "0 user(s) are duplicated.", "OK",
+		"7 user(s) details are modified.", "2 user(s) are deleted.", "0 user(s) are duplicated.", "OK",
 	}, strings.FieldsFunc(b.text("dialog"), func(r rune) bool { return r == '\n' }))
-	b.accessible("message box")
+	b.accessible("message-box")
 	b.do(chromedp.KeyEvent("\r"), chromedp.WaitNotVisible(chromedp.CSS("dialog"))) // the button has the focus
+
 	b.do(click(`nav a[href="/history"]`), visible("td.n"))
 	b.accessible("history")
-	b.do(click(`nav a[href="/import"]`), visible("#q"), chromedp.SendKeys(chromedp.CSS("#q"), "\r"), visible("#selection"))
+	b.do(click(`nav a[href="/import"]`), visible("#q"), chromedp.SendKeys(chromedp.CSS("#q"), "h\r"), visible("#selection"))
 	b.accessible("import")
+	b.do(click(`input[aria-label="Select Hanne Hansen"]`), click("#selection button"), visible(".changes"), click("form.actions button"), visible("dialog"))
+	assert.Contains(t, b.text("dialog"), "1 user(s) are created.")
+}
+
+func TestStoryWithoutScripts(t *testing.T) {
+	b := openBrowser(t)
+	site, password, g := openDemoSite(t)
+	b.do(chromedp.Func(func(ctx context.Context, _ *chromedp.Target) error {
+		_, err := chromedp.Call(ctx, emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: true})
+		return err
+	}))
+	b.do(chromedp.Navigate(site), visible("#username"),
+		chromedp.SendKeys(chromedp.CSS("#username"), "administrator\t"+password+"\r"), visible(`a.button[href="/sync"]`),
+		click(`a.button[href="/sync"]`), click(`button[value="all"]`), visible(".changes"), click(`form.actions button`), visible("progress"))
+	close(g.open)
+	b.do(visible("dialog")) // the page is loaded again every two seconds
+	assert.Contains(t, b.text("dialog"), "7 user(s) details are modified.")
+	b.do(click("dialog button"), chromedp.WaitNotVisible(chromedp.CSS("dialog")))
 }

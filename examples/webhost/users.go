@@ -44,6 +44,7 @@ type listing struct {
 	Desc        bool
 	Page, Pages int
 	Total       int
+	Free        int // those of Total that a sync can do something for
 	Users       []user
 	path        string
 }
@@ -139,7 +140,8 @@ const fromUsers = ` FROM users u LEFT JOIN marks m ON m.user_id = u.id WHERE `
 // fill reads one page.
 func (s *store) fill(ctx context.Context, l *listing, base string, args ...any) error {
 	where, args := l.Filter.where(base, args...)
-	if err := s.row(ctx, `SELECT count(*)`+fromUsers+where, args...).Scan(&l.Total); err != nil {
+	const counts = `SELECT count(*), count(CASE WHEN m.state = 'duplicate' THEN NULL ELSE 1 END)`
+	if err := s.row(ctx, counts+fromUsers+where, args...).Scan(&l.Total, &l.Free); err != nil {
 		return err
 	}
 	l.Pages = max(1, (l.Total+pageSize-1)/pageSize)

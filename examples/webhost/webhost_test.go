@@ -268,6 +268,7 @@ func TestDuplicatesAreMarkedBeforeASync(t *testing.T) {
 	assert.Contains(t, row, "office@corp.example")
 	assert.NotContains(t, row, "anna")
 
+	assert.Contains(t, a.text(), "Synchronize all 1 matching")
 	path, _ := w.admin.plan("which", "all")
 	assert.NotContains(t, w.admin.get(path).text(), "Anna", "nobody means the duplicates by all")
 	done := w.admin.sync("which", "chosen", "id", w.id("anna")).text()
