@@ -138,3 +138,22 @@ func TestAdoptedUsersAreSynchronised(t *testing.T) {
 	anna, _ := store.Get("1")
 	assert.Equal(t, adsync.User{ID: "1", ObjectID: id(1), Source: "ad", Profile: dir[0].Profile}, anna)
 }
+
+func TestInverseUnlinksTheAdopted(t *testing.T) {
+	dir := adsync.StaticDirectory{entry(1, "anna", "anna@x")}
+	users := []adsync.User{unlinked("1", "anna", "anna@x")}
+	store := adsync.NewMemoryStore(users...)
+	s := newSyncer(t, dir, store, &adsync.Options{Rules: adsync.Rules{Source: "ad"}})
+	report, err := s.Apply(t.Context(), adopt(t, dir, users, adsync.Rules{Source: "ad"}))
+	require.NoError(t, err)
+	plan, err := s.Inverse(t.Context(), report)
+	require.NoError(t, err)
+	undone, err := s.Apply(t.Context(), plan)
+	require.NoError(t, err)
+	require.NoError(t, undone.Err())
+	assert.Equal(t, users, allUsers(t, store))
+
+	plan.Changes[0].Reason = adsync.ReasonChanged
+	_, err = s.Apply(t.Context(), plan)
+	require.ErrorIs(t, err, adsync.ErrUnsafe, "a link is lost by an undo only")
+}

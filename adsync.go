@@ -1,4 +1,56 @@
-// Package adsync keeps a host application's users in step with Active Directory.
+// Package adsync keeps the users that a host application imported from Active
+// Directory in step with that directory, and shows what it is going to do before
+// it does it.
+//
+//	dir, err := adsync.NewActiveDirectory(adsync.ActiveDirectoryConfig{
+//		URLs: []string{"ldaps://dc1.corp.example"},
+//		Bind: adsync.SimpleBind("svc-sync@corp.example", password),
+//	})
+//	store, err := adsync.NewSQLStore(db, adsync.PostgreSQL, adsync.SQLTable{
+//		Name: "users",
+//		Columns: adsync.SQLColumns{
+//			ID: "id", ObjectID: "ad_guid", Username: "login", Email: "email",
+//		},
+//	})
+//	syncer, err := adsync.New(dir, store, nil)
+//
+//	plan, err := syncer.Plan(ctx)           // reads both sides, writes nothing
+//	plan.WriteTo(os.Stdout)                 // for a person to review
+//	report, err := syncer.Apply(ctx, plan)  // does that, and nothing else
+//	fmt.Println(strings.Join(report.Summary(), "\n"))
+//
+// # What it does
+//
+// A sync brings username, first name, last name, email address and phone number
+// in line with the directory, deletes the users that were deleted there, and
+// marks as duplicate, with the reason and the rivals, those whose username or
+// email belongs to another user. Local users and those of other directories are
+// never touched. A user is known by the objectGUID of its account: a rename, a
+// move or a new address is an update, and a re-created account is not the old one.
+//
+// # What it never does
+//
+// It never takes absence for a deletion. An account that a listing lacks is looked
+// up; only a tombstone with the same objectGUID proves a deletion, and everything
+// else is kept and told. A directory or a store that cannot be read whole is
+// [ErrIncomplete], and there is no plan. A plan that would remove or clear more
+// than [Limits] allow is refused whole, before the first write, unless somebody
+// approves the digest of that very plan. A row that has changed since the plan was
+// made is left alone.
+//
+// # The parts
+//
+// A [Directory] tells which accounts there are: [ActiveDirectory] over LDAP, a
+// [Listing] or [StaticDirectory] of your own, or several with [Join]. A [UserStore]
+// is the host's user table: [SQLStore] over an existing one, [MemoryStore], or your
+// own, proven by [CheckStore]. [Reconcile] compares both and is pure: the same
+// input gives the same [Plan] in any order. A plan is plain data, which survives
+// JSON. [Rules] say how users follow the directory, and a [Report] has one [Result]
+// for each [Change]. Hosts that have users from before start with [Adopt].
+//
+// Nothing in this package logs unless it was given a logger, and no error or log
+// record of its own holds a password, a name, an address or a phone number: users
+// are named by their ID.
 package adsync
 
 import (
@@ -17,6 +69,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/go-adsync/adsync/internal/claims"
 	"github.com/go-adsync/adsync/internal/userindex"
 )
 
@@ -292,8 +345,18 @@ func incomplete(cause error) error {
 	if errors.Is(cause, ErrIncomplete) {
 		return cause
 	}
-	return fmt.Errorf("%w: %w", ErrIncomplete, cause)
+	return &wrapped{ErrIncomplete, cause}
 }
+
+// wrapped is an error and its cause, of which only the first begins with the name
+// of this package.
+type wrapped struct{ err, cause error }
+
+func (w *wrapped) Error() string {
+	return w.err.Error() + ": " + strings.ReplaceAll(w.cause.Error(), "adsync: ", "")
+}
+
+func (w *wrapped) Unwrap() []error { return []error{w.err, w.cause} }
 
 // arenaRows is the host side without a pointer per user.
 type arenaRows struct{ *userindex.Arena }
@@ -411,7 +474,9 @@ func (s *Syncer) eachController(ctx context.Context, read func(context.Context, 
 		if err == nil {
 			return nil
 		}
-		errs = append(errs, err)
+		if len(errs) == 0 || errs[len(errs)-1].Error() != err.Error() { // what ends the sequence may have been told
+			errs = append(errs, err)
+		}
 		if ctx.Err() != nil {
 			break
 		}
@@ -452,12 +517,23 @@ func (r *reading) read(ctx context.Context, dir Directory) error {
 			wanted = append(wanted, id)
 		}
 	}
-	if !final { // what a Listing lacks is Deleted, and a view says so of what it has not seen
-		if err := lookUp(ctx, dir, wanted, r.view.add); err != nil {
+	if final {
+		return r.view.addAbsent(wanted)
+	}
+	if err := lookUp(ctx, dir, wanted, r.view.add); err != nil {
+		return err
+	}
+	return r.inspect(ctx, dir)
+}
+
+// addAbsent takes in that a listing whose word is final lacks the accounts.
+func (v *view) addAbsent(ids []ObjectID) error {
+	for _, id := range ids {
+		if err := v.add(&Entry{ObjectID: id, State: StateDeleted}); err != nil {
 			return err
 		}
 	}
-	return r.inspect(ctx, dir)
+	return nil
 }
 
 // list takes in all accounts in scope.
@@ -532,8 +608,11 @@ func (v *view) knows(id ObjectID) bool {
 	if _, linked := v.links.First(id); linked {
 		return true
 	}
-	_, linked := v.foreign.First(id)
-	return linked
+	if _, linked := v.foreign.First(id); linked {
+		return true
+	}
+	_, listed := v.newcomers[id]
+	return listed
 }
 
 // inspect notes what the service account cannot read.
@@ -554,6 +633,51 @@ func (r *reading) inspect(ctx context.Context, dir Directory) error {
 }
 
 const warnTombstones = "The service account cannot read deleted accounts (CN=Deleted Objects), so no deletion can be proven and no leaver is ever deleted. Let an administrator grant it list and read there."
+
+// Explain says in a few lines what the host and the directory hold for one user,
+// what a sync would do with it and why, and what would have to change for another
+// outcome. It reads both sides and writes nothing.
+func (s *Syncer) Explain(ctx context.Context, userID string) ([]string, error) {
+	host, err := s.readUsers(ctx, scopeOf(s.opts.Rules)) // of a whole sync, as rivals matter
+	if err != nil {
+		return nil, err
+	}
+	row := host.rowOf(userID)
+	if row < 0 {
+		return nil, fmt.Errorf("adsync: user %q is unknown to the host", userID)
+	}
+	u := host.rows.Keep(row)
+	lines := []string{"The host has " + u.describe() + "."}
+	switch {
+	case u.ObjectID.IsZero():
+		return append(lines, "It has no ObjectID: a local user, who is never changed.", "To have it follow the directory, link it with Adopt."), nil
+	case !host.manages(&u):
+		return append(lines, "It is linked by another source, so it is never changed here."), nil
+	case !host.chooses(&u):
+		return append(lines, "It is not among those of Rules.Only, so it is left alone."), nil
+	}
+	reading := reading{Syncer: s, host: host}
+	if err := s.eachController(ctx, reading.read); err != nil {
+		return nil, err
+	}
+	plan, err := reading.view.plan()
+	if err != nil {
+		return nil, incomplete(err)
+	}
+	entry := reading.view.entryOf(host.firstOf(row))
+	lines = append(lines, "The directory has "+entry.describe()+".")
+	return append(lines, plan.explain(userID)...), nil
+}
+
+// rowOf returns the row of the user, or -1.
+func (h *host) rowOf(userID string) int {
+	for row := range h.rows.Len() {
+		if h.rows.User(row).ID == userID {
+			return row
+		}
+	}
+	return -1
+}
 
 // Approval is the digest of the one plan whose limits it lifts.
 type Approval string
@@ -598,6 +722,8 @@ func (s *Syncer) Apply(ctx context.Context, p *Plan, ok ...Approval) (*Report, e
 	return report, err
 }
 
+var errNotLocked = errors.New("adsync: could not lock the users, so nothing was changed; is another sync running?")
+
 // locked runs f under the store's lock, where it has one.
 func (s *Syncer) locked(ctx context.Context, f func() error) (err error) {
 	locker, ok := s.store.(Locker)
@@ -606,7 +732,7 @@ func (s *Syncer) locked(ctx context.Context, f func() error) (err error) {
 	}
 	unlock, err := locker.Lock(ctx)
 	if err != nil {
-		return fmt.Errorf("adsync: could not lock the users, so nothing was changed; is another sync running? %w", err)
+		return &wrapped{errNotLocked, err}
 	}
 	defer func() { err = errors.Join(err, unlock()) }()
 	return f()
@@ -727,12 +853,21 @@ func (c *Change) writes() bool { return c.Op == OpUpdate || c.Op == OpDelete || 
 // removes reports whether the change deletes or deactivates its user.
 func (c *Change) removes() bool {
 	return c.Op == OpDelete ||
-		c.Op == OpUpdate && c.After.Status == StatusDeactivated && c.Before.Status != StatusDeactivated
+		c.rewrites() && c.After.Status == StatusDeactivated && c.Before.Status != StatusDeactivated
 }
+
+// rewrites reports whether the change is an update that says from what to what;
+// a damaged one does not.
+func (c *Change) rewrites() bool { return c.Op == OpUpdate && c.Before != nil && c.After != nil }
 
 // adopts reports whether the change links its user, or moves the link.
 func (c *Change) adopts() bool {
-	return c.Op == OpUpdate && (c.Before.ObjectID != c.After.ObjectID || c.Before.Source != c.After.Source)
+	return c.rewrites() && !c.unlinks() && (c.Before.ObjectID != c.After.ObjectID || c.Before.Source != c.After.Source)
+}
+
+// unlinks reports whether the change makes a local user of a linked one.
+func (c *Change) unlinks() bool {
+	return c.rewrites() && c.After.ObjectID.IsZero() && !c.Before.ObjectID.IsZero()
 }
 
 // parkings finds who waits for each Interim.
@@ -921,9 +1056,9 @@ func (r *run) flush(ctx context.Context) error {
 	return r.tell(ctx)
 }
 
-func cutShort(err error) error {
-	return fmt.Errorf("adsync: the run was cut short; apply the plan again or make a new one: %w", err)
-}
+var errCutShort = errors.New("adsync: the run was cut short; apply the plan again or make a new one")
+
+func cutShort(cause error) error { return &wrapped{errCutShort, cause} }
 
 func (r *run) settle(i int, outcome Outcome, err error) {
 	if outcome == OutcomeApplied || outcome == OutcomeAlready {
@@ -1091,6 +1226,137 @@ func (r *run) tell(ctx context.Context) (err error) {
 		r.opts.OnResult(ctx, r.plan.Changes[r.told-1], r.report.Results[r.told-1])
 	}
 	return nil
+}
+
+// Inverse returns the plan that takes back what a run wrote, from the states
+// before: updates are reversed, links removed and deactivations lifted, and deleted
+// users created again, under a new ID, where the store is a [Creator]. It reads the
+// store and writes nothing; the plan is reviewed, checked and applied like any
+// other.
+//
+// What cannot be taken back is a Notice ([ReasonUndone]): a user that was created
+// or reactivated, because removing either would be the removal of somebody who is
+// present; a deletion, in a store that cannot create; and a user that has changed
+// since. A user whose former username or email is another's by now is a Duplicate.
+//
+// The next sync does again what the directory calls for.
+func (s *Syncer) Inverse(ctx context.Context, r *Report) (*Plan, error) {
+	if r == nil || r.Plan == nil || len(r.Results) != len(r.Plan.Changes) {
+		return nil, errors.New("adsync: Inverse needs the whole report of a run; one that made no plan wrote nothing")
+	}
+	nobody := scopeOf(s.opts.Rules)
+	nobody.only = map[string]bool{} // no user is up for judgement; all are in the way
+	host, err := s.readUsers(ctx, nobody)
+	if err != nil {
+		return nil, err
+	}
+	u := undoer{Syncer: s, spans: map[string]*span{}}
+	for i := range r.Plan.Changes {
+		if r.Results[i].Outcome == OutcomeApplied {
+			u.take(&r.Plan.Changes[i], r.Results[i].UserID)
+		}
+	}
+	return u.plan(host)
+}
+
+// undoer gathers what a run did to each user.
+type undoer struct {
+	*Syncer
+	spans map[string]*span
+	tells []Change
+}
+
+// span is a user before the first and after the last change of a run; nil: not
+// there.
+type span struct{ before, after *User }
+
+func (u *undoer) take(c *Change, id string) {
+	switch {
+	case c.Op == OpCreate:
+		created := withID(*c.After, id)
+		u.tell(&created, "it was created and is present")
+	case u.spans[c.UserID] == nil:
+		u.spans[c.UserID] = &span{c.Before, c.After}
+	default:
+		u.spans[c.UserID].after = c.After
+	}
+}
+
+// tell tells that a user cannot be taken back.
+func (u *undoer) tell(user *User, why string) {
+	u.tells = append(u.tells, Change{
+		Op: OpNotice, Reason: ReasonUndone, Detail: why, UserID: user.ID, ObjectID: user.ObjectID, Before: user,
+	})
+}
+
+// plan orders the way back as a planner orders the way there, so that users who
+// traded keys can trade them again.
+func (u *undoer) plan(host *host) (*Plan, error) {
+	users, newcomers := u.present(host), u.gone(host)
+	p := planner{
+		view:  newView(host),
+		plan:  &Plan{Version: PlanVersion, Source: validText(host.Source), Changes: []Change{}},
+		tells: u.tells,
+	}
+	p.plan.Stats = Stats{Users: host.rows.Len(), Managed: host.managed, Chosen: len(u.spans)}
+	if err := p.gather(users, newcomers); err != nil {
+		return nil, err
+	}
+	p.solve()
+	p.order()
+	p.tell()
+	return p.plan, nil
+}
+
+// present are the users that the run changed, on their way back.
+func (u *undoer) present(host *host) []*party {
+	var users []*party
+	for row := range host.rows.Len() {
+		now := host.rows.User(row)
+		span := u.spans[now.ID]
+		switch {
+		case span == nil || span.after == nil:
+		case sameUser(now, *span.after):
+			users = append(users, u.back(row, span))
+		default:
+			u.tell(span.after, "it has changed since")
+		}
+	}
+	return users
+}
+
+func (u *undoer) back(row int, span *span) *party {
+	d := &party{id: span.after.ID, row: row, role: claims.Candidate, user: *span.after, after: *span.before, reason: ReasonUndone}
+	if d.after.Status == StatusDeactivated && d.user.active() {
+		d.after.Status = d.user.Status
+		u.tell(&d.user, "it was reactivated and is present")
+	}
+	return d
+}
+
+// gone are the users that the run deleted, as newcomers.
+func (u *undoer) gone(host *host) []*party {
+	var newcomers []*party
+	back := map[ObjectID]bool{}
+	for _, id := range slices.Sorted(maps.Keys(u.spans)) {
+		span := u.spans[id]
+		if span.after != nil {
+			continue
+		}
+		if _, ok := u.store.(Creator); !ok {
+			u.tell(span.before, "it was deleted, and the store cannot create users")
+			continue
+		}
+		if _, linked := host.links.First(span.before.ObjectID); linked || back[span.before.ObjectID] {
+			u.tell(span.before, "it was deleted, and another user is linked to its account")
+			continue
+		}
+		back[span.before.ObjectID] = true
+		newcomers = append(newcomers, &party{
+			id: span.before.ObjectID.String(), role: claims.Newcomer, after: withID(*span.before, ""), reason: ReasonUndone,
+		})
+	}
+	return newcomers
 }
 
 // Outcome is what became of a [Change].

@@ -897,6 +897,14 @@ func TestAPlanReadsOneController(t *testing.T) {
 	require.ErrorIs(t, err, adsync.ErrIncomplete)
 	require.ErrorIs(t, err, errDown)
 	require.ErrorIs(t, err, errRefused)
+
+	dir = controllers{
+		func() (adsync.Directory, error) { return failing{}, nil },
+		func() (adsync.Directory, error) { return nil, errDown },
+	}
+	_, err = newSyncer(t, dir, store, nil).Plan(t.Context())
+	assert.Equal(t, 1, strings.Count(err.Error(), "controller down"), "what was told once is enough")
+	assert.Equal(t, 1, strings.Count(err.Error(), "adsync:"))
 }
 
 // inspected tells what it can read.
@@ -981,4 +989,154 @@ func TestLoggingARunHoldsNoPersonalData(t *testing.T) {
 			assert.False(t, slices.Contains(strings.FieldsFunc(text, func(r rune) bool { return strings.ContainsRune(" =\"()[]:\n", r) }), secret), secret)
 		}
 	}
+}
+
+func TestInverseTakesARunBack(t *testing.T) {
+	users := []adsync.User{
+		user("1", 1, "anna", "anna@x"), user("2", 2, "ben", "ben@x"), user("3", 3, "cleo", "cleo@x"),
+		user("4", 4, "dan", "dan@x"), user("5", 5, "eva", "eva@x"),
+	}
+	users[2].Phone, users[4].Status = "+1", adsync.StatusDeactivated
+	dir := adsync.StaticDirectory{
+		entry(1, "ben", "anna@x"), entry(2, "anna", "ben@x"), // a swap
+		{ObjectID: id(3), State: adsync.StateDeleted},
+		{ObjectID: id(4), Profile: profile("dan.d", "dan@x"), Disabled: true},
+		entry(5, "eva.e", "eva@x"), // present again
+		entry(6, "fay", "fay@x"),   // new
+	}
+	store := adsync.NewMemoryStore(users...)
+	s := newSyncer(t, dir, store, &adsync.Options{
+		Rules:  adsync.Rules{Import: true, OnDisabled: adsync.Deactivate},
+		Limits: adsync.Limits{MaxRemovalRatio: -1},
+	})
+	report, err := s.Sync(t.Context())
+	require.NoError(t, err)
+	require.NoError(t, report.Err())
+
+	plan, err := s.Inverse(t.Context(), report)
+	require.NoError(t, err)
+	again, err := s.Inverse(t.Context(), report)
+	require.NoError(t, err)
+	assert.Equal(t, plan.Digest(), again.Digest())
+	undone, err := s.Apply(t.Context(), plan)
+	require.NoError(t, err)
+	require.NoError(t, undone.Err())
+
+	want := map[string]adsync.User{}
+	for _, u := range users {
+		want[u.Username] = u
+	}
+	for _, u := range allUsers(t, store) {
+		before, ok := want[u.Username]
+		if !ok {
+			assert.Equal(t, "fay", u.Username, "only the created user is more than there was")
+			continue
+		}
+		if u.Username == "cleo" {
+			assert.NotEqual(t, "3", u.ID, "a deleted user comes back under a new ID")
+			before.ID = u.ID
+		}
+		if u.Username == "eva" {
+			before.Status = adsync.StatusActive
+		}
+		assert.Equal(t, before, u)
+		delete(want, u.Username)
+	}
+	assert.Empty(t, want, "everybody is back")
+	var told []string
+	for _, c := range plan.Changes {
+		if c.Op == adsync.OpNotice {
+			told = append(told, c.Detail)
+		}
+	}
+	assert.ElementsMatch(t, []string{"it was reactivated and is present", "it was created and is present"}, told)
+}
+
+// A login that went to a new user cannot go back to the deleted one.
+func TestInverseTellsWhatANewUserHolds(t *testing.T) {
+	dir := adsync.StaticDirectory{entry(2, "anna", "")}
+	store := adsync.NewMemoryStore(user("1", 1, "anna", ""))
+	s := newSyncer(t, dir, store, &adsync.Options{Rules: adsync.Rules{Import: true}})
+	report, err := s.Sync(t.Context())
+	require.NoError(t, err)
+	require.NoError(t, report.Err())
+	plan, err := s.Inverse(t.Context(), report)
+	require.NoError(t, err)
+	require.Len(t, plan.Changes, 2)
+	assert.Equal(t, adsync.OpDuplicate, plan.Changes[0].Op)
+	assert.Equal(t, adsync.ReasonTaken, plan.Changes[0].Reason)
+	assert.Equal(t, []string{report.Results[1].UserID}, plan.Changes[0].Conflicts[0].With)
+}
+
+func TestInverseWithoutACreator(t *testing.T) {
+	store := bareStore{adsync.NewMemoryStore(user("1", 1, "anna", ""))}
+	s := newSyncer(t, adsync.StaticDirectory{}, store, nil)
+	report, err := s.Sync(t.Context())
+	require.NoError(t, err)
+	plan, err := s.Inverse(t.Context(), report)
+	require.NoError(t, err)
+	require.Len(t, plan.Changes, 1)
+	assert.Equal(t, adsync.OpNotice, plan.Changes[0].Op)
+
+	_, err = s.Inverse(t.Context(), nil)
+	require.Error(t, err)
+	_, err = s.Inverse(t.Context(), &adsync.Report{})
+	require.Error(t, err)
+}
+
+// A run that left somebody parked can be taken back too.
+func TestInverseOfARunThatWasCutShort(t *testing.T) {
+	dir, users := swap()
+	memory := adsync.NewMemoryStore(users...)
+	store := hooked{memory, func(c adsync.Change) error {
+		if c.UserID == "1" && !c.Interim {
+			return adsync.ErrConflict
+		}
+		return nil
+	}}
+	report, err := newSyncer(t, dir, store, nil).Sync(t.Context())
+	require.NoError(t, err)
+	require.Error(t, report.Err())
+	s := newSyncer(t, dir, memory, nil)
+	plan, err := s.Inverse(t.Context(), report)
+	require.NoError(t, err)
+	undone, err := s.Apply(t.Context(), plan)
+	require.NoError(t, err)
+	require.NoError(t, undone.Err())
+	assert.Equal(t, users, allUsers(t, memory))
+}
+
+func TestExplain(t *testing.T) {
+	entries, users, rules := busyWorld()
+	store := adsync.NewMemoryStore(append(users, adsync.User{ID: "u90", ObjectID: id(90), Source: "elsewhere"})...)
+	s := newSyncer(t, adsync.StaticDirectory(entries), store, &adsync.Options{Rules: rules})
+	for user, want := range map[string][]string{
+		"u03": {"chen", "phone +46 8 123", "present", "update: changed in the directory", "phone", "the next sync"},
+		"u04": {"duplicate: another user keeps it", "LOCAL, also of u13", "rename"},
+		"u07": {"unproven", "kept: not found", "OnUnproven"},
+		"u08": {"deleted", "delete: deleted in the directory"},
+		"u09": {"protected", "kept: protected"},
+		"u13": {"no ObjectID", "never changed", "Adopt"},
+		"u90": {"another source", "never changed"},
+	} {
+		lines, err := s.Explain(t.Context(), user)
+		require.NoError(t, err)
+		for _, text := range want {
+			assert.Contains(t, strings.Join(lines, "\n"), text, user)
+		}
+	}
+	lines, err := newSyncer(t, adsync.StaticDirectory{entry(1, "a", "")}, adsync.NewMemoryStore(user("1", 1, "a", "")), nil).Explain(t.Context(), "1")
+	require.NoError(t, err)
+	assert.Contains(t, strings.Join(lines, "\n"), "nothing")
+
+	// What one user gets depends on the others.
+	rivals := adsync.StaticDirectory{entry(1, "a", "press@x"), entry(2, "b", "press@x")}
+	lines, err = newSyncer(t, rivals, adsync.NewMemoryStore(user("1", 1, "a", ""), user("2", 2, "b", "")), nil).Explain(t.Context(), "1")
+	require.NoError(t, err)
+	assert.Contains(t, strings.Join(lines, "\n"), "duplicate: others ask for it too")
+
+	_, err = s.Explain(t.Context(), "nobody")
+	require.ErrorContains(t, err, "unknown")
+	_, err = newSyncer(t, failing{}, store, nil).Explain(t.Context(), "u03")
+	require.ErrorIs(t, err, adsync.ErrIncomplete)
 }

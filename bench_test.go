@@ -54,3 +54,23 @@ func BenchmarkReconcile(b *testing.B) {
 		})
 	}
 }
+
+// An unchanged user costs no allocation: ten times as many cost no more, but for
+// the few times that a table is made larger.
+func TestUnchangedUsersCostNoAllocation(t *testing.T) {
+	allocations := func(n int) float64 {
+		entries, users := bigWorld(n)
+		for i := range entries {
+			users[i].Profile = entries[i].Profile
+		}
+		return testing.AllocsPerRun(2, func() {
+			if plan, err := adsync.Reconcile(entries, users, adsync.Rules{}); err != nil || len(plan.Changes) > 0 {
+				t.Error(len(plan.Changes), err)
+			}
+		})
+	}
+	few, many := allocations(1000), allocations(10_000)
+	if many > few+100 {
+		t.Errorf("1,000 unchanged users cost %v allocations, and 10,000 cost %v", few, many)
+	}
+}

@@ -410,7 +410,7 @@ func (a answers) ask(ctx context.Context, d Directory, asked []ObjectID) error {
 	for _, id := range asked {
 		silent[id] = true
 	}
-	for e, err := range d.Find(ctx, asked) {
+	for e, err := range d.Find(ctx, slices.Clone(asked)) {
 		if err != nil {
 			return err
 		}
@@ -491,10 +491,11 @@ type ActiveDirectoryConfig struct {
 	// Domain finds the controllers by SRV record instead; Site prefers those of
 	// one site.
 	Domain, Site string
-	// BaseDN is where the search starts. Default: the server's
+	// BaseDN is where the search starts, with all below it. Default: the server's
 	// defaultNamingContext.
 	BaseDN string
-	// Filter says who is in scope. Default: (sAMAccountType=805306368), people.
+	// Filter says who is in scope; others in the domain are out of scope.
+	// Default: (sAMAccountType=805306368), people.
 	Filter string
 	// Bind is how to authenticate: SimpleBind, PasswordFunc or BindFunc.
 	Bind Bind
@@ -508,10 +509,12 @@ type ActiveDirectoryConfig struct {
 	// PageSize is how many entries one page holds. Default 1000, the server's
 	// own limit.
 	PageSize uint32
-	// Timeout bounds each request, not the whole sync. Default 30 seconds.
+	// Timeout bounds each request, such as one page, and not the whole sync.
+	// Default 30 seconds.
 	Timeout time.Duration
 	// Attributes maps details to attribute names. Default: as beside the fields
-	// of Profile.
+	// of Profile, also for those that are left out. Of an attribute with several
+	// values the first that the server sends is taken.
 	Attributes map[Field]string
 }
 

@@ -2,7 +2,6 @@ package adsync_test
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 	"fmt"
 	"os"
@@ -45,40 +44,6 @@ func exampleDirectory() adsync.StaticDirectory {
 		{ObjectID: adsync.ObjectID{15: 4}, Profile: adsync.Profile{
 			Username: "meiling", FirstName: "美玲", LastName: "陈", Email: "meiling@corp.example"}},
 	}
-}
-
-// A first embedding: a real directory, the host's own table, the plan, the sync.
-func Example() {
-	syncUsers := func(ctx context.Context, db *sql.DB) error {
-		directory, err := adsync.NewActiveDirectory(adsync.ActiveDirectoryConfig{
-			URLs:   []string{"ldaps://dc1.corp.example"},
-			BaseDN: "OU=People,DC=corp,DC=example",
-			Bind:   adsync.SimpleBind(`CORP\svc-adsync`, os.Getenv("AD_PASSWORD")),
-		})
-		if err != nil {
-			return err
-		}
-		users, err := adsync.NewSQLStore(db, adsync.PostgreSQL, adsync.SQLTable{
-			Name:    "accounts",
-			Columns: adsync.SQLColumns{ID: "id", ObjectID: "ad_guid", Username: "login", Email: "email"},
-		})
-		if err != nil {
-			return err
-		}
-		syncer, err := adsync.New(directory, users, nil) // safe defaults
-		if err != nil {
-			return err
-		}
-		plan, err := syncer.Plan(ctx) // reads both sides, writes nothing
-		if err != nil {
-			return err
-		}
-		plan.WriteTo(os.Stdout)                // for a person to look at
-		report, err := syncer.Apply(ctx, plan) // writes that, and nothing else
-		fmt.Println(strings.Join(report.Summary(), "\n"))
-		return errors.Join(err, report.Err())
-	}
-	_ = syncUsers
 }
 
 // A host gives its rules and limits once. What they leave out has a safe default.
@@ -178,6 +143,58 @@ func ExampleSyncer_Sync() {
 	// <nil> 1 1
 	// <nil> 0 0
 	// true
+}
+
+// Explain says what a sync would do with one user, and why.
+func ExampleSyncer_Explain() {
+	syncer, err := adsync.New(exampleDirectory(), exampleStore(), nil)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	lines, err := syncer.Explain(context.Background(), "2")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	for _, line := range lines {
+		fmt.Println(line)
+	}
+	// Output:
+	// The host has user 2 with username bjorn, first_name Björn, last_name Ek, email bjorn@corp.example, phone (empty), status active.
+	// The directory has account 00000000-0000-0000-0000-000000000002 as deleted.
+	// A sync says: delete: deleted in the directory.
+	// This is done by the next sync, unless the directory or the rules change before.
+}
+
+// Inverse is the plan that takes a run back. Here it is the mistake of a rule that
+// deactivated somebody.
+func ExampleSyncer_Inverse() {
+	ctx, store := context.Background(), exampleStore()
+	onLeave := adsync.StaticDirectory{{
+		ObjectID: annasID, Disabled: true,
+		Profile: adsync.Profile{Username: "anna", FirstName: "Anna", LastName: "Nowak", Email: "anna@corp.example"},
+	}}
+	syncer, err := adsync.New(onLeave, store, &adsync.Options{Rules: adsync.Rules{OnDisabled: adsync.Deactivate}})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	report, err := syncer.Sync(ctx, adsync.Only("1"))
+	anna, _ := store.Get("1")
+	fmt.Println(err, anna.Status == adsync.StatusDeactivated)
+
+	back, err := syncer.Inverse(ctx, report)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	_, err = syncer.Apply(ctx, back)
+	anna, _ = store.Get("1")
+	fmt.Println(err, anna.Status == adsync.StatusDeactivated)
+	// Output:
+	// <nil> true
+	// <nil> false
 }
 
 // Only chooses users by ID. Nobody else is changed, or even looked up.

@@ -40,6 +40,7 @@ const (
 	ReasonReactivated = "reactivated"  // Update: present and enabled again; details may differ too
 	ReasonAdopted     = "adopted"      // Update: linked to an entry, see Adopt
 	ReasonParked      = "parked"       // Update: a parked value that opens a cycle
+	ReasonUndone      = "undone"       // Update, Create or Notice: takes back what a run did, see Syncer.Inverse
 	ReasonNew         = "new"          // Create: nobody is linked to the entry
 	ReasonDeleted     = "deleted"      // Delete, Update or Notice: the tombstone was read
 	ReasonDisabled    = "disabled"     // likewise: disabled in the directory
@@ -180,7 +181,7 @@ func (p *Plan) tally() (removed, cleared int) {
 		if c.writes() && c.removes() {
 			gone[c.UserID] = true
 		}
-		if c.Op == OpUpdate && clears(&c.Before.Profile, &c.After.Profile) {
+		if c.rewrites() && clears(&c.Before.Profile, &c.After.Profile) {
 			emptied[c.UserID] = true
 		}
 	}
@@ -287,7 +288,7 @@ func (c *Change) validateCreate(rules Rules) error {
 		return errors.New("a new user has no ID and no state before")
 	case !rules.manages(c.After) || c.After.ObjectID != c.ObjectID:
 		return errors.New("a new user must be linked to an entry of this source")
-	case c.After.Protected || !c.After.active():
+	case c.After.Protected || !c.After.active() && c.Reason != ReasonUndone:
 		return errors.New("a new user must be a plain, active one")
 	case rules.key(c.After.Username) == "":
 		return errors.New("a new user needs a username")
@@ -315,6 +316,8 @@ func (c *Change) validateUpdate(rules Rules) error {
 	switch {
 	case after.ID != before.ID || after.Protected != before.Protected:
 		return errors.New("an ID and a protection are not a sync's to change")
+	case c.unlinks():
+		return c.validateUnlink(rules)
 	case c.ObjectID != after.ObjectID || !rules.manages(after):
 		return errors.New("the user is not managed by this source")
 	case !slices.Equal(c.Fields, differing(before, after)) || len(c.Fields) == 0:
@@ -329,6 +332,16 @@ func (c *Change) validateUpdate(rules Rules) error {
 		return errors.New("a parking changes keys and nothing else")
 	case (!rules.manages(before) || c.adopts()) && !c.validAdoption():
 		return errors.New("the user is not managed by this source, or its link would change")
+	}
+	return nil
+}
+
+// validateUnlink allows taking an adoption back, and nothing else with it.
+func (c *Change) validateUnlink(rules Rules) error {
+	local := *c.Before
+	local.ObjectID, local.Source = ObjectID{}, c.After.Source
+	if c.Reason != ReasonUndone || !rules.manages(c.Before) || local != *c.After || !slices.Equal(c.Fields, differing(c.Before, c.After)) {
+		return errors.New("its link would be lost")
 	}
 	return nil
 }
@@ -368,10 +381,7 @@ func (p *Plan) WriteTo(w io.Writer) (int64, error) {
 
 // item is the change in print.
 func (c *Change) item() plantext.Item {
-	item := plantext.Item{Mark: marks[c.Op], ID: c.UserID, Text: reasonTexts[c.Op][c.Reason]}
-	if item.Text == "" {
-		item.Text = string(c.Op) + ": " + c.Reason
-	}
+	item := plantext.Item{Mark: plantext.Mark(string(c.Op)), ID: c.UserID, Text: plantext.Reason(string(c.Op), c.Reason)}
 	if c.Detail != "" {
 		item.Text += " (" + c.Detail + ")"
 	}
@@ -389,14 +399,14 @@ func (c *Change) item() plantext.Item {
 
 func (c *Change) valueDetails() []plantext.Detail {
 	var list []plantext.Detail
-	switch c.Op {
-	case OpUpdate:
+	switch {
+	case c.rewrites():
 		for _, f := range c.Fields {
 			list = append(list, plantext.Detail{
 				Label: string(f), Old: printValue(c.Before.text(f)), New: printValue(c.After.text(f)), Arrow: true,
 			})
 		}
-	case OpCreate:
+	case c.Op == OpCreate && c.After != nil:
 		for _, f := range details {
 			if value := c.After.text(f); value != "" {
 				list = append(list, plantext.Detail{Label: string(f), New: value})
@@ -430,6 +440,9 @@ func (u *User) text(f Field) string {
 	case FieldSource:
 		return u.Source
 	}
+	if !slices.Contains(details[:], f) {
+		return "" // a damaged plan is printed all the same
+	}
 	return *u.detail(f)
 }
 
@@ -448,48 +461,6 @@ func (c *Change) conflictDetails() []plantext.Detail {
 	return list
 }
 
-var marks = map[Op]byte{OpUpdate: '~', OpDelete: '-', OpCreate: '+', OpDuplicate: '!', OpInvalid: '!', OpNotice: 'i'}
-
-var reasonTexts = map[Op]map[string]string{
-	OpUpdate: {
-		ReasonChanged:     "update: changed in the directory",
-		ReasonReactivated: "reactivate: present and enabled again",
-		ReasonAdopted:     "link to its directory account",
-		ReasonParked:      "make way for a moment: users trade names in a circle",
-		ReasonDeleted:     "deactivate: deleted in the directory",
-		ReasonDisabled:    "deactivate: disabled in the directory",
-		ReasonOutOfScope:  "deactivate: outside the base or filter",
-		ReasonUnproven:    "deactivate: not found, though no deletion is proven",
-	},
-	OpDelete: {
-		ReasonDeleted:    "delete: deleted in the directory",
-		ReasonDisabled:   "delete: disabled in the directory",
-		ReasonOutOfScope: "delete: outside the base or filter",
-		ReasonUnproven:   "delete: not found, though no deletion is proven",
-	},
-	OpCreate: {ReasonNew: "create: new in the directory"},
-	OpDuplicate: {
-		ReasonTaken:       "duplicate: another user keeps it",
-		ReasonContested:   "duplicate: others ask for it too",
-		ReasonWaiting:     "duplicate: waits for users who are held up themselves",
-		ReasonLinkedTwice: "duplicate: several users are linked to one account",
-		ReasonListedTwice: "duplicate: the directory contradicts itself",
-	},
-	OpInvalid: {
-		ReasonNoUsername: "invalid: it would have no username",
-		ReasonRefused:    "invalid: refused by the host's rule",
-	},
-	OpNotice: {
-		ReasonDeleted:    "kept: deleted in the directory",
-		ReasonDisabled:   "kept: disabled in the directory",
-		ReasonOutOfScope: "kept: outside the base or filter",
-		ReasonUnproven:   "kept: not found, but no deletion is proven",
-		ReasonProtected:  "kept: protected",
-		ReasonLinked:     "not imported: a user is linked to it already",
-		ReasonAmbiguous:  "not linked: something speaks against it",
-	},
-}
-
 // totals counts the distinct users of each operation.
 func (p *Plan) totals() string {
 	counted := map[Op]map[string]bool{}
@@ -506,6 +477,69 @@ func (p *Plan) totals() string {
 	total := func(op Op) int { return len(counted[op]) }
 	return fmt.Sprintf("%d to update, %d to delete, %d to create; %d duplicate, %d invalid, %d with a notice; %d unchanged.",
 		total(OpUpdate), total(OpDelete), total(OpCreate), total(OpDuplicate), total(OpInvalid), total(OpNotice), p.Stats.Unchanged)
+}
+
+// explain says what the plan does with one user.
+func (p *Plan) explain(userID string) []string {
+	var lines []string
+	for i := range p.Changes {
+		if p.Changes[i].UserID == userID {
+			lines = append(lines, p.Changes[i].explain()...)
+		}
+	}
+	if lines == nil {
+		return []string{"A sync has nothing to do with it."}
+	}
+	return lines
+}
+
+func (c *Change) explain() []string {
+	item := c.item()
+	lines := []string{"A sync says: " + item.Text + "."}
+	for _, d := range item.Details {
+		if d.Arrow {
+			d.New = d.Old + " → " + d.New
+		}
+		lines = append(lines, "  "+plantext.Printable(d.Label+": "+d.New))
+	}
+	return append(lines, c.advice())
+}
+
+// advice says what would have to change for another outcome.
+func (c *Change) advice() string {
+	if c.writes() {
+		return "This is done by the next sync, unless the directory or the rules change before."
+	}
+	return plantext.Advice(c.Reason)
+}
+
+// describe tells what a user holds, for people.
+func (u *User) describe() string {
+	words := []string{"user " + u.ID + " with " + u.Profile.describe(), "status " + u.text(FieldStatus)}
+	if u.Protected {
+		words = append(words, "protected")
+	}
+	return strings.Join(words, ", ")
+}
+
+func (p Profile) describe() string {
+	words := make([]string, 0, len(details))
+	for _, f := range details {
+		words = append(words, string(f)+" "+plantext.Printable(printValue(*p.detail(f))))
+	}
+	return strings.Join(words, ", ")
+}
+
+// describe tells what the directory holds, for people.
+func (e *Entry) describe() string {
+	words := []string{"account " + e.ObjectID.String() + " as " + string(e.State)}
+	if e.State == StatePresent {
+		words = append(words, "with "+e.Profile.describe())
+	}
+	if e.Disabled {
+		words = append(words, "disabled")
+	}
+	return strings.Join(words, ", ")
 }
 
 // Reaction is what a sync does with a user whose entry is gone or disabled.
@@ -818,6 +852,7 @@ type host struct {
 	foreign  *userindex.Links // linked rows of other sources
 	keys     [claims.Spaces]*userindex.Keys
 	parkings map[string]bool // keys in use that look like parked ones
+	prefix   []byte          // of those, folded
 	managed  int
 	chosen   int
 }
@@ -831,6 +866,7 @@ func newHost(rows rows, scope scope) *host {
 		links:    userindex.NewLinks(n, rows.ObjectID),
 		foreign:  userindex.NewLinks(0, rows.ObjectID),
 		parkings: map[string]bool{},
+		prefix:   scope.appendKey(nil, parkedPrefix),
 	}
 	for space := range h.keys {
 		h.keys[space] = userindex.NewKeys(n)
@@ -875,7 +911,7 @@ func (h *host) addKeys(u *User) {
 
 // noteParked remembers a key that a parked one must not equal.
 func (h *host) noteParked(key []byte) {
-	if bytes.HasPrefix(key, []byte(parkedPrefix)) {
+	if bytes.HasPrefix(key, h.prefix) {
 		h.parkings[string(key)] = true
 	}
 }
@@ -1398,7 +1434,7 @@ func (p *planner) order() {
 		case claims.Delete:
 			change = Change{Op: OpDelete, Reason: d.reason, UserID: d.user.ID, ObjectID: d.user.ObjectID, Before: &d.user}
 		case claims.Create:
-			change = Change{Op: OpCreate, Reason: ReasonNew, ObjectID: d.after.ObjectID, After: &d.after}
+			change = Change{Op: OpCreate, Reason: cmp.Or(d.reason, ReasonNew), ObjectID: d.after.ObjectID, After: &d.after}
 		case claims.Update:
 			change = d.update(p.solution.Lost(int(step.Claimant)), parked[step.Claimant])
 		}
@@ -1619,8 +1655,8 @@ func (p *planner) present() int {
 // Rules.AdoptBy (default: username and email) match, compared like keys and after
 // Rules.Map; when no other user and no other entry comes into question; and, where
 // AdoptBy names only one of the two, when neither the other nor the last name
-// speaks against it. A protected or blocked user is linked only when Rules.Only
-// names it. All other pairs that share a username or email are Notices
+// speaks against it. A protected user, or one who is not active, is linked only
+// when Rules.Only names it. All other pairs that share a username or email are Notices
 // ([ReasonAmbiguous]) whose Detail says what speaks against them.
 func Adopt(entries []Entry, users []User, rules Rules) (*Plan, error) {
 	if err := rules.Check(); err != nil {
@@ -1690,6 +1726,9 @@ func (a *adopter) takeEntries(entries []Entry) error {
 		e := cleanEntry(&entries[i])
 		if known, ok := a.unlinked[e.ObjectID]; ok {
 			known.torn = known.torn || !sameEntry(&known.Entry, &e)
+			if compareEntries(&e, &known.Entry) < 0 { // whichever came first, the plan is the same
+				known.Entry = e
+			}
 			continue
 		}
 		a.unlinked[e.ObjectID] = &candidateEntry{Entry: e}
@@ -1698,6 +1737,18 @@ func (a *adopter) takeEntries(entries []Entry) error {
 		a.offer(a.unlinked[id])
 	}
 	return nil
+}
+
+// compareEntries puts a Present entry first, and else is any order.
+func compareEntries(a, b *Entry) int {
+	rank := func(e *Entry) int {
+		return slices.Index([]State{StatePresent, StateOutOfScope, StateDeleted, StateUnproven}, e.State)
+	}
+	order := cmp.Compare(rank(a), rank(b))
+	for _, f := range details {
+		order = cmp.Or(order, strings.Compare(*a.detail(f), *b.detail(f)))
+	}
+	return cmp.Or(order, strings.Compare(a.DN, b.DN))
 }
 
 // offer enters the keys of an entry that can be linked at all.

@@ -27,6 +27,7 @@ type settings struct {
 	source                               string
 
 	dryRun, json, check, imports bool
+	explain                      string
 	only                         list
 	approve                      string
 	maxRemovals                  int
@@ -113,6 +114,7 @@ func (s *settings) defineRun(f *flag.FlagSet) {
 	f.BoolVar(&s.dryRun, "dry-run", false, "only show the plan")
 	f.BoolVar(&s.json, "json", false, "print the report, or with -dry-run the plan, as JSON and nothing else on standard output")
 	f.BoolVar(&s.check, "check", false, "only say what the service account can read")
+	f.StringVar(&s.explain, "explain", "", "only say what a sync would do with the user of this `ID`, and why")
 	f.BoolVar(&s.imports, "import", false, "also create users for all new people")
 	f.Var(&s.only, "only", "synchronize just the users with these `IDs`, separated by commas")
 	f.StringVar(&s.approve, "approve", "", "`digest` of the plan to apply, whatever the limits say; any other is refused. A dry run prints it")
@@ -127,6 +129,9 @@ func (s *settings) demonstration() bool { return len(s.urls) == 0 && s.domain ==
 func (s *settings) valid() error {
 	if s.only != nil && s.imports {
 		return errors.New("quickstart: -only and -import exclude each other")
+	}
+	if s.json && s.explain != "" {
+		return errors.New("quickstart: -explain is for people; leave -json out")
 	}
 	if s.timeout <= 0 {
 		return errors.New("quickstart: -timeout is how long the run may take, like 10m")

@@ -79,6 +79,8 @@ func (s *settings) run(ctx context.Context, out printer) (code int, err error) {
 	switch {
 	case s.check:
 		return job.checkAccess(ctx)
+	case s.explain != "":
+		return job.explainUser(ctx)
 	case sides.demo != nil && !s.json:
 		return job.tellStory(ctx)
 	}
@@ -123,6 +125,17 @@ func (j *job) sync(ctx context.Context) (int, error) {
 		j.out.line("")
 	}
 	return j.carryOut(ctx, plan)
+}
+
+func (j *job) explainUser(ctx context.Context) (int, error) {
+	lines, err := j.syncer.Explain(ctx, j.explain)
+	if err != nil {
+		return exitError, err
+	}
+	for _, line := range lines {
+		j.out.line("%s", line)
+	}
+	return exitDone, nil
 }
 
 func (j *job) plan(ctx context.Context) (*adsync.Plan, error) {

@@ -132,6 +132,14 @@ func decode(t *testing.T, text string, into any) {
 	require.NoError(t, json.Unmarshal([]byte(text), into), text)
 }
 
+func TestExplain(t *testing.T) {
+	w := newWorld(t)
+	got := w.run(t, "-explain", "105")
+	require.Equal(t, exitDone, got.code, got.stderr)
+	assert.Contains(t, got.stdout, "kept: protected (would be removed as deleted)")
+	assert.Equal(t, exitError, w.run(t, "-explain", "999").code)
+}
+
 func TestLimitsAndApproval(t *testing.T) {
 	w := newWorld(t)
 	before := w.rows(t)
@@ -168,6 +176,7 @@ func TestPassword(t *testing.T) {
 	wrong := w.run(t)
 	assert.Equal(t, exitError, wrong.code)
 	assert.Contains(t, wrong.stderr, "password")
+	assert.Equal(t, 1, w.controller.BindAttempts(w.account), "a second try could lock the account")
 	assert.NotContains(t, wrong.stdout+wrong.stderr, "not-the-password")
 	assert.Equal(t, before, w.rows(t))
 
@@ -188,13 +197,24 @@ func TestStartTLS(t *testing.T) {
 
 func TestCheckSaysWhatIsMissing(t *testing.T) {
 	w := newWorld(t)
-	require.NoError(t, w.demo.controller.RevokeTombstones(account))
 	require.NoError(t, w.demo.controller.Withhold(account, "mail"))
+	mail := w.run(t, "-check")
+	assert.Equal(t, exitError, mail.code)
+	assert.Contains(t, mail.stdout, "shows mail")
+	assert.Contains(t, mail.stdout, "Deleted accounts can be read")
+	assert.Contains(t, mail.stdout, "42 users; 40 of them are linked")
+}
+
+func TestCheckSaysThatNoDeletionCanBeProven(t *testing.T) {
+	w := newWorld(t)
+	require.NoError(t, w.demo.controller.RevokeTombstones(account))
 	got := w.run(t, "-check")
 	assert.Equal(t, exitError, got.code)
 	assert.Contains(t, got.stdout, "no leaver will ever be deleted")
-	assert.Contains(t, got.stdout, "shows mail")
-	assert.Contains(t, got.stdout, "42 users; 40 of them are linked")
+
+	plan := w.run(t, "-dry-run")
+	assert.Contains(t, plan.stdout, "6 to update, 0 to delete")
+	assert.Contains(t, plan.stdout, "Warning: The service account cannot read deleted accounts")
 }
 
 func TestInterrupted(t *testing.T) {
@@ -241,6 +261,7 @@ func TestWrongFlags(t *testing.T) {
 		"no such dialect":          append(there, "-bind-user", "svc", "-password-file", "x", "-db", "x", "-dialect", "oracle"),
 		"no such column":           {"-columns", "shoe_size=shoes"},
 		"both selections":          {"-only", "1", "-import"},
+		"no JSON of explanations":  {"-explain", "101", "-json"},
 		"no time":                  {"-timeout", "0"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -271,6 +292,7 @@ func TestTheDemonstrationOverwritesNothing(t *testing.T) {
 type world struct {
 	*demo
 	file, ca, url string
+	account       fakead.GUID
 }
 
 const account, password = `CORP\svc-test`, "the-password-of-the-test"
@@ -284,7 +306,7 @@ func newWorld(t *testing.T) *world {
 	t.Cleanup(func() { assert.NoError(t, sides.close()) })
 	w.demo, w.url = sides.demo, sides.demo.controller.URL()
 	require.NoError(t, os.WriteFile(w.ca, w.controller.CACert(), 0o600))
-	_, err = w.controller.AddUser(fakead.User{Username: "svc-test", Password: password})
+	w.account, err = w.controller.AddUser(fakead.User{Username: "svc-test", Password: password})
 	require.NoError(t, err)
 	require.NoError(t, w.controller.GrantTombstones(account))
 	require.NoError(t, w.controller.Hide(account, w.controller.DN(w.guids["epapadopoulou"])))

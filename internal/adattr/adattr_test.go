@@ -120,7 +120,7 @@ func TestParseGeneralizedTime(t *testing.T) {
 	got, err := adattr.ParseGeneralizedTime("20261122194522.0Z")
 	require.NoError(t, err)
 	assert.Equal(t, time.Date(2026, 11, 22, 19, 45, 22, 0, time.UTC), got)
-	for _, bad := range []string{"", "20261122194522", "20261322194522.0Z", "20261122194522.0Zx"} {
+	for _, bad := range []string{"", "20261122194522", "20261122194522,0Z", "20261322194522.0Z", "20261122194522.0Zx"} {
 		_, err := adattr.ParseGeneralizedTime(bad)
 		assert.Error(t, err, bad)
 	}

@@ -35,8 +35,9 @@ func ParseFiletime(s string) (time.Time, error) {
 // Active Directory writes: whole seconds with a fraction of zero, in UTC (RFC
 // 4517, 3.3.13).
 func ParseGeneralizedTime(s string) (time.Time, error) {
-	t, err := time.Parse("20060102150405.0Z", s)
-	if err != nil {
+	const form = "20060102150405.0Z"
+	t, err := time.Parse(form, s)
+	if err != nil || t.Format(form) != s { // Parse also takes a comma
 		return time.Time{}, errTime
 	}
 	return t, nil

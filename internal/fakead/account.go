@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // The bits of userAccountControl that the server reads ([MS-ADTS] 2.2.16).
@@ -49,11 +50,11 @@ func (t *tree) create(parent *entry, name rdn, class string) *entry {
 	e := t.insert(parent, name)
 	t.set(e, t.types.objectClass, def.chain...)
 	t.setName(e, name.typ, name.value)
-	t.setName(e, "instanceType", "4")
+	t.setShared(e, t.schema.attr("instanceType"), "4")
 	t.setName(e, "whenCreated", t.stamp())
 	t.set(e, t.types.name, name.value)
 	t.set(e, t.types.objectGUID, e.id.Wire())
-	t.set(e, t.types.objectCategory, t.categoryDN(def.category))
+	t.setShared(e, t.types.objectCategory, t.categoryDN(def.category))
 	t.touch(e)
 	t.setName(e, "uSNCreated", e.first(t.types.usnChanged))
 	return e
@@ -89,7 +90,7 @@ func (t *tree) finish(e *entry) {
 
 func (t *tree) fallback(e *entry, name, value string) {
 	if a := t.schema.attr(name); e.first(a) == "" {
-		t.set(e, a, value)
+		t.setShared(e, a, value)
 	}
 }
 
@@ -101,13 +102,22 @@ func (t *tree) retype(e *entry) {
 		if n, _ := strconv.ParseInt(e.first(t.schema.attr("groupType")), 10, 64); n&4 != 0 {
 			kind = samAlias
 		}
-		t.set(e, t.types.sAMAccountType, kind)
+		t.setShared(e, t.types.sAMAccountType, kind)
 	case t.control(e)&(uacWorkstation|uacServer) != 0:
-		t.set(e, t.types.sAMAccountType, samMachine)
+		t.setShared(e, t.types.sAMAccountType, samMachine)
 	case t.isA(e, "user"):
-		t.set(e, t.types.sAMAccountType, samUser)
+		t.setShared(e, t.types.sAMAccountType, samUser)
 	}
 }
+
+// setPassword changes what a bind takes, and when it was changed.
+func (t *tree) setPassword(e *entry, password string) {
+	e.password = password
+	t.setName(e, "pwdLastSet", strconv.FormatInt(fileTime(t.now()), 10))
+}
+
+// fileTime counts 100 ns ticks since 1601.
+func fileTime(at time.Time) int64 { return at.UnixNano()/100 + 116444736000000000 }
 
 // randomSAM is the name of an account that was given none.
 func randomSAM() string {

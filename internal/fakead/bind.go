@@ -2,6 +2,7 @@ package fakead
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 	"unicode/utf16"
 )
@@ -81,14 +82,28 @@ func (s *Server) authenticate(name, password string) (account *entry, data strin
 		e.failures++
 		return nil, DataBadPassword
 	}
-	if e.bindData != "" {
-		return nil, e.bindData
-	}
-	if s.tree.control(e)&uacDisabled != 0 {
-		return nil, DataDisabled
+	if data := s.refusal(e); data != "" {
+		return nil, data
 	}
 	e.failures = 0
 	return e, ""
+}
+
+// refusal is why an account with the right password may not bind; "" if it may.
+func (s *Server) refusal(e *entry) string {
+	t := s.tree
+	expires, _ := strconv.ParseInt(e.first(t.schema.attr("accountExpires")), 10, 64)
+	switch {
+	case e.bindData != "":
+		return e.bindData
+	case t.control(e)&uacDisabled != 0:
+		return DataDisabled
+	case expires != 0 && expires < fileTime(t.now()):
+		return DataAccountExpired
+	case e.first(t.schema.attr("pwdLastSet")) == "0" && t.control(e)&uacNeverExpires == 0:
+		return DataMustReset
+	}
+	return ""
 }
 
 func (s *Server) locked(e *entry) bool {

@@ -4,6 +4,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"strings"
+	"unicode/utf8"
 )
 
 var errDN = errors.New("fakead: not a distinguished name")
@@ -72,7 +73,7 @@ func parseRDN(s string) (part rdn, rest string, more bool, err error) {
 }
 
 func checkRDN(part rdn) error {
-	if part.value == "" {
+	if part.value == "" || !utf8.ValidString(part.value) {
 		return errDN
 	}
 	return nil

@@ -3,6 +3,7 @@ package fakead_test
 import (
 	"fmt"
 	"testing"
+	"time"
 
 	"github.com/go-ldap/ldap/v3"
 	"github.com/stretchr/testify/assert"
@@ -29,6 +30,7 @@ func dial(t *testing.T, s *fakead.Server) *ldap.Conn {
 	c, err := ldap.DialURL(s.URL(), ldap.DialWithTLSConfig(s.ClientTLS()))
 	require.NoError(t, err)
 	t.Cleanup(func() { c.Close() })
+	c.SetTimeout(20 * time.Second) // a test that fails should not hang
 	return c
 }
 

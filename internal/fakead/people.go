@@ -57,7 +57,9 @@ func (s *Server) AddUser(u User) (GUID, error) {
 		t.assign(e, a.t, a.vals)
 	}
 	t.finish(e)
-	e.password = u.Password
+	if u.Password != "" {
+		t.setPassword(e, u.Password)
+	}
 	return e.id, nil
 }
 
@@ -166,6 +168,9 @@ func (s *Server) AddGroup(name string, members ...GUID) (dn string, err error) {
 		return "", err
 	}
 	t := s.tree
+	if t.unique(nil, t.types.sAMAccountName, name) != nil {
+		return "", errors.New("fakead: another account has this sAMAccountName")
+	}
 	var to []*entry
 	for _, id := range members {
 		if e := t.byGUID(id); e != nil {
@@ -265,7 +270,7 @@ func (t *tree) setControl(e *entry, control int64) error {
 
 // SetPassword changes what the account binds with.
 func (s *Server) SetPassword(id GUID, password string) error {
-	return s.change(id, func(_ *tree, e *entry) error { e.password = password; return nil })
+	return s.change(id, func(t *tree, e *entry) error { t.setPassword(e, password); return nil })
 }
 
 // RefuseBind makes a bind with the right password fail with a data code, such
@@ -283,6 +288,25 @@ func (s *Server) Delete(id GUID) error {
 		t.bury(e, s.cfg.RecycleBin)
 		return nil
 	})
+}
+
+// Restore brings a deleted object back to where it was. What the deletion took
+// stays lost, unless there is a recycle bin.
+func (s *Server) Restore(id GUID) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	t := s.tree
+	e := t.byGUID(id)
+	if e == nil || !e.deleted || e == t.deleted {
+		return errUnknown
+	}
+	parents := e.linked(t.types.lastKnownParent)
+	name, _, _ := strings.Cut(e.rdn.value, "\n")
+	if len(parents) != 1 || parents[0].kids[rdn{e.rdn.typ, name}.key()] != nil {
+		return errors.New("fakead: its place is gone or taken")
+	}
+	t.unbury(e, parents[0], rdn{e.rdn.typ, name})
+	return nil
 }
 
 // Recycle ends the time of a deleted object in the recycle bin.

@@ -155,6 +155,7 @@ func newSchema() *schema {
 	for i := range schemaTable {
 		t := schemaTable[i]
 		s.byName[strings.ToLower(t.name)] = &t
+		s.byName[t.name] = &t // spares the usual spelling a conversion
 	}
 	return s
 }

@@ -11,17 +11,19 @@ import (
 func (s *Server) seed() {
 	t := s.tree
 	t.domain = s.makeDomain()
-	t.create(t.domain, rdn{"CN", "Users"}, "container")
-	t.create(t.domain, rdn{"CN", "Computers"}, "container")
+	users := t.create(t.domain, rdn{"CN", "Users"}, "container")
+	computers := t.create(t.domain, rdn{"CN", "Computers"}, "container")
 	controllers := t.create(t.domain, rdn{"OU", "Domain Controllers"}, "organizationalUnit")
 	t.deleted = t.create(t.domain, rdn{"CN", "Deleted Objects"}, "container")
 	t.deleted.deleted = true
 	t.set(t.deleted, t.types.isDeleted, "TRUE")
+	for _, e := range []*entry{users, computers, controllers, t.deleted} {
+		t.setName(e, "isCriticalSystemObject", "TRUE")
+	}
 	s.seedConfiguration()
 
-	users := t.lookup("CN=Users," + s.baseDN)
 	admin := s.seedAccount(users, "Administrator", "user", 500, uacNormal|uacNeverExpires)
-	admin.password = s.cfg.AdminPassword
+	t.setPassword(admin, s.cfg.AdminPassword)
 	s.rights[admin] = &rights{admin: true}
 	s.seedAccount(users, "Guest", "user", 501, uacNormal|uacNoPassword|uacNeverExpires|uacDisabled)
 	s.seedAccount(users, "krbtgt", "user", 502, uacNormal|uacDisabled)

@@ -63,8 +63,10 @@ func (r *request) spoil(msg []byte, n int) {
 		return
 	}
 	if _, ordered := r.fault(FaultMalformed); ordered {
-		// The operation claims to be longer than the message around it.
-		copy(msg[10:], []byte{0x84, 0x00, 0xff, 0xff, 0xff})
+		// 0xff is the one length byte that BER reserves. It follows the tag of
+		// the operation, which follows the message ID.
+		idSize := int(msg[7])
+		msg[8+idSize+1] = 0xff
 	}
 	if _, ordered := r.fault(FaultHugeLength); ordered {
 		copy(msg[1:], []byte{0x84, 0x7f, 0xff, 0xff, 0xff})

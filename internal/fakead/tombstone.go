@@ -45,6 +45,23 @@ func tombstoneName(old string, id GUID) string {
 	return string(runes[:min(len(runes), longest)]) + "\nDEL:" + id.String()
 }
 
+// unbury brings a deleted object back under a name. What it lost stays lost.
+func (t *tree) unbury(e, parent *entry, name rdn) {
+	e.unhang()
+	e.rdn = name
+	e.hang(parent)
+	e.deleted, e.recycled = false, false
+	t.setName(e, name.typ, name.value)
+	t.set(e, t.types.name, name.value)
+	t.set(e, t.types.isDeleted)
+	t.set(e, t.types.isRecycled)
+	t.setLinks(e, t.types.lastKnownParent, nil)
+	class := e.get(t.types.objectClass)
+	t.set(e, t.types.objectCategory, t.categoryDN(classTable[fold(class[len(class)-1])].category))
+	t.finish(e)
+	t.touch(e)
+}
+
 // purge ends a tombstone's lifetime: nothing is left.
 func (t *tree) purge(e *entry) {
 	for i := len(e.attrs) - 1; i >= 0; i-- {

@@ -45,14 +45,14 @@ type tree struct {
 	schema  *schema
 	apex    *entry // above every DN; not an object
 	domain  *entry
-	roots   []*entry // partitions, the domain first
 	all     []*entry // in order of creation, never changed in place: a slice of it is a snapshot
 	index   map[*attrType]map[string][]*entry
 	usn     int64
 	rid     uint32
 	sid     [3]uint32 // of the domain: S-1-5-21-a-b-c
 	now     func() time.Time
-	deleted *entry // CN=Deleted Objects
+	shared  map[string][]string // see setShared
+	deleted *entry              // CN=Deleted Objects
 	types   wellKnown
 }
 
@@ -66,7 +66,7 @@ type wellKnown struct {
 
 func newTree(now func() time.Time) *tree {
 	s := newSchema()
-	t := &tree{schema: s, now: now, rid: 1103, usn: 3500, apex: &entry{}, index: map[*attrType]map[string][]*entry{}}
+	t := &tree{schema: s, now: now, rid: 1103, usn: 3500, apex: &entry{}, shared: map[string][]string{}, index: map[*attrType]map[string][]*entry{}}
 	for _, a := range s.byName {
 		if a.indexed {
 			t.index[a] = map[string][]*entry{}
@@ -157,7 +157,7 @@ func (e *entry) real() *entry {
 // insert hangs a new entry below its parent and gives it a sequence number. It
 // does not yet index the attributes.
 func (t *tree) insert(parent *entry, name rdn) *entry {
-	e := &entry{id: newGUID(), seq: len(t.all), rdn: name}
+	e := &entry{id: newGUID(), seq: len(t.all), rdn: name, attrs: make([]attr, 0, 26)}
 	e.root = parent.root
 	t.all = append(t.all, e)
 	e.hang(parent)
@@ -209,6 +209,18 @@ func (t *tree) unindex(e *entry, a *attrType, vals []string) {
 	}
 }
 
+// setShared is set for a value that many entries have: they share one slice,
+// which spares a hundred thousand accounts a million of them. No slice of values
+// is ever changed in place.
+func (t *tree) setShared(e *entry, a *attrType, value string) {
+	vals := t.shared[value]
+	if vals == nil {
+		vals = []string{value}
+		t.shared[value] = vals
+	}
+	t.set(e, a, vals...)
+}
+
 // setName is set for an attribute that is known to be in the schema.
 func (t *tree) setName(e *entry, name string, vals ...string) { t.set(e, t.schema.attr(name), vals...) }
 
@@ -219,7 +231,8 @@ func (t *tree) touch(e *entry) {
 	t.set(e, t.types.whenChanged, t.stamp())
 }
 
-func (t *tree) stamp() string { return t.now().UTC().Format(timeLayout) }
+// stamp is the time now, to the second.
+func (t *tree) stamp() string { return t.now().UTC().Truncate(time.Second).Format(timeLayout) }
 
 // nextSID makes the objectSid of a new account ([MS-DTYP] 2.4.2.2).
 func (t *tree) nextSID() string {
@@ -242,6 +255,8 @@ func (t *tree) values(e *entry, a *attrType) []string {
 		return []string{e.dn()}
 	case a == t.types.memberOf:
 		return dns(t.groups(e))
+	case a == t.types.lastKnownParent:
+		return dns(e.targets(a))
 	case a.syntax == syntaxLink:
 		return dns(e.linked(a))
 	}
@@ -268,9 +283,13 @@ func (e *entry) first(a *attrType) string {
 
 // linked returns the targets of a link that are alive.
 func (e *entry) linked(a *attrType) []*entry {
+	return slices.DeleteFunc(slices.Clone(e.targets(a)), func(to *entry) bool { return to.deleted || to.gone })
+}
+
+func (e *entry) targets(a *attrType) []*entry {
 	for _, l := range e.links {
 		if l.t == a {
-			return slices.DeleteFunc(slices.Clone(l.to), func(to *entry) bool { return to.deleted || to.gone })
+			return l.to
 		}
 	}
 	return nil

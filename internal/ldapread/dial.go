@@ -59,9 +59,17 @@ func encrypt(ctx context.Context, cfg *Config, server Server, socket net.Conn) (
 	}
 	conn := tls.Client(socket, tlsConfig(cfg.TLS, server.Host))
 	if err := conn.HandshakeContext(ctx); err != nil {
-		return nil, fmt.Errorf("no trusted TLS; the certificate must bear the host name, and its authority must be among the TLS RootCAs: %w", err)
+		return nil, explainHandshake(err)
 	}
 	return conn, nil
+}
+
+func explainHandshake(err error) error {
+	var untrusted *tls.CertificateVerificationError
+	if errors.As(err, &untrusted) {
+		return fmt.Errorf("the certificate is not trusted; it must bear the host name, and its authority must be among the TLS RootCAs: %w", err)
+	}
+	return fmt.Errorf("the TLS handshake failed; check the port and the controller's certificate: %w", err)
 }
 
 // tlsConfig is the caller's, with the gaps filled the safe way.

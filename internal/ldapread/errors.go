@@ -26,10 +26,11 @@ func explain(ctx context.Context, cfg *Config, server Server, cause error, doing
 	if ctx.Err() != nil {
 		return fmt.Errorf("%s: stopped by the caller: %w", at, ctx.Err())
 	}
-	if cause != nil {
+	var result *ldap.Error
+	answered := errors.As(err, &result) && result.ResultCode < ldap.ErrorNetwork
+	if cause != nil && !answered { // a server may hang up right after it has refused
 		err = cause
 	}
-	var result *ldap.Error
 	switch {
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		return fmt.Errorf("%s: no answer within %v; look at the controller, or raise Timeout: %w", at, cfg.Timeout, os.ErrDeadlineExceeded)

@@ -131,6 +131,8 @@ func TestExplain(t *testing.T) {
 		{"a deadline", t.Context(), fmt.Errorf("read: %w", os.ErrDeadlineExceeded), secret, os.ErrDeadlineExceeded, "no answer within 5s"},
 		{"closed", t.Context(), io.EOF, secret, io.ErrUnexpectedEOF, "closed the connection"},
 		{"not LDAP", t.Context(), errFrame, secret, errFrame, "check the port"},
+		{"refused and hung up", t.Context(), io.EOF, ldap.NewError(8, secret), nil, "ldaps:// or StartTLS"},
+		{"hung up", t.Context(), io.EOF, ldap.NewError(ldap.ErrorNetwork, secret), io.ErrUnexpectedEOF, "closed the connection"},
 		{"signing", t.Context(), nil, ldap.NewError(8, secret), nil, "ldaps:// or StartTLS"},
 		{"base", t.Context(), nil, ldap.NewError(32, secret), nil, "check BaseDN"},
 		{"referral", t.Context(), nil, ldap.NewError(10, secret), nil, "another domain"},

@@ -32,7 +32,11 @@ type wire struct {
 	failure  atomic.Pointer[error]
 }
 
-func newWire(conn, socket net.Conn) *wire { return &wire{Conn: conn, socket: socket} }
+func newWire(conn, socket net.Conn) *wire {
+	w := &wire{Conn: conn, socket: socket}
+	w.left.Store(maxAnswer) // a server may speak before it is asked
+	return w
+}
 
 // begin starts the time and the allowance of one request.
 func (w *wire) begin(timeout time.Duration) error {

@@ -102,7 +102,6 @@ func TestWireStopsAfterTheAllowanceOfOneAnswer(t *testing.T) {
 
 func TestWireRemembersTheFirstError(t *testing.T) {
 	w := newWire(scripted{Reader: strings.NewReader("GET / HTTP/1.1")}, nil)
-	w.left.Store(maxAnswer)
 	assert.NoError(t, w.cause())
 	n, err := w.Read(make([]byte, 100))
 	assert.Zero(t, n, "go-ldap must not see what is not LDAP")

@@ -1,0 +1,732 @@
+package ldapread
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"os"
+	"slices"
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/go-ldap/ldap/v3"
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+
+	"github.com/go-adsync/adsync/internal/adattr"
+	"github.com/go-adsync/adsync/internal/fakead"
+)
+
+const servicePassword = "S3rvice-of-the-test!"
+
+// domain is a domain controller with a service account and one OU of people.
+type domain struct {
+	*fakead.Server
+	t      *testing.T
+	people string // the OU's DN
+	svc    fakead.GUID
+}
+
+func newDomain(t *testing.T, cfg fakead.Config) *domain {
+	t.Helper()
+	// Registered first, so it runs last: nothing may be left of server and client.
+	before := goleak.IgnoreCurrent()
+	t.Cleanup(func() { goleak.VerifyNone(t, before) })
+	dc, err := fakead.Start(cfg)
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, dc.Close()) })
+	d := &domain{Server: dc, t: t}
+	d.people, err = dc.AddOU("People", "")
+	require.NoError(t, err)
+	d.svc, err = dc.AddUser(fakead.User{Username: "svc", UPN: "svc@ad.example.test", Password: servicePassword})
+	require.NoError(t, err)
+	return d
+}
+
+// add adds people named u1, u2, … to the OU.
+func (d *domain) add(count int) []fakead.GUID {
+	d.t.Helper()
+	ids := make([]fakead.GUID, count)
+	for i := range ids {
+		n := strconv.Itoa(i + 1)
+		id, err := d.AddUser(fakead.User{Parent: d.people, Username: "u" + n, FirstName: "First" + n, LastName: "Last" + n,
+			Email: "u" + n + "@ad.example.test", Phone: "+1 " + n})
+		require.NoError(d.t, err)
+		ids[i] = id
+	}
+	return ids
+}
+
+func (d *domain) server(url string) Server {
+	d.t.Helper()
+	s, err := ParseURL(url, true)
+	require.NoError(d.t, err)
+	return s
+}
+
+// config reads the OU with the service account.
+func (d *domain) config() *Config {
+	cfg := testConfig()
+	cfg.BaseDN, cfg.TLS, cfg.Auth = d.people, d.ClientTLS(), simple("svc@ad.example.test", servicePassword)
+	return cfg
+}
+
+func simple(user, password string) Auth {
+	return func(context.Context) (BindFunc, error) {
+		return func(_ context.Context, _ string, c *ldap.Conn) error { return c.Bind(user, password) }, nil
+	}
+}
+
+// open is a controller that is closed with the test, before the server is.
+func (d *domain) open(cfg *Config) *Controller { return d.openAt(cfg, d.URL()) }
+
+func (d *domain) openAt(cfg *Config, url string) *Controller {
+	c := NewController(cfg, d.server(url))
+	d.t.Cleanup(c.Close)
+	return c
+}
+
+func list(ctx context.Context, c *Controller) (accounts []Account, err error) {
+	err = c.Entries(ctx, func(a *Account) bool {
+		accounts = append(accounts, *a)
+		return true
+	})
+	return accounts, err
+}
+
+func look(ctx context.Context, c *Controller, ids ...fakead.GUID) (accounts []Account, err error) {
+	guids := make([]adattr.GUID, len(ids))
+	for i, id := range ids {
+		guids[i] = adattr.GUID(id)
+	}
+	err = c.Find(ctx, guids, func(a *Account) bool {
+		accounts = append(accounts, *a)
+		return true
+	})
+	return accounts, err
+}
+
+func names(accounts []Account) []string {
+	var found []string
+	for _, a := range accounts {
+		found = append(found, a.Values[0])
+	}
+	slices.Sort(found)
+	return found
+}
+
+func TestEntriesReadsPageByPage(t *testing.T) {
+	d := newDomain(t, fakead.Config{WithContact: true})
+	ids := d.add(25)
+	require.NoError(t, d.Disable(ids[2]))
+	cfg := d.config()
+	cfg.PageSize = 10
+	accounts, err := list(t.Context(), d.open(cfg))
+	require.NoError(t, err)
+	require.Len(t, accounts, 25)
+	i := slices.IndexFunc(accounts, func(a Account) bool { return a.Values[0] == "u3" })
+	want := Account{GUID: adattr.GUID(ids[2]), DN: d.DN(ids[2]), Disabled: true,
+		Values: [NumValues]string{"u3", "First3", "Last3", "u3@ad.example.test", "+1 3"}}
+	assert.Empty(t, cmp.Diff(want, accounts[i], cmpopts.IgnoreUnexported(Account{})))
+
+	var pages []fakead.Request
+	for _, r := range d.Requests() {
+		if r.Op == fakead.OpSearch && r.PageSize > 0 {
+			pages = append(pages, r)
+		}
+	}
+	require.Len(t, pages, 3)
+	for i, p := range pages {
+		assert.Equal(t, i+1, p.Page)
+		assert.Equal(t, 1, p.Conn)
+		assert.ElementsMatch(t, []string{"objectGUID", "userAccountControl", "sAMAccountName", "givenName", "sn", "mail", "telephoneNumber"}, p.Attributes)
+		assert.ElementsMatch(t, []string{ldap.ControlTypePaging, controlDomainScope}, p.Controls)
+	}
+}
+
+func TestEntriesDefaultsToTheWholeDomain(t *testing.T) {
+	d := newDomain(t, fakead.Config{})
+	d.add(1)
+	cfg := d.config()
+	cfg.BaseDN = ""
+	accounts, err := list(t.Context(), d.open(cfg))
+	require.NoError(t, err)
+	assert.Subset(t, names(accounts), []string{"u1", "svc", "krbtgt", "Administrator"})
+}
+
+// Whatever goes wrong on the way, a listing must never end as if it were whole.
+func TestEntriesIsWholeOrAnError(t *testing.T) {
+	const noAnswer, short = "no answer within", 500 * time.Millisecond
+	tests := []struct {
+		name  string
+		fault fakead.Fault
+		says  string
+	}{
+		{"cut before TLS", fakead.Fault{Kind: fakead.FaultCut, Op: fakead.OpConnect}, "connecting"},
+		{"silent before TLS", fakead.Fault{Kind: fakead.FaultSilence, Op: fakead.OpConnect}, noAnswer},
+		{"cut at the bind", fakead.Fault{Kind: fakead.FaultCut, Op: fakead.OpBind}, "binding: the server closed"},
+		{"silent at the bind", fakead.Fault{Kind: fakead.FaultSilence, Op: fakead.OpBind}, noAnswer},
+		{"unavailable at the bind", fakead.Fault{Kind: fakead.FaultResult, Op: fakead.OpBind, Code: 52}, "busy"},
+		{"cut at the rootDSE", fakead.Fault{Kind: fakead.FaultCut, Op: fakead.OpSearch}, "reading the rootDSE"},
+		{"cut before page 2", fakead.Fault{Kind: fakead.FaultCut, Op: fakead.OpSearch, Page: 2}, "the server closed"},
+		{"cut in page 2", fakead.Fault{Kind: fakead.FaultCutBytes, Op: fakead.OpSearch, Page: 2, After: 700}, "the server closed"},
+		{"cut after entries", fakead.Fault{Kind: fakead.FaultCutEntries, Op: fakead.OpSearch, Page: 2, After: 3}, "the server closed"},
+		{"silent at page 2", fakead.Fault{Kind: fakead.FaultSilence, Op: fakead.OpSearch, Page: 2}, noAnswer},
+		{"too slow", fakead.Fault{Kind: fakead.FaultDrip, Op: fakead.OpSearch, Page: 2, Delay: 20 * time.Millisecond}, noAnswer},
+		{"size limit", fakead.Fault{Kind: fakead.FaultResult, Op: fakead.OpSearch, Page: 2, Code: 4, After: 3}, "cut the answer short"},
+		{"time limit", fakead.Fault{Kind: fakead.FaultResult, Op: fakead.OpSearch, Page: 2, Code: 3}, "cut the answer short"},
+		{"busy", fakead.Fault{Kind: fakead.FaultResult, Op: fakead.OpSearch, Page: 1, Code: 51}, "busy"},
+		{"referral", fakead.Fault{Kind: fakead.FaultResult, Op: fakead.OpSearch, Page: 1, Code: 10}, "another domain"},
+		{"its own words", fakead.Fault{Kind: fakead.FaultResult, Op: fakead.OpSearch, Page: 1, Code: 80, Text: "CN=Ada Lovelace"}, "Result Code 80"},
+		{"no paging control", fakead.Fault{Kind: fakead.FaultNoPagingControl, Op: fakead.OpSearch, Page: 2}, "paged results"},
+		{"no paging control on the last page", fakead.Fault{Kind: fakead.FaultNoPagingControl, Op: fakead.OpSearch, Page: 3}, "paged results"},
+		{"cookie refused", fakead.Fault{Kind: fakead.FaultCookieRefused, Op: fakead.OpSearch, Page: 2}, "Result Code"},
+		{"a page again", fakead.Fault{Kind: fakead.FaultRepeatPage, Op: fakead.OpSearch, Page: 2, Times: 1}, "same page"},
+		{"empty pages for ever", fakead.Fault{Kind: fakead.FaultEmptyPage, Op: fakead.OpSearch, Match: "OU=People"}, "empty pages"},
+		{"wrong message ID", fakead.Fault{Kind: fakead.FaultWrongID, Op: fakead.OpSearch, Page: 2}, noAnswer},
+		{"malformed", fakead.Fault{Kind: fakead.FaultMalformed, Op: fakead.OpSearch, Page: 2}, "reading accounts"},
+		{"huge length", fakead.Fault{Kind: fakead.FaultHugeLength, Op: fakead.OpSearch, Page: 2}, "more than 4 MiB"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			d := newDomain(t, fakead.Config{})
+			d.add(25)
+			d.Order(tt.fault)
+			cfg := d.config()
+			cfg.PageSize = 10
+			if tt.says == noAnswer {
+				cfg.Timeout = short
+			}
+			accounts, err := list(t.Context(), d.open(cfg))
+			require.ErrorContains(t, err, "adsync: ")
+			assert.ErrorContains(t, err, tt.says)
+			assert.NotErrorIs(t, err, ErrRefused)
+			assert.NotContains(t, err.Error(), "Ada")
+			assert.Less(t, len(accounts), 25)
+
+		})
+	}
+}
+
+func TestTheCallAfterAFailureBeginsAnew(t *testing.T) {
+	d := newDomain(t, fakead.Config{})
+	d.add(25)
+	cfg := d.config()
+	cfg.PageSize = 10
+	c := d.open(cfg)
+	for _, fault := range []fakead.Fault{
+		{Kind: fakead.FaultCut, Op: fakead.OpConnect}, {Kind: fakead.FaultCut, Page: 2},
+		{Kind: fakead.FaultResult, Page: 2, Code: 51}, {Kind: fakead.FaultNoPagingControl, Page: 2},
+	} {
+		cancel := d.Order(fault)
+		_, err := list(t.Context(), c)
+		require.Error(t, err, fault.Kind)
+		cancel()
+		accounts, err := list(t.Context(), c)
+		require.NoError(t, err, fault.Kind)
+		assert.Len(t, accounts, 25)
+	}
+}
+
+func TestEntriesPassesOnWhatIsLegal(t *testing.T) {
+	t.Run("an empty page", func(t *testing.T) {
+		d := newDomain(t, fakead.Config{})
+		d.add(25)
+		d.Order(fakead.Fault{Kind: fakead.FaultEmptyPage, Op: fakead.OpSearch, Page: 2, Times: 3})
+		cfg := d.config()
+		cfg.PageSize = 10
+		accounts, err := list(t.Context(), d.open(cfg))
+		require.NoError(t, err)
+		assert.Len(t, accounts, 25)
+	})
+	t.Run("an account twice", func(t *testing.T) {
+		d := newDomain(t, fakead.Config{})
+		d.add(3)
+		d.Order(fakead.Fault{Kind: fakead.FaultRepeatEntry, Op: fakead.OpSearch, Match: "OU=People", After: 1})
+		accounts, err := list(t.Context(), d.open(d.config()))
+		require.NoError(t, err)
+		assert.Len(t, accounts, 4, "it is for the planner to judge")
+	})
+	t.Run("nobody", func(t *testing.T) {
+		d := newDomain(t, fakead.Config{})
+		accounts, err := list(t.Context(), d.open(d.config()))
+		require.NoError(t, err)
+		assert.Empty(t, accounts)
+	})
+}
+
+func TestEntriesWantsTheObjectGUID(t *testing.T) {
+	d := newDomain(t, fakead.Config{})
+	d.add(3)
+	require.NoError(t, d.Withhold("svc@ad.example.test", "objectGUID"))
+	_, err := list(t.Context(), d.open(d.config()))
+	assert.ErrorIs(t, err, errNoGUID)
+}
+
+func TestEntriesEndsWithItsContext(t *testing.T) {
+	tests := []struct {
+		doing  string
+		silent fakead.Fault // the answer must not win the race
+		plain  bool
+	}{
+		{"connecting", fakead.Fault{Op: fakead.OpStartTLS}, true},
+		{"binding", fakead.Fault{Op: fakead.OpBind}, false},
+		{"reading the rootDSE", fakead.Fault{Op: fakead.OpSearch}, false},
+		{"reading accounts", fakead.Fault{Op: fakead.OpSearch, Page: 2}, false},
+	}
+	for _, tt := range tests {
+		t.Run(tt.doing, func(t *testing.T) {
+			d := newDomain(t, fakead.Config{})
+			d.add(25)
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			d.Before(func(r fakead.Request) {
+				if r.Op == tt.silent.Op && r.Page >= tt.silent.Page {
+					cancel()
+				}
+			})
+			tt.silent.Kind = fakead.FaultSilence
+			d.Order(tt.silent)
+			cfg := d.config()
+			cfg.PageSize, cfg.Timeout = 10, time.Hour // only the context can end it
+			url := d.URL()
+			if tt.plain {
+				url = d.PlainURL()
+			}
+			_, err := list(ctx, d.openAt(cfg, url))
+			require.ErrorIs(t, err, context.Canceled)
+			assert.ErrorContains(t, err, tt.doing)
+		})
+	}
+}
+
+func TestNothingIsSentUnderAContextThatHasEnded(t *testing.T) {
+	d := newDomain(t, fakead.Config{})
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	_, err := list(ctx, d.open(d.config()))
+	require.ErrorIs(t, err, context.Canceled)
+	assert.Zero(t, d.Opened())
+}
+
+func TestASlowConsumerIsNotTimedOut(t *testing.T) {
+	d := newDomain(t, fakead.Config{})
+	d.add(25)
+	cfg := d.config()
+	cfg.PageSize, cfg.Timeout = 10, time.Second
+	count := 0
+	err := d.open(cfg).Entries(t.Context(), func(*Account) bool {
+		if count++; count == 1 {
+			time.Sleep(cfg.Timeout * 3 / 2)
+		}
+		return true
+	})
+	require.NoError(t, err)
+	assert.Equal(t, 25, count)
+}
+
+func TestStoppingEarlyLeavesNothingOpen(t *testing.T) {
+	d := newDomain(t, fakead.Config{})
+	ids := d.add(25)
+	cfg := d.config()
+	cfg.PageSize = 10
+	c := d.open(cfg)
+	for range 3 {
+		count := 0
+		stop := func(*Account) bool { count++; return false }
+		require.NoError(t, c.Entries(t.Context(), stop))
+		require.NoError(t, c.Find(t.Context(), []adattr.GUID{adattr.GUID(ids[0]), adattr.GUID(ids[1])}, stop))
+		assert.Equal(t, 2, count)
+	}
+	assert.Equal(t, 6, d.Opened(), "what was left half read is not used again")
+	assert.Panics(t, func() { _ = c.Entries(t.Context(), func(*Account) bool { panic("the host's") }) })
+	assert.Eventually(t, func() bool { return d.Connections() == 0 }, 5*time.Second, time.Millisecond)
+}
+
+func TestFindTellsWhatBecameOfEach(t *testing.T) {
+	for _, recycleBin := range []bool{false, true} {
+		t.Run(fmt.Sprintf("recycle bin %t", recycleBin), func(t *testing.T) {
+			d := newDomain(t, fakead.Config{RecycleBin: recycleBin})
+			require.NoError(t, d.GrantTombstones("svc@ad.example.test"))
+			ids := d.add(8)
+			elsewhere, err := d.AddOU("Elsewhere", "")
+			require.NoError(t, err)
+			require.NoError(t, d.Move(ids[1], elsewhere))
+			require.NoError(t, d.Disable(ids[1]))
+			require.NoError(t, d.Delete(ids[2]))
+			require.NoError(t, d.Disable(ids[3]))
+			require.NoError(t, d.Delete(ids[4]))
+			if recycleBin {
+				require.NoError(t, d.Recycle(ids[4]))
+			}
+			require.NoError(t, d.Delete(ids[5]))
+			require.NoError(t, d.Purge(ids[5]))
+			require.NoError(t, d.Rename(ids[6], "Renamed"))
+			require.NoError(t, d.SetAttribute(ids[7], "department", "Mail"))
+			cfg := d.config()
+			cfg.Filter = "(&(sAMAccountType=805306368)(!(department=Mail)))"
+			asked := append(slices.Clone(ids), fakead.GUID{1})
+			found, err := look(t.Context(), d.open(cfg), asked...)
+			require.NoError(t, err)
+			got := map[adattr.GUID]State{}
+			disabled := map[adattr.GUID]bool{}
+			for _, a := range found {
+				require.NotContains(t, got, a.GUID, "once each")
+				got[a.GUID], disabled[a.GUID] = a.State, a.Disabled
+			}
+			want := map[adattr.GUID]State{
+				adattr.GUID(ids[0]): Present, adattr.GUID(ids[1]): OutOfScope, adattr.GUID(ids[2]): Deleted,
+				adattr.GUID(ids[3]): Present, adattr.GUID(ids[4]): Deleted, adattr.GUID(ids[5]): Unproven,
+				adattr.GUID(ids[6]): Present, adattr.GUID(ids[7]): OutOfScope, {1}: Unproven,
+			}
+			assert.Empty(t, cmp.Diff(want, got))
+			assert.True(t, disabled[adattr.GUID(ids[1])])
+			assert.True(t, disabled[adattr.GUID(ids[3])])
+		})
+	}
+}
+
+func TestFindProvesNothingWithoutTheRight(t *testing.T) {
+	d := newDomain(t, fakead.Config{})
+	ids := d.add(2)
+	require.NoError(t, d.Delete(ids[0]))
+	require.NoError(t, d.Hide("svc@ad.example.test", d.DN(ids[1])))
+	found, err := look(t.Context(), d.open(d.config()), ids...)
+	require.NoError(t, err)
+	require.Len(t, found, 2)
+	assert.Equal(t, Unproven, found[0].State)
+	assert.Equal(t, Unproven, found[1].State)
+}
+
+func TestFindLooksUpInBatchesOfItsOwn(t *testing.T) {
+	d := newDomain(t, fakead.Config{})
+	require.NoError(t, d.GrantTombstones("svc@ad.example.test"))
+	ids := d.add(3*findBatch + 5)
+	for _, id := range ids[:findBatch+1] {
+		require.NoError(t, d.Delete(id))
+	}
+	cfg := d.config()
+	cfg.PageSize = 50 // smaller than a batch: a look-up has pages too
+	found, err := look(t.Context(), d.open(cfg), ids...)
+	require.NoError(t, err)
+	states := map[State]int{}
+	for _, a := range found {
+		states[a.State]++
+	}
+	assert.Equal(t, map[State]int{Present: 2*findBatch + 4, Deleted: findBatch + 1}, states)
+	assert.Equal(t, 1, d.Count(fakead.OpBind))
+}
+
+func TestFindIsWholeOrAnError(t *testing.T) {
+	for step, match := range map[string]string{"in scope": "OU=People", "alive": "(&(|(objectGUID", "tombstones": "isDeleted"} {
+		t.Run(step, func(t *testing.T) {
+			d := newDomain(t, fakead.Config{})
+			require.NoError(t, d.GrantTombstones("svc@ad.example.test"))
+			ids := d.add(2)
+			require.NoError(t, d.Delete(ids[0]))
+			cancel := d.Order(fakead.Fault{Kind: fakead.FaultResult, Op: fakead.OpSearch, Code: 51, Match: match})
+			c := d.open(d.config())
+			found, err := look(t.Context(), c, ids...)
+			require.ErrorContains(t, err, "busy")
+			assert.Less(t, len(found), 2)
+			cancel()
+			found, err = look(t.Context(), c, ids...)
+			require.NoError(t, err)
+			assert.Len(t, found, 2)
+		})
+	}
+}
+
+func TestRefusedPasswords(t *testing.T) {
+	for data := range refusals {
+		d := newDomain(t, fakead.Config{})
+		cfg := d.config()
+		switch data {
+		case fakead.DataNoSuchUser:
+			cfg.Auth = simple("nobody@ad.example.test", servicePassword)
+		case fakead.DataBadPassword:
+			cfg.Auth = simple("svc@ad.example.test", "hunter2")
+		default:
+			require.NoError(t, d.RefuseBind(d.svc, data))
+		}
+		c := d.open(cfg)
+		_, err := list(t.Context(), c)
+		require.ErrorIs(t, err, ErrRefused, data)
+		assert.ErrorContains(t, err, refusals[data])
+		assert.NotContains(t, err.Error(), "svc")
+		assert.NotContains(t, err.Error(), "hunter2")
+		assert.Equal(t, err, c.Refused())
+		_, again := list(t.Context(), c)
+		assert.Equal(t, err, again)
+		assert.Equal(t, 1, d.Count(fakead.OpBind), "never tried again")
+	}
+}
+
+func TestOtherBinds(t *testing.T) {
+	fails := func(err error) Auth {
+		return func(context.Context) (BindFunc, error) {
+			return func(context.Context, string, *ldap.Conn) error { return err }, nil
+		}
+	}
+	t.Run("the host name is that of the URL", func(t *testing.T) {
+		d := newDomain(t, fakead.Config{})
+		cfg := d.config()
+		var host string
+		cfg.Auth = func(context.Context) (BindFunc, error) {
+			return func(_ context.Context, h string, c *ldap.Conn) error {
+				host = h
+				return c.Bind("svc@ad.example.test", servicePassword)
+			}, nil
+		}
+		_, err := list(t.Context(), d.open(cfg))
+		require.NoError(t, err)
+		assert.Equal(t, "127.0.0.1", host)
+	})
+	t.Run("an error of the host's own counts as a refusal", func(t *testing.T) {
+		d := newDomain(t, fakead.Config{})
+		cfg := d.config()
+		cfg.Auth = fails(os.ErrPermission)
+		_, err := list(t.Context(), d.open(cfg))
+		assert.ErrorIs(t, err, ErrRefused)
+		assert.ErrorIs(t, err, os.ErrPermission)
+	})
+	t.Run("a network error of the host's own does not", func(t *testing.T) {
+		d := newDomain(t, fakead.Config{})
+		cfg := d.config()
+		cfg.Auth = fails(&net.OpError{Op: "dial", Err: os.ErrPermission})
+		_, err := list(t.Context(), d.open(cfg))
+		require.Error(t, err)
+		assert.NotErrorIs(t, err, ErrRefused)
+	})
+	t.Run("what refuses beforehand sends nothing", func(t *testing.T) {
+		d := newDomain(t, fakead.Config{})
+		cfg := d.config()
+		cfg.Auth = func(context.Context) (BindFunc, error) { return nil, os.ErrPermission }
+		_, err := list(t.Context(), d.open(cfg))
+		assert.ErrorIs(t, err, ErrRefused)
+		assert.Zero(t, d.Opened())
+	})
+	t.Run("a panic leaves nothing open", func(t *testing.T) {
+		d := newDomain(t, fakead.Config{})
+		cfg := d.config()
+		cfg.Auth = func(context.Context) (BindFunc, error) {
+			return func(context.Context, string, *ldap.Conn) error { panic("the host's") }, nil
+		}
+		assert.Panics(t, func() { _, _ = list(t.Context(), d.open(cfg)) })
+		assert.Eventually(t, func() bool { return d.Connections() == 0 }, 5*time.Second, time.Millisecond)
+	})
+}
+
+func TestEncryption(t *testing.T) {
+	tests := []struct {
+		name     string
+		flaw     fakead.Certificate
+		fault    fakead.FaultKind
+		startTLS bool
+		says     string
+	}{
+		{"ldaps", "", "", false, ""},
+		{"StartTLS", "", "", true, ""},
+		{"ldaps, expired", fakead.CertificateExpired, "", false, "expired"},
+		{"StartTLS, expired", fakead.CertificateExpired, "", true, "expired"},
+		{"ldaps, unknown authority", fakead.CertificateOtherCA, "", false, "RootCAs"},
+		{"StartTLS, unknown authority", fakead.CertificateOtherCA, "", true, "RootCAs"},
+		{"ldaps, another name", fakead.CertificateOtherName, "", false, "host name"},
+		{"StartTLS, another name", fakead.CertificateOtherName, "", true, "host name"},
+		{"StartTLS refused", "", fakead.FaultStartTLSRefused, true, "refused StartTLS"},
+		{"StartTLS broken off", "", fakead.FaultStartTLSBroken, true, "connecting"},
+		{"StartTLS unanswered", "", fakead.FaultSilence, true, "no answer within"},
+		{"StartTLS cut", "", fakead.FaultCut, true, "the server closed"},
+		{"StartTLS malformed", "", fakead.FaultHugeLength, true, "more than"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			d := newDomain(t, fakead.Config{Certificate: tt.flaw})
+			d.add(1)
+			if tt.fault != "" {
+				d.Order(fakead.Fault{Kind: tt.fault, Op: fakead.OpStartTLS})
+			}
+			url := d.URL()
+			if tt.startTLS {
+				url = d.PlainURL()
+			}
+			cfg := d.config()
+			if tt.fault == fakead.FaultSilence {
+				cfg.Timeout = 500 * time.Millisecond
+			}
+			_, err := list(t.Context(), d.openAt(cfg, url))
+			if tt.says == "" {
+				require.NoError(t, err)
+				return
+			}
+			require.ErrorContains(t, err, tt.says)
+			assert.Zero(t, d.Count(fakead.OpBind), "no password to whom has not proven its name")
+		})
+	}
+}
+
+func TestPlaintextIsRefusedByTheController(t *testing.T) {
+	d := newDomain(t, fakead.Config{})
+	s, err := ParseURL(d.PlainURL(), false)
+	require.NoError(t, err)
+	c := NewController(d.config(), s)
+	defer c.Close()
+	_, err = list(t.Context(), c)
+	assert.ErrorContains(t, err, "use ldaps:// or StartTLS")
+	assert.NotErrorIs(t, err, ErrRefused)
+}
+
+func TestAnotherServiceOnThePort(t *testing.T) {
+	defer goleak.VerifyNone(t)
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		conn, err := listener.Accept()
+		if err != nil {
+			return
+		}
+		defer conn.Close()
+		_, _ = conn.Write([]byte("220 mail.example ESMTP\r\n"))
+		_, _ = conn.Read(make([]byte, 1024))
+	}()
+	defer func() { listener.Close(); <-done }()
+	s, err := ParseURL("ldap://"+listener.Addr().String(), false)
+	require.NoError(t, err)
+	cfg := testConfig()
+	cfg.Auth = simple("svc", servicePassword)
+	c := NewController(cfg, s)
+	defer c.Close()
+	_, err = list(t.Context(), c)
+	assert.ErrorIs(t, err, errFrame)
+}
+
+func TestControllerKeepsItsConnection(t *testing.T) {
+	d := newDomain(t, fakead.Config{})
+	ids := d.add(3)
+	c := d.open(d.config())
+	for range 3 {
+		_, err := list(t.Context(), c)
+		require.NoError(t, err)
+		_, err = look(t.Context(), c, ids...)
+		require.NoError(t, err)
+	}
+	assert.Equal(t, 1, d.Opened())
+
+	t.Run("a call within a call has its own", func(t *testing.T) {
+		err := c.Entries(t.Context(), func(*Account) bool {
+			_, err := look(t.Context(), c, ids...)
+			return assert.NoError(t, err)
+		})
+		require.NoError(t, err)
+		assert.Equal(t, 2, d.Opened(), "and keeps that one")
+	})
+	c.Close()
+	_, err := list(t.Context(), c)
+	assert.ErrorContains(t, err, "over")
+	assert.Eventually(t, func() bool { return d.Connections() == 0 }, 5*time.Second, time.Millisecond)
+}
+
+func TestControllerConnectsAnewWhenTheServerHasHungUp(t *testing.T) {
+	d := newDomain(t, fakead.Config{IdleTimeout: 50 * time.Millisecond})
+	c := d.open(d.config())
+	_, err := list(t.Context(), c)
+	require.NoError(t, err)
+	require.Eventually(t, func() bool { return d.Connections() == 0 && c.idle.conn.IsClosing() }, 5*time.Second, time.Millisecond)
+	_, err = list(t.Context(), c)
+	require.NoError(t, err)
+	assert.Equal(t, 2, d.Opened())
+}
+
+func TestCheck(t *testing.T) {
+	d := newDomain(t, fakead.Config{})
+	ids := d.add(150)
+	check := func(cfg *Config) Access {
+		t.Helper()
+		a, err := d.open(cfg).Check(t.Context())
+		require.NoError(t, err)
+		return a
+	}
+	whole := check(d.config())
+	assert.Empty(t, whole.Missing)
+	assert.Equal(t, d.people, whole.BaseDN)
+	assert.NotEmpty(t, whole.Controller)
+	assert.False(t, whole.Tombstones)
+
+	require.NoError(t, d.GrantTombstones("svc@ad.example.test"))
+	assert.True(t, check(d.config()).Tombstones, "granted, and nothing deleted yet")
+	require.NoError(t, d.Delete(ids[0]))
+	assert.True(t, check(d.config()).Tombstones)
+	require.NoError(t, d.RevokeTombstones("svc@ad.example.test"))
+	assert.False(t, check(d.config()).Tombstones, "not granted, and one deleted")
+
+	elsewhere := d.config()
+	elsewhere.BaseDN = "OU=Nowhere," + d.BaseDN()
+	assert.ElementsMatch(t, []string{"BaseDN was not found: correct it, or grant the service account List Contents and Read All Properties there"}, check(elsewhere).Missing)
+
+	nobody := d.config()
+	nobody.Filter = "(sAMAccountName=nobody)"
+	require.Len(t, check(nobody).Missing, 1)
+	assert.Contains(t, check(nobody).Missing[0], "no account matches")
+
+	for _, attribute := range []string{"mail", "userAccountControl"} {
+		require.NoError(t, d.Withhold("svc@ad.example.test", attribute))
+	}
+	missing := check(d.config()).Missing
+	require.Len(t, missing, 2)
+	assert.Contains(t, missing[0], "none of the first 100 accounts shows mail")
+	assert.Contains(t, missing[1], "userAccountControl")
+}
+
+func TestCheckFails(t *testing.T) {
+	for _, match := range []string{"CN=Deleted Objects", "OU=People"} {
+		d := newDomain(t, fakead.Config{})
+		d.add(1)
+		d.Order(fakead.Fault{Kind: fakead.FaultCut, Op: fakead.OpSearch, Match: match})
+		_, err := d.open(d.config()).Check(t.Context())
+		assert.ErrorContains(t, err, "the server closed", match)
+	}
+}
+
+func TestSearch(t *testing.T) {
+	d := newDomain(t, fakead.Config{})
+	d.add(25)
+	_, err := d.AddUser(fakead.User{Parent: d.people, Username: "star*", FirstName: "Ada", LastName: "Lovelace", Email: "countess@ad.example.test"})
+	require.NoError(t, err)
+	_, err = d.AddUser(fakead.User{Username: "u2-elsewhere"})
+	require.NoError(t, err)
+	tests := []struct {
+		text  string
+		limit uint32
+		want  []string
+	}{
+		{"U2", 100, []string{"u2", "u20", "u21", "u22", "u23", "u24", "u25"}},
+		{"first25", 100, []string{"u25"}},
+		{"Last24", 100, []string{"u24"}},
+		{"countess@", 100, []string{"star*"}},
+		{"star*", 100, []string{"star*"}},
+		{"*", 100, nil},
+		{"Ada Love", 100, []string{"star*"}},
+		{"Lovelace, Ada", 100, nil},
+		{"lovelace ada", 100, []string{"star*"}},
+		{")(objectClass=*", 100, nil},
+		{"ovelace", 100, nil}, // the beginning only
+	}
+	for _, tt := range tests {
+		found, err := d.open(d.config()).Search(t.Context(), tt.text, tt.limit)
+		require.NoError(t, err, tt.text)
+		assert.Equal(t, tt.want, names(found), tt.text)
+	}
+	c, before := d.open(d.config()), d.Opened()
+	for range 2 {
+		some, err := c.Search(t.Context(), "", 7)
+		require.NoError(t, err)
+		assert.Len(t, some, 7)
+	}
+	assert.Equal(t, before+2, d.Opened(), "what was left half read is not used again")
+}
