@@ -175,8 +175,9 @@ func TestPagesSortingAndFilters(t *testing.T) {
 	assert.Len(t, ids, 10)
 }
 
-func TestTheStory(t *testing.T) {
-	w := newWorld(t)
+func TestTheStory(t *testing.T) { tellStory(t, newWorld(t)) }
+
+func tellStory(t *testing.T, w *world) {
 	w.people("anna", "ben", "carl")
 	w.set("anna", "sn", "Schröder")
 	w.set("anna", "telephoneNumber")
@@ -371,6 +372,10 @@ func TestNothingPersonalInLogsOrURLs(t *testing.T) {
 func TestTwoAdministratorsAtOnce(t *testing.T) {
 	var g *gate
 	w := newWorld(t, func(c *config) { g = newGate(c) })
+	tellOfTwo(t, w, g)
+}
+
+func tellOfTwo(t *testing.T, w *world, g *gate) {
 	open := func() { close(g.open) }
 	close(g.open)
 	w.people("anna", "ben")

@@ -53,20 +53,29 @@ func (b *syncBuffer) String() string {
 
 const adminsPassword = "correct horse"
 
+// newWorld has a database in a SQLite file.
 func newWorld(t *testing.T, setUp ...func(*config)) *world {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "webhost.db")
+	// A short wait for locks, as no test waits for one to pass.
+	db, err := sql.Open("sqlite", strings.Replace(sqliteDSN(file), "busy_timeout(5000)", "busy_timeout(50)", 1))
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, db.Close()) })
+	w := newWorldOn(t, db, adsync.SQLite, setUp...)
+	w.file = file
+	return w
+}
+
+func newWorldOn(t *testing.T, db *sql.DB, dialect adsync.Dialect, setUp ...func(*config)) *world {
 	t.Helper()
 	controller, err := fakead.Start(fakead.Config{Domain: demoDomain, NetBIOS: "CORP"})
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = controller.Close() }) // some tests have closed it
 	w := &world{
-		t: t, file: filepath.Join(t.TempDir(), "webhost.db"), log: &syncBuffer{},
+		t: t, log: &syncBuffer{},
 		demo: &demo{controller: controller, guids: map[string]fakead.GUID{}, password: "s3cret of the service"},
 	}
-	// A short wait for locks, as no test waits for one to pass.
-	db, err := sql.Open("sqlite", strings.Replace(sqliteDSN(w.file), "busy_timeout(5000)", "busy_timeout(50)", 1))
-	require.NoError(t, err)
-	t.Cleanup(func() { require.NoError(t, db.Close()) })
-	w.demo.store, err = openStore(t.Context(), db, adsync.SQLite)
+	w.demo.store, err = openStore(t.Context(), db, dialect)
 	require.NoError(t, err)
 	c := config{
 		store: w.demo.store, source: demoDomain, directory: w.connect(),
