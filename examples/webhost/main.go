@@ -59,7 +59,7 @@ type settings struct {
 	source                   string
 	sqlite, postgres         string
 	admin                    string
-	noSync                   bool
+	secure, noSync           bool
 	maxRemovals              int
 	maxRatio                 float64
 	verbose                  bool
@@ -79,6 +79,7 @@ func parse(args []string, stderr io.Writer) (*settings, error) {
 	f.StringVar(&s.listen, "listen", "127.0.0.1:8080", "`address` to listen on; port 0 is any free one")
 	f.StringVar(&s.cert, "cert", "", "PEM `file` with the certificate to serve HTTPS with; with -key")
 	f.StringVar(&s.key, "key", "", "PEM `file` with its key")
+	f.BoolVar(&s.secure, "secure", false, "the site is reached over TLS, by a proxy in front of it")
 	f.StringVar(&s.urls, "url", "", "`URLs` of domain controllers, like ldaps://dc1.corp.example, separated by commas. Without: the demonstration")
 	f.StringVar(&s.base, "base", "", "`DN` under which people are synchronized; default: the whole domain")
 	f.StringVar(&s.bindUser, "bind-user", "", "service `account`; its password is in "+directoryPassword)
@@ -192,7 +193,7 @@ func (s *settings) open(ctx context.Context, stdout io.Writer) (config, func() e
 }
 
 func (s *settings) config(ctx context.Context, db *sql.DB, dialect adsync.Dialect) (c config, err error) {
-	c = config{source: s.source, secure: s.cert != "", limits: adsync.Limits{MaxRemovals: s.maxRemovals, MaxRemovalRatio: s.maxRatio}}
+	c = config{source: s.source, secure: s.secure || s.cert != "", limits: adsync.Limits{MaxRemovals: s.maxRemovals, MaxRemovalRatio: s.maxRatio}}
 	if c.store, err = openStore(ctx, db, dialect); err != nil {
 		return c, err
 	}

@@ -71,22 +71,38 @@ func (a *app) whyNotStarted(ctx context.Context, cause error) (status int, text 
 // browser is closed, with a deadline of its own. It reports false when this plan
 // was started before, as by a second click.
 func (a *app) start(ctx context.Context, r *run) (bool, error) {
+	live := &liveRun{total: len(r.Plan.Changes), ended: make(chan struct{})}
+	if !a.register(r.ID, live) {
+		return false, nil
+	}
 	started, err := a.store.startRun(ctx, r)
 	if err != nil || !started {
+		a.unregister(r.ID)
 		return false, err
 	}
-	live := &liveRun{total: len(r.Plan.Changes), ended: make(chan struct{})}
-	a.mu.Lock()
-	a.live[r.ID] = live
-	a.mu.Unlock()
 	a.runs.Go(func() {
 		defer close(live.ended)
+		defer a.unregister(r.ID)
 		a.execute(r, live)
-		a.mu.Lock()
-		delete(a.live, r.ID)
-		a.mu.Unlock()
 	})
 	return true, nil
+}
+
+// register reports false when the run is under way already.
+func (a *app) register(id string, live *liveRun) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.live[id] != nil {
+		return false
+	}
+	a.live[id] = live
+	return true
+}
+
+func (a *app) unregister(id string) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	delete(a.live, id)
 }
 
 func (a *app) liveRun(id string) *liveRun {

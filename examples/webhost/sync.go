@@ -114,12 +114,16 @@ func (a *app) plan(ctx context.Context, selection ...adsync.Selection) (*adsync.
 	if err != nil {
 		return nil, err
 	}
-	return syncer.Plan(ctx, selection...)
+	plan, err := syncer.Plan(ctx, selection...)
+	if err != nil {
+		a.logger.Warn("not planned", "error", err)
+	}
+	return plan, err
 }
 
 func (a *app) surveyAgain(w http.ResponseWriter, r *http.Request) {
 	if err := a.lookAround(r.Context(), true); err != nil {
-		a.logger.Warn("survey failed", "error", err) // the page says so, too
+		a.logger.Warn("not compared", "error", err) // the page says so, too
 	}
 	http.Redirect(w, r, "/sync", http.StatusSeeOther)
 }

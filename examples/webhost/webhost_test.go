@@ -262,7 +262,7 @@ func TestDuplicatesAreMarkedBeforeASync(t *testing.T) {
 	a := w.admin.get("/sync")
 	assert.Contains(t, a.body, fmt.Sprintf(`<input type="checkbox" name="id" value="%s" aria-label="Select Anna Person" disabled>`, w.id("anna")))
 	assert.NotContains(t, a.body, `aria-label="Select Ben Person" disabled`)
-	rival := `<a href="/users?id=` + w.id("reception") + `" title="Show who has it">`
+	rival := `<a href="/users?id=` + w.id("reception") + `#u` + w.id("reception") + `" title="Show who has it">`
 	assert.Contains(t, a.body, rival+"Username already exists</a>")
 	assert.Contains(t, a.body, rival+"Email address already exists</a>")
 	row := w.admin.get("/users?id=" + w.id("reception")).text()
