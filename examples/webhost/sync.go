@@ -25,7 +25,7 @@ type syncPage struct {
 	Running  *run
 }
 
-// List is the page of users.
+// List is the part that other lists have, too.
 func (p syncPage) List() *listing { return p.listing }
 
 type stateOption struct{ Value, Text string }
@@ -87,7 +87,8 @@ const refusalAge = 30 * time.Second
 // lookAround plans a sync of everybody, to mark duplicates before one is chosen.
 // It applies nothing. A look is good for a while, unless anew asks for another.
 func (a *app) lookAround(ctx context.Context, anew bool) error {
-	a.surveyMu.Lock() // who comes meanwhile finds the work done
+	ctx = context.WithoutCancel(ctx) // it is for all, also when who began it leaves
+	a.surveyMu.Lock()                // who comes meanwhile finds the work done
 	defer a.surveyMu.Unlock()
 	now := time.Now()
 	if !anew {

@@ -325,6 +325,9 @@ func TestImport(t *testing.T) {
 	assert.Contains(t, w.admin.post("/import/search", "q", "*").text(), "Nobody is found.")
 	assert.Contains(t, w.admin.post("/import", "q", "new").text(), "422 ")
 
+	forged := w.admin.follow(w.admin.post("/import", "id", adsync.ObjectID(w.guids["reception"]).String(), "id", adsync.ObjectID(w.guids["newoff"]).String()))
+	assert.Contains(t, forged.text(), "There is nothing to apply.")
+
 	made := w.admin.post("/import", "id", adsync.ObjectID(w.guids["newbert"]).String())
 	preview := w.admin.follow(made)
 	assert.Contains(t, preview.text(), "Import: new in the directory Username none newbert")
