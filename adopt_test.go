@@ -1,7 +1,9 @@
 package adsync_test
 
 import (
+	"errors"
 	"math/rand/v2"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -156,4 +158,117 @@ func TestInverseUnlinksTheAdopted(t *testing.T) {
 	plan.Changes[0].Reason = adsync.ReasonChanged
 	_, err = s.Apply(t.Context(), plan)
 	require.ErrorIs(t, err, adsync.ErrUnsafe, "a link is lost by an undo only")
+}
+
+// The print-out says which rule made a pair, and which account was not linked for
+// which reason.
+func TestAdoptInPrint(t *testing.T) {
+	entries := []adsync.Entry{
+		entry(1, "anna", "anna@x"),
+		entry(2, "ben", ""),
+		named(entry(3, "cleo", ""), "Berg"), // a new Cleo got the name
+		entry(4, "dan", "dan@x"), entry(5, "dan-admin", "dan@x"),
+	}
+	users := []adsync.User{
+		unlinked("1", "anna", "anna@x"), unlinked("2", "ben", "ben@x"), namedUser(unlinked("3", "cleo", "cleo@x"), "Cole"),
+		unlinked("4", "dan", "dan@x"),
+		{ID: "5", Protected: true, Profile: profile("eve", "")}, {ID: "6", Status: adsync.StatusBlocked, Profile: profile("finn", "")},
+	}
+	entries = append(entries, entry(6, "eve", ""), entry(7, "finn", ""))
+	for name, test := range map[string]struct {
+		rules adsync.Rules
+		want  []string
+	}{
+		"both": {adsync.Rules{}, []string{
+			"~ 1  anna  link to its directory account (by username and email)\n     object_id  (empty)  →  " + id(1).String(),
+			"i 2  ben   not linked: something speaks against it (email differs)\n     object_id  " + id(2).String(),
+			"(2 accounts come into question)\n     object_id  " + id(4).String(),
+			"(username differs; 2 accounts come into question)\n     object_id  " + id(5).String(),
+		}},
+		"username": {adsync.Rules{AdoptBy: []adsync.Field{adsync.FieldUsername}}, []string{
+			"~ 1  anna  link to its directory account (by username)",
+			"~ 2  ben   link to its directory account (by username)",
+			"i 3  cleo  not linked: something speaks against it (last name differs)",
+			"i 5  eve   not linked: something speaks against it (the user is protected or not active; name it in Rules.Only)",
+			"i 6  finn  not linked: something speaks against it (the user is protected or not active; name it in Rules.Only)",
+		}},
+		"email": {adsync.Rules{AdoptBy: []adsync.Field{adsync.FieldEmail}}, []string{
+			"~ 1  anna  link to its directory account (by email)",
+		}},
+		"named": {adsync.Rules{AdoptBy: []adsync.Field{adsync.FieldUsername}, Only: []string{"5", "6"}}, []string{
+			"~ 5  eve   link to its directory account (by username)",
+			"~ 6  finn  link to its directory account (by username)",
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var out strings.Builder
+			_, err := adopt(t, entries, users, test.rules).WriteTo(&out)
+			require.NoError(t, err)
+			for _, want := range test.want {
+				assert.Contains(t, out.String(), want)
+			}
+			if name == "named" {
+				assert.NotContains(t, out.String(), "anna", "the others are not chosen")
+			}
+		})
+	}
+}
+
+// A name or an address that went to another person takes no account with it, by
+// whatever rule.
+func TestAdoptNeverGivesAnAccountToTheNextOfTheName(t *testing.T) {
+	user := namedUser(unlinked("1", "anna", "anna@x"), "Dahl")
+	for name, next := range map[string]adsync.Entry{
+		"name, with another address":    named(entry(1, "anna", "anna.berg@x"), "Dahl"),
+		"name, with another last name":  named(entry(1, "anna", ""), "Berg"),
+		"address, with another name":    named(entry(1, "anna2", "anna@x"), "Dahl"),
+		"address, and not even a name":  named(entry(1, "", "anna@x"), "Berg"),
+		"name, which only looks alike":  named(entry(1, "ánna", "anna@x"), "Dahl"),
+		"address in the place of names": named(entry(1, "anna@x", "anna"), "Dahl"),
+	} {
+		for _, by := range [][]adsync.Field{nil, {adsync.FieldUsername}, {adsync.FieldEmail}, {adsync.FieldEmail, adsync.FieldUsername}} {
+			plan := adopt(t, []adsync.Entry{next}, []adsync.User{user}, adsync.Rules{AdoptBy: by})
+			for _, c := range plan.Changes {
+				assert.Equal(t, adsync.OpNotice, c.Op, "%s, by %v", name, by)
+			}
+		}
+	}
+}
+
+// Two people of one name have two usernames; each goes to its own.
+func TestAdoptTellsNamesakesApart(t *testing.T) {
+	entries := []adsync.Entry{named(entry(1, "asmith", "a.smith@x"), "Smith"), named(entry(2, "asmith2", "a.smith2@x"), "Smith")}
+	users := []adsync.User{namedUser(unlinked("1", "asmith2", "a.smith2@x"), "Smith"), namedUser(unlinked("2", "asmith", "a.smith@x"), "Smith")}
+	for _, by := range [][]adsync.Field{nil, {adsync.FieldUsername}, {adsync.FieldEmail}} {
+		plan := adopt(t, entries, users, adsync.Rules{AdoptBy: by})
+		require.Len(t, plan.Changes, 2)
+		assert.Equal(t, id(2), plan.Changes[0].After.ObjectID)
+		assert.Equal(t, id(1), plan.Changes[1].After.ObjectID)
+	}
+}
+
+// A host whose table holds an address and no username goes by the address.
+func TestAdoptByAddressWhereThereIsNoUsername(t *testing.T) {
+	entries := []adsync.Entry{entry(1, "anna", "anna@x")}
+	users := []adsync.User{unlinked("1", "", "Anna@X")}
+	assert.Equal(t, adsync.OpNotice, adopt(t, entries, users, adsync.Rules{}).Changes[0].Op)
+	plan := adopt(t, entries, users, adsync.Rules{AdoptBy: []adsync.Field{adsync.FieldEmail}})
+	require.Len(t, plan.Changes, 1)
+	assert.Equal(t, "by email", plan.Changes[0].Detail)
+}
+
+// A Map that makes addresses for people without one makes pairs, too.
+func TestAdoptGoesByTheMappedProfile(t *testing.T) {
+	rules := adsync.Rules{Map: func(e adsync.Entry) (adsync.Profile, error) {
+		if e.Username == "refused" {
+			return adsync.Profile{}, errors.New("no")
+		}
+		e.Email = e.Username + "@x"
+		return e.Profile, nil
+	}}
+	plan := adopt(t, []adsync.Entry{entry(1, "anna", ""), entry(2, "refused", "refused@x")},
+		[]adsync.User{unlinked("1", "anna", "anna@x"), unlinked("2", "refused", "refused@x")}, rules)
+	require.Len(t, plan.Changes, 1)
+	assert.Equal(t, "1", plan.Changes[0].UserID)
+	assert.Equal(t, 1, plan.Stats.Unchanged)
 }

@@ -394,6 +394,9 @@ func (c *Change) item() plantext.Item {
 		item.Name = c.ObjectID.String()
 	}
 	item.Details = append(c.valueDetails(), c.conflictDetails()...)
+	if c.Reason == ReasonAmbiguous { // a user may be told of several accounts
+		item.Details = append(item.Details, plantext.Detail{Label: string(FieldObjectID), New: c.ObjectID.String()})
+	}
 	return item
 }
 
