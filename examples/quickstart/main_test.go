@@ -299,9 +299,16 @@ const account, password = `CORP\svc-test`, "the-password-of-the-test"
 
 func newWorld(t *testing.T) *world {
 	t.Helper()
+	w := newWorldAfter(t, (*demo).aYearLater)
+	require.NoError(t, w.controller.Hide(account, w.controller.DN(w.guids["epapadopoulou"])))
+	return w
+}
+
+func newWorldAfter(t *testing.T, steps func(*demo, context.Context) error) *world {
+	t.Helper()
 	dir := t.TempDir()
 	w := &world{file: filepath.Join(dir, "host app.db"), ca: filepath.Join(dir, "ca.pem")}
-	sides, err := openDemo(t.Context(), w.file)
+	sides, err := openDemo(t.Context(), w.file, steps)
 	require.NoError(t, err)
 	t.Cleanup(func() { assert.NoError(t, sides.close()) })
 	w.demo, w.url = sides.demo, sides.demo.controller.URL()
@@ -309,7 +316,6 @@ func newWorld(t *testing.T) *world {
 	w.account, err = w.controller.AddUser(fakead.User{Username: "svc-test", Password: password})
 	require.NoError(t, err)
 	require.NoError(t, w.controller.GrantTombstones(account))
-	require.NoError(t, w.controller.Hide(account, w.controller.DN(w.guids["epapadopoulou"])))
 	t.Setenv(passwordVariable, password)
 	return w
 }
