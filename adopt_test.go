@@ -272,3 +272,25 @@ func TestAdoptGoesByTheMappedProfile(t *testing.T) {
 	assert.Equal(t, "1", plan.Changes[0].UserID)
 	assert.Equal(t, 1, plan.Stats.Unchanged)
 }
+
+// An address that Map makes of the username is no second witness: the next person
+// of the name would have it, too.
+func TestAdoptIsNotMisledByAMadeUpAddress(t *testing.T) {
+	rules := adsync.Rules{Map: func(e adsync.Entry) (adsync.Profile, error) {
+		e.Email = e.Username + "@x"
+		return e.Profile, nil
+	}}
+	next := adsync.StaticDirectory{named(entry(1, "anna", ""), "Berg")}
+	store := adsync.NewMemoryStore(namedUser(unlinked("1", "anna", "anna@x"), "Dahl"))
+	plan := adopt(t, next, allUsers(t, store), rules)
+	require.Len(t, plan.Changes, 1)
+	assert.Equal(t, adsync.OpNotice, plan.Changes[0].Op)
+	assert.Equal(t, "last name differs", plan.Changes[0].Detail)
+
+	sameName := []adsync.Entry{named(entry(1, "anna", ""), "Dahl")}
+	early := adopt(t, sameName, allUsers(t, store), rules)
+	require.Equal(t, adsync.OpUpdate, early.Changes[0].Op)
+	report, err := newSyncer(t, next, store, &adsync.Options{Rules: rules}).Apply(t.Context(), early)
+	require.NoError(t, err)
+	assert.Equal(t, []adsync.Outcome{adsync.OutcomeStale}, outcomes(report), "the name was used again in between")
+}
