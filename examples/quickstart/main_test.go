@@ -326,12 +326,17 @@ func (w *world) run(t *testing.T, more ...string) result {
 }
 
 func (w *world) runIn(ctx context.Context, more ...string) result {
-	return runWith(ctx, append([]string{
+	return runWith(ctx, w.args(more)...)
+}
+
+// args name the directory and the table.
+func (w *world) args(more []string) []string {
+	return append([]string{
 		"-url", w.url, "-base", w.people, "-ca", w.ca, "-bind-user", account,
 		"-db", w.file, "-table", "accounts", "-source", domain,
 		"-columns", "id=id,source=directory,object_id=ad_guid,username=login,first_name=given_name,last_name=family_name," +
 			"email=email,phone=phone,status=state,protected=is_owner",
-	}, more...)...)
+	}, more...)
 }
 
 func (w *world) exec(t *testing.T, text string) {
