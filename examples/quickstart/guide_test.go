@@ -60,15 +60,26 @@ func (g *guide) follow(t *testing.T, line, shown string) {
 		_, statement, found := strings.Cut(line, `app.db "`)
 		require.True(t, found, line)
 		g.exec(t, strings.TrimSuffix(statement, `"`))
-	case "dsacls": // the fake's way, as there is no such program here
-		require.NoError(t, g.controller.GrantTombstones(account))
-	case "ldapmodify":
-		require.NoError(t, g.set("adm-tbakare", "mail"))
-	case "ldapdelete":
-		require.NoError(t, g.leave("abyrne", "cokafor", "jgross"))
+	case "#":
+		g.happen(t, rest)
 	case "go": // the demonstration, which has a test of its own
 	default:
 		t.Errorf("the test does not know how to run: %s", line)
+	}
+}
+
+// happen is what others do.
+func (g *guide) happen(t *testing.T, what string) {
+	t.Helper()
+	switch what {
+	case "An administrator grants it, as above.":
+		require.NoError(t, g.controller.GrantTombstones(account))
+	case "In the directory, an administrator takes the address off adm-tbakare.":
+		require.NoError(t, g.set("adm-tbakare", "mail"))
+	case "In the directory, three accounts are deleted.":
+		require.NoError(t, g.leave("abyrne", "cokafor", "jgross"))
+	default:
+		t.Errorf("the test does not know how this happens: %s", what)
 	}
 }
 
