@@ -3,6 +3,7 @@ package adsync_test
 import (
 	"errors"
 	"math/rand/v2"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -293,4 +294,82 @@ func TestAdoptIsNotMisledByAMadeUpAddress(t *testing.T) {
 	report, err := newSyncer(t, next, store, &adsync.Options{Rules: rules}).Apply(t.Context(), early)
 	require.NoError(t, err)
 	assert.Equal(t, []adsync.Outcome{adsync.OutcomeStale}, outcomes(report), "the name was used again in between")
+}
+
+// In thousands of small worlds, by each rule: whoever is linked has one account for
+// itself, which nothing speaks against; and where the book wants a link, there is one.
+func TestAdoptByTheBook(t *testing.T) {
+	r := rand.New(rand.NewPCG(8, 1))
+	pick := func(values ...string) string { return values[r.IntN(len(values))] }
+	links := 0
+	for range 20_000 {
+		var entries []adsync.Entry
+		var users []adsync.User
+		for n := range 1 + r.IntN(3) {
+			entries = append(entries, named(entry(byte(n+1), pick("", "ann", "Ben", "cleo"), pick("", "a@x", "B@x")), pick("", "Berg", "Dahl")))
+		}
+		for n := range 1 + r.IntN(3) {
+			users = append(users, namedUser(unlinked(strconv.Itoa(n), pick("", "Ann", "ben", "cleo"), pick("", "A@x", "b@x")), pick("", "berg", "Dahl")))
+		}
+		by := [][]adsync.Field{nil, {adsync.FieldUsername}, {adsync.FieldEmail}}[r.IntN(3)]
+		want := map[string]adsync.ObjectID{}
+		for _, u := range users {
+			for _, e := range entries {
+				if pairByTheBook(u, e, by) && alone(u, e, users, entries) {
+					want[u.ID] = e.ObjectID
+				}
+			}
+		}
+		got := map[string]adsync.ObjectID{}
+		for _, c := range adopt(t, entries, users, adsync.Rules{AdoptBy: by}).Changes {
+			if c.Op == adsync.OpUpdate {
+				got[c.UserID] = c.After.ObjectID
+			}
+		}
+		links += len(got)
+		require.Equal(t, want, got, "by %v: %v and %v", by, users, entries)
+	}
+	assert.Greater(t, links, 1000)
+}
+
+// pairByTheBook: what the rule names agrees, and the rest does not disagree.
+func pairByTheBook(u adsync.User, e adsync.Entry, by []adsync.Field) bool {
+	username, email := agree(u.Username, e.Username), agree(u.Email, e.Email)
+	last := agree(u.LastName, e.LastName)
+	switch {
+	case by == nil:
+		return username > 0 && email > 0
+	case by[0] == adsync.FieldUsername:
+		return username > 0 && email >= 0 && last >= 0
+	}
+	return email > 0 && username >= 0 && last >= 0
+}
+
+// agree is 1 when the texts agree, -1 when they do not, and 0 when one is missing.
+func agree(a, b string) int {
+	switch {
+	case a == "" || b == "":
+		return 0
+	case strings.EqualFold(a, b):
+		return 1
+	}
+	return -1
+}
+
+// alone: neither another account is like the user, nor another user like the account.
+func alone(u adsync.User, e adsync.Entry, users []adsync.User, entries []adsync.Entry) bool {
+	like := func(u adsync.User, e adsync.Entry) bool {
+		return agree(u.Username, e.Username) > 0 || agree(u.Email, e.Email) > 0
+	}
+	for _, other := range entries {
+		if other.ObjectID != e.ObjectID && like(u, other) {
+			return false
+		}
+	}
+	for _, other := range users {
+		if other.ID != u.ID && like(other, e) {
+			return false
+		}
+	}
+	return true
 }
