@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"slices"
 	"time"
 )
 
@@ -51,6 +52,7 @@ type request struct {
 	query    *query // of a search that could be read
 	page     int    // of a search, from 1; 0: its cookie is unknown
 	faults   []Fault
+	unknown  []string // OIDs of controls that a fault makes unknown
 	log      Request
 }
 
@@ -203,7 +205,7 @@ func parseControl(body []byte) (control, error) {
 
 func (r *request) control(oid string) *control {
 	for i := range r.controls {
-		if r.controls[i].oid == oid {
+		if r.controls[i].oid == oid && r.knows(oid) {
 			return &r.controls[i]
 		}
 	}
@@ -222,6 +224,7 @@ func (c *conn) handle(req *request) error {
 	c.describe(req, op)
 	c.server.journal.announce(req.log)
 	req.faults = c.server.orders.take(event{op: op, page: req.page, text: req.log.DN + " " + req.log.Filter})
+	req.forget()
 	answer, err := c.answer(req, op)
 	if err != nil {
 		return err
@@ -284,11 +287,16 @@ func (c *conn) answer(req *request, op Op) ([]message, error) {
 // not have.
 func (c *conn) unknownControl(req *request) bool {
 	for _, ctl := range req.controls {
-		if ctl.critical && !supported(ctl.oid) {
+		if ctl.critical && !req.knows(ctl.oid) {
 			return true
 		}
 	}
 	return false
+}
+
+// knows tells whether the server has the control.
+func (r *request) knows(oid string) bool {
+	return slices.Contains(supportedControls, oid) && !slices.Contains(r.unknown, oid)
 }
 
 func (c *conn) upgrade(req *request) error {
