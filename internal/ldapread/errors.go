@@ -71,10 +71,12 @@ func words(result *ldap.Error) string {
 		return "the base is not a distinguished name; check BaseDN"
 	case ldap.LDAPResultBusy, ldap.LDAPResultUnavailable:
 		return "the controller is busy or going down; try again later"
+	case ldap.LDAPResultUnavailableCriticalExtension, ldap.LDAPResultUnwillingToPerform:
+		return "the controller has lost its place in the listing, or refuses to page; try again, or another controller"
 	case ldap.ErrorNetwork:
 		return "the connection broke; look at the controller and the network"
 	}
-	return "look the code up in RFC 4511, appendix A"
+	return "look at the controller's log; RFC 4511, appendix A, says what the code means"
 }
 
 // refusals are the reasons that Active Directory adds to a refused bind as

@@ -125,25 +125,38 @@ func (c *Config) decode(e *ldap.Entry) (Account, error) {
 		if len(attribute.ByteValues) == 0 {
 			continue
 		}
-		value := attribute.ByteValues[0]
+		name, value := withoutRange(attribute.Name), attribute.ByteValues[0]
 		switch {
-		case strings.EqualFold(attribute.Name, "objectGUID"):
+		case strings.EqualFold(name, "objectGUID"):
 			guid, err := adattr.GUIDFromWire(value)
 			if err != nil {
 				return Account{}, errNoGUID
 			}
 			a.GUID, hasGUID = guid, true
-		case strings.EqualFold(attribute.Name, "userAccountControl"):
+		case strings.EqualFold(name, "userAccountControl"):
 			a.Disabled, a.showsControl = adattr.IsDisabled(string(value)), true
-		case strings.EqualFold(attribute.Name, "isDeleted"):
+		case strings.EqualFold(name, "isDeleted"):
 			a.tombstone = strings.EqualFold(string(value), "TRUE")
 		}
-		c.fill(&a, attribute.Name, value)
+		c.fill(&a, name, value)
 	}
 	if !hasGUID {
 		return Account{}, errNoGUID
 	}
 	return a, nil
+}
+
+// withoutRange is the name of an attribute whose values came in part, because
+// there are very many: "member;range=0-1499" (MS-ADTS 3.1.1.3.1.3.3). Taken for
+// another attribute it would look as if there was no value at all. Other options
+// do make another attribute, such as a translation.
+func withoutRange(name string) string {
+	base, option, _ := strings.Cut(name, ";")
+	const ranged = "range="
+	if len(option) > len(ranged) && strings.EqualFold(option[:len(ranged)], ranged) {
+		return base
+	}
+	return name
 }
 
 // fill looks at all details: two of them may come from one attribute.
