@@ -33,14 +33,21 @@ func TestMatrix(t *testing.T) {
 	}
 	before := goleak.IgnoreCurrent()
 	truth := newTruth(t)
-	cases := matrix()
+	var cases []matrixCase
+	for i, c := range matrix() {
+		if i%matrixShare == 0 {
+			cases = append(cases, c)
+		}
+	}
 	// Who waits for a silent controller needs no processor, and is in a hurry;
 	// the others take what they need.
 	waiting, working := split(cases)
 	runMatrix(t, truth, working, 4)
 	runMatrix(t, truth, waiting, 64)
 	goleak.VerifyNone(t, before)
-	t.Logf("%d cases: %d faults, %d stages, %d ways to read", len(cases), len(matrixFaults), len(matrixStages), len(matrixModes))
+	count := fmt.Sprintf("%d cases: %d faults, %d stages, %d ways to read", len(cases), len(matrixFaults), len(matrixStages), len(matrixModes))
+	t.Log(count)
+	fmt.Println("TestMatrix:", count)
 }
 
 // runMatrix runs some cases at once and then reports on each.
@@ -84,6 +91,8 @@ func matrixID(n int) fakead.GUID { return fakead.GUID{0: 0xad, 15: byte(n)} }
 
 func matrixUser(n int) string { return fmt.Sprintf("user-%02d", n) }
 
+func matrixRow(n int) string { return fmt.Sprintf("id-%02d", n) }
+
 // newMatrixDC fills one domain controller.
 func newMatrixDC() (*fakead.Server, error) {
 	dc, err := fakead.Start(fakead.Config{})
@@ -117,7 +126,7 @@ func newMatrixDC() (*fakead.Server, error) {
 func matrixUsers() []adsync.User {
 	users := []adsync.User{{ID: "local", Profile: adsync.Profile{Username: "root"}}}
 	for n := 1; n <= matrixLinked; n++ {
-		u := adsync.User{ID: matrixUser(n), ObjectID: adsync.ObjectID(matrixID(n)), Profile: adsync.Profile{
+		u := adsync.User{ID: matrixRow(n), ObjectID: adsync.ObjectID(matrixID(n)), Profile: adsync.Profile{
 			Username: matrixUser(n), FirstName: "First", LastName: "Last", Email: fmt.Sprintf("%s-%d@x.example", matrixUser(n), n), Phone: fmt.Sprint(n)}}
 		switch n {
 		case 5, 15, 25: // one on each page
@@ -134,7 +143,7 @@ func matrixUsers() []adsync.User {
 
 // leavers may be deleted: their tombstones are there.
 func matrixLeaver(id string) bool {
-	return slices.Contains([]string{matrixUser(matrixDeleted), matrixUser(matrixDeleted + 1), matrixUser(matrixReplaced)}, id)
+	return slices.Contains([]string{matrixRow(matrixDeleted), matrixRow(matrixDeleted + 1), matrixRow(matrixReplaced)}, id)
 }
 
 // truth is what each way to read finds where nothing is wrong.
@@ -144,7 +153,7 @@ func newTruth(t *testing.T) *truth {
 	t.Helper()
 	all := truth{}
 	for _, mode := range matrixModes {
-		w, err := newMatrixWorld(matrixCase{mode: mode})
+		w, err := newMatrixWorld(matrixCase{mode: mode}, time.Minute)
 		require.NoError(t, err)
 		all[mode] = w.read(t.Context())
 		require.NoError(t, w.close())
@@ -168,12 +177,12 @@ func newTruth(t *testing.T) *truth {
 		for _, u := range matrixUsers() {
 			if !matrixLeaver(u.ID) {
 				if len(u.Phone) == 3 {
-					u.Phone = fmt.Sprint(map[string]int{"user-05": 5, "user-15": 15, "user-25": 25}[u.ID])
+					u.Phone = fmt.Sprint(map[string]int{"id-05": 5, "id-15": 15, "id-25": 25}[u.ID])
 				}
 				switch u.ID {
-				case "user-08":
+				case "id-08":
 					u.Email = "user-08-8@x.example"
-				case "user-18":
+				case "id-18":
 					u.Email = "user-18-18@x.example"
 				}
 				assert.Equal(t, u, after[u.ID], mode)
@@ -205,9 +214,10 @@ type matrixStage struct {
 	name   string
 	at     fakead.Fault
 	modes  []matrixMode
-	paged  bool // a search with pages
-	plain  bool // only over StartTLS
-	middle bool // not the first page
+	nobody []matrixMode // of those, who finds nobody there
+	paged  bool         // a search with pages
+	plain  bool         // only over StartTLS
+	middle bool         // not the first page
 }
 
 const (
@@ -226,9 +236,9 @@ var matrixStages = []matrixStage{
 	{name: "first page", at: fakead.Fault{Op: fakead.OpSearch, Page: 1, Match: listingText}, modes: []matrixMode{listing, syncListing}, paged: true},
 	{name: "middle page", at: fakead.Fault{Op: fakead.OpSearch, Page: 2, Match: listingText}, modes: []matrixMode{listing, syncListing}, paged: true, middle: true},
 	{name: "last page", at: fakead.Fault{Op: fakead.OpSearch, Page: 3, Match: listingText}, modes: []matrixMode{listing, syncListing}, paged: true, middle: true},
-	{name: "look-up, first page", at: fakead.Fault{Op: fakead.OpSearch, Page: 1, Match: inScopeText}, modes: []matrixMode{lookup, syncLookup, syncListing, apply}, paged: true},
+	{name: "look-up, first page", at: fakead.Fault{Op: fakead.OpSearch, Page: 1, Match: inScopeText}, modes: []matrixMode{lookup, syncLookup, syncListing, apply}, nobody: []matrixMode{syncListing, apply}, paged: true},
 	{name: "look-up, last page", at: fakead.Fault{Op: fakead.OpSearch, Page: 3, Match: inScopeText}, modes: []matrixMode{lookup, syncLookup}, paged: true, middle: true},
-	{name: "out of scope", at: fakead.Fault{Op: fakead.OpSearch, Match: outOfScopeText}, modes: []matrixMode{lookup, syncLookup, syncListing, apply}, paged: true},
+	{name: "out of scope", at: fakead.Fault{Op: fakead.OpSearch, Match: outOfScopeText}, modes: []matrixMode{lookup, syncLookup, syncListing, apply}, nobody: []matrixMode{apply}, paged: true},
 	{name: "tombstones", at: fakead.Fault{Op: fakead.OpSearch, Match: tombstoneText}, modes: []matrixMode{lookup, syncLookup, syncListing, apply}, paged: true},
 	{name: "search", at: fakead.Fault{Op: fakead.OpSearch, Match: searchText}, modes: []matrixMode{search}, paged: true},
 	{name: "Check, tombstones", at: fakead.Fault{Op: fakead.OpSearch, Match: "cn=deleted objects"}, modes: []matrixMode{check, syncLookup, syncListing}},
@@ -252,7 +262,11 @@ type matrixFault struct {
 	at      func(matrixStage) bool
 	verdict verdict
 	says    string // of the error
-	waits   bool   // for the timeout
+
+	startTLSSays string // of the error in StartTLS, if that differs
+
+	waits   bool // for the timeout
+	entries bool // needs some that it can spoil
 }
 
 func anywhere(s matrixStage) bool { return s.name != "every search" }
@@ -274,7 +288,6 @@ func only(name string) func(matrixStage) bool {
 const (
 	saysClosed = "closed the connection; look at the controller"
 	saysNoWord = "no answer within"
-	saysBroken = "look at the controller and the network"
 	saysLimit  = "use a smaller PageSize or an indexed Filter"
 )
 
@@ -285,10 +298,10 @@ var matrixFaults = []matrixFault{
 	{name: "cut at byte 1", fault: fakead.Fault{Kind: fakead.FaultCutBytes, After: 1}, at: requests, says: saysClosed},
 	{name: "cut at byte 13", fault: fakead.Fault{Kind: fakead.FaultCutBytes, After: 13}, at: requests, says: saysClosed},
 	{name: "cut at byte 50", fault: fakead.Fault{Kind: fakead.FaultCutBytes, After: 50}, at: searches, says: saysClosed},
-	{name: "cut after the first entry", fault: fakead.Fault{Kind: fakead.FaultCutEntries, After: 1}, at: searches, says: saysClosed},
+	{name: "cut after the first entry", fault: fakead.Fault{Kind: fakead.FaultCutEntries, After: 1}, at: searches, says: saysClosed, entries: true},
 	{name: "slow drip", fault: fakead.Fault{Kind: fakead.FaultDrip, Delay: time.Second}, at: requests, says: saysNoWord, waits: true},
 	{name: "wrong message ID", fault: fakead.Fault{Kind: fakead.FaultWrongID}, at: noStartTLS, says: saysNoWord, waits: true},
-	{name: "malformed", fault: fakead.Fault{Kind: fakead.FaultMalformed}, at: requests, says: saysBroken},
+	{name: "malformed", fault: fakead.Fault{Kind: fakead.FaultMalformed}, at: requests, says: "not LDAP; look at the controller", startTLSSays: "no answer to StartTLS; use ldaps://"},
 	{name: "huge length", fault: fakead.Fault{Kind: fakead.FaultHugeLength}, at: requests, says: "more than 4 MiB"},
 
 	{name: "busy", fault: fakead.Fault{Kind: fakead.FaultResult, Code: 51}, at: noStartTLS, says: "busy or going down; try again later"},
@@ -308,13 +321,13 @@ var matrixFaults = []matrixFault{
 	{name: "page repeated", fault: fakead.Fault{Kind: fakead.FaultRepeatPage, Times: 1}, at: laterPages, says: "the same page again"},
 	{name: "page repeated for ever", fault: fakead.Fault{Kind: fakead.FaultRepeatPage}, at: laterPages, says: "the same page again"},
 	{name: "empty pages for ever", fault: fakead.Fault{Kind: fakead.FaultEmptyPage}, at: func(s matrixStage) bool { return pages(s) && s.at.Page == 0 && s.name != "search" }, says: "empty pages in a row"},
-	{name: "objectGUID withheld", fault: fakead.Fault{Kind: fakead.FaultWithhold, Attributes: []string{"objectGUID"}}, at: pages, says: "without its objectGUID; let the service account read"},
+	{name: "objectGUID withheld", fault: fakead.Fault{Kind: fakead.FaultWithhold, Attributes: []string{"objectGUID"}}, at: pages, says: "without its objectGUID; let the service account read", entries: true},
 	{name: "rootDSE hidden", fault: fakead.Fault{Kind: fakead.FaultHide}, at: only("rootDSE"), says: "is this a domain controller?"},
 
 	{name: "an empty page", fault: fakead.Fault{Kind: fakead.FaultEmptyPage, Times: 1}, at: func(s matrixStage) bool { return pages(s) && s.name != "search" && s.name != "every search" }, verdict: right},
 	{name: "an entry twice", fault: fakead.Fault{Kind: fakead.FaultRepeatEntry}, at: func(s matrixStage) bool { return pages(s) && s.name != "search" && s.name != "every search" }, verdict: right},
 	{name: "a quick drip", fault: fakead.Fault{Kind: fakead.FaultDrip}, at: requests, verdict: right},
-	{name: "ranges", fault: fakead.Fault{Kind: fakead.FaultRange, Attributes: []string{"mail", "telephoneNumber", "sAMAccountName", "objectGUID", "isDeleted"}}, at: pages, verdict: right},
+	{name: "ranges", fault: fakead.Fault{Kind: fakead.FaultRange, Attributes: []string{"mail", "telephoneNumber", "sAMAccountName"}}, at: pages, verdict: right},
 
 	{name: "everything hidden", fault: fakead.Fault{Kind: fakead.FaultHide}, at: pages, verdict: hidden},
 	{name: "hidden once", fault: fakead.Fault{Kind: fakead.FaultHide, Times: 1}, at: pages, verdict: hidden},
@@ -338,7 +351,7 @@ type matrixCase struct {
 }
 
 func (c matrixCase) String() string {
-	name := c.mode.string() + "/" + c.stage.name + "/" + c.fault.name
+	name := string(c.mode) + "/" + c.stage.name + "/" + c.fault.name
 	if c.startTLS {
 		name += "/StartTLS"
 	}
@@ -347,8 +360,6 @@ func (c matrixCase) String() string {
 	}
 	return name
 }
-
-func (m matrixMode) string() string { return string(m) }
 
 // matrix is all cases. Every third is over StartTLS, and so is whatever happens
 // there.
@@ -359,6 +370,9 @@ func matrix() (all []matrixCase) {
 				continue
 			}
 			for _, mode := range stage.modes {
+				if !fault.touches(stage, mode) {
+					continue
+				}
 				c := matrixCase{fault: fault, stage: stage, mode: mode, startTLS: stage.plain || len(all)%3 == 0}
 				all = append(all, c)
 				if fault.verdict == fails && slices.Contains([]matrixMode{syncListing, syncLookup, apply}, mode) {
@@ -369,6 +383,12 @@ func matrix() (all []matrixCase) {
 		}
 	}
 	return all
+}
+
+// touches leaves out what could not show: a fault of entries where there are
+// none, and pages without an end for Search, which asks for one.
+func (f matrixFault) touches(s matrixStage, m matrixMode) bool {
+	return !(f.entries && slices.Contains(s.nobody, m)) && !(f.fault.Kind == fakead.FaultEmptyPage && m == search)
 }
 
 func split(cases []matrixCase) (waiting, working []matrixCase) {
@@ -382,13 +402,29 @@ func split(cases []matrixCase) (waiting, working []matrixCase) {
 	return waiting, working
 }
 
-// run returns what is wrong with the end of the case.
+// run returns what is wrong with the end of the case. What was too slow on a busy
+// machine, so that something else than the fault timed out, gets more time.
 func (c matrixCase) run(truth *truth) (problems []string) {
-	w, err := newMatrixWorld(c)
+	timeout := 20 * time.Second
+	if c.fault.waits {
+		timeout = 400 * time.Millisecond
+	}
+	for {
+		problems = c.try(truth, timeout)
+		if len(problems) == 0 || timeout > 10*time.Second {
+			return problems
+		}
+		timeout *= 5
+	}
+}
+
+func (c matrixCase) try(truth *truth, timeout time.Duration) (problems []string) {
+	w, err := newMatrixWorld(c, timeout)
 	if err != nil {
 		return []string{err.Error()}
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	// Some requests may each take the timeout, and nothing may take longer.
+	ctx, cancel := context.WithTimeout(context.Background(), 10*timeout)
 	defer cancel()
 	got := w.read(ctx)
 	if ctx.Err() != nil {
@@ -409,9 +445,9 @@ type matrixWorld struct {
 	store       *adsync.MemoryStore
 }
 
-func newMatrixWorld(c matrixCase) (w *matrixWorld, err error) {
+func newMatrixWorld(c matrixCase, timeout time.Duration) (w *matrixWorld, err error) {
 	w = &matrixWorld{matrixCase: c, store: adsync.NewMemoryStore(matrixUsers()...)}
-	cfg := adsync.ActiveDirectoryConfig{Bind: adsync.SimpleBind("svc@ad.example.test", matrixSecret), PageSize: matrixPage, StartTLS: c.startTLS, Timeout: 20 * time.Second}
+	cfg := adsync.ActiveDirectoryConfig{Bind: adsync.SimpleBind("svc@ad.example.test", matrixSecret), PageSize: matrixPage, StartTLS: c.startTLS, Timeout: timeout}
 	count := 1
 	if c.second {
 		count = 2
@@ -429,12 +465,6 @@ func newMatrixWorld(c matrixCase) (w *matrixWorld, err error) {
 		roots.AppendCertsFromPEM(dc.CACert())
 	}
 	cfg.TLS, cfg.BaseDN = &tls.Config{RootCAs: roots}, "OU=People,"+w.controllers[0].BaseDN()
-	if c.fault.waits {
-		cfg.Timeout = 300 * time.Millisecond
-		if c.second { // which has to answer in that time
-			cfg.Timeout = 3 * time.Second
-		}
-	}
 	w.dir, err = adsync.NewActiveDirectory(cfg)
 	return w, err
 }
@@ -494,7 +524,10 @@ func (w *matrixWorld) sync(ctx context.Context) error {
 	}
 	if w.mode != apply {
 		report, err := syncer.Sync(ctx)
-		return errors.Join(err, report.Err())
+		if err == nil {
+			err = report.Err()
+		}
+		return err
 	}
 	plan, err := syncer.Plan(ctx)
 	if err != nil {
@@ -567,10 +600,14 @@ func (o outcome) judge(c matrixCase, truth outcome) (problems []string) {
 	}
 	switch verdict {
 	case fails:
+		says := c.fault.says
+		if c.stage.plain && c.fault.startTLSSays != "" {
+			says = c.fault.startTLSSays
+		}
 		if o.err == nil {
 			problems = append(problems, "there is no error")
-		} else if !strings.Contains(o.err.Error(), c.fault.says) {
-			problems = append(problems, fmt.Sprintf("the error does not say %q: %v", c.fault.says, o.err))
+		} else if !strings.Contains(o.err.Error(), says) {
+			problems = append(problems, fmt.Sprintf("the error does not say %q: %v", says, o.err))
 		}
 	case right:
 		if o.err != nil {

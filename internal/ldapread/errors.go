@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"strings"
+	"syscall"
 
 	"github.com/go-ldap/ldap/v3"
 )
@@ -34,12 +35,30 @@ func explain(ctx context.Context, cfg *Config, server Server, cause error, doing
 	switch {
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		return fmt.Errorf("%s: no answer within %v; look at the controller, or raise Timeout: %w", at, cfg.Timeout, os.ErrDeadlineExceeded)
-	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+	case isMalformed(err):
+		return fmt.Errorf("%s: the server sent something that is not LDAP; look at the controller, or check the port", at)
+	case isHangUp(err):
 		return fmt.Errorf("%s: the server closed the connection; look at the controller: %w", at, io.ErrUnexpectedEOF)
 	case errors.As(err, &result):
 		return explainResult(at, result)
 	}
 	return fmt.Errorf("%s: %w", at, err)
+}
+
+// isMalformed reports an answer that go-ldap could not decode. It has no type for
+// that, only these words.
+func isMalformed(err error) bool {
+	return strings.HasPrefix(err.Error(), "unable to read LDAP response packet")
+}
+
+// isHangUp reports that the other side ended the connection, politely or not.
+func isHangUp(err error) bool {
+	for _, end := range []error{io.EOF, io.ErrUnexpectedEOF, syscall.ECONNRESET, syscall.EPIPE} {
+		if errors.Is(err, end) {
+			return true
+		}
+	}
+	return false
 }
 
 // explainResult keeps the result code and replaces the server's words.
