@@ -335,6 +335,9 @@ func (s *Syncer) Plan(ctx context.Context, sel ...Selection) (*Plan, error) {
 		return nil, incomplete(err)
 	}
 	plan.Warnings = append(plan.Warnings, reading.warnings...)
+	for _, warning := range plan.Warnings {
+		s.opts.Logger.LogAttrs(ctx, slog.LevelWarn, "adsync: "+warning)
+	}
 	s.opts.Logger.LogAttrs(ctx, slog.LevelInfo, "adsync: planned", slog.Int("users", plan.Stats.Users),
 		slog.Int("managed", plan.Stats.Managed), slog.Int("chosen", plan.Stats.Chosen), slog.Int("changes", len(plan.Changes)))
 	return plan, nil

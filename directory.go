@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"context"
 	"crypto/rand"
+	"crypto/sha256"
 	"crypto/tls"
 	"database/sql/driver"
 	"errors"
@@ -16,6 +17,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/go-ldap/ldap/v3"
@@ -486,7 +488,8 @@ func (j inspectedJoin) Check(ctx context.Context) (Access, error) {
 // Domain, and Bind, are required; every other zero value is a safe default.
 type ActiveDirectoryConfig struct {
 	// URLs are the controllers, tried in order: ldaps://dc1.corp.example, or
-	// ldap:// together with StartTLS.
+	// ldap:// together with StartTLS. One that failed is tried last for a while:
+	// 30 seconds, and up to 10 minutes if that goes on.
 	URLs []string
 	// Domain finds the controllers by SRV record instead; Site prefers those of
 	// one site.
@@ -504,7 +507,7 @@ type ActiveDirectoryConfig struct {
 	// StartTLS upgrades an ldap:// connection before anything is sent.
 	StartTLS bool
 	// AllowPlaintext permits a bind over a bare ldap:// connection. It is for
-	// tests: it sends the password in the clear.
+	// tests: it sends the password in the clear. Check and each plan warn of it.
 	AllowPlaintext bool
 	// PageSize is how many entries one page holds. Default 1000, the server's
 	// own limit.
@@ -520,10 +523,11 @@ type ActiveDirectoryConfig struct {
 
 // Bind is a way to authenticate to a directory. The zero value is refused.
 type Bind struct {
-	// prepare runs before anything is sent, so that it can refuse.
-	prepare ldapread.Auth
-	// sendsPassword tells that the connection must be encrypted first.
-	sendsPassword bool
+	// password is read for each connection, before anything is sent, for user.
+	password func(context.Context) (string, error)
+	user     string
+	// own is the host's way, instead.
+	own ldapread.BindFunc
 	// err is why the Bind cannot work, found when it was made.
 	err error
 }
@@ -542,21 +546,13 @@ func SimpleBind(user, password string) Bind {
 // PasswordFunc is SimpleBind with a password that is read anew for each
 // connection, so that it can rotate. An error of the function, or an empty
 // password, ends the attempt before anything is sent, and no other controller is
-// tried.
+// tried. A password that the directory called wrong is not sent again by the same
+// ActiveDirectory for 15 minutes.
 func PasswordFunc(user string, password func(context.Context) (string, error)) Bind {
 	if user == "" || password == nil {
 		return Bind{err: errors.New("adsync: Bind needs a user name and a password")}
 	}
-	return Bind{sendsPassword: true, prepare: func(ctx context.Context) (ldapread.BindFunc, error) {
-		secret, err := password(ctx)
-		if err != nil {
-			return nil, fmt.Errorf("adsync: the password could not be had: %w", err)
-		}
-		if secret == "" {
-			return nil, errNoPassword
-		}
-		return func(_ context.Context, _ string, c *ldap.Conn) error { return c.Bind(user, secret) }, nil
-	}}
+	return Bind{user: user, password: password}
 }
 
 var errNoPassword = errors.New("adsync: the password is empty; a server would take that for an anonymous bind")
@@ -571,7 +567,61 @@ func BindFunc(bind func(ctx context.Context, host string, c *ldap.Conn) error) B
 	if bind == nil {
 		return Bind{err: errors.New("adsync: BindFunc needs a function")}
 	}
-	return Bind{prepare: func(context.Context) (ldapread.BindFunc, error) { return bind, nil }}
+	return Bind{own: bind}
+}
+
+// auth prepares binds. It refuses before anything is sent.
+func (b Bind) auth(refused *refusedPassword) ldapread.Auth {
+	if b.own != nil {
+		return func(context.Context) (ldapread.BindFunc, error) { return b.own, nil }
+	}
+	return func(ctx context.Context) (ldapread.BindFunc, error) {
+		secret, err := b.password(ctx)
+		if err != nil {
+			return nil, fmt.Errorf("adsync: the password could not be had: %w", err)
+		}
+		if secret == "" {
+			return nil, errNoPassword
+		}
+		if refused.is(secret) {
+			return nil, errRefusedBefore
+		}
+		return func(_ context.Context, _ string, c *ldap.Conn) error {
+			err := c.Bind(b.user, secret)
+			if ldapread.IsWrongPassword(err) {
+				refused.note(secret)
+			}
+			return err
+		}, nil
+	}
+}
+
+// refusedPassword remembers the last wrong password, so that a host that tries
+// again and again does not lock its service account.
+type refusedPassword struct {
+	now func() time.Time
+
+	mu   sync.Mutex
+	sum  [sha256.Size]byte
+	when time.Time
+}
+
+// refusedFor is how long a wrong password is not sent again. Domains commonly
+// forget failed attempts after 10 to 30 minutes.
+const refusedFor = 15 * time.Minute
+
+var errRefusedBefore = fmt.Errorf("adsync: this very password was refused less than %v ago and is not sent again, lest the account gets locked; correct it", refusedFor)
+
+func (r *refusedPassword) note(secret string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.sum, r.when = sha256.Sum256([]byte(secret)), r.now()
+}
+
+func (r *refusedPassword) is(secret string) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.now().Sub(r.when) < refusedFor && r.sum == sha256.Sum256([]byte(secret))
 }
 
 // ActiveDirectory is a [Directory], with [Sessions] and [Inspector], over LDAP.
@@ -592,6 +642,62 @@ type ActiveDirectory struct {
 	reader  ldapread.Config
 	servers []ldapread.Server // none: by SRV record
 	srv     srvRecords
+	health  *health
+	refused *refusedPassword
+}
+
+// health remembers which controllers failed, so that the next call begins with
+// another one.
+type health struct {
+	now func() time.Time
+
+	mu     sync.Mutex
+	failed map[ldapread.Server]failures
+}
+
+// failures of one controller, in a row.
+type failures struct {
+	count int
+	last  time.Time
+}
+
+// The time for which a controller that failed is tried last: it doubles with
+// each failure in a row.
+const (
+	firstBackoff = 30 * time.Second
+	longBackoff  = 10 * time.Minute
+)
+
+func (f failures) until() time.Time {
+	wait := firstBackoff
+	for i := 1; i < f.count && wait < longBackoff; i++ {
+		wait *= 2
+	}
+	return f.last.Add(min(wait, longBackoff))
+}
+
+func (h *health) note(s ldapread.Server, failed bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if !failed {
+		delete(h.failed, s)
+		return
+	}
+	h.failed[s] = failures{count: h.failed[s].count + 1, last: h.now()}
+}
+
+// order puts those that failed lately last, and leaves the order else.
+func (h *health) order(servers []ldapread.Server) []ldapread.Server {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	now := h.now()
+	rank := func(s ldapread.Server) int {
+		if f, failed := h.failed[s]; failed && now.Before(f.until()) {
+			return 1
+		}
+		return 0
+	}
+	return slices.SortedStableFunc(slices.Values(servers), func(a, b ldapread.Server) int { return rank(a) - rank(b) })
 }
 
 // srvRecords says how controllers are found by DNS.
@@ -616,7 +722,10 @@ var defaultAttributes = [ldapread.NumValues]string{"sAMAccountName", "givenName"
 
 // NewActiveDirectory checks the configuration. It connects to nothing.
 func NewActiveDirectory(cfg ActiveDirectoryConfig) (*ActiveDirectory, error) {
-	d := &ActiveDirectory{srv: srvRecords{domain: strings.Trim(cfg.Domain, "."), site: cfg.Site, startTLS: cfg.StartTLS, lookup: lookupSRV}}
+	d := &ActiveDirectory{
+		health: &health{now: time.Now, failed: map[ldapread.Server]failures{}}, refused: &refusedPassword{now: time.Now},
+		srv: srvRecords{domain: strings.Trim(cfg.Domain, "."), site: cfg.Site, startTLS: cfg.StartTLS, lookup: lookupSRV},
+	}
 	var err error
 	if d.servers, err = cfg.servers(); err != nil {
 		return nil, err
@@ -627,6 +736,7 @@ func NewActiveDirectory(cfg ActiveDirectoryConfig) (*ActiveDirectory, error) {
 	if d.reader, err = cfg.reader(); err != nil {
 		return nil, err
 	}
+	d.reader.Auth, d.reader.Clear = cfg.Bind.auth(d.refused), cfg.Bind.password != nil
 	return d, nil
 }
 
@@ -661,11 +771,11 @@ func (cfg ActiveDirectoryConfig) checkBind(servers []ldapread.Server) error {
 	if cfg.Bind.err != nil {
 		return cfg.Bind.err
 	}
-	if cfg.Bind.prepare == nil {
+	if cfg.Bind.own == nil && cfg.Bind.password == nil {
 		return errors.New("adsync: ActiveDirectoryConfig.Bind is missing; use SimpleBind, PasswordFunc or BindFunc")
 	}
 	for i, s := range servers {
-		if cfg.Bind.sendsPassword && !s.Encrypted() && !cfg.AllowPlaintext {
+		if cfg.Bind.password != nil && !s.Encrypted() && !cfg.AllowPlaintext {
 			return fmt.Errorf("adsync: ActiveDirectoryConfig.URLs[%d] would send the password in the clear; use ldaps://, or set StartTLS", i)
 		}
 	}
@@ -675,7 +785,7 @@ func (cfg ActiveDirectoryConfig) checkBind(servers []ldapread.Server) error {
 // reader is the part of the configuration that is the same for each controller.
 func (cfg ActiveDirectoryConfig) reader() (ldapread.Config, error) {
 	r := ldapread.Config{
-		BaseDN: cfg.BaseDN, Filter: cmp.Or(cfg.Filter, defaultFilter), TLS: cfg.TLS, Auth: cfg.Bind.prepare,
+		BaseDN: cfg.BaseDN, Filter: cmp.Or(cfg.Filter, defaultFilter), TLS: cfg.TLS,
 		PageSize: cmp.Or(cfg.PageSize, defaultPageSize), Timeout: cmp.Or(cfg.Timeout, defaultTimeout),
 		Attributes: defaultAttributes,
 	}
@@ -748,7 +858,8 @@ func (d *ActiveDirectory) Sessions(ctx context.Context) iter.Seq2[Directory, err
 
 // Check tells what the service account can read on the first controller that
 // answers. Access.Missing names a base that is not found, a filter that matches
-// nobody, and attributes that none of the first 100 accounts shows.
+// nobody, attributes that none of the first 100 accounts shows, and a password
+// that is sent in the clear.
 //
 // Access.Tombstones means that deletions can be proven. By default that takes an
 // administrator: grant the service account List Contents and Read Property on
@@ -878,7 +989,7 @@ func (d *ActiveDirectory) first(ctx context.Context, do func(*ldapread.Controlle
 	return errors.Join(failures...)
 }
 
-// controllers yields them in order, each open until the loop goes on. A refused
+// controllers yields them in order, those that failed lately last, each open until the loop goes on. A refused
 // password ends the sequence with its error.
 func (d *ActiveDirectory) controllers(ctx context.Context) iter.Seq2[*ldapread.Controller, error] {
 	return func(yield func(*ldapread.Controller, error) bool) {
@@ -887,13 +998,17 @@ func (d *ActiveDirectory) controllers(ctx context.Context) iter.Seq2[*ldapread.C
 			yield(nil, err)
 			return
 		}
-		for _, server := range servers {
+		for _, server := range d.health.order(servers) {
 			if err := stopped(ctx); err != nil {
 				yield(nil, err)
 				return
 			}
 			c := ldapread.NewController(&d.reader, server)
-			if !lend(c, yield) {
+			more := lend(c, yield)
+			if failed, known := c.Failed(); known {
+				d.health.note(server, failed)
+			}
+			if !more {
 				return
 			}
 			if err := c.Refused(); err != nil {

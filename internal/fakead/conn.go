@@ -3,6 +3,7 @@ package fakead
 import (
 	"bufio"
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"io"
 	"net"
@@ -29,7 +30,10 @@ type conn struct {
 	encrypted bool
 	bound     bool
 	account   *entry // nil: anonymous
-	cursors   cursors
+
+	certificates []*x509.Certificate // the client's, proven by the handshake
+
+	cursors cursors
 }
 
 func newConn(s *Server, raw net.Conn, number int) *conn {
@@ -108,10 +112,13 @@ func (c *conn) startTLS() error {
 	secure := tls.Server(c.raw, &tls.Config{
 		Certificates: []tls.Certificate{c.server.pki.server},
 		MinVersion:   tls.VersionTLS12,
+		ClientAuth:   tls.VerifyClientCertIfGiven,
+		ClientCAs:    c.server.pki.authorities,
 	})
 	if err := secure.Handshake(); err != nil {
 		return err
 	}
+	c.certificates = secure.ConnectionState().PeerCertificates
 	c.raw.SetDeadline(time.Time{})
 	c.encrypted = true
 	c.use(secure)

@@ -47,8 +47,13 @@ func (s *session) check(ctx context.Context) (Access, error) {
 	default:
 		a.Missing = seen.missing(s.cfg)
 	}
+	if s.cfg.Clear && !s.server.Encrypted() {
+		a.Missing = append(a.Missing, clearText)
+	}
 	return a, nil
 }
+
+const clearText = "encryption: the password and all that is read go over the network in the clear; use ldaps:// or StartTLS, and take AllowPlaintext back"
 
 // canReadTombstones tells an account that may read CN=Deleted Objects from one
 // that may not. Everybody may get an empty answer, with success.

@@ -112,15 +112,28 @@ var refusals = map[string]string{
 	"775": "the account is locked; unlock it",
 }
 
+// IsWrongPassword reports a refused bind that counts towards locking the account:
+// one for which the controller gave no other reason.
+func IsWrongPassword(err error) bool {
+	var result *ldap.Error
+	if !errors.As(err, &result) || result.ResultCode != ldap.LDAPResultInvalidCredentials {
+		return false
+	}
+	text := refusal(result)
+	return text == otherRefusal || text == refusal(&ldap.Error{Err: errors.New(" data 52e")})
+}
+
+// otherRefusal is a refusal without a reason that is known.
+const otherRefusal = "the controller refused the name or password"
+
 func refusal(result *ldap.Error) string {
-	const other = "the controller refused the name or password"
 	if result.Err == nil {
-		return other
+		return otherRefusal
 	}
 	_, rest, _ := strings.Cut(result.Err.Error(), " data ")
 	code := rest[:len(rest)-len(strings.TrimLeft(rest, "0123456789abcdef"))]
 	if text, ok := refusals[code]; ok {
 		return text + " (data " + code + ")"
 	}
-	return other
+	return otherRefusal
 }
