@@ -41,4 +41,4 @@ examples:
 # workspace: no module of ours needs what they need.
 bin/staticcheck bin/govulncheck: .ci/tools/go.mod .ci/tools/go.sum
 	@mkdir -p bin
-	cd .ci/tools && GOWORK=off go build -o ../../bin/ tool
+	cd .ci/tools && GOWORK=off go build -buildvcs=false -o ../../bin/ tool

@@ -13,6 +13,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/go-adsync/adsync/internal/adattr"
 	"github.com/go-adsync/adsync/internal/keyfold"
@@ -129,12 +130,20 @@ func NewMemoryStore(users ...User) *MemoryStore {
 	for _, u := range users {
 		if u.ID != "" {
 			s.put(u)
+			if n, err := strconv.Atoi(u.ID); err == nil {
+				s.lastID = max(s.lastID, n)
+			}
 		}
 	}
 	for _, u := range users {
 		if u.ID == "" {
 			u.ID = s.newID()
 			s.put(u)
+		}
+	}
+	for id := range s.users {
+		if n, err := strconv.Atoi(id); err == nil {
+			s.lastID = max(s.lastID, n)
 		}
 	}
 	return s
@@ -367,7 +376,8 @@ const (
 // ObjectIDs in text are read in any case, with or without braces and dashes, and
 // written dashed and lower-case. Two rows must not have one username or one
 // email, nor one Source and ObjectID: the table's unique indexes see to that, and
-// the store reports them as [ErrConflict]. An email that is empty is written as
+// the store reports them as [ErrConflict]; without an index over the ObjectID, an
+// import reads the whole table for each batch. An email that is empty is written as
 // NULL where the column allows it, as a unique index allows only one empty text;
 // other empty details are written as empty texts.
 //
@@ -637,35 +647,52 @@ func (s *SQLStore) Fields() []Field {
 	return held
 }
 
-// Users reads all users with one query.
+// Users reads all users with one query. While others keep the table locked, as
+// happens with SQLite, it waits a few seconds for the first row.
 func (s *SQLStore) Users(ctx context.Context) iter.Seq2[User, error] {
 	return func(yield func(User, error) bool) {
-		rows, err := s.db.QueryContext(ctx, s.text.Select(), s.where...)
-		if err != nil {
-			yield(User{}, s.readError(ctx, err))
+		for try := 1; ; try++ {
+			begun, err := s.readAll(ctx, yield)
+			busy := err != nil && !begun && s.dialect.Fault(err).Kind == sqltable.Retry
+			if busy && sqlbatch.Wait(ctx, try) {
+				continue
+			}
+			if err != nil {
+				yield(User{}, s.readError(ctx, err))
+			}
 			return
 		}
-		defer rows.Close()
-		row := s.newRow()
-		for rows.Next() {
-			u, err := row.read(rows)
-			if err != nil {
-				yield(User{}, err)
-				return
-			}
-			if !yield(u, nil) {
-				return
-			}
+	}
+}
+
+// readAll reports whether a row was reached, and why the reading failed.
+func (s *SQLStore) readAll(ctx context.Context, yield func(User, error) bool) (begun bool, err error) {
+	rows, err := s.db.QueryContext(ctx, s.text.Select(), s.where...)
+	if err != nil {
+		return false, err
+	}
+	defer rows.Close()
+	row := s.newRow()
+	for rows.Next() {
+		begun = true
+		u, err := row.read(rows)
+		if err != nil {
+			return true, ownFault{err}
 		}
-		if err := rows.Err(); err != nil {
-			yield(User{}, s.readError(ctx, err))
+		if !yield(u, nil) {
+			return true, nil
 		}
 	}
+	return begun, rows.Err()
 }
 
 func (s *SQLStore) readError(ctx context.Context, err error) error {
 	if ended := notRead(ctx); ended != nil {
 		return ended
+	}
+	var own ownFault
+	if errors.As(err, &own) {
+		return own.error
 	}
 	return fmt.Errorf("adsync: cannot read the users of the table %s: %s", s.table.Name, s.dialect.Fault(err).Reason)
 }
@@ -796,9 +823,20 @@ func (s *SQLStore) ApplyChanges(ctx context.Context, cs []Change) []Written {
 		}
 		return out
 	}
-	b := &sqlBatch{SQLStore: s, changes: cs, types: types, ids: make([]string, len(cs))}
-	b.explain(b.run(ctx), out)
+	copy(out, s.writeBatch(ctx, types, cs))
+	for i, c := range cs {
+		// The key may be held by the row of this very entry, which another run has
+		// just created. A second look finds it.
+		if c.Op == OpCreate && errors.Is(out[i].Err, ErrConflict) {
+			out[i] = s.writeBatch(ctx, types, cs[i:i+1])[0]
+		}
+	}
 	return out
+}
+
+func (s *SQLStore) writeBatch(ctx context.Context, types map[string]sqlType, cs []Change) []Written {
+	b := &sqlBatch{SQLStore: s, changes: cs, types: types, ids: make([]string, len(cs))}
+	return b.explain(b.run(ctx))
 }
 
 // loadTypes asks the database once for the types of the columns, and checks that
@@ -1078,28 +1116,34 @@ func (b *sqlBatch) create(ctx context.Context, tx *sqlbatch.Tx, i int) (verdict,
 // findLinks finds the rows of all entries of the batch at once: where the column
 // has no index, one search for each would read the table as often.
 func (b *sqlBatch) findLinks(ctx context.Context, tx *sqlbatch.Tx) (map[link]string, error) {
-	wanted := make(map[ObjectID]bool)
+	wanted := make(map[string][]ObjectID)
 	for _, c := range b.changes {
 		if c.Op == OpCreate && c.After != nil && !c.After.ObjectID.IsZero() {
-			wanted[c.After.ObjectID] = true
+			wanted[c.After.Source] = append(wanted[c.After.Source], c.After.ObjectID)
 		}
 	}
 	found := make(map[link]string)
 	const most = 500 // an entry is up to 6 arguments, of which SQLite takes 32,766
-	for ids := range slices.Chunk(slices.Collect(maps.Keys(wanted)), most) {
-		if err := b.addLinks(ctx, tx, found, ids...); err != nil {
-			return nil, err
+	for source, all := range wanted {
+		for ids := range slices.Chunk(all, most) {
+			if err := b.addLinks(ctx, tx, found, source, ids...); err != nil {
+				return nil, err
+			}
 		}
 	}
 	return found, nil
 }
 
-func (b *sqlBatch) addLinks(ctx context.Context, tx *sqlbatch.Tx, found map[link]string, ids ...ObjectID) error {
+func (b *sqlBatch) addLinks(ctx context.Context, tx *sqlbatch.Tx, found map[link]string, source string, ids ...ObjectID) error {
 	var args []any
+	if b.table.Columns.Source != "" {
+		args = append(args, source)
+	}
+	n := len(args)
 	for _, id := range ids {
 		args = append(args, b.guids.Spellings(adattr.GUID(id))...)
 	}
-	text := b.text.SelectLinks(b.table.Columns.ObjectID, len(args))
+	text := b.text.SelectLinks(b.table.Columns.Source, source == "", b.table.Columns.ObjectID, len(args)-n)
 	users, err := b.readUsers(ctx, tx, text, slices.Concat(args, b.where))
 	for _, u := range users {
 		found[link{u.Source, u.ObjectID}] = u.ID
@@ -1123,7 +1167,7 @@ func (b *sqlBatch) insert(ctx context.Context, tx *sqlbatch.Tx, l link, columns 
 		}
 	}
 	found := make(map[link]string)
-	if err := b.addLinks(ctx, tx, found, l.id); err != nil {
+	if err := b.addLinks(ctx, tx, found, l.source, l.id); err != nil {
 		return "", err
 	}
 	if id := found[l]; id != "" {
@@ -1165,7 +1209,7 @@ func (b *sqlBatch) assignments(before, after *User) (set []string, values []any,
 		}
 		i := slices.IndexFunc(b.columns, func(c sqlColumn) bool { return c.field == f })
 		if i < 0 {
-			return nil, nil, fmt.Errorf("adsync: the table %s has no column for %s; map one, or leave it out of the plan", b.table.Name, f)
+			return nil, nil, b.noColumn(f)
 		}
 		value, err := b.storedValue(b.columns[i], after)
 		if err != nil {
@@ -1178,8 +1222,8 @@ func (b *sqlBatch) assignments(before, after *User) (set []string, values []any,
 
 // newValues lists all mapped columns and the defaults.
 func (b *sqlBatch) newValues(u *User) (columns []string, values []any, err error) {
-	if _, _, err := b.assignments(&User{Source: b.table.Source}, u); err != nil {
-		return nil, nil, err
+	if f := b.unmapped(u); f != "" {
+		return nil, nil, b.noColumn(f)
 	}
 	for _, c := range b.columns {
 		value, err := b.storedValue(c, u)
@@ -1208,6 +1252,21 @@ func sameIn(f Field, before, after *User) bool {
 		return before.Protected == after.Protected
 	}
 	return *before.stored(f) == *after.stored(f)
+}
+
+// unmapped names a thing that the user has and the table has no column for.
+func (s *SQLStore) unmapped(u *User) Field {
+	base := User{Source: s.table.Source}
+	for _, f := range storedFields {
+		if !sameIn(f, &base, u) && !slices.ContainsFunc(s.columns, func(c sqlColumn) bool { return c.field == f }) {
+			return f
+		}
+	}
+	return ""
+}
+
+func (s *SQLStore) noColumn(f Field) error {
+	return fmt.Errorf("adsync: the table %s has no column for %s; map one, or leave it out of the plan", s.table.Name, f)
 }
 
 // storedValue is what the column is to hold.
@@ -1269,6 +1328,9 @@ func (b *sqlBatch) matchArgs(c Change) []any {
 	if u == nil || u.ID != c.UserID || !b.matches {
 		return nil
 	}
+	if b.unmapped(u) != "" {
+		return nil // no row reads like that
+	}
 	args := make([]any, 0, len(b.columns)+1)
 	for _, col := range b.columns {
 		switch col.field {
@@ -1304,13 +1366,15 @@ func (b *sqlBatch) matchObjectID(id ObjectID) any {
 }
 
 // explain turns the outcomes into what a store returns.
-func (b *sqlBatch) explain(outcomes []sqlbatch.Outcome, out []Written) {
+func (b *sqlBatch) explain(outcomes []sqlbatch.Outcome) []Written {
+	out := make([]Written, len(outcomes))
 	for i, o := range outcomes {
 		out[i] = Written{UserID: b.ids[i], Err: o.Err}
 		if o.State != sqlbatch.Done {
 			out[i] = Written{Err: b.explainFault(o, b.changes[i])}
 		}
 	}
+	return out
 }
 
 func (b *sqlBatch) explainFault(o sqlbatch.Outcome, c Change) error {
@@ -1358,6 +1422,904 @@ func personalTexts(c Change) []string {
 // returns joined errors, each naming the duty that was broken. open returns a
 // store that holds exactly the seed, whose IDs it may replace by its own; it is
 // called many times.
+//
+// The seed is a few users of two sources ("" and "adsync-check"), with usernames
+// of up to 20 characters. A store that holds only some fields, as its Fields say,
+// is checked on those; one that knows a single source may replace the seed's.
+// The optional powers are checked where the store has them. What a store does
+// when a commit is not answered cannot be checked from outside.
 func CheckStore(ctx context.Context, open func(ctx context.Context, seed []User) (UserStore, error)) error {
-	return errors.New("adsync: CheckStore is not built yet")
+	if open == nil {
+		return errors.New("adsync: CheckStore needs a function that opens a store with the seed it is given")
+	}
+	for _, d := range basicDuties {
+		if err := d.prove(ctx, open); err != nil {
+			return err // without these, nothing else can be told
+		}
+	}
+	var broken []error
+	for _, d := range storeDuties {
+		broken = append(broken, d.prove(ctx, open))
+	}
+	return errors.Join(broken...)
+}
+
+// duty is one sentence that a store must make true.
+type duty struct {
+	sentence string
+	check    func(*bench) error // on a bench of its own
+}
+
+// The duties without which no other can be checked.
+var basicDuties = []duty{
+	{"Fields must name some of the five details and FieldStatus, each once", (*bench).checkFields},
+	{"Users must yield every row, as it was stored", (*bench).checkUsers},
+	{"Users must yield each row with an ID of its own", (*bench).checkIDs},
+}
+
+var storeDuties = []duty{
+	{"Users must return a fresh sequence, which can be ranged over again and shows the rows as they are then", (*bench).checkFresh},
+	{"Users must stop when the loop stops, and leave the store usable", (*bench).checkStop},
+	{"Users must end in an error, and yield it last, when the context has ended", (*bench).checkReadContext},
+	{"UpdateUser must write exactly After", (*bench).checkUpdate},
+	{"UpdateUser must write links, an ObjectID and its Source", (*bench).checkLink},
+	{"UpdateUser must write a change of case alone", (*bench).checkCase},
+	{"UpdateUser must let several users be without an email", (*bench).checkEmpty},
+	{"UpdateUser must refuse a row that is not as Before says with ErrStale, and leave it alone", (*bench).checkUpdateStale},
+	{"UpdateUser must refuse a row that is gone with ErrStale", (*bench).checkUpdateGone},
+	{"UpdateUser must answer ErrAlready when the row is as After says", (*bench).checkUpdateAlready},
+	{"UpdateUser must refuse a key that another row holds with ErrConflict, and write nothing of the change", (*bench).checkUpdateConflict},
+	{"UpdateUser must let a key pass to another row once it is given up", (*bench).checkPassOn},
+	{"UpdateUser must be atomic: of changes made at once from one Before, only one may be written", (*bench).checkAtomic},
+	{"UpdateUser must fail and write nothing when the context has ended", (*bench).checkUpdateContext},
+	{"DeleteUser must remove the row and no other", (*bench).checkDelete},
+	{"DeleteUser must free both keys", (*bench).checkDeleteFrees},
+	{"DeleteUser must refuse a row that is not as Before says with ErrStale, and leave it alone", (*bench).checkDeleteStale},
+	{"DeleteUser must answer ErrAlready when the row is gone", (*bench).checkDeleteAlready},
+	{"DeleteUser must fail and remove nothing when the context has ended", (*bench).checkDeleteContext},
+	{"ApplyChanges must return one Written for each change, in order", (*bench).checkBatchOrder},
+	{"ApplyChanges must write the changes of a batch in which another fails", (*bench).checkBatchIsolation},
+	{"ApplyChanges must answer each change as if it were alone: ErrStale, ErrAlready or ErrConflict", (*bench).checkBatchVerdicts},
+	{"ApplyChanges must let a later batch use what an earlier one freed", (*bench).checkBatchChain},
+	{"ApplyChanges must fail each change and write nothing when the context has ended", (*bench).checkBatchContext},
+	{"CreateUser must add a row that equals After but for the ID, and return that ID", (*bench).checkCreate},
+	{"CreateUser must answer ErrAlready for a Source and ObjectID that a row has, and add nothing", (*bench).checkCreateAlready},
+	{"CreateUser must refuse a key that another row holds with ErrConflict, and add nothing", (*bench).checkCreateConflict},
+	{"CreateUser must fail and add nothing when the context has ended", (*bench).checkCreateContext},
+	{"ApplyChanges must create users as CreateUser does, and return their IDs", (*bench).checkBatchCreate},
+	{"Lock must keep a second run out until unlock is called", (*bench).checkLock},
+}
+
+func (d duty) prove(ctx context.Context, open func(context.Context, []User) (UserStore, error)) error {
+	b := &bench{ctx: ctx}
+	if err := b.open(open); err != nil {
+		return fmt.Errorf("adsync: CheckStore could not begin to check that %s: %w", d.sentence, err)
+	}
+	if err := d.check(b); err != nil {
+		return fmt.Errorf("adsync: %s: %w", d.sentence, err)
+	}
+	return nil
+}
+
+// bench is a freshly opened store and its rows.
+type bench struct {
+	ctx       context.Context
+	store     UserStore
+	fields    []Field // that the store holds
+	oneSource bool    // the store knows a single source
+	seed      []User
+	rows      []User // as Users yielded them, in the order of the seed
+	readErr   error  // why rows is nil
+}
+
+// The places of the seed's users.
+const (
+	ada   = iota // managed, with all details
+	bob          // managed, with all details
+	cleo         // local, without email
+	dan          // managed and deactivated, without email and phone
+	count = 4
+)
+
+func checkSeed() []User {
+	id := func(n byte) ObjectID { return ObjectID{0xad, 0x5c, 0x00, 0x0c, 14: 0x4e, 15: n} }
+	const source = "adsync-check"
+	return []User{
+		{ID: "1", ObjectID: id(1), Source: source, Profile: Profile{"check.ada", "Zoë", "O'Hara", "check.ada@adsync.invalid", "+49 30 1234-5"}, Status: StatusActive},
+		{ID: "2", ObjectID: id(2), Source: source, Profile: Profile{"check.bob", "Bob", "Müller", "check.bob@adsync.invalid", "+49 30 6789-0"}, Status: StatusActive},
+		{ID: "3", Profile: Profile{"check.cleo", "Cleo", "Local", "", "112"}, Status: StatusActive},
+		{ID: "4", ObjectID: id(4), Source: source, Profile: Profile{"check.dan", "Dan", "Gone", "", ""}, Status: StatusDeactivated},
+	}
+}
+
+func (b *bench) open(open func(context.Context, []User) (UserStore, error)) error {
+	b.seed = checkSeed()
+	store, err := open(b.ctx, slices.Clone(b.seed))
+	if err != nil {
+		return fmt.Errorf("open failed: %w", err)
+	}
+	if store == nil {
+		return errors.New("open returned no store and no error")
+	}
+	b.store = store
+	b.fields = append(details[:], FieldStatus)
+	if f, ok := store.(Fielder); ok {
+		b.fields = f.Fields()
+	}
+	b.rows, b.readErr = b.findSeed()
+	return nil
+}
+
+// findSeed finds the seed in the table. A store may have given the rows IDs of its
+// own, and put them in any order.
+func (b *bench) findSeed() ([]User, error) {
+	listed, err := b.list()
+	if err != nil {
+		return nil, err
+	}
+	b.oneSource = len(listed) > 0 && !slices.ContainsFunc(listed, func(u User) bool { return u.Source != listed[0].Source })
+	rows := make([]User, len(b.seed))
+	for i, want := range b.seed {
+		at := slices.IndexFunc(listed, func(u User) bool {
+			return u.ObjectID == want.ObjectID && (!want.ObjectID.IsZero() || !b.holds(FieldUsername) || u.Username == want.Username)
+		})
+		if at < 0 {
+			return nil, fmt.Errorf("row %d of the seed is missing, or its ObjectID or username is not as it was given", i+1)
+		}
+		rows[i] = listed[at]
+	}
+	if len(listed) != len(b.seed) {
+		return nil, fmt.Errorf("there are %d rows instead of the %d of the seed", len(listed), len(b.seed))
+	}
+	return rows, nil
+}
+
+func (b *bench) holds(f Field) bool { return slices.Contains(b.fields, f) }
+
+// list reads the table.
+func (b *bench) list() ([]User, error) {
+	var users []User
+	for u, err := range b.store.Users(b.ctx) {
+		if err != nil {
+			return nil, fmt.Errorf("reading failed: %w", err)
+		}
+		users = append(users, u)
+	}
+	return users, nil
+}
+
+// sees compares the whole table with what it must hold.
+func (b *bench) sees(want ...User) error {
+	listed, err := b.list()
+	if err != nil {
+		return err
+	}
+	now := make(map[string]User, len(listed))
+	for _, u := range listed {
+		now[u.ID] = u
+	}
+	for _, w := range want {
+		u, ok := now[w.ID]
+		if !ok {
+			return fmt.Errorf("row %s is missing then", w.ID)
+		}
+		if f := b.differs(w, u); f != "" {
+			return fmt.Errorf("row %s has another %s then", w.ID, f)
+		}
+	}
+	if len(listed) != len(want) {
+		return fmt.Errorf("there are %d rows then, not %d", len(listed), len(want))
+	}
+	return nil
+}
+
+// differs names the first thing in which two rows differ, of those that are held.
+func (b *bench) differs(want, got User) Field {
+	for _, f := range storedFields {
+		isDetail := slices.Contains(details[:], f) || f == FieldStatus
+		if isDetail && !b.holds(f) || f == FieldSource && b.oneSource {
+			continue
+		}
+		if !sameIn(f, &want, &got) {
+			return f
+		}
+	}
+	return ""
+}
+
+// after is a row with one detail changed.
+func (b *bench) after(u User, f Field, value string) User {
+	*u.Profile.detail(f) = value
+	return u
+}
+
+// touched is a row with some detail changed that no other row minds.
+func (b *bench) touched(u User, value string) User {
+	for _, f := range []Field{FieldPhone, FieldLastName, FieldFirstName, FieldEmail, FieldUsername} {
+		if b.holds(f) {
+			return b.after(u, f, value)
+		}
+	}
+	return u
+}
+
+func change(op Op, before, after *User) Change {
+	c := Change{Op: op, Reason: ReasonChanged, Before: before, After: after}
+	if before != nil {
+		c.UserID, c.ObjectID = before.ID, before.ObjectID
+	}
+	if after != nil {
+		c.ObjectID = after.ObjectID
+	}
+	if op == OpUpdate {
+		c.Fields = differing(before, after)
+	}
+	return c
+}
+
+func (b *bench) update(before, after User) error {
+	return b.store.UpdateUser(b.ctx, change(OpUpdate, &before, &after))
+}
+
+func (b *bench) delete(before User) error {
+	return b.store.DeleteUser(b.ctx, change(OpDelete, &before, nil))
+}
+
+// answeredAs holds an error against what the duty wants.
+func answeredAs(err, want error) error {
+	switch {
+	case want == nil && err != nil:
+		return fmt.Errorf("it failed: %w", err)
+	case want != nil && err == nil:
+		return fmt.Errorf("it succeeded, where this was due: %w", want)
+	case !errors.Is(err, want):
+		return fmt.Errorf("it answered %q, where this was due: %w", err, want)
+	}
+	return nil
+}
+
+// ended is a context that is over.
+func (b *bench) ended() context.Context {
+	ctx, cancel := context.WithCancel(b.ctx)
+	cancel()
+	return ctx
+}
+
+func (b *bench) checkFields() error {
+	allowed := append(details[:], FieldStatus)
+	seen := make(map[Field]bool)
+	for _, f := range b.fields {
+		if !slices.Contains(allowed, f) || seen[f] {
+			return fmt.Errorf("it names %q, which is another or named twice", f)
+		}
+		seen[f] = true
+	}
+	if len(seen) == 0 || len(seen) == 1 && seen[FieldStatus] {
+		return errors.New("it names no detail")
+	}
+	return nil
+}
+
+func (b *bench) checkUsers() error {
+	if b.readErr != nil {
+		return b.readErr
+	}
+	for i, want := range b.seed {
+		want.Protected = b.rows[i].Protected
+		if f := b.differs(want, b.rows[i]); f != "" {
+			return fmt.Errorf("row %d of the seed has another %s", i+1, f)
+		}
+	}
+	return nil
+}
+
+func (b *bench) checkIDs() error {
+	seen := make(map[string]bool)
+	for _, u := range b.rows {
+		if u.ID == "" || seen[u.ID] {
+			return fmt.Errorf("the ID %q is empty or that of two rows", u.ID)
+		}
+		seen[u.ID] = true
+	}
+	return nil
+}
+
+func (b *bench) checkFresh() error {
+	rows := func(seq iter.Seq2[User, error]) (users []User, err error) {
+		for u, e := range seq {
+			users, err = append(users, u), cmp.Or(err, e)
+		}
+		return users, err
+	}
+	seq := b.store.Users(b.ctx)
+	for range 2 {
+		users, err := rows(seq)
+		if err != nil {
+			return fmt.Errorf("reading failed: %w", err)
+		}
+		if len(users) != count {
+			return fmt.Errorf("ranging over the sequence again gave %d rows instead of %d", len(users), count)
+		}
+	}
+	after := b.touched(b.rows[ada], "777")
+	if err := answeredAs(b.update(b.rows[ada], after), nil); err != nil {
+		return err
+	}
+	return b.sees(after, b.rows[bob], b.rows[cleo], b.rows[dan])
+}
+
+func (b *bench) checkStop() error {
+	calls := 0
+	b.store.Users(b.ctx)(func(User, error) bool {
+		calls++
+		return false
+	})
+	if calls != 1 {
+		return fmt.Errorf("it called the loop's body %d times, where the first call said stop", calls)
+	}
+	after := b.touched(b.rows[ada], "777")
+	if err := answeredAs(b.update(b.rows[ada], after), nil); err != nil {
+		return err
+	}
+	return b.sees(after, b.rows[bob], b.rows[cleo], b.rows[dan])
+}
+
+func (b *bench) checkReadContext() error {
+	if _, err := readAll(b.store.Users(b.ended())); err == nil {
+		return errors.New("with a context that had ended before, it ended as if there were no more rows")
+	} else if errors.Is(err, errNotLast) {
+		return err
+	}
+	ctx, cancel := context.WithCancel(b.ctx)
+	defer cancel()
+	n := 0
+	seq := func(yield func(User, error) bool) {
+		for u, err := range b.store.Users(ctx) {
+			cancel()
+			if n++; !yield(u, err) {
+				return
+			}
+		}
+	}
+	users, err := readAll(seq)
+	if err == nil && len(users) != count {
+		return errors.New("with a context that ended after the first row, it ended as if there were no more rows")
+	}
+	if errors.Is(err, errNotLast) {
+		return err
+	}
+	return nil
+}
+
+var errNotLast = errors.New("it went on after the error")
+
+// readAll reads to the end, even past an error.
+func readAll(seq iter.Seq2[User, error]) (users []User, err error) {
+	for u, e := range seq {
+		if err != nil {
+			return users, errNotLast
+		}
+		if err = e; e == nil {
+			users = append(users, u)
+		}
+	}
+	return users, err
+}
+
+// checkUpdate changes each detail alone, then empties and fills several at once.
+func (b *bench) checkUpdate() error {
+	now := b.rows[ada]
+	step := func(after User) error {
+		if err := answeredAs(b.update(now, after), nil); err != nil {
+			return err
+		}
+		now = after
+		return b.sees(now, b.rows[bob], b.rows[cleo], b.rows[dan])
+	}
+	for f, value := range map[Field]string{
+		FieldUsername: "check.ann", FieldFirstName: "Ännchen", FieldLastName: `D'Arc "x" \ %`,
+		FieldEmail: "check.ann@adsync.invalid", FieldPhone: "0",
+	} {
+		if !b.holds(f) {
+			continue
+		}
+		if err := step(b.after(now, f, value)); err != nil {
+			return fmt.Errorf("after a change of %s alone, %w", f, err)
+		}
+	}
+	for _, status := range []Status{StatusDeactivated, StatusActive} {
+		if !b.holds(FieldStatus) {
+			continue
+		}
+		after := now
+		after.Status = status
+		if err := step(after); err != nil {
+			return fmt.Errorf("after a change of status alone, %w", err)
+		}
+	}
+	empty, full := now, now
+	for _, f := range []Field{FieldFirstName, FieldLastName, FieldEmail, FieldPhone} {
+		if b.holds(f) {
+			empty = b.after(empty, f, "")
+		}
+	}
+	if sameUser(empty, full) {
+		return nil
+	}
+	if err := step(empty); err != nil {
+		return fmt.Errorf("after emptying several details, %w", err)
+	}
+	if err := step(full); err != nil {
+		return fmt.Errorf("after filling several details, %w", err)
+	}
+	return nil
+}
+
+// checkLink links the local user, as an adoption does.
+func (b *bench) checkLink() error {
+	after := b.rows[cleo]
+	after.ObjectID, after.Source = b.newcomer().ObjectID, b.rows[ada].Source
+	if err := answeredAs(b.update(b.rows[cleo], after), nil); err != nil {
+		return err
+	}
+	return b.sees(b.rows[ada], b.rows[bob], after, b.rows[dan])
+}
+
+func (b *bench) checkCase() error {
+	after := b.rows[ada]
+	for _, f := range []Field{FieldUsername, FieldEmail} {
+		if b.holds(f) {
+			after = b.after(after, f, strings.ToUpper(*after.Profile.detail(f)))
+		}
+	}
+	if sameUser(after, b.rows[ada]) {
+		return nil
+	}
+	if err := answeredAs(b.update(b.rows[ada], after), nil); err != nil {
+		return err
+	}
+	return b.sees(after, b.rows[bob], b.rows[cleo], b.rows[dan])
+}
+
+func (b *bench) checkEmpty() error {
+	if !b.holds(FieldEmail) {
+		return nil
+	}
+	after := b.after(b.rows[ada], FieldEmail, "")
+	if err := answeredAs(b.update(b.rows[ada], after), nil); err != nil {
+		return err
+	}
+	return b.sees(after, b.rows[bob], b.rows[cleo], b.rows[dan])
+}
+
+// unlike is the row changed in one thing, for every thing that a row has.
+func (b *bench) unlike(u User) map[Field]User {
+	all := make(map[Field]User)
+	for _, f := range details {
+		if b.holds(f) {
+			all[f] = b.after(u, f, strings.ToUpper(*u.Profile.detail(f))+"9")
+		}
+	}
+	if b.holds(FieldUsername) {
+		all["case of the username"] = b.after(u, FieldUsername, strings.ToUpper(u.Username))
+	}
+	status, id, source, protected := u, u, u, u
+	status.Status = StatusBlocked
+	id.ObjectID = b.newcomer().ObjectID
+	source.Source += "-other"
+	protected.Protected = !u.Protected
+	all[FieldStatus], all[FieldObjectID], all[FieldSource], all[fieldProtected] = status, id, source, protected
+	return all
+}
+
+func (b *bench) checkUpdateStale() error {
+	for f, before := range b.unlike(b.rows[ada]) {
+		err := answeredAs(b.update(before, b.touched(before, "777")), ErrStale)
+		if err = cmp.Or(err, b.sees(b.rows...)); err != nil {
+			return fmt.Errorf("with another %s in Before, %w", f, err)
+		}
+	}
+	return nil
+}
+
+func (b *bench) checkUpdateGone() error {
+	if err := b.delete(b.rows[bob]); err != nil {
+		return fmt.Errorf("the row could not be deleted: %w", err)
+	}
+	if err := answeredAs(b.update(b.rows[bob], b.touched(b.rows[bob], "777")), ErrStale); err != nil {
+		return err
+	}
+	return b.sees(b.rows[ada], b.rows[cleo], b.rows[dan])
+}
+
+func (b *bench) checkUpdateAlready() error {
+	after := b.touched(b.rows[ada], "777")
+	if err := b.update(b.rows[ada], after); err != nil {
+		return fmt.Errorf("the first update failed: %w", err)
+	}
+	if err := answeredAs(b.update(b.rows[ada], after), ErrAlready); err != nil {
+		return err
+	}
+	return b.sees(after, b.rows[bob], b.rows[cleo], b.rows[dan])
+}
+
+func (b *bench) checkUpdateConflict() error {
+	for _, f := range []Field{FieldUsername, FieldEmail} {
+		if !b.holds(f) {
+			continue
+		}
+		after := b.after(b.touched(b.rows[ada], "777"), f, *b.rows[bob].Profile.detail(f))
+		err := answeredAs(b.update(b.rows[ada], after), ErrConflict)
+		if err = cmp.Or(err, b.sees(b.rows...)); err != nil {
+			return fmt.Errorf("with the %s of another row, %w", f, err)
+		}
+	}
+	return nil
+}
+
+// checkPassOn renames one user, and gives the old name to another.
+func (b *bench) checkPassOn() error {
+	first, second := b.rows[ada], b.rows[bob]
+	for f, value := range map[Field]string{FieldUsername: "check.new", FieldEmail: "check.new@adsync.invalid"} {
+		if b.holds(f) {
+			first = b.after(first, f, value)
+			second = b.after(second, f, *b.rows[ada].Profile.detail(f))
+		}
+	}
+	if first == b.rows[ada] {
+		return nil
+	}
+	if err := answeredAs(b.update(b.rows[ada], first), nil); err != nil {
+		return err
+	}
+	if err := answeredAs(b.update(b.rows[bob], second), nil); err != nil {
+		return err
+	}
+	return b.sees(first, second, b.rows[cleo], b.rows[dan])
+}
+
+// checkAtomic may miss a store that is not, but never blames one that is.
+func (b *bench) checkAtomic() error {
+	const writers = 4
+	afters, errs := make([]User, writers), make([]error, writers)
+	var all sync.WaitGroup
+	for i := range writers {
+		afters[i] = b.touched(b.rows[ada], "77"+strconv.Itoa(i))
+		all.Go(func() { errs[i] = b.update(b.rows[ada], afters[i]) })
+	}
+	all.Wait()
+	now, won := b.rows[ada], 0
+	for i, err := range errs {
+		if err == nil {
+			now = afters[i]
+			won++
+		}
+	}
+	if won > 1 {
+		return fmt.Errorf("%d of them succeeded", won)
+	}
+	return b.sees(now, b.rows[bob], b.rows[cleo], b.rows[dan])
+}
+
+func (b *bench) checkUpdateContext() error {
+	after := b.touched(b.rows[ada], "777")
+	if err := b.store.UpdateUser(b.ended(), change(OpUpdate, &b.rows[ada], &after)); err == nil {
+		return errors.New("it succeeded")
+	}
+	return b.sees(b.rows...)
+}
+
+func (b *bench) checkDelete() error {
+	if err := answeredAs(b.delete(b.rows[bob]), nil); err != nil {
+		return err
+	}
+	return b.sees(b.rows[ada], b.rows[cleo], b.rows[dan])
+}
+
+func (b *bench) checkDeleteFrees() error {
+	if err := answeredAs(b.delete(b.rows[bob]), nil); err != nil {
+		return err
+	}
+	after := b.rows[ada]
+	for _, f := range []Field{FieldUsername, FieldEmail} {
+		if b.holds(f) {
+			after = b.after(after, f, *b.rows[bob].Profile.detail(f))
+		}
+	}
+	if after == b.rows[ada] {
+		return nil
+	}
+	if err := b.update(b.rows[ada], after); err != nil {
+		return fmt.Errorf("another row could not take them: %w", err)
+	}
+	return b.sees(after, b.rows[cleo], b.rows[dan])
+}
+
+func (b *bench) checkDeleteStale() error {
+	for f, before := range b.unlike(b.rows[ada]) {
+		err := answeredAs(b.delete(before), ErrStale)
+		if err = cmp.Or(err, b.sees(b.rows...)); err != nil {
+			return fmt.Errorf("with another %s in Before, %w", f, err)
+		}
+	}
+	return nil
+}
+
+func (b *bench) checkDeleteAlready() error {
+	if err := b.delete(b.rows[bob]); err != nil {
+		return fmt.Errorf("the first deletion failed: %w", err)
+	}
+	if err := answeredAs(b.delete(b.rows[bob]), ErrAlready); err != nil {
+		return err
+	}
+	return b.sees(b.rows[ada], b.rows[cleo], b.rows[dan])
+}
+
+func (b *bench) checkDeleteContext() error {
+	if err := b.store.DeleteUser(b.ended(), change(OpDelete, &b.rows[bob], nil)); err == nil {
+		return errors.New("it succeeded")
+	}
+	return b.sees(b.rows...)
+}
+
+// apply runs a batch, and refuses an answer of the wrong length.
+func (b *bench) apply(store BatchStore, cs ...Change) ([]Written, error) {
+	out := store.ApplyChanges(b.ctx, cs)
+	if len(out) != len(cs) {
+		return nil, fmt.Errorf("it returned %d for %d changes", len(out), len(cs))
+	}
+	return out, nil
+}
+
+func (b *bench) checkBatchOrder() error {
+	store, ok := b.store.(BatchStore)
+	if !ok {
+		return nil
+	}
+	if _, err := b.apply(store); err != nil {
+		return err
+	}
+	stale := b.touched(b.rows[bob], "776")
+	first, second := b.touched(b.rows[ada], "777"), b.touched(stale, "778")
+	out, err := b.apply(store, change(OpUpdate, &b.rows[ada], &first), change(OpUpdate, &stale, &second), change(OpDelete, &b.rows[cleo], nil))
+	if err != nil {
+		return err
+	}
+	for i, want := range []error{nil, ErrStale, nil} {
+		if err := answeredAs(out[i].Err, want); err != nil {
+			return fmt.Errorf("for change %d of 3, %w", i+1, err)
+		}
+	}
+	return nil
+}
+
+// badBatch has changes that fail in each way among others that are fine. It
+// returns what is due for each, and the rows that are there then.
+func (b *bench) badBatch() (cs []Change, due []error, then []User) {
+	stale := b.touched(b.rows[bob], "776")
+	first, second, fourth := b.touched(b.rows[ada], "777"), b.touched(stale, "778"), b.touched(b.rows[dan], "779")
+	gone := b.rows[cleo]
+	cs = []Change{change(OpUpdate, &b.rows[ada], &first), change(OpUpdate, &stale, &second)}
+	due = []error{nil, ErrStale}
+	clash := b.rows[bob]
+	for _, f := range []Field{FieldUsername, FieldEmail} {
+		if b.holds(f) {
+			clash = b.after(clash, f, *b.rows[ada].Profile.detail(f))
+		}
+	}
+	if clash != b.rows[bob] && sameKeys(first, b.rows[ada]) {
+		cs, due = append(cs, change(OpUpdate, &b.rows[bob], &clash)), append(due, ErrConflict)
+	}
+	cs = append(cs, change(OpDelete, &gone, nil), change(OpUpdate, &b.rows[dan], &fourth))
+	return cs, append(due, nil, nil), []User{first, b.rows[bob], fourth}
+}
+
+func sameKeys(a, b User) bool { return a.Username == b.Username && a.Email == b.Email }
+
+func (b *bench) checkBatchIsolation() error {
+	store, ok := b.store.(BatchStore)
+	if !ok {
+		return nil
+	}
+	cs, _, then := b.badBatch()
+	if _, err := b.apply(store, cs...); err != nil {
+		return err
+	}
+	return b.sees(then...)
+}
+
+func (b *bench) checkBatchVerdicts() error {
+	store, ok := b.store.(BatchStore)
+	if !ok {
+		return nil
+	}
+	cs, due, _ := b.badBatch()
+	out, err := b.apply(store, cs...)
+	if err != nil {
+		return err
+	}
+	for i, want := range due {
+		if err := answeredAs(out[i].Err, want); err != nil {
+			return fmt.Errorf("for change %d of %d, %w", i+1, len(cs), err)
+		}
+	}
+	out, err = b.apply(store, cs...)
+	if err != nil {
+		return err
+	}
+	for i, want := range due {
+		if want == nil {
+			want = ErrAlready
+		}
+		if err := answeredAs(out[i].Err, want); err != nil {
+			return fmt.Errorf("for change %d of %d, tried again, %w", i+1, len(cs), err)
+		}
+	}
+	return nil
+}
+
+// checkBatchChain deletes one user, and gives the keys to another.
+func (b *bench) checkBatchChain() error {
+	store, ok := b.store.(BatchStore)
+	if !ok {
+		return nil
+	}
+	after := b.rows[ada]
+	for _, f := range []Field{FieldUsername, FieldEmail} {
+		if b.holds(f) {
+			after = b.after(after, f, *b.rows[bob].Profile.detail(f))
+		}
+	}
+	if after == b.rows[ada] {
+		return nil
+	}
+	for _, c := range []Change{change(OpDelete, &b.rows[bob], nil), change(OpUpdate, &b.rows[ada], &after)} {
+		out, err := b.apply(store, c)
+		if err != nil {
+			return err
+		}
+		if err := answeredAs(out[0].Err, nil); err != nil {
+			return err
+		}
+	}
+	return b.sees(after, b.rows[cleo], b.rows[dan])
+}
+
+func (b *bench) checkBatchContext() error {
+	store, ok := b.store.(BatchStore)
+	if !ok {
+		return nil
+	}
+	after := b.touched(b.rows[ada], "777")
+	out := store.ApplyChanges(b.ended(), []Change{change(OpUpdate, &b.rows[ada], &after), change(OpDelete, &b.rows[bob], nil)})
+	if len(out) != 2 {
+		return fmt.Errorf("it returned %d for 2 changes", len(out))
+	}
+	if out[0].Err == nil || out[1].Err == nil {
+		return errors.New("it succeeded")
+	}
+	return b.sees(b.rows...)
+}
+
+// newcomer is a user who is not in the seed, as far as the store can hold it.
+func (b *bench) newcomer() User {
+	u := User{
+		ObjectID: ObjectID{0xad, 0x5c, 0x00, 0x0c, 14: 0x4e, 15: 9},
+		Status:   StatusActive,
+		Source:   b.seed[ada].Source,
+	}
+	if b.oneSource && len(b.rows) > 0 {
+		u.Source = b.rows[ada].Source
+	}
+	for f, value := range map[Field]string{
+		FieldUsername: "check.new", FieldFirstName: "Ève", FieldLastName: "New", FieldEmail: "check.new@adsync.invalid", FieldPhone: "110",
+	} {
+		if b.holds(f) {
+			u = b.after(u, f, value)
+		}
+	}
+	return u
+}
+
+func (b *bench) checkCreate() error {
+	store, ok := b.store.(Creator)
+	if !ok {
+		return nil
+	}
+	u := b.newcomer()
+	id, err := store.CreateUser(b.ctx, change(OpCreate, nil, &u))
+	if err := answeredAs(err, nil); err != nil {
+		return err
+	}
+	if id == "" || slices.ContainsFunc(b.rows, func(u User) bool { return u.ID == id }) {
+		return fmt.Errorf("it returned the ID %q, which is empty or another's", id)
+	}
+	u.ID = id
+	return b.sees(append(b.rows, u)...)
+}
+
+func (b *bench) checkCreateAlready() error {
+	store, ok := b.store.(Creator)
+	if !ok {
+		return nil
+	}
+	u := b.newcomer()
+	u.ObjectID, u.Source = b.rows[ada].ObjectID, b.rows[ada].Source
+	_, err := store.CreateUser(b.ctx, change(OpCreate, nil, &u))
+	return cmp.Or(answeredAs(err, ErrAlready), b.sees(b.rows...))
+}
+
+func (b *bench) checkCreateConflict() error {
+	store, ok := b.store.(Creator)
+	if !ok {
+		return nil
+	}
+	for _, f := range []Field{FieldUsername, FieldEmail} {
+		if !b.holds(f) {
+			continue
+		}
+		u := b.after(b.newcomer(), f, *b.rows[bob].Profile.detail(f))
+		_, err := store.CreateUser(b.ctx, change(OpCreate, nil, &u))
+		if err = cmp.Or(answeredAs(err, ErrConflict), b.sees(b.rows...)); err != nil {
+			return fmt.Errorf("with the %s of another row, %w", f, err)
+		}
+	}
+	return nil
+}
+
+func (b *bench) checkCreateContext() error {
+	store, ok := b.store.(Creator)
+	if !ok {
+		return nil
+	}
+	u := b.newcomer()
+	if _, err := store.CreateUser(b.ended(), change(OpCreate, nil, &u)); err == nil {
+		return errors.New("it succeeded")
+	}
+	return b.sees(b.rows...)
+}
+
+func (b *bench) checkBatchCreate() error {
+	store, ok := b.store.(BatchStore)
+	if _, creates := b.store.(Creator); !ok || !creates {
+		return nil
+	}
+	u := b.newcomer()
+	first := b.touched(b.rows[ada], "777")
+	out, err := b.apply(store, change(OpUpdate, &b.rows[ada], &first), change(OpCreate, nil, &u))
+	if err != nil {
+		return err
+	}
+	if err := answeredAs(cmp.Or(out[0].Err, out[1].Err), nil); err != nil {
+		return err
+	}
+	u.ID = out[1].UserID
+	return b.sees(first, b.rows[bob], b.rows[cleo], b.rows[dan], u)
+}
+
+// lockWait is how long a second Lock may wait for the first.
+const lockWait = 100 * time.Millisecond
+
+func (b *bench) checkLock() error {
+	store, ok := b.store.(Locker)
+	if !ok {
+		return nil
+	}
+	unlock, err := store.Lock(b.ctx)
+	if err != nil {
+		return fmt.Errorf("the first Lock failed: %w", err)
+	}
+	ctx, cancel := context.WithTimeout(b.ctx, lockWait)
+	defer cancel()
+	if second, err := store.Lock(ctx); err == nil {
+		return errors.Join(errors.New("a second Lock succeeded while the first was held"), second(), unlock())
+	}
+	if err := unlock(); err != nil {
+		return fmt.Errorf("unlock failed: %w", err)
+	}
+	again, err := store.Lock(b.ctx)
+	if err != nil {
+		return fmt.Errorf("it could not be locked again: %w", err)
+	}
+	return again()
 }

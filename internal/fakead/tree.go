@@ -45,7 +45,6 @@ type tree struct {
 	schema  *schema
 	apex    *entry // above every DN; not an object
 	domain  *entry
-	roots   []*entry // partitions, the domain first
 	all     []*entry // in order of creation, never changed in place: a slice of it is a snapshot
 	index   map[*attrType]map[string][]*entry
 	usn     int64

@@ -77,7 +77,7 @@ func (b Batch) Run(ctx context.Context) []Outcome {
 			continue
 		case next == oneByOne:
 			return b.eachAlone(ctx)
-		case next == again && try < tries && wait(ctx, try):
+		case next == again && Wait(ctx, try):
 			continue
 		}
 		return out
@@ -255,8 +255,12 @@ func discard(conn *sql.Conn) {
 	_ = conn.Raw(func(any) error { return driver.ErrBadConn })
 }
 
-// wait sleeps before the next try, and reports whether the context still stands.
-func wait(ctx context.Context, try int) bool {
+// Wait sleeps after a try, counted from 1, that lost against others. It reports
+// whether there is to be another one.
+func Wait(ctx context.Context, try int) bool {
+	if try >= tries {
+		return false
+	}
 	d := min(firstWait<<(try-1), maxWait)
 	timer := time.NewTimer(d/2 + rand.N(d)) // so that two losers do not meet again
 	defer timer.Stop()

@@ -58,11 +58,11 @@ func postgreSQLFault(err error) Fault {
 }
 
 // The name is quoted in every language that the server speaks, if not by "".
-var pgConstraint = regexp.MustCompile(`(?:constraint|Constraint)\D{0,3}["«„]\s*([^"»“]+?)\s*["»“]`)
+var pgConstraint = regexp.MustCompile(`(?:constraint|Constraint)\D{0,3}["«„»]\s*([^"»“«]+?)\s*["»“«]`)
 var pgQuotedValue = regexp.MustCompile(`(?s): ["«„].*["»“]`)
 
 func mySQLFault(err error) Fault {
-	f := Fault{Reason: mySQLQuotedValue.ReplaceAllString(err.Error(), "$1 …$2")}
+	f := Fault{Reason: mySQLQuotedValue.ReplaceAllString(err.Error(), "$1$3 …$2$4")}
 	number, _ := strconv.Atoi(submatch(mySQLNumber, f.Reason))
 	switch number {
 	case 1062, 1586, 1859:
@@ -82,7 +82,7 @@ var mySQLKey = regexp.MustCompile(`for key '([^']*)'[^']*$`)
 
 // MySQL quotes the value after "entry" or "value", unescaped, and says then what
 // it was for.
-var mySQLQuotedValue = regexp.MustCompile(`(?s)\b([Ee]ntry|value:?) '.*'( for (?:key|column|function) |$)`)
+var mySQLQuotedValue = regexp.MustCompile(`(?s)\b([Ee]ntry) '.*'( for key )|\b(value:?) '.*'( for (?:column|function) |$)`)
 var mySQLConstraint = regexp.MustCompile("(?:[Cc]onstraint|CONSTRAINT) [`']([^`']+)[`']")
 
 // coder is what most drivers' SQLite errors offer; the low byte is the primary

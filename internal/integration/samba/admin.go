@@ -3,14 +3,12 @@
 package samba
 
 import (
-	"encoding/binary"
 	"fmt"
 	"os"
 	"os/exec"
 	"regexp"
 	"strings"
 	"testing"
-	"unicode/utf16"
 
 	"github.com/go-ldap/ldap/v3"
 	"github.com/stretchr/testify/require"
@@ -27,43 +25,6 @@ func (c *Controller) Admin(t testing.TB) *ldap.Conn {
 	return conn
 }
 
-// Account is an ordinary account of the domain, as a sync would use.
-type Account struct {
-	DN       string
-	UPN      string
-	Password string
-}
-
-// ServiceAccount makes an account with the rights of every domain user: it reads
-// people, and it does not see what is in CN=Deleted Objects. The name must be
-// new to the domain.
-func (c *Controller) ServiceAccount(t testing.TB, name string) Account {
-	t.Helper()
-	account := Account{
-		DN:       "CN=" + name + ",CN=Users," + c.BaseDN,
-		UPN:      name + "@" + c.Realm,
-		Password: "S3rvice-of-the-test",
-	}
-	add := ldap.NewAddRequest(account.DN, nil)
-	add.Attribute("objectClass", []string{"user"})
-	add.Attribute("sAMAccountName", []string{name})
-	add.Attribute("userPrincipalName", []string{account.UPN})
-	add.Attribute("userAccountControl", []string{"512"})
-	add.Attribute("unicodePwd", []string{encodePassword(account.Password)})
-	require.NoError(t, c.Admin(t).Add(add))
-	return account
-}
-
-// encodePassword is the form of unicodePwd: quoted, little-endian UTF-16
-// ([MS-ADTS] 3.1.1.3.1.5).
-func encodePassword(password string) string {
-	var encoded []byte
-	for _, unit := range utf16.Encode([]rune(`"` + password + `"`)) {
-		encoded = binary.LittleEndian.AppendUint16(encoded, unit)
-	}
-	return string(encoded)
-}
-
 // Access control entries in the security descriptor definition language; the
 // trustee's SID goes in. CI passes them on to everything below.
 const (
@@ -73,24 +34,24 @@ const (
 
 // GrantTombstones lets the account read CN=Deleted Objects, as an administrator
 // would do for a sync.
-func (c *Controller) GrantTombstones(t testing.TB, account Account) {
+func (c *Controller) GrantTombstones(t testing.TB, accountDN string) {
 	t.Helper()
-	c.addACE(t, "CN=Deleted Objects,"+c.BaseDN, account, readAndList)
+	c.addACE(t, "CN=Deleted Objects,"+c.BaseDN, accountDN, readAndList)
 }
 
 // Hide takes all rights on the object, and on everything below it, from the
 // account.
-func (c *Controller) Hide(t testing.TB, account Account, dn string) {
+func (c *Controller) Hide(t testing.TB, accountDN, dn string) {
 	t.Helper()
-	c.addACE(t, dn, account, denyAll)
+	c.addACE(t, dn, accountDN, denyAll)
 }
 
 // addACE puts an entry at the front of the object's access control list. It
 // edits the database file: over LDAP nobody may write to CN=Deleted Objects
 // before taking its ownership.
-func (c *Controller) addACE(t testing.TB, dn string, account Account, ace string) {
+func (c *Controller) addACE(t testing.TB, dn, accountDN, ace string) {
 	t.Helper()
-	sid := c.readLocal(t, account.DN, "objectSid")
+	sid := c.readLocal(t, accountDN, "objectSid")
 	descriptor := c.readLocal(t, dn, "nTSecurityDescriptor")
 	head := regexp.MustCompile(`D:[A-Z]*`).FindStringIndex(descriptor)
 	require.NotNil(t, head, "a security descriptor without an access control list")

@@ -18,9 +18,16 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// The rights that the suites rely on, shown without the library.
+// One controller for all that can share it: starting one takes seconds.
 func TestController(t *testing.T) {
 	c := samba.Start(t)
+	t.Run("rights", func(t *testing.T) { testRights(t, c) })
+	t.Run("restart", func(t *testing.T) { testRestart(t, c) })
+	t.Run("second controller", func(t *testing.T) { testSecondController(t, c) })
+}
+
+// The rights that the suites rely on, shown without the library.
+func testRights(t *testing.T, c *samba.Controller) {
 	admin := c.Admin(t)
 	unit := "OU=people," + c.BaseDN
 	addUnit(t, admin, unit)
@@ -28,28 +35,27 @@ func TestController(t *testing.T) {
 	addUser(t, admin, "CN=bob,"+unit, "bob")
 	require.NoError(t, admin.Del(ldap.NewDelRequest("CN=alice,"+unit, nil)))
 
-	ordinary := c.ServiceAccount(t, "ordinary")
-	trusted := c.ServiceAccount(t, "trusted")
-	c.GrantTombstones(t, trusted)
-	blinded := c.ServiceAccount(t, "blinded")
-	c.Hide(t, blinded, unit)
+	for _, name := range []string{"ordinary", "trusted", "blinded"} {
+		addAccount(t, admin, c, name)
+	}
+	c.GrantTombstones(t, accountDN(c, "trusted"))
+	c.Hide(t, accountDN(c, "blinded"), unit)
 
 	for _, tc := range []struct {
-		account    samba.Account
+		account    string
 		live, dead int
 	}{
-		{ordinary, 1, 0},
-		{trusted, 1, 1},
-		{blinded, 0, 0},
+		{"ordinary", 1, 0},
+		{"trusted", 1, 1},
+		{"blinded", 0, 0},
 	} {
 		conn := bind(t, c, tc.account)
-		assert.Equal(t, tc.live, count(t, conn, unit, "(sAMAccountType=805306368)"), tc.account.UPN)
-		assert.Equal(t, tc.dead, count(t, conn, c.BaseDN, "(&(isDeleted=TRUE)(sAMAccountName=alice))"), tc.account.UPN)
+		assert.Equal(t, tc.live, count(t, conn, unit, "(sAMAccountType=805306368)"), tc.account)
+		assert.Equal(t, tc.dead, count(t, conn, c.BaseDN, "(&(isDeleted=TRUE)(sAMAccountName=alice))"), tc.account)
 	}
 }
 
-func TestControllerRestarts(t *testing.T) {
-	c := samba.Start(t)
+func testRestart(t *testing.T, c *samba.Controller) {
 	addUnit(t, c.Admin(t), "OU=kept,"+c.BaseDN)
 
 	c.Stop(t)
@@ -69,20 +75,36 @@ func TestControllerRestarts(t *testing.T) {
 	require.NoError(t, conn.Close())
 }
 
-func TestControllersSideBySide(t *testing.T) {
-	first, second := samba.Start(t), samba.Start(t)
+func testSecondController(t *testing.T, first *samba.Controller) {
+	second := samba.Start(t)
 	assert.NotEqual(t, first.Address, second.Address)
 	addUnit(t, first.Admin(t), "OU=only-here,"+first.BaseDN)
 	assert.Equal(t, 0, count(t, second.Admin(t), second.BaseDN, "(ou=only-here)"))
 }
 
-func bind(t *testing.T, c *samba.Controller, account samba.Account) *ldap.Conn {
+func bind(t *testing.T, c *samba.Controller, account string) *ldap.Conn {
 	t.Helper()
 	conn, err := ldap.DialURL(c.URL, ldap.DialWithTLSConfig(&tls.Config{RootCAs: c.RootCAs()}))
 	require.NoError(t, err)
 	t.Cleanup(func() { conn.Close() })
-	require.NoError(t, conn.Bind(account.UPN, account.Password))
+	require.NoError(t, conn.Bind(accountDN(c, account), password))
 	return conn
+}
+
+const password = "S3cret-of-the-test"
+
+func accountDN(c *samba.Controller, name string) string {
+	return "CN=" + name + ",CN=Users," + c.BaseDN
+}
+
+func addAccount(t *testing.T, conn *ldap.Conn, c *samba.Controller, name string) {
+	t.Helper()
+	add := ldap.NewAddRequest(accountDN(c, name), nil)
+	add.Attribute("objectClass", []string{"user"})
+	add.Attribute("sAMAccountName", []string{name})
+	add.Attribute("userAccountControl", []string{"512"})
+	add.Attribute("unicodePwd", []string{samba.EncodePassword(password)})
+	require.NoError(t, conn.Add(add))
 }
 
 func addUnit(t *testing.T, conn *ldap.Conn, dn string) {

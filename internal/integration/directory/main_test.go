@@ -1,0 +1,57 @@
+package directory
+
+import (
+	"testing"
+
+	"go.uber.org/goleak"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// The cases, in an order that keeps the slow ones for last.
+var cases = []struct {
+	name string
+	run  func(*testing.T, *scene)
+}{
+	{"first sync", testFirstSync},
+	{"first import", testFirstImport},
+	{"renamed", testRenamed},
+	{"moved inside the base", testMovedInside},
+	{"moved out of the base", testMovedOut},
+	{"disabled is told", testDisabledIsTold},
+	{"disabled deactivates by rule", testDisabledDeactivates},
+	{"enabled before apply", testEnabledBeforeApply},
+	{"deleted", testDeleted},
+	{"created again under the same name", testCreatedAgain},
+	{"username of a local user", testUsernameTaken},
+	{"email of another account", testEmailTaken},
+	{"emails swapped", testEmailsSwapped},
+	{"cleared detail", testCleared},
+
+	{"account without the right to tombstones", testNoTombstones},
+	{"hidden subtree", testHiddenSubtree},
+	{"hidden base", testHiddenBase},
+	{"check", testCheck},
+	{"check directory", testCheckDirectory},
+	{"search", testSearch},
+	{"base from the rootDSE", testBaseFromRootDSE},
+
+	{"wrong password", testWrongPassword},
+	{"plain connection refused", testPlainRefused},
+	{"plain connection allowed", testPlainAllowed},
+	{"StartTLS", testStartTLS},
+	{"StartTLS untrusted", testStartTLSUntrusted},
+	{"certificate from an unknown authority", testUnknownAuthority},
+	{"certificate for another host", testOtherHost},
+	{"certificate expired", testExpired},
+	{"nobody listens", testNobodyListens},
+
+	{"many pages", testManyPages}, // and what happens when they are cut short
+}
+
+func runSuite(t *testing.T, b *bed) {
+	t.Helper()
+	for n, c := range cases {
+		t.Run(c.name, func(t *testing.T) { c.run(t, newScene(t, b, n)) })
+	}
+}

@@ -1,0 +1,89 @@
+package sqlstore
+
+import (
+	"context"
+	"database/sql"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/go-adsync/adsync"
+)
+
+// layout is one way in which a host may keep its users.
+type layout struct {
+	name   string
+	schema string
+	table  adsync.SQLTable
+	// insert adds a row of the seed as the host would; its arguments follow.
+	insert string
+	args   func(u adsync.User) []any
+}
+
+func sqliteLayouts() []layout {
+	wire := func(id adsync.ObjectID) any {
+		if id.IsZero() {
+			return nil
+		}
+		return []byte{id[3], id[2], id[1], id[0], id[5], id[4], id[7], id[6], id[8], id[9], id[10], id[11], id[12], id[13], id[14], id[15]}
+	}
+	return []layout{
+		{
+			name:   "texts, every column",
+			schema: sqliteUsers,
+			table:  adsync.SQLTable{Name: "users", Columns: allColumns},
+			insert: `INSERT INTO users (object_id, source, username, first_name, last_name, email, phone, status) VALUES (?, ?, ?, ?, ?, NULLIF(?, ''), ?, ?)`,
+			args: func(u adsync.User) []any {
+				return []any{u.ObjectID, u.Source, u.Username, u.FirstName, u.LastName, u.Email, u.Phone, string(u.Status)}
+			},
+		},
+		{
+			name: "columns that ignore case, numbers for status, names in need of quotes, ids of bytes",
+			schema: "CREATE TABLE `the \"users\"` (\"select\" BLOB PRIMARY KEY DEFAULT (randomblob(16)), \"object id\" BLOB UNIQUE, `a``b` TEXT," +
+				" username TEXT COLLATE NOCASE NOT NULL UNIQUE, mail TEXT COLLATE NOCASE UNIQUE, phone TEXT COLLATE RTRIM, state INTEGER)",
+			table: adsync.SQLTable{
+				Name:      `main.the "users"`,
+				Columns:   adsync.SQLColumns{ID: "select", ObjectID: "object id", Source: "a`b", Username: "username", Email: "mail", Phone: "phone", Status: "state"},
+				Statuses:  map[adsync.Status]any{adsync.StatusActive: 1, adsync.StatusBlocked: 2, adsync.StatusDeactivated: nil},
+				ObjectIDs: "ad-bytes",
+			},
+			insert: "INSERT INTO `the \"users\"` (\"object id\", `a``b`, username, mail, phone, state) VALUES (?, ?, ?, NULLIF(?, ''), ?, ?)",
+			args: func(u adsync.User) []any {
+				state := any(1)
+				if u.Status == adsync.StatusDeactivated {
+					state = nil
+				}
+				return []any{wire(u.ObjectID), u.Source, u.Username, u.Email, u.Phone, state}
+			},
+		},
+		{
+			name: "a part of a table, soft delete, one source, objectGUIDs in upper case",
+			schema: `CREATE TABLE accounts (id INTEGER PRIMARY KEY AUTOINCREMENT, guid TEXT, login TEXT NOT NULL UNIQUE, mail TEXT NOT NULL,
+				kind TEXT NOT NULL, tenant INTEGER NOT NULL, deleted_at TEXT);
+				CREATE UNIQUE INDEX mails ON accounts (mail) WHERE mail <> '';
+				INSERT INTO accounts (guid, login, mail, kind, tenant) VALUES ('nonsense', 'robot', '', 'robot', 1)`,
+			table: adsync.SQLTable{
+				Name:     "accounts",
+				Columns:  adsync.SQLColumns{ID: "id", ObjectID: "guid", Username: "login", Email: "mail"},
+				Where:    "kind = $2 AND tenant = $1 AND deleted_at IS NULL -- people of one tenant",
+				Args:     []any{7, "person"},
+				Source:   "ad",
+				Defaults: map[string]any{"kind": "person", "tenant": 7},
+				Delete:   map[string]any{"deleted_at": "2026-01-02"},
+			},
+			insert: `INSERT INTO accounts (guid, login, mail, kind, tenant) VALUES (upper(?), ?, ?, 'person', 7)`,
+			args:   func(u adsync.User) []any { return []any{u.ObjectID, u.Username, u.Email} },
+		},
+	}
+}
+
+func checkLayout(t *testing.T, l layout, dialect adsync.Dialect, open func() *sql.DB) {
+	err := adsync.CheckStore(t.Context(), func(ctx context.Context, seed []adsync.User) (adsync.UserStore, error) {
+		db := open()
+		for _, u := range seed {
+			mustExec(t, db, l.insert, l.args(u)...)
+		}
+		return adsync.NewSQLStore(db, dialect, l.table)
+	})
+	require.NoError(t, err)
+}

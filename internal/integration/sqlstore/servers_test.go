@@ -1,0 +1,161 @@
+package sqlstore
+
+import (
+	"bytes"
+	"database/sql"
+	"fmt"
+	"os"
+	"os/exec"
+	"os/user"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"syscall"
+	"testing"
+	"time"
+
+	_ "github.com/go-sql-driver/mysql"
+	_ "github.com/jackc/pgx/v5/stdlib"
+	"github.com/stretchr/testify/require"
+)
+
+// server is a database server of the test's own, reached by a socket in its
+// directory.
+type server struct {
+	t    *testing.T
+	dir  string
+	as   *syscall.SysProcAttr // PostgreSQL refuses to run as root
+	next int                  // the name of the next database or schema
+}
+
+// tool finds a server's program, which Debian does not put on the path.
+func tool(t *testing.T, name string) string {
+	t.Helper()
+	found, _ := filepath.Glob("/usr/lib/postgresql/*/bin/" + name)
+	slices.Reverse(found)
+	for _, path := range append(found, name, "/usr/sbin/"+name) {
+		if path, err := exec.LookPath(path); err == nil {
+			return path
+		}
+	}
+	if os.Getenv("CI") == "true" {
+		t.Fatalf("%s is not installed; run .ci/install", name)
+	}
+	t.Skipf("skipped: %s is not installed; run .ci/install", name)
+	return ""
+}
+
+func newServer(t *testing.T) *server {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "adsync-db") // t.TempDir is too deep for a socket, and closed to other users
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, os.RemoveAll(dir)) })
+	return &server{t: t, dir: dir}
+}
+
+func (s *server) run(name string, args ...string) {
+	s.t.Helper()
+	cmd := exec.Command(name, args...)
+	cmd.SysProcAttr, cmd.Dir = s.as, s.dir
+	out, err := cmd.CombinedOutput()
+	require.NoError(s.t, err, string(out))
+}
+
+// start runs the server until the test ends, and waits until it answers.
+func (s *server) start(driver, dsn, name string, args ...string) {
+	s.t.Helper()
+	cmd := exec.Command(name, args...)
+	cmd.SysProcAttr, cmd.Dir = s.as, s.dir
+	var log bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &log, &log
+	require.NoError(s.t, cmd.Start())
+	s.t.Cleanup(func() {
+		_ = cmd.Process.Signal(syscall.SIGTERM)
+		_ = cmd.Wait()
+	})
+	db, err := sql.Open(driver, dsn)
+	require.NoError(s.t, err)
+	defer db.Close()
+	for range 300 {
+		if err = db.Ping(); err == nil {
+			return
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+	require.NoError(s.t, err, log.String())
+}
+
+func startPostgreSQL(t *testing.T) *server {
+	t.Helper()
+	initdb, postgres := tool(t, "initdb"), tool(t, "postgres")
+	s := newServer(t)
+	if os.Getuid() == 0 {
+		account, err := user.Lookup("postgres")
+		require.NoError(t, err)
+		uid, err := strconv.Atoi(account.Uid)
+		require.NoError(t, err)
+		gid, err := strconv.Atoi(account.Gid)
+		require.NoError(t, err)
+		require.NoError(t, os.Chown(s.dir, uid, gid))
+		s.as = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}}
+	}
+	data := filepath.Join(s.dir, "data")
+	s.run(initdb, "-D", data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync")
+	s.start("pgx", s.postgreSQL("public"), postgres, "-D", data, "-k", s.dir, "-c", "listen_addresses=", "-c", "fsync=off", "-c", "deadlock_timeout=50ms", "-c", "max_connections=50")
+	return s
+}
+
+func (s *server) postgreSQL(schema string) string {
+	return fmt.Sprintf("host=%s user=postgres dbname=postgres search_path=%s,public", s.dir, schema)
+}
+
+// openPostgreSQL opens a schema of its own.
+func (s *server) openPostgreSQL(t *testing.T, texts ...string) *sql.DB {
+	t.Helper()
+	s.next++
+	name := fmt.Sprint("host", s.next)
+	db, err := sql.Open("pgx", s.postgreSQL(name))
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, db.Close()) })
+	mustExec(t, db, "CREATE SCHEMA "+name)
+	for _, text := range texts {
+		mustExec(t, db, text)
+	}
+	return db
+}
+
+func startMariaDB(t *testing.T) *server {
+	t.Helper()
+	install, mariadbd := tool(t, "mariadb-install-db"), tool(t, "mariadbd")
+	tool(t, "my_print_defaults") // which the first one runs
+	s := newServer(t)
+	data := filepath.Join(s.dir, "data")
+	account, err := user.Current()
+	require.NoError(t, err)
+	s.run(install, "--no-defaults", "--datadir="+data, "--user="+account.Username, "--auth-root-authentication-method=normal", "--skip-test-db")
+	s.start("mysql", s.mariaDB("mysql"), mariadbd, "--no-defaults", "--datadir="+data, "--user="+account.Username,
+		"--socket="+filepath.Join(s.dir, "s"), "--pid-file="+filepath.Join(s.dir, "pid"), "--skip-networking", "--innodb-flush-log-at-trx-commit=0")
+	return s
+}
+
+func (s *server) mariaDB(database string) string {
+	return fmt.Sprintf("root@unix(%s/s)/%s", s.dir, database)
+}
+
+// openMariaDB opens a database of its own.
+func (s *server) openMariaDB(t *testing.T, texts ...string) *sql.DB {
+	t.Helper()
+	s.next++
+	name := fmt.Sprint("host", s.next)
+	admin, err := sql.Open("mysql", s.mariaDB("mysql"))
+	require.NoError(t, err)
+	defer admin.Close()
+	mustExec(t, admin, "CREATE DATABASE "+name+" CHARACTER SET utf8mb4 COLLATE utf8mb4_general_ci")
+	db, err := sql.Open("mysql", s.mariaDB(name))
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, db.Close()) })
+	for _, text := range texts {
+		mustExec(t, db, text)
+	}
+	return db
+}

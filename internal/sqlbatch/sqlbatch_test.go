@@ -1,0 +1,237 @@
+package sqlbatch
+
+import (
+	"context"
+	"database/sql"
+	"database/sql/driver"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+var (
+	errBusy    = errors.New("busy")
+	errRefused = errors.New("refused")
+	errBad     = errors.New("bad row")
+	errLost    = errors.New("lost")
+)
+
+// fakeDB keeps a log of what it was sent, and answers as the test says.
+type fakeDB struct {
+	log    []string
+	answer func(text string) error // nil: fine
+	closed int
+}
+
+func (f *fakeDB) say(text string) error {
+	f.log = append(f.log, text)
+	if f.answer == nil {
+		return nil
+	}
+	return f.answer(text)
+}
+
+func (f *fakeDB) Connect(context.Context) (driver.Conn, error) { return fakeConn{f}, f.say("connect") }
+func (f *fakeDB) Driver() driver.Driver                        { return nil }
+
+type fakeConn struct{ f *fakeDB }
+
+func (c fakeConn) Prepare(text string) (driver.Stmt, error) {
+	return fakeStmt{c.f, text}, c.f.say("prepare " + text)
+}
+func (c fakeConn) Close() error              { c.f.closed++; return nil }
+func (c fakeConn) Begin() (driver.Tx, error) { return fakeTx(c), c.f.say("begin") }
+func (c fakeConn) ExecContext(_ context.Context, text string, _ []driver.NamedValue) (driver.Result, error) {
+	return driver.RowsAffected(1), c.f.say(text)
+}
+
+type fakeTx struct{ f *fakeDB }
+
+func (t fakeTx) Commit() error   { return t.f.say("commit") }
+func (t fakeTx) Rollback() error { return t.f.say("rollback") }
+
+type fakeStmt struct {
+	f    *fakeDB
+	text string
+}
+
+func (s fakeStmt) Close() error  { return nil }
+func (s fakeStmt) NumInput() int { return -1 }
+func (s fakeStmt) Exec([]driver.Value) (driver.Result, error) {
+	return driver.RowsAffected(1), s.f.say(s.text)
+}
+func (s fakeStmt) Query([]driver.Value) (driver.Rows, error) { return nil, errBad }
+
+// batch writes one statement for each change, named by its number.
+func (f *fakeDB) batch(t *testing.T, n int) Batch {
+	db := sql.OpenDB(f)
+	t.Cleanup(func() { require.NoError(t, db.Close()) })
+	return Batch{
+		DB:  db,
+		Len: n,
+		Apply: func(ctx context.Context, tx *Tx, i int) (error, error) {
+			_, err := tx.Exec(ctx, fmt.Sprint("write ", i))
+			return nil, err
+		},
+		Retry:   func(err error) bool { return errors.Is(err, errBusy) },
+		Refused: func(err error) bool { return errors.Is(err, errBusy) || errors.Is(err, errRefused) },
+	}
+}
+
+// times answers with the error the first n times that the text comes.
+func times(n int, text string, err error) func(string) error {
+	return func(got string) error {
+		if got == text && n > 0 {
+			n--
+			return err
+		}
+		return nil
+	}
+}
+
+func (f *fakeDB) count(text string) int {
+	n := 0
+	for _, line := range f.log {
+		if line == text {
+			n++
+		}
+	}
+	return n
+}
+
+func outcomes(s State, err error, n int) []Outcome {
+	return Batch{Len: n}.all(s, err)
+}
+
+func TestOneTransactionWithoutSavepoints(t *testing.T) {
+	f := &fakeDB{}
+	out := f.batch(t, 2).Run(t.Context())
+	assert.Equal(t, outcomes(Done, nil, 2), out)
+	assert.Equal(t, []string{"connect", "begin", "prepare write 0", "write 0", "prepare write 1", "write 1", "commit"}, f.log)
+	assert.Empty(t, f.batch(t, 0).Run(t.Context()))
+}
+
+func TestOneChangeIsNotPrepared(t *testing.T) {
+	f := &fakeDB{}
+	f.batch(t, 1).Run(t.Context())
+	assert.Equal(t, []string{"connect", "begin", "write 0", "commit"}, f.log)
+}
+
+func TestABadRowIsUndoneAlone(t *testing.T) {
+	f := &fakeDB{answer: times(2, "write 1", errBad)}
+	out := f.batch(t, 3).Run(t.Context())
+	assert.Equal(t, []Outcome{{Done, nil}, {Failed, errBad}, {Done, nil}}, out)
+	_, second, ok := strings.Cut(strings.Join(f.log, "; "), "rollback; begin; ")
+	require.True(t, ok)
+	assert.Equal(t, "SAVEPOINT adsync; prepare write 0; write 0; RELEASE SAVEPOINT adsync; "+
+		"SAVEPOINT adsync; prepare write 1; write 1; ROLLBACK TO SAVEPOINT adsync; RELEASE SAVEPOINT adsync; "+
+		"SAVEPOINT adsync; prepare write 2; write 2; RELEASE SAVEPOINT adsync; commit", second)
+}
+
+func TestABadRowOfOneNeedsNoSecondTry(t *testing.T) {
+	f := &fakeDB{answer: times(9, "write 0", errBad)}
+	assert.Equal(t, outcomes(Failed, errBad, 1), f.batch(t, 1).Run(t.Context()))
+	assert.Equal(t, 1, f.count("write 0"))
+	assert.Equal(t, 1, f.count("rollback"))
+}
+
+func TestAVerdictLeavesTheOthers(t *testing.T) {
+	f := &fakeDB{}
+	b := f.batch(t, 2)
+	b.Apply = func(_ context.Context, _ *Tx, i int) (error, error) {
+		if i == 0 {
+			return errLost, nil
+		}
+		return nil, nil
+	}
+	assert.Equal(t, []Outcome{{Done, errLost}, {Done, nil}}, b.Run(t.Context()))
+	assert.Equal(t, 1, f.count("commit"))
+}
+
+func TestLosersTryAgain(t *testing.T) {
+	for _, at := range []string{"begin", "write 1", "commit"} {
+		f := &fakeDB{answer: times(3, at, errBusy)}
+		assert.Equal(t, outcomes(Done, nil, 2), f.batch(t, 2).Run(t.Context()), at)
+		assert.Equal(t, 4, f.count(at), at)
+	}
+}
+
+func TestLosersGiveUp(t *testing.T) {
+	f := &fakeDB{answer: times(1000, "write 0", errBusy)}
+	assert.Equal(t, outcomes(RolledBack, errBusy, 2), f.batch(t, 2).Run(t.Context()))
+	assert.Equal(t, tries, f.count("write 0"))
+	assert.Zero(t, f.count("commit"))
+}
+
+func TestACommitWithoutAnAnswerIsUnknown(t *testing.T) {
+	f := &fakeDB{answer: times(9, "commit", errLost)}
+	assert.Equal(t, outcomes(Unknown, errLost, 2), f.batch(t, 2).Run(t.Context()))
+	assert.Equal(t, 1, f.count("commit"), "it is not tried again")
+	assert.Equal(t, 1, f.closed, "nobody knows the state of the connection")
+}
+
+func TestARefusedCommitIsTriedOneByOne(t *testing.T) {
+	commits := 0
+	f := &fakeDB{}
+	f.answer = func(text string) error {
+		if text == "commit" {
+			commits++
+			if commits == 1 || commits == 3 { // all; then the second of the three
+				return errRefused
+			}
+		}
+		return nil
+	}
+	assert.Equal(t, []Outcome{{Done, nil}, {Failed, errRefused}, {Done, nil}}, f.batch(t, 3).Run(t.Context()))
+	assert.Equal(t, 2, f.count("ROLLBACK"), "a commit that was refused may leave the transaction open")
+	assert.Equal(t, 1, f.count("connect"), "the connection is still good")
+}
+
+func TestTheContextEndsTheBatchBeforeTheCommit(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	f := &fakeDB{}
+	f.answer = func(text string) error {
+		if text == "write 0" {
+			cancel()
+		}
+		return nil
+	}
+	assert.Equal(t, outcomes(RolledBack, context.Canceled, 2), f.batch(t, 2).Run(ctx))
+	assert.Zero(t, f.count("commit"))
+	assert.Equal(t, 1, f.count("rollback"))
+	assert.Equal(t, outcomes(RolledBack, context.Canceled, 2), f.batch(t, 2).Run(ctx))
+}
+
+func TestTheContextDoesNotEndACommit(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	f := &fakeDB{}
+	f.answer = func(text string) error {
+		if text == "commit" {
+			cancel()
+		}
+		return nil
+	}
+	assert.Equal(t, outcomes(Done, nil, 1), f.batch(t, 1).Run(ctx))
+}
+
+func TestALostConnectionRollsBack(t *testing.T) {
+	f := &fakeDB{answer: func(text string) error {
+		if text == "connect" || text == "begin" || text == "prepare write 0" {
+			return nil
+		}
+		return errLost
+	}}
+	assert.Equal(t, outcomes(RolledBack, errLost, 2), f.batch(t, 2).Run(t.Context()))
+	down := &fakeDB{answer: times(9, "connect", errLost)}
+	assert.Equal(t, outcomes(RolledBack, errLost, 2), down.batch(t, 2).Run(t.Context()))
+}
+
+func TestAStaleConnectionIsReplaced(t *testing.T) {
+	f := &fakeDB{answer: times(1, "begin", driver.ErrBadConn)}
+	assert.Equal(t, outcomes(Done, nil, 1), f.batch(t, 1).Run(t.Context()))
+	assert.Equal(t, 2, f.count("connect"))
+}

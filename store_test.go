@@ -1,0 +1,799 @@
+package adsync_test
+
+import (
+	"context"
+	"database/sql"
+	"database/sql/driver"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/go-adsync/adsync"
+)
+
+func openMemory(_ context.Context, seed []adsync.User) (adsync.UserStore, error) {
+	return adsync.NewMemoryStore(seed...), nil
+}
+
+func storeUser(id, username string) adsync.User {
+	return adsync.User{
+		ID: id, ObjectID: adsync.ObjectID{15: id[0]}, Source: "ad", Status: adsync.StatusActive,
+		Profile: adsync.Profile{Username: username, Email: username + "@corp.example"},
+	}
+}
+
+func storeUpdate(before adsync.User, edit func(*adsync.User)) adsync.Change {
+	after := before
+	edit(&after)
+	return adsync.Change{Op: adsync.OpUpdate, UserID: before.ID, ObjectID: before.ObjectID, Before: &before, After: &after}
+}
+
+func storeDelete(before adsync.User) adsync.Change {
+	return adsync.Change{Op: adsync.OpDelete, UserID: before.ID, ObjectID: before.ObjectID, Before: &before}
+}
+
+func storeCreate(u adsync.User) adsync.Change {
+	return adsync.Change{Op: adsync.OpCreate, ObjectID: u.ObjectID, After: &u}
+}
+
+func readStore(t *testing.T, s adsync.UserStore) []adsync.User {
+	t.Helper()
+	var users []adsync.User
+	for u, err := range s.Users(t.Context()) {
+		require.NoError(t, err)
+		users = append(users, u)
+	}
+	return users
+}
+
+func TestMemoryStoreKeepsEveryDuty(t *testing.T) {
+	require.NoError(t, adsync.CheckStore(t.Context(), openMemory))
+}
+
+func TestMemoryStoreYieldsASnapshotInOrderOfID(t *testing.T) {
+	s := adsync.NewMemoryStore(storeUser("3", "cid"), storeUser("1", "ann"), storeUser("2", "bob"))
+	var ids []string
+	for u, err := range s.Users(t.Context()) {
+		require.NoError(t, err)
+		ids = append(ids, u.ID)
+		_ = s.DeleteUser(t.Context(), storeDelete(u)) // must neither block nor shift the rest
+	}
+	assert.Equal(t, []string{"1", "2", "3"}, ids)
+	assert.Empty(t, readStore(t, s))
+}
+
+func TestMemoryStoreComparesKeysFolded(t *testing.T) {
+	ann, bob := storeUser("1", "ann"), storeUser("2", "Stra\u00dfe")
+	for _, key := range []string{"STRASSE", " strasse ", "stra\u00dfe"} {
+		s := adsync.NewMemoryStore(ann, bob)
+		err := s.UpdateUser(t.Context(), storeUpdate(ann, func(u *adsync.User) { u.Username = key }))
+		assert.ErrorIs(t, err, adsync.ErrConflict, key)
+		assert.NotContains(t, strings.ToLower(err.Error()), "stra", "an error must not tell a name")
+		_, err = s.CreateUser(t.Context(), storeCreate(adsync.User{Profile: adsync.Profile{Username: key}}))
+		assert.ErrorIs(t, err, adsync.ErrConflict, key)
+	}
+}
+
+func TestMemoryStoreAcceptsClashesInTheSeed(t *testing.T) {
+	one, two := storeUser("1", "ann"), storeUser("2", "ANN")
+	s := adsync.NewMemoryStore(one, two)
+	require.NoError(t, s.UpdateUser(t.Context(), storeUpdate(one, func(u *adsync.User) { u.Username = "Ann" })),
+		"a row keeps the key that it held")
+	require.NoError(t, s.UpdateUser(t.Context(), storeUpdate(two, func(u *adsync.User) { u.Username, u.Email = "bob", "" })))
+	third := adsync.User{ObjectID: adsync.ObjectID{1}, Profile: adsync.Profile{Username: "ann"}}
+	_, err := s.CreateUser(t.Context(), storeCreate(third))
+	require.ErrorIs(t, err, adsync.ErrConflict, "one of the two still holds it")
+	now, _ := s.Get("1")
+	require.NoError(t, s.DeleteUser(t.Context(), storeDelete(now)))
+	_, err = s.CreateUser(t.Context(), storeCreate(third))
+	require.NoError(t, err, "both have given it up")
+}
+
+func TestMemoryStoreGivesNewIDs(t *testing.T) {
+	s := adsync.NewMemoryStore(storeUser("1", "ann"), adsync.User{Profile: adsync.Profile{Username: "noid"}}, storeUser("3", "cid"))
+	got, ok := s.Get("4")
+	require.True(t, ok, "a user without an ID is given one that no other has")
+	assert.Equal(t, "noid", got.Username)
+	id, err := s.CreateUser(t.Context(), storeCreate(storeUser("9", "new")))
+	require.NoError(t, err)
+	assert.Equal(t, "5", id)
+	created, _ := s.Get(id)
+	require.NoError(t, s.DeleteUser(t.Context(), storeDelete(created)))
+	id, err = s.CreateUser(t.Context(), storeCreate(storeUser("9", "new")))
+	require.NoError(t, err)
+	assert.Equal(t, "6", id, "the ID of a deleted user is not used again")
+}
+
+func TestMemoryStoreRefusesChangesOfTheWrongShape(t *testing.T) {
+	ann := storeUser("1", "ann")
+	s := adsync.NewMemoryStore(ann)
+	renamed := storeUpdate(ann, func(u *adsync.User) { u.ID = "2" })
+	for name, err := range map[string]error{
+		"a deletion as an update": s.UpdateUser(t.Context(), storeDelete(ann)),
+		"an update as a deletion": s.DeleteUser(t.Context(), storeUpdate(ann, func(*adsync.User) {})),
+		"a new ID":                s.UpdateUser(t.Context(), renamed),
+		"no After":                s.UpdateUser(t.Context(), adsync.Change{Op: adsync.OpUpdate, UserID: "1", Before: &ann}),
+		"a notice":                s.ApplyChanges(t.Context(), []adsync.Change{{Op: adsync.OpNotice, UserID: "1"}})[0].Err,
+	} {
+		assert.ErrorContains(t, err, "adsync: ", name)
+	}
+	assert.Equal(t, []adsync.User{ann}, readStore(t, s))
+}
+
+func TestMemoryStoreIsSafeForConcurrentUse(t *testing.T) {
+	s := adsync.NewMemoryStore()
+	var all sync.WaitGroup
+	for i := range 8 {
+		all.Go(func() {
+			u := storeUser(fmt.Sprint(i), fmt.Sprint("user", i))
+			id, err := s.CreateUser(t.Context(), storeCreate(u))
+			assert.NoError(t, err)
+			for range s.Users(t.Context()) {
+				s.Get(id)
+			}
+		})
+	}
+	all.Wait()
+	assert.Len(t, readStore(t, s), 8)
+}
+
+// broken is a MemoryStore of which a test replaces one thing.
+type broken struct {
+	*adsync.MemoryStore
+	users  func(ctx context.Context) iter.Seq2[adsync.User, error]
+	update func(ctx context.Context, c adsync.Change) error
+	delete func(ctx context.Context, c adsync.Change) error
+	create func(ctx context.Context, c adsync.Change) (string, error)
+	apply  func(ctx context.Context, cs []adsync.Change) []adsync.Written
+	lock   func(ctx context.Context) (func() error, error)
+	fields []adsync.Field
+}
+
+func (b *broken) Users(ctx context.Context) iter.Seq2[adsync.User, error] {
+	if b.users != nil {
+		return b.users(ctx)
+	}
+	return b.MemoryStore.Users(ctx)
+}
+
+func (b *broken) UpdateUser(ctx context.Context, c adsync.Change) error {
+	if b.update != nil {
+		return b.update(ctx, c)
+	}
+	return b.MemoryStore.UpdateUser(ctx, c)
+}
+
+func (b *broken) DeleteUser(ctx context.Context, c adsync.Change) error {
+	if b.delete != nil {
+		return b.delete(ctx, c)
+	}
+	return b.MemoryStore.DeleteUser(ctx, c)
+}
+
+func (b *broken) CreateUser(ctx context.Context, c adsync.Change) (string, error) {
+	if b.create != nil {
+		return b.create(ctx, c)
+	}
+	return b.MemoryStore.CreateUser(ctx, c)
+}
+
+func (b *broken) ApplyChanges(ctx context.Context, cs []adsync.Change) []adsync.Written {
+	if b.apply != nil {
+		return b.apply(ctx, cs)
+	}
+	return b.MemoryStore.ApplyChanges(ctx, cs)
+}
+
+func (b *broken) Lock(ctx context.Context) (func() error, error) {
+	if b.lock != nil {
+		return b.lock(ctx)
+	}
+	return func() error { return nil }, nil
+}
+
+func (b *broken) Fields() []adsync.Field {
+	if b.fields != nil {
+		return b.fields
+	}
+	return b.MemoryStore.Fields()
+}
+
+// force writes without asking Guard: it makes the change one that Guard allows.
+func (b *broken) force(ctx context.Context, c adsync.Change) error {
+	now, ok := b.Get(c.UserID)
+	if !ok {
+		return adsync.ErrAlready
+	}
+	c.Before = &now
+	if c.Op == adsync.OpDelete {
+		return b.MemoryStore.DeleteUser(ctx, c)
+	}
+	after := *c.After
+	c.After = &after
+	return b.MemoryStore.UpdateUser(ctx, c)
+}
+
+// mutex is a lock that honours its context.
+type mutex chan struct{}
+
+func (m mutex) Lock(ctx context.Context) (func() error, error) {
+	select {
+	case m <- struct{}{}:
+		return func() error { <-m; return nil }, nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+// TestCheckStoreNamesTheBrokenDuty breaks a good store in one way at a time.
+func TestCheckStoreNamesTheBrokenDuty(t *testing.T) {
+	always := context.Background()
+	for _, test := range []struct {
+		duty string
+		harm func(b *broken)
+	}{
+		{"Fields must name", func(b *broken) { b.fields = []adsync.Field{adsync.FieldEmail, adsync.FieldEmail} }},
+		{"Fields must name", func(b *broken) { b.fields = []adsync.Field{adsync.FieldEmail, adsync.FieldSource} }},
+		{"Fields must name", func(b *broken) { b.fields = []adsync.Field{} }},
+		{"Users must yield every row", func(b *broken) { b.users = b.without(func(u adsync.User) bool { return u.ObjectID.IsZero() }) }},
+		{"Users must yield every row", func(b *broken) {
+			b.users = b.altered(func(u *adsync.User) { u.Phone = strings.TrimSuffix(u.Phone, "5") })
+		}},
+		{"Users must yield every row", func(b *broken) { b.users = b.altered(func(u *adsync.User) { u.Status = adsync.StatusActive }) }},
+		{"Users must yield every row", func(b *broken) {
+			b.users = b.altered(func(u *adsync.User) {
+				if u.Source != "" {
+					u.Source = strings.ToUpper(u.Source)
+				}
+			})
+		}},
+		{"Users must yield each row with an ID of its own", func(b *broken) { b.users = b.altered(func(u *adsync.User) { u.ID = "1" }) }},
+		{"Users must yield each row with an ID of its own", func(b *broken) { b.users = b.altered(func(u *adsync.User) { u.ID = "" }) }},
+		{"Users must return a fresh sequence", func(b *broken) {
+			b.users = func(ctx context.Context) iter.Seq2[adsync.User, error] {
+				next, stop := iter.Pull2(b.MemoryStore.Users(ctx))
+				return func(yield func(adsync.User, error) bool) {
+					defer stop()
+					for u, err, ok := next(); ok && yield(u, err); u, err, ok = next() {
+					}
+				}
+			}
+		}},
+		{"Users must return a fresh sequence", func(b *broken) {
+			seed := slices.Collect(keysOf(b.MemoryStore.Users(always)))
+			b.users = func(ctx context.Context) iter.Seq2[adsync.User, error] {
+				return adsync.NewMemoryStore(seed...).Users(ctx)
+			}
+		}},
+		{"Users must stop when the loop stops", func(b *broken) {
+			b.users = func(ctx context.Context) iter.Seq2[adsync.User, error] {
+				return func(yield func(adsync.User, error) bool) {
+					for u, err := range b.MemoryStore.Users(ctx) {
+						yield(u, err)
+					}
+				}
+			}
+		}},
+		{"Users must end in an error", func(b *broken) {
+			b.users = func(context.Context) iter.Seq2[adsync.User, error] { return b.MemoryStore.Users(always) }
+		}},
+		{"Users must end in an error", func(b *broken) { // ends early, as if that were all
+			b.users = func(ctx context.Context) iter.Seq2[adsync.User, error] {
+				return func(yield func(adsync.User, error) bool) {
+					if ctx.Err() != nil {
+						yield(adsync.User{}, ctx.Err())
+						return
+					}
+					for u, err := range b.MemoryStore.Users(ctx) {
+						if err != nil || !yield(u, nil) {
+							return
+						}
+					}
+				}
+			}
+		}},
+		{"Users must end in an error", func(b *broken) { // goes on after it
+			b.users = func(ctx context.Context) iter.Seq2[adsync.User, error] {
+				return func(yield func(adsync.User, error) bool) {
+					for u, err := range b.MemoryStore.Users(ctx) {
+						if !yield(u, err) || err != nil && !yield(u, err) {
+							return
+						}
+					}
+				}
+			}
+		}},
+		{"UpdateUser must write exactly After", func(b *broken) {
+			b.update = b.changed(func(after *adsync.User) { after.LastName = strings.TrimSuffix(after.LastName, "%") })
+		}},
+		{"UpdateUser must write exactly After", func(b *broken) { // leaves out what is emptied
+			b.update = func(ctx context.Context, c adsync.Change) error {
+				after := *c.After
+				if after.Phone == "" {
+					after.Phone = c.Before.Phone
+				}
+				c.After = &after
+				return b.MemoryStore.UpdateUser(ctx, c)
+			}
+		}},
+		{"UpdateUser must write exactly After", func(b *broken) { b.update = b.changed(func(after *adsync.User) { after.Status = adsync.StatusActive }) }},
+		{"UpdateUser must write links", func(b *broken) {
+			b.update = func(ctx context.Context, c adsync.Change) error {
+				after := *c.After
+				after.ObjectID = c.Before.ObjectID
+				c.After = &after
+				return b.MemoryStore.UpdateUser(ctx, c)
+			}
+		}},
+		{"UpdateUser must write a change of case alone", func(b *broken) {
+			b.update = func(ctx context.Context, c adsync.Change) error {
+				if c.After.Username != c.Before.Username && strings.EqualFold(c.After.Username, c.Before.Username) {
+					return adsync.ErrConflict
+				}
+				return b.MemoryStore.UpdateUser(ctx, c)
+			}
+		}},
+		{"UpdateUser must let several users be without an email", func(b *broken) {
+			b.update = func(ctx context.Context, c adsync.Change) error {
+				if c.After.Email == "" && c.Before.Email != "" {
+					return adsync.ErrConflict
+				}
+				return b.MemoryStore.UpdateUser(ctx, c)
+			}
+		}},
+		{"UpdateUser must refuse a row that is not as Before says", func(b *broken) { b.update = b.force }},
+		{"UpdateUser must refuse a row that is not as Before says", func(b *broken) { // refuses in its own words
+			b.update = func(ctx context.Context, c adsync.Change) error {
+				if err := b.MemoryStore.UpdateUser(ctx, c); errors.Is(err, adsync.ErrStale) {
+					return errors.New("changed meanwhile")
+				} else {
+					return err
+				}
+			}
+		}},
+		{"UpdateUser must refuse a row that is gone", func(b *broken) {
+			b.update = func(ctx context.Context, c adsync.Change) error {
+				if _, ok := b.Get(c.UserID); !ok {
+					return nil
+				}
+				return b.MemoryStore.UpdateUser(ctx, c)
+			}
+		}},
+		{"UpdateUser must answer ErrAlready", func(b *broken) {
+			b.update = func(ctx context.Context, c adsync.Change) error {
+				if err := b.MemoryStore.UpdateUser(ctx, c); !errors.Is(err, adsync.ErrAlready) {
+					return err
+				}
+				return nil
+			}
+		}},
+		{"UpdateUser must refuse a key that another row holds", func(b *broken) {
+			b.update = func(ctx context.Context, c adsync.Change) error {
+				err := b.MemoryStore.UpdateUser(ctx, c)
+				if errors.Is(err, adsync.ErrConflict) {
+					return errors.New("unique")
+				}
+				return err
+			}
+		}},
+		{"UpdateUser must refuse a key that another row holds", func(b *broken) { // writes the rest
+			b.update = func(ctx context.Context, c adsync.Change) error {
+				err := b.MemoryStore.UpdateUser(ctx, c)
+				if errors.Is(err, adsync.ErrConflict) {
+					after := *c.After
+					after.Username, after.Email = c.Before.Username, c.Before.Email
+					c.After = &after
+					_ = b.MemoryStore.UpdateUser(ctx, c)
+				}
+				return err
+			}
+		}},
+		{"UpdateUser must let a key pass to another row", func(b *broken) {
+			var mu sync.Mutex
+			held := map[string]string{}
+			b.update = func(ctx context.Context, c adsync.Change) error {
+				mu.Lock()
+				defer mu.Unlock()
+				held[c.Before.Username] = c.UserID
+				if owner := held[c.After.Username]; owner != "" && owner != c.UserID {
+					return adsync.ErrConflict
+				}
+				return b.MemoryStore.UpdateUser(ctx, c)
+			}
+		}},
+		{"UpdateUser must be atomic", func(b *broken) {
+			var looked sync.WaitGroup
+			looked.Add(4)
+			b.update = func(ctx context.Context, c adsync.Change) error {
+				now, ok := b.Get(c.UserID)
+				if !ok || c.After.Phone < "770" || c.After.Phone > "773" {
+					return b.MemoryStore.UpdateUser(ctx, c)
+				}
+				looked.Done()
+				looked.Wait() // all have looked before any writes
+				if err := c.Guard(&now); err != nil {
+					return err
+				}
+				return b.force(ctx, c)
+			}
+		}},
+		{"UpdateUser must fail and write nothing when the context", func(b *broken) {
+			b.update = func(_ context.Context, c adsync.Change) error { return b.MemoryStore.UpdateUser(always, c) }
+		}},
+		{"DeleteUser must remove the row", func(b *broken) {
+			b.delete = func(_ context.Context, c adsync.Change) error { return c.Guard(c.Before) }
+		}},
+		{"DeleteUser must free both keys", func(b *broken) { // a soft delete that keeps them
+			kept := map[string]bool{}
+			b.delete = func(ctx context.Context, c adsync.Change) error {
+				kept[c.Before.Email] = true
+				return b.MemoryStore.DeleteUser(ctx, c)
+			}
+			b.update = func(ctx context.Context, c adsync.Change) error {
+				if kept[c.After.Email] {
+					return adsync.ErrConflict
+				}
+				return b.MemoryStore.UpdateUser(ctx, c)
+			}
+		}},
+		{"DeleteUser must refuse a row that is not as Before says", func(b *broken) { b.delete = b.force }},
+		{"DeleteUser must answer ErrAlready", func(b *broken) {
+			b.delete = func(ctx context.Context, c adsync.Change) error {
+				if _, ok := b.Get(c.UserID); !ok {
+					return adsync.ErrStale
+				}
+				return b.MemoryStore.DeleteUser(ctx, c)
+			}
+		}},
+		{"DeleteUser must fail and remove nothing", func(b *broken) {
+			b.delete = func(_ context.Context, c adsync.Change) error { return b.MemoryStore.DeleteUser(always, c) }
+		}},
+		{"ApplyChanges must return one Written for each", func(b *broken) {
+			b.apply = func(ctx context.Context, cs []adsync.Change) []adsync.Written {
+				return slices.DeleteFunc(b.MemoryStore.ApplyChanges(ctx, cs), func(w adsync.Written) bool { return w.Err == nil })
+			}
+		}},
+		{"ApplyChanges must return one Written for each", func(b *broken) {
+			b.apply = func(ctx context.Context, cs []adsync.Change) []adsync.Written {
+				out := b.MemoryStore.ApplyChanges(ctx, cs)
+				if len(out) > 1 {
+					out[0], out[1] = out[1], out[0]
+				}
+				return out
+			}
+		}},
+		{"ApplyChanges must write the changes of a batch in which another fails", func(b *broken) {
+			b.apply = func(ctx context.Context, cs []adsync.Change) []adsync.Written {
+				trial := adsync.NewMemoryStore(slices.Collect(keysOf(b.MemoryStore.Users(always)))...)
+				out := trial.ApplyChanges(ctx, cs)
+				if !slices.ContainsFunc(out, func(w adsync.Written) bool { return w.Err != nil }) {
+					b.MemoryStore.ApplyChanges(ctx, cs)
+				}
+				return out
+			}
+		}},
+		{"ApplyChanges must answer each change as if it were alone", func(b *broken) {
+			b.apply = func(ctx context.Context, cs []adsync.Change) []adsync.Written {
+				out := b.MemoryStore.ApplyChanges(ctx, cs)
+				for i := range out {
+					if errors.Is(out[i].Err, adsync.ErrAlready) {
+						out[i].Err = adsync.ErrStale
+					}
+				}
+				return out
+			}
+		}},
+		{"ApplyChanges must let a later batch use", func(b *broken) {
+			kept := map[string]bool{}
+			b.apply = func(ctx context.Context, cs []adsync.Change) []adsync.Written {
+				out := b.MemoryStore.ApplyChanges(ctx, cs)
+				for i, c := range cs {
+					if c.After != nil && kept[c.After.Username] {
+						out[i].Err = adsync.ErrConflict
+					}
+					if c.Op == adsync.OpDelete {
+						kept[c.Before.Username] = true
+					}
+				}
+				return out
+			}
+		}},
+		{"ApplyChanges must fail each change and write nothing", func(b *broken) {
+			b.apply = func(_ context.Context, cs []adsync.Change) []adsync.Written {
+				return b.MemoryStore.ApplyChanges(always, cs)
+			}
+		}},
+		{"CreateUser must add a row", func(b *broken) {
+			b.create = func(ctx context.Context, c adsync.Change) (string, error) {
+				_, err := b.MemoryStore.CreateUser(ctx, c)
+				return "1", err
+			}
+		}},
+		{"CreateUser must add a row", func(b *broken) {
+			b.create = func(ctx context.Context, c adsync.Change) (string, error) {
+				after := *c.After
+				after.Status = adsync.StatusBlocked
+				c.After = &after
+				return b.MemoryStore.CreateUser(ctx, c)
+			}
+		}},
+		{"CreateUser must answer ErrAlready", func(b *broken) {
+			b.create = func(ctx context.Context, c adsync.Change) (string, error) {
+				after := *c.After
+				after.ObjectID[0]++
+				c.After = &after
+				return b.MemoryStore.CreateUser(ctx, c)
+			}
+		}},
+		{"CreateUser must refuse a key", func(b *broken) {
+			b.create = func(ctx context.Context, c adsync.Change) (string, error) {
+				id, err := b.MemoryStore.CreateUser(ctx, c)
+				if errors.Is(err, adsync.ErrConflict) {
+					err = errors.New("unique")
+				}
+				return id, err
+			}
+		}},
+		{"CreateUser must fail and add nothing", func(b *broken) {
+			b.create = func(_ context.Context, c adsync.Change) (string, error) { return b.MemoryStore.CreateUser(always, c) }
+		}},
+		{"ApplyChanges must create users as CreateUser does", func(b *broken) {
+			b.apply = func(ctx context.Context, cs []adsync.Change) []adsync.Written {
+				out := b.MemoryStore.ApplyChanges(ctx, cs)
+				for i := range out {
+					out[i].UserID = ""
+				}
+				return out
+			}
+		}},
+		{"Lock must keep a second run out", func(b *broken) {
+			b.lock = func(context.Context) (func() error, error) { return func() error { return nil }, nil }
+		}},
+		{"Lock must keep a second run out", func(b *broken) { // never lets go
+			b.lock = func(ctx context.Context) (func() error, error) {
+				_, err := mutex(nil).Lock(ctx)
+				return nil, err
+			}
+		}},
+	} {
+		t.Run(test.duty, func(t *testing.T) {
+			t.Parallel()
+			ctx, cancel := context.WithTimeout(t.Context(), lockPatience)
+			defer cancel()
+			err := adsync.CheckStore(ctx, func(_ context.Context, seed []adsync.User) (adsync.UserStore, error) {
+				b := &broken{MemoryStore: adsync.NewMemoryStore(seed...)}
+				b.lock = make(mutex, 1).Lock
+				test.harm(b)
+				return b, nil
+			})
+			require.ErrorContains(t, err, "adsync: "+test.duty)
+		})
+	}
+}
+
+// lockPatience ends a Lock that nobody ever gives back.
+const lockPatience = time.Second
+
+func keysOf(seq iter.Seq2[adsync.User, error]) iter.Seq[adsync.User] {
+	return func(yield func(adsync.User) bool) {
+		for u := range seq {
+			if !yield(u) {
+				return
+			}
+		}
+	}
+}
+
+func (b *broken) without(hidden func(adsync.User) bool) func(context.Context) iter.Seq2[adsync.User, error] {
+	return func(ctx context.Context) iter.Seq2[adsync.User, error] {
+		return func(yield func(adsync.User, error) bool) {
+			for u, err := range b.MemoryStore.Users(ctx) {
+				if !hidden(u) && !yield(u, err) {
+					return
+				}
+			}
+		}
+	}
+}
+
+func (b *broken) altered(alter func(*adsync.User)) func(context.Context) iter.Seq2[adsync.User, error] {
+	return func(ctx context.Context) iter.Seq2[adsync.User, error] {
+		return func(yield func(adsync.User, error) bool) {
+			for u, err := range b.MemoryStore.Users(ctx) {
+				alter(&u)
+				if !yield(u, err) {
+					return
+				}
+			}
+		}
+	}
+}
+
+func (b *broken) changed(alter func(after *adsync.User)) func(context.Context, adsync.Change) error {
+	return func(ctx context.Context, c adsync.Change) error {
+		after := *c.After
+		alter(&after)
+		c.After = &after
+		return b.MemoryStore.UpdateUser(ctx, c)
+	}
+}
+
+// usernameOnly holds a username and nothing else, and gives its own IDs and Source.
+type usernameOnly struct{ *adsync.MemoryStore }
+
+func (usernameOnly) Fields() []adsync.Field { return []adsync.Field{adsync.FieldUsername} }
+
+func TestCheckStoreFitsStoresThatHoldLess(t *testing.T) {
+	err := adsync.CheckStore(t.Context(), func(_ context.Context, seed []adsync.User) (adsync.UserStore, error) {
+		for i, u := range slices.Backward(seed) {
+			seed[i] = adsync.User{ID: fmt.Sprint("row-", 9-i), ObjectID: u.ObjectID, Source: "only", Profile: adsync.Profile{Username: u.Username}}
+		}
+		return usernameOnly{adsync.NewMemoryStore(seed...)}, nil
+	})
+	require.NoError(t, err)
+}
+
+// onlyNeeded hides every optional power.
+type onlyNeeded struct{ adsync.UserStore }
+
+func TestCheckStoreDoesNotAskForOptionalPowers(t *testing.T) {
+	require.NoError(t, adsync.CheckStore(t.Context(), func(_ context.Context, seed []adsync.User) (adsync.UserStore, error) {
+		return onlyNeeded{adsync.NewMemoryStore(seed...)}, nil
+	}))
+}
+
+func TestCheckStoreTellsWhatOpenDid(t *testing.T) {
+	boom := errors.New("boom")
+	err := adsync.CheckStore(t.Context(), func(context.Context, []adsync.User) (adsync.UserStore, error) { return nil, boom })
+	require.ErrorIs(t, err, boom)
+	require.ErrorContains(t, adsync.CheckStore(t.Context(), func(context.Context, []adsync.User) (adsync.UserStore, error) { return nil, nil }), "no store")
+	require.ErrorContains(t, adsync.CheckStore(t.Context(), nil), "adsync: ")
+}
+
+// noDatabase is never reached: NewSQLStore sends nothing.
+type noDatabase struct{}
+
+func (noDatabase) Connect(context.Context) (driver.Conn, error) { return nil, errors.New("down") }
+func (noDatabase) Driver() driver.Driver                        { return nil }
+
+func noDB(t *testing.T, c driver.Connector) *sql.DB {
+	db := sql.OpenDB(c)
+	t.Cleanup(func() { require.NoError(t, db.Close()) })
+	return db
+}
+
+func sqlTable(edit func(*adsync.SQLTable)) adsync.SQLTable {
+	table := adsync.SQLTable{Name: "users", Columns: adsync.SQLColumns{
+		ID: "id", ObjectID: "guid", Username: "login", Email: "mail", Status: "state",
+	}}
+	edit(&table)
+	return table
+}
+
+func TestNewSQLStoreChecksTheMapping(t *testing.T) {
+	db := noDB(t, noDatabase{})
+	_, err := adsync.NewSQLStore(nil, adsync.SQLite, sqlTable(func(*adsync.SQLTable) {}))
+	assert.ErrorContains(t, err, "adsync: NewSQLStore needs a database")
+	_, err = adsync.NewSQLStore(db, "oracle", sqlTable(func(*adsync.SQLTable) {}))
+	assert.ErrorContains(t, err, `adsync: there is no dialect "oracle"`)
+	for _, test := range []struct {
+		says string
+		harm func(s *adsync.SQLTable)
+	}{
+		{"SQLTable.Name", func(s *adsync.SQLTable) { s.Name = "" }},
+		{"SQLTable.Name", func(s *adsync.SQLTable) { s.Name = "a.b.c" }},
+		{"SQLColumns.ID is missing", func(s *adsync.SQLTable) { s.Columns.ID = "" }},
+		{"SQLColumns.ObjectID is missing", func(s *adsync.SQLTable) { s.Columns.ObjectID = "" }},
+		{"SQLColumns.Username is missing", func(s *adsync.SQLTable) { s.Columns.Username = "" }},
+		{"column login twice", func(s *adsync.SQLTable) { s.Columns.Email = "login" }},
+		{"column id twice", func(s *adsync.SQLTable) { s.Columns.Phone = "id" }},
+		{"both a Source and a Source column", func(s *adsync.SQLTable) { s.Columns.Source, s.Source = "source", "ad" }},
+		{"without a Status column", func(s *adsync.SQLTable) {
+			s.Columns.Status, s.Statuses = "", map[adsync.Status]any{adsync.StatusActive: 1}
+		}},
+		{"no value for StatusActive", func(s *adsync.SQLTable) { s.Statuses = map[adsync.Status]any{adsync.StatusBlocked: 1} }},
+		{`maps "odd", which is no Status`, func(s *adsync.SQLTable) { s.Statuses = map[adsync.Status]any{"odd": 1} }},
+		{"which are the same", func(s *adsync.SQLTable) { s.Statuses = map[adsync.Status]any{"": 1, adsync.StatusActive: 1} }},
+		{"a text, a number or a flag", func(s *adsync.SQLTable) { s.Statuses = map[adsync.Status]any{adsync.StatusActive: time.Time{}} }},
+		{"a text, a number or a flag", func(s *adsync.SQLTable) { s.Statuses = map[adsync.Status]any{adsync.StatusActive: []string{"x"}} }},
+		{"maps to bytes", func(s *adsync.SQLTable) { s.Statuses = map[adsync.Status]any{adsync.StatusActive: []byte("x")} }},
+		{"an empty text", func(s *adsync.SQLTable) { s.Statuses = map[adsync.Status]any{adsync.StatusActive: ""} }},
+		{`ObjectIDs is "hex"`, func(s *adsync.SQLTable) { s.ObjectIDs = "hex" }},
+		{"needs a Where", func(s *adsync.SQLTable) { s.Delete = map[string]any{"gone": 1} }},
+		{"names no column", func(s *adsync.SQLTable) { s.Where, s.Delete = "gone = 0", map[string]any{} }},
+		{`must not set the column "login"`, func(s *adsync.SQLTable) { s.Where, s.Delete = "gone = 0", map[string]any{"login": nil} }},
+		{`Defaults must not set the column "mail"`, func(s *adsync.SQLTable) { s.Defaults = map[string]any{"mail": ""} }},
+		{`Defaults must not set the column ""`, func(s *adsync.SQLTable) { s.Defaults = map[string]any{"": ""} }},
+		{"1 placeholders, but Args has 0", func(s *adsync.SQLTable) { s.Where = "tenant = ?" }},
+		{"without a Where", func(s *adsync.SQLTable) { s.Args = []any{1} }},
+	} {
+		_, err := adsync.NewSQLStore(db, adsync.SQLite, sqlTable(test.harm))
+		assert.ErrorContains(t, err, test.says)
+		assert.ErrorContains(t, err, "adsync: ")
+	}
+}
+
+func TestSQLStoreFieldsAreThoseWithAColumn(t *testing.T) {
+	db := noDB(t, noDatabase{})
+	for _, test := range []struct {
+		want []adsync.Field
+		edit func(s *adsync.SQLTable)
+	}{
+		{[]adsync.Field{adsync.FieldUsername, adsync.FieldEmail, adsync.FieldStatus}, func(*adsync.SQLTable) {}},
+		{[]adsync.Field{adsync.FieldUsername, adsync.FieldFirstName, adsync.FieldPhone}, func(s *adsync.SQLTable) {
+			s.Columns = adsync.SQLColumns{ID: "id", ObjectID: "guid", Username: "login", FirstName: "first", Phone: "phone", Protected: "admin"}
+		}},
+		{[]adsync.Field{adsync.FieldUsername, adsync.FieldEmail}, func(s *adsync.SQLTable) {
+			s.Statuses = map[adsync.Status]any{adsync.StatusActive: 1, adsync.StatusBlocked: 0}
+		}},
+	} {
+		s, err := adsync.NewSQLStore(db, adsync.SQLite, sqlTable(test.edit))
+		require.NoError(t, err)
+		assert.Equal(t, test.want, s.Fields())
+	}
+}
+
+func TestSQLStoreSaysThatNothingWasWritten(t *testing.T) {
+	s, err := adsync.NewSQLStore(noDB(t, noDatabase{}), adsync.SQLite, sqlTable(func(*adsync.SQLTable) {}))
+	require.NoError(t, err)
+	ann := storeUser("1", "ann")
+	out := s.ApplyChanges(t.Context(), []adsync.Change{storeDelete(ann), storeCreate(ann)})
+	require.Len(t, out, 2)
+	for _, w := range out {
+		assert.ErrorContains(t, w.Err, "nothing was written")
+		assert.ErrorIs(t, w.Err, driver.ErrBadConn, "which ends the run, as no other change will fare better")
+	}
+	assert.Empty(t, s.ApplyChanges(t.Context(), nil))
+	for _, err := range s.Users(t.Context()) {
+		assert.ErrorContains(t, err, "adsync: cannot read the users of the table users")
+	}
+}
+
+// silentCommit is a table whose database goes away during a commit.
+type silentCommit struct{}
+
+func (c silentCommit) Connect(context.Context) (driver.Conn, error) { return c, nil }
+func (silentCommit) Driver() driver.Driver                          { return nil }
+func (silentCommit) Prepare(string) (driver.Stmt, error)            { return nil, errors.New("not used") }
+func (silentCommit) Close() error                                   { return nil }
+func (c silentCommit) Begin() (driver.Tx, error)                    { return c, nil }
+func (silentCommit) Commit() error                                  { return errors.New("connection reset") }
+func (silentCommit) Rollback() error                                { return nil }
+func (silentCommit) ExecContext(context.Context, string, []driver.NamedValue) (driver.Result, error) {
+	return driver.RowsAffected(1), nil
+}
+
+func (silentCommit) QueryContext(context.Context, string, []driver.NamedValue) (driver.Rows, error) {
+	return &columnRows{names: []string{"id", "guid", "login", "mail", "state"}}, nil
+}
+
+// columnRows is what a catalogue says of nullable texts.
+type columnRows struct{ names []string }
+
+func (*columnRows) Columns() []string { return []string{"name", "type", "nullable"} }
+func (*columnRows) Close() error      { return nil }
+func (r *columnRows) Next(row []driver.Value) error {
+	if len(r.names) == 0 {
+		return io.EOF
+	}
+	row[0], row[1], row[2] = r.names[0], "TEXT", true
+	r.names = r.names[1:]
+	return nil
+}
+
+func TestSQLStoreDoesNotGuessAboutACommit(t *testing.T) {
+	s, err := adsync.NewSQLStore(noDB(t, silentCommit{}), adsync.SQLite, sqlTable(func(*adsync.SQLTable) {}))
+	require.NoError(t, err)
+	ann := storeUser("1", "ann")
+	ann.Source = ""
+	assert.ErrorIs(t, s.DeleteUser(t.Context(), storeDelete(ann)), adsync.ErrUnknown)
+}
