@@ -146,7 +146,7 @@ func TestInverseUnlinksTheAdopted(t *testing.T) {
 	s := newSyncer(t, dir, store, &adsync.Options{Rules: adsync.Rules{Source: "ad"}})
 	report, err := s.Apply(t.Context(), adopt(t, dir, users, adsync.Rules{Source: "ad"}))
 	require.NoError(t, err)
-	plan, err := s.Inverse(report)
+	plan, err := s.Inverse(t.Context(), report)
 	require.NoError(t, err)
 	undone, err := s.Apply(t.Context(), plan)
 	require.NoError(t, err)

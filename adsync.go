@@ -348,8 +348,18 @@ func incomplete(cause error) error {
 	if errors.Is(cause, ErrIncomplete) {
 		return cause
 	}
-	return fmt.Errorf("%w: %w", ErrIncomplete, cause)
+	return &wrapped{ErrIncomplete, cause}
 }
+
+// wrapped is an error and its cause, of which only the first begins with the name
+// of this package.
+type wrapped struct{ err, cause error }
+
+func (w *wrapped) Error() string {
+	return w.err.Error() + ": " + strings.ReplaceAll(w.cause.Error(), "adsync: ", "")
+}
+
+func (w *wrapped) Unwrap() []error { return []error{w.err, w.cause} }
 
 // arenaRows is the host side without a pointer per user.
 type arenaRows struct{ *userindex.Arena }
@@ -467,7 +477,9 @@ func (s *Syncer) eachController(ctx context.Context, read func(context.Context, 
 		if err == nil {
 			return nil
 		}
-		errs = append(errs, err)
+		if len(errs) == 0 || errs[len(errs)-1].Error() != err.Error() { // what ends the sequence may have been told
+			errs = append(errs, err)
+		}
 		if ctx.Err() != nil {
 			break
 		}
@@ -629,11 +641,7 @@ const warnTombstones = "The service account cannot read deleted accounts (CN=Del
 // what a sync would do with it and why, and what would have to change for another
 // outcome. It reads both sides and writes nothing.
 func (s *Syncer) Explain(ctx context.Context, userID string) ([]string, error) {
-	scope, err := s.scope([]Selection{Only(userID)})
-	if err != nil {
-		return nil, err
-	}
-	host, err := s.readUsers(ctx, scope)
+	host, err := s.readUsers(ctx, scopeOf(s.opts.Rules)) // of a whole sync, as rivals matter
 	if err != nil {
 		return nil, err
 	}
@@ -646,8 +654,10 @@ func (s *Syncer) Explain(ctx context.Context, userID string) ([]string, error) {
 	switch {
 	case u.ObjectID.IsZero():
 		return append(lines, "It has no ObjectID: a local user, who is never changed.", "To have it follow the directory, link it with Adopt."), nil
-	case !s.opts.Rules.manages(&u):
+	case !host.manages(&u):
 		return append(lines, "It is linked by another source, so it is never changed here."), nil
+	case !host.chooses(&u):
+		return append(lines, "It is not among those of Rules.Only, so it is left alone."), nil
 	}
 	reading := reading{Syncer: s, host: host}
 	if err := s.eachController(ctx, reading.read); err != nil {
@@ -659,7 +669,7 @@ func (s *Syncer) Explain(ctx context.Context, userID string) ([]string, error) {
 	}
 	entry := reading.view.entryOf(host.firstOf(row))
 	lines = append(lines, "The directory has "+entry.describe()+".")
-	return append(lines, plan.explain()...), nil
+	return append(lines, plan.explain(userID)...), nil
 }
 
 // rowOf returns the row of the user, or -1.
@@ -715,6 +725,8 @@ func (s *Syncer) Apply(ctx context.Context, p *Plan, ok ...Approval) (*Report, e
 	return report, err
 }
 
+var errNotLocked = errors.New("adsync: could not lock the users, so nothing was changed; is another sync running?")
+
 // locked runs f under the store's lock, where it has one.
 func (s *Syncer) locked(ctx context.Context, f func() error) (err error) {
 	locker, ok := s.store.(Locker)
@@ -723,7 +735,7 @@ func (s *Syncer) locked(ctx context.Context, f func() error) (err error) {
 	}
 	unlock, err := locker.Lock(ctx)
 	if err != nil {
-		return fmt.Errorf("adsync: could not lock the users, so nothing was changed; is another sync running? %w", err)
+		return &wrapped{errNotLocked, err}
 	}
 	defer func() { err = errors.Join(err, unlock()) }()
 	return f()
@@ -844,17 +856,21 @@ func (c *Change) writes() bool { return c.Op == OpUpdate || c.Op == OpDelete || 
 // removes reports whether the change deletes or deactivates its user.
 func (c *Change) removes() bool {
 	return c.Op == OpDelete ||
-		c.Op == OpUpdate && c.After.Status == StatusDeactivated && c.Before.Status != StatusDeactivated
+		c.rewrites() && c.After.Status == StatusDeactivated && c.Before.Status != StatusDeactivated
 }
+
+// rewrites reports whether the change is an update that says from what to what;
+// a damaged one does not.
+func (c *Change) rewrites() bool { return c.Op == OpUpdate && c.Before != nil && c.After != nil }
 
 // adopts reports whether the change links its user, or moves the link.
 func (c *Change) adopts() bool {
-	return c.Op == OpUpdate && !c.unlinks() && (c.Before.ObjectID != c.After.ObjectID || c.Before.Source != c.After.Source)
+	return c.rewrites() && !c.unlinks() && (c.Before.ObjectID != c.After.ObjectID || c.Before.Source != c.After.Source)
 }
 
 // unlinks reports whether the change makes a local user of a linked one.
 func (c *Change) unlinks() bool {
-	return c.Op == OpUpdate && c.After.ObjectID.IsZero() && !c.Before.ObjectID.IsZero()
+	return c.rewrites() && c.After.ObjectID.IsZero() && !c.Before.ObjectID.IsZero()
 }
 
 // parkings finds who waits for each Interim.
@@ -1043,9 +1059,9 @@ func (r *run) flush(ctx context.Context) error {
 	return r.tell(ctx)
 }
 
-func cutShort(err error) error {
-	return fmt.Errorf("adsync: the run was cut short; apply the plan again or make a new one: %w", err)
-}
+var errCutShort = errors.New("adsync: the run was cut short; apply the plan again or make a new one")
+
+func cutShort(cause error) error { return &wrapped{errCutShort, cause} }
 
 func (r *run) settle(i int, outcome Outcome, err error) {
 	if outcome == OutcomeApplied || outcome == OutcomeAlready {
@@ -1217,16 +1233,25 @@ func (r *run) tell(ctx context.Context) (err error) {
 
 // Inverse returns the plan that takes back what a run wrote, from the states
 // before: updates are reversed, links removed and deactivations lifted, and deleted
-// users created again, under a new ID, where the store is a [Creator]. What cannot
-// be taken back is a Notice ([ReasonUndone]): a user that was created or
-// reactivated, because removing either would be the removal of somebody who is
-// present, and a deletion in a store that cannot create. The plan is reviewed,
-// checked and applied like any other; rows that have changed since are stale.
+// users created again, under a new ID, where the store is a [Creator]. It reads the
+// store and writes nothing; the plan is reviewed, checked and applied like any
+// other.
+//
+// What cannot be taken back is a Notice ([ReasonUndone]): a user that was created
+// or reactivated, because removing either would be the removal of somebody who is
+// present; a deletion, in a store that cannot create; and a user that has changed
+// since. A user whose former username or email is another's by now is a Duplicate.
 //
 // The next sync does again what the directory calls for.
-func (s *Syncer) Inverse(r *Report) (*Plan, error) {
+func (s *Syncer) Inverse(ctx context.Context, r *Report) (*Plan, error) {
 	if r == nil || r.Plan == nil || len(r.Results) != len(r.Plan.Changes) {
 		return nil, errors.New("adsync: Inverse needs the whole report of a run; one that made no plan wrote nothing")
+	}
+	nobody := scopeOf(s.opts.Rules)
+	nobody.only = map[string]bool{} // no user is up for judgement; all are in the way
+	host, err := s.readUsers(ctx, nobody)
+	if err != nil {
+		return nil, err
 	}
 	u := undoer{Syncer: s, spans: map[string]*span{}}
 	for i := range r.Plan.Changes {
@@ -1234,7 +1259,7 @@ func (s *Syncer) Inverse(r *Report) (*Plan, error) {
 			u.take(&r.Plan.Changes[i], r.Results[i].UserID)
 		}
 	}
-	return u.plan(r.Plan)
+	return u.plan(host)
 }
 
 // undoer gathers what a run did to each user.
@@ -1249,77 +1274,86 @@ type undoer struct {
 type span struct{ before, after *User }
 
 func (u *undoer) take(c *Change, id string) {
-	switch c.Op {
-	case OpCreate:
-		u.tells = append(u.tells, Change{
-			Op: OpNotice, Reason: ReasonUndone, Detail: "it was created and is present", UserID: id, ObjectID: c.ObjectID,
-		})
-	case OpUpdate, OpDelete:
-		if u.spans[c.UserID] == nil {
-			u.spans[c.UserID] = &span{before: c.Before}
-		}
+	switch {
+	case c.Op == OpCreate:
+		created := withID(*c.After, id)
+		u.tell(&created, "it was created and is present")
+	case u.spans[c.UserID] == nil:
+		u.spans[c.UserID] = &span{c.Before, c.After}
+	default:
 		u.spans[c.UserID].after = c.After
 	}
 }
 
+// tell tells that a user cannot be taken back.
+func (u *undoer) tell(user *User, why string) {
+	u.tells = append(u.tells, Change{
+		Op: OpNotice, Reason: ReasonUndone, Detail: why, UserID: user.ID, ObjectID: user.ObjectID, Before: user,
+	})
+}
+
 // plan orders the way back as a planner orders the way there, so that users who
 // traded keys can trade them again.
-func (u *undoer) plan(done *Plan) (*Plan, error) {
-	var rows sliceRows
-	var users, newcomers []*party
-	for _, id := range slices.Sorted(maps.Keys(u.spans)) {
-		span := u.spans[id]
-		if span.after == nil {
-			if again := u.again(span.before); again != nil {
-				newcomers = append(newcomers, again)
-			}
-			continue
-		}
-		back := u.back(span)
-		back.row = len(rows)
-		rows = append(rows, back.user)
-		users = append(users, back)
-	}
-	host := newHost(rows, scopeOf(u.opts.Rules))
-	for row := range rows {
-		host.add(row)
-	}
+func (u *undoer) plan(host *host) (*Plan, error) {
+	users, newcomers := u.present(host), u.gone()
 	p := planner{
 		view:  newView(host),
-		plan:  &Plan{Version: PlanVersion, Source: done.Source, Stats: done.Stats, Changes: []Change{}},
+		plan:  &Plan{Version: PlanVersion, Source: validText(host.Source), Changes: []Change{}},
 		tells: u.tells,
 	}
+	p.plan.Stats = Stats{Users: host.rows.Len(), Managed: host.managed, Chosen: len(u.spans)}
 	if err := p.gather(users, newcomers); err != nil {
 		return nil, err
 	}
 	p.solve()
 	p.order()
 	p.tell()
-	p.plan.Stats.Unchanged = 0
 	return p.plan, nil
 }
 
-// again is a deleted user as a newcomer, or nil where it cannot be one.
-func (u *undoer) again(before *User) *party {
-	if _, ok := u.store.(Creator); !ok {
-		u.tells = append(u.tells, Change{
-			Op: OpNotice, Reason: ReasonUndone, Detail: "it was deleted, and the store cannot create users",
-			UserID: before.ID, ObjectID: before.ObjectID, Before: before,
-		})
-		return nil
+// present are the users that the run changed, on their way back.
+func (u *undoer) present(host *host) []*party {
+	var users []*party
+	for row := range host.rows.Len() {
+		now := host.rows.User(row)
+		span := u.spans[now.ID]
+		switch {
+		case span == nil || span.after == nil:
+		case sameUser(now, *span.after):
+			users = append(users, u.back(row, span))
+		default:
+			u.tell(span.after, "it has changed since")
+		}
 	}
-	return &party{id: before.ObjectID.String(), role: claims.Newcomer, after: withID(*before, ""), reason: ReasonUndone}
+	return users
 }
 
-// back is a user on its way to what it was before.
-func (u *undoer) back(span *span) *party {
-	d := &party{id: span.after.ID, role: claims.Candidate, user: *span.after, after: *span.before, reason: ReasonUndone}
+func (u *undoer) back(row int, span *span) *party {
+	d := &party{id: span.after.ID, row: row, role: claims.Candidate, user: *span.after, after: *span.before, reason: ReasonUndone}
 	if d.after.Status == StatusDeactivated && d.user.active() {
 		d.after.Status = d.user.Status
-		d.tell(OpNotice, ReasonUndone)
-		d.tells[0].Detail = "it was reactivated and is present"
+		u.tell(&d.user, "it was reactivated and is present")
 	}
 	return d
+}
+
+// gone are the users that the run deleted, as newcomers.
+func (u *undoer) gone() []*party {
+	var newcomers []*party
+	for _, id := range slices.Sorted(maps.Keys(u.spans)) {
+		span := u.spans[id]
+		if span.after != nil {
+			continue
+		}
+		if _, ok := u.store.(Creator); !ok {
+			u.tell(span.before, "it was deleted, and the store cannot create users")
+			continue
+		}
+		newcomers = append(newcomers, &party{
+			id: span.before.ObjectID.String(), role: claims.Newcomer, after: withID(*span.before, ""), reason: ReasonUndone,
+		})
+	}
+	return newcomers
 }
 
 // Outcome is what became of a [Change].

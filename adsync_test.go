@@ -897,6 +897,14 @@ func TestAPlanReadsOneController(t *testing.T) {
 	require.ErrorIs(t, err, adsync.ErrIncomplete)
 	require.ErrorIs(t, err, errDown)
 	require.ErrorIs(t, err, errRefused)
+
+	dir = controllers{
+		func() (adsync.Directory, error) { return failing{}, nil },
+		func() (adsync.Directory, error) { return nil, errDown },
+	}
+	_, err = newSyncer(t, dir, store, nil).Plan(t.Context())
+	assert.Equal(t, 1, strings.Count(err.Error(), "controller down"), "what was told once is enough")
+	assert.Equal(t, 1, strings.Count(err.Error(), "adsync:"))
 }
 
 // inspected tells what it can read.
@@ -1005,9 +1013,9 @@ func TestInverseTakesARunBack(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, report.Err())
 
-	plan, err := s.Inverse(report)
+	plan, err := s.Inverse(t.Context(), report)
 	require.NoError(t, err)
-	again, err := s.Inverse(report)
+	again, err := s.Inverse(t.Context(), report)
 	require.NoError(t, err)
 	assert.Equal(t, plan.Digest(), again.Digest())
 	undone, err := s.Apply(t.Context(), plan)
@@ -1044,19 +1052,35 @@ func TestInverseTakesARunBack(t *testing.T) {
 	assert.ElementsMatch(t, []string{"it was reactivated and is present", "it was created and is present"}, told)
 }
 
+// A login that went to a new user cannot go back to the deleted one.
+func TestInverseTellsWhatANewUserHolds(t *testing.T) {
+	dir := adsync.StaticDirectory{entry(2, "anna", "")}
+	store := adsync.NewMemoryStore(user("1", 1, "anna", ""))
+	s := newSyncer(t, dir, store, &adsync.Options{Rules: adsync.Rules{Import: true}})
+	report, err := s.Sync(t.Context())
+	require.NoError(t, err)
+	require.NoError(t, report.Err())
+	plan, err := s.Inverse(t.Context(), report)
+	require.NoError(t, err)
+	require.Len(t, plan.Changes, 2)
+	assert.Equal(t, adsync.OpDuplicate, plan.Changes[0].Op)
+	assert.Equal(t, adsync.ReasonTaken, plan.Changes[0].Reason)
+	assert.Equal(t, []string{report.Results[1].UserID}, plan.Changes[0].Conflicts[0].With)
+}
+
 func TestInverseWithoutACreator(t *testing.T) {
 	store := bareStore{adsync.NewMemoryStore(user("1", 1, "anna", ""))}
 	s := newSyncer(t, adsync.StaticDirectory{}, store, nil)
 	report, err := s.Sync(t.Context())
 	require.NoError(t, err)
-	plan, err := s.Inverse(report)
+	plan, err := s.Inverse(t.Context(), report)
 	require.NoError(t, err)
 	require.Len(t, plan.Changes, 1)
 	assert.Equal(t, adsync.OpNotice, plan.Changes[0].Op)
 
-	_, err = s.Inverse(nil)
+	_, err = s.Inverse(t.Context(), nil)
 	require.Error(t, err)
-	_, err = s.Inverse(&adsync.Report{})
+	_, err = s.Inverse(t.Context(), &adsync.Report{})
 	require.Error(t, err)
 }
 
@@ -1074,7 +1098,7 @@ func TestInverseOfARunThatWasCutShort(t *testing.T) {
 	require.NoError(t, err)
 	require.Error(t, report.Err())
 	s := newSyncer(t, dir, memory, nil)
-	plan, err := s.Inverse(report)
+	plan, err := s.Inverse(t.Context(), report)
 	require.NoError(t, err)
 	undone, err := s.Apply(t.Context(), plan)
 	require.NoError(t, err)
@@ -1104,6 +1128,12 @@ func TestExplain(t *testing.T) {
 	lines, err := newSyncer(t, adsync.StaticDirectory{entry(1, "a", "")}, adsync.NewMemoryStore(user("1", 1, "a", "")), nil).Explain(t.Context(), "1")
 	require.NoError(t, err)
 	assert.Contains(t, strings.Join(lines, "\n"), "nothing")
+
+	// What one user gets depends on the others.
+	rivals := adsync.StaticDirectory{entry(1, "a", "press@x"), entry(2, "b", "press@x")}
+	lines, err = newSyncer(t, rivals, adsync.NewMemoryStore(user("1", 1, "a", ""), user("2", 2, "b", "")), nil).Explain(t.Context(), "1")
+	require.NoError(t, err)
+	assert.Contains(t, strings.Join(lines, "\n"), "duplicate: others ask for it too")
 
 	_, err = s.Explain(t.Context(), "nobody")
 	require.ErrorContains(t, err, "unknown")

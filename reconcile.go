@@ -181,7 +181,7 @@ func (p *Plan) tally() (removed, cleared int) {
 		if c.writes() && c.removes() {
 			gone[c.UserID] = true
 		}
-		if c.Op == OpUpdate && clears(&c.Before.Profile, &c.After.Profile) {
+		if c.rewrites() && clears(&c.Before.Profile, &c.After.Profile) {
 			emptied[c.UserID] = true
 		}
 	}
@@ -399,14 +399,14 @@ func (c *Change) item() plantext.Item {
 
 func (c *Change) valueDetails() []plantext.Detail {
 	var list []plantext.Detail
-	switch c.Op {
-	case OpUpdate:
+	switch {
+	case c.rewrites():
 		for _, f := range c.Fields {
 			list = append(list, plantext.Detail{
 				Label: string(f), Old: printValue(c.Before.text(f)), New: printValue(c.After.text(f)), Arrow: true,
 			})
 		}
-	case OpCreate:
+	case c.Op == OpCreate && c.After != nil:
 		for _, f := range details {
 			if value := c.After.text(f); value != "" {
 				list = append(list, plantext.Detail{Label: string(f), New: value})
@@ -439,6 +439,9 @@ func (u *User) text(f Field) string {
 		return u.ObjectID.String()
 	case FieldSource:
 		return u.Source
+	}
+	if !slices.Contains(details[:], f) {
+		return "" // a damaged plan is printed all the same
 	}
 	return *u.detail(f)
 }
@@ -476,25 +479,30 @@ func (p *Plan) totals() string {
 		total(OpUpdate), total(OpDelete), total(OpCreate), total(OpDuplicate), total(OpInvalid), total(OpNotice), p.Stats.Unchanged)
 }
 
-// explain says what the plan does with its one chosen user.
-func (p *Plan) explain() []string {
-	if len(p.Changes) == 0 {
-		return []string{"A sync has nothing to do with it."}
-	}
+// explain says what the plan does with one user.
+func (p *Plan) explain(userID string) []string {
 	var lines []string
 	for i := range p.Changes {
-		item := p.Changes[i].item()
-		lines = append(lines, "A sync says: "+item.Text+".")
-		for _, d := range item.Details {
-			if d.Arrow {
-				lines = append(lines, fmt.Sprintf("  %s: %s → %s", d.Label, d.Old, d.New))
-			} else {
-				lines = append(lines, fmt.Sprintf("  %s: %s", d.Label, d.New))
-			}
+		if p.Changes[i].UserID == userID {
+			lines = append(lines, p.Changes[i].explain()...)
 		}
-		lines = append(lines, p.Changes[i].advice())
+	}
+	if lines == nil {
+		return []string{"A sync has nothing to do with it."}
 	}
 	return lines
+}
+
+func (c *Change) explain() []string {
+	item := c.item()
+	lines := []string{"A sync says: " + item.Text + "."}
+	for _, d := range item.Details {
+		if d.Arrow {
+			d.New = d.Old + " → " + d.New
+		}
+		lines = append(lines, "  "+plantext.Printable(d.Label+": "+d.New))
+	}
+	return append(lines, c.advice())
 }
 
 // advice says what would have to change for another outcome.
@@ -844,6 +852,7 @@ type host struct {
 	foreign  *userindex.Links // linked rows of other sources
 	keys     [claims.Spaces]*userindex.Keys
 	parkings map[string]bool // keys in use that look like parked ones
+	prefix   []byte          // of those, folded
 	managed  int
 	chosen   int
 }
@@ -857,6 +866,7 @@ func newHost(rows rows, scope scope) *host {
 		links:    userindex.NewLinks(n, rows.ObjectID),
 		foreign:  userindex.NewLinks(0, rows.ObjectID),
 		parkings: map[string]bool{},
+		prefix:   scope.appendKey(nil, parkedPrefix),
 	}
 	for space := range h.keys {
 		h.keys[space] = userindex.NewKeys(n)
@@ -901,7 +911,7 @@ func (h *host) addKeys(u *User) {
 
 // noteParked remembers a key that a parked one must not equal.
 func (h *host) noteParked(key []byte) {
-	if bytes.HasPrefix(key, []byte(parkedPrefix)) {
+	if bytes.HasPrefix(key, h.prefix) {
 		h.parkings[string(key)] = true
 	}
 }
@@ -1645,8 +1655,8 @@ func (p *planner) present() int {
 // Rules.AdoptBy (default: username and email) match, compared like keys and after
 // Rules.Map; when no other user and no other entry comes into question; and, where
 // AdoptBy names only one of the two, when neither the other nor the last name
-// speaks against it. A protected or blocked user is linked only when Rules.Only
-// names it. All other pairs that share a username or email are Notices
+// speaks against it. A protected user, or one who is not active, is linked only
+// when Rules.Only names it. All other pairs that share a username or email are Notices
 // ([ReasonAmbiguous]) whose Detail says what speaks against them.
 func Adopt(entries []Entry, users []User, rules Rules) (*Plan, error) {
 	if err := rules.Check(); err != nil {
@@ -1716,6 +1726,9 @@ func (a *adopter) takeEntries(entries []Entry) error {
 		e := cleanEntry(&entries[i])
 		if known, ok := a.unlinked[e.ObjectID]; ok {
 			known.torn = known.torn || !sameEntry(&known.Entry, &e)
+			if compareEntries(&e, &known.Entry) < 0 { // whichever came first, the plan is the same
+				known.Entry = e
+			}
 			continue
 		}
 		a.unlinked[e.ObjectID] = &candidateEntry{Entry: e}
@@ -1724,6 +1737,18 @@ func (a *adopter) takeEntries(entries []Entry) error {
 		a.offer(a.unlinked[id])
 	}
 	return nil
+}
+
+// compareEntries puts a Present entry first, and else is any order.
+func compareEntries(a, b *Entry) int {
+	rank := func(e *Entry) int {
+		return slices.Index([]State{StatePresent, StateOutOfScope, StateDeleted, StateUnproven}, e.State)
+	}
+	order := cmp.Compare(rank(a), rank(b))
+	for _, f := range details {
+		order = cmp.Or(order, strings.Compare(*a.detail(f), *b.detail(f)))
+	}
+	return cmp.Or(order, strings.Compare(a.DN, b.DN))
 }
 
 // offer enters the keys of an entry that can be linked at all.

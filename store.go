@@ -141,6 +141,11 @@ func NewMemoryStore(users ...User) *MemoryStore {
 			s.put(u)
 		}
 	}
+	for id := range s.users {
+		if n, err := strconv.Atoi(id); err == nil {
+			s.lastID = max(s.lastID, n)
+		}
+	}
 	return s
 }
 
@@ -371,7 +376,8 @@ const (
 // ObjectIDs in text are read in any case, with or without braces and dashes, and
 // written dashed and lower-case. Two rows must not have one username or one
 // email, nor one Source and ObjectID: the table's unique indexes see to that, and
-// the store reports them as [ErrConflict]. An email that is empty is written as
+// the store reports them as [ErrConflict]; without an index over the ObjectID, an
+// import reads the whole table for each batch. An email that is empty is written as
 // NULL where the column allows it, as a unique index allows only one empty text;
 // other empty details are written as empty texts.
 //
@@ -1110,28 +1116,34 @@ func (b *sqlBatch) create(ctx context.Context, tx *sqlbatch.Tx, i int) (verdict,
 // findLinks finds the rows of all entries of the batch at once: where the column
 // has no index, one search for each would read the table as often.
 func (b *sqlBatch) findLinks(ctx context.Context, tx *sqlbatch.Tx) (map[link]string, error) {
-	wanted := make(map[ObjectID]bool)
+	wanted := make(map[string][]ObjectID)
 	for _, c := range b.changes {
 		if c.Op == OpCreate && c.After != nil && !c.After.ObjectID.IsZero() {
-			wanted[c.After.ObjectID] = true
+			wanted[c.After.Source] = append(wanted[c.After.Source], c.After.ObjectID)
 		}
 	}
 	found := make(map[link]string)
 	const most = 500 // an entry is up to 6 arguments, of which SQLite takes 32,766
-	for ids := range slices.Chunk(slices.Collect(maps.Keys(wanted)), most) {
-		if err := b.addLinks(ctx, tx, found, ids...); err != nil {
-			return nil, err
+	for source, all := range wanted {
+		for ids := range slices.Chunk(all, most) {
+			if err := b.addLinks(ctx, tx, found, source, ids...); err != nil {
+				return nil, err
+			}
 		}
 	}
 	return found, nil
 }
 
-func (b *sqlBatch) addLinks(ctx context.Context, tx *sqlbatch.Tx, found map[link]string, ids ...ObjectID) error {
+func (b *sqlBatch) addLinks(ctx context.Context, tx *sqlbatch.Tx, found map[link]string, source string, ids ...ObjectID) error {
 	var args []any
+	if b.table.Columns.Source != "" {
+		args = append(args, source)
+	}
+	n := len(args)
 	for _, id := range ids {
 		args = append(args, b.guids.Spellings(adattr.GUID(id))...)
 	}
-	text := b.text.SelectLinks(b.table.Columns.ObjectID, len(args))
+	text := b.text.SelectLinks(b.table.Columns.Source, source == "", b.table.Columns.ObjectID, len(args)-n)
 	users, err := b.readUsers(ctx, tx, text, slices.Concat(args, b.where))
 	for _, u := range users {
 		found[link{u.Source, u.ObjectID}] = u.ID
@@ -1155,7 +1167,7 @@ func (b *sqlBatch) insert(ctx context.Context, tx *sqlbatch.Tx, l link, columns 
 		}
 	}
 	found := make(map[link]string)
-	if err := b.addLinks(ctx, tx, found, l.id); err != nil {
+	if err := b.addLinks(ctx, tx, found, l.source, l.id); err != nil {
 		return "", err
 	}
 	if id := found[l]; id != "" {
@@ -1197,7 +1209,7 @@ func (b *sqlBatch) assignments(before, after *User) (set []string, values []any,
 		}
 		i := slices.IndexFunc(b.columns, func(c sqlColumn) bool { return c.field == f })
 		if i < 0 {
-			return nil, nil, fmt.Errorf("adsync: the table %s has no column for %s; map one, or leave it out of the plan", b.table.Name, f)
+			return nil, nil, b.noColumn(f)
 		}
 		value, err := b.storedValue(b.columns[i], after)
 		if err != nil {
@@ -1210,8 +1222,8 @@ func (b *sqlBatch) assignments(before, after *User) (set []string, values []any,
 
 // newValues lists all mapped columns and the defaults.
 func (b *sqlBatch) newValues(u *User) (columns []string, values []any, err error) {
-	if _, _, err := b.assignments(&User{Source: b.table.Source}, u); err != nil {
-		return nil, nil, err
+	if f := b.unmapped(u); f != "" {
+		return nil, nil, b.noColumn(f)
 	}
 	for _, c := range b.columns {
 		value, err := b.storedValue(c, u)
@@ -1242,8 +1254,19 @@ func sameIn(f Field, before, after *User) bool {
 	return *before.stored(f) == *after.stored(f)
 }
 
-func (s *SQLStore) maps(f Field) bool {
-	return slices.ContainsFunc(s.columns, func(c sqlColumn) bool { return c.field == f })
+// unmapped names a thing that the user has and the table has no column for.
+func (s *SQLStore) unmapped(u *User) Field {
+	base := User{Source: s.table.Source}
+	for _, f := range storedFields {
+		if !sameIn(f, &base, u) && !slices.ContainsFunc(s.columns, func(c sqlColumn) bool { return c.field == f }) {
+			return f
+		}
+	}
+	return ""
+}
+
+func (s *SQLStore) noColumn(f Field) error {
+	return fmt.Errorf("adsync: the table %s has no column for %s; map one, or leave it out of the plan", s.table.Name, f)
 }
 
 // storedValue is what the column is to hold.
@@ -1305,11 +1328,8 @@ func (b *sqlBatch) matchArgs(c Change) []any {
 	if u == nil || u.ID != c.UserID || !b.matches {
 		return nil
 	}
-	base := User{Source: b.table.Source}
-	for _, f := range storedFields {
-		if !b.maps(f) && !sameIn(f, &base, u) {
-			return nil
-		}
+	if b.unmapped(u) != "" {
+		return nil // no row reads like that
 	}
 	args := make([]any, 0, len(b.columns)+1)
 	for _, col := range b.columns {
@@ -1645,8 +1665,8 @@ func (b *bench) delete(before User) error {
 	return b.store.DeleteUser(b.ctx, change(OpDelete, &before, nil))
 }
 
-// answered holds an error against what the duty wants.
-func answered(err, want error) error {
+// answeredAs holds an error against what the duty wants.
+func answeredAs(err, want error) error {
 	switch {
 	case want == nil && err != nil:
 		return fmt.Errorf("it failed: %w", err)
@@ -1722,7 +1742,7 @@ func (b *bench) checkFresh() error {
 		}
 	}
 	after := b.touched(b.rows[ada], "777")
-	if err := answered(b.update(b.rows[ada], after), nil); err != nil {
+	if err := answeredAs(b.update(b.rows[ada], after), nil); err != nil {
 		return err
 	}
 	return b.sees(after, b.rows[bob], b.rows[cleo], b.rows[dan])
@@ -1738,7 +1758,7 @@ func (b *bench) checkStop() error {
 		return fmt.Errorf("it called the loop's body %d times, where the first call said stop", calls)
 	}
 	after := b.touched(b.rows[ada], "777")
-	if err := answered(b.update(b.rows[ada], after), nil); err != nil {
+	if err := answeredAs(b.update(b.rows[ada], after), nil); err != nil {
 		return err
 	}
 	return b.sees(after, b.rows[bob], b.rows[cleo], b.rows[dan])
@@ -1790,7 +1810,7 @@ func readAll(seq iter.Seq2[User, error]) (users []User, err error) {
 func (b *bench) checkUpdate() error {
 	now := b.rows[ada]
 	step := func(after User) error {
-		if err := answered(b.update(now, after), nil); err != nil {
+		if err := answeredAs(b.update(now, after), nil); err != nil {
 			return err
 		}
 		now = after
@@ -1839,7 +1859,7 @@ func (b *bench) checkUpdate() error {
 func (b *bench) checkLink() error {
 	after := b.rows[cleo]
 	after.ObjectID, after.Source = b.newcomer().ObjectID, b.rows[ada].Source
-	if err := answered(b.update(b.rows[cleo], after), nil); err != nil {
+	if err := answeredAs(b.update(b.rows[cleo], after), nil); err != nil {
 		return err
 	}
 	return b.sees(b.rows[ada], b.rows[bob], after, b.rows[dan])
@@ -1855,7 +1875,7 @@ func (b *bench) checkCase() error {
 	if sameUser(after, b.rows[ada]) {
 		return nil
 	}
-	if err := answered(b.update(b.rows[ada], after), nil); err != nil {
+	if err := answeredAs(b.update(b.rows[ada], after), nil); err != nil {
 		return err
 	}
 	return b.sees(after, b.rows[bob], b.rows[cleo], b.rows[dan])
@@ -1866,7 +1886,7 @@ func (b *bench) checkEmpty() error {
 		return nil
 	}
 	after := b.after(b.rows[ada], FieldEmail, "")
-	if err := answered(b.update(b.rows[ada], after), nil); err != nil {
+	if err := answeredAs(b.update(b.rows[ada], after), nil); err != nil {
 		return err
 	}
 	return b.sees(after, b.rows[bob], b.rows[cleo], b.rows[dan])
@@ -1894,7 +1914,7 @@ func (b *bench) unlike(u User) map[Field]User {
 
 func (b *bench) checkUpdateStale() error {
 	for f, before := range b.unlike(b.rows[ada]) {
-		err := answered(b.update(before, b.touched(before, "777")), ErrStale)
+		err := answeredAs(b.update(before, b.touched(before, "777")), ErrStale)
 		if err = cmp.Or(err, b.sees(b.rows...)); err != nil {
 			return fmt.Errorf("with another %s in Before, %w", f, err)
 		}
@@ -1906,7 +1926,7 @@ func (b *bench) checkUpdateGone() error {
 	if err := b.delete(b.rows[bob]); err != nil {
 		return fmt.Errorf("the row could not be deleted: %w", err)
 	}
-	if err := answered(b.update(b.rows[bob], b.touched(b.rows[bob], "777")), ErrStale); err != nil {
+	if err := answeredAs(b.update(b.rows[bob], b.touched(b.rows[bob], "777")), ErrStale); err != nil {
 		return err
 	}
 	return b.sees(b.rows[ada], b.rows[cleo], b.rows[dan])
@@ -1917,7 +1937,7 @@ func (b *bench) checkUpdateAlready() error {
 	if err := b.update(b.rows[ada], after); err != nil {
 		return fmt.Errorf("the first update failed: %w", err)
 	}
-	if err := answered(b.update(b.rows[ada], after), ErrAlready); err != nil {
+	if err := answeredAs(b.update(b.rows[ada], after), ErrAlready); err != nil {
 		return err
 	}
 	return b.sees(after, b.rows[bob], b.rows[cleo], b.rows[dan])
@@ -1929,7 +1949,7 @@ func (b *bench) checkUpdateConflict() error {
 			continue
 		}
 		after := b.after(b.touched(b.rows[ada], "777"), f, *b.rows[bob].Profile.detail(f))
-		err := answered(b.update(b.rows[ada], after), ErrConflict)
+		err := answeredAs(b.update(b.rows[ada], after), ErrConflict)
 		if err = cmp.Or(err, b.sees(b.rows...)); err != nil {
 			return fmt.Errorf("with the %s of another row, %w", f, err)
 		}
@@ -1949,10 +1969,10 @@ func (b *bench) checkPassOn() error {
 	if first == b.rows[ada] {
 		return nil
 	}
-	if err := answered(b.update(b.rows[ada], first), nil); err != nil {
+	if err := answeredAs(b.update(b.rows[ada], first), nil); err != nil {
 		return err
 	}
-	if err := answered(b.update(b.rows[bob], second), nil); err != nil {
+	if err := answeredAs(b.update(b.rows[bob], second), nil); err != nil {
 		return err
 	}
 	return b.sees(first, second, b.rows[cleo], b.rows[dan])
@@ -1990,14 +2010,14 @@ func (b *bench) checkUpdateContext() error {
 }
 
 func (b *bench) checkDelete() error {
-	if err := answered(b.delete(b.rows[bob]), nil); err != nil {
+	if err := answeredAs(b.delete(b.rows[bob]), nil); err != nil {
 		return err
 	}
 	return b.sees(b.rows[ada], b.rows[cleo], b.rows[dan])
 }
 
 func (b *bench) checkDeleteFrees() error {
-	if err := answered(b.delete(b.rows[bob]), nil); err != nil {
+	if err := answeredAs(b.delete(b.rows[bob]), nil); err != nil {
 		return err
 	}
 	after := b.rows[ada]
@@ -2017,7 +2037,7 @@ func (b *bench) checkDeleteFrees() error {
 
 func (b *bench) checkDeleteStale() error {
 	for f, before := range b.unlike(b.rows[ada]) {
-		err := answered(b.delete(before), ErrStale)
+		err := answeredAs(b.delete(before), ErrStale)
 		if err = cmp.Or(err, b.sees(b.rows...)); err != nil {
 			return fmt.Errorf("with another %s in Before, %w", f, err)
 		}
@@ -2029,7 +2049,7 @@ func (b *bench) checkDeleteAlready() error {
 	if err := b.delete(b.rows[bob]); err != nil {
 		return fmt.Errorf("the first deletion failed: %w", err)
 	}
-	if err := answered(b.delete(b.rows[bob]), ErrAlready); err != nil {
+	if err := answeredAs(b.delete(b.rows[bob]), ErrAlready); err != nil {
 		return err
 	}
 	return b.sees(b.rows[ada], b.rows[cleo], b.rows[dan])
@@ -2066,7 +2086,7 @@ func (b *bench) checkBatchOrder() error {
 		return err
 	}
 	for i, want := range []error{nil, ErrStale, nil} {
-		if err := answered(out[i].Err, want); err != nil {
+		if err := answeredAs(out[i].Err, want); err != nil {
 			return fmt.Errorf("for change %d of 3, %w", i+1, err)
 		}
 	}
@@ -2119,7 +2139,7 @@ func (b *bench) checkBatchVerdicts() error {
 		return err
 	}
 	for i, want := range due {
-		if err := answered(out[i].Err, want); err != nil {
+		if err := answeredAs(out[i].Err, want); err != nil {
 			return fmt.Errorf("for change %d of %d, %w", i+1, len(cs), err)
 		}
 	}
@@ -2131,7 +2151,7 @@ func (b *bench) checkBatchVerdicts() error {
 		if want == nil {
 			want = ErrAlready
 		}
-		if err := answered(out[i].Err, want); err != nil {
+		if err := answeredAs(out[i].Err, want); err != nil {
 			return fmt.Errorf("for change %d of %d, tried again, %w", i+1, len(cs), err)
 		}
 	}
@@ -2158,7 +2178,7 @@ func (b *bench) checkBatchChain() error {
 		if err != nil {
 			return err
 		}
-		if err := answered(out[0].Err, nil); err != nil {
+		if err := answeredAs(out[0].Err, nil); err != nil {
 			return err
 		}
 	}
@@ -2208,7 +2228,7 @@ func (b *bench) checkCreate() error {
 	}
 	u := b.newcomer()
 	id, err := store.CreateUser(b.ctx, change(OpCreate, nil, &u))
-	if err := answered(err, nil); err != nil {
+	if err := answeredAs(err, nil); err != nil {
 		return err
 	}
 	if id == "" || slices.ContainsFunc(b.rows, func(u User) bool { return u.ID == id }) {
@@ -2226,7 +2246,7 @@ func (b *bench) checkCreateAlready() error {
 	u := b.newcomer()
 	u.ObjectID, u.Source = b.rows[ada].ObjectID, b.rows[ada].Source
 	_, err := store.CreateUser(b.ctx, change(OpCreate, nil, &u))
-	return cmp.Or(answered(err, ErrAlready), b.sees(b.rows...))
+	return cmp.Or(answeredAs(err, ErrAlready), b.sees(b.rows...))
 }
 
 func (b *bench) checkCreateConflict() error {
@@ -2240,7 +2260,7 @@ func (b *bench) checkCreateConflict() error {
 		}
 		u := b.after(b.newcomer(), f, *b.rows[bob].Profile.detail(f))
 		_, err := store.CreateUser(b.ctx, change(OpCreate, nil, &u))
-		if err = cmp.Or(answered(err, ErrConflict), b.sees(b.rows...)); err != nil {
+		if err = cmp.Or(answeredAs(err, ErrConflict), b.sees(b.rows...)); err != nil {
 			return fmt.Errorf("with the %s of another row, %w", f, err)
 		}
 	}
@@ -2270,7 +2290,7 @@ func (b *bench) checkBatchCreate() error {
 	if err != nil {
 		return err
 	}
-	if err := answered(cmp.Or(out[0].Err, out[1].Err), nil); err != nil {
+	if err := answeredAs(cmp.Or(out[0].Err, out[1].Err), nil); err != nil {
 		return err
 	}
 	u.ID = out[1].UserID

@@ -100,17 +100,17 @@ func TestMemoryStoreAcceptsClashesInTheSeed(t *testing.T) {
 
 func TestMemoryStoreGivesNewIDs(t *testing.T) {
 	s := adsync.NewMemoryStore(storeUser("1", "ann"), adsync.User{Profile: adsync.Profile{Username: "noid"}}, storeUser("3", "cid"))
-	got, ok := s.Get("2")
+	got, ok := s.Get("4")
 	require.True(t, ok, "a user without an ID is given one that no other has")
 	assert.Equal(t, "noid", got.Username)
 	id, err := s.CreateUser(t.Context(), storeCreate(storeUser("9", "new")))
 	require.NoError(t, err)
-	assert.Equal(t, "4", id)
+	assert.Equal(t, "5", id)
 	created, _ := s.Get(id)
 	require.NoError(t, s.DeleteUser(t.Context(), storeDelete(created)))
 	id, err = s.CreateUser(t.Context(), storeCreate(storeUser("9", "new")))
 	require.NoError(t, err)
-	assert.Equal(t, "5", id, "the ID of a deleted user is not used again")
+	assert.Equal(t, "6", id, "the ID of a deleted user is not used again")
 }
 
 func TestMemoryStoreRefusesChangesOfTheWrongShape(t *testing.T) {
@@ -398,8 +398,11 @@ func TestCheckStoreNamesTheBrokenDuty(t *testing.T) {
 			}
 		}},
 		{"UpdateUser must let a key pass to another row", func(b *broken) {
+			var mu sync.Mutex
 			held := map[string]string{}
 			b.update = func(ctx context.Context, c adsync.Change) error {
+				mu.Lock()
+				defer mu.Unlock()
 				held[c.Before.Username] = c.UserID
 				if owner := held[c.After.Username]; owner != "" && owner != c.UserID {
 					return adsync.ErrConflict
@@ -662,6 +665,12 @@ type noDatabase struct{}
 func (noDatabase) Connect(context.Context) (driver.Conn, error) { return nil, errors.New("down") }
 func (noDatabase) Driver() driver.Driver                        { return nil }
 
+func noDB(t *testing.T, c driver.Connector) *sql.DB {
+	db := sql.OpenDB(c)
+	t.Cleanup(func() { require.NoError(t, db.Close()) })
+	return db
+}
+
 func sqlTable(edit func(*adsync.SQLTable)) adsync.SQLTable {
 	table := adsync.SQLTable{Name: "users", Columns: adsync.SQLColumns{
 		ID: "id", ObjectID: "guid", Username: "login", Email: "mail", Status: "state",
@@ -671,7 +680,7 @@ func sqlTable(edit func(*adsync.SQLTable)) adsync.SQLTable {
 }
 
 func TestNewSQLStoreChecksTheMapping(t *testing.T) {
-	db := sql.OpenDB(noDatabase{})
+	db := noDB(t, noDatabase{})
 	_, err := adsync.NewSQLStore(nil, adsync.SQLite, sqlTable(func(*adsync.SQLTable) {}))
 	assert.ErrorContains(t, err, "adsync: NewSQLStore needs a database")
 	_, err = adsync.NewSQLStore(db, "oracle", sqlTable(func(*adsync.SQLTable) {}))
@@ -714,7 +723,7 @@ func TestNewSQLStoreChecksTheMapping(t *testing.T) {
 }
 
 func TestSQLStoreFieldsAreThoseWithAColumn(t *testing.T) {
-	db := sql.OpenDB(noDatabase{})
+	db := noDB(t, noDatabase{})
 	for _, test := range []struct {
 		want []adsync.Field
 		edit func(s *adsync.SQLTable)
@@ -734,7 +743,7 @@ func TestSQLStoreFieldsAreThoseWithAColumn(t *testing.T) {
 }
 
 func TestSQLStoreSaysThatNothingWasWritten(t *testing.T) {
-	s, err := adsync.NewSQLStore(sql.OpenDB(noDatabase{}), adsync.SQLite, sqlTable(func(*adsync.SQLTable) {}))
+	s, err := adsync.NewSQLStore(noDB(t, noDatabase{}), adsync.SQLite, sqlTable(func(*adsync.SQLTable) {}))
 	require.NoError(t, err)
 	ann := storeUser("1", "ann")
 	out := s.ApplyChanges(t.Context(), []adsync.Change{storeDelete(ann), storeCreate(ann)})
@@ -782,7 +791,7 @@ func (r *columnRows) Next(row []driver.Value) error {
 }
 
 func TestSQLStoreDoesNotGuessAboutACommit(t *testing.T) {
-	s, err := adsync.NewSQLStore(sql.OpenDB(silentCommit{}), adsync.SQLite, sqlTable(func(*adsync.SQLTable) {}))
+	s, err := adsync.NewSQLStore(noDB(t, silentCommit{}), adsync.SQLite, sqlTable(func(*adsync.SQLTable) {}))
 	require.NoError(t, err)
 	ann := storeUser("1", "ann")
 	ann.Source = ""

@@ -29,6 +29,8 @@ type Config struct {
 	PageSize   uint32
 	Timeout    time.Duration     // of each request
 	Attributes [NumValues]string // attribute names of the details
+
+	plain bool // leave the accounts to go-ldap too, the oracle of the tests
 }
 
 // Auth makes the BindFunc of one connection. It runs before anything is sent,

@@ -62,15 +62,28 @@ func (s *session) list(ctx context.Context, q query, each func(*Account) error) 
 
 // page asks for one page and hands over each account in it. It returns the
 // cookie of the next page, which is empty after the last. This is the one place
-// where accounts come off the wire.
+// where accounts come off the wire: most through the sieve, and after them what
+// that left to go-ldap.
 func (s *session) page(ctx context.Context, q query, cookie []byte, each func(*Account) error) (next []byte, err error) {
+	h := s.wire.sieve.start(s.cfg, s.room)
 	result, err := s.search(ctx, doing, s.searchRequest(q, cookie))
+	accounts, unfit := s.wire.sieve.finish(h)
+	s.room = accounts
+	defer clear(accounts) // the session outlives them
 	if err != nil {
 		return nil, err
 	}
 	paging, ok := ldap.FindControl(result.Controls, ldap.ControlTypePaging).(*ldap.ControlPaging)
 	if !ok {
 		return nil, s.complain(doing, errUnpaged)
+	}
+	for i := range accounts {
+		if err := each(&accounts[i]); err != nil {
+			return nil, err
+		}
+	}
+	if unfit != nil {
+		return nil, s.complain(doing, unfit)
 	}
 	for i, e := range result.Entries {
 		a, err := s.cfg.decode(e)

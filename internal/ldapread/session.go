@@ -19,7 +19,8 @@ type session struct {
 	wire   *wire
 	conn   *ldap.Conn
 	root   rootDSE
-	spent  bool // something failed, or was left half read: not to be used again
+	room   []Account // of one page, used again for the next
+	spent  bool      // something failed, or was left half read: not to be used again
 }
 
 // rootDSE is what a server tells of itself.

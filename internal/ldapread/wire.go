@@ -27,7 +27,7 @@ var (
 type wire struct {
 	net.Conn          // encrypted, where it should be
 	socket   net.Conn // the same without encryption: closing it never waits
-	frame    framer   // only the reader touches it
+	sieve    sieve
 	left     atomic.Int64
 	failure  atomic.Pointer[error]
 }
@@ -48,22 +48,21 @@ func (w *wire) begin(timeout time.Duration) error {
 func (w *wire) end() { _ = w.socket.SetDeadline(time.Time{}) }
 
 func (w *wire) Read(p []byte) (int, error) {
-	n, err := w.Conn.Read(p)
-	if bad := w.inspect(p[:n]); bad != nil {
-		n, err = 0, bad
-	}
+	n, err := w.sieve.read(p, w.more)
 	w.remember(err)
 	return n, err
 }
 
-func (w *wire) inspect(b []byte) error {
-	if w.left.Add(-int64(len(b))) < 0 {
-		return errAnswer
+func (w *wire) more(p []byte) (int, error) {
+	n, err := w.Conn.Read(p)
+	if w.left.Add(-int64(n)) < 0 {
+		return 0, errAnswer
 	}
-	return w.frame.check(b)
+	return n, err
 }
 
 func (w *wire) Write(p []byte) (int, error) {
+	w.sieve.sent(p)
 	n, err := w.Conn.Write(p)
 	w.remember(err)
 	return n, err

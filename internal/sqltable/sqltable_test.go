@@ -30,7 +30,7 @@ func statements(t *testing.T, name string) string {
 	require.NoError(t, err)
 	catalogue, args := table.Catalogue()
 	return strings.Join([]string{
-		table.Select(), table.SelectRow(), table.SelectLinks("guid", 2),
+		table.Select(), table.SelectRow(), table.SelectLinks("", false, "guid", 2),
 		table.Update([]string{"login", "mail"}, true), table.Update([]string{"login"}, false),
 		table.Delete(true), table.Delete(false), table.Insert([]string{"login", "mail"}),
 		catalogue + fmt.Sprintf(" %q", args),
@@ -89,6 +89,8 @@ func TestTableWithoutSchemaOrWhere(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, "SELECT `id` FROM `users`", table.Select())
 	assert.Equal(t, "DELETE FROM `users` WHERE `id` = ?", table.Delete(true))
+	assert.Equal(t, "SELECT `id` FROM `users` WHERE (`src` = ?) AND `guid` IN (?)", table.SelectLinks("src", false, "guid", 1))
+	assert.Equal(t, "SELECT `id` FROM `users` WHERE (`src` = ? OR `src` IS NULL) AND `guid` IN (?, ?)", table.SelectLinks("src", true, "guid", 2))
 	text, args := table.Catalogue()
 	assert.Equal(t, "SELECT name, type, `notnull` = 0 FROM pragma_table_xinfo(?)", text)
 	assert.Equal(t, []any{"users"}, args)

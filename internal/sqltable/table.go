@@ -72,10 +72,21 @@ func (t *Table) SelectRow() string {
 	return s.String()
 }
 
-// SelectLinks reads the rows whose column has one of n values. Arguments: those.
-func (t *Table) SelectLinks(column string, n int) string {
+// SelectLinks reads the rows whose column has one of n values. It compares the
+// source too, where there is a column for it, so that an index over both is of
+// use. Arguments: the source, where it has a column; the values.
+func (t *Table) SelectLinks(source string, emptySource bool, column string, n int) string {
 	s := t.selectAll()
-	s.add(" WHERE ", t.d.Quote(column), " IN (")
+	s.add(" WHERE ")
+	if source != "" {
+		col := t.d.Quote(source)
+		s.add("(", col, " = ", s.arg())
+		if emptySource {
+			s.add(" OR ", col, " IS NULL")
+		}
+		s.add(") AND ")
+	}
+	s.add(t.d.Quote(column), " IN (")
 	s.list(n, ", ", func(int) string { return s.arg() })
 	s.add(")")
 	t.addAndWhere(s)

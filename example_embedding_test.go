@@ -1,0 +1,56 @@
+package adsync_test
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"log"
+	"os"
+	"strings"
+
+	"github.com/go-adsync/adsync"
+)
+
+// A first embedding: a real directory, a table of the host's own, the plan, and
+// the sync.
+func Example() {
+	db, err := sql.Open("pgx", os.Getenv("DATABASE_URL")) // as the host does already
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer db.Close()
+	if err := syncUsers(context.Background(), db); err != nil {
+		log.Print(err)
+	}
+}
+
+func syncUsers(ctx context.Context, db *sql.DB) error {
+	directory, err := adsync.NewActiveDirectory(adsync.ActiveDirectoryConfig{
+		URLs:   []string{"ldaps://dc1.corp.example"},
+		BaseDN: "OU=People,DC=corp,DC=example",
+		Bind:   adsync.SimpleBind(`CORP\svc-adsync`, os.Getenv("AD_PASSWORD")),
+	})
+	if err != nil {
+		return err
+	}
+	users, err := adsync.NewSQLStore(db, adsync.PostgreSQL, adsync.SQLTable{
+		Name:    "accounts",
+		Columns: adsync.SQLColumns{ID: "id", ObjectID: "ad_guid", Username: "login", Email: "email"},
+	})
+	if err != nil {
+		return err
+	}
+	syncer, err := adsync.New(directory, users, nil) // safe defaults
+	if err != nil {
+		return err
+	}
+	plan, err := syncer.Plan(ctx) // reads both sides, writes nothing
+	if err != nil {
+		return err
+	}
+	plan.WriteTo(os.Stdout)                // for a person to look at
+	report, err := syncer.Apply(ctx, plan) // writes that, and nothing else
+	fmt.Println(strings.Join(report.Summary(), "\n"))
+	return errors.Join(err, report.Err())
+}

@@ -1,0 +1,689 @@
+package adsync_test
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/go-adsync/adsync"
+)
+
+// A world is the whole input of one reconciliation, small enough to print. Rules
+// that are functions are given by name, so that a world can be kept as a literal.
+type world struct {
+	entries []adsync.Entry
+	users   []adsync.User
+	rules   worldRules
+}
+
+type worldRules struct {
+	source              string
+	only                []string
+	fields, keepOnEmpty []adsync.Field
+	onDeleted           adsync.Reaction
+	onDisabled          adsync.Reaction
+	onOutOfScope        adsync.Reaction
+	onUnproven          adsync.Reaction
+	imports             bool
+	mapping, fold       string // keys of worldMaps and worldFolds
+}
+
+var worldMaps = map[string]func(adsync.Entry) (adsync.Profile, error){
+	"lower-mail": func(e adsync.Entry) (adsync.Profile, error) {
+		e.Email = strings.ToLower(e.Email)
+		return e.Profile, nil
+	},
+	"refuse-phone-0": func(e adsync.Entry) (adsync.Profile, error) {
+		if e.Phone == "0" {
+			return e.Profile, errors.New("phone 0 is refused")
+		}
+		return e.Profile, nil
+	},
+	"mail-from-name": func(e adsync.Entry) (adsync.Profile, error) {
+		if e.Email == "" && e.Username != "" {
+			e.Email = strings.TrimSpace(e.Username) + "@x"
+		}
+		return e.Profile, nil
+	},
+}
+
+var worldFolds = map[string]func(string) string{
+	"lower": strings.ToLower,
+	"upper": strings.ToUpper,
+}
+
+// adsync gives the rules as the package takes them.
+func (r worldRules) adsync() adsync.Rules {
+	return adsync.Rules{
+		Source: r.source, Only: slices.Clone(r.only), Fields: slices.Clone(r.fields), KeepOnEmpty: slices.Clone(r.keepOnEmpty),
+		OnDeleted: r.onDeleted, OnDisabled: r.onDisabled, OnOutOfScope: r.onOutOfScope, OnUnproven: r.onUnproven,
+		Import: r.imports, Fold: worldFolds[r.fold], Map: worldMaps[r.mapping],
+	}
+}
+
+// dice draws a number below n. It is a random source, or the bytes of a fuzzer.
+type dice func(n int) int
+
+func seededDice(seed uint64) dice {
+	return rand.New(rand.NewPCG(seed, 7)).IntN
+}
+
+// byteDice draws 0 when the bytes are used up, so that every input is a world.
+func byteDice(b []byte) dice {
+	return func(n int) int {
+		if len(b) == 0 {
+			return 0
+		}
+		drawn := int(b[0]) % n
+		b = b[1:]
+		return drawn
+	}
+}
+
+// oneIn is true once in n draws, and false when a fuzzer's bytes are used up.
+func (d dice) oneIn(n int) bool { return d(n) == n-1 }
+
+func pick[T any](d dice, from ...T) T { return from[d(len(from))] }
+
+func shuffled[T any](d dice, in []T) []T {
+	out := slices.Clone(in)
+	for i := len(out) - 1; i > 0; i-- {
+		j := i - d(i+1)
+		out[i], out[j] = out[j], out[i]
+	}
+	return out
+}
+
+// oid is a short way to write an ObjectID.
+func oid(n byte) adsync.ObjectID { return adsync.ObjectID{n, 0xad} }
+
+// The keys are few, so that users meet; the variants fold to the same key.
+var (
+	worldNames  = [][]string{{"ann", "Ann"}, {"bob", "bob "}, {"\u00e9ve", "e\u0301ve", "\u00c9VE"}, {"dan", "DAN"}, {"eli", "Eli"}, {"stra\u00dfe", "STRASSE"}, {"gus", " gus"}}
+	worldEmails = [][]string{{"a@x", "A@x"}, {"b@x", "b@X"}, {"c@x", "c@x "}, {"d@x", "D@X"}, {"e@x", "E@x"}, {"f@x", "F@x"}, {"g@x", "G@x"}}
+	worldIDs    = []string{"1", "10", "2", "A", "a", "b", "u3"}
+)
+
+func newWorld(d dice) world {
+	g := &worldGen{dice: d, keys: 2 + d(6)}
+	g.permute = !d.oneIn(3)
+	g.calm = g.permute && !d.oneIn(3)
+	g.mails = d.oneIn(2)
+	g.w.rules = g.newRules()
+	g.addUsers()
+	g.addEntries()
+	g.narrow()
+	g.w.users = shuffled(d, g.w.users)
+	g.w.entries = shuffled(d, g.w.entries)
+	return g.w
+}
+
+type worldGen struct {
+	dice
+	w       world
+	keys    int  // how many different keys of each kind
+	permute bool // users have keys of their own, and entries shuffle them: chains and cycles
+	calm    bool // little else happens, so that the cycles are not cut
+	mails   bool // in a calm world, emails are shuffled too
+}
+
+// among is a number of cases, of which the odd ones are rare in a calm world.
+func (g *worldGen) among(n int) int {
+	if g.calm {
+		return 6 * n
+	}
+	return n
+}
+
+func (g *worldGen) newRules() worldRules {
+	r := worldRules{source: pick(g.dice, "ad", "ad", "ad", "")}
+	reactions := []adsync.Reaction{"", "", adsync.Keep, adsync.Deactivate, adsync.Remove}
+	r.onDeleted = pick(g.dice, reactions...)
+	r.onDisabled = pick(g.dice, reactions...)
+	r.onOutOfScope = pick(g.dice, reactions...)
+	r.onUnproven = pick(g.dice, reactions...)
+	r.imports = g.oneIn(3)
+	if g.oneIn(5) {
+		r.fields = g.someFields(2)
+		if r.imports && !slices.Contains(r.fields, adsync.FieldUsername) {
+			r.fields = append(r.fields, adsync.FieldUsername)
+		}
+	}
+	if g.oneIn(4) {
+		r.keepOnEmpty = g.someFields(3)
+	}
+	if g.oneIn(4) {
+		r.mapping = pick(g.dice, "lower-mail", "refuse-phone-0", "mail-from-name")
+	}
+	if g.oneIn(10) {
+		r.fold = pick(g.dice, "lower", "upper")
+	}
+	return r
+}
+
+func (g *worldGen) someFields(oneIn int) []adsync.Field {
+	fields := []adsync.Field{}
+	for _, f := range detailFields {
+		if g.oneIn(oneIn) {
+			fields = append(fields, f)
+		}
+	}
+	if len(fields) == 0 {
+		fields = append(fields, pick(g.dice, detailFields...))
+	}
+	return shuffled(g.dice, fields)
+}
+
+func (g *worldGen) addUsers() {
+	ids := shuffled(g.dice, worldIDs)
+	n := 2 + g.dice(6)
+	for i := range n {
+		u := adsync.User{ID: ids[i], Profile: g.newProfile(i)}
+		switch g.dice(g.among(12)) {
+		case 10: // local
+		case 11:
+			u.ObjectID, u.Source = oid(byte(1+i)), "other"
+		case 9: // two users on one entry
+			u.ObjectID, u.Source = oid(byte(1+g.dice(i+1))), g.w.rules.source
+		default:
+			u.ObjectID, u.Source = oid(byte(1+i)), g.w.rules.source
+		}
+		u.Status = pick(g.dice, "", "", "", adsync.StatusActive, adsync.StatusBlocked, adsync.StatusDeactivated)
+		u.Protected = g.oneIn(7)
+		g.w.users = append(g.w.users, u)
+	}
+}
+
+func (g *worldGen) newProfile(i int) adsync.Profile {
+	name, mail := i, i
+	if !g.permute {
+		name, mail = g.dice(g.keys), g.dice(g.keys)
+	}
+	p := adsync.Profile{
+		Username: worldNames[name][0], Email: worldEmails[mail][0],
+		FirstName: pick(g.dice, "", "Al"), Phone: pick(g.dice, "5", "5", "0", "", " "),
+	}
+	if g.dice(g.among(8)) == 7 {
+		p.Username = pick(g.dice, worldNames[name]...)
+	}
+	if g.oneIn(8) {
+		p.Email = pick(g.dice, worldEmails[mail]...)
+	}
+	if g.dice(g.among(8)) == 7 {
+		p.Email = ""
+	}
+	return p
+}
+
+func (g *worldGen) addEntries() {
+	n := len(g.w.users) + g.dice(4)
+	order := make([]int, len(worldNames)+4)
+	for i := range order {
+		order[i] = i
+	}
+	names := shuffled(g.dice, order[:min(n, len(worldNames))])
+	mails := shuffled(g.dice, order[:min(n, len(worldNames))])
+	for i := range n {
+		e := adsync.Entry{ObjectID: oid(byte(1 + i)), DN: "CN=" + strconv.Itoa(i)}
+		e.Profile = g.newProfile(i % len(worldNames))
+		g.swapKeys(&e, names, mails, i)
+		if i < len(g.w.users) && g.oneIn(6) {
+			e.Profile = g.w.users[i].Profile
+		}
+		if g.dice(g.among(16)) == 15 {
+			e.Username = pick(g.dice, "", " ")
+		}
+		if g.oneIn(20) {
+			e.LastName = "M\xfcller" // Latin-1, as some old clients write it
+		}
+		g.addWithState(e)
+	}
+}
+
+// swapKeys gives the entry other keys than the user who is linked to it has:
+// in a permuting world those of other users.
+func (g *worldGen) swapKeys(e *adsync.Entry, names, mails []int, i int) {
+	if !g.permute || i >= len(names) {
+		return
+	}
+	if !g.oneIn(4) || g.calm {
+		e.Username = pick(g.dice, worldNames[names[i]]...)
+	}
+	if g.mails && g.calm || !g.calm && g.oneIn(2) {
+		e.Email = pick(g.dice, worldEmails[mails[i]]...)
+	}
+}
+
+func (g *worldGen) addWithState(e adsync.Entry) {
+	e.State = pick(g.dice, "", adsync.StatePresent)
+	switch g.dice(g.among(16)) {
+	case 9:
+		return // absent
+	case 10, 11:
+		e.Disabled = true
+	case 12:
+		e.State, e.Disabled = adsync.StateOutOfScope, g.oneIn(2)
+	case 13:
+		e.State, e.Disabled = adsync.StateDeleted, g.oneIn(2)
+	case 14:
+		e.State, e.Disabled = adsync.StateUnproven, g.oneIn(4)
+	case 15:
+		again := e
+		again.DN = "CN=again"
+		switch g.dice(6) {
+		case 1:
+			again.Phone += "1"
+		case 2:
+			again.Username = strings.ToUpper(again.Username)
+		case 3:
+			again.Disabled = true
+		case 4:
+			again.State = adsync.StateDeleted
+		}
+		g.w.entries = append(g.w.entries, again)
+	}
+	g.w.entries = append(g.w.entries, e)
+}
+
+func (g *worldGen) narrow() {
+	if !g.oneIn(4) {
+		return
+	}
+	g.w.rules.only = []string{}
+	for _, u := range g.w.users {
+		if !g.oneIn(3) {
+			g.w.rules.only = append(g.w.rules.only, u.ID)
+		}
+	}
+}
+
+// bigKnot is a world of users who shuffle their usernames, and their emails.
+func bigKnot(d dice) world {
+	w := world{rules: worldRules{source: "ad", imports: true}}
+	n := 5 + d(12)
+	numbers := make([]int, n)
+	for i := range numbers {
+		numbers[i] = i
+	}
+	names, mails := shuffled(d, numbers), shuffled(d, numbers)
+	for i := range n {
+		profile := func(name, mail int) adsync.Profile {
+			return adsync.Profile{Username: "n" + strconv.Itoa(name), Email: strconv.Itoa(mail) + "@x"}
+		}
+		u := adsync.User{ID: strconv.Itoa(i), ObjectID: oid(byte(i + 1)), Source: "ad", Profile: profile(i, i), Protected: d.oneIn(4)}
+		e := adsync.Entry{ObjectID: u.ObjectID, Profile: profile(names[i], mails[i])}
+		switch d(12) {
+		case 0:
+			e.Email = u.Email
+		case 1:
+			e.Email = ""
+		case 2:
+			e.Username = "n" + strconv.Itoa(n+i)
+		}
+		if d.oneIn(6) {
+			u.Email = ""
+		}
+		w.users, w.entries = append(w.users, u), append(w.entries, e)
+	}
+	return w
+}
+
+// String prints the world as the Go literal to keep among keptWorlds.
+func (w world) String() string {
+	var b strings.Builder
+	b.WriteString("world{\n\tentries: []adsync.Entry{\n")
+	for _, e := range w.entries {
+		fmt.Fprintf(&b, "\t\t{ObjectID: oid(%d), Profile: %s%s},\n", e.ObjectID[0], literalProfile(e.Profile),
+			literalFields("State", string(e.State), "Disabled", e.Disabled, "DN", e.DN))
+	}
+	b.WriteString("\t},\n\tusers: []adsync.User{\n")
+	for _, u := range w.users {
+		link := ""
+		if !u.ObjectID.IsZero() {
+			link = fmt.Sprintf(", ObjectID: oid(%d)", u.ObjectID[0])
+		}
+		fmt.Fprintf(&b, "\t\t{ID: %q%s%s, Profile: %s%s},\n", u.ID, link, literalFields("Source", u.Source), literalProfile(u.Profile),
+			literalFields("Status", string(u.Status), "Protected", u.Protected))
+	}
+	fmt.Fprintf(&b, "\t},\n\trules: %s,\n}", w.rules)
+	return b.String()
+}
+
+func literalProfile(p adsync.Profile) string {
+	fields := literalFields("Username", p.Username, "FirstName", p.FirstName, "LastName", p.LastName, "Email", p.Email, "Phone", p.Phone)
+	return "adsync.Profile{" + strings.TrimPrefix(fields, ", ") + "}"
+}
+
+func (r worldRules) String() string {
+	fields := literalFields("source", r.source, "only", r.only, "fields", r.fields, "keepOnEmpty", r.keepOnEmpty,
+		"onDeleted", string(r.onDeleted), "onDisabled", string(r.onDisabled), "onOutOfScope", string(r.onOutOfScope),
+		"onUnproven", string(r.onUnproven), "imports", r.imports, "mapping", r.mapping, "fold", r.fold)
+	return "worldRules{" + strings.TrimPrefix(fields, ", ") + "}"
+}
+
+// literalFields writes pairs of name and value, leaving out zero values.
+func literalFields(pairs ...any) string {
+	var b strings.Builder
+	for i := 0; i < len(pairs); i += 2 {
+		switch v := pairs[i+1].(type) {
+		case string:
+			if v == "" {
+				continue
+			}
+		case bool:
+			if !v {
+				continue
+			}
+		case []string:
+			if v == nil {
+				continue
+			}
+		case []adsync.Field:
+			if v == nil {
+				continue
+			}
+		}
+		fmt.Fprintf(&b, ", %s: %#v", pairs[i], pairs[i+1])
+	}
+	return b.String()
+}
+
+// shrink makes a failing world smaller while it still fails.
+func shrink(w world, fails func(world) bool) world {
+	for again := true; again; {
+		again = false
+		for _, smaller := range smallerWorlds(w) {
+			if fails(smaller) {
+				w, again = smaller, true
+				break
+			}
+		}
+	}
+	return w
+}
+
+func smallerWorlds(w world) []world {
+	var out []world
+	add := func(change func(*world)) {
+		smaller := w
+		smaller.users, smaller.entries = slices.Clone(w.users), slices.Clone(w.entries)
+		change(&smaller)
+		if smaller.String() != w.String() {
+			out = append(out, smaller)
+		}
+	}
+	for i := range w.users {
+		add(func(s *world) { s.users = slices.Delete(s.users, i, i+1) })
+	}
+	for i := range w.entries {
+		add(func(s *world) { s.entries = slices.Delete(s.entries, i, i+1) })
+	}
+	add(func(s *world) { s.rules = worldRules{source: s.rules.source} })
+	add(func(s *world) { s.rules.only = nil })
+	add(func(s *world) { s.rules.fields = nil })
+	add(func(s *world) { s.rules.keepOnEmpty = nil })
+	add(func(s *world) { s.rules.mapping = "" })
+	add(func(s *world) { s.rules.fold = "" })
+	add(func(s *world) { s.rules.imports = false })
+	for i := range w.users {
+		add(func(s *world) { s.users[i].Status = "" })
+		add(func(s *world) { s.users[i].Protected = false })
+		add(func(s *world) { s.users[i].Email = "" })
+		add(func(s *world) { p := &s.users[i]; p.FirstName, p.LastName, p.Phone = "", "", "" })
+	}
+	for i := range w.entries {
+		add(func(s *world) { s.entries[i].State = "" })
+		add(func(s *world) { s.entries[i].Disabled = false })
+		add(func(s *world) { s.entries[i].Email = "" })
+		add(func(s *world) { s.entries[i].DN = "" })
+		add(func(s *world) { p := &s.entries[i]; p.FirstName, p.LastName, p.Phone = "", "", "" })
+	}
+	return out
+}
+
+// worldCount is how many worlds a test tries: ADSYNC_WORLDS, or the default.
+func worldCount(t testing.TB, normal int) int {
+	text := cmp.Or(os.Getenv("ADSYNC_WORLDS"), strconv.Itoa(normal))
+	n, err := strconv.Atoi(text)
+	if err != nil {
+		t.Fatalf("ADSYNC_WORLDS: want a number, not %q", text)
+	}
+	return n
+}
+
+// inWorlds runs the check in the kept worlds and in random ones, and prints the
+// first that fails, made small, as a literal to keep.
+func inWorlds(t *testing.T, normal int, check func(world) error) {
+	t.Helper()
+	for _, kept := range keptWorlds {
+		if err := check(kept.world); err != nil {
+			t.Errorf("kept world %q: %v", kept.name, err)
+		}
+	}
+	for seed := range uint64(worldCount(t, normal)) {
+		w := newWorld(seededDice(seed))
+		if check(w) == nil {
+			continue
+		}
+		small := shrink(w, func(w world) bool { return check(w) != nil })
+		t.Fatalf("seed %d: %v\n%v", seed, check(small), small)
+	}
+}
+
+// keptWorlds failed once, or are knots that chance seldom ties.
+var keptWorlds = []struct {
+	name string
+	world
+}{
+	{"an unchanged user listed twice, the agreeing entry first", world{
+		entries: []adsync.Entry{
+			{ObjectID: oid(3), Profile: adsync.Profile{Username: "ann", Phone: "5"}},
+			{ObjectID: oid(3), Profile: adsync.Profile{Username: "Ann"}},
+		},
+		users: []adsync.User{{ID: "1", ObjectID: oid(3), Profile: adsync.Profile{Username: "ann", Phone: "5"}}},
+	}},
+	{"a missing user who stays and clashes from the start", world{
+		users: []adsync.User{
+			{ID: "1", Profile: adsync.Profile{Username: "dan"}},
+			{ID: "2", ObjectID: oid(5), Source: "ad", Profile: adsync.Profile{Username: "dan"}, Status: adsync.StatusBlocked},
+		},
+		rules: worldRules{source: "ad", onDeleted: adsync.Deactivate},
+	}},
+	{"a new entry without a username, which is kept on empty", world{
+		entries: []adsync.Entry{{ObjectID: oid(6)}},
+		rules:   worldRules{source: "ad", keepOnEmpty: []adsync.Field{adsync.FieldUsername}, imports: true},
+	}},
+	{"two circles share users: an interim serves its own user before its taker", world{
+		entries: []adsync.Entry{
+			{ObjectID: oid(1), Profile: adsync.Profile{Username: "bob"}},
+			{ObjectID: oid(2), Profile: adsync.Profile{Username: "eve"}},
+			{ObjectID: oid(3), Profile: adsync.Profile{Username: "gus", Email: "d@x"}},
+			{ObjectID: oid(4), Profile: adsync.Profile{Username: "ann", Email: "c@x"}},
+		},
+		users: []adsync.User{
+			{ID: "1", ObjectID: oid(1), Profile: adsync.Profile{Username: "ann"}},
+			{ID: "10", ObjectID: oid(3), Profile: adsync.Profile{Username: "eve", Email: "c@x"}, Protected: true},
+			{ID: "2", ObjectID: oid(4), Profile: adsync.Profile{Username: "dan", Email: "d@x"}},
+			{ID: "b", ObjectID: oid(2), Profile: adsync.Profile{Username: "bob"}},
+		},
+	}},
+	{"a key that clashed at the start cannot be put back", world{
+		entries: []adsync.Entry{
+			{ObjectID: oid(5), Profile: adsync.Profile{Username: "eve", Email: "f@x"}},
+			{ObjectID: oid(3), Profile: adsync.Profile{Username: "ann"}},
+		},
+		users: []adsync.User{
+			{ID: "A", ObjectID: oid(5), Source: "ad", Profile: adsync.Profile{Username: "ann"}},
+			{ID: "1", ObjectID: oid(3), Source: "ad", Profile: adsync.Profile{Username: "dan", Email: "f@x"}, Protected: true},
+			{ID: "a", ObjectID: oid(1), Source: "ad", Profile: adsync.Profile{Username: "Ann"}},
+		},
+		rules: worldRules{source: "ad"},
+	}},
+	{"a new user must not get the ID of a deleted one", world{
+		entries: []adsync.Entry{{ObjectID: oid(3), Profile: adsync.Profile{Username: "eve"}}},
+		users:   []adsync.User{{ID: "1", ObjectID: oid(6), Source: "ad", Profile: adsync.Profile{Username: "ann"}}},
+		rules:   worldRules{source: "ad", imports: true},
+	}},
+	{"listed twice, present and deleted", world{
+		entries: []adsync.Entry{
+			{ObjectID: oid(5), Profile: adsync.Profile{Username: "eli"}},
+			{ObjectID: oid(5), Profile: adsync.Profile{Username: "eli"}, State: adsync.StateDeleted},
+		},
+	}},
+	{"the parked username is held", parkedHeld(worldRules{source: "ad"}, "~ADSYNC-6B86B273FF34", "")},
+	{"the parked email is held", parkedHeld(worldRules{source: "ad"}, "desk", "~adsync-6b86b273ff34@ADSYNC.invalid")},
+	{"the parked username is held, in capitals", parkedHeld(worldRules{source: "ad", fold: "upper"}, "~adsync-6B86b273ff34", "")},
+	{"the parked username is asked for", world{
+		entries: append(parkedHeld(worldRules{}, "", "").entries, adsync.Entry{ObjectID: oid(3), Profile: adsync.Profile{Username: "~adsync-6b86b273ff34"}}),
+		users:   parkedHeld(worldRules{}, "", "").users,
+		rules:   worldRules{source: "ad", imports: true},
+	}},
+}
+
+// parkedHeld is a swap while a local user holds what the first, whose SHA-256
+// begins with 6b86b273ff34, would be parked with.
+func parkedHeld(rules worldRules, username, email string) world {
+	return world{
+		entries: []adsync.Entry{{ObjectID: oid(1), Profile: adsync.Profile{Username: "bob"}}, {ObjectID: oid(2), Profile: adsync.Profile{Username: "ann"}}},
+		users: []adsync.User{
+			{ID: "1", ObjectID: oid(1), Source: "ad", Profile: adsync.Profile{Username: "ann"}},
+			{ID: "2", ObjectID: oid(2), Source: "ad", Profile: adsync.Profile{Username: "bob"}},
+			{ID: "3", Profile: adsync.Profile{Username: username, Email: email}},
+		},
+		rules: rules,
+	}
+}
+
+// knots are the worked tables of docs/RECONCILE.md: the same name stands there in
+// a comment before the table.
+var knots = []struct {
+	name string
+	world
+}{
+	{"taken", knot(worldRules{},
+		tie("u1", has("ann", "ann@x"), wants("bob", "ann2@x")),
+		tie("u2", has("bob", "bob@x"), wants("bob", "bob@x")))},
+	{"contested", knot(worldRules{},
+		tie("u1", has("ann", ""), wants("cat", "")),
+		tie("u2", has("bob", ""), wants("Cat", "")))},
+	{"loser counts", knot(worldRules{},
+		tie("u1", has("ann", ""), wants("cat", "")),
+		tie("u2", has("bob", ""), wants("cat", "info@x")),
+		tie("u3", has("desk", "info@x"), local))},
+	{"waiting", knot(worldRules{},
+		tie("u1", has("ann", ""), wants("bob", "")),
+		tie("u2", has("bob", ""), wants("cat", "")),
+		tie("u3", has("cat", ""), wants("cat", "")))},
+	{"chain", knot(worldRules{},
+		tie("u1", has("ann", ""), wants("bob", "")),
+		tie("u2", has("bob", ""), wants("cat", "")),
+		tie("u3", has("cat", ""), gone(adsync.StateDeleted)))},
+	{"swap", knot(worldRules{},
+		tie("u1", has("ann", ""), wants("bob", "")),
+		tie("u2", has("bob", ""), wants("ann", "")))},
+	{"cycle of three", knot(worldRules{},
+		tie("u1", has("ann", ""), wants("bob", ""), protected),
+		tie("u2", has("bob", ""), wants("cat", "")),
+		tie("u3", has("cat", ""), wants("ann", "")))},
+	{"two name spaces", knot(worldRules{},
+		tie("u1", has("ann", "a@x"), wants("bob", "c@x")),
+		tie("u2", has("bob", "b@x"), wants("dan", "a@x")))},
+	{"case", knot(worldRules{},
+		tie("u1", has("ann", "ann@x"), wants("Ann", "Ann@x")))},
+	{"cleared", knot(worldRules{},
+		tie("u1", has("ann", "team@x"), wants("ann", "")),
+		tie("u2", has("bob", ""), wants("bob", "team@x")),
+		tie("u3", has("cat", ""), wants("cat", "")))},
+	{"kept on empty", knot(worldRules{keepOnEmpty: []adsync.Field{adsync.FieldEmail}},
+		tie("u1", has("ann", "team@x"), wants("ann", "")),
+		tie("u2", has("bob", ""), wants("bob", "team@x")))},
+	{"clash before", knot(worldRules{},
+		tie("u1", has("ann", "team@x"), wants("ann2", "team@x")),
+		tie("u2", has("bob", "Team@x"), wants("bob", "team@x")))},
+	{"clash resolved", knot(worldRules{},
+		tie("u1", has("ann", "team@x"), wants("ann2", "team@x")),
+		tie("u2", has("bob", "Team@x"), wants("bob", "bob@x")))},
+	{"two users on one entry", knot(worldRules{},
+		tie("u1", has("ann", ""), wants("cat", "")),
+		tie("u2", has("bob", ""), sameEntryAs(1)))},
+	{"listed twice", knot(worldRules{},
+		tie("u1", has("ann", ""), wants("bob", ""), wants("cat", "")))},
+	{"not chosen", knot(worldRules{only: []string{"u1"}},
+		tie("u1", has("ann", ""), wants("bob", "")),
+		tie("u2", has("bob", ""), wants("cat", "")))},
+	{"local", knot(worldRules{},
+		tie("u1", has("ann", ""), wants("bob", "")),
+		tie("u2", has("bob", ""), local))},
+	{"out of scope", knot(worldRules{},
+		tie("u1", has("ann", ""), wants("bob", "")),
+		tie("u2", has("bob", ""), gone(adsync.StateOutOfScope)))},
+	{"leaver and duplicate", knot(worldRules{onDisabled: adsync.Deactivate},
+		tie("u1", has("ann", ""), wants("bob", ""), disabled),
+		tie("u2", has("bob", ""), wants("bob", "")))},
+	{"import", knot(worldRules{imports: true},
+		tie("u1", has("ann", ""), gone(adsync.StateDeleted)),
+		tie("u2", has("bob", ""), wants("cat", "")),
+		tie("", wants("ann", "")),
+		tie("", wants("bob", "")),
+		tie("", wants("cat", "")),
+		tie("", wants("eve", "new@x")),
+		tie("", wants("fay", "new@x")))},
+}
+
+// A knot is tied from strands: each is one user, with the entries linked to it.
+type strand struct {
+	user    adsync.User
+	entries []adsync.Entry
+}
+
+func tie(id string, parts ...func(*strand)) func(n byte) strand {
+	return func(n byte) strand {
+		s := strand{user: adsync.User{ID: id, ObjectID: oid(n), Source: "ad"}}
+		for _, part := range parts {
+			part(&s)
+		}
+		for i := range s.entries {
+			s.entries[i].ObjectID = oid(n)
+		}
+		return s
+	}
+}
+
+func knot(rules worldRules, strands ...func(n byte) strand) world {
+	w := world{rules: rules}
+	w.rules.source = "ad"
+	for i, s := range strands {
+		tied := s(byte(i + 1))
+		w.entries = append(w.entries, tied.entries...)
+		if tied.user.ID != "" {
+			w.users = append(w.users, tied.user)
+		}
+	}
+	return w
+}
+
+func has(username, email string) func(*strand) {
+	return func(s *strand) { s.user.Username, s.user.Email = username, email }
+}
+
+func wants(username, email string) func(*strand) {
+	return func(s *strand) {
+		s.entries = append(s.entries, adsync.Entry{Profile: adsync.Profile{Username: username, Email: email}})
+	}
+}
+
+func gone(state adsync.State) func(*strand) {
+	return func(s *strand) { s.entries = append(s.entries, adsync.Entry{State: state}) }
+}
+
+func sameEntryAs(n byte) func(*strand) { return func(s *strand) { s.user.ObjectID = oid(n) } }
+
+func local(s *strand)     { s.user.ObjectID, s.user.Source = adsync.ObjectID{}, "" }
+func protected(s *strand) { s.user.Protected = true }
+func disabled(s *strand)  { s.entries[0].Disabled = true }
