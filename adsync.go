@@ -635,7 +635,7 @@ func (r *reading) inspect(ctx context.Context, dir Directory) error {
 	return nil
 }
 
-const warnTombstones = "The service account cannot read deleted accounts (CN=Deleted Objects), so no deletion can be proven and no leaver is ever deleted. Let an administrator grant it list and read there."
+const warnTombstones = "The service account cannot read deleted accounts, so no deletion can be proven and no leaver is ever deleted. In Active Directory, let an administrator grant it list and read on CN=Deleted Objects."
 
 // Explain says in a few lines what the host and the directory hold for one user,
 // what a sync would do with it and why, and what would have to change for another

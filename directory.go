@@ -498,7 +498,8 @@ type ActiveDirectoryConfig struct {
 	// defaultNamingContext.
 	BaseDN string
 	// Filter says who is in scope; others in the domain are out of scope.
-	// Default: (sAMAccountType=805306368), people.
+	// Default: (sAMAccountType=805306368), people; with another identity than
+	// objectGUID it is (objectClass=person).
 	Filter string
 	// Bind is how to authenticate: SimpleBind, PasswordFunc or BindFunc.
 	Bind Bind
@@ -518,6 +519,12 @@ type ActiveDirectoryConfig struct {
 	// Attributes maps details to attribute names. Default: as beside the fields
 	// of Profile, also for those that are left out. Of an attribute with several
 	// values the first that the server sends is taken.
+	//
+	// FieldObjectID maps the identity, for directories other than Active Directory:
+	// entryUUID (OpenLDAP), nsUniqueId (389 Directory Server), ipaUniqueID
+	// (FreeIPA), or any that holds the text of a UUID and never changes. Such a
+	// directory proves no deletion: an account that is gone is StateUnproven, and
+	// nobody in it is seen to be disabled. BaseDN may have to be set.
 	Attributes map[Field]string
 }
 
@@ -710,6 +717,7 @@ type srvRecords struct {
 // The defaults of ActiveDirectoryConfig.
 const (
 	defaultFilter   = "(sAMAccountType=805306368)"
+	otherFilter     = "(objectClass=person)" // where there is no sAMAccountType
 	defaultPageSize = 1000
 	defaultTimeout  = 30 * time.Second
 )
@@ -785,7 +793,7 @@ func (cfg ActiveDirectoryConfig) checkBind(servers []ldapread.Server) error {
 // reader is the part of the configuration that is the same for each controller.
 func (cfg ActiveDirectoryConfig) reader() (ldapread.Config, error) {
 	r := ldapread.Config{
-		BaseDN: cfg.BaseDN, Filter: cmp.Or(cfg.Filter, defaultFilter), TLS: cfg.TLS,
+		BaseDN: cfg.BaseDN, Filter: cfg.filter(), TLS: cfg.TLS,
 		PageSize: cmp.Or(cfg.PageSize, defaultPageSize), Timeout: cmp.Or(cfg.Timeout, defaultTimeout),
 		Attributes: defaultAttributes,
 	}
@@ -803,9 +811,13 @@ func (cfg ActiveDirectoryConfig) reader() (ldapread.Config, error) {
 		return r, errors.New("adsync: ActiveDirectoryConfig.Timeout is negative; 0 means 30 seconds")
 	}
 	for field, attribute := range cfg.Attributes {
+		if field == FieldObjectID && isAttribute(attribute) {
+			r.Identity = adattr.IdentityOf(attribute)
+			continue
+		}
 		i := slices.Index(profileFields[:], field)
 		if i < 0 {
-			return r, fmt.Errorf("adsync: ActiveDirectoryConfig.Attributes: %q is not one of the five details", field)
+			return r, fmt.Errorf("adsync: ActiveDirectoryConfig.Attributes: %q is neither one of the five details nor object_id", field)
 		}
 		if !isAttribute(attribute) {
 			return r, fmt.Errorf("adsync: ActiveDirectoryConfig.Attributes: %s is mapped to something that is not an attribute name", field)
@@ -813,6 +825,13 @@ func (cfg ActiveDirectoryConfig) reader() (ldapread.Config, error) {
 		r.Attributes[i] = attribute
 	}
 	return r, nil
+}
+
+func (cfg ActiveDirectoryConfig) filter() string {
+	if adattr.IdentityOf(cfg.Attributes[FieldObjectID]).IsObjectGUID() {
+		return cmp.Or(cfg.Filter, defaultFilter)
+	}
+	return cmp.Or(cfg.Filter, otherFilter)
 }
 
 // isAttribute accepts a name or an object identifier (RFC 4512, 1.4), and no

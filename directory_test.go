@@ -448,8 +448,9 @@ func TestNewActiveDirectoryRefuses(t *testing.T) {
 		{"BaseDN", func(c *ActiveDirectoryConfig) { c.BaseDN = "corp.example" }},
 		{"PageSize", func(c *ActiveDirectoryConfig) { c.PageSize = 1 << 31 }},
 		{"Timeout", func(c *ActiveDirectoryConfig) { c.Timeout = -time.Second }},
-		{`"title" is not one of the five`, func(c *ActiveDirectoryConfig) { c.Attributes = map[Field]string{"title": "title"} }},
-		{`"status" is not one of the five`, func(c *ActiveDirectoryConfig) { c.Attributes = map[Field]string{FieldStatus: "x"} }},
+		{`"title" is neither one of the five`, func(c *ActiveDirectoryConfig) { c.Attributes = map[Field]string{"title": "title"} }},
+		{`"status" is neither one of the five`, func(c *ActiveDirectoryConfig) { c.Attributes = map[Field]string{FieldStatus: "x"} }},
+		{`"object_id" is neither`, func(c *ActiveDirectoryConfig) { c.Attributes = map[Field]string{FieldObjectID: "a)(b=*"} }},
 		{"email is mapped", func(c *ActiveDirectoryConfig) { c.Attributes = map[Field]string{FieldEmail: ""} }},
 		{"email is mapped", func(c *ActiveDirectoryConfig) { c.Attributes = map[Field]string{FieldEmail: "mail)(x=*"} }},
 	}

@@ -321,7 +321,7 @@ var matrixFaults = []matrixFault{
 	{name: "page repeated", fault: fakead.Fault{Kind: fakead.FaultRepeatPage, Times: 1}, at: laterPages, says: "the same page again"},
 	{name: "page repeated for ever", fault: fakead.Fault{Kind: fakead.FaultRepeatPage}, at: laterPages, says: "the same page again"},
 	{name: "empty pages for ever", fault: fakead.Fault{Kind: fakead.FaultEmptyPage}, at: func(s matrixStage) bool { return pages(s) && s.at.Page == 0 && s.name != "search" }, says: "empty pages in a row"},
-	{name: "objectGUID withheld", fault: fakead.Fault{Kind: fakead.FaultWithhold, Attributes: []string{"objectGUID"}}, at: pages, says: "without its objectGUID; let the service account read", entries: true},
+	{name: "objectGUID withheld", fault: fakead.Fault{Kind: fakead.FaultWithhold, Attributes: []string{"objectGUID"}}, at: pages, says: "let the service account read that attribute", entries: true},
 	{name: "rootDSE hidden", fault: fakead.Fault{Kind: fakead.FaultHide}, at: only("rootDSE"), says: "is this a domain controller?"},
 
 	{name: "an empty page", fault: fakead.Fault{Kind: fakead.FaultEmptyPage, Times: 1}, at: func(s matrixStage) bool { return pages(s) && s.name != "search" && s.name != "every search" }, verdict: right},

@@ -29,6 +29,7 @@ type Config struct {
 	PageSize   uint32
 	Timeout    time.Duration     // of each request
 	Attributes [NumValues]string // attribute names of the details
+	Identity   adattr.Identity
 
 	plain bool // leave the accounts to go-ldap too, the oracle of the tests
 }

@@ -81,7 +81,7 @@ func words(result *ldap.Error) string {
 	case ldap.LDAPResultOperationsError, ldap.LDAPResultInsufficientAccessRights:
 		return "the service account is not allowed this; bind with an account that may read the directory"
 	case ldap.LDAPResultTimeLimitExceeded, ldap.LDAPResultSizeLimitExceeded, ldap.LDAPResultAdminLimitExceeded:
-		return "the controller's own limit cut the answer short; use a smaller PageSize or an indexed Filter"
+		return "the controller's own limit cut the answer short; use a smaller PageSize or an indexed Filter, or raise that limit for the service account"
 	case ldap.LDAPResultReferral:
 		return "the base belongs to another domain; set BaseDN to one of this domain, or read that domain's controllers"
 	case ldap.LDAPResultNoSuchObject:

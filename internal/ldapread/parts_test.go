@@ -291,7 +291,7 @@ func TestLoopGuard(t *testing.T) {
 }
 
 func TestAnyOfIsAFilterInTheBytesOfTheWire(t *testing.T) {
-	filter := anyOf([]adattr.GUID{guid(1), guid(2)})
+	filter := anyOf(adattr.Identity{}, []adattr.GUID{guid(1), guid(2)})
 	assert.Equal(t, `(|(objectGUID=\04\03\02\01\06\05\08\07\09\0a\0b\0c\0d\0e\0f\01)`+
 		`(objectGUID=\04\03\02\01\06\05\08\07\09\0a\0b\0c\0d\0e\0f\02))`, filter)
 	_, err := ldap.CompileFilter(filter)
