@@ -74,10 +74,8 @@ func words(result *ldap.Error) string {
 	switch result.ResultCode {
 	case ldap.LDAPResultInvalidCredentials:
 		return refusal(result)
-	case ldap.LDAPResultStrongAuthRequired:
-		return "the controller wants an encrypted connection; use ldaps:// or StartTLS"
-	case ldap.LDAPResultConfidentialityRequired:
-		return "the controller wants an encrypted connection; use ldaps:// or StartTLS"
+	case ldap.LDAPResultStrongAuthRequired, ldap.LDAPResultConfidentialityRequired:
+		return "the controller wants an encrypted connection; use ldaps:// or StartTLS. If it is encrypted already, the controller must be told to accept Kerberos over TLS"
 	case ldap.LDAPResultOperationsError, ldap.LDAPResultInsufficientAccessRights:
 		return "the service account is not allowed this; bind with an account that may read the directory"
 	case ldap.LDAPResultTimeLimitExceeded, ldap.LDAPResultSizeLimitExceeded, ldap.LDAPResultAdminLimitExceeded:
