@@ -31,7 +31,7 @@ func (s *session) check(ctx context.Context) (Access, error) {
 	if err != nil {
 		return Access{}, err
 	}
-	a := Access{Controller: s.root.host, BaseDN: base}
+	a := Access{Controller: printable(s.root.host), BaseDN: printable(base)}
 	if a.Controller == "" {
 		a.Controller = s.server.Address()
 	}

@@ -8,6 +8,7 @@ import (
 	"os"
 	"strings"
 	"syscall"
+	"unicode"
 
 	"github.com/go-ldap/ldap/v3"
 )
@@ -42,7 +43,26 @@ func explain(ctx context.Context, cfg *Config, server Server, cause error, doing
 	case errors.As(err, &result):
 		return explainResult(at, result)
 	}
-	return fmt.Errorf("%s: %w", at, err)
+	return fmt.Errorf("%s: %w", at, printableError{err})
+}
+
+// printableError is an error whose text may hold what a server sent, such as the
+// names in a certificate that nobody trusts yet.
+type printableError struct{ error }
+
+func (e printableError) Error() string { return printable(e.error.Error()) }
+
+func (e printableError) Unwrap() error { return e.error }
+
+// printable keeps what a server sent from steering the terminal or faking a line
+// of the log that it gets into.
+func printable(text string) string {
+	return strings.Map(func(r rune) rune {
+		if !unicode.IsPrint(r) {
+			return unicode.ReplacementChar
+		}
+		return r
+	}, text)
 }
 
 // isMalformed reports an answer that go-ldap could not decode. It has no type for

@@ -2,9 +2,13 @@ package ldapread
 
 import (
 	"bytes"
+	"errors"
 	"runtime"
+	"strings"
 	"testing"
+	"unicode"
 
+	"github.com/go-ldap/ldap/v3"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
@@ -86,6 +90,31 @@ func TestEachRequestMayHaveItsElements(t *testing.T) {
 	c.idle.wire.elements.count = maxElements
 	_, err := list(t.Context(), c)
 	require.NoError(t, err)
+}
+
+// A terminal obeys what it is shown, and a line feed begins another line of a log.
+func TestNothingOfAServerSteersATerminal(t *testing.T) {
+	const evil = "dc1\x1b]0;x\x07\n2026 INFO all is well\u202e"
+	shown := func(text string) {
+		t.Helper()
+		assert.False(t, strings.ContainsFunc(text, func(r rune) bool { return !unicode.IsPrint(r) }), "%q", text)
+		assert.Contains(t, text, "dc1")
+	}
+	cfg := testConfig()
+	untrusted := explainHandshake(errors.New("certificate is valid for " + evil))
+	err := explain(t.Context(), cfg, Server{Host: "dc1", Port: "636"}, nil, "connecting", untrusted)
+	shown(err.Error())
+	assert.ErrorIs(t, err, untrusted)
+	shown(explain(t.Context(), cfg, Server{Host: "dc1", Port: "636"}, nil, "reading", &ldap.Error{ResultCode: 80, Err: errors.New(evil)}).Error())
+
+	d := newDomain(t, fakead.Config{})
+	c := d.open(d.config())
+	_, err = list(t.Context(), c)
+	require.NoError(t, err)
+	c.idle.root.host = evil
+	access, err := c.Check(t.Context())
+	require.NoError(t, err)
+	shown(access.Controller)
 }
 
 // Whatever a server sends, reading it ends with accounts or an error.
