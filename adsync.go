@@ -1295,7 +1295,7 @@ func (u *undoer) tell(user *User, why string) {
 // plan orders the way back as a planner orders the way there, so that users who
 // traded keys can trade them again.
 func (u *undoer) plan(host *host) (*Plan, error) {
-	users, newcomers := u.present(host), u.gone()
+	users, newcomers := u.present(host), u.gone(host)
 	p := planner{
 		view:  newView(host),
 		plan:  &Plan{Version: PlanVersion, Source: validText(host.Source), Changes: []Change{}},
@@ -1338,8 +1338,9 @@ func (u *undoer) back(row int, span *span) *party {
 }
 
 // gone are the users that the run deleted, as newcomers.
-func (u *undoer) gone() []*party {
+func (u *undoer) gone(host *host) []*party {
 	var newcomers []*party
+	back := map[ObjectID]bool{}
 	for _, id := range slices.Sorted(maps.Keys(u.spans)) {
 		span := u.spans[id]
 		if span.after != nil {
@@ -1349,6 +1350,11 @@ func (u *undoer) gone() []*party {
 			u.tell(span.before, "it was deleted, and the store cannot create users")
 			continue
 		}
+		if _, linked := host.links.First(span.before.ObjectID); linked || back[span.before.ObjectID] {
+			u.tell(span.before, "it was deleted, and another user is linked to its account")
+			continue
+		}
+		back[span.before.ObjectID] = true
 		newcomers = append(newcomers, &party{
 			id: span.before.ObjectID.String(), role: claims.Newcomer, after: withID(*span.before, ""), reason: ReasonUndone,
 		})

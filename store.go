@@ -141,11 +141,6 @@ func NewMemoryStore(users ...User) *MemoryStore {
 			s.put(u)
 		}
 	}
-	for id := range s.users {
-		if n, err := strconv.Atoi(id); err == nil {
-			s.lastID = max(s.lastID, n)
-		}
-	}
 	return s
 }
 
