@@ -37,7 +37,7 @@ func explain(ctx context.Context, cfg *Config, server Server, cause error, doing
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		return fmt.Errorf("%s: no answer within %v; look at the controller, or raise Timeout: %w", at, cfg.Timeout, os.ErrDeadlineExceeded)
 	case isMalformed(err):
-		return fmt.Errorf("%s: the server sent something that is not LDAP; look at the controller, or check the port", at)
+		return fmt.Errorf("%s: %w", at, errFrame)
 	case isHangUp(err):
 		return fmt.Errorf("%s: the server closed the connection; look at the controller: %w", at, io.ErrUnexpectedEOF)
 	case errors.As(err, &result):

@@ -16,7 +16,7 @@ const (
 )
 
 var (
-	errFrame   = errors.New("the server sent something that is not LDAP; check the port")
+	errFrame   = errors.New("the server sent something that is not LDAP; look at the controller, or check the port")
 	errMessage = fmt.Errorf("the server sent a message of more than %d MiB; map smaller attributes", maxMessage>>20)
 	errAnswer  = fmt.Errorf("the server sent more than %d MiB for one page; use a smaller PageSize", maxAnswer>>20)
 )
