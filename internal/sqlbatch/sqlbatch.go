@@ -46,6 +46,9 @@ type Batch struct {
 	// that the change wrote is undone. It may be called again for the same change,
 	// after a rollback.
 	Apply func(ctx context.Context, tx *Tx, i int) (verdict, fault error)
+	// Ahead, where there is one, may do many changes with one statement, before
+	// Apply is asked for each. After a fault all goes on without it.
+	Ahead func(ctx context.Context, tx *Tx) (fault error)
 	// Retry reports a fault of a transaction that may be tried again, and Refused
 	// one that a server gave as the answer to a commit that it did not do.
 	Retry, Refused func(error) bool
@@ -159,6 +162,9 @@ func begin(ctx context.Context, conn *sql.Conn) (*sql.Tx, context.CancelFunc, er
 // back; the outcomes are then what to report if Run stops.
 func (b Batch) applyAll(ctx context.Context, tx *Tx, savepoints bool) ([]Outcome, step, error) {
 	out := make([]Outcome, b.Len)
+	if next, err := b.ahead(ctx, tx, savepoints); err != nil {
+		return b.all(RolledBack, err), next, err
+	}
 	for i := range out {
 		if err := ctx.Err(); err != nil {
 			return b.all(RolledBack, err), stop, err
@@ -182,6 +188,21 @@ func (b Batch) applyAll(ctx context.Context, tx *Tx, savepoints bool) ([]Outcome
 		}
 	}
 	return out, stop, nil
+}
+
+// ahead runs Ahead, unless one change of the batch is known to fail.
+func (b Batch) ahead(ctx context.Context, tx *Tx, savepoints bool) (step, error) {
+	if b.Ahead == nil || b.Len == 1 || savepoints {
+		return stop, nil
+	}
+	fault := b.Ahead(ctx, tx)
+	switch {
+	case fault == nil, ctx.Err() != nil:
+		return stop, ctx.Err()
+	case b.Retry(fault):
+		return again, fault
+	}
+	return withSavepoints, fault
 }
 
 // applyOne does one change, inside a savepoint if asked to. lost says that the

@@ -26,6 +26,7 @@ func bench(ctx context.Context) error {
 	people := flag.String("people", "10000,100000", "sizes of the directory")
 	runs := flag.Int("runs", 5, "how often each is measured")
 	only := flag.String("only", "", "measure only what has this in its name")
+	profiles := flag.String("profiles", "", "write a CPU profile of each task into this directory")
 	cpu := flag.String("cpuprofile", "", "with -task: write a CPU profile there")
 	encoded := flag.String("task", "", "do one task, given as JSON, and end: for the bench itself")
 	flag.Parse()
@@ -44,7 +45,7 @@ func bench(ctx context.Context) error {
 	if err := os.Chmod(dir, 0o755); err != nil { // the account postgres must reach its part
 		return err
 	}
-	b := &round{dir: dir, runs: *runs, only: *only}
+	b := &round{dir: dir, runs: *runs, only: *only, profiles: *profiles}
 	for size := range strings.SplitSeq(*people, ",") {
 		n, err := strconv.Atoi(size)
 		if err != nil || n < chosen {
@@ -57,11 +58,12 @@ func bench(ctx context.Context) error {
 
 // round measures everything, and prints it.
 type round struct {
-	dir   string
-	runs  int
-	only  string
-	sizes []int
-	table table
+	dir      string
+	runs     int
+	only     string
+	profiles string
+	sizes    []int
+	table    table
 }
 
 func (b *round) all(ctx context.Context) error {
@@ -207,7 +209,12 @@ func (m *measuring) self(t task) (usage, error) {
 	if err != nil {
 		return usage{}, err
 	}
-	return measure(m.ctx, path, "-task", string(encoded))
+	args := []string{"-task", string(encoded)}
+	if m.profiles != "" {
+		name := fmt.Sprintf("%d %s %s %+v.prof", t.People, t.Kind, t.Host.Dialect, t.Want)
+		args = append(args, "-cpuprofile", filepath.Join(m.profiles, strings.ReplaceAll(name, " ", "-")))
+	}
+	return measure(m.ctx, path, args...)
 }
 
 func (m *measuring) ldapsearch() (usage, error) {
