@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -48,12 +49,16 @@ func bench(ctx context.Context) error {
 	b := &round{dir: dir, runs: *runs, only: *only, profiles: *profiles}
 	for size := range strings.SplitSeq(*people, ",") {
 		n, err := strconv.Atoi(size)
-		if err != nil || n < chosen {
-			return fmt.Errorf("-people is a list of numbers, %d at least", chosen)
+		if err != nil || n < chosen || *runs < 1 {
+			return fmt.Errorf("-people is a list of numbers, %d at least, and -runs is 1 at least", chosen)
 		}
 		b.sizes = append(b.sizes, n)
 	}
-	return b.all(ctx)
+	if err := b.all(ctx); err != nil {
+		return err
+	}
+	b.table.print(os.Stdout)
+	return nil
 }
 
 // round measures everything, and prints it.
@@ -78,7 +83,6 @@ func (b *round) all(ctx context.Context) error {
 			return err
 		}
 	}
-	b.table.print(os.Stdout)
 	return nil
 }
 
@@ -90,10 +94,7 @@ func (b *round) size(ctx context.Context, people int, p *postgres) error {
 	}
 	defer slapd.stop()
 	m := &measuring{round: b, ctx: ctx, people: people, url: slapd.url}
-	if err := m.compare("listing", "list"); err != nil {
-		return err
-	}
-	if err := m.compare("listing by go-ldap alone", "go-ldap"); err != nil {
+	if err := m.reading(); err != nil {
 		return err
 	}
 	for _, server := range []*postgres{nil, p} {
@@ -168,14 +169,26 @@ func ones(n, divisor, rest int) (count int) {
 	return count
 }
 
-// compare measures what needs no database.
-func (m *measuring) compare(name, kind string) error {
+// reading measures what needs no database.
+func (m *measuring) reading() error {
+	err := errors.Join(m.compare("listing", task{Kind: "list"}), m.compare("listing by go-ldap alone", task{Kind: "go-ldap"}))
+	for _, n := range []int{1000, 5000, 20_000} {
+		if n <= m.people {
+			err = errors.Join(err, m.compare(fmt.Sprintf("look-up of %d", n), task{Kind: "find", Find: n}))
+		}
+	}
+	return err
+}
+
+// compare measures one task without a database.
+func (m *measuring) compare(name string, t task) error {
 	if !strings.Contains(name, m.only) {
 		return nil
 	}
 	row := m.table.row(name, m.people)
 	for range m.runs {
-		if err := m.pair(row, task{Kind: kind, URL: m.url, People: m.people}); err != nil {
+		t.URL, t.People = m.url, m.people
+		if err := m.pair(row, t); err != nil {
 			return fmt.Errorf("%s: %w", name, err)
 		}
 		row.turn()
