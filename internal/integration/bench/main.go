@@ -98,7 +98,7 @@ func (b *round) size(ctx context.Context, people int, p *postgres) error {
 		return err
 	}
 	for _, server := range []*postgres{nil, p} {
-		hosts, err := openHosts(ctx, b.dir, server, people)
+		hosts, err := openHosts(b.dir, server, people)
 		if err != nil {
 			return err
 		}
@@ -146,7 +146,7 @@ func (m *measuring) syncs(h *hosts) error {
 		for range m.runs {
 			for _, kind := range append(what.floors, what.kind) {
 				t := task{Kind: kind, URL: m.url, People: m.people, Want: what.want}
-				err := h.lend(m.ctx, what.state, m.people, func(copied host) error {
+				err := h.lend(m.ctx, what.state, func(copied host) error {
 					t.Host = copied
 					return m.pair(row, t)
 				})
