@@ -36,7 +36,9 @@ func bench(ctx context.Context) error {
 		if err := json.Unmarshal([]byte(*encoded), &t); err != nil {
 			return err
 		}
-		return profiled(*cpu, func() error { return t.run(ctx) })
+		err := profiled(*cpu, func() error { return t.run(ctx) })
+		fmt.Println(peak())
+		return err
 	}
 	dir, err := os.MkdirTemp("", "adsync-bench")
 	if err != nil {
@@ -227,10 +229,17 @@ func (m *measuring) self(t task) (usage, error) {
 		name := fmt.Sprintf("%d %s %s %+v.prof", t.People, t.Kind, t.Host.Dialect, t.Want)
 		args = append(args, "-cpuprofile", filepath.Join(m.profiles, strings.ReplaceAll(name, " ", "-")))
 	}
-	return measure(m.ctx, path, args...)
+	var peak strings.Builder
+	used, err := measure(m.ctx, &peak, path, args...)
+	if err != nil {
+		return used, err
+	}
+	kib, err := strconv.ParseInt(strings.TrimSpace(peak.String()), 10, 64)
+	used.peak = kib << 10
+	return used, err
 }
 
 func (m *measuring) ldapsearch() (usage, error) {
 	args := []string{"-x", "-H", m.url, "-D", adminDN, "-w", adminPass, "-b", suffix, "-LLL", "-E", "pr=1000/noprompt", filter}
-	return measure(m.ctx, "ldapsearch", append(args, attributes...)...)
+	return measure(m.ctx, nil, "ldapsearch", append(args, attributes...)...)
 }
