@@ -43,7 +43,6 @@ RUNS ?= 5
 
 ## bench: measure beside ldapsearch and the databases, and print a table
 bench:
-	@.ci/install
 	go run ./internal/integration/bench -people $(PEOPLE) -runs $(RUNS)
 
 # The tools are pinned by .ci/tools/go.sum. They are built outside the

@@ -3,10 +3,10 @@
 //
 // It builds its own servers: OpenLDAP's slapd with people who have the attributes
 // of Active Directory, loaded by slapadd, and PostgreSQL; SQLite needs none. Each
-// measurement is a process of its own, whose wall time, CPU time and peak memory
-// the system counts. Right before each one, ldapsearch reads the same people page
-// by page and throws them away. The ratios are those of such pairs, so that they
-// hold on a busy machine too, and the table has medians.
+// measurement is a process of its own; its wall time, CPU time and peak memory are
+// those of the system, without what the servers take. Right before each one,
+// ldapsearch reads the same people page by page and throws them away. The ratios
+// are those of such pairs, and the table has medians.
 //
 //	go run ./internal/integration/bench -people 10000,100000 -runs 5
 //

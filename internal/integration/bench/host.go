@@ -3,7 +3,9 @@ package main
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 
@@ -94,34 +96,40 @@ func insertAll(ctx context.Context, db *sql.DB, s state, people int) error {
 // hosts keeps one filled table of each state, and copies of them to measure with.
 type hosts struct {
 	dir      string
+	people   int
 	postgres *postgres // nil: SQLite
 	admin    *sql.DB
+	filled   map[state]bool
 }
 
-// openHosts makes the tables for a directory with so many people.
-func openHosts(ctx context.Context, dir string, p *postgres, people int) (*hosts, error) {
-	h := &hosts{dir: dir, postgres: p}
+// openHosts prepares for a directory with so many people.
+func openHosts(dir string, p *postgres, people int) (*hosts, error) {
+	h := &hosts{dir: dir, people: people, postgres: p, filled: map[state]bool{}}
+	var err error
 	if p != nil {
-		var err error
-		if h.admin, err = openPostgres(p.dsn("postgres")); err != nil {
-			return nil, err
-		}
+		h.admin, err = openPostgres(p.dsn("postgres"))
 	}
-	for _, s := range []state{stateEmpty, stateChosen, stateFull, stateChanged} {
-		name := h.name(s, people)
-		if p != nil {
-			if _, err := h.admin.ExecContext(ctx, "CREATE DATABASE "+name); err != nil {
-				return nil, err
-			}
-		}
-		if err := h.at(name).fill(ctx, s, people); err != nil {
-			return nil, fmt.Errorf("filling a table: %w", err)
-		}
-	}
-	return h, nil
+	return h, err
 }
 
-func (h *hosts) name(s state, people int) string { return fmt.Sprintf("%s%d", s, people) }
+// fill makes the table of a state when it is first needed.
+func (h *hosts) fill(ctx context.Context, s state) error {
+	if h.filled[s] {
+		return nil
+	}
+	h.filled[s] = true
+	if h.postgres != nil {
+		if _, err := h.admin.ExecContext(ctx, "CREATE DATABASE "+h.name(s)); err != nil {
+			return err
+		}
+	}
+	if err := h.at(h.name(s)).fill(ctx, s, h.people); err != nil {
+		return fmt.Errorf("filling a table: %w", err)
+	}
+	return nil
+}
+
+func (h *hosts) name(s state) string { return fmt.Sprintf("%s%d", s, h.people) }
 
 func (h *hosts) at(name string) host {
 	if h.postgres != nil {
@@ -131,36 +139,55 @@ func (h *hosts) at(name string) host {
 }
 
 // lend gives f a copy of a table.
-func (h *hosts) lend(ctx context.Context, s state, people int, f func(host) error) error {
+func (h *hosts) lend(ctx context.Context, s state, f func(host) error) error {
 	const copied = "copied"
+	if err := h.fill(ctx, s); err != nil {
+		return err
+	}
 	if h.postgres == nil {
 		to := h.at(copied)
-		defer func() {
-			for _, suffix := range []string{"", "-wal", "-shm"} {
-				_ = os.Remove(to.DSN + suffix)
-			}
-		}()
-		b, err := os.ReadFile(h.at(h.name(s, people)).DSN)
-		if err == nil {
-			err = os.WriteFile(to.DSN, b, 0o600)
-		}
-		if err != nil {
+		defer removeSQLite(to.DSN)
+		if err := copyFile(to.DSN, h.at(h.name(s)).DSN); err != nil {
 			return err
 		}
 		return f(to)
 	}
-	if _, err := h.admin.ExecContext(ctx, "CREATE DATABASE "+copied+" TEMPLATE "+h.name(s, people)+" STRATEGY FILE_COPY"); err != nil {
+	if _, err := h.admin.ExecContext(ctx, "CREATE DATABASE "+copied+" TEMPLATE "+h.name(s)+" STRATEGY FILE_COPY"); err != nil {
 		return err
 	}
 	err := f(h.at(copied))
-	if _, dropErr := h.admin.ExecContext(ctx, "DROP DATABASE "+copied); err == nil {
-		err = dropErr
-	}
-	return err
+	_, dropErr := h.admin.ExecContext(ctx, "DROP DATABASE "+copied)
+	return errors.Join(err, dropErr)
 }
 
+func copyFile(to, from string) error {
+	in, err := os.Open(from)
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	out, err := os.Create(to)
+	if err != nil {
+		return err
+	}
+	_, err = io.Copy(out, in)
+	return errors.Join(err, out.Close())
+}
+
+// removeSQLite removes a database and what lies beside it.
+func removeSQLite(name string) {
+	for _, suffix := range []string{"", "-wal", "-shm"} {
+		_ = os.Remove(name + suffix)
+	}
+}
+
+// close ends the use of the databases, and removes SQLite's.
 func (h *hosts) close() {
 	if h.admin != nil {
 		_ = h.admin.Close()
+		return
+	}
+	for s := range h.filled {
+		removeSQLite(h.at(h.name(s)).DSN)
 	}
 }

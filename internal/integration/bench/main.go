@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -26,6 +27,7 @@ func bench(ctx context.Context) error {
 	people := flag.String("people", "10000,100000", "sizes of the directory")
 	runs := flag.Int("runs", 5, "how often each is measured")
 	only := flag.String("only", "", "measure only what has this in its name")
+	profiles := flag.String("profiles", "", "write a CPU profile of each task into this directory")
 	cpu := flag.String("cpuprofile", "", "with -task: write a CPU profile there")
 	encoded := flag.String("task", "", "do one task, given as JSON, and end: for the bench itself")
 	flag.Parse()
@@ -34,7 +36,9 @@ func bench(ctx context.Context) error {
 		if err := json.Unmarshal([]byte(*encoded), &t); err != nil {
 			return err
 		}
-		return profiled(*cpu, func() error { return t.run(ctx) })
+		err := profiled(*cpu, func() error { return t.run(ctx) })
+		fmt.Println(peak())
+		return err
 	}
 	dir, err := os.MkdirTemp("", "adsync-bench")
 	if err != nil {
@@ -44,24 +48,29 @@ func bench(ctx context.Context) error {
 	if err := os.Chmod(dir, 0o755); err != nil { // the account postgres must reach its part
 		return err
 	}
-	b := &round{dir: dir, runs: *runs, only: *only}
+	b := &round{dir: dir, runs: *runs, only: *only, profiles: *profiles}
 	for size := range strings.SplitSeq(*people, ",") {
 		n, err := strconv.Atoi(size)
-		if err != nil || n < chosen {
-			return fmt.Errorf("-people is a list of numbers, %d at least", chosen)
+		if err != nil || n < chosen || *runs < 1 {
+			return fmt.Errorf("-people is a list of numbers, %d at least, and -runs is 1 at least", chosen)
 		}
 		b.sizes = append(b.sizes, n)
 	}
-	return b.all(ctx)
+	if err := b.all(ctx); err != nil {
+		return err
+	}
+	b.table.print(os.Stdout)
+	return nil
 }
 
 // round measures everything, and prints it.
 type round struct {
-	dir   string
-	runs  int
-	only  string
-	sizes []int
-	table table
+	dir      string
+	runs     int
+	only     string
+	profiles string
+	sizes    []int
+	table    table
 }
 
 func (b *round) all(ctx context.Context) error {
@@ -76,7 +85,6 @@ func (b *round) all(ctx context.Context) error {
 			return err
 		}
 	}
-	b.table.print(os.Stdout)
 	return nil
 }
 
@@ -88,14 +96,11 @@ func (b *round) size(ctx context.Context, people int, p *postgres) error {
 	}
 	defer slapd.stop()
 	m := &measuring{round: b, ctx: ctx, people: people, url: slapd.url}
-	if err := m.compare("listing", "list"); err != nil {
-		return err
-	}
-	if err := m.compare("listing by go-ldap alone", "go-ldap"); err != nil {
+	if err := m.reading(); err != nil {
 		return err
 	}
 	for _, server := range []*postgres{nil, p} {
-		hosts, err := openHosts(ctx, b.dir, server, people)
+		hosts, err := openHosts(b.dir, server, people)
 		if err != nil {
 			return err
 		}
@@ -143,7 +148,7 @@ func (m *measuring) syncs(h *hosts) error {
 		for range m.runs {
 			for _, kind := range append(what.floors, what.kind) {
 				t := task{Kind: kind, URL: m.url, People: m.people, Want: what.want}
-				err := h.lend(m.ctx, what.state, m.people, func(copied host) error {
+				err := h.lend(m.ctx, what.state, func(copied host) error {
 					t.Host = copied
 					return m.pair(row, t)
 				})
@@ -166,14 +171,26 @@ func ones(n, divisor, rest int) (count int) {
 	return count
 }
 
-// compare measures what needs no database.
-func (m *measuring) compare(name, kind string) error {
+// reading measures what needs no database.
+func (m *measuring) reading() error {
+	err := errors.Join(m.compare("listing", task{Kind: "list"}), m.compare("listing by go-ldap alone", task{Kind: "go-ldap"}))
+	for _, n := range []int{1000, 5000, 20_000} {
+		if n <= m.people {
+			err = errors.Join(err, m.compare(fmt.Sprintf("look-up of %d", n), task{Kind: "find", Find: n}))
+		}
+	}
+	return err
+}
+
+// compare measures one task without a database.
+func (m *measuring) compare(name string, t task) error {
 	if !strings.Contains(name, m.only) {
 		return nil
 	}
 	row := m.table.row(name, m.people)
 	for range m.runs {
-		if err := m.pair(row, task{Kind: kind, URL: m.url, People: m.people}); err != nil {
+		t.URL, t.People = m.url, m.people
+		if err := m.pair(row, t); err != nil {
 			return fmt.Errorf("%s: %w", name, err)
 		}
 		row.turn()
@@ -207,10 +224,22 @@ func (m *measuring) self(t task) (usage, error) {
 	if err != nil {
 		return usage{}, err
 	}
-	return measure(m.ctx, path, "-task", string(encoded))
+	args := []string{"-task", string(encoded)}
+	if m.profiles != "" {
+		name := fmt.Sprintf("%d %s %s %+v.prof", t.People, t.Kind, t.Host.Dialect, t.Want)
+		args = append(args, "-cpuprofile", filepath.Join(m.profiles, strings.ReplaceAll(name, " ", "-")))
+	}
+	var peak strings.Builder
+	used, err := measure(m.ctx, &peak, path, args...)
+	if err != nil {
+		return used, err
+	}
+	kib, err := strconv.ParseInt(strings.TrimSpace(peak.String()), 10, 64)
+	used.peak = kib << 10
+	return used, err
 }
 
 func (m *measuring) ldapsearch() (usage, error) {
 	args := []string{"-x", "-H", m.url, "-D", adminDN, "-w", adminPass, "-b", suffix, "-LLL", "-E", "pr=1000/noprompt", filter}
-	return measure(m.ctx, "ldapsearch", append(args, attributes...)...)
+	return measure(m.ctx, nil, "ldapsearch", append(args, attributes...)...)
 }

@@ -20,11 +20,12 @@ type usage struct {
 	peak      int64 // bytes
 }
 
-// measure runs a process to its end. What it prints is thrown away.
-func measure(ctx context.Context, name string, args ...string) (usage, error) {
+// measure runs a process to its end. What it prints is thrown away, unless there
+// is somebody to take it.
+func measure(ctx context.Context, prints io.Writer, name string, args ...string) (usage, error) {
 	cmd := exec.CommandContext(ctx, name, args...)
 	var said strings.Builder
-	cmd.Stderr = &said
+	cmd.Stdout, cmd.Stderr = prints, &said
 	begun := time.Now()
 	err := cmd.Run()
 	used := usage{wall: time.Since(begun)}
@@ -33,10 +34,13 @@ func measure(ctx context.Context, name string, args ...string) (usage, error) {
 	}
 	if r, ok := cmd.ProcessState.SysUsage().(*syscall.Rusage); ok {
 		used.cpu = time.Duration(r.Utime.Nano() + r.Stime.Nano())
-		used.peak = r.Maxrss << 10
 	}
 	return used, nil
 }
+
+// peak is the most memory that this process had. The system's count for a child
+// that has ended will not do: it begins with the parent's.
+func peak() string { return strings.TrimSuffix(told("/proc/self/status", "VmHWM"), " kB") }
 
 // profiled writes a CPU profile of f, if a file is named.
 func profiled(name string, f func() error) error {

@@ -20,6 +20,7 @@ type task struct {
 	People int    `json:"people"`
 	Host   host   `json:"host"`
 	Want   counts `json:"want"`
+	Find   int    `json:"find,omitempty"` // how many to look up
 }
 
 // counts are what a sync must have done: a fast one that does something else
@@ -30,6 +31,8 @@ func (t task) run(ctx context.Context) error {
 	switch t.Kind {
 	case "list":
 		return t.list(ctx)
+	case "find":
+		return t.find(ctx)
 	case "go-ldap":
 		return t.listByGoLDAP()
 	case "sync":
@@ -69,6 +72,31 @@ func (t task) list(ctx context.Context) error {
 func (t task) counted(n int) error {
 	if n != t.People {
 		return fmt.Errorf("%d people came, want %d", n, t.People)
+	}
+	return nil
+}
+
+// find looks some of the people up, spread over all.
+func (t task) find(ctx context.Context) error {
+	dir, err := t.directory()
+	if err != nil {
+		return err
+	}
+	ids := make([]adsync.ObjectID, t.Find)
+	for i := range ids {
+		ids[i] = objectID(i * (t.People / t.Find))
+	}
+	n := 0
+	for e, err := range dir.Find(ctx, ids) {
+		if err != nil {
+			return err
+		}
+		if e.State == adsync.StatePresent {
+			n++
+		}
+	}
+	if n != t.Find {
+		return fmt.Errorf("%d people were found, want %d", n, t.Find)
 	}
 	return nil
 }

@@ -148,6 +148,7 @@ func (d database) run(t *testing.T, layouts []layout) {
 		"few round trips":                           testRoundTrips,
 		"a connection that ends within a batch":     testTerminated,
 		"a connection that ends at the commit":      testCutAtCommit,
+		"many are created at once":                  testManyCreates,
 	} {
 		t.Run(name, func(t *testing.T) { test(t, d) })
 	}
@@ -479,4 +480,48 @@ func testRoundTrips(t *testing.T, d database) {
 	assert.Less(t, trips(updates), int64(30))
 	assert.Less(t, trips(deletes), int64(30))
 	assert.Empty(t, list(t, s))
+}
+
+// testManyCreates has enough new users for statements that add many, with and
+// without some among them that cannot be added.
+func testManyCreates(t *testing.T, d database) {
+	const many = 230
+	_, s, before := d.filled(t, adsync.SQLTable{}, "held", "linked")
+	var cs []adsync.Change
+	for i := range many {
+		cs = append(cs, create(person(1000+i, fmt.Sprint("new", i))))
+	}
+	for _, bad := range []bool{true, false} {
+		if bad {
+			cs[7] = create(person(7000, "held"))
+			cs[20] = create(person(2, "linked"))
+			cs[150] = create(person(1149, "twice"))
+		}
+		written := s.ApplyChanges(context.Background(), cs)
+		users := list(t, s)
+		for i, w := range written {
+			name := cs[i].After.Username
+			switch {
+			case name == "held":
+				assert.ErrorIs(t, w.Err, adsync.ErrConflict)
+				continue
+			case name == "linked":
+				assert.ErrorIs(t, w.Err, adsync.ErrAlready)
+				assert.Equal(t, before[name].ID, w.UserID)
+				continue
+			case name == "twice":
+				assert.ErrorIs(t, w.Err, adsync.ErrAlready)
+				assert.Equal(t, users["new149"].ID, w.UserID)
+				continue
+			}
+			require.NoError(t, w.Err)
+			want := *cs[i].After
+			want.ID = w.UserID
+			require.Equal(t, want, users[name])
+		}
+		for i := range cs {
+			cs[i] = create(person(2000+i, fmt.Sprint("later", i)))
+		}
+	}
+	assert.Len(t, list(t, s), 2+many-3+many)
 }
