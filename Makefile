@@ -7,7 +7,7 @@ PACKAGES = $$(go list -m -f '{{.Dir}}/...')
 FUZZTIME ?= 5s
 
 .DEFAULT_GOAL := test
-.PHONY: test lint fuzz vuln examples tidy
+.PHONY: test lint fuzz vuln examples tidy bench
 
 ## test: run all tests of all modules, real servers included where they can run
 test:
@@ -36,6 +36,15 @@ vuln: bin/govulncheck
 ## examples: build every example
 examples:
 	go build -buildvcs=false -o /dev/null ./examples/...
+
+# Sizes of the directory to measure with; 1000000 takes about half an hour.
+PEOPLE ?= 10000,100000
+RUNS ?= 5
+
+## bench: measure beside ldapsearch and the databases, and print a table
+bench:
+	@.ci/install
+	go run ./internal/integration/bench -people $(PEOPLE) -runs $(RUNS)
 
 # The tools are pinned by .ci/tools/go.sum. They are built outside the
 # workspace: no module of ours needs what they need.

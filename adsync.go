@@ -335,6 +335,9 @@ func (s *Syncer) Plan(ctx context.Context, sel ...Selection) (*Plan, error) {
 		return nil, incomplete(err)
 	}
 	plan.Warnings = append(plan.Warnings, reading.warnings...)
+	for _, warning := range plan.Warnings {
+		s.opts.Logger.LogAttrs(ctx, slog.LevelWarn, "adsync: "+warning)
+	}
 	s.opts.Logger.LogAttrs(ctx, slog.LevelInfo, "adsync: planned", slog.Int("users", plan.Stats.Users),
 		slog.Int("managed", plan.Stats.Managed), slog.Int("chosen", plan.Stats.Chosen), slog.Int("changes", len(plan.Changes)))
 	return plan, nil
@@ -632,7 +635,7 @@ func (r *reading) inspect(ctx context.Context, dir Directory) error {
 	return nil
 }
 
-const warnTombstones = "The service account cannot read deleted accounts (CN=Deleted Objects), so no deletion can be proven and no leaver is ever deleted. Let an administrator grant it list and read there."
+const warnTombstones = "The service account cannot read deleted accounts, so no deletion can be proven and no leaver is ever deleted. In Active Directory, let an administrator grant it list and read on CN=Deleted Objects."
 
 // Explain says in a few lines what the host and the directory hold for one user,
 // what a sync would do with it and why, and what would have to change for another

@@ -16,7 +16,7 @@ const (
 )
 
 var (
-	errFrame   = errors.New("the server sent something that is not LDAP; check the port")
+	errFrame   = errors.New("the server sent something that is not LDAP; look at the controller, or check the port")
 	errMessage = fmt.Errorf("the server sent a message of more than %d MiB; map smaller attributes", maxMessage>>20)
 	errAnswer  = fmt.Errorf("the server sent more than %d MiB for one page; use a smaller PageSize", maxAnswer>>20)
 )
@@ -27,7 +27,9 @@ var (
 type wire struct {
 	net.Conn          // encrypted, where it should be
 	socket   net.Conn // the same without encryption: closing it never waits
-	frame    framer   // only the reader touches it
+	sieve    sieve
+	elements elements // only the reader touches it
+	renewed  atomic.Bool
 	left     atomic.Int64
 	failure  atomic.Pointer[error]
 }
@@ -41,6 +43,7 @@ func newWire(conn, socket net.Conn) *wire {
 // begin starts the time and the allowance of one request.
 func (w *wire) begin(timeout time.Duration) error {
 	w.left.Store(maxAnswer)
+	w.renewed.Store(true)
 	return w.socket.SetDeadline(time.Now().Add(timeout))
 }
 
@@ -48,22 +51,27 @@ func (w *wire) begin(timeout time.Duration) error {
 func (w *wire) end() { _ = w.socket.SetDeadline(time.Time{}) }
 
 func (w *wire) Read(p []byte) (int, error) {
-	n, err := w.Conn.Read(p)
-	if bad := w.inspect(p[:n]); bad != nil {
+	n, err := w.sieve.read(p, w.more)
+	if w.renewed.Swap(false) {
+		w.elements.count = 0
+	}
+	if bad := w.elements.add(p[:n]); bad != nil {
 		n, err = 0, bad
 	}
 	w.remember(err)
 	return n, err
 }
 
-func (w *wire) inspect(b []byte) error {
-	if w.left.Add(-int64(len(b))) < 0 {
-		return errAnswer
+func (w *wire) more(p []byte) (int, error) {
+	n, err := w.Conn.Read(p)
+	if w.left.Add(-int64(n)) < 0 {
+		return 0, errAnswer
 	}
-	return w.frame.check(b)
+	return n, err
 }
 
 func (w *wire) Write(p []byte) (int, error) {
+	w.sieve.sent(p)
 	n, err := w.Conn.Write(p)
 	w.remember(err)
 	return n, err

@@ -91,7 +91,7 @@ type scripted struct {
 func (s scripted) Read(p []byte) (int, error) { return s.Reader.Read(p) }
 
 func TestWireStopsAfterTheAllowanceOfOneAnswer(t *testing.T) {
-	w := newWire(scripted{Reader: strings.NewReader(message(100) + message(100))}, nil)
+	w := newWire(scripted{Reader: io.MultiReader(strings.NewReader(message(100)), strings.NewReader(message(100)))}, nil)
 	w.left.Store(150)
 	_, err := io.ReadFull(w, make([]byte, 100))
 	require.NoError(t, err)

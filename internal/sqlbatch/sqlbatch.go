@@ -46,6 +46,9 @@ type Batch struct {
 	// that the change wrote is undone. It may be called again for the same change,
 	// after a rollback.
 	Apply func(ctx context.Context, tx *Tx, i int) (verdict, fault error)
+	// Bulk, where it is not nil, does all changes with few statements and returns a
+	// verdict for each. After a fault they are done one by one.
+	Bulk func(ctx context.Context, tx *Tx) (verdicts []error, fault error)
 	// Retry reports a fault of a transaction that may be tried again, and Refused
 	// one that a server gave as the answer to a commit that it did not do.
 	Retry, Refused func(error) bool
@@ -60,9 +63,8 @@ type Tx struct {
 
 // Run applies all changes and returns one Outcome for each, in order.
 //
-// It first tries them without savepoints, which is what nearly always works and
-// costs one round trip each. When one fails, it starts over with a savepoint for
-// each. When the commit itself is refused, as by a deferred constraint, it starts
+// It first tries them in bulk or else without savepoints, which is what nearly
+// always works. When one fails, it starts over with a savepoint for each. When the commit itself is refused, as by a deferred constraint, it starts
 // over with a transaction for each.
 func (b Batch) Run(ctx context.Context) []Outcome {
 	if b.Len == 0 {
@@ -158,6 +160,9 @@ func begin(ctx context.Context, conn *sql.Conn) (*sql.Tx, context.CancelFunc, er
 // applyAll does the changes. An error says that the transaction is to be rolled
 // back; the outcomes are then what to report if Run stops.
 func (b Batch) applyAll(ctx context.Context, tx *Tx, savepoints bool) ([]Outcome, step, error) {
+	if b.Bulk != nil && b.Len > 1 && !savepoints {
+		return b.applyBulk(ctx, tx)
+	}
 	out := make([]Outcome, b.Len)
 	for i := range out {
 		if err := ctx.Err(); err != nil {
@@ -182,6 +187,24 @@ func (b Batch) applyAll(ctx context.Context, tx *Tx, savepoints bool) ([]Outcome
 		}
 	}
 	return out, stop, nil
+}
+
+// applyBulk is applyAll for Bulk.
+func (b Batch) applyBulk(ctx context.Context, tx *Tx) ([]Outcome, step, error) {
+	verdicts, fault := b.Bulk(ctx, tx)
+	switch {
+	case fault == nil:
+		out := make([]Outcome, b.Len)
+		for i := range out {
+			out[i].Err = verdicts[i]
+		}
+		return out, stop, nil
+	case ctx.Err() != nil:
+		return b.all(RolledBack, ctx.Err()), stop, ctx.Err()
+	case b.Retry(fault):
+		return b.all(RolledBack, fault), again, fault
+	}
+	return nil, withSavepoints, fault
 }
 
 // applyOne does one change, inside a savepoint if asked to. lost says that the

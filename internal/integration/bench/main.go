@@ -1,0 +1,216 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"strconv"
+	"strings"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	err := bench(ctx)
+	stop()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
+	}
+}
+
+func bench(ctx context.Context) error {
+	people := flag.String("people", "10000,100000", "sizes of the directory")
+	runs := flag.Int("runs", 5, "how often each is measured")
+	only := flag.String("only", "", "measure only what has this in its name")
+	cpu := flag.String("cpuprofile", "", "with -task: write a CPU profile there")
+	encoded := flag.String("task", "", "do one task, given as JSON, and end: for the bench itself")
+	flag.Parse()
+	if *encoded != "" {
+		var t task
+		if err := json.Unmarshal([]byte(*encoded), &t); err != nil {
+			return err
+		}
+		return profiled(*cpu, func() error { return t.run(ctx) })
+	}
+	dir, err := os.MkdirTemp("", "adsync-bench")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	if err := os.Chmod(dir, 0o755); err != nil { // the account postgres must reach its part
+		return err
+	}
+	b := &round{dir: dir, runs: *runs, only: *only}
+	for size := range strings.SplitSeq(*people, ",") {
+		n, err := strconv.Atoi(size)
+		if err != nil || n < chosen {
+			return fmt.Errorf("-people is a list of numbers, %d at least", chosen)
+		}
+		b.sizes = append(b.sizes, n)
+	}
+	return b.all(ctx)
+}
+
+// round measures everything, and prints it.
+type round struct {
+	dir   string
+	runs  int
+	only  string
+	sizes []int
+	table table
+}
+
+func (b *round) all(ctx context.Context) error {
+	b.table.begin(b.runs)
+	server, err := startPostgres(ctx, filepath.Join(b.dir, "postgres"))
+	if err != nil {
+		return err
+	}
+	defer server.stop()
+	for _, people := range b.sizes {
+		if err := b.size(ctx, people, server); err != nil {
+			return err
+		}
+	}
+	b.table.print(os.Stdout)
+	return nil
+}
+
+func (b *round) size(ctx context.Context, people int, p *postgres) error {
+	fmt.Fprintf(os.Stderr, "loading %d people\n", people)
+	slapd, err := startDirectory(ctx, filepath.Join(b.dir, fmt.Sprint("slapd", people)), people)
+	if err != nil {
+		return err
+	}
+	defer slapd.stop()
+	m := &measuring{round: b, ctx: ctx, people: people, url: slapd.url}
+	if err := m.compare("listing", "list"); err != nil {
+		return err
+	}
+	if err := m.compare("listing by go-ldap alone", "go-ldap"); err != nil {
+		return err
+	}
+	for _, server := range []*postgres{nil, p} {
+		hosts, err := openHosts(ctx, b.dir, server, people)
+		if err != nil {
+			return err
+		}
+		err = m.syncs(hosts)
+		hosts.close()
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// measuring is one size of the directory.
+type measuring struct {
+	*round
+	ctx    context.Context
+	people int
+	url    string
+}
+
+// syncs measures what is done with one database.
+func (m *measuring) syncs(h *hosts) error {
+	database := "SQLite"
+	if h.postgres != nil {
+		database = "PostgreSQL"
+	}
+	changed := counts{Modified: ones(m.people, 100, 1), Deleted: ones(m.people, 200, 2)}
+	for _, what := range []struct {
+		name   string
+		kind   string
+		floors []string
+		state  state
+		want   counts
+	}{
+		{"1,000 chosen, nothing changed", "sync", []string{"floor read"}, stateChosen, counts{}},
+		{"nothing changed", "sync", []string{"floor read"}, stateFull, counts{}},
+		{"1% changed, 0.5% gone", "sync", []string{"floor read", "floor write"}, stateChanged, changed},
+		{"first import", "import", []string{"floor import"}, stateEmpty, counts{Created: m.people}},
+	} {
+		name := fmt.Sprintf("%s, %s", what.name, database)
+		if !strings.Contains(name, m.only) {
+			continue
+		}
+		row := m.table.row(name, m.people)
+		for range m.runs {
+			for _, kind := range append(what.floors, what.kind) {
+				t := task{Kind: kind, URL: m.url, People: m.people, Want: what.want}
+				err := h.lend(m.ctx, what.state, m.people, func(copied host) error {
+					t.Host = copied
+					return m.pair(row, t)
+				})
+				if err != nil {
+					return fmt.Errorf("%s: %s: %w", name, kind, err)
+				}
+			}
+			row.turn()
+		}
+		row.report()
+	}
+	return nil
+}
+
+// ones counts the numbers below n that leave the rest.
+func ones(n, divisor, rest int) (count int) {
+	for i := rest; i < n; i += divisor {
+		count++
+	}
+	return count
+}
+
+// compare measures what needs no database.
+func (m *measuring) compare(name, kind string) error {
+	if !strings.Contains(name, m.only) {
+		return nil
+	}
+	row := m.table.row(name, m.people)
+	for range m.runs {
+		if err := m.pair(row, task{Kind: kind, URL: m.url, People: m.people}); err != nil {
+			return fmt.Errorf("%s: %w", name, err)
+		}
+		row.turn()
+	}
+	row.report()
+	return nil
+}
+
+// pair measures a task, and ldapsearch right before it, unless it is a floor.
+func (m *measuring) pair(row *row, t task) error {
+	if strings.HasPrefix(t.Kind, "floor") {
+		used, err := m.self(t)
+		row.floor += used.wall
+		return err
+	}
+	before, err := m.ldapsearch()
+	if err != nil {
+		return err
+	}
+	used, err := m.self(t)
+	row.add(before, used)
+	return err
+}
+
+func (m *measuring) self(t task) (usage, error) {
+	encoded, err := json.Marshal(t)
+	if err != nil {
+		return usage{}, err
+	}
+	path, err := os.Executable()
+	if err != nil {
+		return usage{}, err
+	}
+	return measure(m.ctx, path, "-task", string(encoded))
+}
+
+func (m *measuring) ldapsearch() (usage, error) {
+	args := []string{"-x", "-H", m.url, "-D", adminDN, "-w", adminPass, "-b", suffix, "-LLL", "-E", "pr=1000/noprompt", filter}
+	return measure(m.ctx, "ldapsearch", append(args, attributes...)...)
+}

@@ -1,0 +1,224 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"os/user"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/go-ldap/ldap/v3"
+)
+
+// tool finds a server's program, which Debian does not put on the path.
+func tool(name string) (string, error) {
+	found, _ := filepath.Glob("/usr/lib/postgresql/*/bin/" + name)
+	slices.Reverse(found)
+	for _, path := range append(found, "/usr/sbin/"+name, name) {
+		if path, err := exec.LookPath(path); err == nil {
+			return path, nil
+		}
+	}
+	return "", fmt.Errorf("%s is not installed; on Debian: apt-get install slapd ldap-utils postgresql", name)
+}
+
+// run runs a program to its end.
+func run(ctx context.Context, as *syscall.SysProcAttr, dir, name string, args ...string) error {
+	path, err := tool(name)
+	if err != nil {
+		return err
+	}
+	cmd := exec.CommandContext(ctx, path, args...)
+	cmd.Dir, cmd.SysProcAttr = dir, as
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("%s: %w: %s", name, err, out)
+	}
+	return nil
+}
+
+// process is a server in the background.
+type process struct{ cmd *exec.Cmd }
+
+// launch starts a server and waits until it answers.
+func launch(as *syscall.SysProcAttr, dir string, answers func() error, name string, args ...string) (*process, error) {
+	path, err := tool(name)
+	if err != nil {
+		return nil, err
+	}
+	log, err := os.Create(filepath.Join(dir, name+".log"))
+	if err != nil {
+		return nil, err
+	}
+	defer log.Close()
+	cmd := exec.Command(path, args...)
+	cmd.Dir, cmd.SysProcAttr, cmd.Stdout, cmd.Stderr = dir, as, log, log
+	if err := cmd.Start(); err != nil {
+		return nil, err
+	}
+	p := &process{cmd}
+	for range 600 {
+		if err = answers(); err == nil {
+			return p, nil
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+	p.stop()
+	said, _ := os.ReadFile(log.Name())
+	return nil, fmt.Errorf("%s does not answer: %w: %s", name, err, said)
+}
+
+func (p *process) stop() {
+	_ = p.cmd.Process.Signal(syscall.SIGINT) // PostgreSQL then ends its sessions
+	_ = p.cmd.Wait()
+}
+
+// schema has Active Directory's names for what slapd does not know.
+const schema = `
+attributetype ( 1.3.6.1.4.1.4203.666.77.1 NAME 'objectGUID' EQUALITY octetStringMatch SYNTAX 1.3.6.1.4.1.1466.115.121.1.40 SINGLE-VALUE )
+attributetype ( 1.3.6.1.4.1.4203.666.77.2 NAME 'sAMAccountName' EQUALITY caseIgnoreMatch SUBSTR caseIgnoreSubstringsMatch SYNTAX 1.3.6.1.4.1.1466.115.121.1.15 SINGLE-VALUE )
+attributetype ( 1.3.6.1.4.1.4203.666.77.3 NAME 'userAccountControl' EQUALITY integerMatch SYNTAX 1.3.6.1.4.1.1466.115.121.1.27 SINGLE-VALUE )
+attributetype ( 1.3.6.1.4.1.4203.666.77.4 NAME 'sAMAccountType' EQUALITY integerMatch SYNTAX 1.3.6.1.4.1.1466.115.121.1.27 SINGLE-VALUE )
+attributetype ( 1.3.6.1.4.1.4203.666.77.5 NAME 'isDeleted' EQUALITY booleanMatch SYNTAX 1.3.6.1.4.1.1466.115.121.1.7 SINGLE-VALUE )
+objectclass ( 1.3.6.1.4.1.4203.666.77.9 NAME 'benchPerson' SUP top STRUCTURAL
+  MUST ( cn $ objectGUID $ sAMAccountName $ sAMAccountType )
+  MAY ( userAccountControl $ isDeleted $ givenName $ sn $ mail $ telephoneNumber ) )
+`
+
+const slapdConf = `
+include /etc/ldap/schema/core.schema
+include %[1]s/bench.schema
+modulepath /usr/lib/ldap
+moduleload back_mdb
+pidfile %[1]s/pid
+threads 4
+sizelimit unlimited
+database mdb
+suffix "%[2]s"
+rootdn "%[3]s"
+rootpw %[4]s
+directory %[1]s/data
+maxsize 17179869184
+index objectClass,objectGUID,sAMAccountType eq
+`
+
+// directory is a slapd with so many people.
+type directory struct {
+	*process
+	url string
+}
+
+func startDirectory(ctx context.Context, dir string, people int) (*directory, error) {
+	if err := os.MkdirAll(filepath.Join(dir, "data"), 0o700); err != nil {
+		return nil, err
+	}
+	conf := filepath.Join(dir, "slapd.conf")
+	if err := os.WriteFile(filepath.Join(dir, "bench.schema"), []byte(schema), 0o600); err != nil {
+		return nil, err
+	}
+	if err := os.WriteFile(conf, fmt.Appendf(nil, slapdConf, dir, suffix, adminDN, adminPass), 0o600); err != nil {
+		return nil, err
+	}
+	ldif, err := os.Create(filepath.Join(dir, "people.ldif"))
+	if err != nil {
+		return nil, err
+	}
+	defer os.Remove(ldif.Name())
+	defer ldif.Close()
+	if err := writeLDIF(ldif, people); err != nil {
+		return nil, err
+	}
+	if err := run(ctx, nil, dir, "slapadd", "-q", "-f", conf, "-l", ldif.Name()); err != nil {
+		return nil, err
+	}
+	port, err := freePort()
+	if err != nil {
+		return nil, err
+	}
+	d := &directory{url: "ldap://127.0.0.1:" + port}
+	d.process, err = launch(nil, dir, func() error {
+		c, err := ldap.DialURL(d.url)
+		if err == nil {
+			err = c.Close()
+		}
+		return err
+	}, "slapd", "-d", "0", "-f", conf, "-h", d.url)
+	return d, err
+}
+
+func freePort() (string, error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", err
+	}
+	defer l.Close()
+	_, port, err := net.SplitHostPort(l.Addr().String())
+	return port, err
+}
+
+// postgres is a PostgreSQL in a directory of its own, reached by a socket there.
+type postgres struct {
+	*process
+	dir string
+}
+
+func startPostgres(ctx context.Context, dir string) (*postgres, error) {
+	as, err := giveTo("postgres", dir)
+	if err != nil {
+		return nil, err
+	}
+	p := &postgres{dir: dir}
+	data := filepath.Join(dir, "data")
+	if err := run(ctx, as, dir, "initdb", "-D", data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync"); err != nil {
+		return nil, err
+	}
+	p.process, err = launch(as, dir, func() error {
+		db, err := openPostgres(p.dsn("postgres"))
+		if err != nil {
+			return err
+		}
+		defer db.Close()
+		return db.PingContext(ctx)
+	}, "postgres", "-D", data, "-k", dir, "-c", "listen_addresses=", "-c", "shared_buffers=256MB")
+	return p, err
+}
+
+func (p *postgres) dsn(database string) string {
+	return fmt.Sprintf("host=%s user=postgres dbname=%s", p.dir, database)
+}
+
+// giveTo hands a directory to the account as which the server is to run, because
+// PostgreSQL refuses to run as root.
+func giveTo(account, dir string) (*syscall.SysProcAttr, error) {
+	if err := os.MkdirAll(dir, 0o700); err != nil || os.Getuid() != 0 {
+		return nil, err
+	}
+	u, err := user.Lookup(account)
+	if err != nil {
+		return nil, err
+	}
+	uid, _ := strconv.Atoi(u.Uid)
+	gid, _ := strconv.Atoi(u.Gid)
+	return &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}}, os.Chown(dir, uid, gid)
+}
+
+// version is the first line that a program says of itself.
+func version(name string, args ...string) string {
+	path, err := tool(name)
+	if err != nil {
+		return "no " + name
+	}
+	out, _ := exec.Command(path, args...).CombinedOutput()
+	for line := range strings.Lines(string(out)) {
+		if strings.ContainsAny(line, "0123456789") {
+			return strings.TrimSpace(line)
+		}
+	}
+	return name
+}

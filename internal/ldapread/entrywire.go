@@ -1,0 +1,213 @@
+package ldapread
+
+import (
+	"encoding/binary"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/go-adsync/adsync/internal/adattr"
+)
+
+// The identifier octets of the elements of a SearchResultEntry and of what is
+// around it (RFC 4511, appendix B).
+const (
+	tagInteger       = 0x02
+	tagOctetString   = 0x04
+	tagSequence      = 0x30
+	tagSet           = 0x31
+	tagSearchRequest = 0x63
+	tagSearchEntry   = 0x64
+	tagReference     = 0x73
+	tagIntermediate  = 0x79
+)
+
+// berElement splits the first element off b if it has the tag and a definite
+// length that b has room for.
+func berElement(b []byte, tag byte) (content, rest []byte, ok bool) {
+	if len(b) < 2 || b[0] != tag {
+		return nil, nil, false
+	}
+	length, b := int(b[1]), b[2:]
+	if length >= 0x80 {
+		octets := length - 0x80 // 0: indefinite
+		if octets < 1 || octets > 4 || len(b) < octets {
+			return nil, nil, false
+		}
+		var long [8]byte
+		copy(long[8-octets:], b[:octets])
+		wide := binary.BigEndian.Uint64(long[:])
+		if wide > maxMessage {
+			return nil, nil, false
+		}
+		length, b = int(wide), b[octets:]
+	}
+	if length > len(b) {
+		return nil, nil, false
+	}
+	return b[:length], b[length:], true
+}
+
+// messageID reads the MessageID that an LDAPMessage begins with. It is at most 31
+// bits wide, and never negative (RFC 4511, 4.1.1.1).
+func messageID(body []byte) (id uint32, rest []byte, ok bool) {
+	number, rest, ok := berElement(body, tagInteger)
+	if !ok || len(number) < 1 || len(number) > 4 || number[0] >= 0x80 {
+		return 0, nil, false
+	}
+	for _, b := range number {
+		id = id<<8 | uint32(b)
+	}
+	return id, rest, true
+}
+
+// entryDecoder reads what is needed of a SearchResultEntry right from its bytes.
+//
+// It takes just the plain form in which servers write it: definite lengths, the
+// tags of the standard, nothing beside it. Any other form, right or wrong, is left
+// to go-ldap, so that there is one judge of what is well-formed, and an entry
+// reads the same either way.
+type entryDecoder struct {
+	cfg  *Config
+	text []byte // the texts of the account at hand, one after the other
+}
+
+// found is where the texts of an account are in entryDecoder.text.
+type found struct {
+	dn     span
+	values [NumValues]span
+}
+
+type span struct{ from, to int }
+
+func (s span) of(text string) string { return text[s.from:s.to] }
+
+// decode reads the protocolOp of one message, which must be the rest of it. ok is
+// false for a form that go-ldap must judge. All texts of an account share one
+// allocation.
+func (d *entryDecoder) decode(op []byte, a *Account) (ok bool, err error) {
+	entry, rest, ok := berElement(op, tagSearchEntry)
+	if !ok || len(rest) > 0 {
+		return false, nil
+	}
+	dn, entry, ok := berElement(entry, tagOctetString)
+	if !ok {
+		return false, nil
+	}
+	attributes, rest, ok := berElement(entry, tagSequence)
+	if !ok || len(rest) > 0 {
+		return false, nil
+	}
+	*a, d.text = Account{}, d.text[:0]
+	where := found{dn: d.keep(dn)}
+	hasGUID, broken := false, false
+	for len(attributes) > 0 {
+		var name, value []byte
+		var has bool
+		if name, value, has, attributes, ok = nextAttribute(attributes); !ok {
+			return false, nil
+		}
+		if !has {
+			continue
+		}
+		name = withoutRange(name)
+		switch {
+		case equalFold(name, d.cfg.Identity.Attribute()):
+			guid, err := d.cfg.Identity.Parse(value)
+			a.GUID, hasGUID, broken = guid, true, broken || err != nil
+		case equalFold(name, "userAccountControl"):
+			a.Disabled, a.showsControl = adattr.IsDisabled(string(value)), true
+		case equalFold(name, "isDeleted"):
+			a.tombstone = equalFold(value, "TRUE")
+		}
+		d.fill(&where, name, value)
+	}
+	if !hasGUID || broken {
+		return true, errNoGUID
+	}
+	where.copyTo(a, string(d.text))
+	return true, nil
+}
+
+// nextAttribute splits off a PartialAttribute and gives its first value, if it has
+// one.
+func nextAttribute(b []byte) (name, first []byte, has bool, rest []byte, ok bool) {
+	attribute, rest, ok := berElement(b, tagSequence)
+	if !ok {
+		return nil, nil, false, nil, false
+	}
+	name, attribute, ok = berElement(attribute, tagOctetString)
+	if !ok || !isASCII(name) {
+		return nil, nil, false, nil, false
+	}
+	values, beside, ok := berElement(attribute, tagSet)
+	if !ok || len(beside) > 0 {
+		return nil, nil, false, nil, false
+	}
+	for len(values) > 0 {
+		var value []byte
+		if value, values, ok = berElement(values, tagOctetString); !ok {
+			return nil, nil, false, nil, false
+		}
+		if !has {
+			first, has = value, true
+		}
+	}
+	return name, first, has, rest, true
+}
+
+// fill looks at all details: two of them may come from one attribute.
+func (d *entryDecoder) fill(where *found, name, value []byte) {
+	for i, wanted := range d.cfg.Attributes {
+		if equalFold(name, wanted) {
+			where.values[i] = d.keep(value)
+		}
+	}
+}
+
+// keep appends a value as valid UTF-8.
+func (d *entryDecoder) keep(value []byte) span {
+	from := len(d.text)
+	if utf8.Valid(value) {
+		d.text = append(d.text, value...)
+	} else {
+		d.text = append(d.text, strings.ToValidUTF8(string(value), "\uFFFD")...)
+	}
+	return span{from, len(d.text)}
+}
+
+func (f *found) copyTo(a *Account, text string) {
+	a.DN = f.dn.of(text)
+	for i, value := range f.values {
+		a.Values[i] = value.of(text)
+	}
+}
+
+// equalFold is strings.EqualFold for ASCII, without making a string of the bytes.
+// Nearly all names differ in their length.
+func equalFold(b []byte, name string) bool {
+	if len(b) != len(name) {
+		return false
+	}
+	for i, c := range b {
+		if c != name[i] && lower(c) != lower(name[i]) {
+			return false
+		}
+	}
+	return true
+}
+
+func lower(c byte) byte {
+	if 'A' <= c && c <= 'Z' {
+		return c + 'a' - 'A'
+	}
+	return c
+}
+
+func isASCII(b []byte) bool {
+	for _, c := range b {
+		if c >= utf8.RuneSelf {
+			return false
+		}
+	}
+	return true
+}
