@@ -969,7 +969,6 @@ func (r *run) all(ctx context.Context) error {
 		r.settled[i] = true
 	}
 	err = errors.Join(err, r.tell(ctx))
-	r.nameParked()
 	counts := r.report.Counts()
 	r.opts.Logger.LogAttrs(ctx, slog.LevelInfo, "adsync: applied",
 		slog.Int("modified", counts.Modified), slog.Int("deleted", counts.Deleted), slog.Int("created", counts.Created),
@@ -1174,7 +1173,12 @@ func (r *run) putBackRest(ctx context.Context) {
 func (r *run) putBackOne(ctx context.Context, i int, parking *parking) {
 	delete(r.parkings, i)
 	used := func(k int) bool { return r.succeeded(k) || r.report.Results[k].Outcome == OutcomeUnknown }
-	if slices.ContainsFunc(parking.takers, used) || parking.final >= 0 && used(parking.final) {
+	finished := parking.final >= 0 && r.succeeded(parking.final)
+	switch {
+	case finished:
+		return
+	case slices.ContainsFunc(parking.takers, used), parking.final >= 0 && used(parking.final):
+		r.report.Results[i].Err = errParked
 		return
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), putBackTimeout)
@@ -1185,7 +1189,7 @@ func (r *run) putBackOne(ctx context.Context, i int, parking *parking) {
 	case err == nil, errors.Is(err, ErrAlready):
 		r.report.Results[i].Outcome = OutcomeSkipped
 	default:
-		r.report.Results[i].Err = err
+		r.report.Results[i].Err = errors.Join(errParked, err)
 	}
 }
 
@@ -1200,15 +1204,6 @@ func (r *run) updateSafely(ctx context.Context, c Change) (err error) {
 
 // errParked is told of a user whom a run left parked.
 var errParked = errors.New("adsync: the user was left with a temporary username or email, because a later change did not succeed; the next sync finishes the work")
-
-// nameParked marks the Interims whose users did not get their final details.
-func (r *run) nameParked() {
-	for i, parking := range r.plan.parkings() {
-		if r.succeeded(i) && parking.final >= 0 && !r.succeeded(parking.final) {
-			r.report.Results[i].Err = errors.Join(errParked, r.report.Results[i].Err)
-		}
-	}
-}
 
 // tell gives OnResult the results that are final, in order. An Interim is final
 // when nobody waits for it any more.

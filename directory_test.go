@@ -692,10 +692,9 @@ func TestAWrongPasswordIsNotSentAgain(t *testing.T) {
 func TestAnotherRefusalIsNotRemembered(t *testing.T) {
 	c := newCorp(t, 1, 1)
 	dc := c.controllers[0]
-	d := c.directory(t, nil)
 	account, err := dc.AddUser(fakead.User{Username: "other", UPN: "other@ad.example.test", Password: corpPassword, Disabled: true})
 	require.NoError(t, err)
-	d = c.directory(t, func(cfg *ActiveDirectoryConfig) { cfg.Bind = SimpleBind("other@ad.example.test", corpPassword) })
+	d := c.directory(t, func(cfg *ActiveDirectoryConfig) { cfg.Bind = SimpleBind("other@ad.example.test", corpPassword) })
 	_, err = gather(t, d.Entries(t.Context()))
 	require.ErrorContains(t, err, "data 533")
 	require.NoError(t, dc.Enable(account))
