@@ -678,3 +678,47 @@ func judgeText(text string) (problems []string) {
 	}
 	return problems
 }
+
+// A controller that was restored from a backup has forgotten whom it created
+// since, and shows those alive whom it had deleted. Nobody is deleted for that.
+func TestAControllerFromABackup(t *testing.T) {
+	before := goleak.IgnoreCurrent()
+	t.Cleanup(func() { goleak.VerifyNone(t, before) })
+	dc, err := fakead.Start(fakead.Config{RecycleBin: true})
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, dc.Close()) })
+	var users []adsync.User
+	add := func(name string) fakead.GUID {
+		id, err := dc.AddUser(fakead.User{Username: name})
+		require.NoError(t, err)
+		users = append(users, adsync.User{ID: name, ObjectID: adsync.ObjectID(id), Profile: adsync.Profile{Username: name}})
+		return id
+	}
+	add("old")
+	left := add("left")
+	backup := dc.USN()
+	add("new")
+	require.NoError(t, dc.Delete(left))
+
+	sync := func(store *adsync.MemoryStore, rules adsync.Rules) *adsync.Report {
+		t.Helper()
+		dir, err := adsync.NewActiveDirectory(adsync.ActiveDirectoryConfig{URLs: []string{dc.URL()}, TLS: dc.ClientTLS(), Bind: adsync.SimpleBind(dc.AdminDN(), dc.AdminPassword())})
+		require.NoError(t, err)
+		syncer, err := adsync.New(dir, store, &adsync.Options{Rules: rules})
+		require.NoError(t, err)
+		report, err := syncer.Sync(t.Context())
+		require.NoError(t, err)
+		return report
+	}
+	assert.Equal(t, 1, sync(adsync.NewMemoryStore(users...), adsync.Rules{}).Counts().Deleted, "before it was restored")
+	dc.RestoreBackup(backup)
+	for _, rules := range []adsync.Rules{{}, {Import: true}} {
+		store := adsync.NewMemoryStore(users...)
+		assert.Zero(t, sync(store, rules).Counts().Deleted)
+		for _, u := range users {
+			now, there := store.Get(u.ID)
+			require.True(t, there)
+			assert.Equal(t, u, now)
+		}
+	}
+}
