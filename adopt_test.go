@@ -1,7 +1,10 @@
 package adsync_test
 
 import (
+	"errors"
 	"math/rand/v2"
+	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -156,4 +159,217 @@ func TestInverseUnlinksTheAdopted(t *testing.T) {
 	plan.Changes[0].Reason = adsync.ReasonChanged
 	_, err = s.Apply(t.Context(), plan)
 	require.ErrorIs(t, err, adsync.ErrUnsafe, "a link is lost by an undo only")
+}
+
+// The print-out says which rule made a pair, and which account was not linked for
+// which reason.
+func TestAdoptInPrint(t *testing.T) {
+	entries := []adsync.Entry{
+		entry(1, "anna", "anna@x"),
+		entry(2, "ben", ""),
+		named(entry(3, "cleo", ""), "Berg"), // a new Cleo got the name
+		entry(4, "dan", "dan@x"), entry(5, "dan-admin", "dan@x"),
+	}
+	users := []adsync.User{
+		unlinked("1", "anna", "anna@x"), unlinked("2", "ben", "ben@x"), namedUser(unlinked("3", "cleo", "cleo@x"), "Cole"),
+		unlinked("4", "dan", "dan@x"),
+		{ID: "5", Protected: true, Profile: profile("eve", "")}, {ID: "6", Status: adsync.StatusBlocked, Profile: profile("finn", "")},
+	}
+	entries = append(entries, entry(6, "eve", ""), entry(7, "finn", ""))
+	for name, test := range map[string]struct {
+		rules adsync.Rules
+		want  []string
+	}{
+		"both": {adsync.Rules{}, []string{
+			"~ 1  anna  link to its directory account (by username and email)\n     object_id  (empty)  →  " + id(1).String(),
+			"i 2  ben   not linked: something speaks against it (email differs)\n     object_id  " + id(2).String(),
+			"(2 accounts come into question)\n     object_id  " + id(4).String(),
+			"(username differs; 2 accounts come into question)\n     object_id  " + id(5).String(),
+		}},
+		"username": {adsync.Rules{AdoptBy: []adsync.Field{adsync.FieldUsername}}, []string{
+			"~ 1  anna  link to its directory account (by username)",
+			"~ 2  ben   link to its directory account (by username)",
+			"i 3  cleo  not linked: something speaks against it (last name differs)",
+			"i 5  eve   not linked: something speaks against it (the user is protected or not active; name it in Rules.Only)",
+			"i 6  finn  not linked: something speaks against it (the user is protected or not active; name it in Rules.Only)",
+		}},
+		"email": {adsync.Rules{AdoptBy: []adsync.Field{adsync.FieldEmail}}, []string{
+			"~ 1  anna  link to its directory account (by email)",
+		}},
+		"named": {adsync.Rules{AdoptBy: []adsync.Field{adsync.FieldUsername}, Only: []string{"5", "6"}}, []string{
+			"~ 5  eve   link to its directory account (by username)",
+			"~ 6  finn  link to its directory account (by username)",
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var out strings.Builder
+			_, err := adopt(t, entries, users, test.rules).WriteTo(&out)
+			require.NoError(t, err)
+			for _, want := range test.want {
+				assert.Contains(t, out.String(), want)
+			}
+			if name == "named" {
+				assert.NotContains(t, out.String(), "anna", "the others are not chosen")
+			}
+		})
+	}
+}
+
+// A name or an address that went to another person takes no account with it, by
+// whatever rule.
+func TestAdoptNeverGivesAnAccountToTheNextOfTheName(t *testing.T) {
+	user := namedUser(unlinked("1", "anna", "anna@x"), "Dahl")
+	for name, next := range map[string]adsync.Entry{
+		"name, with another address":    named(entry(1, "anna", "anna.berg@x"), "Dahl"),
+		"name, with another last name":  named(entry(1, "anna", ""), "Berg"),
+		"address, with another name":    named(entry(1, "anna2", "anna@x"), "Dahl"),
+		"address, and not even a name":  named(entry(1, "", "anna@x"), "Berg"),
+		"name, which only looks alike":  named(entry(1, "ánna", "anna@x"), "Dahl"),
+		"address in the place of names": named(entry(1, "anna@x", "anna"), "Dahl"),
+	} {
+		for _, by := range [][]adsync.Field{nil, {adsync.FieldUsername}, {adsync.FieldEmail}, {adsync.FieldEmail, adsync.FieldUsername}} {
+			plan := adopt(t, []adsync.Entry{next}, []adsync.User{user}, adsync.Rules{AdoptBy: by})
+			for _, c := range plan.Changes {
+				assert.Equal(t, adsync.OpNotice, c.Op, "%s, by %v", name, by)
+			}
+		}
+	}
+}
+
+// Two people of one name have two usernames; each goes to its own.
+func TestAdoptTellsNamesakesApart(t *testing.T) {
+	entries := []adsync.Entry{named(entry(1, "asmith", "a.smith@x"), "Smith"), named(entry(2, "asmith2", "a.smith2@x"), "Smith")}
+	users := []adsync.User{namedUser(unlinked("1", "asmith2", "a.smith2@x"), "Smith"), namedUser(unlinked("2", "asmith", "a.smith@x"), "Smith")}
+	for _, by := range [][]adsync.Field{nil, {adsync.FieldUsername}, {adsync.FieldEmail}} {
+		plan := adopt(t, entries, users, adsync.Rules{AdoptBy: by})
+		require.Len(t, plan.Changes, 2)
+		assert.Equal(t, id(2), plan.Changes[0].After.ObjectID)
+		assert.Equal(t, id(1), plan.Changes[1].After.ObjectID)
+	}
+}
+
+// A host whose table holds an address and no username goes by the address.
+func TestAdoptByAddressWhereThereIsNoUsername(t *testing.T) {
+	entries := []adsync.Entry{entry(1, "anna", "anna@x")}
+	users := []adsync.User{unlinked("1", "", "Anna@X")}
+	assert.Equal(t, adsync.OpNotice, adopt(t, entries, users, adsync.Rules{}).Changes[0].Op)
+	plan := adopt(t, entries, users, adsync.Rules{AdoptBy: []adsync.Field{adsync.FieldEmail}})
+	require.Len(t, plan.Changes, 1)
+	assert.Equal(t, "by email", plan.Changes[0].Detail)
+}
+
+// A Map that makes addresses for people without one makes pairs, too.
+func TestAdoptGoesByTheMappedProfile(t *testing.T) {
+	rules := adsync.Rules{Map: func(e adsync.Entry) (adsync.Profile, error) {
+		if e.Username == "refused" {
+			return adsync.Profile{}, errors.New("no")
+		}
+		e.Email = e.Username + "@x"
+		return e.Profile, nil
+	}}
+	plan := adopt(t, []adsync.Entry{entry(1, "anna", ""), entry(2, "refused", "refused@x")},
+		[]adsync.User{unlinked("1", "anna", "anna@x"), unlinked("2", "refused", "refused@x")}, rules)
+	require.Len(t, plan.Changes, 1)
+	assert.Equal(t, "1", plan.Changes[0].UserID)
+	assert.Equal(t, 1, plan.Stats.Unchanged)
+}
+
+// An address that Map makes of the username is no second witness: the next person
+// of the name would have it, too.
+func TestAdoptIsNotMisledByAMadeUpAddress(t *testing.T) {
+	rules := adsync.Rules{Map: func(e adsync.Entry) (adsync.Profile, error) {
+		e.Email = e.Username + "@x"
+		return e.Profile, nil
+	}}
+	next := adsync.StaticDirectory{named(entry(1, "anna", ""), "Berg")}
+	store := adsync.NewMemoryStore(namedUser(unlinked("1", "anna", "anna@x"), "Dahl"))
+	plan := adopt(t, next, allUsers(t, store), rules)
+	require.Len(t, plan.Changes, 1)
+	assert.Equal(t, adsync.OpNotice, plan.Changes[0].Op)
+	assert.Equal(t, "last name differs", plan.Changes[0].Detail)
+
+	sameName := []adsync.Entry{named(entry(1, "anna", ""), "Dahl")}
+	early := adopt(t, sameName, allUsers(t, store), rules)
+	require.Equal(t, adsync.OpUpdate, early.Changes[0].Op)
+	report, err := newSyncer(t, next, store, &adsync.Options{Rules: rules}).Apply(t.Context(), early)
+	require.NoError(t, err)
+	assert.Equal(t, []adsync.Outcome{adsync.OutcomeStale}, outcomes(report), "the name was used again in between")
+}
+
+// In thousands of small worlds, by each rule: whoever is linked has one account for
+// itself, which nothing speaks against; and where the book wants a link, there is one.
+func TestAdoptByTheBook(t *testing.T) {
+	r := rand.New(rand.NewPCG(8, 1))
+	pick := func(values ...string) string { return values[r.IntN(len(values))] }
+	links := 0
+	for range 20_000 {
+		var entries []adsync.Entry
+		var users []adsync.User
+		for n := range 1 + r.IntN(3) {
+			entries = append(entries, named(entry(byte(n+1), pick("", "ann", "Ben", "cleo"), pick("", "a@x", "B@x")), pick("", "Berg", "Dahl")))
+		}
+		for n := range 1 + r.IntN(3) {
+			users = append(users, namedUser(unlinked(strconv.Itoa(n), pick("", "Ann", "ben", "cleo"), pick("", "A@x", "b@x")), pick("", "berg", "Dahl")))
+		}
+		by := [][]adsync.Field{nil, {adsync.FieldUsername}, {adsync.FieldEmail}}[r.IntN(3)]
+		want := map[string]adsync.ObjectID{}
+		for _, u := range users {
+			for _, e := range entries {
+				if pairByTheBook(u, e, by) && alone(u, e, users, entries) {
+					want[u.ID] = e.ObjectID
+				}
+			}
+		}
+		got := map[string]adsync.ObjectID{}
+		for _, c := range adopt(t, entries, users, adsync.Rules{AdoptBy: by}).Changes {
+			if c.Op == adsync.OpUpdate {
+				got[c.UserID] = c.After.ObjectID
+			}
+		}
+		links += len(got)
+		require.Equal(t, want, got, "by %v: %v and %v", by, users, entries)
+	}
+	assert.Greater(t, links, 1000)
+}
+
+// pairByTheBook: what the rule names agrees, and the rest does not disagree.
+func pairByTheBook(u adsync.User, e adsync.Entry, by []adsync.Field) bool {
+	username, email := agree(u.Username, e.Username), agree(u.Email, e.Email)
+	last := agree(u.LastName, e.LastName)
+	switch {
+	case by == nil:
+		return username > 0 && email > 0
+	case by[0] == adsync.FieldUsername:
+		return username > 0 && email >= 0 && last >= 0
+	}
+	return email > 0 && username >= 0 && last >= 0
+}
+
+// agree is 1 when the texts agree, -1 when they do not, and 0 when one is missing.
+func agree(a, b string) int {
+	switch {
+	case a == "" || b == "":
+		return 0
+	case strings.EqualFold(a, b):
+		return 1
+	}
+	return -1
+}
+
+// alone: neither another account is like the user, nor another user like the account.
+func alone(u adsync.User, e adsync.Entry, users []adsync.User, entries []adsync.Entry) bool {
+	like := func(u adsync.User, e adsync.Entry) bool {
+		return agree(u.Username, e.Username) > 0 || agree(u.Email, e.Email) > 0
+	}
+	for _, other := range entries {
+		if other.ObjectID != e.ObjectID && like(u, other) {
+			return false
+		}
+	}
+	for _, other := range users {
+		if other.ID != u.ID && like(other, e) {
+			return false
+		}
+	}
+	return true
 }

@@ -335,6 +335,9 @@ func (s *Syncer) Plan(ctx context.Context, sel ...Selection) (*Plan, error) {
 		return nil, incomplete(err)
 	}
 	plan.Warnings = append(plan.Warnings, reading.warnings...)
+	for _, warning := range plan.Warnings {
+		s.opts.Logger.LogAttrs(ctx, slog.LevelWarn, "adsync: "+warning)
+	}
 	s.opts.Logger.LogAttrs(ctx, slog.LevelInfo, "adsync: planned", slog.Int("users", plan.Stats.Users),
 		slog.Int("managed", plan.Stats.Managed), slog.Int("chosen", plan.Stats.Chosen), slog.Int("changes", len(plan.Changes)))
 	return plan, nil
@@ -632,7 +635,7 @@ func (r *reading) inspect(ctx context.Context, dir Directory) error {
 	return nil
 }
 
-const warnTombstones = "The service account cannot read deleted accounts (CN=Deleted Objects), so no deletion can be proven and no leaver is ever deleted. Let an administrator grant it list and read there."
+const warnTombstones = "The service account cannot read deleted accounts, so no deletion can be proven and no leaver is ever deleted. In Active Directory, let an administrator grant it list and read on CN=Deleted Objects."
 
 // Explain says in a few lines what the host and the directory hold for one user,
 // what a sync would do with it and why, and what would have to change for another
@@ -1292,7 +1295,7 @@ func (u *undoer) tell(user *User, why string) {
 // plan orders the way back as a planner orders the way there, so that users who
 // traded keys can trade them again.
 func (u *undoer) plan(host *host) (*Plan, error) {
-	users, newcomers := u.present(host), u.gone()
+	users, newcomers := u.present(host), u.gone(host)
 	p := planner{
 		view:  newView(host),
 		plan:  &Plan{Version: PlanVersion, Source: validText(host.Source), Changes: []Change{}},
@@ -1335,8 +1338,9 @@ func (u *undoer) back(row int, span *span) *party {
 }
 
 // gone are the users that the run deleted, as newcomers.
-func (u *undoer) gone() []*party {
+func (u *undoer) gone(host *host) []*party {
 	var newcomers []*party
+	back := map[ObjectID]bool{}
 	for _, id := range slices.Sorted(maps.Keys(u.spans)) {
 		span := u.spans[id]
 		if span.after != nil {
@@ -1346,6 +1350,11 @@ func (u *undoer) gone() []*party {
 			u.tell(span.before, "it was deleted, and the store cannot create users")
 			continue
 		}
+		if _, linked := host.links.First(span.before.ObjectID); linked || back[span.before.ObjectID] {
+			u.tell(span.before, "it was deleted, and another user is linked to its account")
+			continue
+		}
+		back[span.before.ObjectID] = true
 		newcomers = append(newcomers, &party{
 			id: span.before.ObjectID.String(), role: claims.Newcomer, after: withID(*span.before, ""), reason: ReasonUndone,
 		})

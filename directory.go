@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"context"
 	"crypto/rand"
+	"crypto/sha256"
 	"crypto/tls"
 	"database/sql/driver"
 	"errors"
@@ -16,6 +17,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/go-ldap/ldap/v3"
@@ -486,7 +488,8 @@ func (j inspectedJoin) Check(ctx context.Context) (Access, error) {
 // Domain, and Bind, are required; every other zero value is a safe default.
 type ActiveDirectoryConfig struct {
 	// URLs are the controllers, tried in order: ldaps://dc1.corp.example, or
-	// ldap:// together with StartTLS.
+	// ldap:// together with StartTLS. One that failed is tried last for a while:
+	// 30 seconds, and up to 10 minutes if that goes on.
 	URLs []string
 	// Domain finds the controllers by SRV record instead; Site prefers those of
 	// one site.
@@ -495,7 +498,8 @@ type ActiveDirectoryConfig struct {
 	// defaultNamingContext.
 	BaseDN string
 	// Filter says who is in scope; others in the domain are out of scope.
-	// Default: (sAMAccountType=805306368), people.
+	// Default: (sAMAccountType=805306368), people; with another identity than
+	// objectGUID it is (objectClass=person).
 	Filter string
 	// Bind is how to authenticate: SimpleBind, PasswordFunc or BindFunc.
 	Bind Bind
@@ -504,7 +508,7 @@ type ActiveDirectoryConfig struct {
 	// StartTLS upgrades an ldap:// connection before anything is sent.
 	StartTLS bool
 	// AllowPlaintext permits a bind over a bare ldap:// connection. It is for
-	// tests: it sends the password in the clear.
+	// tests: it sends the password in the clear. Check and each plan warn of it.
 	AllowPlaintext bool
 	// PageSize is how many entries one page holds. Default 1000, the server's
 	// own limit.
@@ -515,15 +519,22 @@ type ActiveDirectoryConfig struct {
 	// Attributes maps details to attribute names. Default: as beside the fields
 	// of Profile, also for those that are left out. Of an attribute with several
 	// values the first that the server sends is taken.
+	//
+	// FieldObjectID maps the identity, for directories other than Active Directory:
+	// entryUUID (OpenLDAP), nsUniqueId (389 Directory Server), ipaUniqueID
+	// (FreeIPA), or any that holds the text of a UUID and never changes. Such a
+	// directory proves no deletion: an account that is gone is StateUnproven, and
+	// nobody in it is seen to be disabled. BaseDN may have to be set.
 	Attributes map[Field]string
 }
 
 // Bind is a way to authenticate to a directory. The zero value is refused.
 type Bind struct {
-	// prepare runs before anything is sent, so that it can refuse.
-	prepare ldapread.Auth
-	// sendsPassword tells that the connection must be encrypted first.
-	sendsPassword bool
+	// password is read for each connection, before anything is sent, for user.
+	password func(context.Context) (string, error)
+	user     string
+	// own is the host's way, instead.
+	own ldapread.BindFunc
 	// err is why the Bind cannot work, found when it was made.
 	err error
 }
@@ -542,21 +553,13 @@ func SimpleBind(user, password string) Bind {
 // PasswordFunc is SimpleBind with a password that is read anew for each
 // connection, so that it can rotate. An error of the function, or an empty
 // password, ends the attempt before anything is sent, and no other controller is
-// tried.
+// tried. A password that the directory called wrong is not sent again by the same
+// ActiveDirectory for 15 minutes.
 func PasswordFunc(user string, password func(context.Context) (string, error)) Bind {
 	if user == "" || password == nil {
 		return Bind{err: errors.New("adsync: Bind needs a user name and a password")}
 	}
-	return Bind{sendsPassword: true, prepare: func(ctx context.Context) (ldapread.BindFunc, error) {
-		secret, err := password(ctx)
-		if err != nil {
-			return nil, fmt.Errorf("adsync: the password could not be had: %w", err)
-		}
-		if secret == "" {
-			return nil, errNoPassword
-		}
-		return func(_ context.Context, _ string, c *ldap.Conn) error { return c.Bind(user, secret) }, nil
-	}}
+	return Bind{user: user, password: password}
 }
 
 var errNoPassword = errors.New("adsync: the password is empty; a server would take that for an anonymous bind")
@@ -571,7 +574,61 @@ func BindFunc(bind func(ctx context.Context, host string, c *ldap.Conn) error) B
 	if bind == nil {
 		return Bind{err: errors.New("adsync: BindFunc needs a function")}
 	}
-	return Bind{prepare: func(context.Context) (ldapread.BindFunc, error) { return bind, nil }}
+	return Bind{own: bind}
+}
+
+// auth prepares binds. It refuses before anything is sent.
+func (b Bind) auth(refused *refusedPassword) ldapread.Auth {
+	if b.own != nil {
+		return func(context.Context) (ldapread.BindFunc, error) { return b.own, nil }
+	}
+	return func(ctx context.Context) (ldapread.BindFunc, error) {
+		secret, err := b.password(ctx)
+		if err != nil {
+			return nil, fmt.Errorf("adsync: the password could not be had: %w", err)
+		}
+		if secret == "" {
+			return nil, errNoPassword
+		}
+		if refused.is(secret) {
+			return nil, errRefusedBefore
+		}
+		return func(_ context.Context, _ string, c *ldap.Conn) error {
+			err := c.Bind(b.user, secret)
+			if ldapread.IsWrongPassword(err) {
+				refused.note(secret)
+			}
+			return err
+		}, nil
+	}
+}
+
+// refusedPassword remembers the last wrong password, so that a host that tries
+// again and again does not lock its service account.
+type refusedPassword struct {
+	now func() time.Time
+
+	mu   sync.Mutex
+	sum  [sha256.Size]byte
+	when time.Time
+}
+
+// refusedFor is how long a wrong password is not sent again. Domains commonly
+// forget failed attempts after 10 to 30 minutes.
+const refusedFor = 15 * time.Minute
+
+var errRefusedBefore = fmt.Errorf("adsync: this very password was refused less than %v ago and is not sent again, lest the account gets locked; correct it", refusedFor)
+
+func (r *refusedPassword) note(secret string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.sum, r.when = sha256.Sum256([]byte(secret)), r.now()
+}
+
+func (r *refusedPassword) is(secret string) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.now().Sub(r.when) < refusedFor && r.sum == sha256.Sum256([]byte(secret))
 }
 
 // ActiveDirectory is a [Directory], with [Sessions] and [Inspector], over LDAP.
@@ -592,6 +649,62 @@ type ActiveDirectory struct {
 	reader  ldapread.Config
 	servers []ldapread.Server // none: by SRV record
 	srv     srvRecords
+	health  *health
+	refused *refusedPassword
+}
+
+// health remembers which controllers failed, so that the next call begins with
+// another one.
+type health struct {
+	now func() time.Time
+
+	mu     sync.Mutex
+	failed map[ldapread.Server]failures
+}
+
+// failures of one controller, in a row.
+type failures struct {
+	count int
+	last  time.Time
+}
+
+// The time for which a controller that failed is tried last: it doubles with
+// each failure in a row.
+const (
+	firstBackoff = 30 * time.Second
+	longBackoff  = 10 * time.Minute
+)
+
+func (f failures) until() time.Time {
+	wait := firstBackoff
+	for i := 1; i < f.count && wait < longBackoff; i++ {
+		wait *= 2
+	}
+	return f.last.Add(min(wait, longBackoff))
+}
+
+func (h *health) note(s ldapread.Server, failed bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if !failed {
+		delete(h.failed, s)
+		return
+	}
+	h.failed[s] = failures{count: h.failed[s].count + 1, last: h.now()}
+}
+
+// order puts those that failed lately last, and leaves the order else.
+func (h *health) order(servers []ldapread.Server) []ldapread.Server {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	now := h.now()
+	rank := func(s ldapread.Server) int {
+		if f, failed := h.failed[s]; failed && now.Before(f.until()) {
+			return 1
+		}
+		return 0
+	}
+	return slices.SortedStableFunc(slices.Values(servers), func(a, b ldapread.Server) int { return rank(a) - rank(b) })
 }
 
 // srvRecords says how controllers are found by DNS.
@@ -604,6 +717,7 @@ type srvRecords struct {
 // The defaults of ActiveDirectoryConfig.
 const (
 	defaultFilter   = "(sAMAccountType=805306368)"
+	otherFilter     = "(objectClass=person)" // where there is no sAMAccountType
 	defaultPageSize = 1000
 	defaultTimeout  = 30 * time.Second
 )
@@ -616,7 +730,10 @@ var defaultAttributes = [ldapread.NumValues]string{"sAMAccountName", "givenName"
 
 // NewActiveDirectory checks the configuration. It connects to nothing.
 func NewActiveDirectory(cfg ActiveDirectoryConfig) (*ActiveDirectory, error) {
-	d := &ActiveDirectory{srv: srvRecords{domain: strings.Trim(cfg.Domain, "."), site: cfg.Site, startTLS: cfg.StartTLS, lookup: lookupSRV}}
+	d := &ActiveDirectory{
+		health: &health{now: time.Now, failed: map[ldapread.Server]failures{}}, refused: &refusedPassword{now: time.Now},
+		srv: srvRecords{domain: strings.Trim(cfg.Domain, "."), site: cfg.Site, startTLS: cfg.StartTLS, lookup: lookupSRV},
+	}
 	var err error
 	if d.servers, err = cfg.servers(); err != nil {
 		return nil, err
@@ -627,6 +744,7 @@ func NewActiveDirectory(cfg ActiveDirectoryConfig) (*ActiveDirectory, error) {
 	if d.reader, err = cfg.reader(); err != nil {
 		return nil, err
 	}
+	d.reader.Auth, d.reader.Clear = cfg.Bind.auth(d.refused), cfg.Bind.password != nil
 	return d, nil
 }
 
@@ -661,11 +779,11 @@ func (cfg ActiveDirectoryConfig) checkBind(servers []ldapread.Server) error {
 	if cfg.Bind.err != nil {
 		return cfg.Bind.err
 	}
-	if cfg.Bind.prepare == nil {
+	if cfg.Bind.own == nil && cfg.Bind.password == nil {
 		return errors.New("adsync: ActiveDirectoryConfig.Bind is missing; use SimpleBind, PasswordFunc or BindFunc")
 	}
 	for i, s := range servers {
-		if cfg.Bind.sendsPassword && !s.Encrypted() && !cfg.AllowPlaintext {
+		if cfg.Bind.password != nil && !s.Encrypted() && !cfg.AllowPlaintext {
 			return fmt.Errorf("adsync: ActiveDirectoryConfig.URLs[%d] would send the password in the clear; use ldaps://, or set StartTLS", i)
 		}
 	}
@@ -675,7 +793,7 @@ func (cfg ActiveDirectoryConfig) checkBind(servers []ldapread.Server) error {
 // reader is the part of the configuration that is the same for each controller.
 func (cfg ActiveDirectoryConfig) reader() (ldapread.Config, error) {
 	r := ldapread.Config{
-		BaseDN: cfg.BaseDN, Filter: cmp.Or(cfg.Filter, defaultFilter), TLS: cfg.TLS, Auth: cfg.Bind.prepare,
+		BaseDN: cfg.BaseDN, Filter: cfg.filter(), TLS: cfg.TLS,
 		PageSize: cmp.Or(cfg.PageSize, defaultPageSize), Timeout: cmp.Or(cfg.Timeout, defaultTimeout),
 		Attributes: defaultAttributes,
 	}
@@ -693,9 +811,13 @@ func (cfg ActiveDirectoryConfig) reader() (ldapread.Config, error) {
 		return r, errors.New("adsync: ActiveDirectoryConfig.Timeout is negative; 0 means 30 seconds")
 	}
 	for field, attribute := range cfg.Attributes {
+		if field == FieldObjectID && isAttribute(attribute) {
+			r.Identity = adattr.IdentityOf(attribute)
+			continue
+		}
 		i := slices.Index(profileFields[:], field)
 		if i < 0 {
-			return r, fmt.Errorf("adsync: ActiveDirectoryConfig.Attributes: %q is not one of the five details", field)
+			return r, fmt.Errorf("adsync: ActiveDirectoryConfig.Attributes: %q is neither one of the five details nor object_id", field)
 		}
 		if !isAttribute(attribute) {
 			return r, fmt.Errorf("adsync: ActiveDirectoryConfig.Attributes: %s is mapped to something that is not an attribute name", field)
@@ -703,6 +825,13 @@ func (cfg ActiveDirectoryConfig) reader() (ldapread.Config, error) {
 		r.Attributes[i] = attribute
 	}
 	return r, nil
+}
+
+func (cfg ActiveDirectoryConfig) filter() string {
+	if adattr.IdentityOf(cfg.Attributes[FieldObjectID]).IsObjectGUID() {
+		return cmp.Or(cfg.Filter, defaultFilter)
+	}
+	return cmp.Or(cfg.Filter, otherFilter)
 }
 
 // isAttribute accepts a name or an object identifier (RFC 4512, 1.4), and no
@@ -748,7 +877,8 @@ func (d *ActiveDirectory) Sessions(ctx context.Context) iter.Seq2[Directory, err
 
 // Check tells what the service account can read on the first controller that
 // answers. Access.Missing names a base that is not found, a filter that matches
-// nobody, and attributes that none of the first 100 accounts shows.
+// nobody, attributes that none of the first 100 accounts shows, and a password
+// that is sent in the clear.
 //
 // Access.Tombstones means that deletions can be proven. By default that takes an
 // administrator: grant the service account List Contents and Read Property on
@@ -878,7 +1008,7 @@ func (d *ActiveDirectory) first(ctx context.Context, do func(*ldapread.Controlle
 	return errors.Join(failures...)
 }
 
-// controllers yields them in order, each open until the loop goes on. A refused
+// controllers yields them in order, those that failed lately last, each open until the loop goes on. A refused
 // password ends the sequence with its error.
 func (d *ActiveDirectory) controllers(ctx context.Context) iter.Seq2[*ldapread.Controller, error] {
 	return func(yield func(*ldapread.Controller, error) bool) {
@@ -887,13 +1017,17 @@ func (d *ActiveDirectory) controllers(ctx context.Context) iter.Seq2[*ldapread.C
 			yield(nil, err)
 			return
 		}
-		for _, server := range servers {
+		for _, server := range d.health.order(servers) {
 			if err := stopped(ctx); err != nil {
 				yield(nil, err)
 				return
 			}
 			c := ldapread.NewController(&d.reader, server)
-			if !lend(c, yield) {
+			more := lend(c, yield)
+			if failed, known := c.Failed(); known {
+				d.health.note(server, failed)
+			}
+			if !more {
 				return
 			}
 			if err := c.Refused(); err != nil {

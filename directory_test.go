@@ -3,10 +3,12 @@ package adsync
 import (
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"iter"
+	"log/slog"
 	"net"
 	"net/url"
 	"slices"
@@ -446,8 +448,9 @@ func TestNewActiveDirectoryRefuses(t *testing.T) {
 		{"BaseDN", func(c *ActiveDirectoryConfig) { c.BaseDN = "corp.example" }},
 		{"PageSize", func(c *ActiveDirectoryConfig) { c.PageSize = 1 << 31 }},
 		{"Timeout", func(c *ActiveDirectoryConfig) { c.Timeout = -time.Second }},
-		{`"title" is not one of the five`, func(c *ActiveDirectoryConfig) { c.Attributes = map[Field]string{"title": "title"} }},
-		{`"status" is not one of the five`, func(c *ActiveDirectoryConfig) { c.Attributes = map[Field]string{FieldStatus: "x"} }},
+		{`"title" is neither one of the five`, func(c *ActiveDirectoryConfig) { c.Attributes = map[Field]string{"title": "title"} }},
+		{`"status" is neither one of the five`, func(c *ActiveDirectoryConfig) { c.Attributes = map[Field]string{FieldStatus: "x"} }},
+		{`"object_id" is neither`, func(c *ActiveDirectoryConfig) { c.Attributes = map[Field]string{FieldObjectID: "a)(b=*"} }},
 		{"email is mapped", func(c *ActiveDirectoryConfig) { c.Attributes = map[Field]string{FieldEmail: ""} }},
 		{"email is mapped", func(c *ActiveDirectoryConfig) { c.Attributes = map[Field]string{FieldEmail: "mail)(x=*"} }},
 	}
@@ -569,6 +572,7 @@ func TestFailoverBeforeTheFirstEntryOnly(t *testing.T) {
 	assert.Len(t, entries, 25)
 	assert.Equal(t, 1, second.Count(fakead.OpBind))
 
+	d = c.directory(t, nil) // which does not know of that failure
 	first.Order(fakead.Fault{Kind: fakead.FaultCut, Op: fakead.OpSearch, Page: 2, Times: 1})
 	entries, err = gather(t, d.Entries(t.Context()))
 	require.Error(t, err, "one listing never mixes two controllers")
@@ -583,6 +587,120 @@ func TestFailoverBeforeTheFirstEntryOnly(t *testing.T) {
 		require.NoError(t, parseErr)
 		assert.ErrorContains(t, err, u.Host, "each controller's error is told")
 	}
+}
+
+// A controller that failed costs its timeout once, and not in each sync.
+func TestAControllerThatFailedIsTriedLast(t *testing.T) {
+	for name, fault := range map[string]fakead.Fault{
+		"dead":      {Kind: fakead.FaultCut, Op: fakead.OpConnect},
+		"silent":    {Kind: fakead.FaultSilence, Op: fakead.OpConnect},
+		"half-dead": {Kind: fakead.FaultSilence, Op: fakead.OpSearch},
+		"slow":      {Kind: fakead.FaultDrip, Op: fakead.OpBind, Delay: time.Second},
+		"busy":      {Kind: fakead.FaultResult, Op: fakead.OpSearch, Code: 51},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := newCorp(t, 2, 3)
+			first, second := c.controllers[0], c.controllers[1]
+			d := c.directory(t, func(cfg *ActiveDirectoryConfig) { cfg.Timeout = time.Second })
+			now := time.Now()
+			d.health.now = func() time.Time { return now }
+			read := func() {
+				t.Helper()
+				entries, err := gather(t, d.Entries(t.Context()))
+				require.NoError(t, err)
+				assert.Len(t, entries, 3)
+			}
+			cancel := first.Order(fault)
+			read()
+			read()
+			assert.Equal(t, 1, first.Opened(), "not asked again while the other one answers")
+			assert.Equal(t, 2, second.Opened())
+
+			now = now.Add(firstBackoff)
+			read()
+			assert.Equal(t, 2, first.Opened(), "asked again after a while")
+			now = now.Add(firstBackoff)
+			read()
+			assert.Equal(t, 2, first.Opened(), "a longer while after each failure")
+
+			second.Order(fakead.Fault{Kind: fakead.FaultCut, Op: fakead.OpConnect})
+			cancel()
+			read()
+			assert.Equal(t, 3, first.Opened(), "the last hope is asked at any time")
+			now = now.Add(longBackoff)
+			read()
+			assert.Equal(t, 4, first.Opened(), "and is the first again")
+		})
+	}
+}
+
+func TestTheBackoffDoubles(t *testing.T) {
+	at := time.Unix(0, 0)
+	for count, want := range map[int]time.Duration{1: 30 * time.Second, 2: time.Minute, 3: 2 * time.Minute, 5: 8 * time.Minute, 6: 10 * time.Minute, 1000: 10 * time.Minute} {
+		assert.Equal(t, want, failures{count: count, last: at}.until().Sub(at), count)
+	}
+}
+
+// One plan never mixes two controllers: each of these holds half of the people.
+func TestAPlanStartsOverOnTheNextController(t *testing.T) {
+	c := newCorp(t, 2, 25)
+	require.NoError(t, c.controllers[1].SetAttribute(c.ids[1][0], "mail", "second@x"))
+	c.controllers[0].Order(fakead.Fault{Kind: fakead.FaultCut, Op: fakead.OpSearch, Page: 2})
+	store := NewMemoryStore()
+	syncer, err := New(c.directory(t, nil), store, &Options{Rules: Rules{Import: true}})
+	require.NoError(t, err)
+	report, err := syncer.Sync(t.Context())
+	require.NoError(t, err)
+	assert.Equal(t, 25, report.Counts().Created)
+	for _, created := range report.Plan.Changes {
+		assert.Contains(t, c.ids[1], fakead.GUID(created.ObjectID), "only of the second")
+	}
+}
+
+// Somebody who presses the button again and again must not lock the account.
+func TestAWrongPasswordIsNotSentAgain(t *testing.T) {
+	c := newCorp(t, 2, 1)
+	password := "hunter2"
+	d := c.directory(t, func(cfg *ActiveDirectoryConfig) {
+		cfg.Bind = PasswordFunc(corpUser, func(context.Context) (string, error) { return password, nil })
+	})
+	now := time.Now()
+	d.refused.now = func() time.Time { return now }
+	binds := func() int { return c.controllers[0].Count(fakead.OpBind) + c.controllers[1].Count(fakead.OpBind) }
+	for range 5 {
+		_, err := gather(t, d.Entries(t.Context()))
+		require.Error(t, err)
+		assert.NotContains(t, err.Error(), "hunter2")
+		now = now.Add(time.Minute)
+	}
+	assert.Equal(t, 1, binds())
+	_, err := gather(t, d.Entries(t.Context()))
+	assert.ErrorIs(t, err, errRefusedBefore)
+
+	now = now.Add(refusedFor)
+	_, err = gather(t, d.Entries(t.Context()))
+	assert.ErrorContains(t, err, "data 52e")
+	assert.Equal(t, 2, binds(), "once more after a while")
+	password = corpPassword
+	entries, err := gather(t, d.Entries(t.Context()))
+	require.NoError(t, err, "the right one goes at once")
+	assert.Len(t, entries, 1)
+}
+
+// An account that is disabled or expired is refused without being locked: once
+// that is mended, the same password is right.
+func TestAnotherRefusalIsNotRemembered(t *testing.T) {
+	c := newCorp(t, 1, 1)
+	dc := c.controllers[0]
+	d := c.directory(t, nil)
+	account, err := dc.AddUser(fakead.User{Username: "other", UPN: "other@ad.example.test", Password: corpPassword, Disabled: true})
+	require.NoError(t, err)
+	d = c.directory(t, func(cfg *ActiveDirectoryConfig) { cfg.Bind = SimpleBind("other@ad.example.test", corpPassword) })
+	_, err = gather(t, d.Entries(t.Context()))
+	require.ErrorContains(t, err, "data 533")
+	require.NoError(t, dc.Enable(account))
+	_, err = gather(t, d.Entries(t.Context()))
+	assert.NoError(t, err)
 }
 
 func TestARefusedPasswordIsTriedOnce(t *testing.T) {
@@ -656,6 +774,105 @@ func TestBindFunc(t *testing.T) {
 	entries, err := gather(t, d.Entries(t.Context()))
 	require.NoError(t, err)
 	assert.Len(t, entries, 3)
+}
+
+func TestClientCertificates(t *testing.T) {
+	external := BindFunc(func(_ context.Context, _ string, conn *ldap.Conn) error { return conn.ExternalBind() })
+	for name, startTLS := range map[string]bool{"ldaps": false, "StartTLS": true} {
+		t.Run(name, func(t *testing.T) {
+			c := newCorp(t, 1, 3)
+			dc := c.controllers[0]
+			certificate, err := dc.ClientCertificate(corpUser)
+			require.NoError(t, err)
+			with := func(certificates ...tls.Certificate) *ActiveDirectory {
+				return c.directory(t, func(cfg *ActiveDirectoryConfig) {
+					cfg.Bind, cfg.TLS.Certificates = external, certificates
+					if startTLS {
+						cfg.URLs, cfg.StartTLS = []string{dc.PlainURL()}, true
+					}
+				})
+			}
+			entries, err := gather(t, with(certificate).Entries(t.Context()))
+			require.NoError(t, err)
+			assert.Len(t, entries, 3)
+			_, err = gather(t, with().Entries(t.Context()))
+			assert.ErrorContains(t, err, "Result Code 49", "without a certificate")
+		})
+	}
+	t.Run("of another authority", func(t *testing.T) {
+		c := newCorp(t, 2, 1)
+		foreign, err := c.controllers[1].ClientCertificate(corpUser)
+		require.NoError(t, err)
+		d := c.directory(t, func(cfg *ActiveDirectoryConfig) {
+			cfg.URLs, cfg.Bind, cfg.TLS.Certificates = cfg.URLs[:1], external, []tls.Certificate{foreign}
+		})
+		_, err = gather(t, d.Entries(t.Context()))
+		require.ErrorContains(t, err, "adsync: ")
+		assert.Zero(t, c.controllers[0].Count(fakead.OpSearch))
+	})
+}
+
+func TestAPrivateAuthority(t *testing.T) {
+	c := newCorp(t, 1, 1)
+	d := c.directory(t, func(cfg *ActiveDirectoryConfig) { cfg.TLS = nil }) // the system's roots do not know it
+	_, err := gather(t, d.Entries(t.Context()))
+	require.ErrorContains(t, err, "must be among the TLS RootCAs")
+	assert.Zero(t, c.controllers[0].Count(fakead.OpBind), "no password to a stranger")
+
+	roots := x509.NewCertPool()
+	require.True(t, roots.AppendCertsFromPEM(c.controllers[0].CACert()))
+	d = c.directory(t, func(cfg *ActiveDirectoryConfig) { cfg.TLS = &tls.Config{RootCAs: roots} })
+	_, err = gather(t, d.Entries(t.Context()))
+	assert.NoError(t, err)
+}
+
+// The password is changed on both sides while the host runs.
+func TestAPasswordThatRotates(t *testing.T) {
+	c := newCorp(t, 1, 1)
+	dc := c.controllers[0]
+	account, err := dc.AddUser(fakead.User{Username: "rotating", UPN: "rotating@ad.example.test", Password: "first-Secret"})
+	require.NoError(t, err)
+	vault := "first-Secret"
+	d := c.directory(t, func(cfg *ActiveDirectoryConfig) {
+		cfg.Bind = PasswordFunc("rotating@ad.example.test", func(context.Context) (string, error) { return vault, nil })
+	})
+	_, err = gather(t, d.Entries(t.Context()))
+	require.NoError(t, err)
+	require.NoError(t, dc.SetPassword(account, "second-Secret"))
+	_, err = gather(t, d.Entries(t.Context()))
+	require.ErrorContains(t, err, "data 52e")
+	vault = "second-Secret"
+	_, err = gather(t, d.Entries(t.Context()))
+	assert.NoError(t, err)
+	assert.Equal(t, 3, dc.BindAttempts(account))
+}
+
+// Who permits it is told of it with each plan, and in the host's log.
+func TestPlaintextIsWarnedOf(t *testing.T) {
+	before := goleak.IgnoreCurrent()
+	t.Cleanup(func() { goleak.VerifyNone(t, before) })
+	dc, err := fakead.Start(fakead.Config{AllowUnsafe: true})
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, dc.Close()) })
+	ada, err := dc.AddUser(fakead.User{Username: "ada"})
+	require.NoError(t, err)
+	clearly := func(startTLS bool) (warnings []string, log string) {
+		d, err := NewActiveDirectory(ActiveDirectoryConfig{URLs: []string{dc.PlainURL()}, StartTLS: startTLS, AllowPlaintext: true,
+			TLS: dc.ClientTLS(), Bind: SimpleBind(dc.AdminDN(), dc.AdminPassword())})
+		require.NoError(t, err)
+		var text strings.Builder
+		s, err := New(d, NewMemoryStore(User{ID: "1", ObjectID: ObjectID(ada), Profile: Profile{Username: "ada"}}), &Options{Logger: slog.New(slog.NewTextHandler(&text, nil))})
+		require.NoError(t, err)
+		plan, err := s.Plan(t.Context())
+		require.NoError(t, err)
+		return plan.Warnings, text.String()
+	}
+	warnings, log := clearly(false)
+	assert.Contains(t, strings.Join(warnings, "\n"), "in the clear")
+	assert.Contains(t, log, "in the clear")
+	warnings, log = clearly(true)
+	assert.NotContains(t, strings.Join(warnings, "\n"), "in the clear")
+	assert.NotContains(t, log, "in the clear")
 }
 
 func TestSessions(t *testing.T) {
@@ -793,4 +1010,107 @@ func TestControllersBySRVRecord(t *testing.T) {
 	_, err = gather(t, d.Entries(t.Context()))
 	var notFound *net.DNSError
 	assert.ErrorAs(t, err, &notFound)
+}
+
+// forest is two domains, each with its own people.
+func forest(t *testing.T) (north, south *corp, joined Directory) {
+	t.Helper()
+	north, south = newCorp(t, 1, 3), newCorp(t, 1, 3)
+	return north, south, Join(north.directory(t, nil), south.directory(t, nil))
+}
+
+// hosted is a host's users for accounts of the forest.
+func hosted(ids ...fakead.GUID) *MemoryStore {
+	users := make([]User, len(ids))
+	for i, id := range ids {
+		users[i] = User{ID: fmt.Sprintf("id-%d", i+1), ObjectID: ObjectID(id), Profile: Profile{Username: fmt.Sprintf("old-%d", i+1), FirstName: "F", LastName: "L", Email: fmt.Sprintf("old-%d@x", i+1), Phone: "1"}}
+	}
+	return NewMemoryStore(users...)
+}
+
+// Both domains have a u1. Whoever the host has under that name keeps it, and the
+// other one is a duplicate: nobody takes over anybody's account.
+func TestOneNameInTwoDomains(t *testing.T) {
+	north, south, joined := forest(t)
+	store := hosted(north.ids[0][0], south.ids[0][0])
+	s, err := New(joined, store, nil)
+	require.NoError(t, err)
+	report, err := s.Sync(t.Context())
+	require.NoError(t, err)
+	assert.Equal(t, 2, report.Counts().Duplicated, "both ask for u1, and neither has it")
+	for _, c := range report.Plan.Changes {
+		assert.Equal(t, OpDuplicate, c.Op)
+		require.NotEmpty(t, c.Conflicts)
+		assert.Equal(t, Conflict{Field: FieldUsername, Value: "u1", With: []string{map[string]string{"id-1": "id-2", "id-2": "id-1"}[c.UserID]}}, c.Conflicts[0])
+	}
+
+	require.NoError(t, south.controllers[0].SetAttribute(south.ids[0][0], "sAMAccountName", "u1-south"))
+	require.NoError(t, south.controllers[0].SetAttribute(south.ids[0][0], "mail", "u1-south@x"))
+	report, err = s.Sync(t.Context())
+	require.NoError(t, err)
+	assert.Equal(t, 2, report.Counts().Modified, "told apart, both are written")
+	one, _ := store.Get("id-1")
+	two, _ := store.Get("id-2")
+	assert.Equal(t, []string{"u1", "u1-south"}, []string{one.Username, two.Username})
+	assert.Equal(t, ObjectID(north.ids[0][0]), one.ObjectID)
+}
+
+func TestOneDomainThatFailsFailsThePlan(t *testing.T) {
+	for name, fault := range map[string]fakead.Fault{
+		"dead":              {Kind: fakead.FaultCut, Op: fakead.OpConnect},
+		"midway":            {Kind: fakead.FaultCut, Op: fakead.OpSearch, Match: "objectGUID"},
+		"no tombstones":     {Kind: fakead.FaultResult, Op: fakead.OpSearch, Match: "isDeleted=TRUE", Code: 51},
+		"a refused account": {Kind: fakead.FaultResult, Op: fakead.OpBind, Code: 49},
+	} {
+		t.Run(name, func(t *testing.T) {
+			north, south, joined := forest(t)
+			require.NoError(t, north.controllers[0].Delete(north.ids[0][1]))
+			store := hosted(north.ids[0][0], north.ids[0][1], south.ids[0][2])
+			before := store.snapshot()
+			south.controllers[0].Order(fault)
+			for _, rules := range []Rules{{}, {Import: true}} {
+				s, err := New(joined, store, &Options{Rules: rules, Limits: Limits{MaxRemovalRatio: -1}})
+				require.NoError(t, err)
+				_, err = s.Sync(t.Context())
+				require.ErrorIs(t, err, ErrIncomplete)
+				assert.Equal(t, before, store.snapshot(), "not even the north's leaver")
+			}
+		})
+	}
+}
+
+// A move between the domains of a forest keeps the objectGUID. Where it came
+// from there is a tombstone of it, which alone would prove a deletion.
+func TestAMoveBetweenDomainsIsNoDeletion(t *testing.T) {
+	north, south, joined := forest(t)
+	moved := north.ids[0][1]
+	people := "OU=People," + south.controllers[0].BaseDN()
+	_, err := south.controllers[0].AddUser(fakead.User{ID: moved, Parent: people, Username: "moved", FirstName: "F", LastName: "L", Email: "moved@x", Phone: "1"})
+	require.NoError(t, err)
+	require.NoError(t, north.controllers[0].Delete(moved))
+
+	store := hosted(moved)
+	s, err := New(joined, store, &Options{Limits: Limits{MaxRemovalRatio: -1}})
+	require.NoError(t, err)
+	report, err := s.Sync(t.Context())
+	require.NoError(t, err)
+	assert.Zero(t, report.Counts().Deleted)
+	user, there := store.Get("id-1")
+	require.True(t, there)
+	assert.Equal(t, "moved", user.Username)
+
+	t.Run("to a part that is not synchronised", func(t *testing.T) {
+		require.NoError(t, south.controllers[0].Move(moved, "CN=Users,"+south.controllers[0].BaseDN()))
+		report, err := s.Sync(t.Context())
+		require.NoError(t, err)
+		assert.Zero(t, report.Counts().Deleted)
+		_, there := store.Get("id-1")
+		assert.True(t, there, "told, and kept")
+	})
+	t.Run("and deleted there", func(t *testing.T) {
+		require.NoError(t, south.controllers[0].Delete(moved))
+		report, err := s.Sync(t.Context())
+		require.NoError(t, err)
+		assert.Equal(t, 1, report.Counts().Deleted, "now it is")
+	})
 }

@@ -394,6 +394,9 @@ func (c *Change) item() plantext.Item {
 		item.Name = c.ObjectID.String()
 	}
 	item.Details = append(c.valueDetails(), c.conflictDetails()...)
+	if c.Reason == ReasonAmbiguous { // a user may be told of several accounts
+		item.Details = append(item.Details, plantext.Detail{Label: string(FieldObjectID), New: c.ObjectID.String()})
+	}
 	return item
 }
 
@@ -1654,8 +1657,8 @@ func (p *planner) present() int {
 // linked to a Present entry that no user is linked to, when all the details of
 // Rules.AdoptBy (default: username and email) match, compared like keys and after
 // Rules.Map; when no other user and no other entry comes into question; and, where
-// AdoptBy names only one of the two, when neither the other nor the last name
-// speaks against it. A protected user, or one who is not active, is linked only
+// AdoptBy names only one of the two or the account itself has only one, when
+// neither the other nor the last name speaks against it. A protected user, or one who is not active, is linked only
 // when Rules.Only names it. All other pairs that share a username or email are Notices
 // ([ReasonAmbiguous]) whose Detail says what speaks against them.
 func Adopt(entries []Entry, users []User, rules Rules) (*Plan, error) {
@@ -1814,7 +1817,7 @@ func (a *adopter) likely(u *User) []*candidateEntry {
 
 // against lists what speaks against linking the user to the entry.
 func (a *adopter) against(u *User, e *candidateEntry, likely []*candidateEntry) []string {
-	against := a.differences(u, &e.profile)
+	against := a.differences(u, &e.Entry, &e.profile)
 	if e.torn {
 		against = append(against, "the directory lists the account with different details")
 	}
@@ -1837,8 +1840,9 @@ func (a *adopter) against(u *User, e *candidateEntry, likely []*candidateEntry) 
 	return against
 }
 
-// differences lists the details that do not match as Rules.AdoptBy wants.
-func (r Rules) differences(u *User, p *Profile) []string {
+// differences lists the details that do not match as Rules.AdoptBy wants. The
+// profile is what Rules.Map made of the entry.
+func (r Rules) differences(u *User, e *Entry, p *Profile) []string {
 	var differ []string
 	by := r.adoptBy()
 	for _, f := range keySpaces {
@@ -1848,8 +1852,8 @@ func (r Rules) differences(u *User, p *Profile) []string {
 			differ = append(differ, string(f)+" differs")
 		}
 	}
-	if len(by) == 1 && u.LastName != "" && p.LastName != "" && r.key(u.LastName) != r.key(p.LastName) {
-		differ = append(differ, "last name differs")
+	if (len(by) == 1 || e.Username == "" || e.Email == "") && u.LastName != "" && p.LastName != "" && r.key(u.LastName) != r.key(p.LastName) {
+		differ = append(differ, "last name differs") // a key that Map made of the other says no more than that one
 	}
 	return differ
 }
@@ -1874,5 +1878,5 @@ func (r Rules) matches(f Field, u *User, p *Profile) bool {
 // adoptable reports whether the entry still is the one to link the user to.
 func (r Rules) adoptable(u *User, e *Entry) bool {
 	profile, err := r.mapped(e)
-	return e.State == StatePresent && err == nil && len(r.differences(u, &profile)) == 0
+	return e.State == StatePresent && err == nil && len(r.differences(u, e, &profile)) == 0
 }

@@ -141,11 +141,6 @@ func NewMemoryStore(users ...User) *MemoryStore {
 			s.put(u)
 		}
 	}
-	for id := range s.users {
-		if n, err := strconv.Atoi(id); err == nil {
-			s.lastID = max(s.lastID, n)
-		}
-	}
 	return s
 }
 
@@ -406,8 +401,8 @@ type SQLColumns struct {
 	ID, ObjectID, Source, Username, FirstName, LastName, Email, Phone, Status, Protected string
 }
 
-// SQLStore is a [UserStore], [BatchStore], [Creator] and [Fielder] over an
-// existing table. The host brings the driver.
+// SQLStore is a [UserStore], [BatchStore], [Creator], [Fielder] and [Locker] over
+// an existing table. The host brings the driver.
 //
 // Each write compares the row with the change's Before in the statement itself.
 // A batch is one transaction, in which a row that the database refuses fails
@@ -425,8 +420,9 @@ type SQLStore struct {
 	statusKind sqltable.Kind
 	matches    bool // a statement can compare the whole row
 
-	mu    sync.Mutex
-	types map[string]sqlType // of the table's columns, once they were asked for
+	mu     sync.Mutex
+	types  map[string]sqlType // of the table's columns, once they were asked for
+	locked bool               // by a run of this store
 }
 
 // sqlColumn is a mapped column and what it holds.
@@ -630,8 +626,8 @@ func (s *SQLStore) kind(c sqlColumn) sqltable.Kind {
 	return sqltable.Text
 }
 
-// Fields returns the details that have a column, and FieldStatus where both an
-// active and a deactivated user can be stored.
+// Fields returns the details that have a column, and FieldStatus where an active
+// and a deactivated user can be stored and told apart from all others.
 func (s *SQLStore) Fields() []Field {
 	var held []Field
 	for _, c := range s.columns {
@@ -639,12 +635,77 @@ func (s *SQLStore) Fields() []Field {
 		case FieldUsername, FieldFirstName, FieldLastName, FieldEmail, FieldPhone:
 			held = append(held, c.field)
 		case FieldStatus:
-			if _, ok := s.codes[StatusDeactivated]; ok {
+			if s.tells(StatusActive) && s.tells(StatusDeactivated) {
 				held = append(held, FieldStatus)
 			}
 		}
 	}
 	return held
+}
+
+// Lock keeps other runs off the table, and fails at once when one has it. It holds
+// an advisory lock of PostgreSQL or MySQL on a connection of its own, which ends
+// with the process. It does so for the whole table, whatever Where says.
+//
+// SQLite has no such lock, and a pool of a single connection has none to spare:
+// there it keeps apart only the runs of this SQLStore. Runs that meet all the same
+// do no harm, as each write compares the row: the later one finds it stale, or
+// written already.
+func (s *SQLStore) Lock(ctx context.Context) (unlock func() error, err error) {
+	if err := notWritten(ctx); err != nil {
+		return nil, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.locked {
+		return nil, s.lockError(sqlbatch.ErrHeld)
+	}
+	release, err := s.takeLock(ctx)
+	if err != nil {
+		return nil, s.lockError(err)
+	}
+	s.locked = true
+	return sync.OnceValue(func() error {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.locked = false
+		return release()
+	}), nil
+}
+
+// takeLock takes the lock of the database, where there is one to take.
+func (s *SQLStore) takeLock(ctx context.Context) (release func() error, err error) {
+	take, args, ok := s.text.TakeLock()
+	if !ok || s.db.Stats().MaxOpenConnections == 1 {
+		return func() error { return nil }, nil
+	}
+	hold, err := sqlbatch.Take(ctx, s.db, take, args...)
+	if err != nil {
+		return nil, err
+	}
+	return func() error {
+		text, args, _ := s.text.ReleaseLock()
+		if err := hold.Release(text, args...); err != nil {
+			return fmt.Errorf("adsync: the lock on the table %s was lost before the end of the run, so another may have run beside it; look at both reports: %s", s.table.Name, s.dialect.Fault(err).Reason)
+		}
+		return nil
+	}, nil
+}
+
+func (s *SQLStore) lockError(err error) error {
+	if errors.Is(err, sqlbatch.ErrHeld) {
+		return fmt.Errorf("adsync: another run holds the lock on the table %s; try again when it has ended", s.table.Name)
+	}
+	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+		return fmt.Errorf("adsync: the run was ended before it had the lock on the table %s: %w", s.table.Name, err)
+	}
+	return fmt.Errorf("adsync: cannot lock the table %s: %s", s.table.Name, s.dialect.Fault(err).Reason)
+}
+
+// tells reports whether a status that is written reads as itself.
+func (s *SQLStore) tells(status Status) bool {
+	code, ok := s.codes[status]
+	return ok && s.statuses[sqltable.CellOf(code).Code()] == status
 }
 
 // Users reads all users with one query. While others keep the table locked, as
@@ -905,6 +966,9 @@ func (s *SQLStore) checkTypes(types map[string]sqlType) error {
 			return fmt.Errorf("adsync: the table %s has no column %s; correct SQLTable", s.table.Name, name)
 		}
 	}
+	if t, _ := typeOf(types, s.table.Columns.ID); t.name == "" {
+		return fmt.Errorf("adsync: the column %s of the table %s has no type, and so a number in it never equals its own text; declare one, as INTEGER or TEXT", s.table.Columns.ID, s.table.Name)
+	}
 	return nil
 }
 
@@ -930,7 +994,6 @@ type sqlBatch struct {
 
 	tx    *sqlbatch.Tx    // the one that links was read in
 	links map[link]string // the rows that the changes would create again, by ID
-	added map[link]string // the rows that tx added ahead, by ID
 }
 
 func (b *sqlBatch) run(ctx context.Context) []sqlbatch.Outcome {
@@ -938,7 +1001,7 @@ func (b *sqlBatch) run(ctx context.Context) []sqlbatch.Outcome {
 		DB:      b.db,
 		Len:     len(b.changes),
 		Apply:   b.apply,
-		Ahead:   b.createAhead,
+		Bulk:    b.bulkWriter(),
 		Retry:   func(err error) bool { return b.dialect.Fault(err).Kind == sqltable.Retry },
 		Refused: func(err error) bool { return b.dialect.Fault(err).Kind != sqltable.Other },
 	}.Run(ctx)
@@ -1025,8 +1088,25 @@ func (b *sqlBatch) remove(ctx context.Context, tx *sqlbatch.Tx, id string, match
 		args := slices.Concat([]any{b.bindID(id)}, match, b.where)
 		return one(tx.Exec(ctx, b.text.Delete(match != nil), args...))
 	}
-	set := slices.Sorted(maps.Keys(b.table.Delete))
-	var values []any
+	set, values := b.removal(id)
+	args := slices.Concat(values, []any{b.bindID(id)}, match, b.where)
+	n, err := one(tx.Exec(ctx, b.text.Update(set, match != nil), args...))
+	if n == 0 || err != nil {
+		return n, err
+	}
+	if still, err := b.lockRow(ctx, tx, id); err != nil || still == nil {
+		return n, err
+	}
+	return 0, b.stillThere(id)
+}
+
+// removal lists what marks a row as deleted and frees its keys; nothing where rows
+// are removed.
+func (b *sqlBatch) removal(id string) (set []string, values []any) {
+	if b.table.Delete == nil {
+		return nil, nil
+	}
+	set = slices.Sorted(maps.Keys(b.table.Delete))
 	for _, name := range set {
 		values = append(values, b.table.Delete[name])
 	}
@@ -1036,15 +1116,11 @@ func (b *sqlBatch) remove(ctx context.Context, tx *sqlbatch.Tx, id string, match
 			values = append(values, b.nullOr(key[0], key[1]))
 		}
 	}
-	args := slices.Concat(values, []any{b.bindID(id)}, match, b.where)
-	n, err := one(tx.Exec(ctx, b.text.Update(set, match != nil), args...))
-	if n == 0 || err != nil {
-		return n, err
-	}
-	if still, err := b.lockRow(ctx, tx, id); err != nil || still == nil {
-		return n, err
-	}
-	return 0, ownFault{fmt.Errorf("adsync: user %s is still a user after the deletion, and was kept; make SQLTable.Where exclude the rows that Delete marks", id)}
+	return set, values
+}
+
+func (b *sqlBatch) stillThere(id string) error {
+	return ownFault{fmt.Errorf("adsync: user %s is still a user after the deletion, and was kept; make SQLTable.Where exclude the rows that Delete marks", id)}
 }
 
 // one refuses to write several rows for one ID.
@@ -1070,6 +1146,10 @@ func (b *sqlBatch) readUsers(ctx context.Context, tx *sqlbatch.Tx, text string, 
 	if err != nil {
 		return nil, err
 	}
+	return b.collect(rows)
+}
+
+func (b *sqlBatch) collect(rows *sql.Rows) ([]User, error) {
 	defer rows.Close()
 	row := b.newRow()
 	var users []User
@@ -1085,17 +1165,14 @@ func (b *sqlBatch) readUsers(ctx context.Context, tx *sqlbatch.Tx, text string, 
 
 // create adds a row, unless the entry has one.
 func (b *sqlBatch) create(ctx context.Context, tx *sqlbatch.Tx, i int) (verdict, fault error) {
-	if fault := b.begin(ctx, tx); fault != nil {
-		return nil, fault
+	if b.tx != tx {
+		if b.links, fault = b.findLinks(ctx, tx); fault != nil {
+			return nil, fault
+		}
+		b.tx = tx
 	}
 	c := b.changes[i]
 	l := link{c.After.Source, c.After.ObjectID}
-	if id, ok := b.added[l]; ok {
-		b.ids[i] = id
-		b.links[l] = id
-		delete(b.added, l)
-		return nil, nil
-	}
 	if id, ok := b.links[l]; ok {
 		b.ids[i] = id
 		return ErrAlready, nil
@@ -1116,75 +1193,6 @@ func (b *sqlBatch) create(ctx context.Context, tx *sqlbatch.Tx, i int) (verdict,
 		b.links[l] = id
 	}
 	return nil, nil
-}
-
-// begin looks, once in each transaction, for what is there already.
-func (b *sqlBatch) begin(ctx context.Context, tx *sqlbatch.Tx) (fault error) {
-	if b.tx == tx {
-		return nil
-	}
-	b.added = map[link]string{}
-	if b.links, fault = b.findLinks(ctx, tx); fault == nil {
-		b.tx = tx
-	}
-	return fault
-}
-
-// insertAtOnce is how many rows one statement adds: enough that the round trips
-// count no more, and few enough arguments for every database.
-const insertAtOnce = 100
-
-// createAhead adds rows with one statement for many, which is several times as
-// fast where the server is another process. It leaves the rest of a batch, and all
-// that takes a closer look, to create.
-func (b *sqlBatch) createAhead(ctx context.Context, tx *sqlbatch.Tx) error {
-	var fresh []*User
-	for _, c := range b.changes {
-		if c.checkShape(OpCreate) == nil && c.Guard(nil) == nil && !c.After.ObjectID.IsZero() {
-			fresh = append(fresh, c.After)
-		}
-	}
-	if len(fresh) < insertAtOnce || !b.dialect.Returning() {
-		return nil
-	}
-	if fault := b.begin(ctx, tx); fault != nil {
-		return fault
-	}
-	fresh = slices.DeleteFunc(fresh, func(u *User) bool { return b.links[link{u.Source, u.ObjectID}] != "" })
-	for rows := range slices.Chunk(fresh, insertAtOnce) {
-		if len(rows) < insertAtOnce {
-			break
-		}
-		if fault := b.insertMany(ctx, tx, rows); fault != nil {
-			return fault
-		}
-	}
-	return nil
-}
-
-// insertMany notes the new rows' IDs by what the database says that it has added.
-func (b *sqlBatch) insertMany(ctx context.Context, tx *sqlbatch.Tx, rows []*User) error {
-	var columns []string
-	var all []any
-	for _, u := range rows {
-		names, values, err := b.newValues(u)
-		if err != nil {
-			return ownFault{err} // create says whose it is
-		}
-		columns, all = names, append(all, values...)
-	}
-	added, err := b.readUsers(ctx, tx, b.text.InsertMany(columns, len(rows)), all)
-	if err != nil {
-		return err
-	}
-	known := len(b.added)
-	for i := range added {
-		b.added[link{added[i].Source, added[i].ObjectID}] = added[i].ID
-	}
-	if len(b.added)-known != len(rows) {
-		return ownFault{errNoNewID}
-	}
-	return nil
 }
 
 // findLinks finds the rows of all entries of the batch at once: where the column
@@ -1209,16 +1217,16 @@ func (b *sqlBatch) findLinks(ctx context.Context, tx *sqlbatch.Tx) (map[link]str
 }
 
 func (b *sqlBatch) addLinks(ctx context.Context, tx *sqlbatch.Tx, found map[link]string, source string, ids ...ObjectID) error {
-	var args []any
+	var values, args []any
+	for _, id := range ids {
+		values = append(values, b.guids.Spellings(adattr.GUID(id))...)
+	}
 	if b.table.Columns.Source != "" {
 		args = append(args, source)
 	}
-	n := len(args)
-	for _, id := range ids {
-		args = append(args, b.guids.Spellings(adattr.GUID(id))...)
-	}
-	text := b.text.SelectLinks(b.table.Columns.Source, source == "", b.table.Columns.ObjectID, len(args)-n)
-	users, err := b.readUsers(ctx, tx, text, slices.Concat(args, b.where))
+	column := b.table.Columns.ObjectID
+	text, among := b.text.SelectLinks(b.table.Columns.Source, source == "", column, b.typeName(column), values)
+	users, err := b.readUsers(ctx, tx, text, slices.Concat(args, among, b.where))
 	for _, u := range users {
 		found[link{u.Source, u.ObjectID}] = u.ID
 	}
@@ -1411,11 +1419,11 @@ func (b *sqlBatch) matchArgs(c Change) []any {
 		case FieldObjectID:
 			args = append(args, b.matchObjectID(u.ObjectID))
 		case FieldStatus:
-			code, ok := b.codes[cmp.Or(u.Status, StatusActive)]
-			if !ok || b.statuses[sqltable.CellOf(code).Code()] != cmp.Or(u.Status, StatusActive) {
+			status := cmp.Or(u.Status, StatusActive)
+			if !b.tells(status) {
 				return nil
 			}
-			args = append(args, code)
+			args = append(args, b.codes[status])
 		case fieldProtected:
 			if u.Protected {
 				args = append(args, "1", "true")
@@ -1437,6 +1445,337 @@ func (b *sqlBatch) matchObjectID(id ObjectID) any {
 		return ""
 	}
 	return nil
+}
+
+// bulkWriter is nil where the changes have to be written one by one: two changes
+// of one row or entry, or a dialect without statements for many rows.
+func (b *sqlBatch) bulkWriter() func(context.Context, *sqlbatch.Tx) ([]error, error) {
+	if !b.dialect.HasBulk() {
+		return nil
+	}
+	users, entries := make(map[string]bool, len(b.changes)), make(map[ObjectID]bool)
+	for _, c := range b.changes {
+		switch {
+		case c.Op != OpCreate:
+			if users[c.UserID] {
+				return nil
+			}
+			users[c.UserID] = true
+		case c.After != nil:
+			if c.After.ObjectID.IsZero() || entries[c.After.ObjectID] {
+				return nil
+			}
+			entries[c.After.ObjectID] = true
+		}
+	}
+	return func(ctx context.Context, tx *sqlbatch.Tx) ([]error, error) {
+		w := &bulkWriter{sqlBatch: b, tx: tx, verdicts: make([]error, len(b.changes))}
+		return w.verdicts, w.writeAll(ctx)
+	}
+}
+
+// bulkWriter writes changes that do not touch the same rows with one statement
+// for each kind.
+type bulkWriter struct {
+	*sqlBatch
+	tx       *sqlbatch.Tx
+	verdicts []error
+	groups   []*bulkGroup
+	unsure   []int // changes whose rows have to be read
+}
+
+// bulkGroup is changes that write the same columns. Values holds a list for the
+// IDs, for each column that is set and for each that is compared.
+type bulkGroup struct {
+	op      Op
+	set     []string
+	changes []int
+	values  [][]any
+}
+
+func (w *bulkWriter) writeAll(ctx context.Context) error {
+	for i := range w.changes {
+		if err := w.sort(ctx, i); err != nil {
+			return err
+		}
+	}
+	for _, g := range w.groups {
+		if err := w.write(ctx, g); err != nil {
+			return err
+		}
+	}
+	return w.settle(ctx)
+}
+
+// sort puts a change into its group, or where it cannot be written at once.
+func (w *bulkWriter) sort(ctx context.Context, i int) (fault error) {
+	c := w.changes[i]
+	w.ids[i] = ""
+	if w.verdicts[i] = c.checkShape(c.writeOp()); w.verdicts[i] != nil {
+		return nil
+	}
+	var set []string
+	var values []any
+	switch c.Op {
+	case OpCreate:
+		set, values, fault = w.newRow(ctx, i)
+	case OpDelete:
+		if w.table.OnDelete != nil {
+			w.verdicts[i], fault = w.delete(ctx, w.tx, c)
+			return fault
+		}
+		set, values = w.removal(c.UserID)
+	default:
+		if c.Before == nil {
+			w.verdicts[i] = ErrStale
+			return nil
+		}
+		set, values, w.verdicts[i] = w.assignments(c.Before, c.After)
+	}
+	if fault != nil || w.verdicts[i] != nil {
+		return fault
+	}
+	if c.Op != OpCreate {
+		match := w.matchArgs(c)
+		if match == nil || c.Op == OpUpdate && len(set) == 0 {
+			w.unsure = append(w.unsure, i)
+			return nil
+		}
+		values = slices.Concat([]any{w.bindID(c.UserID)}, values, match)
+	}
+	return w.enter(i, set, values)
+}
+
+// newRow is create up to the writing.
+func (w *bulkWriter) newRow(ctx context.Context, i int) (set []string, values []any, fault error) {
+	if w.sqlBatch.tx != w.tx {
+		if w.links, fault = w.findLinks(ctx, w.tx); fault != nil {
+			return nil, nil, fault
+		}
+		w.sqlBatch.tx = w.tx
+	}
+	c := w.changes[i]
+	id, there := w.links[link{c.After.Source, c.After.ObjectID}]
+	if there {
+		w.ids[i], w.verdicts[i] = id, ErrAlready
+		return nil, nil, nil
+	}
+	if w.verdicts[i] = c.Guard(nil); w.verdicts[i] != nil {
+		return nil, nil, nil
+	}
+	set, values, w.verdicts[i] = w.newValues(c.After)
+	return set, values, nil
+}
+
+// enter adds the change to the group of its kind.
+func (w *bulkWriter) enter(i int, set []string, values []any) error {
+	op := w.changes[i].Op
+	at := slices.IndexFunc(w.groups, func(g *bulkGroup) bool { return g.op == op && slices.Equal(g.set, set) })
+	if at < 0 {
+		at = len(w.groups)
+		w.groups = append(w.groups, &bulkGroup{op: op, set: set, values: make([][]any, len(values))})
+	}
+	g := w.groups[at]
+	g.changes = append(g.changes, i)
+	for k, v := range values {
+		v, err := driver.DefaultParameterConverter.ConvertValue(v)
+		if err != nil {
+			return err // the driver may know the type: one by one, it is asked
+		}
+		g.values[k] = append(g.values[k], v)
+	}
+	return nil
+}
+
+// write runs the statement of a group. The rows that it does not find as planned
+// are left to settle.
+func (w *bulkWriter) write(ctx context.Context, g *bulkGroup) error {
+	if g.op == OpCreate {
+		return w.insertAll(ctx, g)
+	}
+	compared := make([]string, len(w.columns))
+	var types []string // of the lists that are compared
+	for i, c := range w.columns {
+		compared[i] = w.typeName(c.name)
+		types = append(types, compared[i])
+		if c.field == fieldProtected {
+			types = append(types, "text")
+		}
+	}
+	id := w.typeName(w.table.Columns.ID)
+	set := w.bulkColumns(g.set)
+	text := w.text.UpdateMany(id, set, compared)
+	if g.op == OpDelete && w.table.Delete == nil {
+		text = w.text.DeleteMany(id, compared)
+	}
+	lists := []string{id}
+	for _, c := range set {
+		lists = append(lists, c.Type)
+	}
+	written, err := w.ordinals(ctx, text, slices.Concat(arrays(g.values, append(lists, types...)), w.where), len(g.changes))
+	if err != nil {
+		return err
+	}
+	var gone []int
+	for k, i := range g.changes {
+		switch {
+		case !written[k]:
+			w.unsure = append(w.unsure, i)
+		case g.op == OpDelete && w.table.Delete != nil:
+			gone = append(gone, i)
+		}
+	}
+	return w.checkGone(ctx, gone)
+}
+
+// ordinals runs a statement that returns which of n rows it wrote.
+func (w *bulkWriter) ordinals(ctx context.Context, text string, args []any, n int) ([]bool, error) {
+	rows, err := w.tx.QueryContext(ctx, text, args...)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	written := make([]bool, n)
+	for rows.Next() {
+		var k int
+		if err := rows.Scan(&k); err != nil {
+			return nil, err
+		}
+		if written[k-1] {
+			_, err := one(2, nil)
+			return nil, err
+		}
+		written[k-1] = true
+	}
+	return written, rows.Err()
+}
+
+// insertAll adds the rows of a group.
+func (w *bulkWriter) insertAll(ctx context.Context, g *bulkGroup) error {
+	columns := w.bulkColumns(g.set)
+	types := make([]string, len(columns))
+	for i, c := range columns {
+		types[i] = c.Type
+	}
+	rows, err := w.tx.QueryContext(ctx, w.text.InsertMany(columns, w.table.Columns.ObjectID), arrays(g.values, types)...)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	added := make(map[ObjectID]string, len(g.changes))
+	var id, object sqltable.Cell
+	for rows.Next() {
+		if err := rows.Scan(&id, &object); err != nil {
+			return err
+		}
+		guid, _ := w.guids.Read(object)
+		if added[ObjectID(guid)], err = w.idText(id, w.typeName(w.table.Columns.ID)); err != nil {
+			return ownFault{errNoNewID}
+		}
+	}
+	if err := cmp.Or(rows.Close(), rows.Err()); err != nil {
+		return err
+	}
+	for _, i := range g.changes {
+		id, ok := added[w.changes[i].ObjectID]
+		if !ok {
+			return ownFault{errNoNewID}
+		}
+		w.ids[i] = id
+	}
+	return nil
+}
+
+// settle reads the rows that were not as planned, and lets Guard judge.
+func (w *bulkWriter) settle(ctx context.Context) error {
+	now, err := w.lockRows(ctx, w.unsure)
+	if err != nil {
+		return err
+	}
+	for _, i := range w.unsure {
+		c := w.changes[i]
+		if w.verdicts[i] = c.Guard(now[c.UserID]); w.verdicts[i] != nil {
+			continue
+		}
+		if err := w.overwrite(ctx, c); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// overwrite writes a row that is as planned, though stored in another way.
+func (w *bulkWriter) overwrite(ctx context.Context, c Change) error {
+	if c.Op == OpDelete {
+		_, err := w.remove(ctx, w.tx, c.UserID, nil)
+		return err
+	}
+	set, values, err := w.assignments(c.Before, c.After)
+	if err != nil || len(set) == 0 {
+		return err
+	}
+	_, err = one(w.tx.Exec(ctx, w.text.Update(set, false), slices.Concat(values, []any{w.bindID(c.UserID)}, w.where)...))
+	return err
+}
+
+// lockRows is lockRow for the users of many changes, by ID.
+func (w *bulkWriter) lockRows(ctx context.Context, changes []int) (map[string]*User, error) {
+	if len(changes) == 0 {
+		return nil, nil
+	}
+	ids := make([]any, len(changes))
+	for k, i := range changes {
+		ids[k] = w.bindID(w.changes[i].UserID)
+	}
+	text, args := w.text.SelectMany(w.typeName(w.table.Columns.ID), ids)
+	rows, err := w.tx.QueryContext(ctx, text, slices.Concat(args, w.where)...)
+	if err != nil {
+		return nil, err
+	}
+	users, err := w.collect(rows)
+	if err != nil {
+		return nil, err
+	}
+	found := make(map[string]*User, len(users))
+	for i := range users {
+		if found[users[i].ID] != nil {
+			_, err := one(2, nil)
+			return nil, err
+		}
+		found[users[i].ID] = &users[i]
+	}
+	return found, nil
+}
+
+// checkGone makes sure that the users who were marked as deleted are none now.
+func (w *bulkWriter) checkGone(ctx context.Context, changes []int) error {
+	still, err := w.lockRows(ctx, changes)
+	for id := range still {
+		return w.stillThere(id)
+	}
+	return err
+}
+
+func (b *sqlBatch) typeName(column string) string {
+	t, _ := typeOf(b.types, column)
+	return t.name
+}
+
+func (w *bulkWriter) bulkColumns(names []string) []sqltable.BulkColumn {
+	columns := make([]sqltable.BulkColumn, len(names))
+	for i, name := range names {
+		columns[i] = sqltable.BulkColumn{Name: name, Type: w.typeName(name)}
+	}
+	return columns
+}
+
+// arrays makes one argument of each list.
+func arrays(lists [][]any, types []string) []any {
+	args := make([]any, len(lists))
+	for i, list := range lists {
+		args[i] = sqltable.Array(list, types[i])
+	}
+	return args
 }
 
 // explain turns the outcomes into what a store returns.

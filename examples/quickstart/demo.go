@@ -22,6 +22,7 @@ type demo struct {
 	people     string                 // DN of the base
 	offices    map[string]string      // DN by name
 	guids      map[string]fakead.GUID // by the login that people were imported with
+	groups     map[string]string      // DN by name
 	employees  int                    // in the directory, when people were imported
 	rows       int                    // in the table, since then
 	happened   []string
@@ -58,10 +59,10 @@ func accounts() adsync.SQLTable {
 	}
 }
 
-// openDemo makes the world. The database is a file of the given name to keep, or
-// a temporary one.
-func openDemo(ctx context.Context, file string) (s *sides, err error) {
-	d := &demo{offices: map[string]string{}, guids: map[string]fakead.GUID{}}
+// openDemo makes the world that the steps say. The database is a file of the given
+// name to keep, or a temporary one.
+func openDemo(ctx context.Context, file string, steps func(*demo, context.Context) error) (s *sides, err error) {
+	d := &demo{offices: map[string]string{}, groups: map[string]string{}, guids: map[string]fakead.GUID{}}
 	var closers []func() error
 	closeAll := func() error {
 		var errs []error
@@ -93,7 +94,23 @@ func openDemo(ctx context.Context, file string) (s *sides, err error) {
 		return nil, err
 	}
 	closers = append(closers, d.db.Close)
-	directory, err := d.build(ctx)
+	password := rand.Text()
+	if _, err := d.controller.AddUser(fakead.User{Username: "svc-adsync", Password: password}); err != nil {
+		return nil, err
+	}
+	if err := steps(d, ctx); err != nil {
+		return nil, err
+	}
+	narrowed := func(base, filter string) (*adsync.ActiveDirectory, error) {
+		return adsync.NewActiveDirectory(adsync.ActiveDirectoryConfig{
+			URLs:   []string{d.controller.URL()},
+			BaseDN: base,
+			Filter: filter,
+			Bind:   adsync.SimpleBind(serviceAccount, password),
+			TLS:    d.controller.ClientTLS(), // as -ca does for a real one
+		})
+	}
+	directory, err := narrowed(d.people, "")
 	if err != nil {
 		return nil, err
 	}
@@ -101,36 +118,31 @@ func openDemo(ctx context.Context, file string) (s *sides, err error) {
 	if err != nil {
 		return nil, err
 	}
-	return &sides{directory: directory, store: store, source: domain, table: "accounts", demo: d, close: closeAll}, nil
+	return &sides{
+		directory: directory, narrowed: narrowed, store: store, source: domain, table: "accounts", demo: d, close: closeAll,
+	}, nil
 }
 
-// build founds the company, imports its people, and lets a year go by.
-func (d *demo) build(ctx context.Context) (*adsync.ActiveDirectory, error) {
-	password := rand.Text()
-	for _, step := range []func() error{
-		d.found,
-		func() error { return d.hireServiceAccount(password) },
-		func() error { return d.fillTable(ctx) },
-		d.aYearGoesBy,
-	} {
-		if err := step(); err != nil {
-			return nil, err
-		}
+// aYearLater founds the company, imports its people, and lets a year go by.
+func (d *demo) aYearLater(ctx context.Context) error {
+	if err := d.found(offices()); err != nil {
+		return err
 	}
-	return adsync.NewActiveDirectory(adsync.ActiveDirectoryConfig{
-		URLs:   []string{d.controller.URL()},
-		BaseDN: d.people,
-		Bind:   adsync.SimpleBind(serviceAccount, password),
-		TLS:    d.controller.ClientTLS(), // as -ca does for a real one
-	})
+	if err := d.controller.GrantTombstones(serviceAccount); err != nil { // the one right that people lack by default
+		return err
+	}
+	if err := d.fillTable(ctx, offices()); err != nil {
+		return err
+	}
+	return d.letHappen(d.events())
 }
 
 // found makes the offices and their people.
-func (d *demo) found() (err error) {
+func (d *demo) found(all []office) (err error) {
 	if d.people, err = d.controller.AddOU("People", ""); err != nil {
 		return err
 	}
-	for _, o := range offices() {
+	for _, o := range all {
 		if d.offices[o.name], err = d.controller.AddOU(o.name, d.people); err != nil {
 			return err
 		}
@@ -154,16 +166,8 @@ func (d *demo) hire(o office, p person, seat int) (err error) {
 
 func (o office) extension(seat int) string { return fmt.Sprintf("%s %d", o.phone, 101+seat) }
 
-// hireServiceAccount gives it the one right that people lack by default.
-func (d *demo) hireServiceAccount(password string) error {
-	if _, err := d.controller.AddUser(fakead.User{Username: "svc-adsync", Password: password}); err != nil {
-		return err
-	}
-	return d.controller.GrantTombstones(serviceAccount)
-}
-
 // fillTable imports everybody, and adds who is no employee.
-func (d *demo) fillTable(ctx context.Context) error {
+func (d *demo) fillTable(ctx context.Context, all []office) error {
 	if _, err := d.db.ExecContext(ctx, schema); err != nil {
 		return err
 	}
@@ -174,7 +178,7 @@ func (d *demo) fillTable(ctx context.Context) error {
 		_, err := d.db.ExecContext(ctx, insert, append(values, 100+d.rows)...)
 		return err
 	}
-	for _, o := range offices() {
+	for _, o := range all {
 		for i, p := range o.people {
 			guid := adsync.ObjectID(d.guids[p.login])
 			owner := p.login == "mvonahn"
@@ -196,8 +200,8 @@ type event struct {
 	do   func() error
 }
 
-func (d *demo) aYearGoesBy() error {
-	for _, e := range d.events() {
+func (d *demo) letHappen(events []event) error {
+	for _, e := range events {
 		if err := e.do(); err != nil {
 			return fmt.Errorf("quickstart: %s: %w", e.text, err)
 		}

@@ -26,13 +26,22 @@ type settings struct {
 	columns                              adsync.SQLColumns
 	source                               string
 
-	dryRun, json, check, imports bool
-	explain                      string
-	only                         list
-	approve                      string
-	maxRemovals                  int
-	maxRatio                     float64
-	timeout                      time.Duration
+	dryRun, json, check   bool
+	firstDay              bool
+	adopt                 bool
+	adoptBy, keepOnEmpty  list
+	mailDomain            string
+	find                  string
+	imports               bool
+	importIDs             list
+	importGroup, importOU string
+	undo                  string
+	explain               string
+	only                  list
+	approve               string
+	maxRemovals           int
+	maxRatio              float64
+	timeout               time.Duration
 }
 
 const passwordVariable, dsnVariable = "ADSYNC_PASSWORD", "ADSYNC_DB"
@@ -41,10 +50,14 @@ const usage = `quickstart synchronizes a user table with Active Directory.
 
   go run ./examples/quickstart                 a demonstration; needs nothing
   go run ./examples/quickstart -dry-run        the same, as far as the plan
+  go run ./examples/quickstart -first-day      the first day, with users from before
   ADSYNC_PASSWORD=… go run ./examples/quickstart -dry-run \
       -url ldaps://dc1.corp.example -bind-user 'CORP\svc-adsync' \
       -db app.db -table accounts \
       -columns id=id,object_id=ad_guid,username=login,email=email
+
+The first day with a directory and a table of your own, step by step, is in
+docs/FIRST-DAY.md: -check, -adopt, -find, -import-group and so on, -dry-run first.
 
 The password comes from the environment variable ADSYNC_PASSWORD or from
 -password-file. The account needs no more than to read people and, so that
@@ -115,7 +128,8 @@ func (s *settings) defineRun(f *flag.FlagSet) {
 	f.BoolVar(&s.json, "json", false, "print the report, or with -dry-run the plan, as JSON and nothing else on standard output")
 	f.BoolVar(&s.check, "check", false, "only say what the service account can read")
 	f.StringVar(&s.explain, "explain", "", "only say what a sync would do with the user of this `ID`, and why")
-	f.BoolVar(&s.imports, "import", false, "also create users for all new people")
+	f.BoolVar(&s.firstDay, "first-day", false, "the demonstration of a first day. With a directory of your own: check it and show what could be linked; nothing is written")
+	s.defineFirstDay(f)
 	f.Var(&s.only, "only", "synchronize just the users with these `IDs`, separated by commas")
 	f.StringVar(&s.approve, "approve", "", "`digest` of the plan to apply, whatever the limits say; any other is refused. A dry run prints it")
 	f.IntVar(&s.maxRemovals, "max-removals", 0, "most users to remove in one run; 0 is 500, -1 lifts the limit")
@@ -123,15 +137,28 @@ func (s *settings) defineRun(f *flag.FlagSet) {
 	f.DurationVar(&s.timeout, "timeout", 10*time.Minute, "most time for the whole run")
 }
 
+func (s *settings) defineFirstDay(f *flag.FlagSet) {
+	f.BoolVar(&s.adopt, "adopt", false, "only link users from before, who have no objectGUID yet. With -only: just those, even if protected or not active")
+	f.Var(&s.adoptBy, "adopt-by", "what must match for -adopt: username, email or both; default: `username,email`")
+	f.Var(&s.keepOnEmpty, "keep-on-empty", "`fields` that an empty directory value does not clear, like email,phone")
+	f.StringVar(&s.mailDomain, "mail-domain", "", "give people without an address username@`domain`")
+	f.StringVar(&s.find, "find", "", "only list the people whose name, username or address begins with this `text`, with their objectGUIDs")
+	f.BoolVar(&s.imports, "import", false, "also create users for all new people")
+	f.Var(&s.importIDs, "import-ids", "only create users for the accounts with these `objectGUIDs`, separated by commas")
+	f.StringVar(&s.importGroup, "import-group", "", "only create users for the members of the group with this `DN`, and of the groups in it")
+	f.StringVar(&s.importOU, "import-ou", "", "only create users for people below this `DN`; with -import-group: for those who are both")
+	f.StringVar(&s.undo, "undo", "", "take back the run whose report, as -json printed it, is in this `file`")
+}
+
 // demonstration reports whether no directory was named.
 func (s *settings) demonstration() bool { return len(s.urls) == 0 && s.domain == "" }
 
 func (s *settings) valid() error {
-	if s.only != nil && s.imports {
-		return errors.New("quickstart: -only and -import exclude each other")
+	if err := s.validModes(); err != nil {
+		return err
 	}
-	if s.json && s.explain != "" {
-		return errors.New("quickstart: -explain is for people; leave -json out")
+	if s.json && (s.explain != "" || s.firstDay) {
+		return errors.New("quickstart: -explain and -first-day are for people; leave -json out")
 	}
 	if s.timeout <= 0 {
 		return errors.New("quickstart: -timeout is how long the run may take, like 10m")
@@ -142,14 +169,46 @@ func (s *settings) valid() error {
 	return s.validReal()
 }
 
+// validModes lets a run do one thing.
+func (s *settings) validModes() error {
+	var given []string
+	for _, mode := range []struct {
+		name string
+		on   bool
+	}{
+		{"-check", s.check}, {"-first-day", s.firstDay}, {"-adopt", s.adopt}, {"-find", s.find != ""},
+		{"-import", s.imports}, {"-import-ids, -import-group or -import-ou", s.importsSome()},
+		{"-undo", s.undo != ""}, {"-explain", s.explain != ""}, {"-only", s.only != nil && !s.adopt},
+	} {
+		if mode.on {
+			given = append(given, mode.name)
+		}
+	}
+	if len(given) > 1 {
+		return fmt.Errorf("quickstart: %s exclude each other", strings.Join(given, " and "))
+	}
+	return nil
+}
+
+// importsSome reports whether just some people are to be imported.
+func (s *settings) importsSome() bool {
+	return s.importIDs != nil || s.importGroup != "" || s.importOU != ""
+}
+
 func (s *settings) validDemonstration() error {
 	for _, f := range []struct{ name, value string }{
 		{"base", s.base}, {"filter", s.filter}, {"bind-user", s.bindUser}, {"password-file", s.passwordFile},
 		{"ca", s.caFile}, {"table", s.table}, {"where", s.where}, {"source", s.source}, {"approve", s.approve},
+		{"adopt-by", s.adoptBy.String()}, {"keep-on-empty", s.keepOnEmpty.String()}, {"mail-domain", s.mailDomain},
+		{"find", s.find}, {"import-ids", s.importIDs.String()}, {"import-group", s.importGroup}, {"import-ou", s.importOU},
+		{"undo", s.undo},
 	} {
 		if f.value != "" {
 			return fmt.Errorf("quickstart: -%s needs a directory; name it by -url or -domain", f.name)
 		}
+	}
+	if s.adopt {
+		return errors.New("quickstart: -adopt needs a directory; name it by -url or -domain, or see -first-day")
 	}
 	if s.startTLS || s.dialect != "sqlite" || s.columns != (adsync.SQLColumns{}) {
 		return errors.New("quickstart: -starttls, -dialect and -columns need a directory; name it by -url or -domain")

@@ -7,9 +7,11 @@
 // the end. Flags point the same program at a real directory and a real table:
 // see -h.
 //
-// main.go is the flow, flags.go what the flags mean, open.go how the two sides
-// are opened, and print.go what is printed. demo.go and story.go are the world
-// without flags and its story; a host needs nothing of those two.
+// main.go is the flow, flags.go what the flags mean, rules.go the rules they make,
+// open.go how the two sides are opened, and print.go what is printed. adopt.go,
+// imports.go and undo.go are the plans that are not a sync. The rest is the world
+// without flags and its stories: demo.go, people.go and story.go, and for the first
+// day firstday_world.go and firstday.go. A host needs nothing of those.
 package main
 
 import (
@@ -79,6 +81,12 @@ func (s *settings) run(ctx context.Context, out printer) (code int, err error) {
 	switch {
 	case s.check:
 		return job.checkAccess(ctx)
+	case s.find != "":
+		return job.findPeople(ctx)
+	case s.firstDay && sides.demo != nil:
+		return job.tellFirstDay(ctx)
+	case s.firstDay:
+		return job.surveyFirstDay(ctx)
 	case s.explain != "":
 		return job.explainUser(ctx)
 	case sides.demo != nil && !s.json:
@@ -87,26 +95,13 @@ func (s *settings) run(ctx context.Context, out printer) (code int, err error) {
 	return job.sync(ctx)
 }
 
-// options are the rules of the flags; all others are left at their safe
-// defaults.
-func (s *settings) options(sides *sides, out printer) *adsync.Options {
-	return &adsync.Options{
-		Rules:    adsync.Rules{Source: sides.source, Import: s.imports},
-		Limits:   s.limits(),
-		OnResult: out.progress(),
-	}
-}
-
-func (s *settings) limits() adsync.Limits {
-	return adsync.Limits{MaxRemovals: s.maxRemovals, MaxRemovalRatio: s.maxRatio}
-}
-
 // job is one run of the program.
 type job struct {
 	*settings
 	sides  *sides
 	syncer *adsync.Syncer
 	out    printer
+	below  []string // lines to print below the plan
 }
 
 // sync plans and, unless this is a dry run, applies the plan.
@@ -118,13 +113,27 @@ func (j *job) sync(ctx context.Context) (int, error) {
 	if j.dryRun {
 		return j.showOnly(plan)
 	}
-	if err := j.out.plan(plan); err != nil {
+	if err := j.printPlan(plan); err != nil {
 		return exitError, err
 	}
 	if !j.json {
 		j.out.line("")
 	}
 	return j.carryOut(ctx, plan)
+}
+
+// printPlan prints the plan for people, and what else there is to tell.
+func (j *job) printPlan(plan *adsync.Plan) error {
+	if j.json {
+		return nil // it is part of the report
+	}
+	if err := j.out.plan(plan); err != nil {
+		return err
+	}
+	for _, line := range j.below {
+		j.out.line("%s", line)
+	}
+	return nil
 }
 
 func (j *job) explainUser(ctx context.Context) (int, error) {
@@ -141,7 +150,14 @@ func (j *job) explainUser(ctx context.Context) (int, error) {
 func (j *job) plan(ctx context.Context) (*adsync.Plan, error) {
 	j.out.working("Reading both sides …")
 	defer j.out.working("")
-	if j.only != nil {
+	switch {
+	case j.adopt:
+		return j.planAdoption(ctx)
+	case j.importsSome():
+		return j.planImport(ctx)
+	case j.undo != "":
+		return j.planUndo(ctx)
+	case j.only != nil:
 		return j.syncer.Plan(ctx, adsync.Only(j.only...))
 	}
 	return j.syncer.Plan(ctx)
@@ -172,7 +188,7 @@ var errNotApproved = errors.New("quickstart: this is not the plan that -approve 
 
 // showOnly prints the plan. Its exit code says what a real run would meet.
 func (j *job) showOnly(plan *adsync.Plan) (int, error) {
-	print := j.out.plan
+	print := j.printPlan
 	if j.json {
 		print = func(p *adsync.Plan) error { return j.out.asJSON(p) }
 	}
@@ -244,10 +260,12 @@ func (j *job) checkAccess(ctx context.Context) (int, error) {
 	case err != nil:
 		return exitError, err
 	case !access.Tombstones || len(access.Missing) > 0:
-		return exitError, errors.New("quickstart: the service account cannot read everything; grant it what is said above")
+		return exitError, errCannotRead
 	}
 	return exitDone, nil
 }
+
+var errCannotRead = errors.New("quickstart: the service account cannot read everything; grant it what is said above")
 
 func (j *job) tellAccess(ctx context.Context, access adsync.Access) error {
 	j.out.access(access)

@@ -299,9 +299,16 @@ const account, password = `CORP\svc-test`, "the-password-of-the-test"
 
 func newWorld(t *testing.T) *world {
 	t.Helper()
+	w := newWorldAfter(t, (*demo).aYearLater)
+	require.NoError(t, w.controller.Hide(account, w.controller.DN(w.guids["epapadopoulou"])))
+	return w
+}
+
+func newWorldAfter(t *testing.T, steps func(*demo, context.Context) error) *world {
+	t.Helper()
 	dir := t.TempDir()
 	w := &world{file: filepath.Join(dir, "host app.db"), ca: filepath.Join(dir, "ca.pem")}
-	sides, err := openDemo(t.Context(), w.file)
+	sides, err := openDemo(t.Context(), w.file, steps)
 	require.NoError(t, err)
 	t.Cleanup(func() { assert.NoError(t, sides.close()) })
 	w.demo, w.url = sides.demo, sides.demo.controller.URL()
@@ -309,7 +316,6 @@ func newWorld(t *testing.T) *world {
 	w.account, err = w.controller.AddUser(fakead.User{Username: "svc-test", Password: password})
 	require.NoError(t, err)
 	require.NoError(t, w.controller.GrantTombstones(account))
-	require.NoError(t, w.controller.Hide(account, w.controller.DN(w.guids["epapadopoulou"])))
 	t.Setenv(passwordVariable, password)
 	return w
 }
@@ -320,12 +326,17 @@ func (w *world) run(t *testing.T, more ...string) result {
 }
 
 func (w *world) runIn(ctx context.Context, more ...string) result {
-	return runWith(ctx, append([]string{
+	return runWith(ctx, w.args(more)...)
+}
+
+// args name the directory and the table.
+func (w *world) args(more []string) []string {
+	return append([]string{
 		"-url", w.url, "-base", w.people, "-ca", w.ca, "-bind-user", account,
 		"-db", w.file, "-table", "accounts", "-source", domain,
 		"-columns", "id=id,source=directory,object_id=ad_guid,username=login,first_name=given_name,last_name=family_name," +
 			"email=email,phone=phone,status=state,protected=is_owner",
-	}, more...)...)
+	}, more...)
 }
 
 func (w *world) exec(t *testing.T, text string) {

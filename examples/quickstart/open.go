@@ -21,6 +21,7 @@ import (
 // sides are the two that a sync compares.
 type sides struct {
 	directory *adsync.ActiveDirectory
+	narrowed  func(base, filter string) (*adsync.ActiveDirectory, error) // a part of the directory
 	store     adsync.UserStore
 	source    string
 	table     string
@@ -29,10 +30,13 @@ type sides struct {
 }
 
 func (s *settings) open(ctx context.Context) (*sides, error) {
-	if s.demonstration() {
-		return openDemo(ctx, s.db)
+	switch {
+	case s.demonstration() && s.firstDay:
+		return openDemo(ctx, s.db, (*demo).beforeTheFirstDay)
+	case s.demonstration():
+		return openDemo(ctx, s.db, (*demo).aYearLater)
 	}
-	directory, err := s.openDirectory()
+	directory, err := s.openDirectory(s.base, s.filter)
 	if err != nil {
 		return nil, err
 	}
@@ -48,13 +52,15 @@ func (s *settings) open(ctx context.Context) (*sides, error) {
 	if err != nil {
 		return nil, errors.Join(err, db.Close())
 	}
-	return &sides{directory: directory, store: store, source: s.source, table: s.table, close: db.Close}, nil
+	return &sides{
+		directory: directory, narrowed: s.openDirectory, store: store, source: s.source, table: s.table, close: db.Close,
+	}, nil
 }
 
 // openDirectory connects to nothing yet.
-func (s *settings) openDirectory() (*adsync.ActiveDirectory, error) {
+func (s *settings) openDirectory(base, filter string) (*adsync.ActiveDirectory, error) {
 	cfg := adsync.ActiveDirectoryConfig{
-		URLs: s.urls, Domain: s.domain, BaseDN: s.base, Filter: s.filter, StartTLS: s.startTLS,
+		URLs: s.urls, Domain: s.domain, BaseDN: base, Filter: filter, StartTLS: s.startTLS,
 		Bind: adsync.PasswordFunc(s.bindUser, s.password),
 	}
 	if s.caFile != "" {

@@ -19,11 +19,7 @@ type printer struct {
 
 func (p printer) line(format string, args ...any) { fmt.Fprintf(p.stdout, format+"\n", args...) }
 
-// plan prints the plan for people; as JSON it is part of the report.
 func (p printer) plan(plan *adsync.Plan) error {
-	if p.json {
-		return nil
-	}
 	_, err := plan.WriteTo(p.stdout)
 	return err
 }

@@ -43,6 +43,8 @@ func (c *conn) bind(req *request) ([]message, error) {
 	switch {
 	case version != 3:
 		return req.fail(resultProtocolError, "00000057: LdapErr: DSID-0C0905FF, comment: Only version 3 is supported, data 0"), nil
+	case method == tagSASLCredentials:
+		return req.done(c.saslBind(&berReader{password})), nil
 	case method != tagSimpleCredentials:
 		return req.fail(resultAuthMethodNotSupported, "00002027: LdapErr: DSID-0C090694, comment: Invalid Authentication method, data 0, v4563"), nil
 	}
@@ -61,6 +63,25 @@ func (c *conn) simpleBind(name, password string) *result {
 	account, data := c.server.authenticate(name, password)
 	if data != "" {
 		return failure(resultInvalidCredentials, fmt.Sprintf("80090308: LdapErr: DSID-0C090400, comment: AcceptSecurityContext error, data %s, v4563", data))
+	}
+	c.bound, c.account = true, account
+	return nil
+}
+
+// saslBind takes the account that the client's certificate names.
+func (c *conn) saslBind(r *berReader) *result {
+	mechanism, err := r.text()
+	switch {
+	case err != nil || mechanism != "EXTERNAL":
+		return failure(resultAuthMethodNotSupported, "00002027: LdapErr: DSID-0C090694, comment: Invalid Authentication method, data 0, v4563")
+	case len(c.certificates) == 0:
+		return failure(resultInvalidCredentials, "80090317: LdapErr: DSID-0C09066B, comment: No client certificate, data 0, v4563")
+	}
+	c.server.mu.RLock()
+	defer c.server.mu.RUnlock()
+	account := c.server.findAccount(c.certificates[0].Subject.CommonName)
+	if account == nil || account.deleted {
+		return failure(resultInvalidCredentials, "80090308: LdapErr: DSID-0C090400, comment: AcceptSecurityContext error, data 525, v4563")
 	}
 	c.bound, c.account = true, account
 	return nil

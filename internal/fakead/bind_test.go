@@ -1,6 +1,7 @@
 package fakead_test
 
 import (
+	"crypto/tls"
 	"testing"
 
 	"github.com/go-ldap/ldap/v3"
@@ -124,8 +125,28 @@ func TestCertificateFlaws(t *testing.T) {
 	}
 }
 
-func TestSASLIsNotSupported(t *testing.T) {
+func TestExternalBindNeedsACertificate(t *testing.T) {
 	s := start(t, fakead.Config{})
-	c := dial(t, s)
-	assert.Equal(t, 7, code(c.ExternalBind()))
+	assert.Equal(t, 49, code(dial(t, s).ExternalBind()))
+	assert.Equal(t, 7, code(dial(t, s).MD5Bind("127.0.0.1", "svc", "x")), "no other mechanism")
+
+	certificate, err := s.ClientCertificate(s.AdminDN())
+	require.NoError(t, err)
+	with := s.ClientTLS()
+	with.Certificates = []tls.Certificate{certificate}
+	c, err := ldap.DialURL(s.URL(), ldap.DialWithTLSConfig(with))
+	require.NoError(t, err)
+	defer c.Close()
+	require.NoError(t, c.ExternalBind())
+	me, err := c.WhoAmI(nil)
+	require.NoError(t, err)
+	assert.Equal(t, `u:EXAMPLE\Administrator`, me.AuthzID)
+
+	certificate, err = s.ClientCertificate("nobody")
+	require.NoError(t, err)
+	with.Certificates = []tls.Certificate{certificate}
+	nobody, err := ldap.DialURL(s.URL(), ldap.DialWithTLSConfig(with))
+	require.NoError(t, err)
+	defer nobody.Close()
+	assert.Equal(t, 49, code(nobody.ExternalBind()))
 }

@@ -28,6 +28,9 @@ type pki struct {
 	server tls.Certificate
 	pool   *x509.CertPool
 	caPEM  []byte
+	signer *authority
+
+	authorities *x509.CertPool // of clients; pool is for tests to change
 }
 
 type authority struct {
@@ -53,7 +56,7 @@ func newPKI(flaw Certificate) (*pki, error) {
 	pool := x509.NewCertPool()
 	pool.AddCert(trusted.cert)
 	caPEM := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: trusted.cert.Raw})
-	return &pki{server: server, pool: pool, caPEM: caPEM}, nil
+	return &pki{server: server, pool: pool, caPEM: caPEM, signer: trusted, authorities: pool.Clone()}, nil
 }
 
 func newAuthority() (*authority, error) {
@@ -100,5 +103,25 @@ func (a *authority) issue(flaw Certificate) (tls.Certificate, error) {
 		template.DNSNames, template.IPAddresses = []string{"elsewhere.example.test"}, nil
 	}
 	der, err := x509.CreateCertificate(rand.Reader, template, a.cert, &key.PublicKey, a.key)
+	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}, err
+}
+
+// ClientCertificate issues a certificate for an account, for a bind with SASL
+// EXTERNAL (RFC 4422, appendix A). Accounts are named as in a bind.
+func (s *Server) ClientCertificate(account string) (tls.Certificate, error) {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return tls.Certificate{}, err
+	}
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(3),
+		Subject:      pkix.Name{CommonName: account},
+		NotBefore:    time.Now().Add(-time.Hour),
+		NotAfter:     time.Now().Add(time.Hour),
+		KeyUsage:     x509.KeyUsageDigitalSignature,
+		ExtKeyUsage:  []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth},
+	}
+	signer := s.pki.signer
+	der, err := x509.CreateCertificate(rand.Reader, template, signer.cert, &key.PublicKey, signer.key)
 	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}, err
 }

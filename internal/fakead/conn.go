@@ -3,9 +3,11 @@ package fakead
 import (
 	"bufio"
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"io"
 	"net"
+	"slices"
 	"time"
 )
 
@@ -28,7 +30,10 @@ type conn struct {
 	encrypted bool
 	bound     bool
 	account   *entry // nil: anonymous
-	cursors   cursors
+
+	certificates []*x509.Certificate // the client's, proven by the handshake
+
+	cursors cursors
 }
 
 func newConn(s *Server, raw net.Conn, number int) *conn {
@@ -51,6 +56,7 @@ type request struct {
 	query    *query // of a search that could be read
 	page     int    // of a search, from 1; 0: its cookie is unknown
 	faults   []Fault
+	unknown  []string // OIDs of controls that a fault makes unknown
 	log      Request
 }
 
@@ -106,10 +112,13 @@ func (c *conn) startTLS() error {
 	secure := tls.Server(c.raw, &tls.Config{
 		Certificates: []tls.Certificate{c.server.pki.server},
 		MinVersion:   tls.VersionTLS12,
+		ClientAuth:   tls.VerifyClientCertIfGiven,
+		ClientCAs:    c.server.pki.authorities,
 	})
 	if err := secure.Handshake(); err != nil {
 		return err
 	}
+	c.certificates = secure.ConnectionState().PeerCertificates
 	c.raw.SetDeadline(time.Time{})
 	c.encrypted = true
 	c.use(secure)
@@ -203,7 +212,7 @@ func parseControl(body []byte) (control, error) {
 
 func (r *request) control(oid string) *control {
 	for i := range r.controls {
-		if r.controls[i].oid == oid {
+		if r.controls[i].oid == oid && r.knows(oid) {
 			return &r.controls[i]
 		}
 	}
@@ -222,6 +231,7 @@ func (c *conn) handle(req *request) error {
 	c.describe(req, op)
 	c.server.journal.announce(req.log)
 	req.faults = c.server.orders.take(event{op: op, page: req.page, text: req.log.DN + " " + req.log.Filter})
+	req.forget()
 	answer, err := c.answer(req, op)
 	if err != nil {
 		return err
@@ -284,11 +294,16 @@ func (c *conn) answer(req *request, op Op) ([]message, error) {
 // not have.
 func (c *conn) unknownControl(req *request) bool {
 	for _, ctl := range req.controls {
-		if ctl.critical && !supported(ctl.oid) {
+		if ctl.critical && !req.knows(ctl.oid) {
 			return true
 		}
 	}
 	return false
+}
+
+// knows tells whether the server has the control.
+func (r *request) knows(oid string) bool {
+	return slices.Contains(supportedControls, oid) && !slices.Contains(r.unknown, oid)
 }
 
 func (c *conn) upgrade(req *request) error {

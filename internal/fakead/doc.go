@@ -8,7 +8,8 @@
 //	conn, err := ldap.DialURL(dc.URL(), ldap.DialWithTLSConfig(dc.ClientTLS()))
 //
 // It speaks real LDAP on real sockets: ldaps and StartTLS with a certificate of
-// its own, simple binds with the data codes of a refusal, filters in
+// its own, simple binds with the data codes of a refusal, client certificates
+// (SASL EXTERNAL), filters in
 // three-valued logic, paged results with a limit of 1000, tombstones, ranges of
 // many-valued attributes, referrals, and writes over LDAP. What the code and its
 // comments do not claim follows a Samba 4.17 controller where one was asked, and

@@ -50,6 +50,18 @@ const (
 	// FaultHide leaves entries out of searches that succeed: those in Objects,
 	// or all when Objects is nil. It is what lost rights look like.
 	FaultHide FaultKind = "hide"
+	// FaultSkipPage goes past the entries of this page without sending them, and
+	// says success.
+	FaultSkipPage FaultKind = "skip-page"
+	// FaultWithhold leaves Attributes out of the entries in Objects, or of all
+	// when Objects is nil. It is what rights lost midway look like.
+	FaultWithhold FaultKind = "withhold"
+	// FaultRange sends Attributes with a range in their names, as those with very
+	// many values are sent.
+	FaultRange FaultKind = "range"
+	// FaultNoControl does as if the server had never heard of the control whose
+	// OID is Text. At the rootDSE it is not listed.
+	FaultNoControl FaultKind = "no-control"
 	// FaultStartTLSRefused answers StartTLS with unavailable (52).
 	FaultStartTLSRefused FaultKind = "starttls-refused"
 	// FaultStartTLSBroken accepts StartTLS and breaks off in the handshake.
@@ -65,11 +77,12 @@ type Fault struct {
 	Match string // only where the DN, or base and filter, contain this
 	Times int    // strike so often, then no more; 0: without end
 
-	After   int           // see the kind
-	Delay   time.Duration // for FaultDrip
-	Code    int           // for FaultResult
-	Text    string        // for FaultResult
-	Objects []GUID        // for FaultHide
+	After      int           // see the kind
+	Delay      time.Duration // for FaultDrip
+	Code       int           // for FaultResult
+	Text       string        // for FaultResult and FaultNoControl
+	Objects    []GUID        // for FaultHide and FaultWithhold
+	Attributes []string      // for FaultWithhold and FaultRange
 }
 
 // Order adds a fault. The returned function takes it back.
@@ -77,13 +90,22 @@ func (s *Server) Order(f Fault) (cancel func()) {
 	return s.orders.add(f)
 }
 
+// Struck is how often faults have struck so far. A test that orders one wants
+// it to be more than 0.
+func (s *Server) Struck() int {
+	s.orders.mu.Lock()
+	defer s.orders.mu.Unlock()
+	return s.orders.struck
+}
+
 // ClearFaults takes all faults back.
 func (s *Server) ClearFaults() { s.orders.clear() }
 
 // orders are the faults that wait for their moment.
 type orders struct {
-	mu   sync.Mutex
-	list []*order
+	mu     sync.Mutex
+	list   []*order
+	struck int // by all of them, those taken back included
 }
 
 type order struct {
@@ -124,6 +146,7 @@ func (o *orders) take(ev event) []Fault {
 	for _, one := range o.list {
 		if one.strikes(ev) {
 			one.struck++
+			o.struck++
 			out = append(out, one.Fault)
 		}
 	}
@@ -159,4 +182,33 @@ func (r *request) hidden() func(*entry) bool {
 		}
 	}
 	return func(e *entry) bool { return slices.Contains(objects, e.id) }
+}
+
+// spoil changes what of an entry is sent.
+func (r *request) spoil(sel *selection, types *schema) {
+	for _, f := range r.faults {
+		attributes := map[*attrType]bool{}
+		for _, name := range f.Attributes {
+			attributes[types.attr(name)] = true
+		}
+		switch f.Kind {
+		case FaultWithhold:
+			sel.withhold = append(sel.withhold, func(e *entry, a *attrType) bool {
+				return attributes[a] && (f.Objects == nil || slices.Contains(f.Objects, e.id))
+			})
+		case FaultRange:
+			for i := range sel.picked {
+				sel.picked[i].ranged = sel.picked[i].ranged || attributes[sel.picked[i].attr]
+			}
+		}
+	}
+}
+
+// forget drops the controls that the server is to know nothing of.
+func (r *request) forget() {
+	for _, f := range r.faults {
+		if f.Kind == FaultNoControl {
+			r.unknown = append(r.unknown, f.Text)
+		}
+	}
 }

@@ -83,6 +83,7 @@ func TestFaultsOfPages(t *testing.T) {
 		"cookie refused":      {fakead.Fault{Kind: fakead.FaultCookieRefused, Page: 2}, []int{4}, 12},
 		"page repeated":       {fakead.Fault{Kind: fakead.FaultRepeatPage, Page: 2}, []int{4, 4, 4, 2}, 0},
 		"entry repeated":      {fakead.Fault{Kind: fakead.FaultRepeatEntry, Page: 3}, []int{4, 4, 3}, 0},
+		"page skipped":        {fakead.Fault{Kind: fakead.FaultSkipPage, Page: 2}, []int{4, 0, 2}, 0},
 		"empty page":          {fakead.Fault{Kind: fakead.FaultEmptyPage, Page: 2}, []int{4, 0, 4, 2}, 0},
 		"everything hidden":   {fakead.Fault{Kind: fakead.FaultHide}, []int{0}, 0},
 		"matches the filter":  {fakead.Fault{Kind: fakead.FaultHide, Match: "SAMACCOUNTNAME=u"}, []int{0}, 0},
@@ -228,4 +229,69 @@ func TestCutBytesIsExact(t *testing.T) {
 		assert.Len(t, readAll(t, s, readRootDSE), n)
 		cancel()
 	}
+}
+
+func TestAttributesWithheldAndRanged(t *testing.T) {
+	s := start(t, fakead.Config{})
+	ids := crowd(t, s, 2)
+	require.NoError(t, s.SetAttribute(ids[0], "mail", "a@x"))
+	require.NoError(t, s.SetAttribute(ids[1], "mail", "b@x"))
+	c := admin(t, s)
+	mails := func() (found []string) {
+		res, err := c.Search(query(s, "(sAMAccountName=u*)", "mail"))
+		require.NoError(t, err)
+		for _, e := range res.Entries {
+			for _, a := range e.Attributes {
+				found = append(found, a.Name+"="+strings.Join(a.Values, ","))
+			}
+		}
+		return found
+	}
+	cancel := s.Order(fakead.Fault{Kind: fakead.FaultWithhold, Attributes: []string{"MAIL", "sn"}, Objects: ids[:1], Times: 1})
+	assert.Equal(t, []string{"mail=b@x"}, mails())
+	assert.Equal(t, []string{"mail=a@x", "mail=b@x"}, mails(), "once only")
+	cancel()
+	s.Order(fakead.Fault{Kind: fakead.FaultRange, Attributes: []string{"mail"}})
+	assert.Equal(t, []string{"mail;range=0-*=a@x", "mail;range=0-*=b@x"}, mails())
+	assert.Equal(t, 2, s.Struck())
+}
+
+func TestAControlThatTheServerDoesNotHave(t *testing.T) {
+	s := start(t, fakead.Config{RefuseUnknownControls: true})
+	crowd(t, s, 5)
+	c := admin(t, s)
+	s.Order(fakead.Fault{Kind: fakead.FaultNoControl, Text: ldap.ControlTypePaging})
+	root, err := c.Search(ldap.NewSearchRequest("", ldap.ScopeBaseObject, 0, 0, 0, false, "(objectClass=*)", []string{"supportedControl"}, nil))
+	require.NoError(t, err)
+	assert.NotContains(t, root.Entries[0].GetAttributeValues("supportedControl"), ldap.ControlTypePaging)
+	found, cookie, err := page(c, query(s, "(sAMAccountName=u*)", "cn"), 2, nil)
+	require.NoError(t, err)
+	assert.Len(t, found, 5, "paging is ignored")
+	assert.Empty(t, cookie)
+	req := query(s, "(cn=x)")
+	req.Controls = []ldap.Control{ldap.NewControlString(ldap.ControlTypePaging, true, "")}
+	_, err = c.Search(req)
+	assert.Equal(t, 12, code(err))
+}
+
+func TestFaultsOfTheRootDSE(t *testing.T) {
+	s := start(t, fakead.Config{})
+	c := dial(t, s)
+	root := ldap.NewSearchRequest("", ldap.ScopeBaseObject, 0, 0, 0, false, "(objectClass=*)", nil, nil)
+	s.Order(fakead.Fault{Kind: fakead.FaultResult, Op: fakead.OpSearch, Code: 51, Times: 1})
+	_, err := c.Search(root)
+	assert.Equal(t, 51, code(err))
+	s.Order(fakead.Fault{Kind: fakead.FaultHide, Op: fakead.OpSearch, Times: 1})
+	res, err := c.Search(root)
+	require.NoError(t, err)
+	assert.Empty(t, res.Entries)
+}
+
+func TestTwoServersCanHoldOneDomain(t *testing.T) {
+	one, two := start(t, fakead.Config{}), start(t, fakead.Config{})
+	id := addUser(t, one, fakead.User{Username: "ada"})
+	assert.Equal(t, id, addUser(t, two, fakead.User{Username: "ada", ID: id}))
+	assert.Equal(t, []string{"ada"}, names(t, admin(t, two), query(two, guidFilter(id))))
+	_, err := two.AddUser(fakead.User{Username: "bob", ID: id})
+	assert.Error(t, err)
 }

@@ -20,6 +20,7 @@ type User struct {
 	UPN        string // userPrincipalName
 	Password   string // "": it cannot bind
 	Disabled   bool
+	ID         GUID                // objectGUID; default random. With it several servers can hold one domain
 	Class      string              // default user; also inetOrgPerson, computer, contact
 	Attributes map[string][]string // any others of the schema
 }
@@ -37,6 +38,9 @@ func (s *Server) AddUser(u User) (GUID, error) {
 	if err != nil {
 		return GUID{}, err
 	}
+	if t.byGUID(u.ID) != nil {
+		return GUID{}, errors.New("fakead: another object has this objectGUID")
+	}
 	if classTable[fold(u.Class)].chain == nil {
 		return GUID{}, fmt.Errorf("fakead: the schema has no class %q", u.Class)
 	}
@@ -53,6 +57,10 @@ func (s *Server) AddUser(u User) (GUID, error) {
 		return GUID{}, err
 	}
 	e := t.create(parent, name, u.Class)
+	if u.ID != (GUID{}) {
+		e.id = u.ID
+		t.set(e, t.types.objectGUID, e.id.Wire())
+	}
 	for _, a := range attrs {
 		t.assign(e, a.t, a.vals)
 	}

@@ -9,6 +9,12 @@ import (
 // rootDSE answers what a client may know before it binds ([MS-ADTS]
 // 3.1.1.3.2).
 func (c *conn) rootDSE(req *request) []message {
+	if f, ordered := req.fault(FaultResult); ordered {
+		return req.fail(f.Code, f.Text)
+	}
+	if _, hidden := req.fault(FaultHide); hidden {
+		return req.done(nil)
+	}
 	w := &berWriter{}
 	body := w.open(tagSearchEntry)
 	w.text("")
@@ -22,7 +28,9 @@ func (c *conn) rootDSE(req *request) []message {
 		set := w.open(tagSet)
 		if !req.query.typesOnly {
 			for _, v := range a.vals {
-				w.text(v)
+				if a.name != "supportedControl" || req.knows(v) {
+					w.text(v)
+				}
 			}
 		}
 		w.close(set)

@@ -21,8 +21,6 @@ var supportedControls = []string{
 	controlPermissive, controlShowRecycled,
 }
 
-func supported(oid string) bool { return slices.Contains(supportedControls, oid) }
-
 const (
 	scopeBase = 0
 	scopeOne  = 1
@@ -113,6 +111,7 @@ func (c *conn) page(req *request, v *viewer, cur *cursor, paged *paging) []messa
 	limit, exceeds := c.limit(req.query, paged)
 	found, more := v.collect(req, cur, limit)
 	sel := v.selection(req.query.attrs, c.server.cfg.MaxValRange)
+	req.spoil(&sel, v.tree.schema)
 	answer := make([]message, 0, len(found)+4)
 	for _, e := range found {
 		answer = append(answer, message{op: v.encode(e, sel, req.query.typesOnly)})
@@ -167,17 +166,22 @@ func (v *viewer) collect(req *request, cur *cursor, limit int) (found []*entry, 
 	}
 	cur.before = cur.pos
 	hidden := req.hidden()
+	_, skip := req.fault(FaultSkipPage)
 	for ; cur.pos < len(cur.candidates); cur.pos++ {
 		e := cur.candidates[cur.pos]
 		if !cur.inScope(e) || !v.sees(e) || hidden(e) || v.eval(cur.query.filter, e) != isTrue {
 			continue
 		}
 		if len(found) == limit {
-			return found, true
+			more = true
+			break
 		}
 		found = append(found, e)
 	}
-	return found, false
+	if skip {
+		return nil, more
+	}
+	return found, more
 }
 
 // resolve finds the search base as this viewer may know it.
@@ -304,6 +308,12 @@ type selection struct {
 	all    bool
 	picked []pick
 	max    int // values of one attribute
+
+	withhold []func(*entry, *attrType) bool // any of them
+}
+
+func (s *selection) withheld(e *entry, a *attrType) bool {
+	return slices.ContainsFunc(s.withhold, func(withheld func(*entry, *attrType) bool) bool { return withheld(e, a) })
 }
 
 // pick is one attribute, and for a range option where it begins and ends.
@@ -365,7 +375,7 @@ func (v *viewer) encode(e *entry, sel selection, typesOnly bool) []byte {
 		picked = v.everything(e, picked)
 	}
 	for _, p := range picked {
-		if !v.withheld(p.attr) && p.attr != v.tree.types.unicodePwd {
+		if !v.withheld(p.attr) && !sel.withheld(e, p.attr) && p.attr != v.tree.types.unicodePwd {
 			writeAttr(w, p, v.tree.values(e, p.attr), sel.max, typesOnly)
 		}
 	}

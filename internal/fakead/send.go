@@ -53,12 +53,12 @@ func (r *request) envelope(m message, n int) []byte {
 		w.close(list)
 	}
 	w.close(body)
-	r.spoil(w.buf, n)
+	r.garble(w.buf, n)
 	return w.buf
 }
 
-// spoil breaks the encoding of the first message.
-func (r *request) spoil(msg []byte, n int) {
+// garble breaks the encoding of the first message.
+func (r *request) garble(msg []byte, n int) {
 	if n > 0 {
 		return
 	}

@@ -31,7 +31,7 @@ func (s *session) check(ctx context.Context) (Access, error) {
 	if err != nil {
 		return Access{}, err
 	}
-	a := Access{Controller: s.root.host, BaseDN: base}
+	a := Access{Controller: printable(s.root.host), BaseDN: printable(base)}
 	if a.Controller == "" {
 		a.Controller = s.server.Address()
 	}
@@ -47,8 +47,18 @@ func (s *session) check(ctx context.Context) (Access, error) {
 	default:
 		a.Missing = seen.missing(s.cfg)
 	}
+	if !s.cfg.Identity.IsObjectGUID() {
+		a.Missing = append(a.Missing, noTombstones)
+	}
+	if s.cfg.Clear && !s.server.Encrypted() {
+		a.Missing = append(a.Missing, clearText)
+	}
 	return a, nil
 }
+
+const noTombstones = "deletions: this directory keeps nothing of a deleted account that could be read, so an account that is gone is unproven, and its user is kept: set Rules.OnUnproven if absence is proof enough"
+
+const clearText = "encryption: the password and all that is read go over the network in the clear; use ldaps:// or StartTLS, and take AllowPlaintext back"
 
 // canReadTombstones tells an account that may read CN=Deleted Objects from one
 // that may not. Everybody may get an empty answer, with success.
@@ -58,7 +68,7 @@ func (s *session) check(ctx context.Context) (Access, error) {
 // Contents and Read Property together allows. That much was seen on Samba: the
 // container's name is shown to everybody, its attributes are not.
 func (s *session) canReadTombstones(ctx context.Context) (bool, error) {
-	if !s.root.supports(controlShowDeleted) || s.root.base == "" {
+	if !s.keepsTombstones() || s.root.base == "" {
 		return false, nil
 	}
 	container := "CN=Deleted Objects," + s.root.base
@@ -152,7 +162,7 @@ func (n *sampled) missing(cfg *Config) []string {
 			tell(attribute, "")
 		}
 	}
-	if n.control == 0 {
+	if n.control == 0 && cfg.Identity.IsObjectGUID() {
 		tell("userAccountControl", ", without which nobody is seen to be disabled")
 	}
 	return missing

@@ -25,9 +25,11 @@ type Config struct {
 	Filter     string // who is in scope
 	TLS        *tls.Config
 	Auth       Auth
+	Clear      bool // a password may go over a connection that is not encrypted
 	PageSize   uint32
 	Timeout    time.Duration     // of each request
 	Attributes [NumValues]string // attribute names of the details
+	Identity   adattr.Identity
 
 	plain bool // leave the accounts to go-ldap too, the oracle of the tests
 }

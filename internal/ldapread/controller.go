@@ -20,6 +20,8 @@ type Controller struct {
 	idle    *session
 	closed  bool
 	refused error
+	used    bool // there was a call that was not stopped by its caller
+	failed  bool // the last of those failed
 }
 
 // NewController connects to nothing yet.
@@ -55,6 +57,14 @@ func (c *Controller) Refused() error {
 	return c.refused
 }
 
+// Failed reports whether the last call ended in an error that came from the
+// controller or the way there. known is false if there was none to judge by.
+func (c *Controller) Failed() (failed, known bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.failed, c.used
+}
+
 // Close closes the kept connection and allows no other.
 func (c *Controller) Close() {
 	c.mu.Lock()
@@ -77,6 +87,19 @@ func stopping(each func(*Account) bool) func(*Account) error {
 
 // use runs f on a connection that nobody else uses meanwhile.
 func (c *Controller) use(ctx context.Context, f func(*session) error) error {
+	err := c.useSession(ctx, f)
+	if errors.Is(err, errStop) {
+		err = nil
+	}
+	if err == nil || ctx.Err() == nil {
+		c.mu.Lock()
+		c.failed, c.used = err != nil, true
+		c.mu.Unlock()
+	}
+	return err
+}
+
+func (c *Controller) useSession(ctx context.Context, f func(*session) error) error {
 	s, err := c.take(ctx)
 	if err != nil {
 		return err
@@ -85,9 +108,6 @@ func (c *Controller) use(ctx context.Context, f func(*session) error) error {
 	defer func() { c.put(s, well) }() // also when the consumer panics
 	err = f(s)
 	well = err == nil
-	if errors.Is(err, errStop) {
-		return nil
-	}
 	return err
 }
 

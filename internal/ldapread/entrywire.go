@@ -109,9 +109,10 @@ func (d *entryDecoder) decode(op []byte, a *Account) (ok bool, err error) {
 		if !has {
 			continue
 		}
+		name = withoutRange(name)
 		switch {
-		case equalFold(name, "objectGUID"):
-			guid, err := adattr.GUIDFromWire(value)
+		case equalFold(name, d.cfg.Identity.Attribute()):
+			guid, err := d.cfg.Identity.Parse(value)
 			a.GUID, hasGUID, broken = guid, true, broken || err != nil
 		case equalFold(name, "userAccountControl"):
 			a.Disabled, a.showsControl = adattr.IsDisabled(string(value)), true

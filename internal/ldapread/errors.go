@@ -7,6 +7,8 @@ import (
 	"io"
 	"os"
 	"strings"
+	"syscall"
+	"unicode"
 
 	"github.com/go-ldap/ldap/v3"
 )
@@ -34,12 +36,49 @@ func explain(ctx context.Context, cfg *Config, server Server, cause error, doing
 	switch {
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		return fmt.Errorf("%s: no answer within %v; look at the controller, or raise Timeout: %w", at, cfg.Timeout, os.ErrDeadlineExceeded)
-	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+	case isMalformed(err):
+		return fmt.Errorf("%s: %w", at, errFrame)
+	case isHangUp(err):
 		return fmt.Errorf("%s: the server closed the connection; look at the controller: %w", at, io.ErrUnexpectedEOF)
 	case errors.As(err, &result):
 		return explainResult(at, result)
 	}
-	return fmt.Errorf("%s: %w", at, err)
+	return fmt.Errorf("%s: %w", at, printableError{err})
+}
+
+// printableError is an error whose text may hold what a server sent, such as the
+// names in a certificate that nobody trusts yet.
+type printableError struct{ error }
+
+func (e printableError) Error() string { return printable(e.error.Error()) }
+
+func (e printableError) Unwrap() error { return e.error }
+
+// printable keeps what a server sent from steering the terminal or faking a line
+// of the log that it gets into.
+func printable(text string) string {
+	return strings.Map(func(r rune) rune {
+		if !unicode.IsPrint(r) {
+			return unicode.ReplacementChar
+		}
+		return r
+	}, text)
+}
+
+// isMalformed reports an answer that go-ldap could not decode. It has no type for
+// that, only these words.
+func isMalformed(err error) bool {
+	return strings.HasPrefix(err.Error(), "unable to read LDAP response packet")
+}
+
+// isHangUp reports that the other side ended the connection, politely or not.
+func isHangUp(err error) bool {
+	for _, end := range []error{io.EOF, io.ErrUnexpectedEOF, syscall.ECONNRESET, syscall.EPIPE} {
+		if errors.Is(err, end) {
+			return true
+		}
+	}
+	return false
 }
 
 // explainResult keeps the result code and replaces the server's words.
@@ -55,14 +94,12 @@ func words(result *ldap.Error) string {
 	switch result.ResultCode {
 	case ldap.LDAPResultInvalidCredentials:
 		return refusal(result)
-	case ldap.LDAPResultStrongAuthRequired:
-		return "the controller wants an encrypted connection; use ldaps:// or StartTLS"
-	case ldap.LDAPResultConfidentialityRequired:
-		return "the controller wants an encrypted connection; use ldaps:// or StartTLS"
+	case ldap.LDAPResultStrongAuthRequired, ldap.LDAPResultConfidentialityRequired:
+		return "the controller wants an encrypted connection; use ldaps:// or StartTLS. If it is encrypted already, the controller must be told to accept Kerberos over TLS"
 	case ldap.LDAPResultOperationsError, ldap.LDAPResultInsufficientAccessRights:
 		return "the service account is not allowed this; bind with an account that may read the directory"
 	case ldap.LDAPResultTimeLimitExceeded, ldap.LDAPResultSizeLimitExceeded, ldap.LDAPResultAdminLimitExceeded:
-		return "the controller's own limit cut the answer short; use a smaller PageSize or an indexed Filter"
+		return "the controller's own limit cut the answer short; use a smaller PageSize or an indexed Filter, or raise that limit for the service account"
 	case ldap.LDAPResultReferral:
 		return "the base belongs to another domain; set BaseDN to one of this domain, or read that domain's controllers"
 	case ldap.LDAPResultNoSuchObject:
@@ -71,10 +108,12 @@ func words(result *ldap.Error) string {
 		return "the base is not a distinguished name; check BaseDN"
 	case ldap.LDAPResultBusy, ldap.LDAPResultUnavailable:
 		return "the controller is busy or going down; try again later"
+	case ldap.LDAPResultUnavailableCriticalExtension, ldap.LDAPResultUnwillingToPerform:
+		return "the controller has lost its place in the listing, or refuses to page; try again, or another controller"
 	case ldap.ErrorNetwork:
 		return "the connection broke; look at the controller and the network"
 	}
-	return "look the code up in RFC 4511, appendix A"
+	return "look at the controller's log; RFC 4511, appendix A, says what the code means"
 }
 
 // refusals are the reasons that Active Directory adds to a refused bind as
@@ -91,15 +130,28 @@ var refusals = map[string]string{
 	"775": "the account is locked; unlock it",
 }
 
+// IsWrongPassword reports a refused bind that counts towards locking the account:
+// one for which the controller gave no other reason.
+func IsWrongPassword(err error) bool {
+	var result *ldap.Error
+	if !errors.As(err, &result) || result.ResultCode != ldap.LDAPResultInvalidCredentials {
+		return false
+	}
+	text := refusal(result)
+	return text == otherRefusal || text == refusal(&ldap.Error{Err: errors.New(" data 52e")})
+}
+
+// otherRefusal is a refusal without a reason that is known.
+const otherRefusal = "the controller refused the name or password"
+
 func refusal(result *ldap.Error) string {
-	const other = "the controller refused the name or password"
 	if result.Err == nil {
-		return other
+		return otherRefusal
 	}
 	_, rest, _ := strings.Cut(result.Err.Error(), " data ")
 	code := rest[:len(rest)-len(strings.TrimLeft(rest, "0123456789abcdef"))]
 	if text, ok := refusals[code]; ok {
 		return text + " (data " + code + ")"
 	}
-	return other
+	return otherRefusal
 }

@@ -55,12 +55,18 @@ func (s *session) lookUps() ([]lookUp, error) {
 	for _, context := range s.contexts() {
 		steps = append(steps, lookUp{base: context, state: OutOfScope})
 	}
-	if s.root.supports(controlShowDeleted) {
+	if s.keepsTombstones() {
 		for _, context := range s.contexts() {
 			steps = append(steps, lookUp{base: context, filter: "(isDeleted=TRUE)", state: Deleted})
 		}
 	}
 	return steps, nil
+}
+
+// keepsTombstones is for directories like Active Directory. What others do with
+// the same control is not known.
+func (s *session) keepsTombstones() bool {
+	return s.cfg.Identity.IsObjectGUID() && s.root.supports(controlShowDeleted)
 }
 
 // contexts are the naming contexts where accounts can live: the domain's, and
@@ -120,7 +126,7 @@ func (s *session) lookUpBatch(ctx context.Context, batch []adattr.GUID, l lookUp
 	for _, id := range batch {
 		found[id] = false
 	}
-	q := query{base: l.base, filter: "(&" + l.filter + anyOf(batch) + ")", tombstones: l.state == Deleted, pageSize: s.cfg.PageSize}
+	q := query{base: l.base, filter: "(&" + l.filter + anyOf(s.cfg.Identity, batch) + ")", tombstones: l.state == Deleted, pageSize: s.cfg.PageSize}
 	err = s.list(ctx, q, func(a *Account) error {
 		if _, asked := found[a.GUID]; !asked {
 			return s.complain(doing, errUnasked)
@@ -137,20 +143,15 @@ func (s *session) lookUpBatch(ctx context.Context, batch []adattr.GUID, l lookUp
 
 var errUnasked = errors.New("the server sent an account that was not asked for; is it a domain controller?")
 
-// anyOf is a filter for accounts by their objectGUID, in the bytes of the wire.
-func anyOf(ids []adattr.GUID) string {
-	const hex = "0123456789abcdef"
-	var b strings.Builder
-	b.WriteString("(|")
+// anyOf is a filter for accounts by their identity.
+func anyOf(identity adattr.Identity, ids []adattr.GUID) string {
+	b := []byte("(|")
 	for _, id := range ids {
-		b.WriteString("(objectGUID=")
-		for _, octet := range id.Wire() {
-			b.WriteByte('\\')
-			b.WriteByte(hex[octet>>4])
-			b.WriteByte(hex[octet&15])
-		}
-		b.WriteByte(')')
+		b = append(b, '(')
+		b = append(b, identity.Attribute()...)
+		b = append(b, '=')
+		b = identity.AppendAssertion(b, id)
+		b = append(b, ')')
 	}
-	b.WriteByte(')')
-	return b.String()
+	return string(append(b, ')'))
 }

@@ -102,7 +102,7 @@ var errUnpaged = errors.New("the server does not say whether there is more; it m
 
 // searchRequest is made anew for each page: go-ldap changes what it is given.
 func (s *session) searchRequest(q query, cookie []byte) *ldap.SearchRequest {
-	attributes := append([]string{"objectGUID", "userAccountControl"}, s.cfg.Attributes[:]...)
+	attributes := append([]string{s.cfg.Identity.Attribute(), "userAccountControl"}, s.cfg.Attributes[:]...)
 	if q.tombstones {
 		attributes = append(attributes, "isDeleted")
 	}
@@ -127,7 +127,7 @@ func (s *session) controls(pageSize uint32, cookie []byte, tombstones bool) []ld
 	return controls
 }
 
-var errNoGUID = errors.New("an account came without its objectGUID; let the service account read that attribute, or narrow the Filter to accounts that it may read")
+var errNoGUID = errors.New("an account came without its identity, the objectGUID unless Attributes says otherwise; let the service account read that attribute, or narrow the Filter to accounts that it may read")
 
 // decode takes the first value of each attribute. Names are compared without
 // regard to case: a server answers in its schema's spelling.
@@ -138,25 +138,42 @@ func (c *Config) decode(e *ldap.Entry) (Account, error) {
 		if len(attribute.ByteValues) == 0 {
 			continue
 		}
-		value := attribute.ByteValues[0]
+		name, value := withoutRange(attribute.Name), attribute.ByteValues[0]
 		switch {
-		case strings.EqualFold(attribute.Name, "objectGUID"):
-			guid, err := adattr.GUIDFromWire(value)
+		case strings.EqualFold(name, c.Identity.Attribute()):
+			guid, err := c.Identity.Parse(value)
 			if err != nil {
 				return Account{}, errNoGUID
 			}
 			a.GUID, hasGUID = guid, true
-		case strings.EqualFold(attribute.Name, "userAccountControl"):
+		case strings.EqualFold(name, "userAccountControl"):
 			a.Disabled, a.showsControl = adattr.IsDisabled(string(value)), true
-		case strings.EqualFold(attribute.Name, "isDeleted"):
+		case strings.EqualFold(name, "isDeleted"):
 			a.tombstone = strings.EqualFold(string(value), "TRUE")
 		}
-		c.fill(&a, attribute.Name, value)
+		c.fill(&a, name, value)
 	}
 	if !hasGUID {
 		return Account{}, errNoGUID
 	}
 	return a, nil
+}
+
+// withoutRange is the name of an attribute whose values came in part, because
+// there are very many: "member;range=0-1499" (MS-ADTS 3.1.1.3.1.3.3). Taken for
+// another attribute it would look as if there was no value at all. Other options
+// do make another attribute, such as a translation.
+func withoutRange[T string | []byte](name T) T {
+	const ranged = ";range="
+	for i := range len(name) - len(ranged) {
+		if name[i] == ';' {
+			if strings.EqualFold(string(name[i:i+len(ranged)]), ranged) {
+				return name[:i]
+			}
+			break
+		}
+	}
+	return name
 }
 
 // fill looks at all details: two of them may come from one attribute.

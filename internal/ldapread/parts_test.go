@@ -201,6 +201,17 @@ func TestDecodeFillsAllDetailsThatShareAnAttribute(t *testing.T) {
 	assert.False(t, a.Disabled)
 }
 
+// A domain controller sends what has very many values in ranges.
+func TestDecodeTakesTheFirstOfARange(t *testing.T) {
+	cfg := testConfig()
+	a, err := cfg.decode(&ldap.Entry{Attributes: []*ldap.EntryAttribute{
+		attribute("objectGUID", wireText(guid(1))), attribute("mail"), attribute("mail;Range=0-1499", "a@x", "b@x"),
+		attribute("sn;lang-de", "Sch\u00f6n"), attribute("givenName;range", "no range"),
+	}})
+	require.NoError(t, err)
+	assert.Equal(t, [NumValues]string{3: "a@x"}, a.Values)
+}
+
 func TestDecodeWantsAnObjectGUID(t *testing.T) {
 	for _, attributes := range [][]*ldap.EntryAttribute{
 		nil, {attribute("objectGUID")}, {attribute("objectGUID", "short")}, {attribute("objectGUID", strings.Repeat("x", 17))},
@@ -280,7 +291,7 @@ func TestLoopGuard(t *testing.T) {
 }
 
 func TestAnyOfIsAFilterInTheBytesOfTheWire(t *testing.T) {
-	filter := anyOf([]adattr.GUID{guid(1), guid(2)})
+	filter := anyOf(adattr.Identity{}, []adattr.GUID{guid(1), guid(2)})
 	assert.Equal(t, `(|(objectGUID=\04\03\02\01\06\05\08\07\09\0a\0b\0c\0d\0e\0f\01)`+
 		`(objectGUID=\04\03\02\01\06\05\08\07\09\0a\0b\0c\0d\0e\0f\02))`, filter)
 	_, err := ldap.CompileFilter(filter)

@@ -75,12 +75,15 @@ func prepareBind(ctx context.Context, cfg *Config, server Server) (BindFunc, err
 }
 
 func (s *session) bind(ctx context.Context, bind BindFunc) error {
+	hostsOwn := false
 	err := s.request(ctx, "binding", func() error {
 		limited, cancel := context.WithTimeout(ctx, s.cfg.Timeout)
 		defer cancel()
-		return bind(limited, s.server.Host, s.conn)
+		err := bind(limited, s.server.Host, s.conn)
+		hostsOwn = err != nil && s.isHostsOwn(err)
+		return err
 	})
-	if err != nil && ctx.Err() == nil && s.isHostsOwn(err) {
+	if hostsOwn && ctx.Err() == nil {
 		return fmt.Errorf("%w; %w", err, ErrRefused)
 	}
 	return err
@@ -92,7 +95,7 @@ func (s *session) bind(ctx context.Context, bind BindFunc) error {
 func (s *session) isHostsOwn(err error) bool {
 	var result *ldap.Error
 	var network net.Error
-	return s.wire.cause() == nil && !errors.As(err, &result) && !errors.As(err, &network)
+	return s.wire.cause() == nil && !errors.As(err, &result) && !errors.As(err, &network) && !isMalformed(err)
 }
 
 // request runs one exchange within the deadline of a request, and ends it by

@@ -16,7 +16,7 @@ const (
 )
 
 var (
-	errFrame   = errors.New("the server sent something that is not LDAP; check the port")
+	errFrame   = errors.New("the server sent something that is not LDAP; look at the controller, or check the port")
 	errMessage = fmt.Errorf("the server sent a message of more than %d MiB; map smaller attributes", maxMessage>>20)
 	errAnswer  = fmt.Errorf("the server sent more than %d MiB for one page; use a smaller PageSize", maxAnswer>>20)
 )
@@ -28,6 +28,8 @@ type wire struct {
 	net.Conn          // encrypted, where it should be
 	socket   net.Conn // the same without encryption: closing it never waits
 	sieve    sieve
+	elements elements // only the reader touches it
+	renewed  atomic.Bool
 	left     atomic.Int64
 	failure  atomic.Pointer[error]
 }
@@ -41,6 +43,7 @@ func newWire(conn, socket net.Conn) *wire {
 // begin starts the time and the allowance of one request.
 func (w *wire) begin(timeout time.Duration) error {
 	w.left.Store(maxAnswer)
+	w.renewed.Store(true)
 	return w.socket.SetDeadline(time.Now().Add(timeout))
 }
 
@@ -49,6 +52,12 @@ func (w *wire) end() { _ = w.socket.SetDeadline(time.Time{}) }
 
 func (w *wire) Read(p []byte) (int, error) {
 	n, err := w.sieve.read(p, w.more)
+	if w.renewed.Swap(false) {
+		w.elements.count = 0
+	}
+	if bad := w.elements.add(p[:n]); bad != nil {
+		n, err = 0, bad
+	}
 	w.remember(err)
 	return n, err
 }

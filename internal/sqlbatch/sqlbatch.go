@@ -46,9 +46,9 @@ type Batch struct {
 	// that the change wrote is undone. It may be called again for the same change,
 	// after a rollback.
 	Apply func(ctx context.Context, tx *Tx, i int) (verdict, fault error)
-	// Ahead, where there is one, may do many changes with one statement, before
-	// Apply is asked for each. After a fault all goes on without it.
-	Ahead func(ctx context.Context, tx *Tx) (fault error)
+	// Bulk, where it is not nil, does all changes with few statements and returns a
+	// verdict for each. After a fault they are done one by one.
+	Bulk func(ctx context.Context, tx *Tx) (verdicts []error, fault error)
 	// Retry reports a fault of a transaction that may be tried again, and Refused
 	// one that a server gave as the answer to a commit that it did not do.
 	Retry, Refused func(error) bool
@@ -63,9 +63,8 @@ type Tx struct {
 
 // Run applies all changes and returns one Outcome for each, in order.
 //
-// It first tries them without savepoints, which is what nearly always works and
-// costs one round trip each. When one fails, it starts over with a savepoint for
-// each. When the commit itself is refused, as by a deferred constraint, it starts
+// It first tries them in bulk or else without savepoints, which is what nearly
+// always works. When one fails, it starts over with a savepoint for each. When the commit itself is refused, as by a deferred constraint, it starts
 // over with a transaction for each.
 func (b Batch) Run(ctx context.Context) []Outcome {
 	if b.Len == 0 {
@@ -161,10 +160,10 @@ func begin(ctx context.Context, conn *sql.Conn) (*sql.Tx, context.CancelFunc, er
 // applyAll does the changes. An error says that the transaction is to be rolled
 // back; the outcomes are then what to report if Run stops.
 func (b Batch) applyAll(ctx context.Context, tx *Tx, savepoints bool) ([]Outcome, step, error) {
-	out := make([]Outcome, b.Len)
-	if next, err := b.ahead(ctx, tx, savepoints); err != nil {
-		return b.all(RolledBack, err), next, err
+	if b.Bulk != nil && b.Len > 1 && !savepoints {
+		return b.applyBulk(ctx, tx)
 	}
+	out := make([]Outcome, b.Len)
 	for i := range out {
 		if err := ctx.Err(); err != nil {
 			return b.all(RolledBack, err), stop, err
@@ -190,19 +189,22 @@ func (b Batch) applyAll(ctx context.Context, tx *Tx, savepoints bool) ([]Outcome
 	return out, stop, nil
 }
 
-// ahead runs Ahead, unless one change of the batch is known to fail.
-func (b Batch) ahead(ctx context.Context, tx *Tx, savepoints bool) (step, error) {
-	if b.Ahead == nil || b.Len == 1 || savepoints {
-		return stop, nil
-	}
-	fault := b.Ahead(ctx, tx)
+// applyBulk is applyAll for Bulk.
+func (b Batch) applyBulk(ctx context.Context, tx *Tx) ([]Outcome, step, error) {
+	verdicts, fault := b.Bulk(ctx, tx)
 	switch {
-	case fault == nil, ctx.Err() != nil:
-		return stop, ctx.Err()
+	case fault == nil:
+		out := make([]Outcome, b.Len)
+		for i := range out {
+			out[i].Err = verdicts[i]
+		}
+		return out, stop, nil
+	case ctx.Err() != nil:
+		return b.all(RolledBack, ctx.Err()), stop, ctx.Err()
 	case b.Retry(fault):
-		return again, fault
+		return b.all(RolledBack, fault), again, fault
 	}
-	return withSavepoints, fault
+	return nil, withSavepoints, fault
 }
 
 // applyOne does one change, inside a savepoint if asked to. lost says that the

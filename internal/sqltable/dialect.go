@@ -19,6 +19,7 @@ type Dialect struct {
 	hash       bool   // # begins a comment
 	nativeUUID bool   // has a uuid type
 	returning  bool   // INSERT … RETURNING
+	bulk       bool   // rows made of arrays, and UPDATE … FROM … RETURNING
 	lock       string // after a SELECT: holds the row until the transaction ends
 
 	readText  func(col string) string
@@ -26,6 +27,7 @@ type Dialect struct {
 	same      func(col, arg string) string // by the column's own type; NULL equals NULL
 	sameBool  func(col, a, b string) string
 	catalogue func(schema, table, quoted string) (text string, args []any)
+	holding   func(do, schema, table, quoted string) (text string, args []any)
 	fault     func(err error) Fault
 }
 
@@ -42,6 +44,10 @@ func ForName(name string) (Dialect, bool) {
 	return Dialect{}, false
 }
 
+// pgLockClass is the first half of the key of an advisory lock, "adsy" in ASCII;
+// the table's oid is the other.
+const pgLockClass = "1633973113"
+
 func postgreSQL() Dialect {
 	// The cast drops the padding of char(n) and the equality of citext, and reads
 	// any type as its text. COLLATE "C" undoes collations that ignore case.
@@ -53,15 +59,22 @@ func postgreSQL() Dialect {
 		questions:  true,
 		nativeUUID: true,
 		returning:  true,
+		bulk:       true,
 		lock:       " FOR UPDATE",
 		readText:   text,
 		sameText:   func(col, arg string) string { return "COALESCE(" + text(col) + `, '') COLLATE "C" = ` + arg },
 		same:       func(col, arg string) string { return col + " IS NOT DISTINCT FROM " + arg },
 		sameBool:   func(col, a, b string) string { return "COALESCE(" + text(col) + ", '0') IN (" + a + ", " + b + ")" },
+		// The type without its length: -1, as a NULL would name the type char(n) by
+		// its name in the standard, which means char(1).
 		catalogue: func(_, _, quoted string) (string, []any) {
-			return "SELECT CAST(a.attname AS text), format_type(a.atttypid, a.atttypmod), NOT (a.attnotnull OR t.typnotnull)" +
+			return "SELECT CAST(a.attname AS text), format_type(a.atttypid, -1), NOT (a.attnotnull OR t.typnotnull)" +
 				" FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_type t ON t.oid = a.atttypid" +
 				" WHERE a.attrelid = CAST(CAST($1 AS text) AS regclass) AND a.attnum > 0 AND NOT a.attisdropped", []any{quoted}
+		},
+		holding: func(do, _, _, quoted string) (string, []any) {
+			name := map[string]string{"take": "pg_try_advisory_lock", "release": "pg_advisory_unlock"}[do]
+			return "SELECT " + name + "(" + pgLockClass + ", CAST(CAST(CAST(CAST($1 AS text) AS regclass) AS oid) AS int4))", []any{quoted}
 		},
 		fault: postgreSQLFault,
 	}
@@ -88,6 +101,14 @@ func mySQL() Dialect {
 				return text + "DATABASE()", []any{table}
 			}
 			return text + "?", []any{table, schema}
+		},
+		holding: func(do, schema, table, _ string) (string, []any) {
+			// The name is the server's, not the database's, and has at most 64 bytes.
+			name := "CONCAT('adsync ', SHA1(LOWER(CONCAT(COALESCE(NULLIF(?, ''), DATABASE()), '.', ?))))"
+			if do == "take" {
+				return "SELECT COALESCE(GET_LOCK(" + name + ", 0), 0)", []any{schema, table}
+			}
+			return "SELECT COALESCE(RELEASE_LOCK(" + name + "), 0)", []any{schema, table}
 		},
 		fault: mySQLFault,
 	}

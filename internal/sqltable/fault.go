@@ -28,9 +28,13 @@ type Fault struct {
 // Fault reads an error of a driver.
 func (d Dialect) Fault(err error) Fault {
 	f := d.fault(err)
-	f.Reason = strings.Join(strings.Fields(f.Reason), " ")
+	f.Reason = anyEmail.ReplaceAllString(strings.Join(strings.Fields(f.Reason), " "), "…")
 	return f
 }
+
+// anyEmail also finds the address of somebody else than the user at hand, as a
+// trigger may name the one who is in the way.
+var anyEmail = regexp.MustCompile(`[^\s"'()<>\[\]=,;:]+@[^\s"'()<>\[\]=,;:]+\.[^\s"'()<>\[\]=,;:.]+`)
 
 // sqlStater is what pgx's and pq's errors offer. Their texts leave out the detail,
 // which is where PostgreSQL puts the row.

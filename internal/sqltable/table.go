@@ -54,6 +54,22 @@ func (t *Table) Catalogue() (text string, args []any) {
 	return t.d.catalogue(t.schema, t.name, t.quoted)
 }
 
+// TakeLock asks for a lock over the table that its connection holds until
+// ReleaseLock, or its end. The one value of both is whether that was done; ok is
+// false where the dialect has no such lock.
+func (t *Table) TakeLock() (text string, args []any, ok bool) { return t.holding("take") }
+
+// ReleaseLock gives the lock of TakeLock back.
+func (t *Table) ReleaseLock() (text string, args []any, ok bool) { return t.holding("release") }
+
+func (t *Table) holding(do string) (text string, args []any, ok bool) {
+	if t.d.holding == nil {
+		return "", nil, false
+	}
+	text, args = t.d.holding(do, t.schema, t.name, t.quoted)
+	return text, args, true
+}
+
 // Select reads all rows: the ID, then the mapped columns.
 func (t *Table) Select() string {
 	s := t.selectAll()
@@ -72,10 +88,10 @@ func (t *Table) SelectRow() string {
 	return s.String()
 }
 
-// SelectLinks reads the rows whose column has one of n values. It compares the
+// SelectLinks reads the rows whose column has one of the values. It compares the
 // source too, where there is a column for it, so that an index over both is of
-// use. Arguments: the source, where it has a column; the values.
-func (t *Table) SelectLinks(source string, emptySource bool, column string, n int) string {
+// use. Arguments: the source, where it has a column; then args.
+func (t *Table) SelectLinks(source string, emptySource bool, column, typeName string, values []any) (text string, args []any) {
 	s := t.selectAll()
 	s.add(" WHERE ")
 	if source != "" {
@@ -86,11 +102,22 @@ func (t *Table) SelectLinks(source string, emptySource bool, column string, n in
 		}
 		s.add(") AND ")
 	}
-	s.add(t.d.Quote(column), " IN (")
-	s.list(n, ", ", func(int) string { return s.arg() })
-	s.add(")")
+	args = t.addAmong(s, t.d.Quote(column), typeName, values)
 	t.addAndWhere(s)
-	return s.String()
+	return s.String(), args
+}
+
+// addAmong adds that the column has one of the values. They go as one argument
+// where the dialect has arrays: thousands take longer to send than to look up.
+func (t *Table) addAmong(s *statement, col, typeName string, values []any) (args []any) {
+	if t.d.bulk {
+		s.add(col, " = ANY (CAST(CAST(", s.arg(), " AS text) AS ", typeName, "[]))")
+		return []any{Array(values, typeName)}
+	}
+	s.add(col, " IN (")
+	s.list(len(values), ", ", func(int) string { return s.arg() })
+	s.add(")")
+	return values
 }
 
 // Update sets the columns of one row. Arguments: the values, the ID, and when it
@@ -113,38 +140,15 @@ func (t *Table) Delete(match bool) string {
 // Insert adds a row and, where the dialect can, returns its ID. Arguments: the
 // values.
 func (t *Table) Insert(columns []string) string {
-	s := t.insert(columns, 1)
+	s := t.begin("INSERT INTO ", t.quoted, " (")
+	s.list(len(columns), ", ", func(i int) string { return t.d.Quote(columns[i]) })
+	s.add(") VALUES (")
+	s.list(len(columns), ", ", func(int) string { return s.arg() })
+	s.add(")")
 	if t.d.returning {
 		s.add(" RETURNING ", t.d.readText(t.id))
 	}
 	return s.String()
-}
-
-// InsertMany adds n rows and returns, in any order, what Select reads of them; only
-// for dialects that can. Arguments: the values, row by row.
-func (t *Table) InsertMany(columns []string, n int) string {
-	s := t.insert(columns, n)
-	s.add(" RETURNING ")
-	t.addColumns(s)
-	return s.String()
-}
-
-func (t *Table) insert(columns []string, n int) *statement {
-	s := t.begin("INSERT INTO ", t.quoted, " (")
-	s.list(len(columns), ", ", func(i int) string { return t.d.Quote(columns[i]) })
-	s.add(") VALUES ")
-	s.list(n, ", ", func(int) string {
-		return "(" + strings.Join(t.args(s, len(columns)), ", ") + ")"
-	})
-	return s
-}
-
-func (t *Table) args(s *statement, n int) []string {
-	args := make([]string, n)
-	for i := range args {
-		args[i] = s.arg()
-	}
-	return args
 }
 
 func (t *Table) begin(parts ...string) *statement {
@@ -154,17 +158,12 @@ func (t *Table) begin(parts ...string) *statement {
 }
 
 func (t *Table) selectAll() *statement {
-	s := t.begin("SELECT ")
-	t.addColumns(s)
-	s.add(" FROM ", t.quoted)
-	return s
-}
-
-func (t *Table) addColumns(s *statement) {
-	s.add(t.d.readText(t.id))
+	s := t.begin("SELECT ", t.d.readText(t.id))
 	for _, c := range t.columns {
 		s.add(", ", t.read(c))
 	}
+	s.add(" FROM ", t.quoted)
+	return s
 }
 
 func (t *Table) read(c Column) string {

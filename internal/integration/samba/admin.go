@@ -59,12 +59,16 @@ func (c *Controller) addACE(t testing.TB, dn, accountDN, ace string) {
 	c.replaceLocal(t, dn, "nTSecurityDescriptor", descriptor)
 }
 
-func (c *Controller) database() string { return c.path("private/sam.ldb") }
+// Database is the file that the domain is in, for the tools that edit it in place.
+func (c *Controller) Database() string { return c.path("private/sam.ldb") }
+
+// AuthorityFile is a PEM file with the authority that RootCAs trusts.
+func (c *Controller) AuthorityFile() string { return c.path("ca.pem") }
 
 // readLocal returns an attribute's value in its text form.
 func (c *Controller) readLocal(t testing.TB, dn, attribute string) string {
 	t.Helper()
-	out, err := exec.Command("ldbsearch", "-H", c.database(), "-s", "base", "--show-deleted", "-b", dn, attribute).CombinedOutput()
+	out, err := exec.Command("ldbsearch", "-H", c.Database(), "-s", "base", "--show-deleted", "-b", dn, attribute).CombinedOutput()
 	require.NoError(t, err, "%s", out)
 	unfolded := strings.ReplaceAll(string(out), "\n ", "")
 	_, rest, found := strings.Cut(unfolded, "\n"+attribute+": ")
@@ -78,6 +82,6 @@ func (c *Controller) replaceLocal(t testing.TB, dn, attribute, value string) {
 	change := fmt.Sprintf("dn: %s\nchangetype: modify\nreplace: %s\n%s: %s\n\n", dn, attribute, attribute, value)
 	file := c.path("change.ldif")
 	require.NoError(t, os.WriteFile(file, []byte(change), 0o600))
-	out, err := exec.Command("ldbmodify", "-H", c.database(), "--show-deleted", file).CombinedOutput()
+	out, err := exec.Command("ldbmodify", "-H", c.Database(), "--show-deleted", file).CombinedOutput()
 	require.NoError(t, err, "%s", out)
 }

@@ -153,3 +153,22 @@ func TestAnIDThatIsNoKeyWritesNothing(t *testing.T) {
 	require.NoError(t, db.QueryRow(`SELECT count(*) FROM people`).Scan(&n))
 	assert.Equal(t, 2, n)
 }
+
+func TestAnIDWithoutATypeIsRefused(t *testing.T) {
+	db := openSQLite(t, `CREATE TABLE people (id PRIMARY KEY, guid, login)`, `INSERT INTO people VALUES (1, NULL, 'ann')`)
+	s := newStore(t, db, adsync.SQLite, adsync.SQLTable{Name: "people", Columns: adsync.SQLColumns{ID: "id", ObjectID: "guid", Username: "login"}})
+	err := s.DeleteUser(context.Background(), remove(list(t, s)["ann"]))
+	assert.ErrorContains(t, err, "adsync: the column id of the table people has no type")
+	assert.NotErrorIs(t, err, adsync.ErrStale)
+}
+
+func TestAStatusThatCannotBeToldIsNotHeld(t *testing.T) {
+	db := openSQLite(t, fewSchema)
+	for _, shared := range []adsync.Status{adsync.StatusBlocked, adsync.StatusActive} {
+		statuses := map[adsync.Status]any{adsync.StatusActive: "on", adsync.StatusBlocked: "locked", adsync.StatusDeactivated: "off"}
+		table := adsync.SQLTable{Name: "people", Columns: fewColumns, Statuses: statuses}
+		assert.Contains(t, newStore(t, db, adsync.SQLite, table).Fields(), adsync.FieldStatus)
+		statuses[adsync.StatusDeactivated] = statuses[shared]
+		assert.NotContains(t, newStore(t, db, adsync.SQLite, table).Fields(), adsync.FieldStatus)
+	}
+}

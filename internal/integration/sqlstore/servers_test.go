@@ -16,20 +16,21 @@ import (
 
 	_ "github.com/go-sql-driver/mysql"
 	_ "github.com/jackc/pgx/v5/stdlib"
+	_ "github.com/lib/pq"
 	"github.com/stretchr/testify/require"
 )
 
 // server is a database server of the test's own, reached by a socket in its
 // directory.
 type server struct {
-	t    *testing.T
+	t    testing.TB
 	dir  string
 	as   *syscall.SysProcAttr // PostgreSQL refuses to run as root
 	next int                  // the name of the next database or schema
 }
 
 // tool finds a server's program, which Debian does not put on the path.
-func tool(t *testing.T, name string) string {
+func tool(t testing.TB, name string) string {
 	t.Helper()
 	found, _ := filepath.Glob("/usr/lib/postgresql/*/bin/" + name)
 	slices.Reverse(found)
@@ -45,7 +46,7 @@ func tool(t *testing.T, name string) string {
 	return ""
 }
 
-func newServer(t *testing.T) *server {
+func newServer(t testing.TB) *server {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "adsync-db") // t.TempDir is too deep for a socket, and closed to other users
 	require.NoError(t, err)
@@ -85,7 +86,7 @@ func (s *server) start(driver, dsn, name string, args ...string) {
 	require.NoError(s.t, err, log.String())
 }
 
-func startPostgreSQL(t *testing.T) *server {
+func startPostgreSQL(t testing.TB) *server {
 	t.Helper()
 	initdb, postgres := tool(t, "initdb"), tool(t, "postgres")
 	s := newServer(t)
@@ -109,22 +110,30 @@ func (s *server) postgreSQL(schema string) string {
 	return fmt.Sprintf("host=%s user=postgres dbname=postgres search_path=%s,public", s.dir, schema)
 }
 
-// openPostgreSQL opens a schema of its own.
-func (s *server) openPostgreSQL(t *testing.T, texts ...string) *sql.DB {
+// newPostgreSQL makes a schema, and returns how to reach it.
+func (s *server) newPostgreSQL(t testing.TB) (dsn string) {
 	t.Helper()
 	s.next++
 	name := fmt.Sprint("host", s.next)
-	db, err := sql.Open("pgx", s.postgreSQL(name))
+	admin, err := sql.Open("pgx", s.postgreSQL("public"))
+	require.NoError(t, err)
+	defer admin.Close()
+	mustExec(t, admin, "CREATE SCHEMA "+name)
+	return s.postgreSQL(name)
+}
+
+func open(t testing.TB, driver, dsn string, texts ...string) *sql.DB {
+	t.Helper()
+	db, err := sql.Open(driver, dsn)
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, db.Close()) })
-	mustExec(t, db, "CREATE SCHEMA "+name)
 	for _, text := range texts {
 		mustExec(t, db, text)
 	}
 	return db
 }
 
-func startMariaDB(t *testing.T) *server {
+func startMariaDB(t testing.TB) *server {
 	t.Helper()
 	install, mariadbd := tool(t, "mariadb-install-db"), tool(t, "mariadbd")
 	tool(t, "my_print_defaults") // which the first one runs
@@ -142,8 +151,8 @@ func (s *server) mariaDB(database string) string {
 	return fmt.Sprintf("root@unix(%s/s)/%s", s.dir, database)
 }
 
-// openMariaDB opens a database of its own.
-func (s *server) openMariaDB(t *testing.T, texts ...string) *sql.DB {
+// newMariaDB makes a database, and returns how to reach it.
+func (s *server) newMariaDB(t testing.TB) (dsn string) {
 	t.Helper()
 	s.next++
 	name := fmt.Sprint("host", s.next)
@@ -151,11 +160,5 @@ func (s *server) openMariaDB(t *testing.T, texts ...string) *sql.DB {
 	require.NoError(t, err)
 	defer admin.Close()
 	mustExec(t, admin, "CREATE DATABASE "+name+" CHARACTER SET utf8mb4 COLLATE utf8mb4_general_ci")
-	db, err := sql.Open("mysql", s.mariaDB(name))
-	require.NoError(t, err)
-	t.Cleanup(func() { require.NoError(t, db.Close()) })
-	for _, text := range texts {
-		mustExec(t, db, text)
-	}
-	return db
+	return s.mariaDB(name)
 }

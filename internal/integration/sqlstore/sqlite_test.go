@@ -17,13 +17,12 @@ import (
 // the store.
 func openSQLite(t testing.TB, schema ...string) *sql.DB {
 	t.Helper()
-	db, err := sql.Open("sqlite", "file:"+filepath.Join(t.TempDir(), "host.db")+"?_pragma=foreign_keys(1)&_pragma=synchronous(off)")
-	require.NoError(t, err)
-	t.Cleanup(func() { require.NoError(t, db.Close()) })
-	for _, s := range schema {
-		mustExec(t, db, s)
-	}
-	return db
+	return open(t, "sqlite", newSQLite(t), schema...)
+}
+
+// newSQLite names a new file, and how to open it.
+func newSQLite(t testing.TB) (dsn string) {
+	return "file:" + filepath.Join(t.TempDir(), "host.db") + "?_pragma=foreign_keys(1)&_pragma=synchronous(off)"
 }
 
 func mustExec(t testing.TB, db *sql.DB, text string, args ...any) {

@@ -1,0 +1,44 @@
+package main
+
+import (
+	"context"
+
+	"github.com/go-ldap/ldap/v3"
+	"github.com/go-ldap/ldap/v3/gssapi"
+	"github.com/jcmturner/gokrb5/v8/client"
+
+	"github.com/go-adsync/adsync"
+)
+
+// kerberos says who binds, and where tickets come from.
+type kerberos struct {
+	user, realm string
+	config      string // path of krb5.conf
+}
+
+// withKeytab reads the keytab anew for each connection, so that it can be
+// replaced while the host runs.
+func (k kerberos) withKeytab(path string) adsync.Bind {
+	return k.bind(func() (*gssapi.Client, error) {
+		return gssapi.NewClientWithKeytab(k.user, k.realm, path, k.config, client.DisablePAFXFAST(true))
+	})
+}
+
+func (k kerberos) withPassword(password string) adsync.Bind {
+	return k.bind(func() (*gssapi.Client, error) {
+		return gssapi.NewClientWithPassword(k.user, k.realm, password, k.config, client.DisablePAFXFAST(true))
+	})
+}
+
+// bind is a bind over TLS: go-ldap's GSSAPI adds no encryption of its own. FAST is
+// off because domain controllers commonly do not offer it.
+func (k kerberos) bind(login func() (*gssapi.Client, error)) adsync.Bind {
+	return adsync.BindFunc(func(_ context.Context, host string, c *ldap.Conn) error {
+		tickets, err := login()
+		if err != nil {
+			return err
+		}
+		defer tickets.Close()
+		return c.GSSAPIBind(tickets, "ldap/"+host, "")
+	})
+}

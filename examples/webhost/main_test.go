@@ -1,0 +1,77 @@
+package main
+
+import (
+	"context"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+func TestFlags(t *testing.T) {
+	t.Setenv(directoryPassword, "")
+	t.Setenv(postgresDSN, "")
+	for args, want := range map[string]string{
+		"":                              "",
+		"-no-sync -db x.db":             "",
+		"-no-sync":                      "name the database",
+		"-db x.db":                      "need a directory",
+		"-cert c.pem":                   "belong together",
+		"-url ldaps://dc":               "name the database",
+		"-url ldaps://dc -db x.db":      "needs -bind-user",
+		"-no-sync -db x.db -postgres y": "name the database",
+	} {
+		_, err := parse(strings.Fields(args), io.Discard)
+		if want == "" {
+			assert.NoError(t, err, args)
+		} else {
+			assert.ErrorContains(t, err, want, args)
+		}
+	}
+}
+
+// serve runs the program until the test is done with it, and returns its output.
+func serve(t *testing.T, args ...string) (site string, stop func() error) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	var out syncBuffer
+	ended := make(chan error, 1)
+	go func() { ended <- serveAll(ctx, append(args, "-listen", "127.0.0.1:0"), &out, io.Discard) }()
+	address := regexp.MustCompile(`http://127\.0\.0\.1:\d+`)
+	require.Eventually(t, func() bool { return address.MatchString(out.String()) }, 20*time.Second, 10*time.Millisecond)
+	return address.FindString(out.String()), func() error {
+		cancel()
+		return <-ended
+	}
+}
+
+func TestTheDemonstrationLeavesNothing(t *testing.T) {
+	temporary := t.TempDir()
+	t.Setenv("TMPDIR", temporary)
+	site, stop := serve(t)
+	answer, err := http.Get(site)
+	require.NoError(t, err)
+	require.NoError(t, answer.Body.Close())
+	assert.Equal(t, "/sign-in", answer.Request.URL.Path)
+	require.NoError(t, stop())
+	left, err := os.ReadDir(temporary)
+	require.NoError(t, err)
+	assert.Empty(t, left)
+}
+
+func TestItKeepsItsDatabase(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "host.db")
+	t.Setenv(adminPassword, "a long enough password")
+	for range 2 { // the second time, everything is there
+		_, stop := serve(t, "-no-sync", "-db", file, "-admin", "root")
+		require.NoError(t, stop())
+	}
+	assert.FileExists(t, file)
+}

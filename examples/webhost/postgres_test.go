@@ -1,0 +1,96 @@
+package main
+
+import (
+	"bytes"
+	"database/sql"
+	"os"
+	"os/exec"
+	osuser "os/user"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/go-adsync/adsync"
+)
+
+func TestOnPostgreSQL(t *testing.T) {
+	db := startPostgreSQL(t)
+	var g *gate
+	w := newWorldOn(t, db, adsync.PostgreSQL, func(c *config) { g = newGate(c) })
+	tellOfTwo(t, w, g)
+	w.people("zoe")
+	w.set("zoe", "givenName", "ÖZGE")
+	done := w.admin.sync("which", "chosen", "id", w.id("zoe"))
+	assert.Contains(t, done.text(), "1 user(s) details are modified.")
+	view := w.admin.post("/sync/view", "name", "özge", "email", "zoe@")
+	assert.Contains(t, w.admin.follow(view).text(), "Synchronize all 1 matching")
+	for _, sort := range []string{"name", "username", "email", "state"} {
+		assert.Contains(t, w.admin.get("/sync?desc=1&sort="+sort).text(), "ÖZGE Person zoe")
+	}
+	w.exec(`DELETE FROM survey`)
+	w.set("zoe", "sAMAccountName", "admin")
+	assert.Contains(t, w.admin.get("/sync").text(), "Username already exists")
+	assert.Contains(t, w.admin.get("/history/"+w.value(`SELECT max(id) FROM runs`)+".csv").body, "Person")
+	_, err := openStore(t.Context(), db, adsync.PostgreSQL)
+	assert.NoError(t, err, "the tables are there already")
+	signedIn := client{w: w}.post("/sign-in", "username", "ADMIN", "password", adminsPassword)
+	assert.Len(t, signedIn.Cookies(), 1)
+}
+
+func TestTheStoryOnPostgreSQL(t *testing.T) {
+	tellStory(t, newWorldOn(t, startPostgreSQL(t), adsync.PostgreSQL))
+}
+
+// startPostgreSQL starts a server of the test's own, on a socket in its folder.
+func startPostgreSQL(t *testing.T) *sql.DB {
+	t.Helper()
+	found, _ := filepath.Glob("/usr/lib/postgresql/*/bin")
+	if len(found) == 0 {
+		missing(t, "there is no PostgreSQL: install the package postgresql to test on it")
+	}
+	bin := found[len(found)-1]
+	dir, err := os.MkdirTemp("", "webhost-pg-") // t.TempDir is closed to other users
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, os.RemoveAll(dir)) })
+	as := unprivileged(t, dir)
+	command := func(name string, args ...string) (*exec.Cmd, *bytes.Buffer) {
+		cmd, out := exec.Command(filepath.Join(bin, name), args...), &bytes.Buffer{}
+		cmd.SysProcAttr, cmd.Dir, cmd.Stdout, cmd.Stderr = as, dir, out, out
+		return cmd, out
+	}
+	initdb, out := command("initdb", "-D", dir+"/data", "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "--no-sync")
+	require.NoError(t, initdb.Run(), out)
+	server, out := command("postgres", "-D", dir+"/data", "-k", dir, "-c", "listen_addresses=", "-c", "fsync=off")
+	require.NoError(t, server.Start())
+	t.Cleanup(func() {
+		_ = server.Process.Signal(syscall.SIGTERM)
+		_ = server.Wait()
+	})
+	db, err := sql.Open("pgx", strings.Join([]string{"host=" + dir, "user=postgres", "dbname=postgres"}, " "))
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, db.Close()) })
+	require.Eventually(t, func() bool { return db.PingContext(t.Context()) == nil }, 20*time.Second, 50*time.Millisecond, out)
+	return db
+}
+
+// unprivileged is whom the server runs as, which must not be root.
+func unprivileged(t *testing.T, dir string) *syscall.SysProcAttr {
+	t.Helper()
+	if os.Getuid() != 0 {
+		return nil
+	}
+	account, err := osuser.Lookup("postgres")
+	require.NoError(t, err)
+	uid, err := strconv.Atoi(account.Uid)
+	require.NoError(t, err)
+	gid, err := strconv.Atoi(account.Gid)
+	require.NoError(t, err)
+	require.NoError(t, os.Chown(dir, uid, gid))
+	return &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}}
+}

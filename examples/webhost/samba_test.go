@@ -1,0 +1,77 @@
+//go:build linux
+
+package main
+
+import (
+	"crypto/tls"
+	"net/http/httptest"
+	"testing"
+
+	"github.com/chromedp/chromedp"
+	"github.com/go-ldap/ldap/v3"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/go-adsync/adsync"
+	"github.com/go-adsync/adsync/internal/integration/samba"
+)
+
+// TestStoryWithSamba tells the story with a real domain controller: import,
+// look, synchronize.
+func TestStoryWithSamba(t *testing.T) {
+	b := openBrowser(t)
+	controller := samba.Start(t)
+	admin := controller.Admin(t)
+	base := "OU=People," + controller.BaseDN
+	add := func(dn string, attributes map[string]string) {
+		request := ldap.NewAddRequest(dn, nil)
+		for name, value := range attributes {
+			request.Attribute(name, []string{value})
+		}
+		require.NoError(t, admin.Add(request))
+	}
+	add(base, map[string]string{"objectClass": "organizationalUnit"})
+	person := func(login, first, last string) {
+		add("CN="+login+","+base, map[string]string{
+			"objectClass": "user", "sAMAccountName": login, "givenName": first, "sn": last, "mail": login + "@corp.example",
+			"userAccountControl": "544",
+		})
+	}
+	person("zmueller", "Zoë", "Müller")
+	person("bthorsson", "Björn", "Þórsson")
+	reader := "CN=svc-webhost," + controller.BaseDN
+	add(reader, map[string]string{
+		"objectClass": "user", "sAMAccountName": "svc-webhost", "userAccountControl": "512", "unicodePwd": samba.EncodePassword("Reads-0nly"),
+	})
+	controller.GrantTombstones(t, reader)
+
+	w := newWorld(t, func(c *config) {
+		dir, err := adsync.NewActiveDirectory(adsync.ActiveDirectoryConfig{
+			URLs: []string{controller.URL}, BaseDN: base, Bind: adsync.SimpleBind(reader, "Reads-0nly"),
+			TLS: &tls.Config{RootCAs: controller.RootCAs()},
+		})
+		require.NoError(t, err)
+		c.directory = dir
+	})
+	server := httptest.NewServer(w.handler)
+	t.Cleanup(server.Close)
+	b.do(chromedp.Navigate(server.URL), visible("#username"),
+		chromedp.SendKeys(chromedp.CSS("#username"), "admin\t"+adminsPassword+"\r"), visible(`a.button[href="/sync"]`),
+		click(`a.button[href="/import"]`), visible("#q"), chromedp.SendKeys(chromedp.CSS("#q"), "\r"), visible("#selection"),
+		click("#all"), click("#selection button"), visible(".changes"), click("form.actions button"), visible("dialog"))
+	assert.Contains(t, b.text("dialog"), "2 user(s) are created.")
+
+	rename := ldap.NewModifyRequest("CN=zmueller,"+base, nil)
+	rename.Replace("sn", []string{"Schröder"})
+	require.NoError(t, admin.Modify(rename))
+	require.NoError(t, admin.Del(ldap.NewDelRequest("CN=bthorsson,"+base, nil)))
+	b.do(click("dialog button"), click(`nav a[href="/sync"]`), visible("#selection"))
+	assert.Contains(t, b.text("tbody"), "Delete: deleted in the directory")
+	b.do(click("#all"), click(`button[value="chosen"]`), visible(".changes"))
+	assert.Contains(t, b.text(".changes"), "Schröder")
+	b.do(click("form.actions button"), visible("dialog"))
+	assert.Contains(t, b.text("dialog"), "1 user(s) details are modified.")
+	assert.Contains(t, b.text("dialog"), "1 user(s) are deleted.")
+	assert.Equal(t, "Schröder", w.value(`SELECT last_name FROM users WHERE username = 'zmueller'`))
+	assert.Equal(t, "0", w.value(`SELECT count(*) FROM users WHERE username = 'bthorsson'`))
+}

@@ -1,0 +1,257 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"flag"
+	"fmt"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/chromedp"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// go test ./webhost -run TestStory -args -screenshot ../../docs/images/webhost.png
+var (
+	screenshot = flag.String("screenshot", "", "`file` to write a picture of the page to")
+	pictures   = flag.String("pictures", "", "`folder` to write pictures of all pages to")
+)
+
+// missing skips, but for CI, where everything must be there.
+func missing(t *testing.T, what string) {
+	t.Helper()
+	if os.Getenv("CI") == "true" {
+		t.Fatal(what)
+	}
+	t.Skip(what)
+}
+
+// browser is a page of a headless Chromium.
+type browser struct {
+	t   *testing.T
+	ctx context.Context
+	axe string // the source of axe-core, "" without npm
+}
+
+func openBrowser(t *testing.T) *browser {
+	var found string
+	for _, name := range []string{"chromium", "chromium-browser", "google-chrome"} {
+		if path, err := exec.LookPath(name); err == nil && found == "" {
+			found = path
+		}
+	}
+	if found == "" {
+		missing(t, "there is no Chromium: install the package chromium to run the story in a browser")
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
+	t.Cleanup(cancel)
+	ctx, cancel = chromedp.NewExecAllocator(ctx,
+		chromedp.ExecPath(found), chromedp.Headless, chromedp.NoSandbox, chromedp.DisableGPU, chromedp.NoFirstRun,
+		chromedp.Flag("disable-quic", true), chromedp.Flag("disable-background-networking", true),
+		chromedp.Flag("disable-component-update", true), chromedp.Flag("disable-sync", true), chromedp.Flag("disable-dev-shm-usage", true),
+		chromedp.UserDataDir(t.TempDir()), chromedp.WindowSize(1280, 900))
+	t.Cleanup(cancel)
+	ctx, cancel = chromedp.NewContext(ctx)
+	t.Cleanup(cancel)
+	b := &browser{t: t, ctx: ctx, axe: axeSource(t)}
+	require.NoError(t, chromedp.Do(ctx, chromedp.Navigate("about:blank"))) // the browser lives as long as the first context
+	return b
+}
+
+// axeSource fetches axe-core, which is not ours to keep.
+func axeSource(t *testing.T) string {
+	dir := t.TempDir()
+	npm := exec.CommandContext(t.Context(), "npm", "install", "--prefix", dir, "--no-audit", "--no-fund", "--ignore-scripts", "axe-core@4.10.3")
+	if out, err := npm.CombinedOutput(); err != nil {
+		if os.Getenv("CI") == "true" {
+			t.Fatalf("axe-core could not be fetched: %v\n%s", err, out)
+		}
+		t.Log("axe-core could not be fetched by npm: accessibility is not checked")
+		return ""
+	}
+	text, err := os.ReadFile(filepath.Join(dir, "node_modules", "axe-core", "axe.min.js"))
+	require.NoError(t, err)
+	return string(text)
+}
+
+// patience is how long the browser may take for one thing.
+const patience = 20 * time.Second
+
+func (b *browser) do(actions ...chromedp.Action[chromedp.Void]) {
+	b.t.Helper()
+	for i, action := range actions {
+		in(b, fmt.Sprintf("action %d", i), action)
+	}
+}
+
+func in[T any](b *browser, what string, action chromedp.Action[T]) T {
+	b.t.Helper()
+	ctx, cancel := context.WithTimeout(b.ctx, patience)
+	defer cancel()
+	result, err := chromedp.Run(ctx, action)
+	if err != nil {
+		ctx, cancel := context.WithTimeout(b.ctx, patience)
+		defer cancel()
+		page, _ := chromedp.Run(ctx, chromedp.OuterHTML(chromedp.CSS("main")))
+		require.NoError(b.t, err, "%s; the page was:\n%s", what, page)
+	}
+	return result
+}
+
+func visible(selector string) chromedp.Action[chromedp.Void] {
+	return chromedp.WaitVisible(chromedp.CSS(selector))
+}
+
+func click(selector string) chromedp.Action[chromedp.Void] {
+	return chromedp.Click(chromedp.CSS(selector), chromedp.NodeVisible)
+}
+
+// text is what people read.
+func (b *browser) text(selector string) string {
+	b.t.Helper()
+	return in(b, selector, chromedp.Text(chromedp.CSS(selector), chromedp.NodeVisible))
+}
+
+// violations runs axe-core on the page.
+const violations = `axe.run().then(r => r.violations.flatMap(v => v.nodes.map(n => v.id + ": " + n.html + " " + n.failureSummary)))`
+
+// accessible checks the page as it is, on a desk in the light and on a phone in
+// the dark.
+func (b *browser) accessible(name string) {
+	b.t.Helper()
+	for _, look := range []struct {
+		scheme string
+		width  int64
+	}{{"light", 1280}, {"dark", 360}} {
+		b.look(look.scheme, look.width)
+		if b.axe != "" {
+			in(b, "axe", chromedp.Evaluate[int](b.axe+";0"))
+			assert.Empty(b.t, in(b, "axe", chromedp.Evaluate[[]string](violations, chromedp.EvalAwaitPromise)),
+				"%s, %s, %d pixels wide", name, look.scheme, look.width)
+		}
+		assert.False(b.t, in(b, "width", chromedp.Evaluate[bool](`document.documentElement.scrollWidth > document.documentElement.clientWidth`)),
+			"%s is wider than %d pixels", name, look.width)
+		if *pictures != "" {
+			b.picture(filepath.Join(*pictures, fmt.Sprintf("%s-%s-%d.png", name, look.scheme, look.width)), chromedp.FullScreenshot(100))
+		}
+	}
+	b.look("light", 1280)
+}
+
+func (b *browser) look(scheme string, width int64) {
+	b.do(chromedp.Func(func(ctx context.Context, _ *chromedp.Target) error {
+		_, err := chromedp.Call(ctx, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
+			Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}},
+		})
+		return err
+	}), chromedp.EmulateViewport(width, 900))
+}
+
+func (b *browser) picture(path string, take chromedp.Action[[]byte]) {
+	b.t.Helper()
+	png := in(b, "picture", take)
+	require.NoError(b.t, os.MkdirAll(filepath.Dir(path), 0o755))
+	require.NoError(b.t, os.WriteFile(path, png, 0o644))
+}
+
+// openDemoSite opens what go run shows, but for a store whose writes wait.
+func openDemoSite(t *testing.T) (site, password string, g *gate) {
+	var out bytes.Buffer
+	c, closeWorld, err := openDemo(t.Context(), &out)
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, closeWorld()) })
+	g = newGate(&c)
+	a, err := newApp(c)
+	require.NoError(t, err)
+	t.Cleanup(func() { a.close(context.WithoutCancel(t.Context())) })
+	server := httptest.NewServer(a.handler())
+	t.Cleanup(server.Close)
+	password, _, _ = strings.Cut(strings.TrimPrefix(out.String(), "Sign in as administrator with the password "), "\n")
+	return server.URL, password, g
+}
+
+func TestStoryInABrowser(t *testing.T) {
+	b := openBrowser(t)
+	site, password, g := openDemoSite(t)
+
+	b.do(chromedp.Navigate(site), visible("#username"))
+	b.accessible("sign-in")
+	b.do(chromedp.SendKeys(chromedp.CSS("#username"), "administrator\t"+password+"\r"), visible(`a.button[href="/sync"]`))
+	b.accessible("users")
+	b.do(click(`a.button[href="/sync"]`), visible("#selection"))
+	assert.Contains(t, b.text("h1"), "Active Directory Synchronization - Users 30")
+	assert.Contains(t, b.text("main"), "Username already exists")
+	b.accessible("sync")
+	if *screenshot != "" {
+		b.picture(*screenshot, chromedp.CaptureScreenshot())
+	}
+
+	b.do(click(".conflict a"), visible("tbody tr:only-child"))
+	assert.Contains(t, b.text("tbody"), "ada.quist@audit.example", "the way to the rival")
+	b.do(click(`nav a[href="/sync"]`), visible("#all"), click("#all"))
+	assert.Equal(t, "26 selected", b.text("#selected"), "all but the duplicates")
+	b.do(click(`button[value="chosen"]`), visible(".changes"))
+	assert.Contains(t, b.text("main"), "Schröder")
+	b.accessible("preview")
+
+	b.do(click(`form.actions button`), visible("progress"))
+	assert.Contains(t, b.text("#far"), "0 of 11 changes are done.")
+	b.accessible("progress")
+	close(g.open)
+	b.do(visible("dialog")) // the page follows the run by itself
+	assert.Equal(t, []string{
+		"Synchronizing users with Active Directory has been successful.",
+		"7 user(s) details are modified.", "2 user(s) are deleted.", "0 user(s) are duplicated.", "OK",
+	}, strings.FieldsFunc(b.text("dialog"), func(r rune) bool { return r == '\n' }))
+	b.accessible("message-box")
+	b.do(chromedp.KeyEvent("\r"), chromedp.WaitNotVisible(chromedp.CSS("dialog"))) // the button has the focus
+
+	b.do(click(`nav a[href="/history"]`), visible("td.n"))
+	b.accessible("history")
+	b.do(click(`nav a[href="/import"]`), visible("#q"), chromedp.SendKeys(chromedp.CSS("#q"), "h\r"), visible("#selection"))
+	b.accessible("import")
+	b.do(click(`input[aria-label="Select Hanne Hansen"]`), click("#selection button"), visible(".changes"), click("form.actions button"), visible("dialog"))
+	assert.Contains(t, b.text("dialog"), "1 user(s) are created.")
+}
+
+func TestApprovalInABrowser(t *testing.T) {
+	b := openBrowser(t)
+	w := newWorld(t)
+	w.people("anna", "ben", "carl", "dora")
+	require.NoError(t, w.controller.Delete(w.guids["anna"]))
+	require.NoError(t, w.controller.Delete(w.guids["ben"]))
+	server := httptest.NewServer(w.handler)
+	t.Cleanup(server.Close)
+	b.do(chromedp.Navigate(server.URL), visible("#username"),
+		chromedp.SendKeys(chromedp.CSS("#username"), "admin\t"+adminsPassword+"\r"), visible(`a.button[href="/sync"]`),
+		click(`a.button[href="/sync"]`), click(`button[value="all"]`), visible("#limit"))
+	b.accessible("approval")
+	b.do(click("button.danger")) // the browser asks for the check mark
+	assert.Contains(t, b.text(".names"), "Anna Person")
+	b.do(click(`input[name="approve"]`), click("button.danger"), visible("dialog"))
+	assert.Contains(t, b.text("dialog"), "2 user(s) are deleted.")
+}
+
+func TestStoryWithoutScripts(t *testing.T) {
+	b := openBrowser(t)
+	site, password, g := openDemoSite(t)
+	b.do(chromedp.Func(func(ctx context.Context, _ *chromedp.Target) error {
+		_, err := chromedp.Call(ctx, emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: true})
+		return err
+	}))
+	b.do(chromedp.Navigate(site), visible("#username"),
+		chromedp.SendKeys(chromedp.CSS("#username"), "administrator\t"+password+"\r"), visible(`a.button[href="/sync"]`),
+		click(`a.button[href="/sync"]`), click(`button[value="all"]`), visible(".changes"), click(`form.actions button`), visible("progress"))
+	close(g.open)
+	b.do(visible("dialog")) // the page is loaded again every two seconds
+	assert.Contains(t, b.text("dialog"), "7 user(s) details are modified.")
+	b.do(click("dialog button"), chromedp.WaitNotVisible(chromedp.CSS("dialog")))
+}

@@ -1,0 +1,282 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"database/sql"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/go-adsync/adsync"
+	"github.com/go-adsync/adsync/internal/fakead"
+)
+
+// world is an application, its database, and a domain controller.
+type world struct {
+	*demo
+	*app
+	t       *testing.T
+	handler http.Handler
+	file    string // of the database
+	log     *syncBuffer
+	admin   client
+}
+
+// syncBuffer is a log that may be read while it is written.
+type syncBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (b *syncBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.b.Write(p)
+}
+
+func (b *syncBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.b.String()
+}
+
+const adminsPassword = "correct horse"
+
+// newWorld has a database in a SQLite file.
+func newWorld(t *testing.T, setUp ...func(*config)) *world {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "webhost.db")
+	// A short wait for locks, as no test waits for one to pass.
+	db, err := sql.Open("sqlite", strings.Replace(sqliteDSN(file), "busy_timeout(5000)", "busy_timeout(50)", 1))
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, db.Close()) })
+	w := newWorldOn(t, db, adsync.SQLite, setUp...)
+	w.file = file
+	return w
+}
+
+func newWorldOn(t *testing.T, db *sql.DB, dialect adsync.Dialect, setUp ...func(*config)) *world {
+	t.Helper()
+	controller, err := fakead.Start(fakead.Config{Domain: demoDomain, NetBIOS: "CORP"})
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = controller.Close() }) // some tests have closed it
+	w := &world{
+		t: t, log: &syncBuffer{},
+		demo: &demo{controller: controller, guids: map[string]fakead.GUID{}, password: "s3cret of the service"},
+	}
+	w.demo.store, err = openStore(t.Context(), db, dialect)
+	require.NoError(t, err)
+	c := config{
+		store: w.demo.store, source: demoDomain, directory: w.connect(),
+		logger: slog.New(slog.NewTextHandler(w.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
+	}
+	c.users, err = c.store.userStore()
+	require.NoError(t, err)
+	for _, f := range setUp {
+		f(&c)
+	}
+	w.app, err = newApp(c)
+	require.NoError(t, err)
+	t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		defer cancel()
+		w.app.close(ctx)
+	})
+	w.handler = w.app.handler()
+	require.NoError(t, w.demo.store.addAccount(t.Context(), "admin", adminsPassword, administrator))
+	w.admin = w.as("admin")
+	return w
+}
+
+// connect makes the directory, read by an account with the rights it needs.
+func (w *world) connect() directory {
+	w.t.Helper()
+	_, err := w.controller.AddUser(fakead.User{Username: "svc-webhost", Password: w.password})
+	require.NoError(w.t, err)
+	require.NoError(w.t, w.controller.GrantTombstones(serviceAccount))
+	dir, err := adsync.NewActiveDirectory(adsync.ActiveDirectoryConfig{
+		URLs: []string{w.controller.URL()}, TLS: w.controller.ClientTLS(), Bind: adsync.SimpleBind(serviceAccount, w.password),
+		BaseDN: w.controller.BaseDN(), Timeout: 5 * time.Second,
+	})
+	require.NoError(w.t, err)
+	return dir
+}
+
+// people are hired and imported.
+func (w *world) people(logins ...string) {
+	w.t.Helper()
+	var ids []adsync.ObjectID
+	for _, login := range logins {
+		require.NoError(w.t, w.hire([4]string{login, strings.ToUpper(login[:1]) + login[1:], "Person", "+49 30 1"}))
+		ids = append(ids, adsync.ObjectID(w.guids[login]))
+	}
+	syncer, err := w.syncer(nil)
+	require.NoError(w.t, err)
+	report, err := syncer.Sync(w.t.Context(), adsync.Import(ids...))
+	require.NoError(w.t, err)
+	require.NoError(w.t, report.Err())
+}
+
+func (w *world) set(login, attribute string, values ...string) {
+	w.t.Helper()
+	require.NoError(w.t, w.controller.SetAttribute(w.guids[login], attribute, values...))
+}
+
+func (w *world) exec(query string, args ...any) {
+	w.t.Helper()
+	_, err := w.demo.store.exec(w.t.Context(), query, args...)
+	require.NoError(w.t, err)
+}
+
+// value reads one cell.
+func (w *world) value(query string, args ...any) string {
+	w.t.Helper()
+	var v sql.NullString
+	require.NoError(w.t, w.demo.store.row(w.t.Context(), query, args...).Scan(&v))
+	return v.String
+}
+
+func (w *world) id(login string) string {
+	w.t.Helper()
+	return w.value(`SELECT id FROM users WHERE username = ?`, login)
+}
+
+// lock locks the database as another program would, until the returned function
+// is called.
+func (w *world) lock() (unlock func()) {
+	w.t.Helper()
+	db, err := sql.Open("sqlite", sqliteDSN(w.file))
+	require.NoError(w.t, err)
+	tx, err := db.BeginTx(w.t.Context(), nil) // _txlock=immediate takes the write lock
+	require.NoError(w.t, err)
+	return sync.OnceFunc(func() {
+		_ = tx.Rollback()
+		require.NoError(w.t, db.Close())
+	})
+}
+
+// client is a signed-in browser without scripts.
+type client struct {
+	w     *world
+	token string
+}
+
+func (w *world) as(username string) client {
+	w.t.Helper()
+	c := client{w, "token of " + username}
+	id := w.value(`SELECT id FROM users WHERE username = ?`, username)
+	w.exec(`INSERT INTO sessions (token_hash, user_id, expires_at) VALUES (?, ?, ?)`, hashToken(c.token), id, time.Now().Add(time.Hour).Unix())
+	return c
+}
+
+// answer is what came back.
+type answer struct {
+	*http.Response
+	body string
+}
+
+func (c client) do(r *http.Request) answer {
+	c.w.t.Helper()
+	if c.token != "" {
+		r.AddCookie(&http.Cookie{Name: c.w.cookieName(), Value: c.token})
+	}
+	recorder := httptest.NewRecorder()
+	c.w.handler.ServeHTTP(recorder, r)
+	return answer{recorder.Result(), recorder.Body.String()}
+}
+
+func (c client) get(path string) answer {
+	c.w.t.Helper()
+	return c.do(httptest.NewRequest(http.MethodGet, path, nil))
+}
+
+// post sends pairs of names and values.
+func (c client) post(path string, pairs ...string) answer {
+	c.w.t.Helper()
+	return c.do(form(path, pairs...))
+}
+
+func form(path string, pairs ...string) *http.Request {
+	v := url.Values{}
+	for i := 0; i < len(pairs); i += 2 {
+		v.Add(pairs[i], pairs[i+1])
+	}
+	r := httptest.NewRequest(http.MethodPost, path, strings.NewReader(v.Encode()))
+	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	return r
+}
+
+// follow goes where the answer leads.
+func (c client) follow(a answer) answer {
+	c.w.t.Helper()
+	require.Equal(c.w.t, http.StatusSeeOther, a.StatusCode, a.text())
+	return c.get(a.Header.Get("Location"))
+}
+
+// plan chooses users and returns the address of the plan, and its digest.
+func (c client) plan(pairs ...string) (path, digest string) {
+	c.w.t.Helper()
+	a := c.post("/sync", pairs...)
+	require.Equal(c.w.t, http.StatusSeeOther, a.StatusCode, a.text())
+	return a.Header.Get("Location"), digestOn(c.w.t, c.follow(a))
+}
+
+func digestOn(t *testing.T, a answer) string {
+	t.Helper()
+	match := regexp.MustCompile(`name="digest" value="([0-9a-f]{64})"`).FindStringSubmatch(a.body)
+	require.NotNil(t, match, a.text())
+	return match[1]
+}
+
+// wait waits for the runs that are under way.
+func (w *world) wait() { w.app.runs.Wait() }
+
+// sync chooses, applies and returns the last page.
+func (c client) sync(pairs ...string) answer {
+	c.w.t.Helper()
+	path, digest := c.plan(pairs...)
+	a := c.post(path, "digest", digest)
+	c.w.wait()
+	return c.follow(a)
+}
+
+var tags = regexp.MustCompile(`(?s)<head>.*</head>|<[^>]*>`)
+
+// text is what people read.
+func (a answer) text() string {
+	text := strings.NewReplacer("&#43;", "+", "&#39;", "'", "&lt;", "<", "&gt;", ">", "&#34;", `"`, "&amp;", "&").Replace(tags.ReplaceAllString(a.body, " "))
+	return fmt.Sprint(a.StatusCode, " ", strings.Join(strings.Fields(text), " "))
+}
+
+// gate is a store whose writes wait until it is opened.
+type gate struct {
+	*adsync.SQLStore
+	reached chan struct{} // one for each write that waits
+	open    chan struct{}
+}
+
+func newGate(c *config) *gate {
+	g := &gate{c.users.(*adsync.SQLStore), make(chan struct{}, 10), make(chan struct{})}
+	c.users = g
+	return g
+}
+
+func (g *gate) ApplyChanges(ctx context.Context, cs []adsync.Change) []adsync.Written {
+	g.reached <- struct{}{}
+	select {
+	case <-g.open:
+	case <-ctx.Done():
+	}
+	return g.SQLStore.ApplyChanges(ctx, cs)
+}

@@ -1,0 +1,44 @@
+package adattr
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+func TestIdentity(t *testing.T) {
+	g, err := ParseGUID("e124855b-371a-41be-9f05-3c1a9b7d2e10")
+	require.NoError(t, err)
+	for _, tt := range []struct{ attribute, name, value, assertion string }{
+		{"", "objectGUID", "\x5b\x85\x24\xe1\x1a\x37\xbe\x41\x9f\x05\x3c\x1a\x9b\x7d\x2e\x10", `\5b\85\24\e1\1a\37\be\41\9f\05\3c\1a\9b\7d\2e\10`},
+		{"OBJECTGUID", "objectGUID", "\x5b\x85\x24\xe1\x1a\x37\xbe\x41\x9f\x05\x3c\x1a\x9b\x7d\x2e\x10", `\5b\85\24\e1\1a\37\be\41\9f\05\3c\1a\9b\7d\2e\10`},
+		{"entryUUID", "entryUUID", "E124855B-371a-41be-9f05-3c1a9b7d2e10", "e124855b-371a-41be-9f05-3c1a9b7d2e10"},
+		{"nsuniqueid", "nsuniqueid", "e124855B-371a41be-9f053c1a-9b7d2e10", "e124855b-371a41be-9f053c1a-9b7d2e10"},
+	} {
+		i := IdentityOf(tt.attribute)
+		assert.Equal(t, tt.name, i.Attribute())
+		got, err := i.Parse([]byte(tt.value))
+		require.NoError(t, err, tt.attribute)
+		assert.Equal(t, g, got, tt.attribute)
+		assert.Equal(t, "x="+tt.assertion, string(i.AppendAssertion([]byte("x="), g)))
+	}
+	assert.True(t, IdentityOf("").IsObjectGUID())
+	assert.False(t, IdentityOf("entryUUID").IsObjectGUID())
+}
+
+func TestIdentityRefuses(t *testing.T) {
+	for attribute, values := range map[string][]string{
+		"":           {"", "fe24855b-371a-41be-9f05-3c1a9b7d2e10"},
+		"entryUUID":  {"", "ada", "\x5b\x85\x24\xe1\x1a\x37\xbe\x41\x9f\x05\x3c\x1a\x9b\x7d\x2e\x10", "fe24855b-371a41be-9f053c1a-9b7d2e10"},
+		"nsUniqueId": {"", "fe24855b-371a-41be-9f05-3c1a9b7d2e10", "fe24855b-371a41be-9f053c1a-9b7d2e1g", "fe24855b_371a41be_9f053c1a_9b7d2e10"},
+	} {
+		for _, value := range values {
+			_, err := IdentityOf(attribute).Parse([]byte(value))
+			require.Error(t, err, "%s %q", attribute, value)
+			if len(value) > 3 {
+				assert.NotContains(t, err.Error(), value[:4], "it may be anybody's data")
+			}
+		}
+	}
+}

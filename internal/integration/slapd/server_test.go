@@ -1,0 +1,187 @@
+//go:build linux
+
+package slapd
+
+import (
+	"bytes"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/pem"
+	"fmt"
+	"math/big"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/go-ldap/ldap/v3"
+	"github.com/stretchr/testify/require"
+)
+
+const (
+	suffix     = "dc=example,dc=test"
+	people     = "ou=people," + suffix
+	elsewhere  = "ou=elsewhere," + suffix
+	manager    = "cn=manager," + suffix
+	service    = "cn=svc," + suffix
+	limited    = "cn=limited," + suffix
+	secret     = "S3rvice-of-the-test"
+	population = 25
+)
+
+// server is a running slapd with a database of its own.
+type server struct {
+	url, plainURL string
+	roots         *x509.CertPool
+}
+
+// start loads the people and serves them until the test ends.
+func start(t *testing.T) *server {
+	t.Helper()
+	slapd, slapadd := tool(t, "slapd"), tool(t, "slapadd")
+	dir := t.TempDir()
+	s := &server{url: "ldaps://" + freeAddress(t), plainURL: "ldap://" + freeAddress(t)}
+	s.roots = writeCertificate(t, dir)
+	config := filepath.Join(dir, "slapd.conf")
+	require.NoError(t, os.Mkdir(filepath.Join(dir, "db"), 0o700))
+	require.NoError(t, os.WriteFile(config, []byte(configuration(dir)), 0o600))
+
+	load := exec.Command(slapadd, "-q", "-f", config)
+	load.Stdin = strings.NewReader(seed())
+	out, err := load.CombinedOutput()
+	require.NoError(t, err, "%s", out)
+
+	var log bytes.Buffer
+	running := exec.Command(slapd, "-h", s.url+"/ "+s.plainURL+"/", "-f", config, "-d", "0")
+	running.Stderr = &log
+	require.NoError(t, running.Start())
+	t.Cleanup(func() {
+		_ = running.Process.Signal(os.Interrupt)
+		_ = running.Wait()
+	})
+	require.Eventually(t, func() bool {
+		c, err := s.dial()
+		if err == nil {
+			c.Close()
+		}
+		return err == nil
+	}, 30*time.Second, 20*time.Millisecond, "slapd does not answer: %s", &log)
+	return s
+}
+
+// tool finds a program, which Debian keeps off the path of ordinary users. It
+// skips the test where there is none, or fails it in CI.
+func tool(t *testing.T, name string) string {
+	t.Helper()
+	for _, candidate := range []string{name, "/usr/sbin/" + name} {
+		if path, err := exec.LookPath(candidate); err == nil {
+			return path
+		}
+	}
+	const reason = "no OpenLDAP server can run here; install slapd"
+	if os.Getenv("CI") == "true" {
+		t.Fatal(reason)
+	}
+	t.Skip(reason)
+	return ""
+}
+
+func freeAddress(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	defer l.Close()
+	return l.Addr().String()
+}
+
+func configuration(dir string) string {
+	return strings.Join([]string{
+		"include /etc/ldap/schema/core.schema",
+		"include /etc/ldap/schema/cosine.schema",
+		"include /etc/ldap/schema/inetorgperson.schema",
+		"modulepath /usr/lib/ldap",
+		"moduleload back_mdb",
+		"pidfile " + filepath.Join(dir, "slapd.pid"),
+		"TLSCertificateFile " + filepath.Join(dir, "cert.pem"),
+		"TLSCertificateKeyFile " + filepath.Join(dir, "key.pem"),
+		"database mdb",
+		"suffix " + suffix,
+		"rootdn " + manager,
+		"rootpw " + secret,
+		"directory " + filepath.Join(dir, "db"),
+		"dbnosync",
+		"index objectClass,entryUUID,uid eq",
+		"limits dn.exact=" + limited + " size.soft=5 size.hard=5 size.prtotal=5",
+		"access to attrs=userPassword by anonymous auth by * none",
+		"access to * by users read",
+		"",
+	}, "\n")
+}
+
+// seed is the directory in LDIF.
+func seed() string {
+	var b strings.Builder
+	add := func(dn string, lines ...string) { fmt.Fprintf(&b, "dn: %s\n%s\n\n", dn, strings.Join(lines, "\n")) }
+	add(suffix, "objectClass: dcObject", "objectClass: organization", "dc: example", "o: Example")
+	add(people, "objectClass: organizationalUnit", "ou: people")
+	add(elsewhere, "objectClass: organizationalUnit", "ou: elsewhere")
+	for _, account := range []string{service, limited} {
+		name := strings.TrimSuffix(strings.TrimPrefix(account, "cn="), ","+suffix)
+		add(account, "objectClass: organizationalRole", "objectClass: simpleSecurityObject", "cn: "+name, "userPassword: "+secret)
+	}
+	for n := 1; n <= population; n++ {
+		add(personDN(n), attributesOf(n)...)
+	}
+	return b.String()
+}
+
+func personDN(n int) string { return fmt.Sprintf("uid=u%d,%s", n, people) }
+
+func attributesOf(n int) []string {
+	return []string{"objectClass: inetOrgPerson", fmt.Sprintf("uid: u%d", n), fmt.Sprintf("cn: First%d Last%d", n, n),
+		fmt.Sprintf("givenName: First%d", n), fmt.Sprintf("sn: Last%d", n), fmt.Sprintf("mail: u%d@example.test", n), fmt.Sprintf("mobile: +49 %d", n)}
+}
+
+// admin may change everything.
+func (s *server) admin(t *testing.T) *ldap.Conn {
+	t.Helper()
+	c, err := s.dial()
+	require.NoError(t, err)
+	t.Cleanup(func() { c.Close() })
+	require.NoError(t, c.Bind(manager, secret))
+	return c
+}
+
+func (s *server) dial() (*ldap.Conn, error) {
+	return ldap.DialURL(s.url, ldap.DialWithTLSConfig(&tls.Config{RootCAs: s.roots}))
+}
+
+// writeCertificate makes a certificate that is its own authority.
+func writeCertificate(t *testing.T, dir string) *x509.CertPool {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	require.NoError(t, err)
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "slapd"},
+		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
+		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign,
+		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
+	require.NoError(t, err)
+	secretKey, err := x509.MarshalPKCS8PrivateKey(key)
+	require.NoError(t, err)
+	certificate := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "cert.pem"), certificate, 0o600))
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "key.pem"), pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: secretKey}), 0o600))
+	roots := x509.NewCertPool()
+	require.True(t, roots.AppendCertsFromPEM(certificate))
+	return roots
+}

@@ -1,0 +1,200 @@
+//go:build linux
+
+package slapd
+
+import (
+	"crypto/tls"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/go-ldap/ldap/v3"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+
+	"github.com/go-adsync/adsync"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// directory reads the people as an OpenLDAP directory is read.
+func (s *server) directory(t *testing.T, change func(*adsync.ActiveDirectoryConfig)) *adsync.ActiveDirectory {
+	t.Helper()
+	cfg := adsync.ActiveDirectoryConfig{
+		URLs: []string{s.url}, BaseDN: people, Bind: adsync.SimpleBind(service, secret), PageSize: 10, Timeout: 20 * time.Second,
+		TLS: &tls.Config{RootCAs: s.roots},
+		Attributes: map[adsync.Field]string{
+			adsync.FieldObjectID: "entryUUID", adsync.FieldUsername: "uid", adsync.FieldPhone: "mobile",
+		},
+	}
+	if change != nil {
+		change(&cfg)
+	}
+	d, err := adsync.NewActiveDirectory(cfg)
+	require.NoError(t, err)
+	return d
+}
+
+// listed is all people by username.
+func listed(t *testing.T, d *adsync.ActiveDirectory) map[string]adsync.Entry {
+	t.Helper()
+	entries := map[string]adsync.Entry{}
+	for e, err := range d.Entries(t.Context()) {
+		require.NoError(t, err)
+		entries[e.Username] = e
+	}
+	return entries
+}
+
+func TestOpenLDAP(t *testing.T) {
+	s := start(t)
+	t.Run("reading", func(t *testing.T) { testReading(t, s) })
+	t.Run("check", func(t *testing.T) { testCheck(t, s) })
+	t.Run("size limit", func(t *testing.T) { testSizeLimit(t, s) })
+	t.Run("wrong password", func(t *testing.T) { testWrongPassword(t, s) })
+	t.Run("another identity", func(t *testing.T) { testNoIdentity(t, s) })
+	t.Run("life of accounts", func(t *testing.T) { testLives(t, s) })
+}
+
+func testReading(t *testing.T, s *server) {
+	for name, change := range map[string]func(*adsync.ActiveDirectoryConfig){
+		"ldaps":    nil,
+		"StartTLS": func(cfg *adsync.ActiveDirectoryConfig) { cfg.URLs, cfg.StartTLS = []string{s.plainURL}, true },
+	} {
+		t.Run(name, func(t *testing.T) {
+			d := s.directory(t, change)
+			entries := listed(t, d)
+			require.Len(t, entries, population)
+			e := entries["u7"]
+			assert.Equal(t, adsync.Profile{Username: "u7", FirstName: "First7", LastName: "Last7", Email: "u7@example.test", Phone: "+49 7"}, e.Profile)
+			assert.False(t, e.Disabled)
+
+			found, err := s.admin(t).Search(ldap.NewSearchRequest(personDN(7), ldap.ScopeBaseObject, 0, 0, 0, false, "(objectClass=*)", []string{"entryUUID"}, nil))
+			require.NoError(t, err)
+			assert.Equal(t, found.Entries[0].GetAttributeValue("entryUUID"), e.ObjectID.String())
+			assert.NoError(t, adsync.CheckDirectory(t.Context(), d, e, adsync.Entry{ObjectID: adsync.ObjectID{1}, State: adsync.StateUnproven}))
+
+			some, err := d.Search(t.Context(), "first2", 100)
+			require.NoError(t, err)
+			assert.Len(t, some, 7)
+		})
+	}
+}
+
+func testCheck(t *testing.T, s *server) {
+	access, err := s.directory(t, nil).Check(t.Context())
+	require.NoError(t, err)
+	assert.False(t, access.Tombstones)
+	require.Len(t, access.Missing, 1)
+	assert.Contains(t, access.Missing[0], "set Rules.OnUnproven")
+
+	access, err = s.directory(t, func(cfg *adsync.ActiveDirectoryConfig) { cfg.BaseDN = "ou=nowhere," + suffix }).Check(t.Context())
+	require.NoError(t, err)
+	assert.Contains(t, strings.Join(access.Missing, "\n"), "BaseDN was not found")
+	_, err = s.directory(t, func(cfg *adsync.ActiveDirectoryConfig) { cfg.BaseDN = "" }).Check(t.Context())
+	assert.ErrorContains(t, err, "set BaseDN")
+}
+
+// A limit that ends a listing must not look like its end.
+func testSizeLimit(t *testing.T, s *server) {
+	d := s.directory(t, func(cfg *adsync.ActiveDirectoryConfig) {
+		cfg.Bind, cfg.PageSize = adsync.SimpleBind(limited, secret), 2
+	})
+	count := 0
+	var last error
+	for _, err := range d.Entries(t.Context()) {
+		if last = err; err == nil {
+			count++
+		}
+	}
+	require.ErrorContains(t, last, "raise that limit for the service account")
+	assert.Less(t, count, population)
+}
+
+func testWrongPassword(t *testing.T, s *server) {
+	d := s.directory(t, func(cfg *adsync.ActiveDirectoryConfig) { cfg.Bind = adsync.SimpleBind(service, "hunter2") })
+	_, err := d.Check(t.Context())
+	require.ErrorContains(t, err, "refused the name or password")
+	_, err = d.Check(t.Context())
+	assert.ErrorContains(t, err, "is not sent again")
+}
+
+// What is no UUID must not become an identity.
+func testNoIdentity(t *testing.T, s *server) {
+	for _, attribute := range []string{"objectGUID", "mail", "employeeNumber"} {
+		d := s.directory(t, func(cfg *adsync.ActiveDirectoryConfig) {
+			cfg.Attributes[adsync.FieldObjectID], cfg.Filter = attribute, "(objectClass=person)"
+		})
+		for _, err := range d.Entries(t.Context()) {
+			assert.ErrorContains(t, err, "without its identity", attribute)
+		}
+	}
+}
+
+func testLives(t *testing.T, s *server) {
+	admin, d := s.admin(t), s.directory(t, nil)
+	entries := listed(t, d)
+	var users []adsync.User
+	for n := 1; n <= population; n++ {
+		e := entries[fmt.Sprintf("u%d", n)]
+		users = append(users, adsync.User{ID: fmt.Sprintf("id-%d", n), ObjectID: e.ObjectID, Profile: e.Profile})
+	}
+	store := adsync.NewMemoryStore(users...)
+	user := func(n int) adsync.User {
+		t.Helper()
+		u, there := store.Get(fmt.Sprintf("id-%d", n))
+		require.True(t, there, n)
+		return u
+	}
+	sync := func(rules adsync.Rules) *adsync.Report {
+		t.Helper()
+		syncer, err := adsync.New(d, store, &adsync.Options{Rules: rules})
+		require.NoError(t, err)
+		report, err := syncer.Sync(t.Context())
+		require.NoError(t, err)
+		require.NoError(t, report.Err())
+		return report
+	}
+	assert.Empty(t, sync(adsync.Rules{}).Plan.Changes, "nothing is different")
+
+	require.NoError(t, admin.ModifyDN(ldap.NewModifyDNRequest(personDN(1), "uid=renamed", true, "")))
+	require.NoError(t, admin.ModifyDN(ldap.NewModifyDNRequest(personDN(2), "uid=u2", true, elsewhere)))
+	require.NoError(t, admin.Del(ldap.NewDelRequest(personDN(3), nil)))
+	require.NoError(t, admin.Del(ldap.NewDelRequest(personDN(4), nil)))
+	again := ldap.NewAddRequest(personDN(4), nil)
+	for _, line := range attributesOf(4) {
+		name, value, _ := strings.Cut(line, ": ")
+		again.Attribute(name, []string{value})
+	}
+	require.NoError(t, admin.Add(again))
+	modify := ldap.NewModifyRequest(personDN(5), nil)
+	modify.Replace("mobile", nil)
+	require.NoError(t, admin.Modify(modify))
+
+	// By look-up and by listing.
+	for _, rules := range []adsync.Rules{{}, {Import: true}} {
+		report := sync(rules)
+		assert.Zero(t, report.Counts().Deleted)
+		assert.Contains(t, strings.Join(report.Plan.Warnings, "\n"), "keeps nothing of a deleted account")
+	}
+	assert.Equal(t, "renamed", user(1).Username)
+	assert.Equal(t, "u2", user(2).Username, "out of scope, and kept")
+	assert.Equal(t, adsync.StatusActive, orActive(user(3).Status), "gone, which proves nothing")
+	assert.Equal(t, users[3].ObjectID, user(4).ObjectID, "the account of the same name is another")
+	assert.Empty(t, user(5).Phone)
+
+	report := sync(adsync.Rules{OnUnproven: adsync.Deactivate})
+	assert.Equal(t, 2, report.Counts().Deactivated, "if the host takes absence for proof")
+	assert.Equal(t, adsync.StatusDeactivated, user(3).Status)
+	assert.Equal(t, adsync.StatusDeactivated, user(4).Status)
+	assert.Equal(t, adsync.StatusActive, orActive(user(2).Status))
+}
+
+func orActive(s adsync.Status) adsync.Status {
+	if s == "" {
+		return adsync.StatusActive
+	}
+	return s
+}

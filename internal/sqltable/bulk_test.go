@@ -1,0 +1,72 @@
+package sqltable
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+func TestStatementsForManyRows(t *testing.T) {
+	d := dialect(t, "postgresql")
+	where, err := d.ParseWhere("kind = ?", 1)
+	require.NoError(t, err)
+	columns := []Column{{"guid", Raw}, {"login", Text}, {"admin", Bool}}
+	table, err := NewTable(d, "users", "id", columns, where)
+	require.NoError(t, err)
+	compared := []string{"bytea", "character varying", "boolean"}
+	const match = ` WHERE "id" = CAST("adsync 1" AS bigint)`
+	assert.Equal(t, `UPDATE "users" SET "login" = CAST("adsync 2" AS character varying), "mail" = "adsync 3"`+
+		` FROM unnest(CAST(CAST($1 AS text) AS text[]), CAST(CAST($2 AS text) AS text[]), CAST(CAST($3 AS text) AS text[]), CAST(CAST($4 AS text) AS text[]),`+
+		` CAST(CAST($5 AS text) AS text[]), CAST(CAST($6 AS text) AS text[]), CAST(CAST($7 AS text) AS text[])) WITH ORDINALITY AS "adsync rows"`+
+		` ("adsync 1", "adsync 2", "adsync 3", "adsync 4", "adsync 5", "adsync 6", "adsync 7", "adsync n")`+match+
+		` AND "guid" IS NOT DISTINCT FROM CAST("adsync 4" AS bytea) AND COALESCE(CAST("login" AS text), '') COLLATE "C" = "adsync 5"`+
+		` AND COALESCE(CAST("admin" AS text), '0') IN ("adsync 6", "adsync 7") AND (kind = $8`+"\n"+`) RETURNING "adsync n"`,
+		table.UpdateMany("bigint", []BulkColumn{{"login", "character varying"}, {"mail", "text"}}, compared))
+	assert.Equal(t, `DELETE FROM "users" USING unnest(CAST(CAST($1 AS text) AS text[]), CAST(CAST($2 AS text) AS text[]), CAST(CAST($3 AS text) AS text[]),`+
+		` CAST(CAST($4 AS text) AS text[]), CAST(CAST($5 AS text) AS text[])) WITH ORDINALITY AS "adsync rows" ("adsync 1", "adsync 2", "adsync 3", "adsync 4", "adsync 5", "adsync n")`+match+
+		` AND "guid" IS NOT DISTINCT FROM CAST("adsync 2" AS bytea) AND COALESCE(CAST("login" AS text), '') COLLATE "C" = "adsync 3"`+
+		` AND COALESCE(CAST("admin" AS text), '0') IN ("adsync 4", "adsync 5") AND (kind = $6`+"\n"+`) RETURNING "adsync n"`,
+		table.DeleteMany("bigint", compared))
+	assert.Equal(t, `INSERT INTO "users" ("guid", "login") SELECT CAST("adsync 1" AS bytea), "adsync 2"`+
+		` FROM unnest(CAST(CAST($1 AS text) AS text[]), CAST(CAST($2 AS text) AS text[])) WITH ORDINALITY AS "adsync rows" ("adsync 1", "adsync 2", "adsync n")`+
+		` ORDER BY "adsync n" RETURNING CAST("id" AS text), "guid"`,
+		table.InsertMany([]BulkColumn{{"guid", "bytea"}, {"login", "text"}}, "guid"))
+	assert.Equal(t, `SELECT CAST("id" AS text), "guid", CAST("login" AS text), "admin" FROM "users" WHERE "id" = ANY (CAST(CAST($1 AS text) AS bigint[])) AND (kind = $2`+"\n"+`) FOR UPDATE ["{\"1\",\"2\"}"]`,
+		links(table.SelectMany("bigint", []any{"1", "2"})))
+}
+
+func TestArray(t *testing.T) {
+	at := time.Date(2026, 1, 2, 3, 4, 5, 6000, time.FixedZone("", 3600))
+	assert.Equal(t, `{}`, Array(nil, "text"))
+	assert.Equal(t, `{NULL,"NULL","","a\"b\\c,{}"}`, Array([]any{nil, "NULL", "", `a"b\c,{}`}, "text"))
+	assert.Equal(t, `{"\\x00ff","7","true","1.5","2026-01-02 03:04:05.000006+01:00"}`, Array([]any{[]byte{0, 255}, int64(7), true, 1.5, at}, "bytea"))
+	assert.Equal(t, `{"{}"}`, Array([]any{[]byte("{}")}, "jsonb"))
+}
+
+func TestLockStatements(t *testing.T) {
+	for name, want := range map[string][2]string{
+		"postgresql": {
+			`SELECT pg_try_advisory_lock(1633973113, CAST(CAST(CAST(CAST($1 AS text) AS regclass) AS oid) AS int4)) ["\"host\".\"users\""]`,
+			`SELECT pg_advisory_unlock(1633973113, CAST(CAST(CAST(CAST($1 AS text) AS regclass) AS oid) AS int4)) ["\"host\".\"users\""]`,
+		},
+		"mysql": {
+			`SELECT COALESCE(GET_LOCK(CONCAT('adsync ', SHA1(LOWER(CONCAT(COALESCE(NULLIF(?, ''), DATABASE()), '.', ?)))), 0), 0) ["host" "users"]`,
+			`SELECT COALESCE(RELEASE_LOCK(CONCAT('adsync ', SHA1(LOWER(CONCAT(COALESCE(NULLIF(?, ''), DATABASE()), '.', ?))))), 0) ["host" "users"]`,
+		},
+	} {
+		table, err := NewTable(dialect(t, name), "host.users", "id", nil, Where{})
+		require.NoError(t, err)
+		text, args, ok := table.TakeLock()
+		assert.True(t, ok)
+		assert.Equal(t, want[0], links(text, args))
+		text, args, ok = table.ReleaseLock()
+		assert.True(t, ok)
+		assert.Equal(t, want[1], links(text, args))
+	}
+	table, err := NewTable(dialect(t, "sqlite"), "users", "id", nil, Where{})
+	require.NoError(t, err)
+	_, _, ok := table.TakeLock()
+	assert.False(t, ok)
+}
