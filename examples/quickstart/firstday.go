@@ -31,7 +31,7 @@ func (j *job) tellFirstDay(ctx context.Context) (int, error) {
 func (j *job) surveyFirstDay(ctx context.Context) (int, error) {
 	j.heading("What the service account can read")
 	code, err := j.checkAccess(ctx)
-	if err != nil && code == exitError && !errors.Is(err, errCannotRead) {
+	if err != nil && !errors.Is(err, errCannotRead) {
 		return code, err
 	}
 	j.heading("Who could be linked")

@@ -139,25 +139,25 @@ func (w *world) many(n int) {
 
 func TestPagesSortingAndFilters(t *testing.T) {
 	w := newWorld(t)
-	w.many(10_000)
+	w.many(1000) // more take the race detector minutes
 	rows := func(a answer) int { return strings.Count(a.body, `name="id"`) }
 
 	a := w.admin.get("/sync?sort=username")
 	assert.Equal(t, pageSize, rows(a))
-	assert.Contains(t, a.text(), "Page 1 of 200 Next")
+	assert.Contains(t, a.text(), "Page 1 of 20 Next")
 	assert.Contains(t, a.text(), "user00000")
 	assert.NotContains(t, a.text(), "user00050")
 	assert.Contains(t, w.admin.get("/sync?sort=username&page=2").text(), "user00050")
-	assert.Contains(t, w.admin.get("/sync?sort=username&desc=1").text(), "user09999")
-	assert.Contains(t, w.admin.get("/sync?sort=username&page=99999").text(), "Page 200 of 200")
-	assert.Contains(t, w.admin.get("/sync?sort=name").text(), "First Last00001 user09999")
+	assert.Contains(t, w.admin.get("/sync?sort=username&desc=1").text(), "user00999")
+	assert.Contains(t, w.admin.get("/sync?sort=username&page=99999").text(), "Page 20 of 20")
+	assert.Contains(t, w.admin.get("/sync?sort=name").text(), "First Last00001 user00999")
 	assert.Equal(t, http.StatusOK, w.admin.get("/sync?sort=id;DROP%20TABLE%20users&page=x").StatusCode)
 
 	for _, f := range []struct {
 		field, text string
 		want        int
 	}{
-		{"q", "USER0123", 10}, {"name", "First Last0001", 10}, {"username", "r00007", 1}, {"email", "u42@", 1},
+		{"q", "USER0012", 10}, {"name", "First Last0001", 10}, {"username", "r00007", 1}, {"email", "u42@", 1},
 		{"q", "100%", 0}, {"q", "user_0", 0}, {"state", "unchanged", pageSize}, {"state", "delete", 0},
 	} {
 		a := w.admin.post("/sync/view", f.field, f.text)
@@ -168,7 +168,7 @@ func TestPagesSortingAndFilters(t *testing.T) {
 	require.NoError(t, w.demo.store.addAccount(t.Context(), "other", "pw", administrator))
 	view := w.admin.post("/sync/view", "q", "user0001").Header.Get("Location")
 	assert.Contains(t, w.admin.get(view).text(), "Synchronize all 10 matching")
-	assert.Contains(t, w.as("other").get(view).text(), "Synchronize all 10000 matching", "a view is its maker's")
+	assert.Contains(t, w.as("other").get(view).text(), "Synchronize all 1000 matching", "a view is its maker's")
 
 	ids, err := w.demo.store.idsOf(t.Context(), filter{Query: "user0001"}, managed, demoDomain)
 	require.NoError(t, err)

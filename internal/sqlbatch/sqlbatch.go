@@ -49,6 +49,9 @@ type Batch struct {
 	// Bulk, where it is not nil, does all changes with few statements and returns a
 	// verdict for each. After a fault they are done one by one.
 	Bulk func(ctx context.Context, tx *Tx) (verdicts []error, fault error)
+	// Ahead, where there is one, may do many changes with one statement, before
+	// Apply is asked for each. After a fault all goes on without it.
+	Ahead func(ctx context.Context, tx *Tx) (fault error)
 	// Retry reports a fault of a transaction that may be tried again, and Refused
 	// one that a server gave as the answer to a commit that it did not do.
 	Retry, Refused func(error) bool
@@ -164,6 +167,9 @@ func (b Batch) applyAll(ctx context.Context, tx *Tx, savepoints bool) ([]Outcome
 		return b.applyBulk(ctx, tx)
 	}
 	out := make([]Outcome, b.Len)
+	if next, err := b.ahead(ctx, tx, savepoints); err != nil {
+		return b.all(RolledBack, err), next, err
+	}
 	for i := range out {
 		if err := ctx.Err(); err != nil {
 			return b.all(RolledBack, err), stop, err
@@ -205,6 +211,21 @@ func (b Batch) applyBulk(ctx context.Context, tx *Tx) ([]Outcome, step, error) {
 		return b.all(RolledBack, fault), again, fault
 	}
 	return nil, withSavepoints, fault
+}
+
+// ahead runs Ahead, unless one change of the batch is known to fail.
+func (b Batch) ahead(ctx context.Context, tx *Tx, savepoints bool) (step, error) {
+	if b.Ahead == nil || b.Len == 1 || savepoints {
+		return stop, nil
+	}
+	fault := b.Ahead(ctx, tx)
+	switch {
+	case fault == nil, ctx.Err() != nil:
+		return stop, ctx.Err()
+	case b.Retry(fault):
+		return again, fault
+	}
+	return withSavepoints, fault
 }
 
 // applyOne does one change, inside a savepoint if asked to. lost says that the

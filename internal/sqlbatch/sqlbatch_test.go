@@ -132,6 +132,34 @@ func TestABadRowIsUndoneAlone(t *testing.T) {
 		"SAVEPOINT adsync; prepare write 2; write 2; RELEASE SAVEPOINT adsync; commit", second)
 }
 
+func TestMuchIsDoneAhead(t *testing.T) {
+	ahead := func(f *fakeDB, n int) []Outcome {
+		b := f.batch(t, n)
+		b.Ahead = func(ctx context.Context, tx *Tx) error {
+			_, err := tx.Exec(ctx, "ahead")
+			return err
+		}
+		return b.Run(t.Context())
+	}
+	f := &fakeDB{}
+	assert.Equal(t, outcomes(Done, nil, 2), ahead(f, 2))
+	assert.Equal(t, []string{"connect", "begin", "prepare ahead", "ahead", "prepare write 0", "write 0", "prepare write 1", "write 1", "commit"}, f.log)
+
+	f = &fakeDB{}
+	ahead(f, 1)
+	assert.Zero(t, f.count("ahead"), "there is nothing to gain")
+
+	f = &fakeDB{answer: times(9, "ahead", errBad)}
+	assert.Equal(t, outcomes(Done, nil, 2), ahead(f, 2))
+	assert.Equal(t, 1, f.count("ahead"), "one bad row must not lose the others")
+	assert.Equal(t, 2, f.count("SAVEPOINT adsync"))
+
+	f = &fakeDB{answer: times(1, "ahead", errBusy)}
+	assert.Equal(t, outcomes(Done, nil, 2), ahead(f, 2))
+	assert.Equal(t, 2, f.count("ahead"))
+	assert.Zero(t, f.count("SAVEPOINT adsync"))
+}
+
 func TestABadRowOfOneNeedsNoSecondTry(t *testing.T) {
 	f := &fakeDB{answer: times(9, "write 0", errBad)}
 	assert.Equal(t, outcomes(Failed, errBad, 1), f.batch(t, 1).Run(t.Context()))

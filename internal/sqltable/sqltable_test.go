@@ -40,6 +40,13 @@ func statements(t *testing.T, name string) string {
 // links shows a statement and its own arguments.
 func links(text string, args []any) string { return text + fmt.Sprintf(" %q", args) }
 
+func TestInsertRows(t *testing.T) {
+	table, err := NewTable(dialect(t, "postgresql"), "users", "id", []Column{{"login", Text}, {"state", Raw}}, Where{})
+	require.NoError(t, err)
+	assert.Equal(t, `INSERT INTO "users" ("login", "state") VALUES ($1, $2), ($3, $4) RETURNING CAST("id" AS text), CAST("login" AS text), "state"`,
+		table.InsertRows([]string{"login", "state"}, 2))
+}
+
 func TestStatements(t *testing.T) {
 	for name, want := range map[string]string{
 		"postgresql": `SELECT CAST("i` + "`" + `d""" AS text), CAST("guid" AS text), CAST("login" AS text), "state", "admin" FROM "h` + "`" + `o""st"."users" WHERE (kind = $1 AND tenant = $2 -- people

@@ -140,15 +140,38 @@ func (t *Table) Delete(match bool) string {
 // Insert adds a row and, where the dialect can, returns its ID. Arguments: the
 // values.
 func (t *Table) Insert(columns []string) string {
-	s := t.begin("INSERT INTO ", t.quoted, " (")
-	s.list(len(columns), ", ", func(i int) string { return t.d.Quote(columns[i]) })
-	s.add(") VALUES (")
-	s.list(len(columns), ", ", func(int) string { return s.arg() })
-	s.add(")")
+	s := t.insert(columns, 1)
 	if t.d.returning {
 		s.add(" RETURNING ", t.d.readText(t.id))
 	}
 	return s.String()
+}
+
+// InsertRows adds n rows and returns, in any order, what Select reads of them; only
+// for dialects that can. Arguments: the values, row by row.
+func (t *Table) InsertRows(columns []string, n int) string {
+	s := t.insert(columns, n)
+	s.add(" RETURNING ")
+	t.addColumns(s)
+	return s.String()
+}
+
+func (t *Table) insert(columns []string, n int) *statement {
+	s := t.begin("INSERT INTO ", t.quoted, " (")
+	s.list(len(columns), ", ", func(i int) string { return t.d.Quote(columns[i]) })
+	s.add(") VALUES ")
+	s.list(n, ", ", func(int) string {
+		return "(" + strings.Join(t.args(s, len(columns)), ", ") + ")"
+	})
+	return s
+}
+
+func (t *Table) args(s *statement, n int) []string {
+	args := make([]string, n)
+	for i := range args {
+		args[i] = s.arg()
+	}
+	return args
 }
 
 func (t *Table) begin(parts ...string) *statement {
@@ -158,12 +181,17 @@ func (t *Table) begin(parts ...string) *statement {
 }
 
 func (t *Table) selectAll() *statement {
-	s := t.begin("SELECT ", t.d.readText(t.id))
+	s := t.begin("SELECT ")
+	t.addColumns(s)
+	s.add(" FROM ", t.quoted)
+	return s
+}
+
+func (t *Table) addColumns(s *statement) {
+	s.add(t.d.readText(t.id))
 	for _, c := range t.columns {
 		s.add(", ", t.read(c))
 	}
-	s.add(" FROM ", t.quoted)
-	return s
 }
 
 func (t *Table) read(c Column) string {

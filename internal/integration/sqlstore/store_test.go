@@ -139,7 +139,6 @@ func (d database) run(t *testing.T, layouts []layout) {
 		"a soft delete that hides nothing":          testSoftDeleteStillVisible,
 		"wrong names are told":                      testWrongNames,
 		"an old link is found again":                testLinkRace,
-		"many are created at once":                  testManyCreates,
 		"killed at any moment":                      testCrashes,
 		"the second of two runs is told":            testLock,
 		"a lock ends with its connection":           testLostLock,
@@ -149,6 +148,7 @@ func (d database) run(t *testing.T, layouts []layout) {
 		"few round trips":                           testRoundTrips,
 		"a connection that ends within a batch":     testTerminated,
 		"a connection that ends at the commit":      testCutAtCommit,
+		"many are created at once":                  testManyCreates,
 	} {
 		t.Run(name, func(t *testing.T) { test(t, d) })
 	}
