@@ -7,7 +7,7 @@ PACKAGES = $$(go list -m -f '{{.Dir}}/...')
 FUZZTIME ?= 5s
 
 .DEFAULT_GOAL := test
-.PHONY: test lint fuzz vuln examples tidy bench
+.PHONY: test lint fuzz vuln examples screenshot tidy bench
 
 ## test: run all tests of all modules, real servers included where they can run
 test:
@@ -44,6 +44,10 @@ RUNS ?= 5
 ## bench: measure beside ldapsearch and the databases, and print a table
 bench:
 	go run ./internal/integration/bench -people $(PEOPLE) -runs $(RUNS)
+
+## screenshot: take the README's picture of the page anew
+screenshot:
+	cd examples && go test -count=1 ./webhost -run TestStoryInA -args -screenshot ../../docs/images/webhost.png
 
 # The tools are pinned by .ci/tools/go.sum. They are built outside the
 # workspace: no module of ours needs what they need.
