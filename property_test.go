@@ -174,6 +174,9 @@ func inEssence(p *adsync.Plan) *adsync.Plan {
 	for i := range essence.Changes {
 		c := &essence.Changes[i]
 		c.Detail = ""
+		if c.Op == adsync.OpDuplicate && c.Before == nil {
+			c.After = nil // who is not created is for people to see
+		}
 		for _, u := range []**adsync.User{&c.Before, &c.After} {
 			if *u != nil {
 				plain := plainStatus(**u)

@@ -73,7 +73,7 @@ type Change struct {
 	UserID    string     `json:"user_id,omitempty"`
 	ObjectID  ObjectID   `json:"object_id,omitzero"`
 	Before    *User      `json:"before,omitempty"`
-	After     *User      `json:"after,omitempty"`
+	After     *User      `json:"after,omitempty"`     // of a Duplicate that is a new entry: the user that is not created
 	Fields    []Field    `json:"fields,omitempty"`    // what differs
 	Conflicts []Conflict `json:"conflicts,omitempty"` // object_id, username, email, in this order
 	Needs     []int      `json:"needs,omitempty"`     // earlier changes that must succeed first, ascending
@@ -233,7 +233,7 @@ func (p *Plan) validateChange(i int, rules Rules, last map[string]int) error {
 	}
 	switch c.Op {
 	case OpDuplicate, OpInvalid, OpNotice:
-		if c.After != nil || c.Interim {
+		if c.Before != nil && c.After != nil || c.Interim {
 			return errors.New("what only tells must not write")
 		}
 		return nil
@@ -1521,7 +1521,7 @@ func (d *party) told() []Change {
 	for i := range d.tells {
 		c := &d.tells[i]
 		if d.role == claims.Newcomer {
-			c.ObjectID = d.after.ObjectID
+			c.ObjectID, c.After = d.after.ObjectID, &d.after
 		} else {
 			c.UserID, c.ObjectID, c.Before = d.user.ID, d.user.ObjectID, &d.user
 		}
