@@ -1299,8 +1299,8 @@ func (b *sqlBatch) addLinks(ctx context.Context, tx *sqlbatch.Tx, found map[link
 		args = append(args, source)
 	}
 	column := b.table.Columns.ObjectID
-	text, among := b.text.SelectLinks(b.table.Columns.Source, source == "", column, b.typeName(column), values)
-	users, err := b.readUsers(ctx, tx, text, slices.Concat(args, among, b.where))
+	text := b.text.SelectLinks(b.table.Columns.Source, source == "", column, len(values))
+	users, err := b.readUsers(ctx, tx, text, slices.Concat(args, values, b.where))
 	for _, u := range users {
 		found[link{u.Source, u.ObjectID}] = u.ID
 	}
@@ -1801,8 +1801,8 @@ func (w *bulkWriter) lockRows(ctx context.Context, changes []int) (map[string]*U
 	for k, i := range changes {
 		ids[k] = w.bindID(w.changes[i].UserID)
 	}
-	text, args := w.text.SelectMany(w.typeName(w.table.Columns.ID), ids)
-	rows, err := w.tx.QueryContext(ctx, text, slices.Concat(args, w.where)...)
+	id := w.typeName(w.table.Columns.ID)
+	rows, err := w.tx.QueryContext(ctx, w.text.SelectMany(id), slices.Concat([]any{sqltable.Array(ids, id)}, w.where)...)
 	if err != nil {
 		return nil, err
 	}

@@ -88,14 +88,13 @@ func (t *Table) InsertMany(columns []BulkColumn, link string) string {
 	return s.String()
 }
 
-// SelectMany is SelectRow for many rows. Arguments: args.
-func (t *Table) SelectMany(id string, ids []any) (text string, args []any) {
+// SelectMany is SelectRow for many rows. Arguments: an Array of the IDs.
+func (t *Table) SelectMany(id string) string {
 	s := t.selectAll()
-	s.add(" WHERE ")
-	args = t.addAmong(s, t.id, id, ids)
+	s.add(" WHERE ", t.id, " = ANY (CAST(CAST(", s.arg(), " AS text) AS ", id, "[]))")
 	t.addAndWhere(s)
 	s.add(t.d.lock)
-	return s.String(), args
+	return s.String()
 }
 
 // bulkValue is the value of the nth array in the type of its column. Without the

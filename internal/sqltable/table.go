@@ -88,10 +88,11 @@ func (t *Table) SelectRow() string {
 	return s.String()
 }
 
-// SelectLinks reads the rows whose column has one of the values. It compares the
+// SelectLinks reads the rows whose column has one of n values. It compares the
 // source too, where there is a column for it, so that an index over both is of
-// use. Arguments: the source, where it has a column; then args.
-func (t *Table) SelectLinks(source string, emptySource bool, column, typeName string, values []any) (text string, args []any) {
+// use: PostgreSQL uses both of its columns for a list, and not for an array.
+// Arguments: the source, where it has a column; the values.
+func (t *Table) SelectLinks(source string, emptySource bool, column string, n int) string {
 	s := t.selectAll()
 	s.add(" WHERE ")
 	if source != "" {
@@ -102,22 +103,11 @@ func (t *Table) SelectLinks(source string, emptySource bool, column, typeName st
 		}
 		s.add(") AND ")
 	}
-	args = t.addAmong(s, t.d.Quote(column), typeName, values)
-	t.addAndWhere(s)
-	return s.String(), args
-}
-
-// addAmong adds that the column has one of the values. They go as one argument
-// where the dialect has arrays: thousands take longer to send than to look up.
-func (t *Table) addAmong(s *statement, col, typeName string, values []any) (args []any) {
-	if t.d.bulk {
-		s.add(col, " = ANY (CAST(CAST(", s.arg(), " AS text) AS ", typeName, "[]))")
-		return []any{Array(values, typeName)}
-	}
-	s.add(col, " IN (")
-	s.list(len(values), ", ", func(int) string { return s.arg() })
+	s.add(t.d.Quote(column), " IN (")
+	s.list(n, ", ", func(int) string { return s.arg() })
 	s.add(")")
-	return values
+	t.addAndWhere(s)
+	return s.String()
 }
 
 // Update sets the columns of one row. Arguments: the values, the ID, and when it
