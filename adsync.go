@@ -60,6 +60,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"iter"
 	"log/slog"
 	"maps"
 	"math"
@@ -111,11 +112,11 @@ const (
 
 // LimitError says which limit a plan is beyond. It is [ErrUnsafe].
 type LimitError struct {
-	Plan    *Plan
-	Limit   string // "MaxRemovals", "MaxRemovalRatio" or "MaxCleared"
-	Count   int    // users that the plan would remove or clear
-	Managed int    // managed users of the source
-	Allowed int    // the most that the limit lets through
+	Plan    *Plan  `json:"plan"`
+	Limit   string `json:"limit"`   // "MaxRemovals", "MaxRemovalRatio" or "MaxCleared"
+	Count   int    `json:"count"`   // users that the plan would remove or clear
+	Managed int    `json:"managed"` // managed users of the source
+	Allowed int    `json:"allowed"` // the most that the limit lets through
 }
 
 // Error says what is beyond the limit and how to go on.
@@ -510,7 +511,7 @@ func (r *reading) read(ctx context.Context, dir Directory) error {
 	case len(wanted) == 0 && !r.host.importing():
 		return nil
 	case r.host.Import, r.host.only == nil && len(wanted) > lookUpMost, final:
-		if err := r.list(ctx, dir); err != nil {
+		if err := r.list(ctx, dir, final); err != nil {
 			return err
 		}
 		wanted = r.view.unseen()
@@ -540,14 +541,14 @@ func (v *view) addAbsent(ids []ObjectID) error {
 }
 
 // list takes in all accounts in scope.
-func (r *reading) list(ctx context.Context, dir Directory) error {
+func (r *reading) list(ctx context.Context, dir Directory, final bool) error {
 	listed := 0
 	for e, err := range dir.Entries(ctx) {
 		if err != nil {
 			return err
 		}
 		listed++
-		if e.State != "" && e.State != StatePresent {
+		if !final && !e.present() {
 			continue // a listing proves nobody's absence; the look-up does
 		}
 		if err := r.view.add(&e); err != nil {
@@ -558,7 +559,7 @@ func (r *reading) list(ctx context.Context, dir Directory) error {
 		return err
 	}
 	if listed == 0 && r.host.managed > 0 && !r.opts.Limits.AllowEmpty {
-		return errors.New("adsync: the directory listed nobody, although users are managed; check the base, the filter and the rights of the service account, or set Limits.AllowEmpty")
+		return errListedNobody
 	}
 	return nil
 }
@@ -699,7 +700,7 @@ func (s *Syncer) Sync(ctx context.Context, sel ...Selection) (*Report, error) {
 		return err
 	})
 	if report == nil {
-		report = &Report{}
+		report = &Report{Results: []Result{}}
 	}
 	return report, err
 }
@@ -715,9 +716,9 @@ func (s *Syncer) Sync(ctx context.Context, sel ...Selection) (*Report, error) {
 // directory again.
 func (s *Syncer) Apply(ctx context.Context, p *Plan, ok ...Approval) (*Report, error) {
 	if p == nil {
-		return &Report{}, fmt.Errorf("%w: there is none", ErrUnsafe)
+		return &Report{Results: []Result{}}, fmt.Errorf("%w: there is none", ErrUnsafe)
 	}
-	report := newReport(p)
+	report := refusedReport(p)
 	err := s.locked(ctx, func() (err error) {
 		report, err = s.applyAny(ctx, p, ok)
 		return err
@@ -817,7 +818,8 @@ type run struct {
 	plan     *Plan
 	report   *Report
 	settled  []bool           // whose result is final
-	parkings map[int]*parking // by index of the Interim
+	parkings map[int]*parking // that are open, by index of the Interim
+	closing  []int            // Interims for which nobody waits any more
 	told     int              // results given to OnResult
 	batch    []int
 }
@@ -826,13 +828,14 @@ type run struct {
 type parking struct {
 	takers []int
 	final  int
+	waits  int // how many of them are not settled
 }
 
 func (s *Syncer) newRun(p *Plan) *run {
 	return &run{
 		Syncer:   s,
 		plan:     p,
-		report:   newReport(p),
+		report:   refusedReport(p),
 		settled:  make([]bool, len(p.Changes)),
 		parkings: p.parkings(),
 	}
@@ -848,6 +851,13 @@ func newReport(p *Plan) *Report {
 			r.Results[i].Outcome = OutcomeSkipped
 		}
 	}
+	return r
+}
+
+// refusedReport is that of a run that ends before it begins.
+func refusedReport(p *Plan) *Report {
+	r := newReport(p)
+	r.refused = true
 	return r
 }
 
@@ -881,11 +891,14 @@ func (p *Plan) parkings() map[int]*parking {
 			parkings[i] = &parking{final: -1}
 		}
 		for _, need := range p.Changes[i].Needs {
-			switch parking := parkings[need]; {
-			case parking == nil:
-			case p.Changes[i].UserID == p.Changes[need].UserID:
+			parking := parkings[need]
+			if parking == nil {
+				continue
+			}
+			parking.waits++
+			if p.Changes[i].UserID == p.Changes[need].UserID {
 				parking.final = i
-			default:
+			} else {
 				parking.takers = append(parking.takers, i)
 			}
 		}
@@ -905,11 +918,17 @@ func (r *run) lookAgain(ctx context.Context, now *now) error {
 			ids = append(ids, c.ObjectID)
 		}
 	}
+	if len(doubtful) == 0 {
+		return nil
+	}
 	slices.SortFunc(ids, ObjectID.compare)
 	ids = slices.Compact(ids)
 	var entries map[ObjectID][]Entry
 	err := r.eachController(ctx, func(ctx context.Context, dir Directory) error {
 		entries = map[ObjectID][]Entry{}
+		if l, ok := dir.(Listing); ok && r.opts.Limits.AllowEmpty {
+			dir = emptiable{l}
+		}
 		return lookUp(ctx, dir, ids, func(e *Entry) error {
 			entries[e.ObjectID] = append(entries[e.ObjectID], cleanEntry(e))
 			return nil
@@ -924,6 +943,14 @@ func (r *run) lookAgain(ctx context.Context, now *now) error {
 		}
 	}
 	return nil
+}
+
+// emptiable is a Listing that may list nobody.
+type emptiable struct{ Listing }
+
+// Find takes even an empty listing for the final word.
+func (l emptiable) Find(ctx context.Context, ids []ObjectID) iter.Seq2[Entry, error] {
+	return findIn(ctx, l.Entries, ids)
 }
 
 var errNoLonger = fmt.Errorf("%w: the directory no longer bears out this change", ErrStale)
@@ -963,6 +990,7 @@ func (r *run) skipDoneParkings(now *now) {
 // all applies the changes in order, in batches of those that do not need each
 // other.
 func (r *run) all(ctx context.Context) error {
+	r.report.refused = false
 	err := r.each(ctx)
 	r.putBackRest(ctx)
 	for i := range r.settled {
@@ -1024,10 +1052,7 @@ func (r *run) failedNeed(c *Change) int {
 	return -1
 }
 
-func (r *run) succeeded(i int) bool {
-	outcome := r.report.Results[i].Outcome
-	return outcome == OutcomeApplied || outcome == OutcomeAlready
-}
+func (r *run) succeeded(i int) bool { return r.report.succeeded(i) }
 
 // flush writes the batch. An error ends the run.
 func (r *run) flush(ctx context.Context) error {
@@ -1068,6 +1093,13 @@ func (r *run) settle(i int, outcome Outcome, err error) {
 	}
 	r.report.Results[i].Outcome, r.report.Results[i].Err = outcome, err
 	r.settled[i] = true
+	for _, need := range r.plan.Changes[i].Needs {
+		if parking := r.parkings[need]; parking != nil {
+			if parking.waits--; parking.waits == 0 {
+				r.closing = append(r.closing, need)
+			}
+		}
+	}
 	if outcome != OutcomeApplied && outcome != OutcomeAlready {
 		r.opts.Logger.LogAttrs(context.Background(), slog.LevelWarn, "adsync: not applied",
 			slog.String("outcome", string(outcome)), slog.Any("change", r.plan.Changes[i]))
@@ -1077,6 +1109,7 @@ func (r *run) settle(i int, outcome Outcome, err error) {
 // outcomeOf tells what a store's error means, and whether it ends the run.
 func outcomeOf(err error) (outcome Outcome, last bool) {
 	var network net.Error
+	ended := errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
 	switch {
 	case err == nil:
 		return OutcomeApplied, false
@@ -1088,9 +1121,11 @@ func outcomeOf(err error) (outcome Outcome, last bool) {
 		return OutcomeStale, false
 	case errors.Is(err, ErrConflict):
 		return OutcomeFailed, false
-	case errors.Is(err, driver.ErrBadConn): // it promises that nothing was done
+	case errors.Is(err, driver.ErrBadConn) && ended: // it promises that nothing was done
+		return OutcomeNotAttempted, true
+	case errors.Is(err, driver.ErrBadConn):
 		return OutcomeFailed, true
-	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded),
+	case ended,
 		errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.As(err, &network):
 		return OutcomeUnknown, true
 	}
@@ -1150,14 +1185,12 @@ const putBackTimeout = 10 * time.Second
 
 // putBack undoes the parkings of which nobody made use, once that is certain.
 func (r *run) putBack(ctx context.Context) {
-	for _, i := range slices.Sorted(maps.Keys(r.parkings)) {
-		parking := r.parkings[i]
-		if !r.succeeded(i) || slices.ContainsFunc(parking.takers, func(t int) bool { return !r.settled[t] }) ||
-			parking.final >= 0 && !r.settled[parking.final] {
-			continue
+	for _, i := range r.closing {
+		if r.succeeded(i) {
+			r.putBackOne(ctx, i, r.parkings[i])
 		}
-		r.putBackOne(ctx, i, parking)
 	}
+	r.closing = nil
 }
 
 // putBackRest is putBack at the end of a run, when what is not settled never will
@@ -1415,6 +1448,8 @@ func (r *Result) UnmarshalJSON(data []byte) error {
 type Report struct {
 	Plan    *Plan    `json:"plan,omitempty"` // nil: none could be made
 	Results []Result `json:"results"`
+
+	refused bool // the run ended before the first write
 }
 
 // Counts counts distinct users by what became of them in this run. A user can
@@ -1539,11 +1574,19 @@ func (r *Report) leftOver() (notAttempted int, parked []string) {
 		if result.Outcome == OutcomeNotAttempted {
 			notAttempted++
 		}
-		if errors.Is(result.Err, errParked) {
-			parked = append(parked, result.UserID)
+	}
+	parkings := r.Plan.parkings()
+	for _, i := range slices.Sorted(maps.Keys(parkings)) {
+		if final := parkings[i].final; r.succeeded(i) && final >= 0 && !r.succeeded(final) {
+			parked = append(parked, r.Plan.Changes[i].UserID)
 		}
 	}
 	return notAttempted, parked
+}
+
+// succeeded reports whether the change is written, by this run or before.
+func (r *Report) succeeded(i int) bool {
+	return i < len(r.Results) && (r.Results[i].Outcome == OutcomeApplied || r.Results[i].Outcome == OutcomeAlready)
 }
 
 func (r *Report) headline(notAttempted int) string {
@@ -1554,7 +1597,7 @@ func (r *Report) headline(notAttempted int) string {
 		}
 	}
 	switch {
-	case writes > 0 && notAttempted == writes:
+	case r.refused, writes > 0 && notAttempted == writes:
 		return "Synchronizing users with Active Directory was not carried out. Nothing was changed."
 	case r.Err() != nil:
 		return "Synchronizing users with Active Directory was not completed."

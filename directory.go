@@ -199,10 +199,29 @@ func (l Listing) Entries(ctx context.Context) iter.Seq2[Entry, error] {
 }
 
 // Find runs the listing once and calls Deleted whoever is not in it. An error of
-// the listing is yielded, and then nobody is called anything.
+// the listing is yielded, and then nobody is called anything; a listing of nobody
+// at all is an error too, as it proves more likely a fault than that all have left.
 func (l Listing) Find(ctx context.Context, ids []ObjectID) iter.Seq2[Entry, error] {
-	return findIn(ctx, l.Entries, ids)
+	return findIn(ctx, l.somebody, ids)
 }
+
+// somebody is Entries, which must not be empty.
+func (l Listing) somebody(ctx context.Context) iter.Seq2[Entry, error] {
+	return func(yield func(Entry, error) bool) {
+		empty := true
+		for e, err := range l.Entries(ctx) {
+			empty = false
+			if !yield(e, err) {
+				return
+			}
+		}
+		if empty {
+			yield(Entry{}, errListedNobody)
+		}
+	}
+}
+
+var errListedNobody = errors.New("adsync: the directory listed nobody, although users are managed; check the base, the filter and the rights of the service account, or set Limits.AllowEmpty")
 
 // StaticDirectory is a [Directory] as a literal: Entries yields the Present
 // ones, Find gives each its State, and an absent id is Deleted.
@@ -341,7 +360,9 @@ func (e Entry) sameButDN(other Entry) bool {
 // Entries yields the accounts of one after the other. Find asks each directory
 // for all ids, and holds the answers until the last one has spoken: Present in
 // one wins, then alive but out of scope, then Deleted, which needs that one
-// directory has read the tombstone and none has seen the account alive. An
+// directory has read the tombstone and none has seen the account alive. That a
+// [Listing] lacks an account is no tombstone: it counts only where no other
+// directory has more to say. An
 // account that several directories show Present, with different content, is
 // yielded as often, which a plan reports as ambiguous.
 //
@@ -401,6 +422,7 @@ func (j joined) Find(ctx context.Context, ids []ObjectID) iter.Seq2[Entry, error
 				return
 			}
 		}
+		best.settle()
 		best.yield(asked, yield)
 	}
 }
@@ -417,6 +439,9 @@ func (a answers) ask(ctx context.Context, d Directory, asked []ObjectID) error {
 			return err
 		}
 		delete(silent, e.ObjectID)
+		if e.State == StateDeleted && onlyAbsent(d, e.ObjectID) {
+			e.State = stateAbsent
+		}
 		a.weigh(e)
 	}
 	if err := stopped(ctx); err != nil {
@@ -426,6 +451,34 @@ func (a answers) ask(ctx context.Context, d Directory, asked []ObjectID) error {
 		return fmt.Errorf("adsync: a joined directory gave no answer for %d of %d accounts; prove it with CheckDirectory", len(silent), len(asked))
 	}
 	return nil
+}
+
+// stateAbsent is the Deleted of a directory that has merely not listed the account.
+// Among several that is no proof: each lacks the accounts of the others. It yields
+// to whatever another has to say, and becomes Deleted where none has.
+const stateAbsent State = "absent"
+
+// onlyAbsent reports whether the directory calls the account Deleted because it
+// lacks it.
+func onlyAbsent(d Directory, id ObjectID) bool {
+	switch d := d.(type) {
+	case Listing:
+		return true
+	case StaticDirectory:
+		return !slices.ContainsFunc(d, func(e Entry) bool { return e.ObjectID == id })
+	}
+	return false
+}
+
+// settle calls Deleted whom all have merely not listed.
+func (a answers) settle() {
+	for _, entries := range a {
+		for i := range entries {
+			if entries[i].State == stateAbsent {
+				entries[i].State = StateDeleted
+			}
+		}
+	}
 }
 
 // weigh keeps the strongest answers.
@@ -450,6 +503,8 @@ func weight(s State) int {
 		return 2
 	case StateDeleted:
 		return 1
+	case stateAbsent:
+		return -1
 	}
 	return 0
 }

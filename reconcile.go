@@ -1039,7 +1039,8 @@ func (v *view) addLinked(first int, e *Entry) {
 // keep returns the mark for the entry. Rules.Map may look at more than the five
 // details, so with a Map every entry is kept whole.
 func (v *view) keep(first int, e *Entry) uint32 {
-	if v.Map == nil && e.State == StatePresent && !e.Disabled && v.rows.Holds(first, e.Profile) {
+	named := v.keys[0].Has(first) // who has no username is told of
+	if v.Map == nil && e.State == StatePresent && !e.Disabled && named && v.rows.Holds(first, e.Profile) {
 		return asHeld
 	}
 	return uint32(v.keepEntry(e)) + firstKept
@@ -1702,7 +1703,8 @@ type candidateEntry struct {
 func (a *adopter) takeUsers(rows sliceRows) {
 	a.plan.Stats.Users = len(rows)
 	for i := range rows {
-		u := &rows[i]
+		own := rows[i] // the plan must not hold on to the caller's
+		u := &own
 		if a.manages(u) {
 			a.plan.Stats.Managed++
 		}
