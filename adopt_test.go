@@ -373,3 +373,11 @@ func alone(u adsync.User, e adsync.Entry, users []adsync.User, entries []adsync.
 	}
 	return true
 }
+
+func TestAdoptDoesNotHoldOnToItsArguments(t *testing.T) {
+	users := []adsync.User{unlinked("1", "anna", "anna@x")}
+	plan := adopt(t, []adsync.Entry{entry(1, "anna", "anna@x")}, users, adsync.Rules{})
+	digest := plan.Digest()
+	users[0].Phone = "changed later"
+	require.Equal(t, digest, plan.Digest())
+}

@@ -684,11 +684,19 @@ func TestTheParkedAreNamedWhenTheyCannotFinish(t *testing.T) {
 		}
 		return nil
 	}}
-	report, err := newSyncer(t, dir, store, nil).Sync(t.Context())
+	var told []adsync.Result
+	opts := &adsync.Options{OnResult: func(_ context.Context, _ adsync.Change, r adsync.Result) { told = append(told, r) }}
+	report, err := newSyncer(t, dir, store, opts).Sync(t.Context())
 	require.NoError(t, err)
 	assert.Equal(t, []adsync.Outcome{"applied", "applied", "failed"}, outcomes(report))
 	assert.Contains(t, strings.Join(report.Summary(), "\n"), "temporary name until the next sync: user 1.")
 	require.ErrorContains(t, report.Err(), "temporary username")
+	require.ErrorContains(t, told[0].Err, "temporary username", "it is told as it is reported")
+	out, err := json.Marshal(report)
+	require.NoError(t, err)
+	var back adsync.Report
+	require.NoError(t, json.Unmarshal(out, &back))
+	assert.Equal(t, report.Summary(), back.Summary())
 
 	report, err = newSyncer(t, dir, store.MemoryStore, nil).Sync(t.Context())
 	require.NoError(t, err)
@@ -1139,4 +1147,138 @@ func TestExplain(t *testing.T) {
 	require.ErrorContains(t, err, "unknown")
 	_, err = newSyncer(t, failing{}, store, nil).Explain(t.Context(), "u03")
 	require.ErrorIs(t, err, adsync.ErrIncomplete)
+}
+
+func listingOf(entries ...adsync.Entry) adsync.Listing {
+	return func(context.Context) iter.Seq2[adsync.Entry, error] {
+		return func(yield func(adsync.Entry, error) bool) {
+			for _, e := range entries {
+				if !yield(e, nil) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// decorated hides what kind of directory it is.
+type decorated struct{ adsync.Directory }
+
+// What a listing says of an account counts, and only whom it lacks is Deleted.
+func TestAListingMaySayMoreThanPresent(t *testing.T) {
+	entries := []adsync.Entry{{ObjectID: id(1), State: adsync.StateOutOfScope}, {ObjectID: id(2), State: adsync.StateUnproven}, entry(3, "cleo", "")}
+	users := []adsync.User{user("1", 1, "anna", ""), user("2", 2, "ben", ""), user("3", 3, "cleo", ""), user("4", 4, "dan", "")}
+	plan, err := newSyncer(t, listingOf(entries...), adsync.NewMemoryStore(users...), nil).Plan(t.Context())
+	require.NoError(t, err)
+	assert.Empty(t, cmp.Diff(mustReconcile(t, entries, users, adsync.Rules{}), plan))
+	var ops []adsync.Op
+	for _, c := range plan.Changes {
+		ops = append(ops, c.Op)
+	}
+	assert.Equal(t, []adsync.Op{adsync.OpDelete, adsync.OpNotice, adsync.OpNotice}, ops)
+}
+
+func TestAnEmptyListingProvesNothing(t *testing.T) {
+	for name, dir := range map[string]adsync.Directory{
+		"bare": listingOf(), "decorated": decorated{listingOf()}, "joined": adsync.Join(listingOf()),
+	} {
+		t.Run(name, func(t *testing.T) {
+			store := adsync.NewMemoryStore(user("1", 1, "anna", ""))
+			_, err := newSyncer(t, dir, store, nil).Sync(t.Context())
+			require.ErrorIs(t, err, adsync.ErrIncomplete)
+			require.ErrorContains(t, err, "listed nobody")
+			assert.Len(t, allUsers(t, store), 1)
+		})
+	}
+	t.Run("when the removal is looked up again", func(t *testing.T) {
+		store := adsync.NewMemoryStore(user("1", 1, "anna", ""), user("2", 2, "ben", ""))
+		plan, err := newSyncer(t, listingOf(entry(2, "ben", "")), store, nil).Plan(t.Context())
+		require.NoError(t, err)
+		_, err = newSyncer(t, listingOf(), store, nil).Apply(t.Context(), plan)
+		require.ErrorIs(t, err, adsync.ErrIncomplete)
+		assert.Len(t, allUsers(t, store), 2)
+
+		allowed := &adsync.Options{Limits: adsync.Limits{AllowEmpty: true}}
+		report, err := newSyncer(t, listingOf(), store, allowed).Apply(t.Context(), plan)
+		require.NoError(t, err)
+		assert.Equal(t, []adsync.Outcome{adsync.OutcomeApplied}, outcomes(report))
+	})
+}
+
+// An account that one directory hides is not gone because another never had it.
+func TestAJoinedListingIsNoTombstone(t *testing.T) {
+	hidden := adsync.StaticDirectory{{ObjectID: id(1), State: adsync.StateUnproven}}
+	others := listingOf(entry(9, "x", ""))
+	literal := adsync.StaticDirectory{entry(9, "x", "")}
+	store := adsync.NewMemoryStore(user("1", 1, "anna", ""))
+	for _, dir := range []adsync.Directory{
+		adsync.Join(hidden, others), adsync.Join(others, hidden), adsync.Join(literal, hidden, others),
+	} {
+		plan, err := newSyncer(t, dir, store, nil).Plan(t.Context())
+		require.NoError(t, err)
+		require.Len(t, plan.Changes, 1)
+		assert.Equal(t, adsync.ReasonUnproven, plan.Changes[0].Reason)
+	}
+	tombstone := adsync.StaticDirectory{{ObjectID: id(1), State: adsync.StateDeleted}}
+	for _, dir := range []adsync.Directory{adsync.Join(others, literal), adsync.Join(hidden, tombstone, others)} {
+		plan, err := newSyncer(t, dir, store, nil).Plan(t.Context())
+		require.NoError(t, err)
+		assert.Equal(t, adsync.OpDelete, plan.Changes[0].Op)
+	}
+}
+
+func TestNoUsernameIsToldWhateverOthersHold(t *testing.T) {
+	blank := user("1", 1, "", "anna@x")
+	e := entry(1, "", "anna@x")
+	for _, users := range [][]adsync.User{{blank}, {blank, {ID: "9", Profile: profile("local", "anna@x")}}} {
+		plan := mustReconcile(t, []adsync.Entry{e}, users, adsync.Rules{})
+		require.Len(t, plan.Changes, 1)
+		assert.Equal(t, adsync.ReasonNoUsername, plan.Changes[0].Reason)
+	}
+}
+
+func TestApplyAsksTheDirectoryOnlyWhatItMust(t *testing.T) {
+	store := adsync.NewMemoryStore(user("1", 1, "anna", ""))
+	plan := mustReconcile(t, []adsync.Entry{entry(1, "anna2", "")}, allUsers(t, store), adsync.Rules{})
+	down := controllers{func() (adsync.Directory, error) { return nil, errDown }}
+	report, err := newSyncer(t, down, store, nil).Apply(t.Context(), plan)
+	require.NoError(t, err)
+	assert.Equal(t, []adsync.Outcome{adsync.OutcomeApplied}, outcomes(report))
+}
+
+func TestARefusedPlanIsNoSuccess(t *testing.T) {
+	s := newSyncer(t, adsync.StaticDirectory{}, adsync.NewMemoryStore(), nil)
+	report, err := s.Apply(t.Context(), &adsync.Plan{Version: 99, Changes: []adsync.Change{}})
+	require.ErrorIs(t, err, adsync.ErrUnsafe)
+	assert.Contains(t, report.Summary()[0], "not carried out")
+}
+
+// slow ends the context within a batch, of which nothing more is written then.
+type slow struct {
+	*adsync.MemoryStore
+	cancel context.CancelFunc
+}
+
+func (s slow) ApplyChanges(ctx context.Context, cs []adsync.Change) []adsync.Written {
+	first := s.MemoryStore.ApplyChanges(ctx, cs[:1])
+	s.cancel()
+	return append(first, s.MemoryStore.ApplyChanges(ctx, cs[1:])...)
+}
+
+func TestCancellingWithinABatch(t *testing.T) {
+	dir, users := crowd(3)
+	for i := range dir {
+		dir[i].Phone = "+1"
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	report, err := newSyncer(t, dir, slow{adsync.NewMemoryStore(users...), cancel}, nil).Sync(ctx)
+	require.ErrorIs(t, err, context.Canceled)
+	assert.Equal(t, []adsync.Outcome{"applied", "not-attempted", "not-attempted"}, outcomes(report))
+	assert.Zero(t, report.Counts().Failed)
+}
+
+func TestLimitErrorAsJSON(t *testing.T) {
+	out, err := json.Marshal(&adsync.LimitError{Limit: "MaxRemovals", Count: 3, Managed: 9, Allowed: 1})
+	require.NoError(t, err)
+	assert.Equal(t, `{"plan":null,"limit":"MaxRemovals","count":3,"managed":9,"allowed":1}`, string(out))
 }
