@@ -242,6 +242,7 @@ type opCount struct {
 func (a *app) showRun(w http.ResponseWriter, r *http.Request) { a.runPage(w, r, http.StatusOK, "") }
 
 func (a *app) runPage(w http.ResponseWriter, r *http.Request, status int, alert string) {
+	live := a.liveRun(r.PathValue("id")) // first: a run that ends in between is shown as ending, not as another's
 	shown, err := a.store.run(r.Context(), r.PathValue("id"))
 	if errors.Is(err, sql.ErrNoRows) {
 		a.notFound(w, r)
@@ -252,7 +253,7 @@ func (a *app) runPage(w http.ResponseWriter, r *http.Request, status int, alert 
 		return
 	}
 	p := runPage{run: shown, Show: r.FormValue("show")}
-	if live := a.liveRun(shown.ID); live != nil && shown.State == stateRunning {
+	if live != nil && shown.State == stateRunning {
 		p.Done, p.Total, p.Ended = live.state()
 		a.render(w, r, status, "running.html", "Synchronizing", p)
 		return
