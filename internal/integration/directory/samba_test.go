@@ -3,14 +3,17 @@
 package directory
 
 import (
+	"crypto/tls"
 	"crypto/x509"
 	"net/url"
 	"strconv"
 	"testing"
 
 	"github.com/go-ldap/ldap/v3"
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/go-adsync/adsync"
 	"github.com/go-adsync/adsync/internal/integration/samba"
 )
 
@@ -39,6 +42,55 @@ func TestSamba(t *testing.T) {
 	countBadPasswords(t, b)
 	b.addReaders(t)
 	runSuite(t, b)
+	t.Run("accounts that may not sign in", func(t *testing.T) { testRefusedAccounts(t, newScene(t, b, len(cases))) })
+}
+
+// An account that is refused for another reason than its password is told which,
+// and no plan is made.
+func testRefusedAccounts(t *testing.T, s *scene) {
+	store := s.oneUser(t)
+	for name, test := range map[string]struct{ attribute, value, want string }{
+		"mustchange": {"pwdLastSet", "0", "must be changed"},
+		"disabled":   {"userAccountControl", "514", "disabled"},
+		"expired":    {"accountExpires", "116444736000000000", "expired"}, // 1970
+		"locked":     {"", "", "locked"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			a := s.addAccount(t, s.prefix+name)
+			if test.attribute == "" {
+				s.lockOut(t, a)
+			} else {
+				change := ldap.NewModifyRequest(a.dn, nil)
+				change.Replace(test.attribute, []string{test.value})
+				require.NoError(t, s.bind(t, s.admin).Modify(change))
+			}
+			cfg := s.config()
+			cfg.Bind = adsync.SimpleBind(a.name, a.password)
+			plan, err := newSyncer(t, open(t, cfg), store, adsync.Rules{}).Plan(t.Context())
+			require.ErrorIs(t, err, adsync.ErrIncomplete)
+			require.Nil(t, plan)
+			assert.ErrorContains(t, err, test.want)
+			s.assertDiscreet(t, err)
+		})
+	}
+}
+
+// lockOut makes the domain lock the account, as somebody who guesses would.
+func (s *scene) lockOut(t *testing.T, a account) {
+	t.Helper()
+	threshold := func(n string) {
+		change := ldap.NewModifyRequest(s.baseDN, nil)
+		change.Replace("lockoutThreshold", []string{n})
+		require.NoError(t, s.bind(t, s.admin).Modify(change))
+	}
+	threshold("2")
+	defer threshold("100")
+	for range 3 {
+		conn, err := ldap.DialURL(s.url, ldap.DialWithTLSConfig(&tls.Config{RootCAs: s.roots}))
+		require.NoError(t, err)
+		require.Error(t, conn.Bind(a.name, "not-"+a.password))
+		require.NoError(t, conn.Close())
+	}
 }
 
 // countBadPasswords makes the domain count refused passwords, which it does only
