@@ -713,12 +713,28 @@ var keySpaces = [claims.Spaces]Field{FieldUsername, FieldEmail}
 
 // validUser makes the texts valid UTF-8.
 func validUser(u User) User {
+	if u.valid() {
+		return u
+	}
 	u.ID, u.Source, u.Status = validText(u.ID), validText(u.Source), Status(validText(string(u.Status)))
 	u.Profile = validProfile(u.Profile)
 	return u
 }
 
+// valid reports whether there is nothing to repair, as nearly always.
+func (u *User) valid() bool {
+	return utf8.ValidString(u.ID) && utf8.ValidString(u.Source) && utf8.ValidString(string(u.Status)) && u.Profile.valid()
+}
+
+func (p *Profile) valid() bool {
+	return utf8.ValidString(p.Username) && utf8.ValidString(p.FirstName) && utf8.ValidString(p.LastName) &&
+		utf8.ValidString(p.Email) && utf8.ValidString(p.Phone)
+}
+
 func validProfile(p Profile) Profile {
+	if p.valid() {
+		return p
+	}
 	for _, f := range details {
 		text := p.detail(f)
 		*text = validText(*text)
@@ -726,12 +742,7 @@ func validProfile(p Profile) Profile {
 	return p
 }
 
-func validText(s string) string {
-	if utf8.ValidString(s) { // as nearly all are; this is the quicker test
-		return s
-	}
-	return strings.ToValidUTF8(s, "\uFFFD")
-}
+func validText(s string) string { return strings.ToValidUTF8(s, "\uFFFD") }
 
 // Reconcile compares both sides and returns the plan. It is pure: no context,
 // clock, log, I/O or map order; it neither keeps nor changes its arguments, and
@@ -820,12 +831,13 @@ type sliceRows []User
 func rowsOf(users []User) sliceRows {
 	valid := sliceRows(users)
 	for i := range users {
-		if u := validUser(users[i]); u != users[i] {
-			if &valid[0] == &users[0] {
-				valid = slices.Clone(valid)
-			}
-			valid[i] = u
+		if users[i].valid() {
+			continue
 		}
+		if &valid[0] == &users[0] {
+			valid = slices.Clone(valid)
+		}
+		valid[i] = validUser(users[i])
 	}
 	return valid
 }
@@ -886,10 +898,9 @@ func (h *host) add(row int) {
 	case h.manages(&u):
 		kind = rowManaged
 		h.managed++
-		if first, ok := h.links.First(u.ObjectID); ok && first != row {
+		if h.links.Add(row) {
 			kind |= rowTwin
 		}
-		h.links.Add(row)
 		if h.chooses(&u) {
 			kind |= rowChosen
 			h.chosen++
@@ -988,15 +999,27 @@ func (v *view) add(e *Entry) error {
 	if err := checkEntry(e); err != nil {
 		return err
 	}
-	clean := cleanEntry(e)
 	first, linked := v.links.First(e.ObjectID)
 	switch {
 	case linked && v.choosesGroup(first):
+		if v.found[first] == unseen && v.isHeld(first, e) {
+			v.found[first] = asHeld // and valid, as the row's texts are
+			return nil
+		}
+		clean := cleanEntry(e)
 		v.addLinked(first, &clean)
 	case !linked && v.wants(e.ObjectID):
+		clean := cleanEntry(e)
 		v.addNewcomer(&clean)
 	}
 	return nil
+}
+
+// isHeld reports whether the entry says just what the row holds. Rules.Map may
+// look at more than the five details, so with a Map every entry is kept whole; and
+// who has no username is told of.
+func (v *view) isHeld(first int, e *Entry) bool {
+	return v.Map == nil && e.present() && !e.Disabled && v.keys[0].Has(first) && v.rows.Holds(first, e.Profile)
 }
 
 // checkEntry refuses what no directory account can be.
@@ -1014,8 +1037,9 @@ func checkEntry(e *Entry) error {
 
 func cleanEntry(e *Entry) Entry {
 	clean := *e
-	clean.Profile = validProfile(e.Profile)
-	clean.DN = validText(e.DN)
+	if !clean.Profile.valid() || !utf8.ValidString(clean.DN) {
+		clean.Profile, clean.DN = validProfile(e.Profile), validText(e.DN)
+	}
 	if clean.State == "" {
 		clean.State = StatePresent
 	}
@@ -1036,11 +1060,9 @@ func (v *view) addLinked(first int, e *Entry) {
 	}
 }
 
-// keep returns the mark for the entry. Rules.Map may look at more than the five
-// details, so with a Map every entry is kept whole.
+// keep returns the mark for the entry.
 func (v *view) keep(first int, e *Entry) uint32 {
-	named := v.keys[0].Has(first) // who has no username is told of
-	if v.Map == nil && e.State == StatePresent && !e.Disabled && named && v.rows.Holds(first, e.Profile) {
+	if v.isHeld(first, e) {
 		return asHeld
 	}
 	return uint32(v.keepEntry(e)) + firstKept

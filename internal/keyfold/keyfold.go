@@ -52,4 +52,14 @@ func appendASCII(dst []byte, s string) (folded []byte, ok bool) {
 }
 
 // trimASCII trims the ASCII part of what strings.TrimSpace trims.
-func trimASCII(s string) string { return strings.Trim(s, "\t\n\v\f\r ") }
+func trimASCII(s string) string {
+	for len(s) > 0 && isSpace(s[0]) {
+		s = s[1:]
+	}
+	for len(s) > 0 && isSpace(s[len(s)-1]) {
+		s = s[:len(s)-1]
+	}
+	return s
+}
+
+func isSpace(c byte) bool { return c == ' ' || '\t' <= c && c <= '\r' }

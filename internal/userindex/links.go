@@ -40,8 +40,8 @@ func NewLinks(n int, objectID func(row int) [16]byte) *Links {
 // sizeFor is the smallest power of two that n rows fill to two thirds at most.
 func sizeFor(n int) int { return 1 << bits.Len(uint(n+n/2+8)) }
 
-// Add enters a row.
-func (l *Links) Add(row int) {
+// Add enters a row and reports whether an earlier one has the same ObjectID.
+func (l *Links) Add(row int) (twin bool) {
 	if sizeFor(l.rows+1) > len(l.slots) {
 		l.grow()
 	}
@@ -53,10 +53,11 @@ func (l *Links) Add(row int) {
 			l.twins = map[uint32][]uint32{}
 		}
 		l.twins[uint32(first.row())] = append(l.twins[uint32(first.row())], uint32(row))
-		return
+		return true
 	}
 	l.slots[i] = slotOf(row, hash)
 	l.rows++
+	return false
 }
 
 // First returns the first row entered that has the ObjectID.

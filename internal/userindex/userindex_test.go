@@ -57,7 +57,7 @@ func TestLinks(t *testing.T) {
 		l := NewLinks(room, func(row int) [16]byte { return rows[row] })
 		assert.False(t, l.HasTwins())
 		for row := range rows {
-			l.Add(row)
+			require.Equal(t, row >= 1000, l.Add(row))
 		}
 		assert.True(t, l.HasTwins())
 		for i := range 1000 {
