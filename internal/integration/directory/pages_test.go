@@ -52,27 +52,30 @@ func (s *scene) testListingCut(t *testing.T) {
 	cfg := s.config()
 	cfg.URLs = []string{"ldaps://" + p.address}
 	for _, limit := range []int64{0, 100, 2_000, 20_000, 100_000, 200_000, 400_000} {
-		p.cutAfter(limit)
+		p.limitTo(limit, cut)
 		plan, err := newSyncer(t, open(t, cfg), store, adsync.Rules{Import: true}).Plan(t.Context())
 		require.ErrorIs(t, err, adsync.ErrIncomplete, "cut after %d bytes", limit)
 		require.Nil(t, plan)
 		s.assertDiscreet(t, err)
 	}
 
-	p.cutAfter(200_000)
+	p.limitTo(200_000, cut)
 	cfg.URLs = append(cfg.URLs, s.url)
 	plan, err := newSyncer(t, open(t, cfg), store, adsync.Rules{Import: true}).Plan(t.Context())
 	require.NoError(t, err, "the next controller starts over")
 	assert.Equal(t, manyPeople+1, plan.Stats.Entries, "nobody is counted twice")
 }
 
+// A controller that falls silent or slow is given up at the deadline.
 func (s *scene) testListingStalled(t *testing.T) {
 	host, target := hostOf(t, s.url)
 	p := startProxy(t, host, target)
-	p.stallAfter(100_000)
 	cfg := s.config()
 	cfg.URLs = []string{"ldaps://" + p.address}
 	cfg.Timeout = 2 * time.Second
-
-	s.requireNoPlan(t, open(t, cfg), adsync.NewMemoryStore(imported("1", s.add(t, "bob"))))
+	store := adsync.NewMemoryStore(imported("1", s.add(t, "bob")))
+	for _, then := range []afterwards{stall, drip} {
+		p.limitTo(100_000, then)
+		s.requireNoPlan(t, open(t, cfg), store)
+	}
 }

@@ -7,8 +7,18 @@ import (
 	"net"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
+)
+
+// afterwards is what happens to a connection at its limit.
+type afterwards int
+
+const (
+	cut   afterwards = iota // it ends
+	stall                   // it stays open, and nothing more passes
+	drip                    // it goes on a byte at a time
 )
 
 // proxy passes TCP connections on to a server. A test can count them, read what
@@ -25,7 +35,7 @@ type proxy struct {
 	sent   bytes.Buffer // by clients
 	open   map[net.Conn]bool
 	limit  int64 // bytes of each server's answer that pass; negative: all
-	stall  bool  // at the limit: keep the connection open and pass nothing more
+	then   afterwards
 }
 
 // startProxy listens on a port of the host's, until the test ends.
@@ -39,18 +49,11 @@ func startProxy(t *testing.T, host, target string) *proxy {
 	return p
 }
 
-// cutAfter ends each connection when the server has answered so many bytes.
-func (p *proxy) cutAfter(limit int64) {
+// limitTo lets so many bytes of each answer of the server pass as they come.
+func (p *proxy) limitTo(limit int64, then afterwards) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.limit, p.stall = limit, false
-}
-
-// stallAfter passes nothing more when the server has answered so many bytes.
-func (p *proxy) stallAfter(limit int64) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.limit, p.stall = limit, true
+	p.limit, p.then = limit, then
 }
 
 // connections is how many there were.
@@ -75,17 +78,17 @@ func (p *proxy) accept() {
 		}
 		p.mu.Lock()
 		p.opened++
-		limit, stall := p.limit, p.stall
+		limit, then := p.limit, p.then
 		p.mu.Unlock()
 		if server, err := net.Dial("tcp", p.target); err != nil {
 			client.Close()
 		} else {
-			p.join(client, server, limit, stall)
+			p.join(client, server, limit, then)
 		}
 	}
 }
 
-func (p *proxy) join(client, server net.Conn, limit int64, stall bool) {
+func (p *proxy) join(client, server net.Conn, limit int64, then afterwards) {
 	if !p.keep(client, server) {
 		return
 	}
@@ -103,7 +106,11 @@ func (p *proxy) join(client, server net.Conn, limit int64, stall bool) {
 			answers = io.LimitReader(server, limit)
 		}
 		_, err := io.Copy(client, answers)
-		if stall && err == nil {
+		for then == drip && err == nil {
+			time.Sleep(20 * time.Millisecond)
+			_, err = io.CopyN(client, server, 1)
+		}
+		if then == stall && err == nil {
 			return // the client's own end, or close, ends the connection
 		}
 		hangUp()
@@ -175,7 +182,7 @@ func TestProxy(t *testing.T) {
 	}
 
 	require.Equal(t, "0123456789", read())
-	p.cutAfter(4)
+	p.limitTo(4, cut)
 	require.Equal(t, "0123", read())
 	require.Equal(t, 2, p.connections())
 }

@@ -43,6 +43,20 @@ func TestSamba(t *testing.T) {
 	b.addReaders(t)
 	runSuite(t, b)
 	t.Run("accounts that may not sign in", func(t *testing.T) { testRefusedAccounts(t, newScene(t, b, len(cases))) })
+	t.Run("stopped and started again", func(t *testing.T) { testStopped(t, newScene(t, b, len(cases)+1), controller) })
+}
+
+// A controller that is down is no proof of anything, and one that is back is read
+// as before.
+func testStopped(t *testing.T, s *scene, controller *samba.Controller) {
+	store := s.oneUser(t)
+	dir := s.directory(t)
+	controller.Stop(t)
+	s.requireNoPlan(t, dir, store)
+	controller.Restart(t)
+	plan, err := newSyncer(t, dir, store, adsync.Rules{}).Plan(t.Context())
+	require.NoError(t, err)
+	assert.Empty(t, plan.Changes)
 }
 
 // An account that is refused for another reason than its password is told which,

@@ -25,7 +25,7 @@ func TestKerberos(t *testing.T) {
 	program := build(t)
 	run := func(environment string, arguments ...string) (string, error) {
 		command := exec.Command(program, append([]string{
-			"-url", controller.URL, "-ca", controller.CAFile(), "-realm", controller.Realm, "-user", username,
+			"-url", controller.URL, "-ca", controller.AuthorityFile(), "-realm", controller.Realm, "-user", username,
 			"-krb5-conf", configuration(t, controller),
 		}, arguments...)...)
 		command.Env = append(os.Environ(), environment)

@@ -29,6 +29,3 @@ func (c *Controller) Keytab(t testing.TB, username string) string {
 	require.NoError(t, err, "%s", out)
 	return file
 }
-
-// CAFile is the PEM file of the authority that issued the certificate.
-func (c *Controller) CAFile() string { return c.path("ca.pem") }
