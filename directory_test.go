@@ -687,6 +687,36 @@ func TestAWrongPasswordIsNotSentAgain(t *testing.T) {
 	assert.Len(t, entries, 1)
 }
 
+// A server that refers to another must not get us to sign in there.
+func TestAReferralIsNeverFollowed(t *testing.T) {
+	elsewhere, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	called := make(chan bool, 1)
+	go func() {
+		conn, err := elsewhere.Accept()
+		if err == nil {
+			conn.Close()
+		}
+		called <- err == nil
+	}()
+	dc, err := fakead.Start(fakead.Config{ReferralHost: elsewhere.Addr().String()})
+	require.NoError(t, err)
+	defer dc.Close()
+	_, err = dc.AddUser(fakead.User{Username: "svc", UPN: corpUser, Password: corpPassword})
+	require.NoError(t, err)
+	d, err := NewActiveDirectory(ActiveDirectoryConfig{
+		URLs: []string{dc.URL()}, TLS: dc.ClientTLS(), Bind: SimpleBind(corpUser, corpPassword), Timeout: 5 * time.Second,
+	})
+	require.NoError(t, err)
+	dc.Order(fakead.Fault{Kind: fakead.FaultResult, Op: fakead.OpSearch, Page: 1, Code: 10})
+	_, err = gather(t, d.Entries(t.Context()))
+	require.ErrorContains(t, err, "another domain")
+	_, err = gather(t, d.Find(t.Context(), []ObjectID{dirID(1)}))
+	require.Error(t, err)
+	require.NoError(t, elsewhere.Close())
+	assert.False(t, <-called, "the other server was called")
+}
+
 // An account that is disabled or expired is refused without being locked: once
 // that is mended, the same password is right.
 func TestAnotherRefusalIsNotRemembered(t *testing.T) {

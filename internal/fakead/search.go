@@ -1,6 +1,7 @@
 package fakead
 
 import (
+	"cmp"
 	"slices"
 	"strconv"
 	"strings"
@@ -123,7 +124,7 @@ func (c *conn) page(req *request, v *viewer, cur *cursor, paged *paging) []messa
 		answer = answer[:min(f.After, len(answer))]
 		req.log.Entries = len(answer)
 		res := failure(f.Code, f.Text)
-		res.referral = c.scheme() + "elsewhere.example.test/" + c.server.baseDN
+		res.referral = c.scheme() + cmp.Or(c.server.cfg.ReferralHost, "elsewhere.example.test") + "/" + c.server.baseDN
 		return append(answer, req.done(res)...)
 	}
 	req.log.Entries = len(answer)

@@ -24,6 +24,7 @@ type Config struct {
 	WithContact  bool          // seed a contact, which is no user
 	RecycleBin   bool          // deleted objects keep their attributes until [Server.Recycle]
 	AllowUnsafe  bool          // permit simple binds that are not encrypted; else result 8
+	ReferralHost string        // where results of code 10 refer to; default elsewhere.example.test
 	LockoutAfter int           // wrong passwords that lock an account; 0: never
 
 	// RefuseUnknownControls answers a critical control that the server does not
