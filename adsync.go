@@ -820,8 +820,8 @@ type run struct {
 	settled  []bool           // whose result is final
 	parkings map[int]*parking // that are open, by index of the Interim
 	closing  []int            // Interims for which nobody waits any more
+	first    int              // the first change that is not settled
 	told     int              // results given to OnResult
-	batch    []int
 }
 
 // parking is an Interim and what became of those that wait for it.
@@ -1005,29 +1005,48 @@ func (r *run) all(ctx context.Context) error {
 }
 
 func (r *run) each(ctx context.Context) error {
-	for i := range r.plan.Changes {
-		c := &r.plan.Changes[i]
-		if !c.writes() || r.settled[i] {
-			r.settled[i] = true
-			continue
+	for {
+		for r.first < len(r.settled) && r.settled[r.first] {
+			r.first++
 		}
-		if r.waitsForBatch(c) {
-			if err := r.flush(ctx); err != nil {
-				return err
-			}
+		if r.first == len(r.settled) {
+			return nil
 		}
-		if need := r.failedNeed(c); need >= 0 {
-			r.settle(i, OutcomeBlocked, fmt.Errorf("adsync: change %d, which it needs, did not succeed", need))
-			continue
-		}
-		r.batch = append(r.batch, i)
-		if len(r.batch) >= r.batchSize() {
-			if err := r.flush(ctx); err != nil {
-				return err
-			}
+		if err := r.flush(ctx, r.nextBatch()); err != nil {
+			return err
 		}
 	}
-	return r.flush(ctx)
+}
+
+// batchesAhead is how many batches' worth of changes behind the first that is
+// still open may be written before it. Circles of two or three then fill whole
+// batches, step by step, and OnResult, which is told in order, is not far behind.
+const batchesAhead = 10
+
+// nextBatch takes changes all of whose needs are settled, in order, and settles
+// those whose need did not succeed and those that write nothing. The first that is
+// open never waits, so each call gets further.
+func (r *run) nextBatch() []int {
+	var batch []int
+	most := r.batchSize()
+	end := len(r.settled)
+	for i := r.first; i < end && len(batch) < most; i++ {
+		c := &r.plan.Changes[i]
+		switch {
+		case r.settled[i]:
+		case !c.writes():
+			r.settled[i] = true
+		case r.awaits(c):
+			end = min(end, r.first+batchesAhead*most)
+		default:
+			if need := r.failedNeed(c); need >= 0 {
+				r.settle(i, OutcomeBlocked, fmt.Errorf("adsync: change %d, which it needs, did not succeed", need))
+				continue
+			}
+			batch = append(batch, i)
+		}
+	}
+	return batch
 }
 
 func (r *run) batchSize() int {
@@ -1037,9 +1056,9 @@ func (r *run) batchSize() int {
 	return 1
 }
 
-// waitsForBatch reports whether a need of the change is still in the batch.
-func (r *run) waitsForBatch(c *Change) bool {
-	return len(r.batch) > 0 && len(c.Needs) > 0 && c.Needs[len(c.Needs)-1] >= r.batch[0]
+// awaits reports whether a need of the change is still open.
+func (r *run) awaits(c *Change) bool {
+	return slices.ContainsFunc(c.Needs, func(need int) bool { return !r.settled[need] })
 }
 
 // failedNeed returns a need that did not succeed, or -1.
@@ -1054,18 +1073,23 @@ func (r *run) failedNeed(c *Change) int {
 
 func (r *run) succeeded(i int) bool { return r.report.succeeded(i) }
 
-// flush writes the batch. An error ends the run.
-func (r *run) flush(ctx context.Context) error {
-	if len(r.batch) == 0 {
-		return r.tell(ctx)
+// flush writes the batch, and does and tells what follows from it. An error ends
+// the run.
+func (r *run) flush(ctx context.Context, batch []int) error {
+	if len(batch) > 0 {
+		if err := r.writeBatch(ctx, batch); err != nil {
+			return err
+		}
 	}
+	r.putBack(ctx)
+	return r.tell(ctx)
+}
+
+func (r *run) writeBatch(ctx context.Context, batch []int) (end error) {
 	if err := ctx.Err(); err != nil {
 		return cutShort(err)
 	}
-	batch := r.batch
-	r.batch = nil
 	written := r.write(ctx, batch)
-	var end error
 	for k, i := range batch {
 		outcome, last := outcomeOf(written[k].Err)
 		if written[k].UserID != "" {
@@ -1076,11 +1100,7 @@ func (r *run) flush(ctx context.Context) error {
 			end = cutShort(written[k].Err)
 		}
 	}
-	if end != nil {
-		return end
-	}
-	r.putBack(ctx)
-	return r.tell(ctx)
+	return end
 }
 
 var errCutShort = errors.New("adsync: the run was cut short; apply the plan again or make a new one")
