@@ -320,15 +320,8 @@ func (s *Syncer) Plan(ctx context.Context, sel ...Selection) (*Plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	host, err := s.readUsers(ctx, scope)
+	reading, err := s.readBoth(ctx, scope, len(sel) > 0)
 	if err != nil {
-		return nil, err
-	}
-	if err := host.checkSelection(len(sel) > 0); err != nil {
-		return nil, err
-	}
-	reading := reading{Syncer: s, host: host}
-	if err := s.eachController(ctx, reading.read); err != nil {
 		return nil, err
 	}
 	plan, err := reading.view.plan()
@@ -420,8 +413,74 @@ func cloneProfile(p Profile) Profile {
 	return p
 }
 
-// readUsers indexes the store.
-func (s *Syncer) readUsers(ctx context.Context, scope scope) (*host, error) {
+// readBoth indexes the store and lays the directory against it. A directory with
+// [Sessions] is a server of its own, so once it is certain that all of it must be
+// listed, that begins beside the reading of the store.
+func (s *Syncer) readBoth(ctx context.Context, scope scope, selected bool) (*reading, error) {
+	ctx, cancel := context.WithCancel(ctx)
+	r := &reading{Syncer: s, scope: scope, whole: make(chan struct{})}
+	directory := inBackground(func() error { return s.eachController(ctx, r.read) })
+	defer directory.join()
+	defer cancel()
+
+	_, apart := s.dir.(Sessions)
+	host, err := s.readUsers(ctx, scope, func(h *host) {
+		if apart && scope.mustList(h.managed) {
+			directory.start()
+		}
+	})
+	if err != nil {
+		return nil, err
+	}
+	if err := host.checkSelection(selected); err != nil {
+		return nil, err
+	}
+	r.host = host
+	close(r.whole)
+	directory.start()
+	return r, directory.join()
+}
+
+// background is a function that runs beside its caller from when it is started.
+type background struct {
+	run     func() error
+	started bool
+	done    chan struct{}
+	err     error
+	thrown  any // what it panicked with
+}
+
+func inBackground(run func() error) *background {
+	return &background{run: run, done: make(chan struct{})}
+}
+
+func (b *background) start() {
+	if b.started {
+		return
+	}
+	b.started = true
+	go func() {
+		defer close(b.done)
+		defer func() { b.thrown = recover() }()
+		b.err = errors.New("adsync: the directory ended the goroutine that read it")
+		b.err = b.run()
+	}()
+}
+
+// join waits for the end, if there was a start. A panic becomes the caller's own.
+func (b *background) join() error {
+	if !b.started {
+		return nil
+	}
+	<-b.done
+	if b.thrown != nil {
+		panic(b.thrown)
+	}
+	return b.err
+}
+
+// readUsers indexes the store. After each user it calls each, which may be nil.
+func (s *Syncer) readUsers(ctx context.Context, scope scope, each func(*host)) (*host, error) {
 	rows := arenaRows{new(userindex.Arena)}
 	host := newHost(rows, scope)
 	for u, err := range s.store.Users(ctx) {
@@ -431,6 +490,9 @@ func (s *Syncer) readUsers(ctx context.Context, scope scope) (*host, error) {
 		u = validUser(u)
 		rows.append(&u)
 		host.add(rows.Len() - 1)
+		if each != nil {
+			each(host)
+		}
 	}
 	if err := ctx.Err(); err != nil { // a store may take a cancelled context for its end
 		return nil, incomplete(err)
@@ -491,31 +553,61 @@ func (s *Syncer) eachController(ctx context.Context, read func(context.Context, 
 	return incomplete(errors.Join(errs...))
 }
 
-// reading reads the directory side of a plan from one controller.
+// reading reads the directory side of a plan from one controller. It may begin
+// before the host side is there.
 type reading struct {
 	*Syncer
+	scope    scope
+	whole    chan struct{} // closed when host is set
 	host     *host
-	view     *view
+	early    entries // listed before
+	view     *view   // from then on
 	warnings []string
+}
+
+// newReading is for a host side that is there.
+func (s *Syncer) newReading(host *host) *reading {
+	r := &reading{Syncer: s, scope: host.scope, host: host, whole: make(chan struct{})}
+	close(r.whole)
+	return r
 }
 
 // lookUpMost is up to how many users a look-up by ObjectID is preferred to a
 // listing, whose cost follows the size of the directory.
 const lookUpMost = 5000
 
+// listMost is how many times as many accounts as are wanted are listed before the
+// rest is looked up: where a listing is cheapest, looking up one account costs
+// about as much as listing three. So whatever the size of the directory, reading
+// never takes more than about twice what the better of both ways would have.
+const listMost = 3
+
+// mustList reports whether all of the directory is to be listed, or at least as
+// much as pays, to find out about so many accounts.
+func (s *scope) mustList(wanted int) bool {
+	return s.Import || s.only == nil && wanted > lookUpMost
+}
+
 func (r *reading) read(ctx context.Context, dir Directory) error {
-	r.view, r.warnings = newView(r.host), nil
-	wanted := r.view.unseen()
+	r.early, r.view, r.warnings = entries{}, nil, nil
 	_, final := dir.(Listing)
-	switch {
-	case len(wanted) == 0 && !r.host.importing():
-		return nil
-	case r.host.Import, r.host.only == nil && len(wanted) > lookUpMost, final:
+	listing := true
+	if r.isWhole() {
+		if err := r.layOpen(); err != nil {
+			return err
+		}
+		wanted := r.view.unseen()
+		if len(wanted) == 0 && !r.host.importing() {
+			return nil
+		}
+		listing = final || r.scope.mustList(len(wanted))
+	}
+	if listing {
 		if err := r.list(ctx, dir, final); err != nil {
 			return err
 		}
-		wanted = r.view.unseen()
 	}
+	wanted := r.view.unseen()
 	for id := range r.host.imports {
 		if !r.view.knows(id) {
 			wanted = append(wanted, id)
@@ -530,6 +622,40 @@ func (r *reading) read(ctx context.Context, dir Directory) error {
 	return r.inspect(ctx, dir)
 }
 
+func (r *reading) isWhole() bool {
+	select {
+	case <-r.whole:
+		return true
+	default:
+		return false
+	}
+}
+
+// awaitHost waits for the host side, and then takes in what was listed before.
+func (r *reading) awaitHost(ctx context.Context) error {
+	select {
+	case <-r.whole:
+		return r.layOpen()
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (r *reading) layOpen() error {
+	if r.view != nil {
+		return nil
+	}
+	r.view = newView(r.host)
+	for i := range r.early.Len() {
+		e := r.early.shared(i)
+		if err := r.view.add(&e); err != nil {
+			return err
+		}
+	}
+	r.early = entries{}
+	return nil
+}
+
 // addAbsent takes in that a listing whose word is final lacks the accounts.
 func (v *view) addAbsent(ids []ObjectID) error {
 	for _, id := range ids {
@@ -540,7 +666,8 @@ func (v *view) addAbsent(ids []ObjectID) error {
 	return nil
 }
 
-// list takes in all accounts in scope.
+// list takes in the accounts in scope: all of them if the listing is final or to be
+// imported, or else as many as pay.
 func (r *reading) list(ctx context.Context, dir Directory, final bool) error {
 	listed := 0
 	for e, err := range dir.Entries(ctx) {
@@ -548,20 +675,43 @@ func (r *reading) list(ctx context.Context, dir Directory, final bool) error {
 			return err
 		}
 		listed++
-		if !final && !e.present() {
-			continue // a listing proves nobody's absence; the look-up does
+		if final || e.present() { // a listing proves nobody's absence; the look-up does
+			if err := r.take(ctx, &e); err != nil {
+				return err
+			}
 		}
-		if err := r.view.add(&e); err != nil {
-			return err
+		if r.view != nil && !final && !r.scope.Import && listed >= listMost*r.host.managed {
+			return nil
 		}
 	}
 	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if err := r.awaitHost(ctx); err != nil {
 		return err
 	}
 	if listed == 0 && r.host.managed > 0 && !r.opts.Limits.AllowEmpty {
 		return errListedNobody
 	}
 	return nil
+}
+
+// earlyMost is how many entries are kept while the host side is not there; some
+// 150 bytes each.
+const earlyMost = 1 << 17
+
+// take lays an entry against the host side, or keeps it until that is there.
+func (r *reading) take(ctx context.Context, e *Entry) error {
+	if r.view == nil && (r.isWhole() || r.early.Len() == earlyMost) {
+		if err := r.awaitHost(ctx); err != nil {
+			return err
+		}
+	}
+	if r.view == nil {
+		r.early.keep(e)
+		return nil
+	}
+	return r.view.add(e)
 }
 
 // lookUp takes in what became of the accounts, each exactly once.
@@ -642,7 +792,7 @@ const warnTombstones = "The service account cannot read deleted accounts, so no 
 // what a sync would do with it and why, and what would have to change for another
 // outcome. It reads both sides and writes nothing.
 func (s *Syncer) Explain(ctx context.Context, userID string) ([]string, error) {
-	host, err := s.readUsers(ctx, scopeOf(s.opts.Rules)) // of a whole sync, as rivals matter
+	host, err := s.readUsers(ctx, scopeOf(s.opts.Rules), nil) // of a whole sync, as rivals matter
 	if err != nil {
 		return nil, err
 	}
@@ -660,7 +810,7 @@ func (s *Syncer) Explain(ctx context.Context, userID string) ([]string, error) {
 	case !host.chooses(&u):
 		return append(lines, "It is not among those of Rules.Only, so it is left alone."), nil
 	}
-	reading := reading{Syncer: s, host: host}
+	reading := s.newReading(host)
 	if err := s.eachController(ctx, reading.read); err != nil {
 		return nil, err
 	}
@@ -1297,7 +1447,7 @@ func (s *Syncer) Inverse(ctx context.Context, r *Report) (*Plan, error) {
 	}
 	nobody := scopeOf(s.opts.Rules)
 	nobody.only = map[string]bool{} // no user is up for judgement; all are in the way
-	host, err := s.readUsers(ctx, nobody)
+	host, err := s.readUsers(ctx, nobody, nil)
 	if err != nil {
 		return nil, err
 	}

@@ -964,7 +964,7 @@ func (h *host) choosesGroup(first int) bool {
 // view is the directory side as it is read, laid against the host side.
 type view struct {
 	*host
-	entries   userindex.Arena
+	entries   entries
 	found     []uint32     // by first row of a link: unseen, asHeld, or an entry's number + firstKept
 	torn      map[int]bool // first rows whose entries differ; whether one was Present
 	newcomers map[ObjectID]newcomer
@@ -1054,7 +1054,7 @@ func (v *view) addLinked(first int, e *Entry) {
 	known := v.entryOf(first)
 	if !sameEntry(&known, e) {
 		v.torn[first] = v.torn[first] || known.State == StatePresent || e.State == StatePresent
-		v.found[first] = uint32(v.keepEntry(e)) + firstKept // so that the row gets a decision
+		v.found[first] = uint32(v.entries.keep(e)) + firstKept // so that the row gets a decision
 	} else if e.DN < known.DN && v.found[first] != asHeld { // whichever came first, the plan is the same
 		v.found[first] = v.keep(first, e)
 	}
@@ -1065,7 +1065,7 @@ func (v *view) keep(first int, e *Entry) uint32 {
 	if v.isHeld(first, e) {
 		return asHeld
 	}
-	return uint32(v.keepEntry(e)) + firstKept
+	return uint32(v.entries.keep(e)) + firstKept
 }
 
 // sameEntry compares all but the DN.
@@ -1080,15 +1080,15 @@ func (v *view) addNewcomer(e *Entry) {
 	open := e.State == StatePresent && !e.Disabled
 	known, seen := v.newcomers[e.ObjectID]
 	if !seen {
-		v.newcomers[e.ObjectID] = newcomer{entry: v.keepEntry(e), open: open}
+		v.newcomers[e.ObjectID] = newcomer{entry: v.entries.keep(e), open: open}
 		return
 	}
-	entry := v.entry(known.entry)
+	entry := v.entries.own(known.entry)
 	switch {
 	case !sameEntry(&entry, e):
 		known.torn, known.open = true, known.open || open
 	case e.DN < entry.DN:
-		known.entry = v.keepEntry(e)
+		known.entry = v.entries.keep(e)
 	}
 	v.newcomers[e.ObjectID] = known
 }
@@ -1096,7 +1096,11 @@ func (v *view) addNewcomer(e *Entry) {
 // flagDisabled is the flag of a kept entry.
 const flagDisabled = 1
 
-func (v *view) keepEntry(e *Entry) int {
+// entries are entries without a pointer each.
+type entries struct{ userindex.Arena }
+
+// keep adds the entry and returns its number.
+func (a *entries) keep(e *Entry) int {
 	record := userindex.Record{
 		ObjectID: e.ObjectID,
 		Words:    [...]string{string(e.State), ""},
@@ -1105,20 +1109,27 @@ func (v *view) keepEntry(e *Entry) int {
 	if e.Disabled {
 		record.Flags = flagDisabled
 	}
-	v.entries.Append(&record)
-	return v.entries.Len() - 1
+	a.Append(&record)
+	return a.Len() - 1
 }
 
-// entry returns a kept entry, with texts of its own.
-func (v *view) entry(i int) Entry {
-	r := v.entries.Record(i)
+// shared returns an entry whose texts are parts of the arena.
+func (a *entries) shared(i int) Entry {
+	r := a.Record(i)
 	return Entry{
 		ObjectID: r.ObjectID,
-		Profile:  cloneProfile(profileOf(&r)),
+		Profile:  profileOf(&r),
 		State:    State(r.Words[0]),
 		Disabled: r.Flags&flagDisabled != 0,
-		DN:       strings.Clone(r.Texts[5]),
+		DN:       r.Texts[5],
 	}
+}
+
+// own returns an entry with texts of its own.
+func (a *entries) own(i int) Entry {
+	e := a.shared(i)
+	e.Profile, e.DN = cloneProfile(e.Profile), strings.Clone(e.DN)
+	return e
 }
 
 // entryOf returns what the directory says of the rows of a link.
@@ -1130,7 +1141,7 @@ func (v *view) entryOf(first int) Entry {
 		u := v.rows.User(first)
 		return Entry{ObjectID: u.ObjectID, Profile: u.Profile, State: StatePresent}
 	default:
-		return v.entry(int(mark - firstKept))
+		return v.entries.own(int(mark - firstKept))
 	}
 }
 
@@ -1311,7 +1322,7 @@ func (p *planner) openNewcomers() []*party {
 		}
 		told := Change{ObjectID: id}
 		after, err := p.newUser(n.entry)
-		switch e := p.entry(n.entry); {
+		switch e := p.entries.own(n.entry); {
 		case n.torn:
 			told.Op, told.Reason = OpDuplicate, ReasonListedTwice
 			told.Conflicts = []Conflict{{Field: FieldObjectID, Value: id.String(), With: []string{}}}
@@ -1337,7 +1348,7 @@ func (p *planner) openNewcomers() []*party {
 
 // newUser is the user to create for a kept entry. The error is of Rules.Map.
 func (p *planner) newUser(entry int) (User, error) {
-	e := p.entry(entry)
+	e := p.entries.own(entry)
 	profile, err := p.profile(&User{}, &e)
 	return User{ObjectID: e.ObjectID, Source: p.plan.Source, Profile: profile}, err
 }
