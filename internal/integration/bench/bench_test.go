@@ -3,7 +3,6 @@ package main
 import (
 	"bytes"
 	"os"
-	"os/exec"
 	"strings"
 	"testing"
 
@@ -23,9 +22,10 @@ func TestMain(m *testing.M) {
 // Each task says itself whether it did what it should, and fails if not.
 func TestEverythingIsMeasured(t *testing.T) {
 	for _, name := range []string{"slapd", "slapadd", "ldapsearch", "initdb", "postgres"} {
-		if path, err := tool(name); err != nil {
-			t.Skip("skipped:", err)
-		} else if _, err := exec.LookPath(path); err != nil {
+		if _, err := tool(name); err != nil {
+			if os.Getenv("CI") == "true" {
+				t.Fatal(err)
+			}
 			t.Skip("skipped:", err)
 		}
 	}
