@@ -161,6 +161,9 @@ type Directory interface {
 // yields one pinned Directory for each, in order of preference: a plan reads
 // one, and starts over on the next when that fails. A refused password ends the
 // sequence with an error, so that no account gets locked.
+//
+// A plan that must list many accounts may begin to do so, on a goroutine of its own
+// that ends before the plan does, while it still reads the users from the store.
 type Sessions interface {
 	Sessions(ctx context.Context) iter.Seq2[Directory, error]
 }
@@ -777,10 +780,7 @@ const (
 	defaultTimeout  = 30 * time.Second
 )
 
-// profileFields are the details in the order in which they are read.
-var profileFields = [ldapread.NumValues]Field{FieldUsername, FieldFirstName, FieldLastName, FieldEmail, FieldPhone}
-
-// defaultAttributes are beside them.
+// defaultAttributes are those of the details, in their order.
 var defaultAttributes = [ldapread.NumValues]string{"sAMAccountName", "givenName", "sn", "mail", "telephoneNumber"}
 
 // NewActiveDirectory checks the configuration. It connects to nothing.
@@ -870,7 +870,7 @@ func (cfg ActiveDirectoryConfig) reader() (ldapread.Config, error) {
 			r.Identity = adattr.IdentityOf(attribute)
 			continue
 		}
-		i := slices.Index(profileFields[:], field)
+		i := slices.Index(details[:], field)
 		if i < 0 {
 			return r, fmt.Errorf("adsync: ActiveDirectoryConfig.Attributes: %q is neither one of the five details nor object_id", field)
 		}
