@@ -413,63 +413,69 @@ func cloneProfile(p Profile) Profile {
 	return p
 }
 
-// readBoth indexes the store and lays the directory against it. A directory with
-// [Sessions] is a server of its own, so once it is certain that all of it must be
-// listed, that begins beside the reading of the store.
-func (s *Syncer) readBoth(ctx context.Context, scope scope, selected bool) (*reading, error) {
-	ctx, cancel := context.WithCancel(ctx)
-	r := &reading{Syncer: s, scope: scope, whole: make(chan struct{})}
-	directory := inBackground(func() error { return s.eachController(ctx, r.read) })
-	defer directory.join()
-	defer cancel()
+// remote is a [Directory] that shares nothing with the host, so that it can be
+// read beside the store. Any other may wait for a connection that the store holds.
+type remote interface{ remote() }
 
-	_, apart := s.dir.(Sessions)
-	host, err := s.readUsers(ctx, scope, func(h *host) {
-		if apart && scope.mustList(h.managed) {
-			directory.start()
+// readBoth indexes the store and lays the directory against it. When it is certain
+// that a remote directory must be listed, that begins beside the reading of the
+// store.
+func (s *Syncer) readBoth(ctx context.Context, scope scope, selected bool) (*reading, error) {
+	both, cancel := context.WithCancelCause(ctx)
+	var listing *background
+	defer func() {
+		cancel(nil)
+		_ = listing.wait()
+	}()
+	r := &reading{Syncer: s, scope: scope, hosts: make(chan *host, 1)}
+	list := func() error {
+		err := s.eachController(both, r.read)
+		cancel(err) // nil changes nothing: the store was read before
+		return err
+	}
+	_, apart := s.dir.(remote)
+	host, err := s.readUsers(both, scope, func(managed int) {
+		if listing == nil && apart && scope.lists(managed) {
+			listing = inBackground(list)
 		}
 	})
+	if err != nil && both.Err() != nil && ctx.Err() == nil {
+		return nil, context.Cause(both) // the directory's, which failed first
+	}
 	if err != nil {
 		return nil, err
 	}
 	if err := host.checkSelection(selected); err != nil {
 		return nil, err
 	}
-	r.host = host
-	close(r.whole)
-	directory.start()
-	return r, directory.join()
+	if listing == nil {
+		r.host = host
+		return r, s.eachController(ctx, r.read)
+	}
+	r.hosts <- host
+	return r, listing.wait()
 }
 
-// background is a function that runs beside its caller from when it is started.
+// background is a function that runs beside its caller. There may be none.
 type background struct {
-	run     func() error
-	started bool
-	done    chan struct{}
-	err     error
-	thrown  any // what it panicked with
+	done   chan struct{}
+	err    error
+	thrown any // what it panicked with
 }
 
 func inBackground(run func() error) *background {
-	return &background{run: run, done: make(chan struct{})}
-}
-
-func (b *background) start() {
-	if b.started {
-		return
-	}
-	b.started = true
+	b := &background{done: make(chan struct{}), err: incomplete(errors.New("adsync: the goroutine that read the directory was ended"))}
 	go func() {
 		defer close(b.done)
 		defer func() { b.thrown = recover() }()
-		b.err = errors.New("adsync: the directory ended the goroutine that read it")
-		b.err = b.run()
+		b.err = run()
 	}()
+	return b
 }
 
-// join waits for the end, if there was a start. A panic becomes the caller's own.
-func (b *background) join() error {
-	if !b.started {
+// wait waits for the end. A panic becomes the caller's own.
+func (b *background) wait() error {
+	if b == nil {
 		return nil
 	}
 	<-b.done
@@ -479,20 +485,21 @@ func (b *background) join() error {
 	return b.err
 }
 
-// readUsers indexes the store. After each user it calls each, which may be nil.
-func (s *Syncer) readUsers(ctx context.Context, scope scope, each func(*host)) (*host, error) {
+// readUsers indexes the store. Before each user it calls meanwhile, unless that is
+// nil, with the number of managed ones so far.
+func (s *Syncer) readUsers(ctx context.Context, scope scope, meanwhile func(managed int)) (*host, error) {
 	rows := arenaRows{new(userindex.Arena)}
 	host := newHost(rows, scope)
 	for u, err := range s.store.Users(ctx) {
 		if err != nil {
 			return nil, incomplete(fmt.Errorf("reading the users: %w", err))
 		}
+		if meanwhile != nil {
+			meanwhile(host.managed)
+		}
 		u = validUser(u)
 		rows.append(&u)
 		host.add(rows.Len() - 1)
-		if each != nil {
-			each(host)
-		}
 	}
 	if err := ctx.Err(); err != nil { // a store may take a cancelled context for its end
 		return nil, incomplete(err)
@@ -558,52 +565,43 @@ func (s *Syncer) eachController(ctx context.Context, read func(context.Context, 
 type reading struct {
 	*Syncer
 	scope    scope
-	whole    chan struct{} // closed when host is set
-	host     *host
-	early    entries // listed before
-	view     *view   // from then on
+	hosts    chan *host // brings the host side, once
+	host     *host      // nil: not yet there
+	early    entries    // listed before it came
+	view     *view      // from then on
+	waited   bool       // the listing stood still until it came
 	warnings []string
 }
 
-// newReading is for a host side that is there.
-func (s *Syncer) newReading(host *host) *reading {
-	r := &reading{Syncer: s, scope: host.scope, host: host, whole: make(chan struct{})}
-	close(r.whole)
-	return r
-}
-
 // lookUpMost is up to how many users a look-up by ObjectID is preferred to a
-// listing, whose cost follows the size of the directory.
+// listing, whose cost follows the size of the directory. Where a listing is
+// cheapest, looking up one account costs about as much as listing three: so at
+// worst a directory of just these users is read as if it had 15,000 people.
 const lookUpMost = 5000
 
-// listMost is how many times as many accounts as are wanted are listed before the
-// rest is looked up: where a listing is cheapest, looking up one account costs
-// about as much as listing three. So whatever the size of the directory, reading
-// never takes more than about twice what the better of both ways would have.
-const listMost = 3
-
-// mustList reports whether all of the directory is to be listed, or at least as
-// much as pays, to find out about so many accounts.
-func (s *scope) mustList(wanted int) bool {
-	return s.Import || s.only == nil && wanted > lookUpMost
+// lists reports whether the directory is to be listed to find out about so many
+// managed users.
+func (s *scope) lists(managed int) bool {
+	return s.Import || s.only == nil && managed > lookUpMost
 }
 
 func (r *reading) read(ctx context.Context, dir Directory) error {
-	r.early, r.view, r.warnings = entries{}, nil, nil
-	_, final := dir.(Listing)
-	listing := true
-	if r.isWhole() {
-		if err := r.layOpen(); err != nil {
+	r.early, r.view, r.warnings, r.waited = entries{}, nil, nil, false
+	if r.host != nil {
+		if err := r.awaitHost(ctx); err != nil {
 			return err
 		}
-		wanted := r.view.unseen()
-		if len(wanted) == 0 && !r.host.importing() {
+		if len(r.view.unseen()) == 0 && !r.host.importing() {
 			return nil
 		}
-		listing = final || r.scope.mustList(len(wanted))
 	}
-	if listing {
-		if err := r.list(ctx, dir, final); err != nil {
+	_, final := dir.(Listing)
+	if r.host == nil || final || r.scope.lists(r.host.managed) {
+		err := r.list(ctx, dir, final)
+		if err != nil && r.waited && ctx.Err() == nil {
+			return r.read(ctx, dir) // the server may have lost patience; now nothing is left to wait for
+		}
+		if err != nil {
 			return err
 		}
 	}
@@ -622,28 +620,17 @@ func (r *reading) read(ctx context.Context, dir Directory) error {
 	return r.inspect(ctx, dir)
 }
 
-func (r *reading) isWhole() bool {
-	select {
-	case <-r.whole:
-		return true
-	default:
-		return false
-	}
-}
-
 // awaitHost waits for the host side, and then takes in what was listed before.
 func (r *reading) awaitHost(ctx context.Context) error {
-	select {
-	case <-r.whole:
-		return r.layOpen()
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-}
-
-func (r *reading) layOpen() error {
 	if r.view != nil {
 		return nil
+	}
+	if r.host == nil {
+		select {
+		case r.host = <-r.hosts:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
 	}
 	r.view = newView(r.host)
 	for i := range r.early.Len() {
@@ -666,8 +653,7 @@ func (v *view) addAbsent(ids []ObjectID) error {
 	return nil
 }
 
-// list takes in the accounts in scope: all of them if the listing is final or to be
-// imported, or else as many as pay.
+// list takes in all accounts in scope.
 func (r *reading) list(ctx context.Context, dir Directory, final bool) error {
 	listed := 0
 	for e, err := range dir.Entries(ctx) {
@@ -675,13 +661,11 @@ func (r *reading) list(ctx context.Context, dir Directory, final bool) error {
 			return err
 		}
 		listed++
-		if final || e.present() { // a listing proves nobody's absence; the look-up does
-			if err := r.take(ctx, &e); err != nil {
-				return err
-			}
+		if !final && !e.present() {
+			continue // a listing proves nobody's absence; the look-up does
 		}
-		if r.view != nil && !final && !r.scope.Import && listed >= listMost*r.host.managed {
-			return nil
+		if err := r.take(ctx, &e); err != nil {
+			return err
 		}
 	}
 	if err := ctx.Err(); err != nil {
@@ -696,20 +680,21 @@ func (r *reading) list(ctx context.Context, dir Directory, final bool) error {
 	return nil
 }
 
-// earlyMost is how many entries are kept while the host side is not there; some
-// 150 bytes each.
-const earlyMost = 1 << 17
+// earlyMost is how many bytes of entries are kept while the host side is not there:
+// those of some hundred thousand people.
+const earlyMost = 16 << 20
 
 // take lays an entry against the host side, or keeps it until that is there.
 func (r *reading) take(ctx context.Context, e *Entry) error {
-	if r.view == nil && (r.isWhole() || r.early.Len() == earlyMost) {
+	if r.view == nil && len(r.hosts) == 0 && r.early.Size() < earlyMost {
+		r.early.keep(e)
+		return nil
+	}
+	if r.view == nil {
+		r.waited = len(r.hosts) == 0
 		if err := r.awaitHost(ctx); err != nil {
 			return err
 		}
-	}
-	if r.view == nil {
-		r.early.keep(e)
-		return nil
 	}
 	return r.view.add(e)
 }
@@ -810,7 +795,7 @@ func (s *Syncer) Explain(ctx context.Context, userID string) ([]string, error) {
 	case !host.chooses(&u):
 		return append(lines, "It is not among those of Rules.Only, so it is left alone."), nil
 	}
-	reading := s.newReading(host)
+	reading := reading{Syncer: s, scope: host.scope, host: host}
 	if err := s.eachController(ctx, reading.read); err != nil {
 		return nil, err
 	}
@@ -970,6 +955,7 @@ type run struct {
 	settled  []bool           // whose result is final
 	parkings map[int]*parking // that are open, by index of the Interim
 	closing  []int            // Interims for which nobody waits any more
+	parked   int              // users who are parked now
 	first    int              // the first change that is not settled
 	told     int              // results given to OnResult
 }
@@ -1137,12 +1123,11 @@ func (r *run) skipDoneParkings(now *now) {
 	}
 }
 
-// all applies the changes in order, in batches of those that do not need each
-// other.
+// all applies the changes, in batches of those that do not need each other.
 func (r *run) all(ctx context.Context) error {
 	r.report.refused = false
 	err := r.each(ctx)
-	r.putBackRest(ctx)
+	r.putBack(ctx, slices.Sorted(maps.Keys(r.parkings))) // what is not settled by now never will be
 	for i := range r.settled {
 		r.settled[i] = true
 	}
@@ -1168,17 +1153,20 @@ func (r *run) each(ctx context.Context) error {
 	}
 }
 
-// batchesAhead is how many batches' worth of changes behind the first that is
-// still open may be written before it. Circles of two or three then fill whole
-// batches, step by step, and OnResult, which is told in order, is not far behind.
-const batchesAhead = 10
+// aheadMost is how far behind the first change that is still open another may be
+// written before it: so OnResult, which is told in order, is not far behind.
+const aheadMost = 5000
+
+// parkedMost is how many users may be parked at a time, unless one circle takes
+// more: so few are left parked if the run is cut short.
+const parkedMost = 10
 
 // nextBatch takes changes all of whose needs are settled, in order, and settles
 // those whose need did not succeed and those that write nothing. The first that is
 // open never waits, so each call gets further.
 func (r *run) nextBatch() []int {
 	var batch []int
-	most := r.batchSize()
+	most, parked := r.batchSize(), r.parked
 	end := len(r.settled)
 	for i := r.first; i < end && len(batch) < most; i++ {
 		c := &r.plan.Changes[i]
@@ -1186,14 +1174,17 @@ func (r *run) nextBatch() []int {
 		case r.settled[i]:
 		case !c.writes():
 			r.settled[i] = true
-		case r.awaits(c):
-			end = min(end, r.first+batchesAhead*most)
+		case r.awaits(c), c.Interim && parked >= parkedMost && i > r.first:
+			end = min(end, r.first+aheadMost)
 		default:
 			if need := r.failedNeed(c); need >= 0 {
 				r.settle(i, OutcomeBlocked, fmt.Errorf("adsync: change %d, which it needs, did not succeed", need))
 				continue
 			}
 			batch = append(batch, i)
+			if c.Interim {
+				parked++
+			}
 		}
 	}
 	return batch
@@ -1223,18 +1214,20 @@ func (r *run) failedNeed(c *Change) int {
 
 func (r *run) succeeded(i int) bool { return r.report.succeeded(i) }
 
-// flush writes the batch, and does and tells what follows from it. An error ends
-// the run.
+// flush writes the batch, and does and tells what follows from it.
 func (r *run) flush(ctx context.Context, batch []int) error {
 	if len(batch) > 0 {
 		if err := r.writeBatch(ctx, batch); err != nil {
 			return err
 		}
 	}
-	r.putBack(ctx)
+	closing := r.closing
+	r.closing = nil
+	r.putBack(ctx, closing)
 	return r.tell(ctx)
 }
 
+// writeBatch settles the changes of the batch. An error ends the run.
 func (r *run) writeBatch(ctx context.Context, batch []int) (end error) {
 	if err := ctx.Err(); err != nil {
 		return cutShort(err)
@@ -1263,10 +1256,16 @@ func (r *run) settle(i int, outcome Outcome, err error) {
 	}
 	r.report.Results[i].Outcome, r.report.Results[i].Err = outcome, err
 	r.settled[i] = true
+	if parking := r.parkings[i]; parking != nil && parking.waits > 0 && r.succeeded(i) {
+		r.parked++
+	}
 	for _, need := range r.plan.Changes[i].Needs {
 		if parking := r.parkings[need]; parking != nil {
 			if parking.waits--; parking.waits == 0 {
 				r.closing = append(r.closing, need)
+				if r.succeeded(need) {
+					r.parked--
+				}
 			}
 		}
 	}
@@ -1349,24 +1348,16 @@ func panicked(where string, v any) error {
 	return fmt.Errorf("%w: the %s panicked with a %T", ErrUnknown, where, v)
 }
 
-// putBackTimeout bounds the writes that undo a parking, which go on when the
-// run's context has ended.
+// putBackTimeout bounds the writes that undo parkings at one time. They go on when
+// the run's context has ended.
 const putBackTimeout = 10 * time.Second
 
-// putBack undoes the parkings of which nobody made use, once that is certain.
-func (r *run) putBack(ctx context.Context) {
-	for _, i := range r.closing {
-		if r.succeeded(i) {
-			r.putBackOne(ctx, i, r.parkings[i])
-		}
-	}
-	r.closing = nil
-}
-
-// putBackRest is putBack at the end of a run, when what is not settled never will
-// be.
-func (r *run) putBackRest(ctx context.Context) {
-	for _, i := range slices.Sorted(maps.Keys(r.parkings)) {
+// putBack undoes those of the parkings of which nobody made use. It is certain of
+// each that nobody will.
+func (r *run) putBack(ctx context.Context, parkings []int) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), putBackTimeout)
+	defer cancel()
+	for _, i := range parkings {
 		if r.succeeded(i) {
 			r.putBackOne(ctx, i, r.parkings[i])
 		}
@@ -1384,8 +1375,6 @@ func (r *run) putBackOne(ctx context.Context, i int, parking *parking) {
 		r.report.Results[i].Err = errParked
 		return
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), putBackTimeout)
-	defer cancel()
 	parked := &r.plan.Changes[i]
 	back := update(ReasonParked, parked.After, parked.Before)
 	switch err := r.updateSafely(ctx, back); {

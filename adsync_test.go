@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/stretchr/testify/assert"
@@ -692,9 +693,9 @@ func TestManySwapsGoInFewBatches(t *testing.T) {
 	assert.Equal(t, adsync.Counts{Modified: 40}, report.Counts())
 	require.Len(t, report.Results, 60, "a parking and two updates for each swap")
 	given := store.indexes(report.Plan)
-	require.Len(t, given, 3)
+	require.Len(t, given, 6)
 	for _, batch := range given {
-		assert.Len(t, batch, 20)
+		assert.Len(t, batch, 10, "as many as may be parked")
 		assert.True(t, slices.IsSorted(batch))
 		for _, i := range batch {
 			for _, need := range report.Plan.Changes[i].Needs {
@@ -707,32 +708,93 @@ func TestManySwapsGoInFewBatches(t *testing.T) {
 }
 
 func TestWhatIsWrittenIsNotFarAheadOfWhatIsTold(t *testing.T) {
-	dir, users := crowd(100)
+	dir, users := bigWorld(8000)
 	for i := range dir {
+		dir[i].Profile = users[i].Profile
 		if i < 30 { // a chain: each takes the username of the next
-			dir[i].Username = fmt.Sprintf("user%03d", i+1)
+			dir[i].Username = users[i+1].Username
 		} else {
 			dir[i].Phone = "+1"
 		}
 	}
 	dir[30].Username = "free"
 	store := &batches{MemoryStore: adsync.NewMemoryStore(users...)}
-	report, err := newSyncer(t, dir, store, &adsync.Options{BatchSize: 2}).Sync(t.Context())
+	report, err := newSyncer(t, adsync.StaticDirectory(dir), store, &adsync.Options{BatchSize: 400}).Sync(t.Context())
 	require.NoError(t, err)
-	require.Equal(t, adsync.Counts{Modified: 100}, report.Counts())
-	written, furthest := map[int]bool{}, 0
-	for _, batch := range store.indexes(report.Plan) {
-		open := 0
+	require.Equal(t, adsync.Counts{Modified: 8000}, report.Counts())
+	place := map[string]int{}
+	for i, c := range report.Plan.Changes {
+		place[c.UserID] = i
+	}
+	written, open, furthest := map[int]bool{}, 0, 0
+	for _, batch := range store.given {
 		for written[open] {
 			open++
 		}
-		for _, i := range batch {
-			written[i] = true
-			furthest = max(furthest, i-open)
+		for _, c := range batch {
+			written[place[c.UserID]] = true
+			furthest = max(furthest, place[c.UserID]-open)
 		}
 	}
-	assert.Greater(t, furthest, 2)
-	assert.Less(t, furthest, 20, "ten batches")
+	assert.Greater(t, furthest, 4000)
+	assert.Less(t, furthest, 5000+400)
+}
+
+// stopping ends the context after a batch, and notes the writes after that.
+type stopping struct {
+	*adsync.MemoryStore
+	cancel    context.CancelFunc
+	putBack   []string
+	deadlines map[time.Time]bool
+}
+
+func (s *stopping) ApplyChanges(ctx context.Context, cs []adsync.Change) []adsync.Written {
+	defer s.cancel()
+	return s.MemoryStore.ApplyChanges(ctx, cs)
+}
+
+func (s *stopping) UpdateUser(ctx context.Context, c adsync.Change) error {
+	deadline, _ := ctx.Deadline()
+	s.deadlines[deadline] = true
+	s.putBack = append(s.putBack, c.UserID)
+	return s.MemoryStore.UpdateUser(ctx, c)
+}
+
+func TestFewAreParkedAtATime(t *testing.T) {
+	dir, users := crowd(200)
+	for i := 0; i < len(dir); i += 2 {
+		dir[i].Username, dir[i+1].Username = dir[i+1].Username, dir[i].Username
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	store := &stopping{MemoryStore: adsync.NewMemoryStore(users...), cancel: cancel, deadlines: map[time.Time]bool{}}
+	_, err := newSyncer(t, dir, store, nil).Sync(ctx)
+	require.ErrorIs(t, err, context.Canceled)
+	assert.Len(t, store.putBack, 10)
+	assert.Len(t, store.deadlines, 1, "one for all of them")
+	assert.Equal(t, users, allUsers(t, store))
+}
+
+// A circle that no ten parkings open is opened all the same.
+func TestAsManyAreParkedAsACircleTakes(t *testing.T) {
+	const n = 40
+	dir, users := crowd(n)
+	for i := range dir { // everybody wants the hub's username or email, in a wheel of circles
+		dir[i].Username, dir[i].Email = users[(i+1)%n].Username, users[(i+n/2)%n].Email
+	}
+	store := adsync.NewMemoryStore(users...)
+	report, err := newSyncer(t, dir, store, nil).Sync(t.Context())
+	require.NoError(t, err)
+	require.NoError(t, report.Err())
+	parked := 0
+	for _, c := range report.Plan.Changes {
+		if c.Interim {
+			parked++
+		}
+	}
+	assert.Greater(t, parked, 10)
+	for i, u := range allUsers(t, store) {
+		assert.Equal(t, dir[i].Profile, u.Profile)
+	}
 }
 
 func swap() (adsync.StaticDirectory, []adsync.User) {

@@ -161,9 +161,6 @@ type Directory interface {
 // yields one pinned Directory for each, in order of preference: a plan reads
 // one, and starts over on the next when that fails. A refused password ends the
 // sequence with an error, so that no account gets locked.
-//
-// A plan that must list many accounts may begin to do so, on a goroutine of its own
-// that ends before the plan does, while it still reads the users from the store.
 type Sessions interface {
 	Sessions(ctx context.Context) iter.Seq2[Directory, error]
 }
@@ -929,6 +926,9 @@ func (d *ActiveDirectory) Sessions(ctx context.Context) iter.Seq2[Directory, err
 		}
 	}
 }
+
+// remote says that reading it takes nothing that the host may need meanwhile.
+func (d *ActiveDirectory) remote() {}
 
 // Check tells what the service account can read on the first controller that
 // answers. Access.Missing names a base that is not found, a filter that matches

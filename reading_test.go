@@ -5,6 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"runtime"
+	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -60,18 +63,32 @@ func (s beside) CreateUser(context.Context, adsync.Change) (string, error) {
 	return "", errors.New("not here")
 }
 
-// one is a directory of one server that lists these.
-func one(entries iter.Seq2[adsync.Entry, error], find func([]adsync.ObjectID)) controllers {
-	return controllers{func() (adsync.Directory, error) {
+// beyond is a directory of servers that share nothing with the store, as only an
+// ActiveDirectory is taken to be.
+type beyond struct {
+	*adsync.ActiveDirectory
+	servers controllers
+}
+
+func (d beyond) Sessions(ctx context.Context) iter.Seq2[adsync.Directory, error] {
+	return d.servers.Sessions(ctx)
+}
+
+// server lists these, and knows nobody else.
+func server(entries iter.Seq2[adsync.Entry, error]) func() (adsync.Directory, error) {
+	return func() (adsync.Directory, error) {
 		return scripted{entries, func(ids []adsync.ObjectID, yield func(adsync.Entry, error) bool) {
-			find(ids)
 			for _, id := range ids {
 				if !yield(adsync.Entry{ObjectID: id, State: adsync.StateUnproven}, nil) {
 					return
 				}
 			}
 		}}, nil
-	}}
+	}
+}
+
+func one(entries iter.Seq2[adsync.Entry, error]) beyond {
+	return beyond{servers: controllers{server(entries)}}
 }
 
 // listed lists the entries and then opens the gate.
@@ -86,15 +103,13 @@ func listed(entries []adsync.Entry, gate chan<- struct{}) iter.Seq2[adsync.Entry
 	}
 }
 
-func unasked([]adsync.ObjectID) {}
-
 // The store waits for the end of the listing, so there is a plan only if both are
 // read side by side.
 func TestTheDirectoryIsListedBesideTheStore(t *testing.T) {
 	entries, users := bigWorld(6000)
 	want := mustReconcile(t, entries, users, adsync.Rules{})
 	gate := make(chan struct{})
-	got, err := newSyncer(t, one(listed(entries, gate), unasked), behind(users, gate), nil).Plan(t.Context())
+	got, err := newSyncer(t, one(listed(entries, gate)), behind(users, gate), nil).Plan(t.Context())
 	require.NoError(t, err)
 	assert.Empty(t, gocmp.Diff(want, got))
 }
@@ -110,11 +125,11 @@ func TestAnImportIsListedBesideTheStore(t *testing.T) {
 			return err
 		}
 		gate := make(chan struct{})
-		dir := controllers{func() (adsync.Directory, error) {
+		dir := beyond{servers: controllers{func() (adsync.Directory, error) {
 			return scripted{listed(w.entries, gate), func(ids []adsync.ObjectID, yield func(adsync.Entry, error) bool) {
 				adsync.StaticDirectory(w.entries).Find(context.Background(), ids)(yield)
 			}}, nil
-		}}
+		}}}
 		s, err := adsync.New(dir, behind(w.users, gate), &adsync.Options{Rules: w.rules.adsync(), Limits: adsync.Limits{AllowEmpty: true}})
 		if err != nil {
 			return err
@@ -130,25 +145,28 @@ func TestAnImportIsListedBesideTheStore(t *testing.T) {
 	})
 }
 
-// A directory without sessions may read from the host's own database, whose only
-// connection the store has.
+// Other directories may read from the host's own database, whose only connection
+// the store has.
 func TestOtherDirectoriesWaitForTheStore(t *testing.T) {
 	entries, users := bigWorld(6000)
-	gate, storeRead := make(chan struct{}), false
-	close(gate)
-	dir := scripted{func(yield func(adsync.Entry, error) bool) {
+	storeRead := false
+	open := server(func(yield func(adsync.Entry, error) bool) {
 		assert.True(t, storeRead)
 		for _, e := range entries {
 			if !yield(e, nil) {
 				return
 			}
 		}
-	}, nil}
-	store := behind(users, gate)
-	store.users = told{store.users, &storeRead}
-	dir.find = func(ids []adsync.ObjectID, _ func(adsync.Entry, error) bool) { assert.Empty(t, ids) }
-	_, err := newSyncer(t, dir, store, nil).Plan(t.Context())
+	})
+	plain, err := open()
 	require.NoError(t, err)
+	for name, dir := range map[string]adsync.Directory{"plain": plain, "with sessions": controllers{open}} {
+		t.Run(name, func(t *testing.T) {
+			storeRead = false
+			_, err := newSyncer(t, dir, told{adsync.NewMemoryStore(users...), &storeRead}, nil).Plan(t.Context())
+			require.NoError(t, err)
+		})
+	}
 }
 
 // told notes that all users were read.
@@ -171,33 +189,53 @@ func (s told) Users(ctx context.Context) iter.Seq2[adsync.User, error] {
 func TestAnotherControllerListsBesideTheStore(t *testing.T) {
 	entries, users := bigWorld(6000)
 	want := mustReconcile(t, entries, users, adsync.Rules{})
-	stale := make([]adsync.Entry, 100)
-	for i := range stale {
-		stale[i] = entries[i]
-		stale[i].Phone = "of a controller that failed"
-	}
-	gate := make(chan struct{})
-	dir := append(one(func(yield func(adsync.Entry, error) bool) {
-		for _, e := range stale {
+	gate, lists := make(chan struct{}), 0
+	dir := one(func(yield func(adsync.Entry, error) bool) {
+		lists++
+		for _, e := range entries[:100] {
+			e.Phone = "of a controller that failed"
 			yield(e, nil)
 		}
 		yield(adsync.Entry{}, errDown)
-	}, unasked), one(listed(entries, gate), unasked)...)
+	})
+	dir.servers = append(dir.servers, server(listed(entries, gate)))
 	got, err := newSyncer(t, dir, behind(users, gate), nil).Plan(t.Context())
 	require.NoError(t, err)
 	assert.Empty(t, gocmp.Diff(want, got))
+	assert.Equal(t, 1, lists)
+}
+
+// The store would wait for ever.
+func TestADirectoryThatFailsEndsTheReadingOfTheStore(t *testing.T) {
+	_, users := bigWorld(6000)
+	dir := one(func(yield func(adsync.Entry, error) bool) { yield(adsync.Entry{}, errDown) })
+	_, err := newSyncer(t, dir, behind(users, nil), nil).Plan(t.Context())
+	require.ErrorIs(t, err, adsync.ErrIncomplete)
+	require.ErrorIs(t, err, errDown)
+	require.NotErrorIs(t, err, context.Canceled)
 }
 
 func TestAStoreThatFailsEndsTheListing(t *testing.T) {
 	_, users := bigWorld(6000)
 	ended := false
-	dir := controllers{func() (adsync.Directory, error) { return endless{&ended}, nil }}
+	dir := beyond{servers: controllers{func() (adsync.Directory, error) { return endless{&ended}, nil }}}
 	store := behind(users, nil)
 	store.users = failingAfter{store.users, 5500}
 	_, err := newSyncer(t, dir, store, nil).Plan(t.Context())
 	require.ErrorIs(t, err, adsync.ErrIncomplete)
 	require.ErrorIs(t, err, errDown)
 	assert.True(t, ended, "the listing ended before Plan did")
+}
+
+func TestCancellingEndsBoth(t *testing.T) {
+	_, users := bigWorld(6000)
+	ended := false
+	dir := beyond{servers: controllers{func() (adsync.Directory, error) { return endless{&ended}, nil }}}
+	ctx, cancel := context.WithCancel(t.Context())
+	time.AfterFunc(20*time.Millisecond, cancel)
+	_, err := newSyncer(t, dir, behind(users, nil), nil).Plan(ctx)
+	require.ErrorIs(t, err, adsync.ErrIncomplete)
+	require.ErrorIs(t, err, context.Canceled)
 }
 
 // endless lists until its context ends.
@@ -238,63 +276,71 @@ func (s failingAfter) Users(ctx context.Context) iter.Seq2[adsync.User, error] {
 
 func TestADirectoryMayPanicBesideTheStore(t *testing.T) {
 	_, users := bigWorld(6000)
-	gate := make(chan struct{})
-	close(gate)
-	dir := one(func(func(adsync.Entry, error) bool) { panic("of the host's own directory") }, unasked)
-	s := newSyncer(t, dir, behind(users, gate), nil)
+	dir := one(func(func(adsync.Entry, error) bool) { panic("of the host's own directory") })
+	s := newSyncer(t, dir, adsync.NewMemoryStore(users...), nil)
 	assert.PanicsWithValue(t, "of the host's own directory", func() { _, _ = s.Plan(t.Context()) })
+
+	dir = one(func(func(adsync.Entry, error) bool) { runtime.Goexit() })
+	_, err := newSyncer(t, dir, adsync.NewMemoryStore(users...), nil).Plan(t.Context())
+	require.ErrorIs(t, err, adsync.ErrIncomplete)
 }
 
-// A listing does not run away from a store that is slow.
-func TestFewEntriesWaitForTheStore(t *testing.T) {
-	const most = 1 << 17
-	_, users := bigWorld(6000)
-	gate, full := make(chan struct{}), make(chan struct{})
-	seen := 0
-	entries := func(yield func(adsync.Entry, error) bool) {
-		for i := range most + 100 {
-			if seen++; i == most {
-				close(full)
-			}
-			if !yield(adsync.Entry{ObjectID: adsync.ObjectID{1, byte(i >> 16), byte(i >> 8), byte(i)}}, nil) {
+// crowded lists so many entries of some thousand bytes, and counts them.
+func crowded(n int, seen *atomic.Int64) iter.Seq2[adsync.Entry, error] {
+	long := strings.Repeat("long ", 200)
+	return func(yield func(adsync.Entry, error) bool) {
+		for i := range n {
+			seen.Add(1)
+			e := adsync.Entry{ObjectID: adsync.ObjectID{1, byte(i >> 16), byte(i >> 8), byte(i)}, DN: long}
+			if !yield(e, nil) {
 				return
 			}
 		}
 	}
-	go func() {
-		<-full
-		time.Sleep(20 * time.Millisecond) // for a listing that runs on
-		assert.Equal(t, most+1, seen)
-		close(gate)
-	}()
-	opts := &adsync.Options{Rules: adsync.Rules{Import: true}}
-	_, err := newSyncer(t, one(entries, unasked), behind(users, gate), opts).Plan(t.Context())
-	require.NoError(t, err)
-	assert.Equal(t, most+100, seen)
 }
 
-// Six thousand users of a vast directory: it is not listed to its end.
-func TestAVastDirectoryIsNotListedToItsEnd(t *testing.T) {
-	const n = 6000
-	entries, users := bigWorld(n)
-	seen, lookedUp := 0, 0
-	dir := scripted{func(yield func(adsync.Entry, error) bool) {
-		for i := range 1_000_000 {
-			e := adsync.Entry{ObjectID: adsync.ObjectID{1, byte(i >> 16), byte(i >> 8), byte(i)}}
-			if i%10 == 0 && i/10 < n {
-				e = entries[i/10]
-			}
-			if seen++; !yield(e, nil) {
-				return
-			}
+// whenFull opens the gate when 16 MiB of them wait, and no more came.
+func whenFull(t *testing.T, seen *atomic.Int64, gate chan<- struct{}) {
+	go func() {
+		for seen.Load() < 15_000 {
+			time.Sleep(time.Millisecond)
 		}
-	}, func(ids []adsync.ObjectID, yield func(adsync.Entry, error) bool) {
-		lookedUp += len(ids)
-		adsync.StaticDirectory(entries).Find(context.Background(), ids)(yield)
-	}}
-	got, err := newSyncer(t, dir, adsync.NewMemoryStore(users...), nil).Plan(t.Context())
+		time.Sleep(20 * time.Millisecond) // for a listing that runs on
+		assert.Less(t, seen.Load(), int64(18_000))
+		close(gate)
+	}()
+}
+
+// A listing does not run away from a store that is slow.
+func TestFewEntriesWaitForTheStore(t *testing.T) {
+	_, users := bigWorld(6000)
+	var seen atomic.Int64
+	gate := make(chan struct{})
+	whenFull(t, &seen, gate)
+	opts := &adsync.Options{Rules: adsync.Rules{Import: true}}
+	plan, err := newSyncer(t, one(crowded(20_000, &seen)), behind(users, gate), opts).Plan(t.Context())
 	require.NoError(t, err)
-	assert.Empty(t, gocmp.Diff(mustReconcile(t, entries, users, adsync.Rules{}), got))
-	assert.Equal(t, 3*n, seen)
-	assert.Equal(t, n-3*n/10, lookedUp)
+	assert.Equal(t, int64(20_000), seen.Load())
+	assert.Equal(t, 20_000, plan.Stats.Entries)
+}
+
+// A server that has lost patience meanwhile is asked once more.
+func TestAListingThatStoodStillIsMadeAnew(t *testing.T) {
+	_, users := bigWorld(6000)
+	var seen atomic.Int64
+	gate, lists := make(chan struct{}), 0
+	whenFull(t, &seen, gate)
+	dir := one(func(yield func(adsync.Entry, error) bool) {
+		if lists++; lists > 1 {
+			crowded(20_000, &seen)(yield)
+			return
+		}
+		crowded(18_000, &seen)(yield)
+		yield(adsync.Entry{}, errDown)
+	})
+	opts := &adsync.Options{Rules: adsync.Rules{Import: true}}
+	plan, err := newSyncer(t, dir, behind(users, gate), opts).Plan(t.Context())
+	require.NoError(t, err)
+	assert.Equal(t, 2, lists)
+	assert.Equal(t, 20_000, plan.Stats.Entries)
 }

@@ -76,7 +76,7 @@ type Change struct {
 	After     *User      `json:"after,omitempty"`     // of a Duplicate that is a new entry: the user that is not created
 	Fields    []Field    `json:"fields,omitempty"`    // what differs
 	Conflicts []Conflict `json:"conflicts,omitempty"` // object_id, username, email, in this order
-	Needs     []int      `json:"needs,omitempty"`     // earlier changes that must succeed first, ascending
+	Needs     []int      `json:"needs,omitempty"`     // earlier changes that must succeed first, ascending; others may be written after it
 	Interim   bool       `json:"interim,omitempty"`   // a parked value that opens a cycle
 }
 

@@ -19,6 +19,7 @@ type Record struct {
 type Arena struct {
 	chunks  []*strings.Builder
 	places  []place
+	size    int
 	words   []string
 	wordIDs map[string]uint64
 }
@@ -31,6 +32,9 @@ const chunkSize = 1 << 20
 
 // Len returns the number of records.
 func (a *Arena) Len() int { return len(a.places) }
+
+// Size returns how many bytes of texts there is room for.
+func (a *Arena) Size() int { return a.size }
 
 // Append adds a record. Its number is Len before the call.
 func (a *Arena) Append(r *Record) {
@@ -90,6 +94,7 @@ func (a *Arena) room(n int) *strings.Builder {
 	c := new(strings.Builder)
 	c.Grow(max(chunkSize, n))
 	a.chunks = append(a.chunks, c)
+	a.size += c.Cap()
 	return c
 }
 
