@@ -430,7 +430,7 @@ func (s *Syncer) readUsers(ctx context.Context, scope scope) (*host, error) {
 		}
 		u = validUser(u)
 		rows.append(&u)
-		host.add(rows.Len() - 1)
+		host.add(&u)
 	}
 	if err := ctx.Err(); err != nil { // a store may take a cancelled context for its end
 		return nil, incomplete(err)
@@ -600,7 +600,7 @@ func lookUp(ctx context.Context, dir Directory, ids []ObjectID, add func(*Entry)
 func (v *view) unseen() []ObjectID {
 	var ids []ObjectID
 	for row, kind := range v.kinds {
-		if kind&rowManaged != 0 && kind&rowTwin == 0 && v.found[row] == unseen && v.choosesGroup(row) {
+		if kind&rowManaged != 0 && v.firstOf(row) == row && v.found[row] == unseen && v.choosesGroup(row) {
 			ids = append(ids, v.rows.ObjectID(row))
 		}
 	}

@@ -13,7 +13,6 @@ import (
 	"maps"
 	"slices"
 	"strings"
-	"unicode/utf8"
 
 	"github.com/go-adsync/adsync/internal/claims"
 	"github.com/go-adsync/adsync/internal/keyfold"
@@ -723,12 +722,12 @@ func validUser(u User) User {
 
 // valid reports whether there is nothing to repair, as nearly always.
 func (u *User) valid() bool {
-	return utf8.ValidString(u.ID) && utf8.ValidString(u.Source) && utf8.ValidString(string(u.Status)) && u.Profile.valid()
+	return keyfold.Valid(u.ID) && keyfold.Valid(u.Source) && keyfold.Valid(string(u.Status)) && u.Profile.valid()
 }
 
 func (p *Profile) valid() bool {
-	return utf8.ValidString(p.Username) && utf8.ValidString(p.FirstName) && utf8.ValidString(p.LastName) &&
-		utf8.ValidString(p.Email) && utf8.ValidString(p.Phone)
+	return keyfold.Valid(p.Username) && keyfold.Valid(p.FirstName) && keyfold.Valid(p.LastName) &&
+		keyfold.Valid(p.Email) && keyfold.Valid(p.Phone)
 }
 
 func validProfile(p Profile) Profile {
@@ -755,9 +754,10 @@ func Reconcile(entries []Entry, users []User, rules Rules) (*Plan, error) {
 	if err := rules.Check(); err != nil {
 		return nil, err
 	}
-	host := newHost(rowsOf(users), scopeOf(rules))
+	rows := &sliceRows{users: users}
+	host := newHost(rows, scopeOf(rules))
 	for row := range users {
-		host.add(row)
+		host.add(rows.valid(row))
 	}
 	view := newView(host)
 	for i := range entries {
@@ -824,29 +824,28 @@ type rows interface {
 	ObjectID(row int) [16]byte
 }
 
-type sliceRows []User
-
-// rowsOf takes the users as they are where their texts are valid, as nearly
-// always.
-func rowsOf(users []User) sliceRows {
-	valid := sliceRows(users)
-	for i := range users {
-		if users[i].valid() {
-			continue
-		}
-		if &valid[0] == &users[0] {
-			valid = slices.Clone(valid)
-		}
-		valid[i] = validUser(users[i])
-	}
-	return valid
+// sliceRows is a slice of the caller's, but for the texts that are not valid.
+type sliceRows struct {
+	users []User
+	own   bool // not the caller's any more
 }
 
-func (s sliceRows) Len() int                      { return len(s) }
-func (s sliceRows) User(row int) User             { return s[row] }
-func (s sliceRows) Keep(row int) User             { return s[row] }
-func (s sliceRows) Holds(row int, p Profile) bool { return s[row].Profile == p }
-func (s sliceRows) ObjectID(row int) [16]byte     { return s[row].ObjectID }
+// valid returns the row with its texts repaired where there is need, as hardly ever.
+func (s *sliceRows) valid(row int) *User {
+	if !s.users[row].valid() {
+		if !s.own {
+			s.users, s.own = slices.Clone(s.users), true
+		}
+		s.users[row] = validUser(s.users[row])
+	}
+	return &s.users[row]
+}
+
+func (s *sliceRows) Len() int                      { return len(s.users) }
+func (s *sliceRows) User(row int) User             { return s.users[row] }
+func (s *sliceRows) Keep(row int) User             { return s.users[row] }
+func (s *sliceRows) Holds(row int, p Profile) bool { return s.users[row].Profile == p }
+func (s *sliceRows) ObjectID(row int) [16]byte     { return s.users[row].ObjectID }
 
 // rowKind is what the engine remembers of each row without looking again.
 type rowKind uint8
@@ -854,7 +853,6 @@ type rowKind uint8
 const (
 	rowManaged rowKind = 1 << iota
 	rowChosen
-	rowTwin        // an earlier row has the same ObjectID
 	rowDeactivated // a sync may have to reactivate it
 )
 
@@ -889,19 +887,17 @@ func newHost(rows rows, scope scope) *host {
 	return h
 }
 
-// add indexes the next row.
-func (h *host) add(row int) {
-	u := h.rows.User(row)
-	h.addKeys(&u)
+// add indexes the next row, which is the user. Its texts are valid UTF-8.
+func (h *host) add(u *User) {
+	h.addKeys(u)
+	row := len(h.kinds)
 	var kind rowKind
 	switch {
-	case h.manages(&u):
+	case h.manages(u):
 		kind = rowManaged
 		h.managed++
-		if h.links.Add(row) {
-			kind |= rowTwin
-		}
-		if h.chooses(&u) {
+		h.links.Add(row, u.ObjectID)
+		if h.chooses(u) {
 			kind |= rowChosen
 			h.chosen++
 		}
@@ -909,7 +905,7 @@ func (h *host) add(row int) {
 			kind |= rowDeactivated
 		}
 	case !u.ObjectID.IsZero() && h.importing():
-		h.foreign.Add(row)
+		h.foreign.Add(row, u.ObjectID)
 	}
 	h.kinds = append(h.kinds, kind)
 }
@@ -940,13 +936,7 @@ func (h *host) group(first int) []int {
 }
 
 // firstOf returns the first row of the managed row's link.
-func (h *host) firstOf(row int) int {
-	if h.kinds[row]&rowTwin == 0 {
-		return row
-	}
-	first, _ := h.links.First(h.rows.ObjectID(row))
-	return first
-}
+func (h *host) firstOf(row int) int { return h.links.FirstOf(row) }
 
 // choosesGroup reports whether the plan is about one of the rows of the group.
 func (h *host) choosesGroup(first int) bool {
@@ -1037,7 +1027,7 @@ func checkEntry(e *Entry) error {
 
 func cleanEntry(e *Entry) Entry {
 	clean := *e
-	if !clean.Profile.valid() || !utf8.ValidString(clean.DN) {
+	if !clean.Profile.valid() || !keyfold.Valid(clean.DN) {
 		clean.Profile, clean.DN = validProfile(e.Profile), validText(e.DN)
 	}
 	if clean.State == "" {
@@ -1696,7 +1686,7 @@ func Adopt(entries []Entry, users []User, rules Rules) (*Plan, error) {
 		offers:   [claims.Spaces]map[string][]*candidateEntry{{}, {}},
 		plan:     &Plan{Version: PlanVersion, Source: validText(rules.Source), Changes: []Change{}},
 	}
-	a.takeUsers(rowsOf(users))
+	a.takeUsers(users)
 	if err := a.takeEntries(entries); err != nil {
 		return nil, err
 	}
@@ -1722,10 +1712,10 @@ type candidateEntry struct {
 	torn    bool    // listed with different details
 }
 
-func (a *adopter) takeUsers(rows sliceRows) {
-	a.plan.Stats.Users = len(rows)
-	for i := range rows {
-		own := rows[i] // the plan must not hold on to the caller's
+func (a *adopter) takeUsers(users []User) {
+	a.plan.Stats.Users = len(users)
+	for i := range users {
+		own := validUser(users[i]) // the plan must not hold on to the caller's
 		u := &own
 		if a.manages(u) {
 			a.plan.Stats.Managed++
