@@ -405,6 +405,8 @@ func (a arenaRows) Holds(row int, p Profile) bool {
 	return profileOf(&r) == p
 }
 
+func (a arenaRows) Touch(row int) byte { return a.ObjectID(row)[0] } // one record lies in one place
+
 // profileOf returns the details of a record, which are its first texts.
 func profileOf(r *userindex.Record) Profile {
 	return Profile{

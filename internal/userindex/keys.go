@@ -31,6 +31,9 @@ func (k *Keys) Add(hash uint32) { k.hashes = append(k.hashes, hash) }
 // Has reports whether the row has a key.
 func (k *Keys) Has(row int) bool { return k.hashes[row] != 0 }
 
+// Touch reads what Has will look at.
+func (k *Keys) Touch(row int) byte { return byte(k.hashes[row]) }
+
 // Shared returns the rows, in ascending order, whose hash another row has too or
 // is among those asked for.
 func (k *Keys) Shared(asked []uint32) []uint32 {

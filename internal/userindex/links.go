@@ -17,9 +17,9 @@ type Links struct {
 	slots    []uint32            // 0: empty; nil: to be built
 	rowBits  uint32              // of a slot
 	twins    map[uint32][]uint32 // by the first row of an ObjectID: the later ones
-	later    []uint64            // by row, a bit each: an earlier row has the same ObjectID; nil: none
+	later    []uint64            // by row, a bit each: an earlier row has the same ObjectID
 	next     int                 // behind the row found last
-	inOrder  bool                // the row found last was behind the one before
+	inOrder  bool                // that row was behind the one found before it
 	touched  uint32
 }
 
@@ -28,7 +28,8 @@ func NewLinks(n int, objectID func(row int) [16]byte) *Links {
 	return &Links{objectID: objectID, seed: maphash.MakeSeed(), hashes: make([]uint32, 0, n)}
 }
 
-// Add enters a row and its ObjectID. Rows come in ascending order; some may be left out.
+// Add enters a row and its ObjectID. Rows come in ascending order; some may be left
+// out.
 func (l *Links) Add(row int, id [16]byte) {
 	for len(l.hashes) < row {
 		l.hashes = append(l.hashes, 0)
@@ -38,21 +39,43 @@ func (l *Links) Add(row int, id [16]byte) {
 }
 
 // First returns the first row entered that has the ObjectID. Two sides often come
-// in one order: so the row behind the one found last is tried before the table,
-// which is several times as far away.
+// in one order: while they do, the row behind the one found last is tried before
+// the table, which is much further away.
 func (l *Links) First(id [16]byte) (row int, ok bool) {
 	l.ready()
-	if l.inOrder && l.next < len(l.hashes) && l.hashes[l.next] != 0 && l.objectID(l.next) == id && !l.isLater(l.next) {
+	if l.inOrder && l.isFirst(l.next) && l.objectID(l.next) == id {
 		l.next++
 		return l.next - 1, true
 	}
-	s := l.slots[l.find(id, l.hash(id))]
-	if s == 0 {
+	row = l.rowOf(l.slots[l.find(id, l.hash(id))])
+	if row < 0 {
 		return 0, false
 	}
-	row = l.rowOf(s)
 	l.inOrder, l.next = row == l.next, row+1
 	return row, true
+}
+
+// InOrder reports whether the rows found last were one behind the other, so that
+// there is no need to ask for Likely rows.
+func (l *Links) InOrder() bool { return l.inOrder }
+
+// Batch is how much of the table is asked for at a time.
+const Batch = 64
+
+// Likely puts into rows, for each of up to Batch ObjectIDs, the row that First will
+// nearly certainly find, or -1. Memory delivers what it looks at side by side,
+// where one First after the other would wait for each; and what it has looked at is
+// near for a while.
+func (l *Links) Likely(ids [][16]byte, rows []int) {
+	l.ready()
+	var hashes [Batch]uint32
+	for i, id := range ids {
+		hashes[i] = l.hash(id)
+	}
+	l.touch(hashes[:len(ids)])
+	for i := range ids {
+		rows[i] = l.rowOf(l.slots[l.probe(l.home(hashes[i]), hashes[i])])
+	}
 }
 
 // FirstOf returns the first row that has the ObjectID of the given one.
@@ -77,20 +100,10 @@ func (l *Links) HasTwins() bool {
 	return len(l.twins) > 0
 }
 
-// hash is never 0, which means that there is none.
-func (l *Links) hash(id [16]byte) uint32 { return uint32(maphash.Bytes(l.seed, id[:])) | 1 }
-
-// find is the slot where the ObjectID is, or the empty one where it would be.
-func (l *Links) find(id [16]byte, hash uint32) uint32 {
-	last := uint32(len(l.slots) - 1)
-	for i := hash >> 1 & last; ; i = (i + 1) & last {
-		if s := l.slots[i]; s == 0 || (s^hash)&^l.rowBits == 0 && l.objectID(l.rowOf(s)) == id {
-			return i
-		}
-	}
+// isFirst reports whether the row was entered, before any other with its ObjectID.
+func (l *Links) isFirst(row int) bool {
+	return row < len(l.hashes) && l.hashes[row] != 0 && !l.isLater(row)
 }
-
-func (l *Links) rowOf(slot uint32) int { return int(slot&l.rowBits) - 1 }
 
 func (l *Links) isLater(row int) bool {
 	return row/64 < len(l.later) && l.later[row/64]&(1<<(row%64)) != 0
@@ -103,16 +116,13 @@ func (l *Links) ready() {
 	}
 }
 
-// batch is how many slots are asked for at a time.
-const batch = 64
-
 func (l *Links) build() {
 	n := len(l.hashes)
 	l.slots = make([]uint32, sizeFor(n))
 	l.rowBits = 1<<bits.Len(uint(n)) - 1
 	l.twins, l.later = nil, nil
-	for start := 0; start < n; start += batch {
-		hashes := l.hashes[start:min(start+batch, n)]
+	for start := 0; start < n; start += Batch {
+		hashes := l.hashes[start:min(start+Batch, n)]
 		l.touch(hashes)
 		for i, hash := range hashes {
 			if hash != 0 {
@@ -122,33 +132,29 @@ func (l *Links) build() {
 	}
 }
 
-// touch reads the slots where the search for the hashes begins, and makes nothing
-// of them. Memory delivers them side by side, where the searches would wait for
-// one after the other.
-func (l *Links) touch(hashes []uint32) {
-	last, touched := uint32(len(l.slots)-1), uint32(0)
-	for _, hash := range hashes {
-		touched |= l.slots[hash>>1&last]
-	}
-	l.touched = touched // or else the compiler would leave the reading out
-}
-
 // sizeFor is the smallest power of two that n rows fill to two thirds at most.
 func sizeFor(n int) int { return 1 << bits.Len(uint(n+n/2+8)) }
 
+// touch reads the slots where the searches begin, and makes nothing of them. As no
+// reading waits for another, the processor has many on their way at a time.
+func (l *Links) touch(hashes []uint32) {
+	touched := uint32(0)
+	for _, hash := range hashes {
+		touched |= l.slots[l.home(hash)]
+	}
+	l.touched = touched // else the compiler would leave the reading out
+}
+
+// enter puts the row into the table, unless an earlier one has its ObjectID.
 func (l *Links) enter(row int, hash uint32) {
-	last := uint32(len(l.slots) - 1)
-	for i := hash >> 1 & last; ; i = (i + 1) & last {
-		s := l.slots[i]
-		if s == 0 {
-			l.slots[i] = hash&^l.rowBits | uint32(row+1)
-			return
-		}
-		if (s^hash)&^l.rowBits == 0 && l.objectID(l.rowOf(s)) == l.objectID(row) {
-			l.addTwin(l.rowOf(s), row)
+	i := l.probe(l.home(hash), hash)
+	for ; l.slots[i] != 0; i = l.probe(l.behind(i), hash) {
+		if first := l.rowOf(l.slots[i]); l.objectID(first) == l.objectID(row) {
+			l.addTwin(first, row)
 			return
 		}
 	}
+	l.slots[i] = hash&^l.rowBits | uint32(row+1)
 }
 
 func (l *Links) addTwin(first, row int) {
@@ -159,3 +165,31 @@ func (l *Links) addTwin(first, row int) {
 	l.twins[uint32(first)] = append(l.twins[uint32(first)], uint32(row))
 	l.later[row/64] |= 1 << (row % 64)
 }
+
+// find is the slot where the ObjectID is, or the empty one where it would be.
+func (l *Links) find(id [16]byte, hash uint32) uint32 {
+	i := l.probe(l.home(hash), hash)
+	for l.slots[i] != 0 && l.objectID(l.rowOf(l.slots[i])) != id {
+		i = l.probe(l.behind(i), hash)
+	}
+	return i
+}
+
+// probe is the slot, from i on, that is empty or seems to have the hash.
+func (l *Links) probe(i, hash uint32) uint32 {
+	for l.slots[i] != 0 && (l.slots[i]^hash)&^l.rowBits != 0 {
+		i = l.behind(i)
+	}
+	return i
+}
+
+// home is where the search for the hash begins. The table's size is a power of two.
+func (l *Links) home(hash uint32) uint32 { return hash >> 1 & uint32(len(l.slots)-1) }
+
+func (l *Links) behind(i uint32) uint32 { return (i + 1) & uint32(len(l.slots)-1) }
+
+// rowOf is the row in a slot; -1 if it is empty.
+func (l *Links) rowOf(slot uint32) int { return int(slot&l.rowBits) - 1 }
+
+// hash is never 0, which means that there is none.
+func (l *Links) hash(id [16]byte) uint32 { return uint32(maphash.Bytes(l.seed, id[:])) | 1 }

@@ -116,6 +116,36 @@ func TestLinksTryTheNextRowFirst(t *testing.T) {
 	assert.False(t, ok)
 }
 
+// What is likely is what First finds, as long as no hashes collide.
+func TestLikelyRowsAreThoseOfFirst(t *testing.T) {
+	const n = 1000
+	l := NewLinks(n, objectID)
+	for row := range n {
+		l.Add(row, objectID(row))
+	}
+	var ids [Batch][16]byte
+	var rows, want [Batch]int
+	for i := range ids {
+		ids[i] = objectID(17 * i) // some of them beyond n
+		want[i] = -1
+		if first, ok := l.First(ids[i]); ok {
+			want[i] = first
+		}
+	}
+	l.Likely(ids[:], rows[:])
+	same := 0
+	for i := range rows {
+		if rows[i] == want[i] {
+			same++
+		}
+	}
+	assert.Greater(t, same, Batch/2)
+	assert.False(t, l.InOrder())
+	l.First(objectID(5))
+	l.First(objectID(6))
+	assert.True(t, l.InOrder())
+}
+
 // A later twin behind the row found last is not the first of its ObjectID, and a
 // row that was not entered is not linked at all.
 func TestLinksDoNotTakeTheNextRowForMoreThanItIs(t *testing.T) {
@@ -139,6 +169,17 @@ func TestLinksDoNotTakeTheNextRowForMoreThanItIs(t *testing.T) {
 	assert.False(t, ok)
 }
 
+// Rows that were left out, as local users are, are nobody's twins.
+func TestLinksLeaveRowsOut(t *testing.T) {
+	rows := [][16]byte{objectID(1), {}, {}, {}, objectID(2)}
+	l := NewLinks(0, func(row int) [16]byte { return rows[row] })
+	l.Add(0, rows[0])
+	l.Add(4, rows[4])
+	assert.False(t, l.HasTwins())
+	_, ok := l.First([16]byte{})
+	assert.False(t, ok)
+}
+
 // Hashes that collide in the half that a slot keeps must not confuse rows.
 func TestLinksCompareTheRows(t *testing.T) {
 	rows := [][16]byte{objectID(1), objectID(2), objectID(2)}
@@ -154,7 +195,7 @@ func TestLinksCompareTheRows(t *testing.T) {
 
 // However many rows there are, a slot holds the number of each and some of its hash.
 func TestLinksOfManyRows(t *testing.T) {
-	for _, n := range []int{0, 1, 2, 3, 4, 7, 8, batch - 1, batch, batch + 1, 1000, 1 << 16} {
+	for _, n := range []int{0, 1, 2, 3, 4, 7, 8, Batch - 1, Batch, Batch + 1, 1000, 1 << 16} {
 		l := NewLinks(n, objectID)
 		for row := range n {
 			l.Add(row, objectID(row))
