@@ -405,8 +405,6 @@ func (a arenaRows) Holds(row int, p Profile) bool {
 	return profileOf(&r) == p
 }
 
-func (a arenaRows) Touch(row int) byte { return a.ObjectID(row)[0] } // one record lies in one place
-
 // profileOf returns the details of a record, which are its first texts.
 func profileOf(r *userindex.Record) Profile {
 	return Profile{
@@ -545,6 +543,7 @@ func (v *view) addAbsent(ids []ObjectID) error {
 // list takes in all accounts in scope.
 func (r *reading) list(ctx context.Context, dir Directory, final bool) error {
 	listed := 0
+	in := intake{view: r.view}
 	for e, err := range dir.Entries(ctx) {
 		if err != nil {
 			return err
@@ -553,9 +552,12 @@ func (r *reading) list(ctx context.Context, dir Directory, final bool) error {
 		if !final && !e.present() {
 			continue // a listing proves nobody's absence; the look-up does
 		}
-		if err := r.view.add(&e); err != nil {
+		if err := in.add(&e); err != nil {
 			return err
 		}
+	}
+	if err := in.flush(); err != nil {
+		return err
 	}
 	if err := ctx.Err(); err != nil {
 		return err

@@ -761,7 +761,7 @@ func Reconcile(entries []Entry, users []User, rules Rules) (*Plan, error) {
 	}
 	view := newView(host)
 	for batch := range slices.Chunk(entries, userindex.Batch) {
-		if err := view.addBatch(batch); err != nil {
+		if err := view.addAll(batch); err != nil {
 			return nil, err
 		}
 	}
@@ -995,8 +995,29 @@ func newView(h *host) *view {
 	}
 }
 
-// addBatch takes in up to userindex.Batch entries.
-func (v *view) addBatch(entries []Entry) error {
+// intake makes batches of a stream of entries.
+type intake struct {
+	*view
+	batch []Entry
+}
+
+// add takes the entry in sooner or later; flush is the latest.
+func (in *intake) add(e *Entry) error {
+	in.batch = append(in.batch, *e)
+	if len(in.batch) < userindex.Batch {
+		return nil
+	}
+	return in.flush()
+}
+
+func (in *intake) flush() error {
+	err := in.view.addAll(in.batch)
+	in.batch = in.batch[:0]
+	return err
+}
+
+// addAll takes in up to userindex.Batch entries.
+func (v *view) addAll(entries []Entry) error {
 	if !v.links.InOrder() {
 		v.touch(entries)
 	}
