@@ -882,18 +882,17 @@ type host struct {
 }
 
 func newHost(rows rows, scope scope) *host {
-	n := rows.Len() // 0 where they are still to come
 	h := &host{
 		scope:    scope,
 		rows:     rows,
-		kinds:    make([]rowKind, 0, n),
-		links:    userindex.NewLinks(n, rows.ObjectID),
-		foreign:  userindex.NewLinks(0, rows.ObjectID),
+		kinds:    make([]rowKind, 0, rows.Len()), // none where they are still to come
+		links:    userindex.NewLinks(rows.ObjectID),
+		foreign:  userindex.NewLinks(rows.ObjectID),
 		parkings: map[string]bool{},
 		prefix:   scope.appendKey(nil, parkedPrefix),
 	}
 	for space := range h.keys {
-		h.keys[space] = userindex.NewKeys(n)
+		h.keys[space] = userindex.NewKeys()
 	}
 	return h
 }

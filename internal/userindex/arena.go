@@ -18,7 +18,7 @@ type Record struct {
 // empty.
 type Arena struct {
 	chunks  []*strings.Builder
-	places  []place
+	places  list[place]
 	words   []string
 	wordIDs map[string]uint64
 }
@@ -30,12 +30,12 @@ type place struct{ chunk, offset uint32 }
 const chunkSize = 1 << 20
 
 // Len returns the number of records.
-func (a *Arena) Len() int { return len(a.places) }
+func (a *Arena) Len() int { return a.places.len() }
 
 // Append adds a record. Its number is Len before the call.
 func (a *Arena) Append(r *Record) {
 	chunk := a.room(r.size())
-	a.places = append(a.places, place{uint32(len(a.chunks) - 1), uint32(chunk.Len())})
+	a.places.add(place{uint32(len(a.chunks) - 1), uint32(chunk.Len())})
 	chunk.Write(r.ObjectID[:])
 	chunk.WriteByte(r.Flags)
 	for _, word := range r.Words {
@@ -85,7 +85,7 @@ const cacheLine = 64
 // at returns the chunk from record i on. A Builder hands out its bytes as a
 // string without copying, and what has been written to it never changes.
 func (a *Arena) at(i int) string {
-	p := a.places[i]
+	p := a.places.at(i)
 	return a.chunks[p.chunk].String()[p.offset:]
 }
 

@@ -3,6 +3,7 @@ package userindex
 import (
 	"hash/maphash"
 	"math/bits"
+	"slices"
 )
 
 // Links finds rows by ObjectID. Rows only leave their hashes until the first
@@ -13,7 +14,7 @@ import (
 type Links struct {
 	objectID func(row int) [16]byte
 	seed     maphash.Seed
-	hashes   []uint32            // by row; 0: not entered
+	hashes   list[uint32]        // by row; 0: not entered
 	slots    []uint32            // 0: empty; nil: to be built
 	rowBits  uint32              // of a slot
 	twins    map[uint32][]uint32 // by the first row of an ObjectID: the later ones
@@ -23,18 +24,18 @@ type Links struct {
 	touched  uint32
 }
 
-// NewLinks returns no links of the rows that objectID tells of, with room for n.
-func NewLinks(n int, objectID func(row int) [16]byte) *Links {
-	return &Links{objectID: objectID, seed: maphash.MakeSeed(), hashes: make([]uint32, 0, n)}
+// NewLinks returns no links of the rows that objectID tells of.
+func NewLinks(objectID func(row int) [16]byte) *Links {
+	return &Links{objectID: objectID, seed: maphash.MakeSeed()}
 }
 
 // Add enters a row and its ObjectID. Rows come in ascending order; some may be left
 // out.
 func (l *Links) Add(row int, id [16]byte) {
-	for len(l.hashes) < row {
-		l.hashes = append(l.hashes, 0)
+	for l.hashes.len() < row {
+		l.hashes.add(0)
 	}
-	l.hashes = append(l.hashes, l.hash(id))
+	l.hashes.add(l.hash(id))
 	l.slots = nil
 }
 
@@ -102,7 +103,7 @@ func (l *Links) HasTwins() bool {
 
 // isFirst reports whether the row was entered, before any other with its ObjectID.
 func (l *Links) isFirst(row int) bool {
-	return row < len(l.hashes) && l.hashes[row] != 0 && !l.isLater(row)
+	return row < l.hashes.len() && l.hashes.at(row) != 0 && !l.isLater(row)
 }
 
 func (l *Links) isLater(row int) bool {
@@ -117,16 +118,19 @@ func (l *Links) ready() {
 }
 
 func (l *Links) build() {
-	n := len(l.hashes)
+	n := l.hashes.len()
 	l.slots = make([]uint32, sizeFor(n))
 	l.rowBits = 1<<bits.Len(uint(n)) - 1
 	l.twins, l.later = nil, nil
-	for start := 0; start < n; start += Batch {
-		hashes := l.hashes[start:min(start+Batch, n)]
-		l.touch(hashes)
-		for i, hash := range hashes {
-			if hash != 0 {
-				l.enter(start+i, hash)
+	row := 0
+	for _, chunk := range l.hashes.chunks {
+		for hashes := range slices.Chunk(chunk, Batch) {
+			l.touch(hashes)
+			for _, hash := range hashes {
+				if hash != 0 {
+					l.enter(row, hash)
+				}
+				row++
 			}
 		}
 	}
@@ -160,7 +164,7 @@ func (l *Links) enter(row int, hash uint32) {
 func (l *Links) addTwin(first, row int) {
 	if l.twins == nil {
 		l.twins = map[uint32][]uint32{}
-		l.later = make([]uint64, len(l.hashes)/64+1)
+		l.later = make([]uint64, l.hashes.len()/64+1)
 	}
 	l.twins[uint32(first)] = append(l.twins[uint32(first)], uint32(row))
 	l.later[row/64] |= 1 << (row % 64)

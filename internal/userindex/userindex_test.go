@@ -16,6 +16,28 @@ func objectID(n int) (id [16]byte) {
 	return id
 }
 
+func TestListsKeepWhatTheyAreGiven(t *testing.T) {
+	for _, n := range []int{0, 1, listChunk - 1, listChunk, listChunk + 1, 3*listChunk + 7} {
+		var l list[int]
+		for i := range n {
+			require.Equal(t, i, l.len())
+			l.add(i)
+		}
+		require.Equal(t, n, l.len())
+		seen := 0
+		for i, v := range l.all() {
+			require.Equal(t, seen, i)
+			require.Equal(t, i, v)
+			require.Equal(t, i, l.at(i))
+			seen++
+		}
+		require.Equal(t, n, seen)
+	}
+	for range new(list[int]).all() {
+		t.Error("an empty list")
+	}
+}
+
 func TestArenaReturnsWhatItWasGiven(t *testing.T) {
 	var a Arena
 	var want []Record
@@ -53,7 +75,7 @@ func TestLinksAnswerAsAMapDoes(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
 	for range 300 {
 		rows := make([][16]byte, 1+r.IntN(300))
-		l := NewLinks(r.IntN(300), func(row int) [16]byte { return rows[row] })
+		l := NewLinks(func(row int) [16]byte { return rows[row] })
 		want := map[[16]byte][]uint32{}
 		distinct := 1 + r.IntN(2*len(rows))
 		for row := range rows {
@@ -100,7 +122,7 @@ func TestLinksAnswerAsAMapDoes(t *testing.T) {
 // In order, the table is not searched: whatever it holds.
 func TestLinksTryTheNextRowFirst(t *testing.T) {
 	const n = 100
-	l := NewLinks(n, objectID)
+	l := NewLinks(objectID)
 	for row := range n {
 		l.Add(row, objectID(row))
 	}
@@ -119,7 +141,7 @@ func TestLinksTryTheNextRowFirst(t *testing.T) {
 // What is likely is what First finds, as long as no hashes collide.
 func TestLikelyRowsAreThoseOfFirst(t *testing.T) {
 	const n = 1000
-	l := NewLinks(n, objectID)
+	l := NewLinks(objectID)
 	for row := range n {
 		l.Add(row, objectID(row))
 	}
@@ -150,7 +172,7 @@ func TestLikelyRowsAreThoseOfFirst(t *testing.T) {
 // row that was not entered is not linked at all.
 func TestLinksDoNotTakeTheNextRowForMoreThanItIs(t *testing.T) {
 	rows := [][16]byte{objectID(7), objectID(1), objectID(2), objectID(7), objectID(9), objectID(1)}
-	l := NewLinks(0, func(row int) [16]byte { return rows[row] })
+	l := NewLinks(func(row int) [16]byte { return rows[row] })
 	for row := range 4 {
 		l.Add(row, rows[row])
 	}
@@ -172,7 +194,7 @@ func TestLinksDoNotTakeTheNextRowForMoreThanItIs(t *testing.T) {
 // Rows that were left out, as local users are, are nobody's twins.
 func TestLinksLeaveRowsOut(t *testing.T) {
 	rows := [][16]byte{objectID(1), {}, {}, {}, objectID(2)}
-	l := NewLinks(0, func(row int) [16]byte { return rows[row] })
+	l := NewLinks(func(row int) [16]byte { return rows[row] })
 	l.Add(0, rows[0])
 	l.Add(4, rows[4])
 	assert.False(t, l.HasTwins())
@@ -183,8 +205,8 @@ func TestLinksLeaveRowsOut(t *testing.T) {
 // Hashes that collide in the half that a slot keeps must not confuse rows.
 func TestLinksCompareTheRows(t *testing.T) {
 	rows := [][16]byte{objectID(1), objectID(2), objectID(2)}
-	l := NewLinks(0, func(row int) [16]byte { return rows[row] })
-	l.hashes = []uint32{7, 7, 7}
+	l := NewLinks(func(row int) [16]byte { return rows[row] })
+	l.hashes.chunks = [][]uint32{{7, 7, 7}}
 	l.ready()
 	assert.Equal(t, 0, l.rowOf(l.slots[l.find(rows[0], 7)]))
 	assert.Equal(t, 1, l.rowOf(l.slots[l.find(rows[1], 7)]))
@@ -196,7 +218,7 @@ func TestLinksCompareTheRows(t *testing.T) {
 // However many rows there are, a slot holds the number of each and some of its hash.
 func TestLinksOfManyRows(t *testing.T) {
 	for _, n := range []int{0, 1, 2, 3, 4, 7, 8, Batch - 1, Batch, Batch + 1, 1000, 1 << 16} {
-		l := NewLinks(n, objectID)
+		l := NewLinks(objectID)
 		for row := range n {
 			l.Add(row, objectID(row))
 		}
@@ -216,7 +238,7 @@ func TestLinksOfManyRows(t *testing.T) {
 func TestSharedFindsAllThatMatters(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
 	for range 200 {
-		k := NewKeys(0)
+		k := NewKeys()
 		texts := make([]string, r.IntN(500))
 		holders := map[string][]uint32{}
 		for row := range texts {
@@ -254,7 +276,7 @@ func addOne(rows []uint32) []uint32 {
 }
 
 func TestSharedLeavesTheRestAlone(t *testing.T) {
-	k := NewKeys(100_000)
+	k := NewKeys()
 	for row := range 100_000 {
 		k.Add(k.Hash([]byte(fmt.Sprint(row))))
 	}
@@ -262,7 +284,7 @@ func TestSharedLeavesTheRestAlone(t *testing.T) {
 }
 
 func TestNoKeyIsNotShared(t *testing.T) {
-	k := NewKeys(0)
+	k := NewKeys()
 	k.Add(k.Hash(nil))
 	k.Add(k.Hash([]byte{}))
 	assert.Empty(t, k.Shared([]uint32{0}))
