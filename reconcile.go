@@ -639,8 +639,9 @@ func (r Rules) fields() []Field {
 	return fields
 }
 
-// manages reports whether the user is one of this source's.
-func (r Rules) manages(u *User) bool { return !u.ObjectID.IsZero() && u.Source == r.Source }
+// manages reports whether the user is one of this source's. This and appendKey are
+// asked of every user, and take a pointer because Rules are 200 bytes to copy.
+func (r *Rules) manages(u *User) bool { return !u.ObjectID.IsZero() && u.Source == r.Source }
 
 // reaction says what the rules do with a user of the entry, and why. The reason
 // is empty for an entry that is Present and not Disabled.
@@ -698,7 +699,7 @@ func (r Rules) mapped(e *Entry) (Profile, error) {
 }
 
 // appendKey appends the form in which keys are compared.
-func (r Rules) appendKey(dst []byte, s string) []byte {
+func (r *Rules) appendKey(dst []byte, s string) []byte {
 	if r.Fold != nil {
 		return append(dst, r.Fold(s)...)
 	}
