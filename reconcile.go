@@ -969,7 +969,6 @@ type view struct {
 	found     []uint32     // by first row of a link: unseen, asHeld, or an entry's number + firstKept
 	torn      map[int]bool // first rows whose entries differ; whether one was Present
 	newcomers map[ObjectID]newcomer
-	touched   byte
 }
 
 // The values of found below the entries' numbers.
@@ -1034,23 +1033,12 @@ func (v *view) addAll(entries []Entry) error {
 // wait for each; that halves the cost of entries in no order.
 func (v *view) touch(entries []Entry) {
 	var ids [userindex.Batch][16]byte
-	var rows [userindex.Batch]int
 	for i := range entries {
 		ids[i] = entries[i].ObjectID
 	}
-	v.links.Likely(ids[:len(entries)], rows[:])
-	touched := byte(0)
-	for _, row := range rows[:len(entries)] {
-		if row >= 0 {
-			touched |= v.rows.ObjectID(row)[0] | byte(v.kinds[row]) | byte(v.found[row]) | v.keys[0].Touch(row)
-		}
-	}
-	for _, row := range rows[:len(entries)] {
-		if row >= 0 {
-			touched |= v.rows.Touch(row)
-		}
-	}
-	v.touched = touched // else the compiler would leave the reading out
+	v.links.Touch(ids[:len(entries)],
+		func(row int) byte { return byte(v.kinds[row]) | byte(v.found[row]) | v.keys[0].Touch(row) },
+		v.rows.Touch)
 }
 
 // add takes in one entry. An entry that says what the row holds already leaves

@@ -57,26 +57,46 @@ func (l *Links) First(id [16]byte) (row int, ok bool) {
 }
 
 // InOrder reports whether the rows found last were one behind the other, so that
-// there is no need to ask for Likely rows.
+// there is no need to Touch anything.
 func (l *Links) InOrder() bool { return l.inOrder }
 
 // Batch is how much of the table is asked for at a time.
 const Batch = 64
 
-// Likely puts into rows, for each of up to Batch ObjectIDs, the row that First will
-// nearly certainly find, or -1. Memory delivers what it looks at side by side,
-// where one First after the other would wait for each; and what it has looked at is
-// near for a while.
-func (l *Links) Likely(ids [][16]byte, rows []int) {
+// Touch reads all that First will look at for up to Batch ObjectIDs, and then has
+// each of the functions read what they know of each row that First will nearly
+// certainly find. Memory delivers side by side what does not depend on another, so
+// all this is near when First and what follows it would wait for one row after the
+// other.
+func (l *Links) Touch(ids [][16]byte, touches ...func(row int) byte) {
+	var buffer [Batch]int
+	rows := l.likely(buffer[:0], ids)
+	touched := byte(0)
+	for _, row := range rows {
+		touched |= l.objectID(row)[0]
+	}
+	for _, touch := range touches {
+		for _, row := range rows {
+			touched |= touch(row)
+		}
+	}
+	l.touched = uint32(touched) // else the compiler would leave the reading out
+}
+
+// likely appends the rows whose slots seem to have the hashes of the ObjectIDs.
+func (l *Links) likely(rows []int, ids [][16]byte) []int {
 	l.ready()
 	var hashes [Batch]uint32
 	for i, id := range ids {
 		hashes[i] = l.hash(id)
 	}
 	l.touch(hashes[:len(ids)])
-	for i := range ids {
-		rows[i] = l.rowOf(l.slots[l.probe(l.home(hashes[i]), hashes[i])])
+	for _, hash := range hashes[:len(ids)] {
+		if s := l.slots[l.probe(l.home(hash), hash)]; s != 0 {
+			rows = append(rows, l.rowOf(s))
+		}
 	}
+	return rows
 }
 
 // FirstOf returns the first row that has the ObjectID of the given one.
