@@ -340,3 +340,26 @@ func longWorld(n int) world {
 	}
 	return w
 }
+
+// Texts that are not valid are repaired in a copy of the users, and one copy is
+// enough for all of them.
+func TestUsersAreNotRepairedInPlace(t *testing.T) {
+	const n = 200
+	users := make([]adsync.User, n)
+	for i := range users {
+		users[i] = user(fmt.Sprint(i), byte(i)+1, fmt.Sprintf("user%d", i), "")
+		users[i].LastName = "M\xfcller"
+	}
+	was := slices.Clone(users)
+	entries := []adsync.Entry(nil)
+	for _, u := range users {
+		p := u.Profile
+		p.LastName = "M\ufffdller"
+		entries = append(entries, adsync.Entry{ObjectID: u.ObjectID, Profile: p})
+	}
+	perUser := testing.AllocsPerRun(3, func() {
+		require.Empty(t, mustReconcile(t, entries, users, adsync.Rules{}).Changes)
+	}) / n
+	assert.Equal(t, was, users)
+	assert.Less(t, perUser, 1.6, "one for the text, and a few for all")
+}
