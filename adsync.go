@@ -499,7 +499,7 @@ func (s *Syncer) readUsers(ctx context.Context, scope scope, meanwhile func(mana
 		}
 		u = validUser(u)
 		rows.append(&u)
-		host.add(rows.Len() - 1)
+		host.add(&u)
 	}
 	if err := ctx.Err(); err != nil { // a store may take a cancelled context for its end
 		return nil, incomplete(err)
@@ -569,6 +569,7 @@ type reading struct {
 	host     *host      // nil: not yet there
 	early    entries    // listed before it came
 	view     *view      // from then on
+	intake   intake     // into the view, of a listing
 	waited   bool       // the listing stood still until it came
 	warnings []string
 }
@@ -633,9 +634,10 @@ func (r *reading) awaitHost(ctx context.Context) error {
 		}
 	}
 	r.view = newView(r.host)
+	r.intake = intake{view: r.view}
 	for i := range r.early.Len() {
 		e := r.early.shared(i)
-		if err := r.view.add(&e); err != nil {
+		if err := r.intake.add(&e); err != nil {
 			return err
 		}
 	}
@@ -674,6 +676,9 @@ func (r *reading) list(ctx context.Context, dir Directory, final bool) error {
 	if err := r.awaitHost(ctx); err != nil {
 		return err
 	}
+	if err := r.intake.flush(); err != nil {
+		return err
+	}
 	if listed == 0 && r.host.managed > 0 && !r.opts.Limits.AllowEmpty {
 		return errListedNobody
 	}
@@ -696,7 +701,7 @@ func (r *reading) take(ctx context.Context, e *Entry) error {
 			return err
 		}
 	}
-	return r.view.add(e)
+	return r.intake.add(e)
 }
 
 // lookUp takes in what became of the accounts, each exactly once.
@@ -735,7 +740,7 @@ func lookUp(ctx context.Context, dir Directory, ids []ObjectID, add func(*Entry)
 func (v *view) unseen() []ObjectID {
 	var ids []ObjectID
 	for row, kind := range v.kinds {
-		if kind&rowManaged != 0 && kind&rowTwin == 0 && v.found[row] == unseen && v.choosesGroup(row) {
+		if kind&rowManaged != 0 && v.firstOf(row) == row && v.found[row] == unseen && v.choosesGroup(row) {
 			ids = append(ids, v.rows.ObjectID(row))
 		}
 	}

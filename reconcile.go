@@ -13,7 +13,6 @@ import (
 	"maps"
 	"slices"
 	"strings"
-	"unicode/utf8"
 
 	"github.com/go-adsync/adsync/internal/claims"
 	"github.com/go-adsync/adsync/internal/keyfold"
@@ -640,8 +639,9 @@ func (r Rules) fields() []Field {
 	return fields
 }
 
-// manages reports whether the user is one of this source's.
-func (r Rules) manages(u *User) bool { return !u.ObjectID.IsZero() && u.Source == r.Source }
+// manages reports whether the user is one of this source's. This and appendKey are
+// asked of every user, and take a pointer because Rules are 200 bytes to copy.
+func (r *Rules) manages(u *User) bool { return !u.ObjectID.IsZero() && u.Source == r.Source }
 
 // reaction says what the rules do with a user of the entry, and why. The reason
 // is empty for an entry that is Present and not Disabled.
@@ -699,7 +699,7 @@ func (r Rules) mapped(e *Entry) (Profile, error) {
 }
 
 // appendKey appends the form in which keys are compared.
-func (r Rules) appendKey(dst []byte, s string) []byte {
+func (r *Rules) appendKey(dst []byte, s string) []byte {
 	if r.Fold != nil {
 		return append(dst, r.Fold(s)...)
 	}
@@ -723,12 +723,12 @@ func validUser(u User) User {
 
 // valid reports whether there is nothing to repair, as nearly always.
 func (u *User) valid() bool {
-	return utf8.ValidString(u.ID) && utf8.ValidString(u.Source) && utf8.ValidString(string(u.Status)) && u.Profile.valid()
+	return keyfold.Valid(u.ID) && keyfold.Valid(u.Source) && keyfold.Valid(string(u.Status)) && u.Profile.valid()
 }
 
 func (p *Profile) valid() bool {
-	return utf8.ValidString(p.Username) && utf8.ValidString(p.FirstName) && utf8.ValidString(p.LastName) &&
-		utf8.ValidString(p.Email) && utf8.ValidString(p.Phone)
+	return keyfold.Valid(p.Username) && keyfold.Valid(p.FirstName) && keyfold.Valid(p.LastName) &&
+		keyfold.Valid(p.Email) && keyfold.Valid(p.Phone)
 }
 
 func validProfile(p Profile) Profile {
@@ -755,13 +755,14 @@ func Reconcile(entries []Entry, users []User, rules Rules) (*Plan, error) {
 	if err := rules.Check(); err != nil {
 		return nil, err
 	}
-	host := newHost(rowsOf(users), scopeOf(rules))
+	rows := &sliceRows{users: users}
+	host := newHost(rows, scopeOf(rules))
 	for row := range users {
-		host.add(row)
+		host.add(rows.valid(row))
 	}
 	view := newView(host)
-	for i := range entries {
-		if err := view.add(&entries[i]); err != nil {
+	for batch := range slices.Chunk(entries, userindex.Batch) {
+		if err := view.addAll(batch); err != nil {
 			return nil, err
 		}
 	}
@@ -822,31 +823,41 @@ type rows interface {
 	Keep(row int) User // has texts of its own
 	Holds(row int, p Profile) bool
 	ObjectID(row int) [16]byte
+	Touch(row int) byte // reads something of each detail
 }
 
-type sliceRows []User
+// sliceRows is a slice of the caller's, but for the texts that are not valid.
+type sliceRows struct {
+	users []User
+	own   bool // not the caller's any more
+}
 
-// rowsOf takes the users as they are where their texts are valid, as nearly
-// always.
-func rowsOf(users []User) sliceRows {
-	valid := sliceRows(users)
-	for i := range users {
-		if users[i].valid() {
-			continue
+// valid returns the row with its texts repaired where there is need, as hardly ever.
+func (s *sliceRows) valid(row int) *User {
+	if !s.users[row].valid() {
+		if !s.own {
+			s.users, s.own = slices.Clone(s.users), true
 		}
-		if &valid[0] == &users[0] {
-			valid = slices.Clone(valid)
-		}
-		valid[i] = validUser(users[i])
+		s.users[row] = validUser(s.users[row])
 	}
-	return valid
+	return &s.users[row]
 }
 
-func (s sliceRows) Len() int                      { return len(s) }
-func (s sliceRows) User(row int) User             { return s[row] }
-func (s sliceRows) Keep(row int) User             { return s[row] }
-func (s sliceRows) Holds(row int, p Profile) bool { return s[row].Profile == p }
-func (s sliceRows) ObjectID(row int) [16]byte     { return s[row].ObjectID }
+func (s *sliceRows) Len() int                      { return len(s.users) }
+func (s *sliceRows) User(row int) User             { return s.users[row] }
+func (s *sliceRows) Keep(row int) User             { return s.users[row] }
+func (s *sliceRows) Holds(row int, p Profile) bool { return s.users[row].Profile == p }
+func (s *sliceRows) ObjectID(row int) [16]byte     { return s.users[row].ObjectID }
+
+func (s *sliceRows) Touch(row int) (touched byte) {
+	p := &s.users[row].Profile
+	for _, text := range [...]string{p.Username, p.FirstName, p.LastName, p.Email, p.Phone} {
+		if text != "" {
+			touched |= text[0]
+		}
+	}
+	return touched
+}
 
 // rowKind is what the engine remembers of each row without looking again.
 type rowKind uint8
@@ -854,7 +865,6 @@ type rowKind uint8
 const (
 	rowManaged rowKind = 1 << iota
 	rowChosen
-	rowTwin        // an earlier row has the same ObjectID
 	rowDeactivated // a sync may have to reactivate it
 )
 
@@ -873,35 +883,32 @@ type host struct {
 }
 
 func newHost(rows rows, scope scope) *host {
-	n := rows.Len() // 0 where they are still to come
 	h := &host{
 		scope:    scope,
 		rows:     rows,
-		kinds:    make([]rowKind, 0, n),
-		links:    userindex.NewLinks(n, rows.ObjectID),
-		foreign:  userindex.NewLinks(0, rows.ObjectID),
+		kinds:    make([]rowKind, 0, rows.Len()), // none where they are still to come
+		links:    userindex.NewLinks(rows.ObjectID),
+		foreign:  userindex.NewLinks(rows.ObjectID),
 		parkings: map[string]bool{},
 		prefix:   scope.appendKey(nil, parkedPrefix),
 	}
 	for space := range h.keys {
-		h.keys[space] = userindex.NewKeys(n)
+		h.keys[space] = userindex.NewKeys()
 	}
 	return h
 }
 
-// add indexes the next row.
-func (h *host) add(row int) {
-	u := h.rows.User(row)
-	h.addKeys(&u)
+// add indexes the next row, which is the user. Its texts are valid UTF-8.
+func (h *host) add(u *User) {
+	h.addKeys(u)
+	row := len(h.kinds)
 	var kind rowKind
 	switch {
-	case h.manages(&u):
+	case h.manages(u):
 		kind = rowManaged
 		h.managed++
-		if h.links.Add(row) {
-			kind |= rowTwin
-		}
-		if h.chooses(&u) {
+		h.links.Add(row, u.ObjectID)
+		if h.chooses(u) {
 			kind |= rowChosen
 			h.chosen++
 		}
@@ -909,7 +916,7 @@ func (h *host) add(row int) {
 			kind |= rowDeactivated
 		}
 	case !u.ObjectID.IsZero() && h.importing():
-		h.foreign.Add(row)
+		h.foreign.Add(row, u.ObjectID)
 	}
 	h.kinds = append(h.kinds, kind)
 }
@@ -940,13 +947,7 @@ func (h *host) group(first int) []int {
 }
 
 // firstOf returns the first row of the managed row's link.
-func (h *host) firstOf(row int) int {
-	if h.kinds[row]&rowTwin == 0 {
-		return row
-	}
-	first, _ := h.links.First(h.rows.ObjectID(row))
-	return first
-}
+func (h *host) firstOf(row int) int { return h.links.FirstOf(row) }
 
 // choosesGroup reports whether the plan is about one of the rows of the group.
 func (h *host) choosesGroup(first int) bool {
@@ -993,6 +994,53 @@ func newView(h *host) *view {
 	}
 }
 
+// intake makes batches of a stream of entries.
+type intake struct {
+	*view
+	batch []Entry
+}
+
+// add takes the entry in sooner or later; flush is the latest.
+func (in *intake) add(e *Entry) error {
+	in.batch = append(in.batch, *e)
+	if len(in.batch) < userindex.Batch {
+		return nil
+	}
+	return in.flush()
+}
+
+func (in *intake) flush() error {
+	err := in.view.addAll(in.batch)
+	in.batch = in.batch[:0]
+	return err
+}
+
+// addAll takes in up to userindex.Batch entries.
+func (v *view) addAll(entries []Entry) error {
+	if !v.links.InOrder() {
+		v.touch(entries)
+	}
+	for i := range entries {
+		if err := v.add(&entries[i]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// touch reads the rows that the entries are about, and makes nothing of them. Rows
+// that are far apart come from memory side by side in this way, while add would
+// wait for each; that halves the cost of entries in no order.
+func (v *view) touch(entries []Entry) {
+	var ids [userindex.Batch][16]byte
+	for i := range entries {
+		ids[i] = entries[i].ObjectID
+	}
+	v.links.Touch(ids[:len(entries)],
+		func(row int) byte { return byte(v.kinds[row]) | byte(v.found[row]) | v.keys[0].Touch(row) },
+		v.rows.Touch)
+}
+
 // add takes in one entry. An entry that says what the row holds already leaves
 // nothing behind but a mark.
 func (v *view) add(e *Entry) error {
@@ -1037,7 +1085,7 @@ func checkEntry(e *Entry) error {
 
 func cleanEntry(e *Entry) Entry {
 	clean := *e
-	if !clean.Profile.valid() || !utf8.ValidString(clean.DN) {
+	if !clean.Profile.valid() || !keyfold.Valid(clean.DN) {
 		clean.Profile, clean.DN = validProfile(e.Profile), validText(e.DN)
 	}
 	if clean.State == "" {
@@ -1707,7 +1755,7 @@ func Adopt(entries []Entry, users []User, rules Rules) (*Plan, error) {
 		offers:   [claims.Spaces]map[string][]*candidateEntry{{}, {}},
 		plan:     &Plan{Version: PlanVersion, Source: validText(rules.Source), Changes: []Change{}},
 	}
-	a.takeUsers(rowsOf(users))
+	a.takeUsers(users)
 	if err := a.takeEntries(entries); err != nil {
 		return nil, err
 	}
@@ -1733,10 +1781,10 @@ type candidateEntry struct {
 	torn    bool    // listed with different details
 }
 
-func (a *adopter) takeUsers(rows sliceRows) {
-	a.plan.Stats.Users = len(rows)
-	for i := range rows {
-		own := rows[i] // the plan must not hold on to the caller's
+func (a *adopter) takeUsers(users []User) {
+	a.plan.Stats.Users = len(users)
+	for i := range users {
+		own := validUser(users[i]) // the plan must not hold on to the caller's
 		u := &own
 		if a.manages(u) {
 			a.plan.Stats.Managed++
