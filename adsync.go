@@ -388,8 +388,7 @@ func (a arenaRows) User(row int) User {
 // Keep returns a user that does not hold on to the arena.
 func (a arenaRows) Keep(row int) User {
 	u := a.User(row)
-	u.ID, u.Source, u.Status = strings.Clone(u.ID), strings.Clone(u.Source), Status(strings.Clone(string(u.Status)))
-	u.Profile = cloneProfile(u.Profile)
+	cloneTexts(&u.ID, &u.Username, &u.FirstName, &u.LastName, &u.Email, &u.Phone)
 	return u
 }
 
@@ -405,12 +404,21 @@ func profileOf(r *userindex.Record) Profile {
 	}
 }
 
-func cloneProfile(p Profile) Profile {
-	for _, f := range details {
-		text := p.detail(f)
-		*text = strings.Clone(*text)
+// cloneTexts gives the texts memory of their own, in one piece.
+func cloneTexts(texts ...*string) {
+	size := 0
+	for _, text := range texts {
+		size += len(*text)
 	}
-	return p
+	var all strings.Builder
+	all.Grow(size)
+	for _, text := range texts {
+		all.WriteString(*text)
+	}
+	rest := all.String()
+	for _, text := range texts {
+		*text, rest = rest[:len(*text)], rest[len(*text):]
+	}
 }
 
 // remote is a [Directory] that shares nothing with the host, so that it can be
@@ -592,7 +600,7 @@ func (r *reading) read(ctx context.Context, dir Directory) error {
 		if err := r.awaitHost(ctx); err != nil {
 			return err
 		}
-		if len(r.view.unseen()) == 0 && !r.host.importing() {
+		if r.view.knowsAll() && !r.host.importing() {
 			return nil
 		}
 	}
@@ -606,7 +614,7 @@ func (r *reading) read(ctx context.Context, dir Directory) error {
 			return err
 		}
 	}
-	wanted := r.view.unseen()
+	wanted := slices.Collect(r.view.unseen())
 	for id := range r.host.imports {
 		if !r.view.knows(id) {
 			wanted = append(wanted, id)
@@ -737,14 +745,22 @@ func lookUp(ctx context.Context, dir Directory, ids []ObjectID, add func(*Entry)
 }
 
 // unseen lists the accounts that the plan is about and has not heard of.
-func (v *view) unseen() []ObjectID {
-	var ids []ObjectID
-	for row, kind := range v.kinds {
-		if kind&rowManaged != 0 && v.firstOf(row) == row && v.found[row] == unseen && v.choosesGroup(row) {
-			ids = append(ids, v.rows.ObjectID(row))
+func (v *view) unseen() iter.Seq[ObjectID] {
+	return func(yield func(ObjectID) bool) {
+		for row, kind := range v.kinds {
+			if kind&rowManaged != 0 && v.firstOf(row) == row && v.found[row] == unseen && v.choosesGroup(row) && !yield(v.rows.ObjectID(row)) {
+				return
+			}
 		}
 	}
-	return ids
+}
+
+// knowsAll reports whether there is none.
+func (v *view) knowsAll() bool {
+	for range v.unseen() {
+		return false
+	}
+	return true
 }
 
 // knows reports whether there is no need to look the account up for an import.
@@ -1521,10 +1537,11 @@ func (u *undoer) present(host *host) []*party {
 }
 
 func (u *undoer) back(row int, span *span) *party {
-	d := &party{id: span.after.ID, row: row, role: claims.Candidate, user: *span.after, after: *span.before, reason: ReasonUndone}
+	after := *span.before
+	d := &party{id: span.after.ID, row: row, role: claims.Candidate, user: span.after, after: &after, reason: ReasonUndone}
 	if d.after.Status == StatusDeactivated && d.user.active() {
 		d.after.Status = d.user.Status
-		u.tell(&d.user, "it was reactivated and is present")
+		u.tell(d.user, "it was reactivated and is present")
 	}
 	return d
 }
@@ -1547,8 +1564,9 @@ func (u *undoer) gone(host *host) []*party {
 			continue
 		}
 		back[span.before.ObjectID] = true
+		after := withID(*span.before, "")
 		newcomers = append(newcomers, &party{
-			id: span.before.ObjectID.String(), role: claims.Newcomer, after: withID(*span.before, ""), reason: ReasonUndone,
+			id: after.ObjectID.String(), role: claims.Newcomer, user: nobody, after: &after, reason: ReasonUndone,
 		})
 	}
 	return newcomers

@@ -1176,7 +1176,7 @@ func (a *entries) shared(i int) Entry {
 // own returns an entry with texts of its own.
 func (a *entries) own(i int) Entry {
 	e := a.shared(i)
-	e.Profile, e.DN = cloneProfile(e.Profile), strings.Clone(e.DN)
+	cloneTexts(&e.Username, &e.FirstName, &e.LastName, &e.Email, &e.Phone, &e.DN)
 	return e
 }
 
@@ -1200,8 +1200,8 @@ type party struct {
 	row    int    // the user's
 	role   claims.Role
 	state  State    // of the entry
-	user   User     // as it is; zero for a newcomer
-	after  User     // with the details it asks for and its new status
+	user   *User    // as it is; zero for a newcomer
+	after  *User    // with the details it asks for and its new status
 	reason string   // of a removal or a change of status; may be empty
 	tells  []Change // what is told without writing
 }
@@ -1228,7 +1228,7 @@ func (v *view) decide() []*party {
 }
 
 func (d *party) says() bool {
-	return d.role == claims.Leaver || d.after != d.user || len(d.tells) > 0
+	return d.role == claims.Leaver || *d.after != *d.user || len(d.tells) > 0
 }
 
 func (v *view) decideRow(row, first int) party {
@@ -1251,7 +1251,7 @@ func (v *view) decideRow(row, first int) party {
 		d.role, d.reason = claims.Leaver, reason
 		return d
 	}
-	d.after.Status, d.reason = v.status(&d.user, &entry)
+	d.after.Status, d.reason = v.status(d.user, &entry)
 	if d.state == StatePresent {
 		v.decideDetails(&d, &entry)
 	}
@@ -1260,15 +1260,16 @@ func (v *view) decideRow(row, first int) party {
 
 // fixed is a row that stays as it is.
 func (v *view) fixed(row int) party {
-	u := v.rows.Keep(row)
-	return party{id: u.ID, row: row, user: u, after: u}
+	user := v.rows.Keep(row)
+	after := user
+	return party{id: user.ID, row: row, user: &user, after: &after}
 }
 
 // decideDetails makes a candidate of the user, unless the directory's profile
 // cannot be written.
 func (v *view) decideDetails(d *party, e *Entry) {
-	profile, err := v.profile(&d.user, e)
-	if reason, detail := v.invalid(&d.user, profile, err); reason != "" {
+	profile, err := v.profile(d.user, e)
+	if reason, detail := v.invalid(d.user, profile, err); reason != "" {
 		d.tell(OpInvalid, reason)
 		d.tells[len(d.tells)-1].Detail = detail
 		return
@@ -1369,8 +1370,9 @@ func (p *planner) openNewcomers() []*party {
 			continue
 		}
 		told := Change{ObjectID: id}
-		after, err := p.newUser(n.entry)
-		switch e := p.entries.own(n.entry); {
+		e := p.entries.own(n.entry)
+		after, err := p.newUser(&e)
+		switch {
 		case n.torn:
 			told.Op, told.Reason = OpDuplicate, ReasonListedTwice
 			told.Conflicts = []Conflict{{Field: FieldObjectID, Value: id.String(), With: []string{}}}
@@ -1380,13 +1382,13 @@ func (p *planner) openNewcomers() []*party {
 			told.Op, told.Reason = OpNotice, ReasonDisabled
 		default:
 			told.Op = OpInvalid
-			told.Reason, told.Detail = p.invalid(&User{}, after.Profile, err)
+			told.Reason, told.Detail = p.invalid(nobody, after.Profile, err)
 		}
 		if told.Reason != "" {
 			p.tells = append(p.tells, told)
 			continue
 		}
-		open = append(open, &party{id: id.String(), role: claims.Newcomer, after: after})
+		open = append(open, &party{id: id.String(), role: claims.Newcomer, user: nobody, after: after})
 	}
 	for id := range p.imports {
 		p.tellLinked(id)
@@ -1394,11 +1396,13 @@ func (p *planner) openNewcomers() []*party {
 	return open
 }
 
-// newUser is the user to create for a kept entry. The error is of Rules.Map.
-func (p *planner) newUser(entry int) (User, error) {
-	e := p.entries.own(entry)
-	profile, err := p.profile(&User{}, &e)
-	return User{ObjectID: e.ObjectID, Source: p.plan.Source, Profile: profile}, err
+// nobody is what a newcomer was before.
+var nobody = new(User)
+
+// newUser is the user to create for an entry. The error is of Rules.Map.
+func (p *planner) newUser(e *Entry) (*User, error) {
+	profile, err := p.profile(nobody, e)
+	return &User{ObjectID: e.ObjectID, Source: p.plan.Source, Profile: profile}, err
 }
 
 // tellLinked tells that an entry to import has a user already.
@@ -1514,12 +1518,12 @@ func (p *planner) order() {
 		var change Change
 		switch step.Kind {
 		case claims.Park:
-			change = p.park(&d.user, step.Parked)
+			change = p.park(d.user, step.Parked)
 			parked[step.Claimant] = change.After
 		case claims.Delete:
-			change = Change{Op: OpDelete, Reason: d.reason, UserID: d.user.ID, ObjectID: d.user.ObjectID, Before: &d.user}
+			change = Change{Op: OpDelete, Reason: d.reason, UserID: d.user.ID, ObjectID: d.user.ObjectID, Before: d.user}
 		case claims.Create:
-			change = Change{Op: OpCreate, Reason: cmp.Or(d.reason, ReasonNew), ObjectID: d.after.ObjectID, After: &d.after}
+			change = Change{Op: OpCreate, Reason: cmp.Or(d.reason, ReasonNew), ObjectID: d.after.ObjectID, After: d.after}
 		case claims.Update:
 			change = d.update(p.solution.Lost(int(step.Claimant)), parked[step.Claimant])
 		}
@@ -1538,7 +1542,7 @@ func (d *party) writes(lost bool) bool {
 	case claims.Newcomer:
 		return !lost
 	}
-	return d.wins(lost) && d.after != d.user || d.after.Status != d.user.Status
+	return d.wins(lost) && *d.after != *d.user || d.after.Status != d.user.Status
 }
 
 // wins reports whether the user gets the details it asks for.
@@ -1547,9 +1551,9 @@ func (d *party) wins(lost bool) bool { return d.role == claims.Candidate && !los
 // update is the change of the user: all of it, or only the status where the details
 // are not to be had. A parked user is what the parking left.
 func (d *party) update(lost bool, parked *User) Change {
-	before, after := &d.user, &d.after
+	before, after := d.user, d.after
 	if !d.wins(lost) {
-		kept := d.user
+		kept := *d.user
 		kept.Status = d.after.Status
 		after = &kept
 	}
@@ -1603,9 +1607,9 @@ func (d *party) told() []Change {
 	for i := range d.tells {
 		c := &d.tells[i]
 		if d.role == claims.Newcomer {
-			c.ObjectID, c.After = d.after.ObjectID, &d.after
+			c.ObjectID, c.After = d.after.ObjectID, d.after
 		} else {
-			c.UserID, c.ObjectID, c.Before = d.user.ID, d.user.ObjectID, &d.user
+			c.UserID, c.ObjectID, c.Before = d.user.ID, d.user.ObjectID, d.user
 		}
 	}
 	return d.tells
