@@ -415,7 +415,7 @@ type SQLStore struct {
 	columns    []sqlColumn // the mapped ones but the ID
 	text       *sqltable.Table
 	where      []any // the arguments of Where, in the order of the text
-	statuses   map[string]Status
+	statuses   map[sqltable.Code]Status
 	codes      map[Status]any
 	statusKind sqltable.Kind
 	matches    bool // a statement can compare the whole row
@@ -512,7 +512,7 @@ func (s *SQLStore) mapStatuses() error {
 	if given == nil {
 		given = map[Status]any{StatusActive: string(StatusActive), StatusBlocked: string(StatusBlocked), StatusDeactivated: string(StatusDeactivated)}
 	}
-	s.statuses, s.codes = make(map[string]Status), make(map[Status]any)
+	s.statuses, s.codes = make(map[sqltable.Code]Status), make(map[Status]any)
 	for status, value := range given {
 		if err := s.mapStatus(status, value); err != nil {
 			return err
@@ -758,25 +758,20 @@ func (s *SQLStore) readError(ctx context.Context, err error) error {
 	return fmt.Errorf("adsync: cannot read the users of the table %s: %s", s.table.Name, s.dialect.Fault(err).Reason)
 }
 
-// sqlRow reads rows into cells that it uses again.
+// sqlRow reads one row after the other.
 type sqlRow struct {
+	*sqltable.Row
 	s        *SQLStore
-	cells    []sqltable.Cell
-	dest     []any
 	idType   string
 	askedFor bool // idType
 }
 
 func (s *SQLStore) newRow() *sqlRow {
-	r := &sqlRow{s: s, cells: make([]sqltable.Cell, len(s.columns)+1)}
-	for i := range r.cells {
-		r.dest = append(r.dest, &r.cells[i])
-	}
-	return r
+	return &sqlRow{Row: sqltable.NewRow(1 + len(s.columns)), s: s}
 }
 
 func (r *sqlRow) read(rows *sql.Rows) (User, error) {
-	if err := rows.Scan(r.dest...); err != nil {
+	if err := r.Scan(rows); err != nil {
 		return User{}, fmt.Errorf("adsync: cannot read a row of the table %s; check the mapping", r.s.table.Name)
 	}
 	id, err := r.id(rows)
@@ -785,7 +780,7 @@ func (r *sqlRow) read(rows *sql.Rows) (User, error) {
 	}
 	u := User{ID: id, Source: r.s.table.Source}
 	for i, c := range r.s.columns {
-		if !r.s.readCell(&u, c.field, r.cells[i+1]) {
+		if !r.s.readCell(&u, c.field, r.Cell(i+1)) {
 			return User{}, fmt.Errorf("adsync: the column %s of user %s cannot be read as its %s; correct the row, or the mapping", c.name, id, c.field)
 		}
 	}
@@ -795,7 +790,7 @@ func (r *sqlRow) read(rows *sql.Rows) (User, error) {
 // id asks for the column's type only where the driver gave bytes, which some do
 // for texts too.
 func (r *sqlRow) id(rows *sql.Rows) (string, error) {
-	cell := r.cells[0]
+	cell := r.Cell(0)
 	if cell.Bytes && !r.askedFor {
 		r.askedFor = true
 		if types, err := rows.ColumnTypes(); err == nil {
@@ -805,7 +800,7 @@ func (r *sqlRow) id(rows *sql.Rows) (string, error) {
 	return r.s.idText(cell, r.idType)
 }
 
-func (s *SQLStore) idText(cell sqltable.Cell, typeName string) (string, error) {
+func (s *SQLStore) idText(cell *sqltable.Cell, typeName string) (string, error) {
 	if cell.Bad || cell.Text == "" {
 		return "", fmt.Errorf("adsync: a row of the table %s has no ID in its column %s; map the primary key", s.table.Name, s.table.Columns.ID)
 	}
@@ -816,7 +811,7 @@ func (s *SQLStore) idText(cell sqltable.Cell, typeName string) (string, error) {
 }
 
 // readCell puts a value into the user, and reports whether it could be read.
-func (s *SQLStore) readCell(u *User, f Field, cell sqltable.Cell) bool {
+func (s *SQLStore) readCell(u *User, f Field, cell *sqltable.Cell) bool {
 	switch f {
 	case FieldObjectID:
 		id, ok := s.guids.Read(cell)
@@ -1340,9 +1335,9 @@ func (b *sqlBatch) insertReturning(ctx context.Context, tx *sqlbatch.Tx, text st
 		return "", err
 	}
 	defer rows.Close()
-	var cell sqltable.Cell
+	row := sqltable.NewRow(1)
 	if rows.Next() {
-		if err := rows.Scan(&cell); err != nil {
+		if err := row.Scan(rows); err != nil {
 			return "", err
 		}
 	}
@@ -1350,7 +1345,7 @@ func (b *sqlBatch) insertReturning(ctx context.Context, tx *sqlbatch.Tx, text st
 		return "", err
 	}
 	t, _ := typeOf(b.types, b.table.Columns.ID)
-	id, err := b.idText(cell, t.name)
+	id, err := b.idText(row.Cell(0), t.name)
 	if err != nil {
 		return "", ownFault{errNoNewID}
 	}
@@ -1737,13 +1732,13 @@ func (w *bulkWriter) insertAll(ctx context.Context, g *bulkGroup) error {
 	}
 	defer rows.Close()
 	added := make(map[ObjectID]string, len(g.changes))
-	var id, object sqltable.Cell
+	row := sqltable.NewRow(2)
 	for rows.Next() {
-		if err := rows.Scan(&id, &object); err != nil {
+		if err := row.Scan(rows); err != nil {
 			return err
 		}
-		guid, _ := w.guids.Read(object)
-		if added[ObjectID(guid)], err = w.idText(id, w.typeName(w.table.Columns.ID)); err != nil {
+		guid, _ := w.guids.Read(row.Cell(1))
+		if added[ObjectID(guid)], err = w.idText(row.Cell(0), w.typeName(w.table.Columns.ID)); err != nil {
 			return ownFault{errNoNewID}
 		}
 	}
