@@ -13,6 +13,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/go-adsync/adsync/internal/adattr"
@@ -413,6 +414,8 @@ type SQLStore struct {
 	table      SQLTable
 	guids      sqltable.GUIDFormat
 	columns    []sqlColumn // the mapped ones but the ID
+	linkNames  []string    // those that link a user to an entry
+	newColumns []string    // those that a new row gets: the mapped ones, then the defaults
 	text       *sqltable.Table
 	where      []any // the arguments of Where, in the order of the text
 	statuses   map[sqltable.Code]Status
@@ -420,8 +423,12 @@ type SQLStore struct {
 	statusKind sqltable.Kind
 	matches    bool // a statement can compare the whole row
 
+	// ownSpelling: when all users were last read, all objectGUIDs were spelled as
+	// this store spells them.
+	ownSpelling atomic.Bool
+
 	mu     sync.Mutex
-	types  map[string]sqlType // of the table's columns, once they were asked for
+	types  map[string]sqlType // of the columns that are used, once they were asked for
 	locked bool               // by a run of this store
 }
 
@@ -486,7 +493,12 @@ func (s *SQLStore) mapColumns() error {
 		}
 		seen[column.name] = true
 		s.columns = append(s.columns, column)
+		s.newColumns = append(s.newColumns, column.name)
+		if column.field == FieldObjectID || column.field == FieldSource {
+			s.linkNames = append(s.linkNames, column.name)
+		}
 	}
+	s.newColumns = slices.AppendSeq(s.newColumns, slices.Values(slices.Sorted(maps.Keys(s.table.Defaults))))
 	return nil
 }
 
@@ -744,7 +756,11 @@ func (s *SQLStore) readAll(ctx context.Context, yield func(User, error) bool) (b
 			return true, nil
 		}
 	}
-	return begun, rows.Err()
+	if err := rows.Err(); err != nil {
+		return begun, err
+	}
+	s.ownSpelling.Store(!row.foreign)
+	return begun, nil
 }
 
 func (s *SQLStore) readError(ctx context.Context, err error) error {
@@ -764,6 +780,7 @@ type sqlRow struct {
 	s        *SQLStore
 	idType   string
 	askedFor bool // idType
+	foreign  bool // an objectGUID was spelled as others do
 }
 
 func (s *SQLStore) newRow() *sqlRow {
@@ -782,6 +799,9 @@ func (r *sqlRow) read(rows *sql.Rows) (User, error) {
 	for i, c := range r.s.columns {
 		if !r.s.readCell(&u, c.field, r.Cell(i+1)) {
 			return User{}, fmt.Errorf("adsync: the column %s of user %s cannot be read as its %s; correct the row, or the mapping", c.name, id, c.field)
+		}
+		if c.field == FieldObjectID && !r.s.guids.Own(r.Cell(i+1)) {
+			r.foreign = true
 		}
 	}
 	return u, nil
@@ -908,7 +928,7 @@ func (s *SQLStore) loadTypes(ctx context.Context) (map[string]sqlType, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := s.checkTypes(types); err != nil {
+	if types, err = s.usedTypes(types); err != nil {
 		return nil, err
 	}
 	s.mu.Lock()
@@ -946,25 +966,23 @@ func (s *SQLStore) typesError(ctx context.Context, err error) error {
 	return notDone{fmt.Errorf("adsync: cannot ask the database for the columns of the table %s, so nothing was written: %s", s.table.Name, s.dialect.Fault(err).Reason)}
 }
 
-func (s *SQLStore) checkTypes(types map[string]sqlType) error {
+// usedTypes picks the columns that are mapped, by the names that the host gave them.
+func (s *SQLStore) usedTypes(types map[string]sqlType) (map[string]sqlType, error) {
 	if len(types) == 0 {
-		return fmt.Errorf("adsync: the database has no table %s, or does not show it to this account; check SQLTable.Name", s.table.Name)
+		return nil, fmt.Errorf("adsync: the database has no table %s, or does not show it to this account; check SQLTable.Name", s.table.Name)
 	}
-	names := []string{s.table.Columns.ID}
-	for _, c := range s.columns {
-		names = append(names, c.name)
-	}
-	names = slices.AppendSeq(names, maps.Keys(s.table.Delete))
-	names = slices.AppendSeq(names, maps.Keys(s.table.Defaults))
-	for _, name := range names {
-		if _, ok := typeOf(types, name); !ok {
-			return fmt.Errorf("adsync: the table %s has no column %s; correct SQLTable", s.table.Name, name)
+	used := make(map[string]sqlType)
+	for _, name := range slices.Concat([]string{s.table.Columns.ID}, s.newColumns, slices.Sorted(maps.Keys(s.table.Delete))) {
+		t, ok := typeOf(types, name)
+		if !ok {
+			return nil, fmt.Errorf("adsync: the table %s has no column %s; correct SQLTable", s.table.Name, name)
 		}
+		used[name] = t
 	}
-	if t, _ := typeOf(types, s.table.Columns.ID); t.name == "" {
-		return fmt.Errorf("adsync: the column %s of the table %s has no type, and so a number in it never equals its own text; declare one, as INTEGER or TEXT", s.table.Columns.ID, s.table.Name)
+	if used[s.table.Columns.ID].name == "" {
+		return nil, fmt.Errorf("adsync: the column %s of the table %s has no type, and so a number in it never equals its own text; declare one, as INTEGER or TEXT", s.table.Columns.ID, s.table.Name)
 	}
-	return nil
+	return used, nil
 }
 
 // typeOf finds a column as databases do, most of which ignore the case of names.
@@ -990,6 +1008,27 @@ type sqlBatch struct {
 	tx    *sqlbatch.Tx    // the one that links was read in
 	links map[link]string // the rows that the changes would create again, by ID
 	added map[link]string // the rows that tx added ahead, by ID
+
+	updates []updateText // that were needed so far
+}
+
+// updateText is the text of a statement, which is longer in the making than some
+// databases take to run it.
+type updateText struct {
+	set   []string
+	match bool
+	text  string
+}
+
+func (b *sqlBatch) updateText(set []string, match bool) string {
+	for _, u := range b.updates {
+		if u.match == match && slices.Equal(u.set, set) {
+			return u.text
+		}
+	}
+	text := b.text.Update(set, match)
+	b.updates = append(b.updates, updateText{set, match, text})
+	return text
 }
 
 func (b *sqlBatch) run(ctx context.Context) []sqlbatch.Outcome {
@@ -1037,7 +1076,7 @@ func (b *sqlBatch) update(ctx context.Context, tx *sqlbatch.Tx, c Change) (verdi
 	}
 	write := func(match []any) (int64, error) {
 		args := slices.Concat(values, []any{b.bindID(c.UserID)}, match, b.where)
-		return one(tx.Exec(ctx, b.text.Update(set, match != nil), args...))
+		return one(tx.Exec(ctx, b.updateText(set, match != nil), args...))
 	}
 	if match := b.matchArgs(c); match != nil && len(set) > 0 {
 		if n, fault := write(match); n > 0 || fault != nil {
@@ -1087,7 +1126,7 @@ func (b *sqlBatch) remove(ctx context.Context, tx *sqlbatch.Tx, id string, match
 	}
 	set, values := b.removal(id)
 	args := slices.Concat(values, []any{b.bindID(id)}, match, b.where)
-	n, err := one(tx.Exec(ctx, b.text.Update(set, match != nil), args...))
+	n, err := one(tx.Exec(ctx, b.updateText(set, match != nil), args...))
 	if n == 0 || err != nil {
 		return n, err
 	}
@@ -1180,11 +1219,11 @@ func (b *sqlBatch) create(ctx context.Context, tx *sqlbatch.Tx, i int) (verdict,
 	if err := c.Guard(nil); err != nil {
 		return err, nil
 	}
-	columns, values, err := b.newValues(c.After)
+	values, err := b.newValues(c.After)
 	if err != nil {
 		return err, nil
 	}
-	id, fault := b.insert(ctx, tx, l, columns, values)
+	id, fault := b.insert(ctx, tx, l, values)
 	if fault != nil {
 		return nil, fault
 	}
@@ -1228,11 +1267,12 @@ func (b *sqlBatch) createAhead(ctx context.Context, tx *sqlbatch.Tx) error {
 		return fault
 	}
 	fresh = slices.DeleteFunc(fresh, func(u *User) bool { return b.links[link{u.Source, u.ObjectID}] != "" })
+	text := b.text.InsertRows(b.newColumns, insertAtOnce, b.linkNames...)
 	for rows := range slices.Chunk(fresh, insertAtOnce) {
 		if len(rows) < insertAtOnce {
 			break
 		}
-		if fault := b.insertMany(ctx, tx, rows); fault != nil {
+		if fault := b.insertMany(ctx, tx, text, rows); fault != nil {
 			return fault
 		}
 	}
@@ -1240,28 +1280,53 @@ func (b *sqlBatch) createAhead(ctx context.Context, tx *sqlbatch.Tx) error {
 }
 
 // insertMany notes the new rows' IDs by what the database says that it has added.
-func (b *sqlBatch) insertMany(ctx context.Context, tx *sqlbatch.Tx, rows []*User) error {
-	var columns []string
-	var all []any
+func (b *sqlBatch) insertMany(ctx context.Context, tx *sqlbatch.Tx, text string, rows []*User) error {
+	all := make([]any, 0, len(rows)*len(b.newColumns))
 	for _, u := range rows {
-		names, values, err := b.newValues(u)
+		values, err := b.newValues(u)
 		if err != nil {
 			return ownFault{err} // create says whose it is
 		}
-		columns, all = names, append(all, values...)
+		all = append(all, values...)
 	}
-	added, err := b.readUsers(ctx, tx, b.text.InsertRows(columns, len(rows)), all)
+	known := len(b.added)
+	added, err := tx.Rows(ctx, text, all...)
 	if err != nil {
 		return err
 	}
-	known := len(b.added)
-	for i := range added {
-		b.added[link{added[i].Source, added[i].ObjectID}] = added[i].ID
+	if err := b.readAdded(added); err != nil {
+		return err
 	}
 	if len(b.added)-known != len(rows) {
 		return ownFault{errNoNewID}
 	}
 	return nil
+}
+
+// readAdded reads the IDs and links of new rows.
+func (b *sqlBatch) readAdded(rows *sql.Rows) error {
+	defer rows.Close()
+	row := sqltable.NewRow(1 + len(b.linkNames))
+	for rows.Next() {
+		if err := row.Scan(rows); err != nil {
+			return err
+		}
+		id, err := b.idText(row.Cell(0), b.idType())
+		if err != nil {
+			return ownFault{errNoNewID}
+		}
+		u, at := User{Source: b.table.Source}, 1
+		for _, c := range b.columns {
+			if slices.Contains(b.linkNames, c.name) {
+				if !b.readCell(&u, c.field, row.Cell(at)) {
+					return ownFault{errNoNewID}
+				}
+				at++
+			}
+		}
+		b.added[link{u.Source, u.ObjectID}] = id
+	}
+	return cmp.Or(rows.Close(), rows.Err())
 }
 
 // findLinks finds the rows of all entries of the batch at once: where the column
@@ -1288,7 +1353,7 @@ func (b *sqlBatch) findLinks(ctx context.Context, tx *sqlbatch.Tx) (map[link]str
 func (b *sqlBatch) addLinks(ctx context.Context, tx *sqlbatch.Tx, found map[link]string, source string, ids ...ObjectID) error {
 	var values, args []any
 	for _, id := range ids {
-		values = append(values, b.guids.Spellings(adattr.GUID(id))...)
+		values = append(values, b.spellings(id)...)
 	}
 	if b.table.Columns.Source != "" {
 		args = append(args, source)
@@ -1302,9 +1367,21 @@ func (b *sqlBatch) addLinks(ctx context.Context, tx *sqlbatch.Tx, found map[link
 	return err
 }
 
+// spellings are what to look for. Six of them for each entry cost SQLite as much as
+// the inserts; so a batch, which comes from a run that has just read all users,
+// trusts that where nobody spelled otherwise, nobody does so now. A row that another
+// program adds meanwhile is found as the holder of the same keys: ApplyChanges looks
+// again then, for one entry, and so in all spellings.
+func (b *sqlBatch) spellings(id ObjectID) []any {
+	if len(b.changes) > 1 && b.ownSpelling.Load() {
+		return []any{b.guids.Write(adattr.GUID(id))}
+	}
+	return b.guids.Spellings(adattr.GUID(id))
+}
+
 // insert returns the new row's ID, in the way that the dialect has.
-func (b *sqlBatch) insert(ctx context.Context, tx *sqlbatch.Tx, l link, columns []string, values []any) (string, error) {
-	text := b.text.Insert(columns)
+func (b *sqlBatch) insert(ctx context.Context, tx *sqlbatch.Tx, l link, values []any) (string, error) {
+	text := b.text.Insert(b.newColumns)
 	if b.dialect.Returning() {
 		return b.insertReturning(ctx, tx, text, values)
 	}
@@ -1344,8 +1421,7 @@ func (b *sqlBatch) insertReturning(ctx context.Context, tx *sqlbatch.Tx, text st
 	if err := cmp.Or(rows.Close(), rows.Err()); err != nil {
 		return "", err
 	}
-	t, _ := typeOf(b.types, b.table.Columns.ID)
-	id, err := b.idText(row.Cell(0), t.name)
+	id, err := b.idText(row.Cell(0), b.idType())
 	if err != nil {
 		return "", ownFault{errNoNewID}
 	}
@@ -1371,22 +1447,23 @@ func (b *sqlBatch) assignments(before, after *User) (set []string, values []any,
 	return set, values, nil
 }
 
-// newValues lists all mapped columns and the defaults.
-func (b *sqlBatch) newValues(u *User) (columns []string, values []any, err error) {
+// newValues are what a new row holds in newColumns.
+func (b *sqlBatch) newValues(u *User) ([]any, error) {
 	if f := b.unmapped(u); f != "" {
-		return nil, nil, b.noColumn(f)
+		return nil, b.noColumn(f)
 	}
-	for _, c := range b.columns {
+	values := make([]any, len(b.newColumns))
+	for i, c := range b.columns {
 		value, err := b.storedValue(c, u)
 		if err != nil {
-			return nil, nil, err
+			return nil, err
 		}
-		columns, values = append(columns, c.name), append(values, value)
+		values[i] = value
 	}
-	for _, name := range slices.Sorted(maps.Keys(b.table.Defaults)) {
-		columns, values = append(columns, name), append(values, b.table.Defaults[name])
+	for i := len(b.columns); i < len(values); i++ {
+		values[i] = b.table.Defaults[b.newColumns[i]]
 	}
-	return columns, values, nil
+	return values, nil
 }
 
 // storedFields are all that a row holds beside its ID.
@@ -1438,7 +1515,7 @@ func (b *sqlBatch) storedValue(c sqlColumn, u *User) (any, error) {
 		}
 		return code, nil
 	case fieldProtected:
-		if t, _ := typeOf(b.types, c.name); t.name == "boolean" {
+		if b.types[c.name].name == "boolean" {
 			return u.Protected, nil
 		}
 		if u.Protected {
@@ -1455,16 +1532,18 @@ func (b *sqlBatch) storedValue(c sqlColumn, u *User) (any, error) {
 
 // nullOr is NULL where the column allows it.
 func (b *sqlBatch) nullOr(column string, otherwise any) any {
-	if t, _ := typeOf(b.types, column); t.nullable {
+	if b.types[column].nullable {
 		return nil
 	}
 	return otherwise
 }
 
+func (b *sqlBatch) idType() string { return b.types[b.table.Columns.ID].name }
+
 // bindID is the ID as the driver is to send it: all databases turn a text into
 // the type of the column, save for bytes.
 func (b *sqlBatch) bindID(id string) any {
-	if t, _ := typeOf(b.types, b.table.Columns.ID); sqltable.IsBinary(t.name) {
+	if sqltable.IsBinary(b.idType()) {
 		if key, ok := sqltable.ParseBinaryKey(id); ok {
 			return key
 		}
@@ -1632,8 +1711,8 @@ func (w *bulkWriter) newRow(ctx context.Context, i int) (set []string, values []
 	if w.verdicts[i] = c.Guard(nil); w.verdicts[i] != nil {
 		return nil, nil, nil
 	}
-	set, values, w.verdicts[i] = w.newValues(c.After)
-	return set, values, nil
+	values, w.verdicts[i] = w.newValues(c.After)
+	return w.newColumns, values, nil
 }
 
 // enter adds the change to the group of its kind.
@@ -1665,13 +1744,13 @@ func (w *bulkWriter) write(ctx context.Context, g *bulkGroup) error {
 	compared := make([]string, len(w.columns))
 	var types []string // of the lists that are compared
 	for i, c := range w.columns {
-		compared[i] = w.typeName(c.name)
+		compared[i] = w.types[c.name].name
 		types = append(types, compared[i])
 		if c.field == fieldProtected {
 			types = append(types, "text")
 		}
 	}
-	id := w.typeName(w.table.Columns.ID)
+	id := w.idType()
 	set := w.bulkColumns(g.set)
 	text := w.text.UpdateMany(id, set, compared)
 	if g.op == OpDelete && w.table.Delete == nil {
@@ -1738,7 +1817,7 @@ func (w *bulkWriter) insertAll(ctx context.Context, g *bulkGroup) error {
 			return err
 		}
 		guid, _ := w.guids.Read(row.Cell(1))
-		if added[ObjectID(guid)], err = w.idText(row.Cell(0), w.typeName(w.table.Columns.ID)); err != nil {
+		if added[ObjectID(guid)], err = w.idText(row.Cell(0), w.idType()); err != nil {
 			return ownFault{errNoNewID}
 		}
 	}
@@ -1783,7 +1862,7 @@ func (w *bulkWriter) overwrite(ctx context.Context, c Change) error {
 	if err != nil || len(set) == 0 {
 		return err
 	}
-	_, err = one(w.tx.Exec(ctx, w.text.Update(set, false), slices.Concat(values, []any{w.bindID(c.UserID)}, w.where)...))
+	_, err = one(w.tx.Exec(ctx, w.updateText(set, false), slices.Concat(values, []any{w.bindID(c.UserID)}, w.where)...))
 	return err
 }
 
@@ -1796,7 +1875,7 @@ func (w *bulkWriter) lockRows(ctx context.Context, changes []int) (map[string]*U
 	for k, i := range changes {
 		ids[k] = w.bindID(w.changes[i].UserID)
 	}
-	id := w.typeName(w.table.Columns.ID)
+	id := w.idType()
 	rows, err := w.tx.QueryContext(ctx, w.text.SelectMany(id), slices.Concat([]any{sqltable.Array(ids, id)}, w.where)...)
 	if err != nil {
 		return nil, err
@@ -1825,15 +1904,10 @@ func (w *bulkWriter) checkGone(ctx context.Context, changes []int) error {
 	return err
 }
 
-func (b *sqlBatch) typeName(column string) string {
-	t, _ := typeOf(b.types, column)
-	return t.name
-}
-
 func (w *bulkWriter) bulkColumns(names []string) []sqltable.BulkColumn {
 	columns := make([]sqltable.BulkColumn, len(names))
 	for i, name := range names {
-		columns[i] = sqltable.BulkColumn{Name: name, Type: w.typeName(name)}
+		columns[i] = sqltable.BulkColumn{Name: name, Type: w.types[name].name}
 	}
 	return columns
 }

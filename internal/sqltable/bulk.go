@@ -70,21 +70,16 @@ func (t *Table) finishMany(s *statement, id string, n int, compared []string) st
 	return s.String()
 }
 
-// InsertMany is Insert for many rows. Arguments: an Array for each column. It
-// returns the ID of each new row, and what it has in the column link.
-func (t *Table) InsertMany(columns []BulkColumn, link string) string {
+// InsertMany is InsertRows with an Array for each column as its arguments.
+func (t *Table) InsertMany(columns []BulkColumn, returned ...string) string {
 	s := t.begin("INSERT INTO ", t.quoted, " (")
 	s.list(len(columns), ", ", func(i int) string { return t.d.Quote(columns[i].Name) })
 	s.add(") SELECT ")
 	s.list(len(columns), ", ", func(i int) string { return bulkValue(1+i, columns[i].Type) })
 	s.add(" FROM ")
 	s.addValues(len(columns))
-	s.add(" ORDER BY ", bulkOrdinal, " RETURNING ", t.d.readText(t.id))
-	for _, c := range t.columns {
-		if c.Name == link {
-			s.add(", ", t.read(c))
-		}
-	}
+	s.add(" ORDER BY ", bulkOrdinal)
+	t.addReturning(s, returned)
 	return s.String()
 }
 

@@ -221,6 +221,15 @@ func (f GUIDFormat) Write(g adattr.GUID) any {
 	return g.String()
 }
 
+// Own reports whether what Read has read as an objectGUID is spelled as Write
+// spells it, or is none.
+func (f GUIDFormat) Own(c *Cell) bool {
+	if f != GUIDText || c.Text == "" {
+		return true
+	}
+	return len(c.Text) == 36 && !strings.ContainsAny(c.Text, "ABCDEF")
+}
+
 // Spellings are all the values under which Read finds the objectGUID, so that a
 // look-up can use an index.
 func (f GUIDFormat) Spellings(g adattr.GUID) []any {

@@ -44,8 +44,8 @@ func links(text string, args []any) string { return text + fmt.Sprintf(" %q", ar
 func TestInsertRows(t *testing.T) {
 	table, err := NewTable(dialect(t, "postgresql"), "users", "id", []Column{{"login", Text}, {"state", Raw}}, Where{})
 	require.NoError(t, err)
-	assert.Equal(t, `INSERT INTO "users" ("login", "state") VALUES ($1, $2), ($3, $4) RETURNING CAST("id" AS text), CAST("login" AS text), "state"`,
-		table.InsertRows([]string{"login", "state"}, 2))
+	assert.Equal(t, `INSERT INTO "users" ("login", "state") VALUES ($1, $2), ($3, $4) RETURNING CAST("id" AS text), "state"`,
+		table.InsertRows([]string{"login", "state"}, 2, "state"))
 }
 
 func TestStatements(t *testing.T) {

@@ -3,7 +3,9 @@ package sqlstore
 import (
 	"context"
 	"fmt"
+	"syscall"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -98,7 +100,7 @@ func benchStore(b *testing.B, n int, d database) {
 	})
 }
 
-func applyAll(b *testing.B, s *adsync.SQLStore, cs []adsync.Change) {
+func applyAll(b testing.TB, s *adsync.SQLStore, cs []adsync.Change) {
 	b.Helper()
 	for len(cs) > 0 {
 		n := min(500, len(cs))
@@ -113,4 +115,11 @@ func applyAll(b *testing.B, s *adsync.SQLStore, cs []adsync.Change) {
 
 func perRow(b *testing.B, rows int) {
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*rows), "ns/row")
+}
+
+// processor is the time that this process has computed so far.
+func processor() time.Duration {
+	var used syscall.Rusage
+	_ = syscall.Getrusage(syscall.RUSAGE_SELF, &used) // does not fail
+	return time.Duration(used.Utime.Nano() + used.Stime.Nano())
 }
