@@ -405,8 +405,8 @@ type SQLColumns struct {
 // SQLStore is a [UserStore], [BatchStore], [Creator], [Fielder] and [Locker] over
 // an existing table. The host brings the driver.
 //
-// Each write compares the row with the change's Before in the statement itself.
-// A batch is one transaction, in which a row that the database refuses fails
+// Each write compares the row with the change's Before in the statement itself, or
+// while it holds the lock on the row. A batch is one transaction, in which a row that the database refuses fails
 // alone. Transactions that lose against others are tried again for a few seconds.
 type SQLStore struct {
 	db         *sql.DB
@@ -423,8 +423,8 @@ type SQLStore struct {
 	statusKind sqltable.Kind
 	matches    bool // a statement can compare the whole row
 
-	// ownSpelling: when all users were last read, all objectGUIDs were spelled as
-	// this store spells them.
+	// ownSpelling: all users were read, and no objectGUID seen that is spelled
+	// otherwise than this store spells it.
 	ownSpelling atomic.Bool
 
 	mu     sync.Mutex
@@ -759,7 +759,9 @@ func (s *SQLStore) readAll(ctx context.Context, yield func(User, error) bool) (b
 	if err := rows.Err(); err != nil {
 		return begun, err
 	}
-	s.ownSpelling.Store(!row.foreign)
+	if !row.foreign {
+		s.ownSpelling.Store(true)
+	}
 	return begun, nil
 }
 
@@ -802,6 +804,7 @@ func (r *sqlRow) read(rows *sql.Rows) (User, error) {
 		}
 		if c.field == FieldObjectID && !r.s.guids.Own(r.Cell(i+1)) {
 			r.foreign = true
+			r.s.ownSpelling.Store(false)
 		}
 	}
 	return u, nil
@@ -1246,13 +1249,14 @@ func (b *sqlBatch) begin(ctx context.Context, tx *sqlbatch.Tx) (fault error) {
 	return fault
 }
 
-// insertAtOnce is how many rows one statement adds: enough that the round trips
-// count no more, and few enough arguments for every database.
-const insertAtOnce = 100
+// atOnce is how many rows one statement adds, or changes by lists of arguments:
+// enough that the round trips count no more, and few enough arguments for every
+// database.
+const atOnce = 100
 
 // createAhead adds rows with one statement for many, which is several times as
-// fast where the server is another process. It leaves the rest of a batch, and all
-// that takes a closer look, to create.
+// fast where the server is another process. It leaves all that takes a closer look
+// to create.
 func (b *sqlBatch) createAhead(ctx context.Context, tx *sqlbatch.Tx) error {
 	var fresh []*User
 	for _, c := range b.changes {
@@ -1260,17 +1264,17 @@ func (b *sqlBatch) createAhead(ctx context.Context, tx *sqlbatch.Tx) error {
 			fresh = append(fresh, c.After)
 		}
 	}
-	if len(fresh) < insertAtOnce || !b.dialect.Returning() {
+	if len(fresh) < 2 {
 		return nil
 	}
 	if fault := b.begin(ctx, tx); fault != nil {
 		return fault
 	}
 	fresh = slices.DeleteFunc(fresh, func(u *User) bool { return b.links[link{u.Source, u.ObjectID}] != "" })
-	text := b.text.InsertRows(b.newColumns, insertAtOnce, b.linkNames...)
-	for rows := range slices.Chunk(fresh, insertAtOnce) {
-		if len(rows) < insertAtOnce {
-			break
+	text := ""
+	for rows := range slices.Chunk(fresh, atOnce) {
+		if text == "" || len(rows) < atOnce {
+			text = b.text.InsertRows(b.newColumns, len(rows), b.linkNames...)
 		}
 		if fault := b.insertMany(ctx, tx, text, rows); fault != nil {
 			return fault
@@ -1290,15 +1294,35 @@ func (b *sqlBatch) insertMany(ctx context.Context, tx *sqlbatch.Tx, text string,
 		all = append(all, values...)
 	}
 	known := len(b.added)
-	added, err := tx.Rows(ctx, text, all...)
-	if err != nil {
-		return err
-	}
-	if err := b.readAdded(added); err != nil {
+	if err := b.insertAndRead(ctx, tx, text, all, rows); err != nil {
 		return err
 	}
 	if len(b.added)-known != len(rows) {
 		return ownFault{errNoNewID}
+	}
+	return nil
+}
+
+// insertAndRead notes what the statement returns, or what is to be found afterwards.
+func (b *sqlBatch) insertAndRead(ctx context.Context, tx *sqlbatch.Tx, text string, values []any, rows []*User) error {
+	if b.dialect.Returning() {
+		added, err := tx.Rows(ctx, text, values...)
+		if err != nil {
+			return err
+		}
+		return b.readAdded(added)
+	}
+	if _, err := tx.Exec(ctx, text, values...); err != nil {
+		return err
+	}
+	bySource := make(map[string][]ObjectID)
+	for _, u := range rows {
+		bySource[u.Source] = append(bySource[u.Source], u.ObjectID)
+	}
+	for source, ids := range bySource {
+		if err := b.addLinks(ctx, tx, b.added, b.ownSpelled, source, ids...); err != nil {
+			return err
+		}
 	}
 	return nil
 }
@@ -1342,7 +1366,7 @@ func (b *sqlBatch) findLinks(ctx context.Context, tx *sqlbatch.Tx) (map[link]str
 	const most = 500 // an entry is up to 6 arguments, of which SQLite takes 32,766
 	for source, all := range wanted {
 		for ids := range slices.Chunk(all, most) {
-			if err := b.addLinks(ctx, tx, found, source, ids...); err != nil {
+			if err := b.addLinks(ctx, tx, found, b.spellings, source, ids...); err != nil {
 				return nil, err
 			}
 		}
@@ -1350,10 +1374,10 @@ func (b *sqlBatch) findLinks(ctx context.Context, tx *sqlbatch.Tx) (map[link]str
 	return found, nil
 }
 
-func (b *sqlBatch) addLinks(ctx context.Context, tx *sqlbatch.Tx, found map[link]string, source string, ids ...ObjectID) error {
+func (b *sqlBatch) addLinks(ctx context.Context, tx *sqlbatch.Tx, found map[link]string, spell func(ObjectID) []any, source string, ids ...ObjectID) error {
 	var values, args []any
 	for _, id := range ids {
-		values = append(values, b.spellings(id)...)
+		values = append(values, spell(id)...)
 	}
 	if b.table.Columns.Source != "" {
 		args = append(args, source)
@@ -1374,10 +1398,12 @@ func (b *sqlBatch) addLinks(ctx context.Context, tx *sqlbatch.Tx, found map[link
 // again then, for one entry, and so in all spellings.
 func (b *sqlBatch) spellings(id ObjectID) []any {
 	if len(b.changes) > 1 && b.ownSpelling.Load() {
-		return []any{b.guids.Write(adattr.GUID(id))}
+		return b.ownSpelled(id)
 	}
 	return b.guids.Spellings(adattr.GUID(id))
 }
+
+func (b *sqlBatch) ownSpelled(id ObjectID) []any { return []any{b.guids.Write(adattr.GUID(id))} }
 
 // insert returns the new row's ID, in the way that the dialect has.
 func (b *sqlBatch) insert(ctx context.Context, tx *sqlbatch.Tx, l link, values []any) (string, error) {
@@ -1395,7 +1421,7 @@ func (b *sqlBatch) insert(ctx context.Context, tx *sqlbatch.Tx, l link, values [
 		}
 	}
 	found := make(map[link]string)
-	if err := b.addLinks(ctx, tx, found, l.source, l.id); err != nil {
+	if err := b.addLinks(ctx, tx, found, b.ownSpelled, l.source, l.id); err != nil {
 		return "", err
 	}
 	if id := found[l]; id != "" {
@@ -1598,28 +1624,36 @@ func (b *sqlBatch) matchObjectID(id ObjectID) any {
 // bulkWriter is nil where the changes have to be written one by one: two changes
 // of one row or entry, or a dialect without statements for many rows.
 func (b *sqlBatch) bulkWriter() func(context.Context, *sqlbatch.Tx) ([]error, error) {
-	if !b.dialect.HasBulk() {
+	if !b.dialect.HasBulk() && !b.dialect.HasLists() || !b.touchApart() {
 		return nil
 	}
+	return func(ctx context.Context, tx *sqlbatch.Tx) ([]error, error) {
+		verdicts := make([]error, len(b.changes))
+		if b.dialect.HasLists() {
+			return verdicts, (&listWriter{b, tx, verdicts}).writeAll(ctx)
+		}
+		return verdicts, (&bulkWriter{sqlBatch: b, tx: tx, verdicts: verdicts}).writeAll(ctx)
+	}
+}
+
+// touchApart reports whether no two changes touch one row or entry.
+func (b *sqlBatch) touchApart() bool {
 	users, entries := make(map[string]bool, len(b.changes)), make(map[ObjectID]bool)
 	for _, c := range b.changes {
 		switch {
 		case c.Op != OpCreate:
 			if users[c.UserID] {
-				return nil
+				return false
 			}
 			users[c.UserID] = true
 		case c.After != nil:
 			if c.After.ObjectID.IsZero() || entries[c.After.ObjectID] {
-				return nil
+				return false
 			}
 			entries[c.After.ObjectID] = true
 		}
 	}
-	return func(ctx context.Context, tx *sqlbatch.Tx) ([]error, error) {
-		w := &bulkWriter{sqlBatch: b, tx: tx, verdicts: make([]error, len(b.changes))}
-		return w.verdicts, w.writeAll(ctx)
-	}
+	return true
 }
 
 // bulkWriter writes changes that do not touch the same rows with one statement
@@ -1884,6 +1918,10 @@ func (w *bulkWriter) lockRows(ctx context.Context, changes []int) (map[string]*U
 	if err != nil {
 		return nil, err
 	}
+	return byID(users)
+}
+
+func byID(users []User) (map[string]*User, error) {
 	found := make(map[string]*User, len(users))
 	for i := range users {
 		if found[users[i].ID] != nil {
@@ -1919,6 +1957,188 @@ func arrays(lists [][]any, types []string) []any {
 		args[i] = sqltable.Array(list, types[i])
 	}
 	return args
+}
+
+// listWriter writes changes that do not touch the same rows where no statement can
+// say which rows it wrote: it locks and reads them, lets Guard judge, writes those
+// that are as planned, and reads them once more. As they are locked, nobody can
+// come between.
+type listWriter struct {
+	*sqlBatch
+	tx       *sqlbatch.Tx
+	verdicts []error
+}
+
+// writeAll keeps the order of deletions, updates and creations.
+func (w *listWriter) writeAll(ctx context.Context) error {
+	for from := 0; from < len(w.changes); {
+		op, to := w.changes[from].writeOp(), from+1
+		for to < len(w.changes) && to-from < atOnce && w.changes[to].writeOp() == op {
+			to++
+		}
+		write := w.rewrite
+		if op == OpCreate {
+			write = w.add
+		}
+		if err := write(ctx, from, to); err != nil {
+			return err
+		}
+		from = to
+	}
+	return nil
+}
+
+// add creates users. The first of them adds all the others ahead.
+func (w *listWriter) add(ctx context.Context, from, to int) (fault error) {
+	if w.sqlBatch.tx != w.tx {
+		if fault := w.createAhead(ctx, w.tx); fault != nil {
+			return fault
+		}
+	}
+	for i := from; i < to; i++ {
+		if w.verdicts[i], fault = w.apply(ctx, w.tx, i); fault != nil {
+			return fault
+		}
+	}
+	return nil
+}
+
+// rewrite updates or deletes users.
+func (w *listWriter) rewrite(ctx context.Context, from, to int) error {
+	now, err := w.lockRows(ctx, from, to)
+	if err != nil {
+		return err
+	}
+	var groups []*listGroup
+	for i := from; i < to; i++ {
+		c := w.changes[i]
+		w.ids[i] = ""
+		if w.verdicts[i] = cmp.Or(c.checkShape(c.writeOp()), c.Guard(now[c.UserID])); w.verdicts[i] != nil {
+			continue
+		}
+		if c.Op == OpDelete && w.table.OnDelete != nil {
+			if w.verdicts[i], err = w.delete(ctx, w.tx, c); err != nil {
+				return err
+			}
+			continue
+		}
+		var set []string
+		var values []any
+		if c.Op == OpDelete {
+			set, values = w.removal(c.UserID)
+		} else if set, values, w.verdicts[i] = w.assignments(c.Before, c.After); w.verdicts[i] != nil || len(set) == 0 {
+			continue
+		}
+		groups = enterList(groups, set, w.listID(c.UserID), values)
+	}
+	for _, g := range groups {
+		if err := w.write(ctx, g); err != nil {
+			return err
+		}
+	}
+	return w.checkWritten(ctx, from, to)
+}
+
+// listGroup is changes that set the same columns; of none, where rows are removed.
+type listGroup struct {
+	set    []string
+	ids    []any
+	values [][]any // for each column
+}
+
+func enterList(groups []*listGroup, set []string, id any, values []any) []*listGroup {
+	at := slices.IndexFunc(groups, func(g *listGroup) bool { return slices.Equal(g.set, set) })
+	if at < 0 {
+		at = len(groups)
+		groups = append(groups, &listGroup{set: set, values: make([][]any, len(set))})
+	}
+	g := groups[at]
+	g.ids = append(g.ids, id)
+	for k, v := range values {
+		g.values[k] = append(g.values[k], v)
+	}
+	return groups
+}
+
+func (w *listWriter) write(ctx context.Context, g *listGroup) error {
+	text, args := w.text.DeleteRows(len(g.ids)), []any(nil)
+	if len(g.set) > 0 {
+		columns := make([]sqltable.ListColumn, len(g.set))
+		for k, name := range g.set {
+			columns[k] = sqltable.ListColumn{Name: name, Same: allSame(g.values[k])}
+			if columns[k].Same {
+				args = append(args, g.values[k][0])
+				continue
+			}
+			for i, v := range g.values[k] {
+				args = append(args, g.ids[i], v)
+			}
+		}
+		text = w.text.UpdateRows(columns, len(g.ids))
+	}
+	n, err := w.tx.Exec(ctx, text, slices.Concat(args, g.ids, w.where)...)
+	if err == nil && n > int64(len(g.ids)) {
+		_, err = one(n, nil)
+	}
+	return err
+}
+
+func allSame(values []any) bool {
+	for _, v := range values {
+		switch v.(type) {
+		case nil, string, int, int64, bool:
+		default:
+			return false // it may not be comparable
+		}
+		if v != values[0] {
+			return false
+		}
+	}
+	return true
+}
+
+// checkWritten makes sure that the rows are as they should be now: a trigger, a
+// conversion or a comparison that is not the one we think of has each change
+// written by itself.
+func (w *listWriter) checkWritten(ctx context.Context, from, to int) error {
+	now, err := w.lockRows(ctx, from, to)
+	if err != nil {
+		return err
+	}
+	for i := from; i < to; i++ {
+		switch c := w.changes[i]; {
+		case w.verdicts[i] != nil:
+		case c.Op == OpDelete && now[c.UserID] != nil:
+			return w.stillThere(c.UserID)
+		case c.Op == OpUpdate && (now[c.UserID] == nil || !sameUser(*now[c.UserID], *c.After)):
+			return errNotAsWritten
+		}
+	}
+	return nil
+}
+
+var errNotAsWritten = errors.New("adsync: a row is not as it was written")
+
+// lockRows is lockRow for the users of many changes, by ID.
+func (w *listWriter) lockRows(ctx context.Context, from, to int) (map[string]*User, error) {
+	ids := make([]any, 0, to-from)
+	for _, c := range w.changes[from:to] {
+		ids = append(ids, w.listID(c.UserID))
+	}
+	users, err := w.readUsers(ctx, w.tx, w.text.SelectRows(len(ids)), slices.Concat(ids, w.where))
+	if err != nil {
+		return nil, err
+	}
+	return byID(users)
+}
+
+// listID is bindID where it is one of many, which the database does not turn into
+// the type of the column: as texts, large numbers are compared with a loss.
+func (w *listWriter) listID(id string) any {
+	if n, err := strconv.ParseInt(id, 10, 64); err == nil && sqltable.IsInteger(w.idType()) {
+		return n
+	}
+	return w.bindID(id)
 }
 
 // explain turns the outcomes into what a store returns.

@@ -140,6 +140,9 @@ func IsBinary(typeName string) bool {
 	return strings.Contains(t, "BINARY") || strings.Contains(t, "BLOB") || strings.Contains(t, "BYTEA")
 }
 
+// IsInteger reports whether a database's type name is one of whole numbers.
+func IsInteger(typeName string) bool { return strings.Contains(strings.ToUpper(typeName), "INT") }
+
 // BinaryKey writes a primary key of raw bytes as text: 16 bytes as a UUID, others
 // in hex.
 func BinaryKey(b string) string {

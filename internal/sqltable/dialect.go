@@ -20,6 +20,7 @@ type Dialect struct {
 	nativeUUID bool   // has a uuid type
 	returning  bool   // INSERT … RETURNING
 	bulk       bool   // rows made of arrays, and UPDATE … FROM … RETURNING
+	lists      bool   // see HasLists
 	lock       string // after a SELECT: holds the row until the transaction ends
 
 	readText  func(col string) string
@@ -86,6 +87,7 @@ func mySQL() Dialect {
 		quote:     "`",
 		backslash: true,
 		hash:      true,
+		lists:     true,
 		lock:      " FOR UPDATE",
 		readText:  func(col string) string { return col },
 		sameText: func(col, arg string) string {

@@ -144,19 +144,17 @@ func (t *Table) makeDelete(match bool) string {
 // Insert adds a row and, where the dialect can, returns its ID. Arguments: the
 // values.
 func (t *Table) Insert(columns []string) string {
-	s := t.insert(columns, 1)
-	if t.d.returning {
-		t.addReturning(s, nil)
-	}
-	return s.String()
+	return t.InsertRows(columns, 1)
 }
 
-// InsertRows adds n rows and returns, in any order, the ID of each and what it has
-// in the mapped columns that are named; only for dialects that can. Arguments: the
-// values, row by row.
+// InsertRows adds n rows and, where the dialect can, returns in any order the ID of
+// each and what it has in the mapped columns that are named. Arguments: the values,
+// row by row.
 func (t *Table) InsertRows(columns []string, n int, returned ...string) string {
 	s := t.insert(columns, n)
-	t.addReturning(s, returned)
+	if t.d.returning {
+		t.addReturning(s, returned)
+	}
 	return s.String()
 }
 
