@@ -1666,13 +1666,59 @@ type bulkWriter struct {
 	unsure   []int // changes whose rows have to be read
 }
 
-// bulkGroup is changes that write the same columns. Values holds a list for the
-// IDs, for each column that is set and for each that is compared.
+// bulkGroup is changes that write the same columns. Its lists are of the IDs, of
+// each column that is set and of each that is compared; for new rows only of what is
+// set.
 type bulkGroup struct {
 	op      Op
 	set     []string
+	text    string
 	changes []int
-	values  [][]any
+	lists   []sqltable.Array
+}
+
+func (w *bulkWriter) newGroup(op Op, set []string) *bulkGroup {
+	g := &bulkGroup{op: op, set: set}
+	columns := make([]sqltable.BulkColumn, len(set))
+	for i, name := range set {
+		columns[i] = sqltable.BulkColumn{Name: name, Type: w.types[name].name}
+	}
+	if op != OpCreate {
+		g.addList(w.idType())
+	}
+	for _, c := range columns {
+		g.addList(c.Type)
+	}
+	if op == OpCreate {
+		g.text = w.text.InsertMany(columns, w.table.Columns.ObjectID)
+		return g
+	}
+	compared := make([]string, len(w.columns))
+	for i, c := range w.columns {
+		compared[i] = w.types[c.name].name
+		g.addList(compared[i])
+		if c.field == fieldProtected {
+			g.addList("text")
+		}
+	}
+	g.text = w.text.UpdateMany(w.idType(), columns, compared)
+	if op == OpDelete && w.table.Delete == nil {
+		g.text = w.text.DeleteMany(w.idType(), compared)
+	}
+	return g
+}
+
+func (g *bulkGroup) addList(typeName string) {
+	g.lists = append(g.lists, sqltable.Array{Type: typeName})
+}
+
+// args makes one argument of each list.
+func (g *bulkGroup) args() []any {
+	args := make([]any, len(g.lists))
+	for i := range g.lists {
+		args[i] = g.lists[i].String()
+	}
+	return args
 }
 
 func (w *bulkWriter) writeAll(ctx context.Context) error {
@@ -1755,16 +1801,18 @@ func (w *bulkWriter) enter(i int, set []string, values []any) error {
 	at := slices.IndexFunc(w.groups, func(g *bulkGroup) bool { return g.op == op && slices.Equal(g.set, set) })
 	if at < 0 {
 		at = len(w.groups)
-		w.groups = append(w.groups, &bulkGroup{op: op, set: set, values: make([][]any, len(values))})
+		w.groups = append(w.groups, w.newGroup(op, set))
 	}
 	g := w.groups[at]
 	g.changes = append(g.changes, i)
 	for k, v := range values {
-		v, err := driver.DefaultParameterConverter.ConvertValue(v)
-		if err != nil {
-			return err // the driver may know the type: one by one, it is asked
+		if _, text := v.(string); !text {
+			var err error
+			if v, err = driver.DefaultParameterConverter.ConvertValue(v); err != nil {
+				return err // the driver may know the type: one by one, it is asked
+			}
 		}
-		g.values[k] = append(g.values[k], v)
+		g.lists[k].Add(v)
 	}
 	return nil
 }
@@ -1775,26 +1823,7 @@ func (w *bulkWriter) write(ctx context.Context, g *bulkGroup) error {
 	if g.op == OpCreate {
 		return w.insertAll(ctx, g)
 	}
-	compared := make([]string, len(w.columns))
-	var types []string // of the lists that are compared
-	for i, c := range w.columns {
-		compared[i] = w.types[c.name].name
-		types = append(types, compared[i])
-		if c.field == fieldProtected {
-			types = append(types, "text")
-		}
-	}
-	id := w.idType()
-	set := w.bulkColumns(g.set)
-	text := w.text.UpdateMany(id, set, compared)
-	if g.op == OpDelete && w.table.Delete == nil {
-		text = w.text.DeleteMany(id, compared)
-	}
-	lists := []string{id}
-	for _, c := range set {
-		lists = append(lists, c.Type)
-	}
-	written, err := w.ordinals(ctx, text, slices.Concat(arrays(g.values, append(lists, types...)), w.where), len(g.changes))
+	written, err := w.ordinals(ctx, g.text, slices.Concat(g.args(), w.where), len(g.changes))
 	if err != nil {
 		return err
 	}
@@ -1834,12 +1863,7 @@ func (w *bulkWriter) ordinals(ctx context.Context, text string, args []any, n in
 
 // insertAll adds the rows of a group.
 func (w *bulkWriter) insertAll(ctx context.Context, g *bulkGroup) error {
-	columns := w.bulkColumns(g.set)
-	types := make([]string, len(columns))
-	for i, c := range columns {
-		types[i] = c.Type
-	}
-	rows, err := w.tx.QueryContext(ctx, w.text.InsertMany(columns, w.table.Columns.ObjectID), arrays(g.values, types)...)
+	rows, err := w.tx.QueryContext(ctx, g.text, g.args()...)
 	if err != nil {
 		return err
 	}
@@ -1905,12 +1929,11 @@ func (w *bulkWriter) lockRows(ctx context.Context, changes []int) (map[string]*U
 	if len(changes) == 0 {
 		return nil, nil
 	}
-	ids := make([]any, len(changes))
-	for k, i := range changes {
-		ids[k] = w.bindID(w.changes[i].UserID)
+	ids := sqltable.Array{Type: w.idType()}
+	for _, i := range changes {
+		ids.Add(w.bindID(w.changes[i].UserID))
 	}
-	id := w.idType()
-	rows, err := w.tx.QueryContext(ctx, w.text.SelectMany(id), slices.Concat([]any{sqltable.Array(ids, id)}, w.where)...)
+	rows, err := w.tx.QueryContext(ctx, w.text.SelectMany(ids.Type), slices.Concat([]any{ids.String()}, w.where)...)
 	if err != nil {
 		return nil, err
 	}
@@ -1940,23 +1963,6 @@ func (w *bulkWriter) checkGone(ctx context.Context, changes []int) error {
 		return w.stillThere(id)
 	}
 	return err
-}
-
-func (w *bulkWriter) bulkColumns(names []string) []sqltable.BulkColumn {
-	columns := make([]sqltable.BulkColumn, len(names))
-	for i, name := range names {
-		columns[i] = sqltable.BulkColumn{Name: name, Type: w.types[name].name}
-	}
-	return columns
-}
-
-// arrays makes one argument of each list.
-func arrays(lists [][]any, types []string) []any {
-	args := make([]any, len(lists))
-	for i, list := range lists {
-		args[i] = sqltable.Array(list, types[i])
-	}
-	return args
 }
 
 // listWriter writes changes that do not touch the same rows where no statement can

@@ -113,28 +113,40 @@ func (s *statement) addValues(n int) {
 	s.add(", ", bulkOrdinal, ")")
 }
 
-// Array is values of one column, of the types that database/sql gives to drivers,
-// as PostgreSQL writes an array of texts.
-func Array(values []any, typeName string) string {
-	var out strings.Builder
-	out.WriteByte('{')
-	for i, v := range values {
-		if i > 0 {
-			out.WriteByte(',')
-		}
-		if v == nil {
-			out.WriteString("NULL")
-			continue
-		}
-		out.WriteByte('"')
-		_, _ = arrayEscapes.WriteString(&out, arrayText(v, typeName)) // a Builder does not fail
-		out.WriteByte('"')
-	}
-	out.WriteByte('}')
-	return out.String()
+// Array gathers values of one column, of the types that database/sql gives to
+// drivers, as PostgreSQL writes an array of texts.
+type Array struct {
+	text []byte
+	Type string // of the column, as the catalogue names it
 }
 
-var arrayEscapes = strings.NewReplacer(`\`, `\\`, `"`, `\"`)
+// Add appends a value.
+func (a *Array) Add(v any) {
+	if len(a.text) > 0 {
+		a.text = append(a.text, ',')
+	}
+	if v == nil {
+		a.text = append(a.text, "NULL"...)
+		return
+	}
+	text, ok := v.(string)
+	if !ok {
+		text = arrayText(v, a.Type)
+	}
+	a.text = append(a.text, '"')
+	for {
+		i := strings.IndexAny(text, `"\`)
+		if i < 0 {
+			break
+		}
+		a.text = append(append(a.text, text[:i]...), '\\', text[i])
+		text = text[i+1:]
+	}
+	a.text = append(append(a.text, text...), '"')
+}
+
+// String is the argument.
+func (a *Array) String() string { return "{" + string(a.text) + "}" }
 
 func arrayText(v any, typeName string) string {
 	switch v := v.(type) {

@@ -39,10 +39,17 @@ func TestStatementsForManyRows(t *testing.T) {
 
 func TestArray(t *testing.T) {
 	at := time.Date(2026, 1, 2, 3, 4, 5, 6000, time.FixedZone("", 3600))
-	assert.Equal(t, `{}`, Array(nil, "text"))
-	assert.Equal(t, `{NULL,"NULL","","a\"b\\c,{}"}`, Array([]any{nil, "NULL", "", `a"b\c,{}`}, "text"))
-	assert.Equal(t, `{"\\x00ff","7","true","1.5","2026-01-02 03:04:05.000006+01:00"}`, Array([]any{[]byte{0, 255}, int64(7), true, 1.5, at}, "bytea"))
-	assert.Equal(t, `{"{}"}`, Array([]any{[]byte("{}")}, "jsonb"))
+	array := func(typeName string, values ...any) string {
+		a := Array{Type: typeName}
+		for _, v := range values {
+			a.Add(v)
+		}
+		return a.String()
+	}
+	assert.Equal(t, `{}`, array("text"))
+	assert.Equal(t, `{NULL,"NULL","","a\"b\\c,{}\"\""}`, array("text", nil, "NULL", "", `a"b\c,{}""`))
+	assert.Equal(t, `{"\\x00ff","7","true","1.5","2026-01-02 03:04:05.000006+01:00"}`, array("bytea", []byte{0, 255}, int64(7), true, 1.5, at))
+	assert.Equal(t, `{"{}"}`, array("jsonb", []byte("{}")))
 }
 
 func TestLockStatements(t *testing.T) {
