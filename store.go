@@ -633,7 +633,7 @@ func (s *SQLStore) kind(c sqlColumn) sqltable.Kind {
 	case c.field == FieldObjectID && s.guids.Binary():
 		return sqltable.Raw
 	case c.field == FieldObjectID && s.guids == sqltable.GUIDNative:
-		return sqltable.Native
+		return sqltable.UUID
 	}
 	return sqltable.Text
 }

@@ -188,7 +188,7 @@ func (f GUIDFormat) Read(c *Cell) (g adattr.GUID, ok bool) {
 		return adattr.GUID{}, false
 	case c.Text == "":
 		return adattr.GUID{}, true
-	case f.Binary():
+	case f.Binary() || f == GUIDNative && c.Bytes && len(c.Text) == len(g):
 		if len(c.Text) != len(g) {
 			return adattr.GUID{}, false
 		}

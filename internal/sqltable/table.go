@@ -12,7 +12,7 @@ type Kind int
 // The kinds of column.
 const (
 	Text   Kind = iota // read as text, compared exactly; NULL and '' are equal
-	Native             // read as text, compared by its own type
+	UUID               // read as its 16 bytes, compared by its own type
 	Raw                // read as the driver gives it, compared by its own type
 	Bool               // read as the driver gives it, compared as text with two spellings
 )
@@ -206,10 +206,14 @@ func (t *Table) addColumns(s *statement) {
 }
 
 func (t *Table) read(c Column) string {
-	if c.Kind == Text || c.Kind == Native {
-		return t.d.readText(t.d.Quote(c.Name))
+	switch col := t.d.Quote(c.Name); c.Kind {
+	case Text:
+		return t.d.readText(col)
+	case UUID:
+		return t.d.readUUID(col)
+	default:
+		return col
 	}
-	return t.d.Quote(c.Name)
 }
 
 func (t *Table) addByID(s *statement) {
