@@ -428,8 +428,8 @@ type SQLStore struct {
 	ownSpelling atomic.Bool
 
 	mu     sync.Mutex
-	types  map[string]sqlType // of the columns that are used, once they were asked for
-	locked bool               // by a run of this store
+	types  sqltable.Types // of the columns that are used, once they were asked for
+	locked bool           // by a run of this store
 }
 
 // sqlColumn is a mapped column and what it holds.
@@ -440,12 +440,6 @@ type sqlColumn struct {
 
 // fieldProtected is no [Field] that a plan names.
 const fieldProtected Field = "protected"
-
-// sqlType is what the database says of a column.
-type sqlType struct {
-	name     string
-	nullable bool
-}
 
 // NewSQLStore checks the mapping. It sends nothing to the database.
 func NewSQLStore(db *sql.DB, dialect Dialect, table SQLTable) (*SQLStore, error) {
@@ -913,14 +907,14 @@ func (s *SQLStore) ApplyChanges(ctx context.Context, cs []Change) []Written {
 	return out
 }
 
-func (s *SQLStore) writeBatch(ctx context.Context, types map[string]sqlType, cs []Change) []Written {
+func (s *SQLStore) writeBatch(ctx context.Context, types sqltable.Types, cs []Change) []Written {
 	b := &sqlBatch{SQLStore: s, changes: cs, types: types, ids: make([]string, len(cs))}
 	return b.explain(b.run(ctx))
 }
 
 // loadTypes asks the database once for the types of the columns, and checks that
 // all are there.
-func (s *SQLStore) loadTypes(ctx context.Context) (map[string]sqlType, error) {
+func (s *SQLStore) loadTypes(ctx context.Context) (sqltable.Types, error) {
 	s.mu.Lock()
 	known := s.types
 	s.mu.Unlock()
@@ -940,23 +934,14 @@ func (s *SQLStore) loadTypes(ctx context.Context) (map[string]sqlType, error) {
 	return types, nil
 }
 
-func (s *SQLStore) readTypes(ctx context.Context) (map[string]sqlType, error) {
+func (s *SQLStore) readTypes(ctx context.Context) (sqltable.Types, error) {
 	text, args := s.text.Catalogue()
 	rows, err := s.db.QueryContext(ctx, text, args...)
 	if err != nil {
 		return nil, s.typesError(ctx, err)
 	}
-	defer rows.Close()
-	types := make(map[string]sqlType)
-	for rows.Next() {
-		var column string
-		var t sqlType
-		if err := rows.Scan(&column, &t.name, &t.nullable); err != nil {
-			return nil, s.typesError(ctx, err)
-		}
-		types[column] = t
-	}
-	if err := rows.Err(); err != nil {
+	types, err := sqltable.ReadTypes(rows)
+	if err != nil {
 		return nil, s.typesError(ctx, err)
 	}
 	return types, nil
@@ -970,42 +955,29 @@ func (s *SQLStore) typesError(ctx context.Context, err error) error {
 }
 
 // usedTypes picks the columns that are mapped, by the names that the host gave them.
-func (s *SQLStore) usedTypes(types map[string]sqlType) (map[string]sqlType, error) {
+func (s *SQLStore) usedTypes(types sqltable.Types) (sqltable.Types, error) {
 	if len(types) == 0 {
 		return nil, fmt.Errorf("adsync: the database has no table %s, or does not show it to this account; check SQLTable.Name", s.table.Name)
 	}
-	used := make(map[string]sqlType)
+	used := make(sqltable.Types)
 	for _, name := range slices.Concat([]string{s.table.Columns.ID}, s.newColumns, slices.Sorted(maps.Keys(s.table.Delete))) {
-		t, ok := typeOf(types, name)
+		t, ok := types.Find(name)
 		if !ok {
 			return nil, fmt.Errorf("adsync: the table %s has no column %s; correct SQLTable", s.table.Name, name)
 		}
 		used[name] = t
 	}
-	if used[s.table.Columns.ID].name == "" {
+	if used[s.table.Columns.ID].Name == "" {
 		return nil, fmt.Errorf("adsync: the column %s of the table %s has no type, and so a number in it never equals its own text; declare one, as INTEGER or TEXT", s.table.Columns.ID, s.table.Name)
 	}
 	return used, nil
-}
-
-// typeOf finds a column as databases do, most of which ignore the case of names.
-func typeOf(types map[string]sqlType, name string) (sqlType, bool) {
-	if t, ok := types[name]; ok {
-		return t, true
-	}
-	for other, t := range types {
-		if strings.EqualFold(other, name) {
-			return t, true
-		}
-	}
-	return sqlType{}, false
 }
 
 // sqlBatch writes the changes of one transaction.
 type sqlBatch struct {
 	*SQLStore
 	changes []Change
-	types   map[string]sqlType
+	types   sqltable.Types
 	ids     []string // of the users that are created, or were there already
 
 	tx    *sqlbatch.Tx    // the one that links was read in
@@ -1541,7 +1513,7 @@ func (b *sqlBatch) storedValue(c sqlColumn, u *User) (any, error) {
 		}
 		return code, nil
 	case fieldProtected:
-		if b.types[c.name].name == "boolean" {
+		if b.types[c.name].Name == "boolean" {
 			return u.Protected, nil
 		}
 		if u.Protected {
@@ -1558,13 +1530,13 @@ func (b *sqlBatch) storedValue(c sqlColumn, u *User) (any, error) {
 
 // nullOr is NULL where the column allows it.
 func (b *sqlBatch) nullOr(column string, otherwise any) any {
-	if b.types[column].nullable {
+	if b.types[column].Nullable {
 		return nil
 	}
 	return otherwise
 }
 
-func (b *sqlBatch) idType() string { return b.types[b.table.Columns.ID].name }
+func (b *sqlBatch) idType() string { return b.types[b.table.Columns.ID].Name }
 
 // bindID is the ID as the driver is to send it: all databases turn a text into
 // the type of the column, save for bytes.
@@ -1666,59 +1638,25 @@ type bulkWriter struct {
 	unsure   []int // changes whose rows have to be read
 }
 
-// bulkGroup is changes that write the same columns. Its lists are of the IDs, of
-// each column that is set and of each that is compared; for new rows only of what is
-// set.
+// bulkGroup is changes that write the same columns.
 type bulkGroup struct {
+	*sqltable.Bulk
 	op      Op
 	set     []string
-	text    string
 	changes []int
-	lists   []sqltable.Array
 }
 
 func (w *bulkWriter) newGroup(op Op, set []string) *bulkGroup {
 	g := &bulkGroup{op: op, set: set}
-	columns := make([]sqltable.BulkColumn, len(set))
-	for i, name := range set {
-		columns[i] = sqltable.BulkColumn{Name: name, Type: w.types[name].name}
-	}
-	if op != OpCreate {
-		g.addList(w.idType())
-	}
-	for _, c := range columns {
-		g.addList(c.Type)
-	}
-	if op == OpCreate {
-		g.text = w.text.InsertMany(columns, w.table.Columns.ObjectID)
-		return g
-	}
-	compared := make([]string, len(w.columns))
-	for i, c := range w.columns {
-		compared[i] = w.types[c.name].name
-		g.addList(compared[i])
-		if c.field == fieldProtected {
-			g.addList("text")
-		}
-	}
-	g.text = w.text.UpdateMany(w.idType(), columns, compared)
-	if op == OpDelete && w.table.Delete == nil {
-		g.text = w.text.DeleteMany(w.idType(), compared)
+	switch {
+	case op == OpCreate:
+		g.Bulk = w.text.InsertMany(w.types, set, w.table.Columns.ObjectID)
+	case op == OpDelete && w.table.Delete == nil:
+		g.Bulk = w.text.DeleteMany(w.types)
+	default:
+		g.Bulk = w.text.UpdateMany(w.types, set)
 	}
 	return g
-}
-
-func (g *bulkGroup) addList(typeName string) {
-	g.lists = append(g.lists, sqltable.Array{Type: typeName})
-}
-
-// args makes one argument of each list.
-func (g *bulkGroup) args() []any {
-	args := make([]any, len(g.lists))
-	for i := range g.lists {
-		args[i] = g.lists[i].String()
-	}
-	return args
 }
 
 func (w *bulkWriter) writeAll(ctx context.Context) error {
@@ -1805,16 +1743,7 @@ func (w *bulkWriter) enter(i int, set []string, values []any) error {
 	}
 	g := w.groups[at]
 	g.changes = append(g.changes, i)
-	for k, v := range values {
-		if _, text := v.(string); !text {
-			var err error
-			if v, err = driver.DefaultParameterConverter.ConvertValue(v); err != nil {
-				return err // the driver may know the type: one by one, it is asked
-			}
-		}
-		g.lists[k].Add(v)
-	}
-	return nil
+	return g.Add(values)
 }
 
 // write runs the statement of a group. The rows that it does not find as planned
@@ -1823,7 +1752,7 @@ func (w *bulkWriter) write(ctx context.Context, g *bulkGroup) error {
 	if g.op == OpCreate {
 		return w.insertAll(ctx, g)
 	}
-	written, err := w.ordinals(ctx, g.text, slices.Concat(g.args(), w.where), len(g.changes))
+	written, err := w.ordinals(ctx, g.Text, slices.Concat(g.Args(), w.where), len(g.changes))
 	if err != nil {
 		return err
 	}
@@ -1863,7 +1792,7 @@ func (w *bulkWriter) ordinals(ctx context.Context, text string, args []any, n in
 
 // insertAll adds the rows of a group.
 func (w *bulkWriter) insertAll(ctx context.Context, g *bulkGroup) error {
-	rows, err := w.tx.QueryContext(ctx, g.text, g.args()...)
+	rows, err := w.tx.QueryContext(ctx, g.Text, g.Args()...)
 	if err != nil {
 		return err
 	}
@@ -1933,7 +1862,7 @@ func (w *bulkWriter) lockRows(ctx context.Context, changes []int) (map[string]*U
 	for _, i := range changes {
 		ids.Add(w.bindID(w.changes[i].UserID))
 	}
-	rows, err := w.tx.QueryContext(ctx, w.text.SelectMany(ids.Type), slices.Concat([]any{ids.String()}, w.where)...)
+	rows, err := w.tx.QueryContext(ctx, w.text.SelectMany(w.types), slices.Concat([]any{ids.String()}, w.where)...)
 	if err != nil {
 		return nil, err
 	}
@@ -2015,7 +1944,7 @@ func (w *listWriter) rewrite(ctx context.Context, from, to int) error {
 	if err != nil {
 		return err
 	}
-	var groups []*listGroup
+	var groups []*sqltable.Lists
 	for i := from; i < to; i++ {
 		c := w.changes[i]
 		w.ids[i] = ""
@@ -2045,62 +1974,24 @@ func (w *listWriter) rewrite(ctx context.Context, from, to int) error {
 	return w.checkWritten(ctx, from, to)
 }
 
-// listGroup is changes that set the same columns; of none, where rows are removed.
-type listGroup struct {
-	set    []string
-	ids    []any
-	values [][]any // for each column
-}
-
-func enterList(groups []*listGroup, set []string, id any, values []any) []*listGroup {
-	at := slices.IndexFunc(groups, func(g *listGroup) bool { return slices.Equal(g.set, set) })
+// enterList adds a row to those of which the same columns are set.
+func enterList(groups []*sqltable.Lists, set []string, id any, values []any) []*sqltable.Lists {
+	at := slices.IndexFunc(groups, func(g *sqltable.Lists) bool { return slices.Equal(g.Set, set) })
 	if at < 0 {
 		at = len(groups)
-		groups = append(groups, &listGroup{set: set, values: make([][]any, len(set))})
+		groups = append(groups, &sqltable.Lists{Set: set})
 	}
-	g := groups[at]
-	g.ids = append(g.ids, id)
-	for k, v := range values {
-		g.values[k] = append(g.values[k], v)
-	}
+	groups[at].Add(id, values)
 	return groups
 }
 
-func (w *listWriter) write(ctx context.Context, g *listGroup) error {
-	text, args := w.text.DeleteRows(len(g.ids)), []any(nil)
-	if len(g.set) > 0 {
-		columns := make([]sqltable.ListColumn, len(g.set))
-		for k, name := range g.set {
-			columns[k] = sqltable.ListColumn{Name: name, Same: allSame(g.values[k])}
-			if columns[k].Same {
-				args = append(args, g.values[k][0])
-				continue
-			}
-			for i, v := range g.values[k] {
-				args = append(args, g.ids[i], v)
-			}
-		}
-		text = w.text.UpdateRows(columns, len(g.ids))
-	}
-	n, err := w.tx.Exec(ctx, text, slices.Concat(args, g.ids, w.where)...)
-	if err == nil && n > int64(len(g.ids)) {
+func (w *listWriter) write(ctx context.Context, g *sqltable.Lists) error {
+	text, args := w.text.WriteRows(g)
+	n, err := w.tx.Exec(ctx, text, slices.Concat(args, w.where)...)
+	if err == nil && n > int64(len(g.IDs)) {
 		_, err = one(n, nil)
 	}
 	return err
-}
-
-func allSame(values []any) bool {
-	for _, v := range values {
-		switch v.(type) {
-		case nil, string, int, int64, bool:
-		default:
-			return false // it may not be comparable
-		}
-		if v != values[0] {
-			return false
-		}
-	}
-	return true
 }
 
 // checkWritten makes sure that the rows are as they should be now: a trigger, a

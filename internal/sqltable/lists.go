@@ -1,12 +1,5 @@
 package sqltable
 
-// ListColumn is a column that UpdateRows sets. Same says that all rows get one
-// value.
-type ListColumn struct {
-	Name string
-	Same bool
-}
-
 // HasLists tells whether many rows are best written with lists of arguments, after
 // SelectRows has locked them: where each statement is a round trip, and none that
 // writes can say which rows it wrote.
@@ -20,31 +13,65 @@ func (t *Table) SelectRows(n int) string {
 	return s.String()
 }
 
-// DeleteRows removes n rows. Arguments: the IDs.
-func (t *Table) DeleteRows(n int) string {
-	s := t.begin("DELETE FROM ", t.quoted)
-	t.addRows(s, n)
-	return s.String()
+// Lists are values of many rows of which the same columns are set; of none, where
+// the rows are to be removed.
+type Lists struct {
+	Set    []string
+	IDs    []any
+	values [][]any // for each column
 }
 
-// UpdateRows sets the columns of n rows. Arguments: for each column its one value,
-// or each row's ID and value; then the IDs. A row that no ID equals gets NULL, as
-// the column in an ELSE would lend its character set to the values.
-func (t *Table) UpdateRows(set []ListColumn, n int) string {
+// Add appends a row, with a value for each column.
+func (l *Lists) Add(id any, values []any) {
+	if l.values == nil {
+		l.values = make([][]any, len(l.Set))
+	}
+	l.IDs = append(l.IDs, id)
+	for i, v := range values {
+		l.values[i] = append(l.values[i], v)
+	}
+}
+
+// WriteRows is the statement for the lists, and its arguments but those of the
+// Where. A value that all rows get is given once. Of the others, a row that no ID
+// equals would get NULL, as the column in an ELSE lends its character set to the
+// values.
+func (t *Table) WriteRows(l *Lists) (text string, args []any) {
+	if len(l.Set) == 0 {
+		s := t.begin("DELETE FROM ", t.quoted)
+		t.addRows(s, len(l.IDs))
+		return s.String(), l.IDs
+	}
 	s := t.begin("UPDATE ", t.quoted, " SET ")
-	s.list(len(set), ", ", func(i int) string {
-		column := t.d.Quote(set[i].Name) + " = "
-		if set[i].Same {
-			return column + s.arg()
+	s.list(len(l.Set), ", ", func(i int) string {
+		s.add(t.d.Quote(l.Set[i]), " = ")
+		if allSame(l.values[i]) {
+			args = append(args, l.values[i][0])
+			return s.arg()
 		}
-		s.add(column, "CASE ", t.id)
-		for range n {
+		s.add("CASE ", t.id)
+		for k, v := range l.values[i] {
+			args = append(args, l.IDs[k], v)
 			s.add(" WHEN ", s.arg(), " THEN ", s.arg())
 		}
 		return " END"
 	})
-	t.addRows(s, n)
-	return s.String()
+	t.addRows(s, len(l.IDs))
+	return s.String(), append(args, l.IDs...)
+}
+
+func allSame(values []any) bool {
+	for _, v := range values {
+		switch v.(type) {
+		case nil, string, int, int64, bool:
+		default:
+			return false // it may not be comparable
+		}
+		if v != values[0] {
+			return false
+		}
+	}
+	return true
 }
 
 func (t *Table) addRows(s *statement, n int) {

@@ -1,6 +1,7 @@
 package sqltable
 
 import (
+	"fmt"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -14,9 +15,17 @@ func TestStatementsWithLists(t *testing.T) {
 	table, err := NewTable(d, "users", "id", []Column{{"guid", Raw}, {"login", Text}}, where)
 	require.NoError(t, err)
 	assert.Equal(t, "SELECT `id`, `guid`, `login` FROM `users` WHERE `id` IN (?, ?) AND (kind = ?\n) FOR UPDATE", table.SelectRows(2))
-	assert.Equal(t, "DELETE FROM `users` WHERE `id` IN (?) AND (kind = ?\n)", table.DeleteRows(1))
-	assert.Equal(t, "UPDATE `users` SET `login` = CASE `id` WHEN ? THEN ? WHEN ? THEN ? END, `state` = ? WHERE `id` IN (?, ?) AND (kind = ?\n)",
-		table.UpdateRows([]ListColumn{{"login", false}, {"state", true}}, 2))
+	write := func(set []string, rows ...[]any) string {
+		l := &Lists{Set: set}
+		for _, row := range rows {
+			l.Add(row[0], row[1:])
+		}
+		text, args := table.WriteRows(l)
+		return fmt.Sprint(text, " ", args)
+	}
+	assert.Equal(t, "DELETE FROM `users` WHERE `id` IN (?, ?) AND (kind = ?\n) [7 8]", write(nil, []any{7}, []any{8}))
+	assert.Equal(t, "UPDATE `users` SET `login` = CASE `id` WHEN ? THEN ? WHEN ? THEN ? END, `state` = ?, `guid` = CASE `id` WHEN ? THEN ? WHEN ? THEN ? END WHERE `id` IN (?, ?) AND (kind = ?\n) [7 a 8 <nil> on 7 [1] 8 [1] 7 8]",
+		write([]string{"login", "state", "guid"}, []any{7, "a", "on", []byte{1}}, []any{8, nil, "on", []byte{1}}))
 	assert.Equal(t, "INSERT INTO `users` (`login`) VALUES (?), (?)", table.InsertRows([]string{"login"}, 2, "guid"), "there is nothing to return")
 	for name, lists := range map[string]bool{"mysql": true, "postgresql": false, "sqlite": false} {
 		assert.Equal(t, lists, dialect(t, name).HasLists(), name)

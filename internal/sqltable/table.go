@@ -11,10 +11,10 @@ type Kind int
 
 // The kinds of column.
 const (
-	Text   Kind = iota // read as text, compared exactly; NULL and '' are equal
-	UUID               // read as its 16 bytes, compared by its own type
-	Raw                // read as the driver gives it, compared by its own type
-	Bool               // read as the driver gives it, compared as text with two spellings
+	Text Kind = iota // read as text, compared exactly; NULL and '' are equal
+	UUID             // read as its 16 bytes, compared by its own type
+	Raw              // read as the driver gives it, compared by its own type
+	Bool             // read as the driver gives it, compared as text with two spellings
 )
 
 // Column is one mapped column.
@@ -30,7 +30,8 @@ type Table struct {
 	schema  string
 	name    string
 	quoted  string
-	id      string // quoted
+	key     string // the column of the ID
+	id      string // the same, quoted
 	columns []Column
 	where   Where
 
@@ -41,7 +42,7 @@ type Table struct {
 // NewTable takes the name, schema.table or table; the column of the primary key;
 // the other mapped columns; and the host's condition.
 func NewTable(d Dialect, name, id string, columns []Column, where Where) (*Table, error) {
-	t := &Table{d: d, name: name, id: d.Quote(id), columns: columns, where: where}
+	t := &Table{d: d, name: name, key: id, id: d.Quote(id), columns: columns, where: where}
 	if schema, rest, ok := strings.Cut(name, "."); ok {
 		t.schema, t.name = schema, rest
 		t.quoted = d.Quote(schema) + "."
