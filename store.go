@@ -1947,7 +1947,6 @@ func (w *listWriter) rewrite(ctx context.Context, from, to int) error {
 	var groups []*sqltable.Lists
 	for i := from; i < to; i++ {
 		c := w.changes[i]
-		w.ids[i] = ""
 		if w.verdicts[i] = cmp.Or(c.checkShape(c.writeOp()), c.Guard(now[c.UserID])); w.verdicts[i] != nil {
 			continue
 		}

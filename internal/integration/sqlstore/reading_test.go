@@ -212,3 +212,17 @@ func TestBatchesFindLinksInAnySpelling(t *testing.T) {
 	ann, bob := outcome(read)
 	assert.NoError(t, errors.Join(ann, bob))
 }
+
+// No index keeps this table from having an entry twice.
+func TestAnEntryTwiceInABatch(t *testing.T) {
+	db := openSQLite(t, `CREATE TABLE people (id INTEGER PRIMARY KEY, guid TEXT, login TEXT)`)
+	s := newStore(t, db, adsync.SQLite, adsync.SQLTable{Name: "people", Columns: adsync.SQLColumns{ID: "id", ObjectID: "guid", Username: "login"}})
+	user := func(n int, name string) adsync.Change {
+		return create(adsync.User{ObjectID: objectID(n), Profile: adsync.Profile{Username: name}})
+	}
+	out := s.ApplyChanges(t.Context(), []adsync.Change{user(1, "ann"), user(2, "bob"), user(1, "twin")})
+	require.NoError(t, errors.Join(out[0].Err, out[1].Err))
+	assert.ErrorIs(t, out[2].Err, adsync.ErrAlready)
+	assert.Equal(t, out[0].UserID, out[2].UserID)
+	assert.Len(t, list(t, s), 2)
+}

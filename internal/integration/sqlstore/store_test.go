@@ -347,10 +347,15 @@ func testUnstorable(t *testing.T, d database) {
 
 func testSoftDeleteStillVisible(t *testing.T, d database) {
 	table := adsync.SQLTable{Where: "username <> ''", Delete: map[string]any{"phone": "gone"}}
-	_, s, now := d.filled(t, table, "ann")
-	err := s.DeleteUser(context.Background(), remove(now["ann"]))
-	assert.ErrorContains(t, err, "adsync: ")
-	assert.ErrorContains(t, err, "SQLTable.Where")
+	_, s, now := d.filled(t, table, "ann", "bob")
+	errs := []error{s.DeleteUser(context.Background(), remove(now["ann"]))}
+	for _, w := range s.ApplyChanges(context.Background(), []adsync.Change{remove(now["ann"]), remove(now["bob"])}) {
+		errs = append(errs, w.Err)
+	}
+	for _, err := range errs {
+		assert.ErrorContains(t, err, "adsync: ")
+		assert.ErrorContains(t, err, "SQLTable.Where")
+	}
 	assert.Equal(t, now, list(t, s))
 }
 
