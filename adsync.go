@@ -204,7 +204,7 @@ type Options struct {
 	Limits    Limits
 	Logger    *slog.Logger                          // nil: silent
 	OnResult  func(context.Context, Change, Result) // progress: each final result, in order, on the caller's goroutine
-	BatchSize int                                   // changes given to a BatchStore at once; default 500
+	BatchSize int                                   // changes given to a BatchStore at once; default 500; more for an import into SQLite
 }
 
 // Syncer joins a directory and a store. It is safe for concurrent use.

@@ -406,8 +406,9 @@ type SQLColumns struct {
 // an existing table. The host brings the driver.
 //
 // Each write compares the row with the change's Before in the statement itself, or
-// while it holds the lock on the row. A batch is one transaction, in which a row that the database refuses fails
-// alone. Transactions that lose against others are tried again for a few seconds.
+// while it holds the lock on the row. A batch is one transaction, in which a row
+// that the database refuses fails alone. Transactions that lose against others are
+// tried again for a few seconds.
 type SQLStore struct {
 	db         *sql.DB
 	dialect    sqltable.Dialect
@@ -651,7 +652,9 @@ func (s *SQLStore) Fields() []Field {
 
 // Lock keeps other runs off the table, and fails at once when one has it. It holds
 // an advisory lock of PostgreSQL or MySQL on a connection of its own, which ends
-// with the process. It does so for the whole table, whatever Where says.
+// with the process. It does so for the whole table, whatever Where says. Behind a
+// pooler that gives a connection to others between transactions, such a lock keeps
+// nobody off.
 //
 // SQLite has no such lock, and a pool of a single connection has none to spare:
 // there it keeps apart only the runs of this SQLStore. Runs that meet all the same
