@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"os"
 )
 
@@ -25,7 +26,7 @@ const (
 func (t *table) figures() map[string]figures {
 	all := map[string]figures{}
 	for _, r := range t.rows {
-		all[fmt.Sprintf("%d: %s", r.people, r.name)] = figures{r.cpu(), r.peak()}
+		all[fmt.Sprintf("%d: %s", r.people, r.name)] = figures{math.Round(r.cpu()*100) / 100, math.Round(r.peak()*10) / 10}
 	}
 	return all
 }
