@@ -13,7 +13,6 @@ import (
 	"strconv"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/go-adsync/adsync/internal/adattr"
@@ -405,10 +404,9 @@ type SQLColumns struct {
 // SQLStore is a [UserStore], [BatchStore], [Creator], [Fielder] and [Locker] over
 // an existing table. The host brings the driver.
 //
-// Each write compares the row with the change's Before in the statement itself, or
-// while it holds the lock on the row. A batch is one transaction, in which a row
-// that the database refuses fails alone. Transactions that lose against others are
-// tried again for a few seconds.
+// Each write compares the row with the change's Before in the statement itself. A
+// batch is one transaction, in which a row that the database refuses fails alone.
+// Transactions that lose against others are tried again for a few seconds.
 type SQLStore struct {
 	db         *sql.DB
 	dialect    sqltable.Dialect
@@ -424,13 +422,11 @@ type SQLStore struct {
 	statusKind sqltable.Kind
 	matches    bool // a statement can compare the whole row
 
-	// ownSpelling: all users were read, and no objectGUID seen that is spelled
-	// otherwise than this store spells it.
-	ownSpelling atomic.Bool
-
-	mu     sync.Mutex
-	types  sqltable.Types // of the columns that are used, once they were asked for
-	locked bool           // by a run of this store
+	mu       sync.Mutex
+	types    sqltable.Types // of the columns that are used, once they were asked for
+	locked   bool           // by a run of this store
+	ownSince time.Time      // when a reading of all users began that saw only objectGUIDs as this store spells them
+	foreign  int            // readings that saw others
 }
 
 // sqlColumn is a mapped column and what it holds.
@@ -513,6 +509,7 @@ func (s *SQLStore) mapStatuses() error {
 		if len(s.table.Statuses) > 0 {
 			return errors.New("adsync: SQLTable.Statuses is given without a Status column; name the column or leave the map out")
 		}
+		s.matches = true
 		return nil
 	}
 	given := s.table.Statuses
@@ -628,7 +625,7 @@ func (s *SQLStore) kind(c sqlColumn) sqltable.Kind {
 	case c.field == FieldObjectID && s.guids.Binary():
 		return sqltable.Raw
 	case c.field == FieldObjectID && s.guids == sqltable.GUIDNative:
-		return sqltable.UUID
+		return sqltable.Native
 	}
 	return sqltable.Text
 }
@@ -737,6 +734,9 @@ func (s *SQLStore) Users(ctx context.Context) iter.Seq2[User, error] {
 
 // readAll reports whether a row was reached, and why the reading failed.
 func (s *SQLStore) readAll(ctx context.Context, yield func(User, error) bool) (begun bool, err error) {
+	s.mu.Lock()
+	foreign, start := s.foreign, time.Now()
+	s.mu.Unlock()
 	rows, err := s.db.QueryContext(ctx, s.text.Select(), s.where...)
 	if err != nil {
 		return false, err
@@ -757,7 +757,7 @@ func (s *SQLStore) readAll(ctx context.Context, yield func(User, error) bool) (b
 		return begun, err
 	}
 	if !row.foreign {
-		s.ownSpelling.Store(true)
+		s.noteOwn(foreign, start)
 	}
 	return begun, nil
 }
@@ -799,9 +799,9 @@ func (r *sqlRow) read(rows *sql.Rows) (User, error) {
 		if !r.s.readCell(&u, c.field, r.Cell(i+1)) {
 			return User{}, fmt.Errorf("adsync: the column %s of user %s cannot be read as its %s; correct the row, or the mapping", c.name, id, c.field)
 		}
-		if c.field == FieldObjectID && !r.s.guids.Own(r.Cell(i+1)) {
+		if c.field == FieldObjectID && !r.foreign && !r.s.guids.Own(r.Cell(i+1)) {
 			r.foreign = true
-			r.s.ownSpelling.Store(false)
+			r.s.noteForeign()
 		}
 	}
 	return u, nil
@@ -1369,13 +1369,42 @@ func (b *sqlBatch) addLinks(ctx context.Context, tx *sqlbatch.Tx, found map[link
 // spellings are what to look for. Six of them for each entry cost SQLite as much as
 // the inserts; so a batch, which comes from a run that has just read all users,
 // trusts that where nobody spelled otherwise, nobody does so now. A row that another
-// program adds meanwhile is found as the holder of the same keys: ApplyChanges looks
-// again then, for one entry, and so in all spellings.
+// program adds meanwhile, spelled otherwise, is found as the holder of the same keys:
+// ApplyChanges looks again then, for one entry, and so in all spellings. With other
+// keys it is missed, and the next sync reports both as linked to one entry.
 func (b *sqlBatch) spellings(id ObjectID) []any {
-	if len(b.changes) > 1 && b.ownSpelling.Load() {
+	if len(b.changes) > 1 && b.spellsAlone() {
 		return b.ownSpelled(id)
 	}
 	return b.guids.Spellings(adattr.GUID(id))
+}
+
+// spellingFor is how long a reading of all users is taken for news: a run takes
+// minutes, and reads them first.
+const spellingFor = 15 * time.Minute
+
+// spellsAlone reports whether all users were read lately, and no objectGUID was
+// spelled otherwise than this store spells it.
+func (s *SQLStore) spellsAlone() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return time.Since(s.ownSince) < spellingFor
+}
+
+func (s *SQLStore) noteForeign() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.foreign, s.ownSince = s.foreign+1, time.Time{}
+}
+
+// noteOwn notes a reading that began at start, unless another saw other spellings
+// since.
+func (s *SQLStore) noteOwn(foreign int, start time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.foreign == foreign {
+		s.ownSince = start
+	}
 }
 
 func (b *sqlBatch) ownSpelled(id ObjectID) []any { return []any{b.guids.Write(adattr.GUID(id))} }
@@ -1599,14 +1628,11 @@ func (b *sqlBatch) matchObjectID(id ObjectID) any {
 // bulkWriter is nil where the changes have to be written one by one: two changes
 // of one row or entry, or a dialect without statements for many rows.
 func (b *sqlBatch) bulkWriter() func(context.Context, *sqlbatch.Tx) ([]error, error) {
-	if !b.dialect.HasBulk() && !b.dialect.HasLists() || !b.touchApart() {
+	if !b.dialect.HasBulk() || !b.touchApart() {
 		return nil
 	}
 	return func(ctx context.Context, tx *sqlbatch.Tx) ([]error, error) {
 		verdicts := make([]error, len(b.changes))
-		if b.dialect.HasLists() {
-			return verdicts, (&listWriter{b, tx, verdicts}).writeAll(ctx)
-		}
 		return verdicts, (&bulkWriter{sqlBatch: b, tx: tx, verdicts: verdicts}).writeAll(ctx)
 	}
 }
@@ -1895,149 +1921,6 @@ func (w *bulkWriter) checkGone(ctx context.Context, changes []int) error {
 		return w.stillThere(id)
 	}
 	return err
-}
-
-// listWriter writes changes that do not touch the same rows where no statement can
-// say which rows it wrote: it locks and reads them, lets Guard judge, writes those
-// that are as planned, and reads them once more. As they are locked, nobody can
-// come between.
-type listWriter struct {
-	*sqlBatch
-	tx       *sqlbatch.Tx
-	verdicts []error
-}
-
-// writeAll keeps the order of deletions, updates and creations.
-func (w *listWriter) writeAll(ctx context.Context) error {
-	for from := 0; from < len(w.changes); {
-		op, to := w.changes[from].writeOp(), from+1
-		for to < len(w.changes) && to-from < atOnce && w.changes[to].writeOp() == op {
-			to++
-		}
-		write := w.rewrite
-		if op == OpCreate {
-			write = w.add
-		}
-		if err := write(ctx, from, to); err != nil {
-			return err
-		}
-		from = to
-	}
-	return nil
-}
-
-// add creates users. The first of them adds all the others ahead.
-func (w *listWriter) add(ctx context.Context, from, to int) (fault error) {
-	if w.sqlBatch.tx != w.tx {
-		if fault := w.createAhead(ctx, w.tx); fault != nil {
-			return fault
-		}
-	}
-	for i := from; i < to; i++ {
-		if w.verdicts[i], fault = w.apply(ctx, w.tx, i); fault != nil {
-			return fault
-		}
-	}
-	return nil
-}
-
-// rewrite updates or deletes users.
-func (w *listWriter) rewrite(ctx context.Context, from, to int) error {
-	now, err := w.lockRows(ctx, from, to)
-	if err != nil {
-		return err
-	}
-	var groups []*sqltable.Lists
-	for i := from; i < to; i++ {
-		c := w.changes[i]
-		if w.verdicts[i] = cmp.Or(c.checkShape(c.writeOp()), c.Guard(now[c.UserID])); w.verdicts[i] != nil {
-			continue
-		}
-		if c.Op == OpDelete && w.table.OnDelete != nil {
-			if w.verdicts[i], err = w.delete(ctx, w.tx, c); err != nil {
-				return err
-			}
-			continue
-		}
-		var set []string
-		var values []any
-		if c.Op == OpDelete {
-			set, values = w.removal(c.UserID)
-		} else if set, values, w.verdicts[i] = w.assignments(c.Before, c.After); w.verdicts[i] != nil || len(set) == 0 {
-			continue
-		}
-		groups = enterList(groups, set, w.listID(c.UserID), values)
-	}
-	for _, g := range groups {
-		if err := w.write(ctx, g); err != nil {
-			return err
-		}
-	}
-	return w.checkWritten(ctx, from, to)
-}
-
-// enterList adds a row to those of which the same columns are set.
-func enterList(groups []*sqltable.Lists, set []string, id any, values []any) []*sqltable.Lists {
-	at := slices.IndexFunc(groups, func(g *sqltable.Lists) bool { return slices.Equal(g.Set, set) })
-	if at < 0 {
-		at = len(groups)
-		groups = append(groups, &sqltable.Lists{Set: set})
-	}
-	groups[at].Add(id, values)
-	return groups
-}
-
-func (w *listWriter) write(ctx context.Context, g *sqltable.Lists) error {
-	text, args := w.text.WriteRows(g)
-	n, err := w.tx.Exec(ctx, text, slices.Concat(args, w.where)...)
-	if err == nil && n > int64(len(g.IDs)) {
-		_, err = one(n, nil)
-	}
-	return err
-}
-
-// checkWritten makes sure that the rows are as they should be now: a trigger, a
-// conversion or a comparison that is not the one we think of has each change
-// written by itself.
-func (w *listWriter) checkWritten(ctx context.Context, from, to int) error {
-	now, err := w.lockRows(ctx, from, to)
-	if err != nil {
-		return err
-	}
-	for i := from; i < to; i++ {
-		switch c := w.changes[i]; {
-		case w.verdicts[i] != nil:
-		case c.Op == OpDelete && now[c.UserID] != nil:
-			return w.stillThere(c.UserID)
-		case c.Op == OpUpdate && (now[c.UserID] == nil || !sameUser(*now[c.UserID], *c.After)):
-			return errNotAsWritten
-		}
-	}
-	return nil
-}
-
-var errNotAsWritten = errors.New("adsync: a row is not as it was written")
-
-// lockRows is lockRow for the users of many changes, by ID.
-func (w *listWriter) lockRows(ctx context.Context, from, to int) (map[string]*User, error) {
-	ids := make([]any, 0, to-from)
-	for _, c := range w.changes[from:to] {
-		ids = append(ids, w.listID(c.UserID))
-	}
-	users, err := w.readUsers(ctx, w.tx, w.text.SelectRows(len(ids)), slices.Concat(ids, w.where))
-	if err != nil {
-		return nil, err
-	}
-	return byID(users)
-}
-
-// listID is bindID where it is one of many, which the database does not turn into
-// the type of the column: as texts, large numbers are compared with a loss.
-func (w *listWriter) listID(id string) any {
-	if n, err := strconv.ParseInt(id, 10, 64); err == nil && sqltable.IsInteger(w.idType()) {
-		return n
-	}
-	return w.bindID(id)
 }
 
 // explain turns the outcomes into what a store returns.

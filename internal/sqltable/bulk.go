@@ -171,18 +171,20 @@ func (a *Array) Add(v any) {
 	if !ok {
 		text = arrayText(v, a.Type)
 	}
-	if strings.IndexByte(text, '"') >= 0 || strings.IndexByte(text, '\\') >= 0 {
-		text = arrayEscapes.Replace(text)
+	a.text = append(a.text, '"')
+	for {
+		i := strings.IndexAny(text, `"\`)
+		if i < 0 {
+			break
+		}
+		a.text = append(append(a.text, text[:i]...), '\\', text[i])
+		text = text[i+1:]
 	}
-	a.text = append(a.text, '"')
-	a.text = append(a.text, text...)
-	a.text = append(a.text, '"')
+	a.text = append(append(a.text, text...), '"')
 }
 
 // String is the argument.
 func (a *Array) String() string { return "{" + string(a.text) + "}" }
-
-var arrayEscapes = strings.NewReplacer(`\`, `\\`, `"`, `\"`)
 
 func arrayText(v any, typeName string) string {
 	switch v := v.(type) {

@@ -19,6 +19,7 @@ type Row struct {
 func NewRow(n int) *Row {
 	r := &Row{cells: make([]Cell, n), dest: make([]any, n)}
 	for i := range r.cells {
+		r.cells[i].texts = &r.texts
 		r.dest[i] = &r.cells[i]
 	}
 	return r
@@ -28,21 +29,14 @@ func NewRow(n int) *Row {
 // as bytes become one string: some drivers give all texts so, and a string for
 // each would be most of what a row costs.
 func (r *Row) Scan(rows interface{ Scan(dest ...any) error }) error {
+	r.texts = r.texts[:0]
 	if err := rows.Scan(r.dest...); err != nil {
 		return err
 	}
-	r.texts = r.texts[:0]
-	for i := range r.cells {
-		r.texts = append(r.texts, r.cells[i].raw...)
-	}
-	if len(r.texts) == 0 {
-		return nil
-	}
 	rest := string(r.texts)
 	for i := range r.cells {
-		if c := &r.cells[i]; len(c.raw) > 0 {
-			c.Text, rest = rest[:len(c.raw)], rest[len(c.raw):]
-			c.raw = nil // the driver's, which it uses again
+		if c := &r.cells[i]; c.size > 0 {
+			c.Text, rest = rest[:c.size], rest[c.size:]
 		}
 	}
 	return nil
@@ -57,19 +51,27 @@ type Cell struct {
 	Bytes bool // the driver gave bytes, which some do for text too
 	Bad   bool // a type that no user has, as a time
 	Text  string
-	raw   []byte // what is to become the text
+	texts *[]byte // the Row's, which gathers the bytes
+	size  int     // of what it has gathered
 }
 
-// Scan never fails, so that the caller can name the row. It leaves bytes to Row.
+// Scan never fails, so that the caller can name the row. It copies bytes at once:
+// they are the driver's, which may use them again as soon as a context ends.
 func (c *Cell) Scan(src any) error {
-	*c = Cell{}
+	*c = Cell{texts: c.texts}
 	switch v := src.(type) {
 	case nil:
 		c.Null = true
 	case string:
 		c.Text = v
 	case []byte:
-		c.raw, c.Bytes = v, true
+		c.Bytes = true
+		if c.texts == nil {
+			c.Text = string(v)
+			break
+		}
+		*c.texts = append(*c.texts, v...)
+		c.size = len(v)
 	case int64:
 		c.Text = strconv.FormatInt(v, 10)
 	case uint64:
@@ -93,8 +95,6 @@ func (c *Cell) Scan(src any) error {
 func CellOf(v any) *Cell {
 	var c Cell
 	_ = c.Scan(v) // never fails
-	c.Text += string(c.raw)
-	c.raw = nil
 	return &c
 }
 
@@ -140,8 +140,6 @@ func IsBinary(typeName string) bool {
 	return strings.Contains(t, "BINARY") || strings.Contains(t, "BLOB") || strings.Contains(t, "BYTEA")
 }
 
-// IsInteger reports whether a database's type name is one of whole numbers.
-func IsInteger(typeName string) bool { return strings.Contains(strings.ToUpper(typeName), "INT") }
 
 // BinaryKey writes a primary key of raw bytes as text: 16 bytes as a UUID, others
 // in hex.
@@ -188,7 +186,7 @@ func (f GUIDFormat) Read(c *Cell) (g adattr.GUID, ok bool) {
 		return adattr.GUID{}, false
 	case c.Text == "":
 		return adattr.GUID{}, true
-	case f.Binary() || f == GUIDNative && c.Bytes && len(c.Text) == len(g):
+	case f.Binary():
 		if len(c.Text) != len(g) {
 			return adattr.GUID{}, false
 		}

@@ -11,19 +11,18 @@ import (
 // differently. The expressions take the quoted column, and where they compare,
 // then the placeholder.
 type Dialect struct {
-	quote     string // around an identifier; doubled inside
-	numbered  bool   // $1 instead of ?
-	backslash bool   // escapes in every string literal
-	dollars   bool   // has $tag$ literals $tag$, and E'' with backslashes
-	questions bool   // has operators with a ?
-	hash      bool   // # begins a comment
-	returning bool   // INSERT … RETURNING
-	bulk      bool   // rows made of arrays, and UPDATE … FROM … RETURNING
-	lists     bool   // see HasLists
-	lock      string // after a SELECT: holds the row until the transaction ends
+	quote      string // around an identifier; doubled inside
+	numbered   bool   // $1 instead of ?
+	backslash  bool   // escapes in every string literal
+	dollars    bool   // has $tag$ literals $tag$, and E'' with backslashes
+	questions  bool   // has operators with a ?
+	hash       bool   // # begins a comment
+	nativeUUID bool   // has a uuid type
+	returning  bool   // INSERT … RETURNING
+	bulk       bool   // rows made of arrays, and UPDATE … FROM … RETURNING
+	lock       string // after a SELECT: holds the row until the transaction ends
 
 	readText  func(col string) string
-	readUUID  func(col string) string      // its 16 bytes; nil: there is no such type
 	sameText  func(col, arg string) string // exact, to the byte; NULL equals ''
 	same      func(col, arg string) string // by the column's own type; NULL equals NULL
 	sameBool  func(col, a, b string) string
@@ -54,19 +53,18 @@ func postgreSQL() Dialect {
 	// any type as its text. COLLATE "C" undoes collations that ignore case.
 	text := func(col string) string { return "CAST(" + col + " AS text)" }
 	return Dialect{
-		quote:     `"`,
-		numbered:  true,
-		dollars:   true,
-		questions: true,
-		returning: true,
-		bulk:      true,
-		lock:      " FOR UPDATE",
-		readText:  text,
-		// Its bytes are less work than its text, for the server and for the driver.
-		readUUID: func(col string) string { return "uuid_send(CAST(" + col + " AS uuid))" },
-		sameText: func(col, arg string) string { return "COALESCE(" + text(col) + `, '') COLLATE "C" = ` + arg },
-		same:     func(col, arg string) string { return col + " IS NOT DISTINCT FROM " + arg },
-		sameBool: func(col, a, b string) string { return "COALESCE(" + text(col) + ", '0') IN (" + a + ", " + b + ")" },
+		quote:      `"`,
+		numbered:   true,
+		dollars:    true,
+		questions:  true,
+		nativeUUID: true,
+		returning:  true,
+		bulk:       true,
+		lock:       " FOR UPDATE",
+		readText:   text,
+		sameText:   func(col, arg string) string { return "COALESCE(" + text(col) + `, '') COLLATE "C" = ` + arg },
+		same:       func(col, arg string) string { return col + " IS NOT DISTINCT FROM " + arg },
+		sameBool:   func(col, a, b string) string { return "COALESCE(" + text(col) + ", '0') IN (" + a + ", " + b + ")" },
 		// The type without its length: -1, as a NULL would name the type char(n) by
 		// its name in the standard, which means char(1).
 		catalogue: func(_, _, quoted string) (string, []any) {
@@ -88,7 +86,6 @@ func mySQL() Dialect {
 		quote:     "`",
 		backslash: true,
 		hash:      true,
-		lists:     true,
 		lock:      " FOR UPDATE",
 		readText:  func(col string) string { return col },
 		sameText: func(col, arg string) string {
@@ -143,7 +140,7 @@ func sqlite() Dialect {
 }
 
 // NativeUUID tells whether the dialect has a type of its own for UUIDs.
-func (d Dialect) NativeUUID() bool { return d.readUUID != nil }
+func (d Dialect) NativeUUID() bool { return d.nativeUUID }
 
 // Returning tells whether an INSERT gives back the new row's ID.
 func (d Dialect) Returning() bool { return d.returning }

@@ -11,10 +11,10 @@ type Kind int
 
 // The kinds of column.
 const (
-	Text Kind = iota // read as text, compared exactly; NULL and '' are equal
-	UUID             // read as its 16 bytes, compared by its own type
-	Raw              // read as the driver gives it, compared by its own type
-	Bool             // read as the driver gives it, compared as text with two spellings
+	Text   Kind = iota // read as text, compared exactly; NULL and '' are equal
+	Native             // read as text, compared by its own type
+	Raw                // read as the driver gives it, compared by its own type
+	Bool               // read as the driver gives it, compared as text with two spellings
 )
 
 // Column is one mapped column.
@@ -207,14 +207,10 @@ func (t *Table) addColumns(s *statement) {
 }
 
 func (t *Table) read(c Column) string {
-	switch col := t.d.Quote(c.Name); c.Kind {
-	case Text:
-		return t.d.readText(col)
-	case UUID:
-		return t.d.readUUID(col)
-	default:
-		return col
+	if c.Kind == Text || c.Kind == Native {
+		return t.d.readText(t.d.Quote(c.Name))
 	}
+	return t.d.Quote(c.Name)
 }
 
 func (t *Table) addByID(s *statement) {

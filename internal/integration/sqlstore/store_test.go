@@ -484,8 +484,12 @@ func testRoundTrips(t *testing.T, d database) {
 		after := with(u, func(u *adsync.User) { u.Phone = "1" })
 		updates, deletes = append(updates, update(u, after)), append(deletes, remove(after))
 	}
-	assert.Less(t, trips(updates), int64(30))
-	assert.Less(t, trips(deletes), int64(30))
+	most := int64(30)
+	if d.dialect == adsync.MySQL { // where no statement can say which rows it wrote
+		most = 3 * 200
+	}
+	assert.Less(t, trips(updates), most)
+	assert.Less(t, trips(deletes), most)
 	assert.Empty(t, list(t, s))
 }
 
