@@ -140,7 +140,6 @@ func IsBinary(typeName string) bool {
 	return strings.Contains(t, "BINARY") || strings.Contains(t, "BLOB") || strings.Contains(t, "BYTEA")
 }
 
-
 // BinaryKey writes a primary key of raw bytes as text: 16 bytes as a UUID, others
 // in hex.
 func BinaryKey(b string) string {
