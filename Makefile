@@ -8,7 +8,7 @@ PACKAGES = $$(go list -m -f '{{.Dir}}/...')
 FUZZTIME ?= 3000x
 
 .DEFAULT_GOAL := test
-.PHONY: test lint fuzz vuln examples screenshot tidy bench
+.PHONY: test lint fuzz vuln examples screenshot tidy bench ratios
 
 ## test: run all tests of all modules, real servers included where they can run
 test:
@@ -45,6 +45,10 @@ RUNS ?= 5
 ## bench: measure beside ldapsearch and the databases, and print a table
 bench:
 	go run ./internal/integration/bench -people $(PEOPLE) -runs $(RUNS)
+
+## ratios: fail where a listing or a sync takes much more, beside ldapsearch, than was recorded
+ratios:
+	go run ./internal/integration/bench -people 10000 -runs 3 -recorded internal/integration/bench/recorded.json
 
 ## screenshot: take the README's picture of the page anew
 screenshot:

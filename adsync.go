@@ -204,7 +204,7 @@ type Options struct {
 	Limits    Limits
 	Logger    *slog.Logger                          // nil: silent
 	OnResult  func(context.Context, Change, Result) // progress: each final result, in order, on the caller's goroutine
-	BatchSize int                                   // changes given to a BatchStore at once; default 500
+	BatchSize int                                   // changes given to a BatchStore at once; default 500; more for an import into SQLite
 }
 
 // Syncer joins a directory and a store. It is safe for concurrent use.
@@ -320,15 +320,8 @@ func (s *Syncer) Plan(ctx context.Context, sel ...Selection) (*Plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	host, err := s.readUsers(ctx, scope)
+	reading, err := s.readBoth(ctx, scope, len(sel) > 0)
 	if err != nil {
-		return nil, err
-	}
-	if err := host.checkSelection(len(sel) > 0); err != nil {
-		return nil, err
-	}
-	reading := reading{Syncer: s, host: host}
-	if err := s.eachController(ctx, reading.read); err != nil {
 		return nil, err
 	}
 	plan, err := reading.view.plan()
@@ -395,8 +388,7 @@ func (a arenaRows) User(row int) User {
 // Keep returns a user that does not hold on to the arena.
 func (a arenaRows) Keep(row int) User {
 	u := a.User(row)
-	u.ID, u.Source, u.Status = strings.Clone(u.ID), strings.Clone(u.Source), Status(strings.Clone(string(u.Status)))
-	u.Profile = cloneProfile(u.Profile)
+	cloneTexts(&u.ID, &u.Username, &u.FirstName, &u.LastName, &u.Email, &u.Phone)
 	return u
 }
 
@@ -412,25 +404,110 @@ func profileOf(r *userindex.Record) Profile {
 	}
 }
 
-func cloneProfile(p Profile) Profile {
-	for _, f := range details {
-		text := p.detail(f)
-		*text = strings.Clone(*text)
+// cloneTexts gives the texts memory of their own, in one piece.
+func cloneTexts(texts ...*string) {
+	size := 0
+	for _, text := range texts {
+		size += len(*text)
 	}
-	return p
+	var all strings.Builder
+	all.Grow(size)
+	for _, text := range texts {
+		all.WriteString(*text)
+	}
+	rest := all.String()
+	for _, text := range texts {
+		*text, rest = rest[:len(*text)], rest[len(*text):]
+	}
 }
 
-// readUsers indexes the store.
-func (s *Syncer) readUsers(ctx context.Context, scope scope) (*host, error) {
+// remote is a [Directory] that shares nothing with the host, so that it can be
+// read beside the store. Any other may wait for a connection that the store holds.
+type remote interface{ remote() }
+
+// readBoth indexes the store and lays the directory against it. When it is certain
+// that a remote directory must be listed, that begins beside the reading of the
+// store.
+func (s *Syncer) readBoth(ctx context.Context, scope scope, selected bool) (*reading, error) {
+	both, cancel := context.WithCancelCause(ctx)
+	var listing *background
+	defer func() {
+		cancel(nil)
+		_ = listing.wait()
+	}()
+	r := &reading{Syncer: s, scope: scope, hosts: make(chan *host, 1)}
+	list := func() error {
+		err := s.eachController(both, r.read)
+		cancel(err) // nil changes nothing: the store was read before
+		return err
+	}
+	_, apart := s.dir.(remote)
+	host, err := s.readUsers(both, scope, func(managed int) {
+		if listing == nil && apart && scope.lists(managed) {
+			listing = inBackground(list)
+		}
+	})
+	if err != nil && both.Err() != nil && ctx.Err() == nil {
+		return nil, context.Cause(both) // the directory's, which failed first
+	}
+	if err != nil {
+		return nil, err
+	}
+	if err := host.checkSelection(selected); err != nil {
+		return nil, err
+	}
+	if listing == nil {
+		r.host = host
+		return r, s.eachController(ctx, r.read)
+	}
+	r.hosts <- host
+	return r, listing.wait()
+}
+
+// background is a function that runs beside its caller. There may be none.
+type background struct {
+	done   chan struct{}
+	err    error
+	thrown any // what it panicked with
+}
+
+func inBackground(run func() error) *background {
+	b := &background{done: make(chan struct{}), err: incomplete(errors.New("adsync: the goroutine that read the directory was ended"))}
+	go func() {
+		defer close(b.done)
+		defer func() { b.thrown = recover() }()
+		b.err = run()
+	}()
+	return b
+}
+
+// wait waits for the end. A panic becomes the caller's own.
+func (b *background) wait() error {
+	if b == nil {
+		return nil
+	}
+	<-b.done
+	if b.thrown != nil {
+		panic(b.thrown)
+	}
+	return b.err
+}
+
+// readUsers indexes the store. Before each user it calls meanwhile, unless that is
+// nil, with the number of managed ones so far.
+func (s *Syncer) readUsers(ctx context.Context, scope scope, meanwhile func(managed int)) (*host, error) {
 	rows := arenaRows{new(userindex.Arena)}
 	host := newHost(rows, scope)
 	for u, err := range s.store.Users(ctx) {
 		if err != nil {
 			return nil, incomplete(fmt.Errorf("reading the users: %w", err))
 		}
+		if meanwhile != nil {
+			meanwhile(host.managed)
+		}
 		u = validUser(u)
 		rows.append(&u)
-		host.add(rows.Len() - 1)
+		host.add(&u)
 	}
 	if err := ctx.Err(); err != nil { // a store may take a cancelled context for its end
 		return nil, incomplete(err)
@@ -491,31 +568,53 @@ func (s *Syncer) eachController(ctx context.Context, read func(context.Context, 
 	return incomplete(errors.Join(errs...))
 }
 
-// reading reads the directory side of a plan from one controller.
+// reading reads the directory side of a plan from one controller. It may begin
+// before the host side is there.
 type reading struct {
 	*Syncer
-	host     *host
-	view     *view
+	scope    scope
+	hosts    chan *host // brings the host side, once
+	host     *host      // nil: not yet there
+	early    entries    // listed before it came
+	view     *view      // from then on
+	intake   intake     // into the view, of a listing
+	waited   bool       // the listing stood still until it came
 	warnings []string
 }
 
 // lookUpMost is up to how many users a look-up by ObjectID is preferred to a
-// listing, whose cost follows the size of the directory.
+// listing, whose cost follows the size of the directory. Where a listing is
+// cheapest, looking up one account costs about as much as listing three: so at
+// worst a directory of just these users is read as if it had 15,000 people.
 const lookUpMost = 5000
 
+// lists reports whether the directory is to be listed to find out about so many
+// managed users.
+func (s *scope) lists(managed int) bool {
+	return s.Import || s.only == nil && managed > lookUpMost
+}
+
 func (r *reading) read(ctx context.Context, dir Directory) error {
-	r.view, r.warnings = newView(r.host), nil
-	wanted := r.view.unseen()
-	_, final := dir.(Listing)
-	switch {
-	case len(wanted) == 0 && !r.host.importing():
-		return nil
-	case r.host.Import, r.host.only == nil && len(wanted) > lookUpMost, final:
-		if err := r.list(ctx, dir, final); err != nil {
+	r.early, r.view, r.warnings, r.waited = entries{}, nil, nil, false
+	if r.host != nil {
+		if err := r.awaitHost(ctx); err != nil {
 			return err
 		}
-		wanted = r.view.unseen()
+		if r.view.knowsAll() && !r.host.importing() {
+			return nil
+		}
 	}
+	_, final := dir.(Listing)
+	if r.host == nil || final || r.scope.lists(r.host.managed) {
+		err := r.list(ctx, dir, final)
+		if err != nil && r.waited && ctx.Err() == nil {
+			return r.read(ctx, dir) // the server may have lost patience; now nothing is left to wait for
+		}
+		if err != nil {
+			return err
+		}
+	}
+	wanted := slices.Collect(r.view.unseen())
 	for id := range r.host.imports {
 		if !r.view.knows(id) {
 			wanted = append(wanted, id)
@@ -528,6 +627,30 @@ func (r *reading) read(ctx context.Context, dir Directory) error {
 		return err
 	}
 	return r.inspect(ctx, dir)
+}
+
+// awaitHost waits for the host side, and then takes in what was listed before.
+func (r *reading) awaitHost(ctx context.Context) error {
+	if r.view != nil {
+		return nil
+	}
+	if r.host == nil {
+		select {
+		case r.host = <-r.hosts:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	r.view = newView(r.host)
+	r.intake = intake{view: r.view}
+	for i := range r.early.Len() {
+		e := r.early.shared(i)
+		if err := r.intake.add(&e); err != nil {
+			return err
+		}
+	}
+	r.early = entries{}
+	return nil
 }
 
 // addAbsent takes in that a listing whose word is final lacks the accounts.
@@ -551,17 +674,42 @@ func (r *reading) list(ctx context.Context, dir Directory, final bool) error {
 		if !final && !e.present() {
 			continue // a listing proves nobody's absence; the look-up does
 		}
-		if err := r.view.add(&e); err != nil {
+		if err := r.take(ctx, &e); err != nil {
 			return err
 		}
 	}
 	if err := ctx.Err(); err != nil {
 		return err
 	}
+	if err := r.awaitHost(ctx); err != nil {
+		return err
+	}
+	if err := r.intake.flush(); err != nil {
+		return err
+	}
 	if listed == 0 && r.host.managed > 0 && !r.opts.Limits.AllowEmpty {
 		return errListedNobody
 	}
 	return nil
+}
+
+// earlyMost is how many bytes of entries are kept while the host side is not there:
+// those of some hundred thousand people.
+const earlyMost = 16 << 20
+
+// take lays an entry against the host side, or keeps it until that is there.
+func (r *reading) take(ctx context.Context, e *Entry) error {
+	if r.view == nil && len(r.hosts) == 0 && r.early.Size() < earlyMost {
+		r.early.keep(e)
+		return nil
+	}
+	if r.view == nil {
+		r.waited = len(r.hosts) == 0
+		if err := r.awaitHost(ctx); err != nil {
+			return err
+		}
+	}
+	return r.intake.add(e)
 }
 
 // lookUp takes in what became of the accounts, each exactly once.
@@ -597,14 +745,22 @@ func lookUp(ctx context.Context, dir Directory, ids []ObjectID, add func(*Entry)
 }
 
 // unseen lists the accounts that the plan is about and has not heard of.
-func (v *view) unseen() []ObjectID {
-	var ids []ObjectID
-	for row, kind := range v.kinds {
-		if kind&rowManaged != 0 && kind&rowTwin == 0 && v.found[row] == unseen && v.choosesGroup(row) {
-			ids = append(ids, v.rows.ObjectID(row))
+func (v *view) unseen() iter.Seq[ObjectID] {
+	return func(yield func(ObjectID) bool) {
+		for row, kind := range v.kinds {
+			if kind&rowManaged != 0 && v.firstOf(row) == row && v.found[row] == unseen && v.choosesGroup(row) && !yield(v.rows.ObjectID(row)) {
+				return
+			}
 		}
 	}
-	return ids
+}
+
+// knowsAll reports whether there is none.
+func (v *view) knowsAll() bool {
+	for range v.unseen() {
+		return false
+	}
+	return true
 }
 
 // knows reports whether there is no need to look the account up for an import.
@@ -642,7 +798,7 @@ const warnTombstones = "The service account cannot read deleted accounts, so no 
 // what a sync would do with it and why, and what would have to change for another
 // outcome. It reads both sides and writes nothing.
 func (s *Syncer) Explain(ctx context.Context, userID string) ([]string, error) {
-	host, err := s.readUsers(ctx, scopeOf(s.opts.Rules)) // of a whole sync, as rivals matter
+	host, err := s.readUsers(ctx, scopeOf(s.opts.Rules), nil) // of a whole sync, as rivals matter
 	if err != nil {
 		return nil, err
 	}
@@ -660,7 +816,7 @@ func (s *Syncer) Explain(ctx context.Context, userID string) ([]string, error) {
 	case !host.chooses(&u):
 		return append(lines, "It is not among those of Rules.Only, so it is left alone."), nil
 	}
-	reading := reading{Syncer: s, host: host}
+	reading := reading{Syncer: s, scope: host.scope, host: host}
 	if err := s.eachController(ctx, reading.read); err != nil {
 		return nil, err
 	}
@@ -820,8 +976,9 @@ type run struct {
 	settled  []bool           // whose result is final
 	parkings map[int]*parking // that are open, by index of the Interim
 	closing  []int            // Interims for which nobody waits any more
+	parked   int              // users who are parked now
+	first    int              // the first change that is not settled
 	told     int              // results given to OnResult
-	batch    []int
 }
 
 // parking is an Interim and what became of those that wait for it.
@@ -987,12 +1144,11 @@ func (r *run) skipDoneParkings(now *now) {
 	}
 }
 
-// all applies the changes in order, in batches of those that do not need each
-// other.
+// all applies the changes, in batches of those that do not need each other.
 func (r *run) all(ctx context.Context) error {
 	r.report.refused = false
 	err := r.each(ctx)
-	r.putBackRest(ctx)
+	r.putBack(ctx, slices.Sorted(maps.Keys(r.parkings))) // what is not settled by now never will be
 	for i := range r.settled {
 		r.settled[i] = true
 	}
@@ -1005,29 +1161,54 @@ func (r *run) all(ctx context.Context) error {
 }
 
 func (r *run) each(ctx context.Context) error {
-	for i := range r.plan.Changes {
+	for {
+		for r.first < len(r.settled) && r.settled[r.first] {
+			r.first++
+		}
+		if r.first == len(r.settled) {
+			return nil
+		}
+		if err := r.flush(ctx, r.nextBatch()); err != nil {
+			return err
+		}
+	}
+}
+
+// aheadMost is how far behind the first change that is still open another may be
+// written before it: so OnResult, which is told in order, is not far behind.
+const aheadMost = 5000
+
+// parkedMost is how many users may be parked at a time, unless one circle takes
+// more: so few are left parked if the run is cut short.
+const parkedMost = 10
+
+// nextBatch takes changes all of whose needs are settled, in order, and settles
+// those whose need did not succeed and those that write nothing. The first that is
+// open never waits, so each call gets further.
+func (r *run) nextBatch() []int {
+	var batch []int
+	most, parked := r.batchSize(), r.parked
+	end := len(r.settled)
+	for i := r.first; i < end && len(batch) < most; i++ {
 		c := &r.plan.Changes[i]
-		if !c.writes() || r.settled[i] {
+		switch {
+		case r.settled[i]:
+		case !c.writes():
 			r.settled[i] = true
-			continue
-		}
-		if r.waitsForBatch(c) {
-			if err := r.flush(ctx); err != nil {
-				return err
+		case r.awaits(c), c.Interim && parked >= parkedMost && i > r.first:
+			end = min(end, r.first+aheadMost)
+		default:
+			if need := r.failedNeed(c); need >= 0 {
+				r.settle(i, OutcomeBlocked, fmt.Errorf("adsync: change %d, which it needs, did not succeed", need))
+				continue
 			}
-		}
-		if need := r.failedNeed(c); need >= 0 {
-			r.settle(i, OutcomeBlocked, fmt.Errorf("adsync: change %d, which it needs, did not succeed", need))
-			continue
-		}
-		r.batch = append(r.batch, i)
-		if len(r.batch) >= r.batchSize() {
-			if err := r.flush(ctx); err != nil {
-				return err
+			batch = append(batch, i)
+			if c.Interim {
+				parked++
 			}
 		}
 	}
-	return r.flush(ctx)
+	return batch
 }
 
 func (r *run) batchSize() int {
@@ -1037,9 +1218,9 @@ func (r *run) batchSize() int {
 	return 1
 }
 
-// waitsForBatch reports whether a need of the change is still in the batch.
-func (r *run) waitsForBatch(c *Change) bool {
-	return len(r.batch) > 0 && len(c.Needs) > 0 && c.Needs[len(c.Needs)-1] >= r.batch[0]
+// awaits reports whether a need of the change is still open.
+func (r *run) awaits(c *Change) bool {
+	return slices.ContainsFunc(c.Needs, func(need int) bool { return !r.settled[need] })
 }
 
 // failedNeed returns a need that did not succeed, or -1.
@@ -1054,18 +1235,25 @@ func (r *run) failedNeed(c *Change) int {
 
 func (r *run) succeeded(i int) bool { return r.report.succeeded(i) }
 
-// flush writes the batch. An error ends the run.
-func (r *run) flush(ctx context.Context) error {
-	if len(r.batch) == 0 {
-		return r.tell(ctx)
+// flush writes the batch, and does and tells what follows from it.
+func (r *run) flush(ctx context.Context, batch []int) error {
+	if len(batch) > 0 {
+		if err := r.writeBatch(ctx, batch); err != nil {
+			return err
+		}
 	}
+	closing := r.closing
+	r.closing = nil
+	r.putBack(ctx, closing)
+	return r.tell(ctx)
+}
+
+// writeBatch settles the changes of the batch. An error ends the run.
+func (r *run) writeBatch(ctx context.Context, batch []int) (end error) {
 	if err := ctx.Err(); err != nil {
 		return cutShort(err)
 	}
-	batch := r.batch
-	r.batch = nil
 	written := r.write(ctx, batch)
-	var end error
 	for k, i := range batch {
 		outcome, last := outcomeOf(written[k].Err)
 		if written[k].UserID != "" {
@@ -1076,11 +1264,7 @@ func (r *run) flush(ctx context.Context) error {
 			end = cutShort(written[k].Err)
 		}
 	}
-	if end != nil {
-		return end
-	}
-	r.putBack(ctx)
-	return r.tell(ctx)
+	return end
 }
 
 var errCutShort = errors.New("adsync: the run was cut short; apply the plan again or make a new one")
@@ -1093,10 +1277,16 @@ func (r *run) settle(i int, outcome Outcome, err error) {
 	}
 	r.report.Results[i].Outcome, r.report.Results[i].Err = outcome, err
 	r.settled[i] = true
+	if parking := r.parkings[i]; parking != nil && parking.waits > 0 && r.succeeded(i) {
+		r.parked++
+	}
 	for _, need := range r.plan.Changes[i].Needs {
 		if parking := r.parkings[need]; parking != nil {
 			if parking.waits--; parking.waits == 0 {
 				r.closing = append(r.closing, need)
+				if r.succeeded(need) {
+					r.parked--
+				}
 			}
 		}
 	}
@@ -1179,24 +1369,16 @@ func panicked(where string, v any) error {
 	return fmt.Errorf("%w: the %s panicked with a %T", ErrUnknown, where, v)
 }
 
-// putBackTimeout bounds the writes that undo a parking, which go on when the
-// run's context has ended.
+// putBackTimeout bounds the writes that undo parkings at one time. They go on when
+// the run's context has ended.
 const putBackTimeout = 10 * time.Second
 
-// putBack undoes the parkings of which nobody made use, once that is certain.
-func (r *run) putBack(ctx context.Context) {
-	for _, i := range r.closing {
-		if r.succeeded(i) {
-			r.putBackOne(ctx, i, r.parkings[i])
-		}
-	}
-	r.closing = nil
-}
-
-// putBackRest is putBack at the end of a run, when what is not settled never will
-// be.
-func (r *run) putBackRest(ctx context.Context) {
-	for _, i := range slices.Sorted(maps.Keys(r.parkings)) {
+// putBack undoes those of the parkings of which nobody made use. It is certain of
+// each that nobody will.
+func (r *run) putBack(ctx context.Context, parkings []int) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), putBackTimeout)
+	defer cancel()
+	for _, i := range parkings {
 		if r.succeeded(i) {
 			r.putBackOne(ctx, i, r.parkings[i])
 		}
@@ -1214,8 +1396,6 @@ func (r *run) putBackOne(ctx context.Context, i int, parking *parking) {
 		r.report.Results[i].Err = errParked
 		return
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), putBackTimeout)
-	defer cancel()
 	parked := &r.plan.Changes[i]
 	back := update(ReasonParked, parked.After, parked.Before)
 	switch err := r.updateSafely(ctx, back); {
@@ -1277,7 +1457,7 @@ func (s *Syncer) Inverse(ctx context.Context, r *Report) (*Plan, error) {
 	}
 	nobody := scopeOf(s.opts.Rules)
 	nobody.only = map[string]bool{} // no user is up for judgement; all are in the way
-	host, err := s.readUsers(ctx, nobody)
+	host, err := s.readUsers(ctx, nobody, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -1357,10 +1537,11 @@ func (u *undoer) present(host *host) []*party {
 }
 
 func (u *undoer) back(row int, span *span) *party {
-	d := &party{id: span.after.ID, row: row, role: claims.Candidate, user: *span.after, after: *span.before, reason: ReasonUndone}
+	after := *span.before
+	d := &party{id: span.after.ID, row: row, role: claims.Candidate, user: span.after, after: &after, reason: ReasonUndone}
 	if d.after.Status == StatusDeactivated && d.user.active() {
 		d.after.Status = d.user.Status
-		u.tell(&d.user, "it was reactivated and is present")
+		u.tell(d.user, "it was reactivated and is present")
 	}
 	return d
 }
@@ -1383,8 +1564,9 @@ func (u *undoer) gone(host *host) []*party {
 			continue
 		}
 		back[span.before.ObjectID] = true
+		after := withID(*span.before, "")
 		newcomers = append(newcomers, &party{
-			id: span.before.ObjectID.String(), role: claims.Newcomer, after: withID(*span.before, ""), reason: ReasonUndone,
+			id: after.ObjectID.String(), role: claims.Newcomer, user: nobody, after: &after, reason: ReasonUndone,
 		})
 	}
 	return newcomers

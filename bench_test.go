@@ -1,9 +1,15 @@
 package adsync_test
 
 import (
+	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
+	"iter"
+	"math/rand/v2"
+	"os"
 	"runtime"
+	"strings"
 	"testing"
 
 	"github.com/go-adsync/adsync"
@@ -33,26 +39,110 @@ func bigWorld(n int) ([]adsync.Entry, []adsync.User) {
 	return entries, users
 }
 
+// anyOrder shuffles the entries and gives them texts of their own, which lie in
+// memory in the order in which the entries come.
+func anyOrder(entries []adsync.Entry) {
+	r := rand.New(rand.NewPCG(1, 2))
+	r.Shuffle(len(entries), func(i, k int) { entries[i], entries[k] = entries[k], entries[i] })
+	for i := range entries {
+		p := &entries[i].Profile
+		for _, text := range []*string{&p.Username, &p.FirstName, &p.LastName, &p.Email, &p.Phone} {
+			*text = strings.Clone(*text)
+		}
+	}
+}
+
+// The entries come in the order of the users, and share their texts with them.
 func BenchmarkReconcile(b *testing.B) {
-	for _, n := range []int{10_000, 1_000_000} {
+	for _, n := range []int{10_000, 1_000_000, 3_000_000} {
 		b.Run(fmt.Sprintf("%d users, 1%% changed", n), func(b *testing.B) {
+			skipLarge(b, n)
 			entries, users := bigWorld(n)
-			runtime.GC()
-			var before, after runtime.MemStats
-			runtime.ReadMemStats(&before)
-			b.ReportAllocs()
-			for b.Loop() {
-				plan, err := adsync.Reconcile(entries, users, adsync.Rules{})
-				if err != nil || len(plan.Changes) != n/100 {
-					b.Fatal(len(plan.Changes), err)
-				}
-			}
-			runtime.ReadMemStats(&after)
-			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/float64(n), "ns/user")
-			b.ReportMetric(float64(after.TotalAlloc-before.TotalAlloc)/float64(b.N)/float64(n), "B/user")
-			b.ReportMetric(float64(after.Mallocs-before.Mallocs)/float64(b.N)/float64(n), "allocs/user")
+			benchmarkReconcile(b, entries, users)
 		})
 	}
+}
+
+func BenchmarkReconcileAnyOrder(b *testing.B) {
+	for _, n := range []int{1_000_000, 3_000_000} {
+		b.Run(fmt.Sprintf("%d users, 1%% changed", n), func(b *testing.B) {
+			skipLarge(b, n)
+			entries, users := bigWorld(n)
+			anyOrder(entries)
+			benchmarkReconcile(b, entries, users)
+		})
+	}
+}
+
+// skipLarge skips what takes gigabytes unless it is asked for.
+func skipLarge(b *testing.B, n int) {
+	if n > 1_000_000 && os.Getenv("ADSYNC_LARGE") == "" {
+		b.Skip("set ADSYNC_LARGE=1 to run it")
+	}
+}
+
+func benchmarkReconcile(b *testing.B, entries []adsync.Entry, users []adsync.User) {
+	perUser(b, len(users), func() (*adsync.Plan, error) { return adsync.Reconcile(entries, users, adsync.Rules{}) })
+}
+
+// The same as a Syncer does it: the users streamed into the arena, the entries
+// streamed past them.
+func BenchmarkPlan(b *testing.B) {
+	const n = 1_000_000
+	for _, order := range []string{"same order", "any order"} {
+		b.Run(fmt.Sprintf("%d users, 1%% changed, %s", n, order), func(b *testing.B) {
+			entries, users := bigWorld(n)
+			if order == "any order" {
+				anyOrder(entries)
+			}
+			dir := adsync.Listing(func(context.Context) iter.Seq2[adsync.Entry, error] { return stream(entries) })
+			s, err := adsync.New(dir, tableOf(users), nil)
+			if err != nil {
+				b.Fatal(err)
+			}
+			perUser(b, n, func() (*adsync.Plan, error) { return s.Plan(context.Background()) })
+		})
+	}
+}
+
+// tableOf is a store that is only read.
+type tableOf []adsync.User
+
+func (t tableOf) Users(context.Context) iter.Seq2[adsync.User, error] { return stream(t) }
+
+func (tableOf) UpdateUser(context.Context, adsync.Change) error { return errors.ErrUnsupported }
+func (tableOf) DeleteUser(context.Context, adsync.Change) error { return errors.ErrUnsupported }
+
+func stream[T any](list []T) iter.Seq2[T, error] {
+	return func(yield func(T, error) bool) {
+		for i := range list {
+			if !yield(list[i], nil) {
+				return
+			}
+		}
+	}
+}
+
+// perUser reports what a plan for n users costs each of them, where one in a
+// hundred changes.
+func perUser(b *testing.B, n int, plan func() (*adsync.Plan, error)) {
+	runtime.GC()
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	b.ReportAllocs()
+	for b.Loop() {
+		p, err := plan()
+		if err != nil {
+			b.Fatal(err)
+		}
+		if len(p.Changes) != n/100 {
+			b.Fatal(len(p.Changes), "changes")
+		}
+	}
+	runtime.ReadMemStats(&after)
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/float64(n), "ns/user")
+	b.ReportMetric(float64(after.TotalAlloc-before.TotalAlloc)/float64(b.N)/float64(n), "B/user")
+	b.ReportMetric(float64(after.Mallocs-before.Mallocs)/float64(b.N)/float64(n), "allocs/user")
 }
 
 // An unchanged user costs no allocation: ten times as many cost no more, but for

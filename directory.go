@@ -777,10 +777,7 @@ const (
 	defaultTimeout  = 30 * time.Second
 )
 
-// profileFields are the details in the order in which they are read.
-var profileFields = [ldapread.NumValues]Field{FieldUsername, FieldFirstName, FieldLastName, FieldEmail, FieldPhone}
-
-// defaultAttributes are beside them.
+// defaultAttributes are those of the details, in their order.
 var defaultAttributes = [ldapread.NumValues]string{"sAMAccountName", "givenName", "sn", "mail", "telephoneNumber"}
 
 // NewActiveDirectory checks the configuration. It connects to nothing.
@@ -870,7 +867,7 @@ func (cfg ActiveDirectoryConfig) reader() (ldapread.Config, error) {
 			r.Identity = adattr.IdentityOf(attribute)
 			continue
 		}
-		i := slices.Index(profileFields[:], field)
+		i := slices.Index(details[:], field)
 		if i < 0 {
 			return r, fmt.Errorf("adsync: ActiveDirectoryConfig.Attributes: %q is neither one of the five details nor object_id", field)
 		}
@@ -929,6 +926,9 @@ func (d *ActiveDirectory) Sessions(ctx context.Context) iter.Seq2[Directory, err
 		}
 	}
 }
+
+// remote says that reading it takes nothing that the host may need meanwhile.
+func (d *ActiveDirectory) remote() {}
 
 // Check tells what the service account can read on the first controller that
 // answers. Access.Missing names a base that is not found, a filter that matches

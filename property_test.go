@@ -440,9 +440,15 @@ func sameChange(a, b adsync.Change) bool {
 }
 
 func worldSyncer(w world, store adsync.UserStore) (*adsync.Syncer, error) {
+	return worldSyncerIn(0, w, store)
+}
+
+// worldSyncerIn gives changes in batches of that size to a store that takes them.
+func worldSyncerIn(batch int, w world, store adsync.UserStore) (*adsync.Syncer, error) {
 	return adsync.New(adsync.StaticDirectory(w.entries), store, &adsync.Options{
-		Rules:  w.rules.adsync(),
-		Limits: adsync.Limits{MaxRemovals: -1, MaxRemovalRatio: -1, MaxCleared: -1, AllowEmpty: true},
+		BatchSize: batch,
+		Rules:     w.rules.adsync(),
+		Limits:    adsync.Limits{MaxRemovals: -1, MaxRemovalRatio: -1, MaxCleared: -1, AllowEmpty: true},
 	})
 }
 
@@ -659,9 +665,9 @@ func TestApplyWithFailures(t *testing.T) {
 			}
 		}
 		for _, failing := range failureSets(written) {
-			for _, batched := range []bool{false, true} {
-				if err := applyFailing(w, p, failing, batched); err != nil {
-					return fmt.Errorf("with %v failing, batched %t: %w", failing, batched, err)
+			for _, batch := range []int{0, 2, 3, 500} {
+				if err := applyFailing(w, p, failing, batch); err != nil {
+					return fmt.Errorf("with %v failing, in batches of %d: %w", failing, batch, err)
 				}
 			}
 		}
@@ -669,9 +675,9 @@ func TestApplyWithFailures(t *testing.T) {
 	})
 }
 
-func applyFailing(w world, p *adsync.Plan, failing []int, batched bool) error {
+func applyFailing(w world, p *adsync.Plan, failing []int, batch int) error {
 	var inner table = newPlainTable(w.users)
-	if batched {
+	if batch == 500 {
 		inner = adsync.NewMemoryStore(w.users...)
 	}
 	faulty := newFaultyStore(inner)
@@ -680,10 +686,10 @@ func applyFailing(w world, p *adsync.Plan, failing []int, batched bool) error {
 	}
 	batching := &batchingStore{faultyStore: faulty, plan: p}
 	var store adsync.UserStore = faulty
-	if batched {
+	if batch > 0 {
 		store = batching
 	}
-	s, err := worldSyncer(w, store)
+	s, err := worldSyncerIn(batch, w, store)
 	if err != nil {
 		return err
 	}
@@ -739,9 +745,11 @@ func TestApplyAfterCrash(t *testing.T) {
 		}
 		for left := range total {
 			for _, last := range []error{nil, adsync.ErrUnknown} {
-				for _, t := range []table{newPlainTable(w.users), adsync.NewMemoryStore(w.users...)} {
-					if err := applyCrashing(w, p, t, left, total, last); err != nil {
-						return fmt.Errorf("crash of a %T after %d of %d writes (%v): %w", t, left, total, last, err)
+				for batch, t := range map[int]table{
+					0: newPlainTable(w.users), 1: adsync.NewMemoryStore(w.users...), 2: newPlainTable(w.users), 500: newPlainTable(w.users),
+				} {
+					if err := applyCrashing(w, p, t, batch, left, total, last); err != nil {
+						return fmt.Errorf("crash of a %T after %d of %d writes in batches of %d (%v): %w", t, left, total, batch, last, err)
 					}
 				}
 			}
@@ -750,10 +758,15 @@ func TestApplyAfterCrash(t *testing.T) {
 	})
 }
 
-func applyCrashing(w world, p *adsync.Plan, t table, left, total int, last error) error {
+func applyCrashing(w world, p *adsync.Plan, t table, batch, left, total int, last error) error {
 	store := newFaultyStore(t)
 	store.left, store.last = left, last
-	s, err := worldSyncer(w, store)
+	batching := &batchingStore{faultyStore: store, plan: p}
+	var given adsync.UserStore = store
+	if batch > 0 {
+		given = batching
+	}
+	s, err := worldSyncerIn(batch, w, given)
 	if err != nil {
 		return err
 	}
@@ -776,7 +789,7 @@ func applyCrashing(w world, p *adsync.Plan, t table, left, total int, last error
 	if err := whole.play(func(int) bool { return false }); err != nil {
 		return err
 	}
-	if err := equalRows(whole.plainRows(), plainRows(store, w)); err != nil {
+	if err := errors.Join(batching.broken, equalRows(whole.plainRows(), plainRows(store, w))); err != nil {
 		return err
 	}
 	return settled(s)

@@ -13,7 +13,6 @@ import (
 	"maps"
 	"slices"
 	"strings"
-	"unicode/utf8"
 
 	"github.com/go-adsync/adsync/internal/claims"
 	"github.com/go-adsync/adsync/internal/keyfold"
@@ -76,7 +75,7 @@ type Change struct {
 	After     *User      `json:"after,omitempty"`     // of a Duplicate that is a new entry: the user that is not created
 	Fields    []Field    `json:"fields,omitempty"`    // what differs
 	Conflicts []Conflict `json:"conflicts,omitempty"` // object_id, username, email, in this order
-	Needs     []int      `json:"needs,omitempty"`     // earlier changes that must succeed first, ascending
+	Needs     []int      `json:"needs,omitempty"`     // earlier changes that must succeed first, ascending; others may be written after it
 	Interim   bool       `json:"interim,omitempty"`   // a parked value that opens a cycle
 }
 
@@ -640,8 +639,9 @@ func (r Rules) fields() []Field {
 	return fields
 }
 
-// manages reports whether the user is one of this source's.
-func (r Rules) manages(u *User) bool { return !u.ObjectID.IsZero() && u.Source == r.Source }
+// manages reports whether the user is one of this source's. This and appendKey are
+// asked of every user, and take a pointer because Rules are 200 bytes to copy.
+func (r *Rules) manages(u *User) bool { return !u.ObjectID.IsZero() && u.Source == r.Source }
 
 // reaction says what the rules do with a user of the entry, and why. The reason
 // is empty for an entry that is Present and not Disabled.
@@ -699,7 +699,7 @@ func (r Rules) mapped(e *Entry) (Profile, error) {
 }
 
 // appendKey appends the form in which keys are compared.
-func (r Rules) appendKey(dst []byte, s string) []byte {
+func (r *Rules) appendKey(dst []byte, s string) []byte {
 	if r.Fold != nil {
 		return append(dst, r.Fold(s)...)
 	}
@@ -723,12 +723,12 @@ func validUser(u User) User {
 
 // valid reports whether there is nothing to repair, as nearly always.
 func (u *User) valid() bool {
-	return utf8.ValidString(u.ID) && utf8.ValidString(u.Source) && utf8.ValidString(string(u.Status)) && u.Profile.valid()
+	return keyfold.Valid(u.ID) && keyfold.Valid(u.Source) && keyfold.Valid(string(u.Status)) && u.Profile.valid()
 }
 
 func (p *Profile) valid() bool {
-	return utf8.ValidString(p.Username) && utf8.ValidString(p.FirstName) && utf8.ValidString(p.LastName) &&
-		utf8.ValidString(p.Email) && utf8.ValidString(p.Phone)
+	return keyfold.Valid(p.Username) && keyfold.Valid(p.FirstName) && keyfold.Valid(p.LastName) &&
+		keyfold.Valid(p.Email) && keyfold.Valid(p.Phone)
 }
 
 func validProfile(p Profile) Profile {
@@ -755,13 +755,14 @@ func Reconcile(entries []Entry, users []User, rules Rules) (*Plan, error) {
 	if err := rules.Check(); err != nil {
 		return nil, err
 	}
-	host := newHost(rowsOf(users), scopeOf(rules))
+	rows := &sliceRows{users: users}
+	host := newHost(rows, scopeOf(rules))
 	for row := range users {
-		host.add(row)
+		host.add(rows.valid(row))
 	}
 	view := newView(host)
-	for i := range entries {
-		if err := view.add(&entries[i]); err != nil {
+	for batch := range slices.Chunk(entries, userindex.Batch) {
+		if err := view.addAll(batch); err != nil {
 			return nil, err
 		}
 	}
@@ -822,31 +823,41 @@ type rows interface {
 	Keep(row int) User // has texts of its own
 	Holds(row int, p Profile) bool
 	ObjectID(row int) [16]byte
+	Touch(row int) byte // reads something of each detail
 }
 
-type sliceRows []User
+// sliceRows is a slice of the caller's, but for the texts that are not valid.
+type sliceRows struct {
+	users []User
+	own   bool // not the caller's any more
+}
 
-// rowsOf takes the users as they are where their texts are valid, as nearly
-// always.
-func rowsOf(users []User) sliceRows {
-	valid := sliceRows(users)
-	for i := range users {
-		if users[i].valid() {
-			continue
+// valid returns the row with its texts repaired where there is need, as hardly ever.
+func (s *sliceRows) valid(row int) *User {
+	if !s.users[row].valid() {
+		if !s.own {
+			s.users, s.own = slices.Clone(s.users), true
 		}
-		if &valid[0] == &users[0] {
-			valid = slices.Clone(valid)
-		}
-		valid[i] = validUser(users[i])
+		s.users[row] = validUser(s.users[row])
 	}
-	return valid
+	return &s.users[row]
 }
 
-func (s sliceRows) Len() int                      { return len(s) }
-func (s sliceRows) User(row int) User             { return s[row] }
-func (s sliceRows) Keep(row int) User             { return s[row] }
-func (s sliceRows) Holds(row int, p Profile) bool { return s[row].Profile == p }
-func (s sliceRows) ObjectID(row int) [16]byte     { return s[row].ObjectID }
+func (s *sliceRows) Len() int                      { return len(s.users) }
+func (s *sliceRows) User(row int) User             { return s.users[row] }
+func (s *sliceRows) Keep(row int) User             { return s.users[row] }
+func (s *sliceRows) Holds(row int, p Profile) bool { return s.users[row].Profile == p }
+func (s *sliceRows) ObjectID(row int) [16]byte     { return s.users[row].ObjectID }
+
+func (s *sliceRows) Touch(row int) (touched byte) {
+	p := &s.users[row].Profile
+	for _, text := range [...]string{p.Username, p.FirstName, p.LastName, p.Email, p.Phone} {
+		if text != "" {
+			touched |= text[0]
+		}
+	}
+	return touched
+}
 
 // rowKind is what the engine remembers of each row without looking again.
 type rowKind uint8
@@ -854,7 +865,6 @@ type rowKind uint8
 const (
 	rowManaged rowKind = 1 << iota
 	rowChosen
-	rowTwin        // an earlier row has the same ObjectID
 	rowDeactivated // a sync may have to reactivate it
 )
 
@@ -873,35 +883,32 @@ type host struct {
 }
 
 func newHost(rows rows, scope scope) *host {
-	n := rows.Len() // 0 where they are still to come
 	h := &host{
 		scope:    scope,
 		rows:     rows,
-		kinds:    make([]rowKind, 0, n),
-		links:    userindex.NewLinks(n, rows.ObjectID),
-		foreign:  userindex.NewLinks(0, rows.ObjectID),
+		kinds:    make([]rowKind, 0, rows.Len()), // none where they are still to come
+		links:    userindex.NewLinks(rows.ObjectID),
+		foreign:  userindex.NewLinks(rows.ObjectID),
 		parkings: map[string]bool{},
 		prefix:   scope.appendKey(nil, parkedPrefix),
 	}
 	for space := range h.keys {
-		h.keys[space] = userindex.NewKeys(n)
+		h.keys[space] = userindex.NewKeys()
 	}
 	return h
 }
 
-// add indexes the next row.
-func (h *host) add(row int) {
-	u := h.rows.User(row)
-	h.addKeys(&u)
+// add indexes the next row, which is the user. Its texts are valid UTF-8.
+func (h *host) add(u *User) {
+	h.addKeys(u)
+	row := len(h.kinds)
 	var kind rowKind
 	switch {
-	case h.manages(&u):
+	case h.manages(u):
 		kind = rowManaged
 		h.managed++
-		if h.links.Add(row) {
-			kind |= rowTwin
-		}
-		if h.chooses(&u) {
+		h.links.Add(row, u.ObjectID)
+		if h.chooses(u) {
 			kind |= rowChosen
 			h.chosen++
 		}
@@ -909,7 +916,7 @@ func (h *host) add(row int) {
 			kind |= rowDeactivated
 		}
 	case !u.ObjectID.IsZero() && h.importing():
-		h.foreign.Add(row)
+		h.foreign.Add(row, u.ObjectID)
 	}
 	h.kinds = append(h.kinds, kind)
 }
@@ -940,13 +947,7 @@ func (h *host) group(first int) []int {
 }
 
 // firstOf returns the first row of the managed row's link.
-func (h *host) firstOf(row int) int {
-	if h.kinds[row]&rowTwin == 0 {
-		return row
-	}
-	first, _ := h.links.First(h.rows.ObjectID(row))
-	return first
-}
+func (h *host) firstOf(row int) int { return h.links.FirstOf(row) }
 
 // choosesGroup reports whether the plan is about one of the rows of the group.
 func (h *host) choosesGroup(first int) bool {
@@ -964,7 +965,7 @@ func (h *host) choosesGroup(first int) bool {
 // view is the directory side as it is read, laid against the host side.
 type view struct {
 	*host
-	entries   userindex.Arena
+	entries   entries
 	found     []uint32     // by first row of a link: unseen, asHeld, or an entry's number + firstKept
 	torn      map[int]bool // first rows whose entries differ; whether one was Present
 	newcomers map[ObjectID]newcomer
@@ -991,6 +992,53 @@ func newView(h *host) *view {
 		torn:      map[int]bool{},
 		newcomers: map[ObjectID]newcomer{},
 	}
+}
+
+// intake makes batches of a stream of entries.
+type intake struct {
+	*view
+	batch []Entry
+}
+
+// add takes the entry in sooner or later; flush is the latest.
+func (in *intake) add(e *Entry) error {
+	in.batch = append(in.batch, *e)
+	if len(in.batch) < userindex.Batch {
+		return nil
+	}
+	return in.flush()
+}
+
+func (in *intake) flush() error {
+	err := in.view.addAll(in.batch)
+	in.batch = in.batch[:0]
+	return err
+}
+
+// addAll takes in up to userindex.Batch entries.
+func (v *view) addAll(entries []Entry) error {
+	if !v.links.InOrder() {
+		v.touch(entries)
+	}
+	for i := range entries {
+		if err := v.add(&entries[i]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// touch reads the rows that the entries are about, and makes nothing of them. Rows
+// that are far apart come from memory side by side in this way, while add would
+// wait for each; that halves the cost of entries in no order.
+func (v *view) touch(entries []Entry) {
+	var ids [userindex.Batch][16]byte
+	for i := range entries {
+		ids[i] = entries[i].ObjectID
+	}
+	v.links.Touch(ids[:len(entries)],
+		func(row int) byte { return byte(v.kinds[row]) | byte(v.found[row]) | v.keys[0].Touch(row) },
+		v.rows.Touch)
 }
 
 // add takes in one entry. An entry that says what the row holds already leaves
@@ -1037,7 +1085,7 @@ func checkEntry(e *Entry) error {
 
 func cleanEntry(e *Entry) Entry {
 	clean := *e
-	if !clean.Profile.valid() || !utf8.ValidString(clean.DN) {
+	if !clean.Profile.valid() || !keyfold.Valid(clean.DN) {
 		clean.Profile, clean.DN = validProfile(e.Profile), validText(e.DN)
 	}
 	if clean.State == "" {
@@ -1054,7 +1102,7 @@ func (v *view) addLinked(first int, e *Entry) {
 	known := v.entryOf(first)
 	if !sameEntry(&known, e) {
 		v.torn[first] = v.torn[first] || known.State == StatePresent || e.State == StatePresent
-		v.found[first] = uint32(v.keepEntry(e)) + firstKept // so that the row gets a decision
+		v.found[first] = uint32(v.entries.keep(e)) + firstKept // so that the row gets a decision
 	} else if e.DN < known.DN && v.found[first] != asHeld { // whichever came first, the plan is the same
 		v.found[first] = v.keep(first, e)
 	}
@@ -1065,7 +1113,7 @@ func (v *view) keep(first int, e *Entry) uint32 {
 	if v.isHeld(first, e) {
 		return asHeld
 	}
-	return uint32(v.keepEntry(e)) + firstKept
+	return uint32(v.entries.keep(e)) + firstKept
 }
 
 // sameEntry compares all but the DN.
@@ -1080,15 +1128,15 @@ func (v *view) addNewcomer(e *Entry) {
 	open := e.State == StatePresent && !e.Disabled
 	known, seen := v.newcomers[e.ObjectID]
 	if !seen {
-		v.newcomers[e.ObjectID] = newcomer{entry: v.keepEntry(e), open: open}
+		v.newcomers[e.ObjectID] = newcomer{entry: v.entries.keep(e), open: open}
 		return
 	}
-	entry := v.entry(known.entry)
+	entry := v.entries.own(known.entry)
 	switch {
 	case !sameEntry(&entry, e):
 		known.torn, known.open = true, known.open || open
 	case e.DN < entry.DN:
-		known.entry = v.keepEntry(e)
+		known.entry = v.entries.keep(e)
 	}
 	v.newcomers[e.ObjectID] = known
 }
@@ -1096,7 +1144,11 @@ func (v *view) addNewcomer(e *Entry) {
 // flagDisabled is the flag of a kept entry.
 const flagDisabled = 1
 
-func (v *view) keepEntry(e *Entry) int {
+// entries are entries without a pointer each.
+type entries struct{ userindex.Arena }
+
+// keep adds the entry and returns its number.
+func (a *entries) keep(e *Entry) int {
 	record := userindex.Record{
 		ObjectID: e.ObjectID,
 		Words:    [...]string{string(e.State), ""},
@@ -1105,20 +1157,27 @@ func (v *view) keepEntry(e *Entry) int {
 	if e.Disabled {
 		record.Flags = flagDisabled
 	}
-	v.entries.Append(&record)
-	return v.entries.Len() - 1
+	a.Append(&record)
+	return a.Len() - 1
 }
 
-// entry returns a kept entry, with texts of its own.
-func (v *view) entry(i int) Entry {
-	r := v.entries.Record(i)
+// shared returns an entry whose texts are parts of the arena.
+func (a *entries) shared(i int) Entry {
+	r := a.Record(i)
 	return Entry{
 		ObjectID: r.ObjectID,
-		Profile:  cloneProfile(profileOf(&r)),
+		Profile:  profileOf(&r),
 		State:    State(r.Words[0]),
 		Disabled: r.Flags&flagDisabled != 0,
-		DN:       strings.Clone(r.Texts[5]),
+		DN:       r.Texts[5],
 	}
+}
+
+// own returns an entry with texts of its own.
+func (a *entries) own(i int) Entry {
+	e := a.shared(i)
+	cloneTexts(&e.Username, &e.FirstName, &e.LastName, &e.Email, &e.Phone, &e.DN)
+	return e
 }
 
 // entryOf returns what the directory says of the rows of a link.
@@ -1130,7 +1189,7 @@ func (v *view) entryOf(first int) Entry {
 		u := v.rows.User(first)
 		return Entry{ObjectID: u.ObjectID, Profile: u.Profile, State: StatePresent}
 	default:
-		return v.entry(int(mark - firstKept))
+		return v.entries.own(int(mark - firstKept))
 	}
 }
 
@@ -1141,8 +1200,8 @@ type party struct {
 	row    int    // the user's
 	role   claims.Role
 	state  State    // of the entry
-	user   User     // as it is; zero for a newcomer
-	after  User     // with the details it asks for and its new status
+	user   *User    // as it is; zero for a newcomer
+	after  *User    // with the details it asks for and its new status
 	reason string   // of a removal or a change of status; may be empty
 	tells  []Change // what is told without writing
 }
@@ -1169,7 +1228,7 @@ func (v *view) decide() []*party {
 }
 
 func (d *party) says() bool {
-	return d.role == claims.Leaver || d.after != d.user || len(d.tells) > 0
+	return d.role == claims.Leaver || *d.after != *d.user || len(d.tells) > 0
 }
 
 func (v *view) decideRow(row, first int) party {
@@ -1192,7 +1251,7 @@ func (v *view) decideRow(row, first int) party {
 		d.role, d.reason = claims.Leaver, reason
 		return d
 	}
-	d.after.Status, d.reason = v.status(&d.user, &entry)
+	d.after.Status, d.reason = v.status(d.user, &entry)
 	if d.state == StatePresent {
 		v.decideDetails(&d, &entry)
 	}
@@ -1201,15 +1260,16 @@ func (v *view) decideRow(row, first int) party {
 
 // fixed is a row that stays as it is.
 func (v *view) fixed(row int) party {
-	u := v.rows.Keep(row)
-	return party{id: u.ID, row: row, user: u, after: u}
+	user := v.rows.Keep(row)
+	after := user
+	return party{id: user.ID, row: row, user: &user, after: &after}
 }
 
 // decideDetails makes a candidate of the user, unless the directory's profile
 // cannot be written.
 func (v *view) decideDetails(d *party, e *Entry) {
-	profile, err := v.profile(&d.user, e)
-	if reason, detail := v.invalid(&d.user, profile, err); reason != "" {
+	profile, err := v.profile(d.user, e)
+	if reason, detail := v.invalid(d.user, profile, err); reason != "" {
 		d.tell(OpInvalid, reason)
 		d.tells[len(d.tells)-1].Detail = detail
 		return
@@ -1310,8 +1370,9 @@ func (p *planner) openNewcomers() []*party {
 			continue
 		}
 		told := Change{ObjectID: id}
-		after, err := p.newUser(n.entry)
-		switch e := p.entry(n.entry); {
+		e := p.entries.own(n.entry)
+		after, err := p.newUser(&e)
+		switch {
 		case n.torn:
 			told.Op, told.Reason = OpDuplicate, ReasonListedTwice
 			told.Conflicts = []Conflict{{Field: FieldObjectID, Value: id.String(), With: []string{}}}
@@ -1321,13 +1382,13 @@ func (p *planner) openNewcomers() []*party {
 			told.Op, told.Reason = OpNotice, ReasonDisabled
 		default:
 			told.Op = OpInvalid
-			told.Reason, told.Detail = p.invalid(&User{}, after.Profile, err)
+			told.Reason, told.Detail = p.invalid(nobody, after.Profile, err)
 		}
 		if told.Reason != "" {
 			p.tells = append(p.tells, told)
 			continue
 		}
-		open = append(open, &party{id: id.String(), role: claims.Newcomer, after: after})
+		open = append(open, &party{id: id.String(), role: claims.Newcomer, user: nobody, after: after})
 	}
 	for id := range p.imports {
 		p.tellLinked(id)
@@ -1335,11 +1396,13 @@ func (p *planner) openNewcomers() []*party {
 	return open
 }
 
-// newUser is the user to create for a kept entry. The error is of Rules.Map.
-func (p *planner) newUser(entry int) (User, error) {
-	e := p.entry(entry)
-	profile, err := p.profile(&User{}, &e)
-	return User{ObjectID: e.ObjectID, Source: p.plan.Source, Profile: profile}, err
+// nobody is what a newcomer was before.
+var nobody = new(User)
+
+// newUser is the user to create for an entry. The error is of Rules.Map.
+func (p *planner) newUser(e *Entry) (*User, error) {
+	profile, err := p.profile(nobody, e)
+	return &User{ObjectID: e.ObjectID, Source: p.plan.Source, Profile: profile}, err
 }
 
 // tellLinked tells that an entry to import has a user already.
@@ -1455,12 +1518,12 @@ func (p *planner) order() {
 		var change Change
 		switch step.Kind {
 		case claims.Park:
-			change = p.park(&d.user, step.Parked)
+			change = p.park(d.user, step.Parked)
 			parked[step.Claimant] = change.After
 		case claims.Delete:
-			change = Change{Op: OpDelete, Reason: d.reason, UserID: d.user.ID, ObjectID: d.user.ObjectID, Before: &d.user}
+			change = Change{Op: OpDelete, Reason: d.reason, UserID: d.user.ID, ObjectID: d.user.ObjectID, Before: d.user}
 		case claims.Create:
-			change = Change{Op: OpCreate, Reason: cmp.Or(d.reason, ReasonNew), ObjectID: d.after.ObjectID, After: &d.after}
+			change = Change{Op: OpCreate, Reason: cmp.Or(d.reason, ReasonNew), ObjectID: d.after.ObjectID, After: d.after}
 		case claims.Update:
 			change = d.update(p.solution.Lost(int(step.Claimant)), parked[step.Claimant])
 		}
@@ -1479,7 +1542,7 @@ func (d *party) writes(lost bool) bool {
 	case claims.Newcomer:
 		return !lost
 	}
-	return d.wins(lost) && d.after != d.user || d.after.Status != d.user.Status
+	return d.wins(lost) && *d.after != *d.user || d.after.Status != d.user.Status
 }
 
 // wins reports whether the user gets the details it asks for.
@@ -1488,9 +1551,9 @@ func (d *party) wins(lost bool) bool { return d.role == claims.Candidate && !los
 // update is the change of the user: all of it, or only the status where the details
 // are not to be had. A parked user is what the parking left.
 func (d *party) update(lost bool, parked *User) Change {
-	before, after := &d.user, &d.after
+	before, after := d.user, d.after
 	if !d.wins(lost) {
-		kept := d.user
+		kept := *d.user
 		kept.Status = d.after.Status
 		after = &kept
 	}
@@ -1544,9 +1607,9 @@ func (d *party) told() []Change {
 	for i := range d.tells {
 		c := &d.tells[i]
 		if d.role == claims.Newcomer {
-			c.ObjectID, c.After = d.after.ObjectID, &d.after
+			c.ObjectID, c.After = d.after.ObjectID, d.after
 		} else {
-			c.UserID, c.ObjectID, c.Before = d.user.ID, d.user.ObjectID, &d.user
+			c.UserID, c.ObjectID, c.Before = d.user.ID, d.user.ObjectID, d.user
 		}
 	}
 	return d.tells
@@ -1696,7 +1759,7 @@ func Adopt(entries []Entry, users []User, rules Rules) (*Plan, error) {
 		offers:   [claims.Spaces]map[string][]*candidateEntry{{}, {}},
 		plan:     &Plan{Version: PlanVersion, Source: validText(rules.Source), Changes: []Change{}},
 	}
-	a.takeUsers(rowsOf(users))
+	a.takeUsers(users)
 	if err := a.takeEntries(entries); err != nil {
 		return nil, err
 	}
@@ -1722,10 +1785,10 @@ type candidateEntry struct {
 	torn    bool    // listed with different details
 }
 
-func (a *adopter) takeUsers(rows sliceRows) {
-	a.plan.Stats.Users = len(rows)
-	for i := range rows {
-		own := rows[i] // the plan must not hold on to the caller's
+func (a *adopter) takeUsers(users []User) {
+	a.plan.Stats.Users = len(users)
+	for i := range users {
+		own := validUser(users[i]) // the plan must not hold on to the caller's
 		u := &own
 		if a.manages(u) {
 			a.plan.Stats.Managed++

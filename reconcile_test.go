@@ -2,12 +2,16 @@ package adsync_test
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"flag"
+	"fmt"
+	"iter"
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -264,4 +268,98 @@ func TestMapsErrorIsTold(t *testing.T) {
 	assert.Equal(t, adsync.OpInvalid, plan.Changes[0].Op)
 	assert.Equal(t, adsync.ReasonRefused, plan.Changes[0].Reason)
 	assert.Equal(t, "no such branch", plan.Changes[0].Detail)
+}
+
+// Rows are looked for in ways that depend on the order of the entries, and on what
+// lies between the rows: whichever it is, and whether from slices or streams, the
+// plan is the oracle's.
+func TestLongListsInManyOrders(t *testing.T) {
+	w := longWorld(400)
+	reversed := slices.Clone(w.entries)
+	slices.Reverse(reversed)
+	half := len(w.entries) / 2
+	for name, entries := range map[string][]adsync.Entry{
+		"as the rows":           w.entries,
+		"reversed":              reversed,
+		"any":                   shuffled(seededDice(1), w.entries),
+		"in order, then any":    slices.Concat(w.entries[:half], shuffled(seededDice(2), w.entries[half:])),
+		"any, then in order":    slices.Concat(shuffled(seededDice(3), w.entries[:half]), w.entries[half:]),
+		"the second half first": slices.Concat(w.entries[half:], w.entries[:half]),
+		"all twice":             slices.Concat(w.entries, w.entries),
+		"half of them":          w.entries[half:],
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := world{entries, w.users, w.rules}
+			require.NoError(t, reconcileEqualsOracle(w))
+			want, err := reconcile(w)
+			require.NoError(t, err)
+			dir := adsync.Listing(func(context.Context) iter.Seq2[adsync.Entry, error] { return stream(entries) })
+			s, err := adsync.New(dir, tableOf(w.users), &adsync.Options{Rules: w.rules.adsync()})
+			require.NoError(t, err)
+			got, err := s.Plan(t.Context())
+			require.NoError(t, err)
+			require.Empty(t, cmp.Diff(string(mustJSON(want)), string(mustJSON(got))))
+		})
+	}
+}
+
+// longWorld is n users and an entry for most of them in the same order; between the
+// managed rows lie local ones, some of another source, and twins of rows before and
+// behind; between the entries, some of nobody.
+func longWorld(n int) world {
+	w := world{rules: worldRules{source: "ad"}}
+	account := func(i int) adsync.ObjectID {
+		return adsync.ObjectID{0: byte(i), 1: byte(i >> 8), 15: 1}
+	}
+	for i := range n {
+		name := fmt.Sprintf("user%d", i)
+		u := adsync.User{ID: fmt.Sprint(i), ObjectID: account(i), Source: "ad", Profile: profile(name, name+"@x")}
+		e := adsync.Entry{ObjectID: u.ObjectID, Profile: u.Profile}
+		switch i % 23 {
+		case 3:
+			u.ObjectID, u.Source = adsync.ObjectID{}, "" // local
+		case 4:
+			u.ObjectID = adsync.ObjectID{} // like that, but for the source
+		case 7:
+			u.Source = "another"
+		case 11:
+			u.ObjectID = account(i - 5) // a later twin: its own entry is nobody's
+		case 12:
+			u.ObjectID = account(i + 5) // an earlier twin
+		case 15:
+			e.Username += "x"
+		case 16:
+			e.State = adsync.StateDeleted
+		case 19:
+			e.Username = fmt.Sprintf("user%d", i+1) // taken
+		}
+		w.users = append(w.users, u)
+		if i%23 != 21 { // gone
+			w.entries = append(w.entries, e)
+		}
+	}
+	return w
+}
+
+// Texts that are not valid are repaired in a copy of the users, and one copy is
+// enough for all of them.
+func TestUsersAreNotRepairedInPlace(t *testing.T) {
+	const n = 200
+	users := make([]adsync.User, n)
+	for i := range users {
+		users[i] = user(fmt.Sprint(i), byte(i)+1, fmt.Sprintf("user%d", i), "")
+		users[i].LastName = "M\xfcller"
+	}
+	was := slices.Clone(users)
+	entries := []adsync.Entry(nil)
+	for _, u := range users {
+		p := u.Profile
+		p.LastName = "M\ufffdller"
+		entries = append(entries, adsync.Entry{ObjectID: u.ObjectID, Profile: p})
+	}
+	perUser := testing.AllocsPerRun(3, func() {
+		require.Empty(t, mustReconcile(t, entries, users, adsync.Rules{}).Changes)
+	}) / n
+	assert.Equal(t, was, users)
+	assert.Less(t, perUser, 1.6, "one for the text, and a few for all")
 }

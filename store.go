@@ -404,25 +404,29 @@ type SQLColumns struct {
 // SQLStore is a [UserStore], [BatchStore], [Creator], [Fielder] and [Locker] over
 // an existing table. The host brings the driver.
 //
-// Each write compares the row with the change's Before in the statement itself.
-// A batch is one transaction, in which a row that the database refuses fails
-// alone. Transactions that lose against others are tried again for a few seconds.
+// Each write compares the row with the change's Before in the statement itself. A
+// batch is one transaction, in which a row that the database refuses fails alone.
+// Transactions that lose against others are tried again for a few seconds.
 type SQLStore struct {
 	db         *sql.DB
 	dialect    sqltable.Dialect
 	table      SQLTable
 	guids      sqltable.GUIDFormat
 	columns    []sqlColumn // the mapped ones but the ID
+	linkNames  []string    // those that link a user to an entry
+	newColumns []string    // those that a new row gets: the mapped ones, then the defaults
 	text       *sqltable.Table
 	where      []any // the arguments of Where, in the order of the text
-	statuses   map[string]Status
+	statuses   map[sqltable.Code]Status
 	codes      map[Status]any
 	statusKind sqltable.Kind
 	matches    bool // a statement can compare the whole row
 
-	mu     sync.Mutex
-	types  map[string]sqlType // of the table's columns, once they were asked for
-	locked bool               // by a run of this store
+	mu       sync.Mutex
+	types    sqltable.Types // of the columns that are used, once they were asked for
+	locked   bool           // by a run of this store
+	ownSince time.Time      // when a reading of all users began that saw only objectGUIDs as this store spells them
+	foreign  int            // readings that saw others
 }
 
 // sqlColumn is a mapped column and what it holds.
@@ -433,12 +437,6 @@ type sqlColumn struct {
 
 // fieldProtected is no [Field] that a plan names.
 const fieldProtected Field = "protected"
-
-// sqlType is what the database says of a column.
-type sqlType struct {
-	name     string
-	nullable bool
-}
 
 // NewSQLStore checks the mapping. It sends nothing to the database.
 func NewSQLStore(db *sql.DB, dialect Dialect, table SQLTable) (*SQLStore, error) {
@@ -486,7 +484,12 @@ func (s *SQLStore) mapColumns() error {
 		}
 		seen[column.name] = true
 		s.columns = append(s.columns, column)
+		s.newColumns = append(s.newColumns, column.name)
+		if column.field == FieldObjectID || column.field == FieldSource {
+			s.linkNames = append(s.linkNames, column.name)
+		}
 	}
+	s.newColumns = slices.AppendSeq(s.newColumns, slices.Values(slices.Sorted(maps.Keys(s.table.Defaults))))
 	return nil
 }
 
@@ -506,13 +509,14 @@ func (s *SQLStore) mapStatuses() error {
 		if len(s.table.Statuses) > 0 {
 			return errors.New("adsync: SQLTable.Statuses is given without a Status column; name the column or leave the map out")
 		}
+		s.matches = true
 		return nil
 	}
 	given := s.table.Statuses
 	if given == nil {
 		given = map[Status]any{StatusActive: string(StatusActive), StatusBlocked: string(StatusBlocked), StatusDeactivated: string(StatusDeactivated)}
 	}
-	s.statuses, s.codes = make(map[string]Status), make(map[Status]any)
+	s.statuses, s.codes = make(map[sqltable.Code]Status), make(map[Status]any)
 	for status, value := range given {
 		if err := s.mapStatus(status, value); err != nil {
 			return err
@@ -645,7 +649,9 @@ func (s *SQLStore) Fields() []Field {
 
 // Lock keeps other runs off the table, and fails at once when one has it. It holds
 // an advisory lock of PostgreSQL or MySQL on a connection of its own, which ends
-// with the process. It does so for the whole table, whatever Where says.
+// with the process. It does so for the whole table, whatever Where says. Behind a
+// pooler that gives a connection to others between transactions, such a lock keeps
+// nobody off.
 //
 // SQLite has no such lock, and a pool of a single connection has none to spare:
 // there it keeps apart only the runs of this SQLStore. Runs that meet all the same
@@ -728,6 +734,9 @@ func (s *SQLStore) Users(ctx context.Context) iter.Seq2[User, error] {
 
 // readAll reports whether a row was reached, and why the reading failed.
 func (s *SQLStore) readAll(ctx context.Context, yield func(User, error) bool) (begun bool, err error) {
+	s.mu.Lock()
+	foreign, start := s.foreign, time.Now()
+	s.mu.Unlock()
 	rows, err := s.db.QueryContext(ctx, s.text.Select(), s.where...)
 	if err != nil {
 		return false, err
@@ -744,7 +753,13 @@ func (s *SQLStore) readAll(ctx context.Context, yield func(User, error) bool) (b
 			return true, nil
 		}
 	}
-	return begun, rows.Err()
+	if err := rows.Err(); err != nil {
+		return begun, err
+	}
+	if !row.foreign {
+		s.noteOwn(foreign, start)
+	}
+	return begun, nil
 }
 
 func (s *SQLStore) readError(ctx context.Context, err error) error {
@@ -758,25 +773,21 @@ func (s *SQLStore) readError(ctx context.Context, err error) error {
 	return fmt.Errorf("adsync: cannot read the users of the table %s: %s", s.table.Name, s.dialect.Fault(err).Reason)
 }
 
-// sqlRow reads rows into cells that it uses again.
+// sqlRow reads one row after the other.
 type sqlRow struct {
+	*sqltable.Row
 	s        *SQLStore
-	cells    []sqltable.Cell
-	dest     []any
 	idType   string
 	askedFor bool // idType
+	foreign  bool // an objectGUID was spelled as others do
 }
 
 func (s *SQLStore) newRow() *sqlRow {
-	r := &sqlRow{s: s, cells: make([]sqltable.Cell, len(s.columns)+1)}
-	for i := range r.cells {
-		r.dest = append(r.dest, &r.cells[i])
-	}
-	return r
+	return &sqlRow{Row: sqltable.NewRow(1 + len(s.columns)), s: s}
 }
 
 func (r *sqlRow) read(rows *sql.Rows) (User, error) {
-	if err := rows.Scan(r.dest...); err != nil {
+	if err := r.Scan(rows); err != nil {
 		return User{}, fmt.Errorf("adsync: cannot read a row of the table %s; check the mapping", r.s.table.Name)
 	}
 	id, err := r.id(rows)
@@ -785,8 +796,12 @@ func (r *sqlRow) read(rows *sql.Rows) (User, error) {
 	}
 	u := User{ID: id, Source: r.s.table.Source}
 	for i, c := range r.s.columns {
-		if !r.s.readCell(&u, c.field, r.cells[i+1]) {
+		if !r.s.readCell(&u, c.field, r.Cell(i+1)) {
 			return User{}, fmt.Errorf("adsync: the column %s of user %s cannot be read as its %s; correct the row, or the mapping", c.name, id, c.field)
+		}
+		if c.field == FieldObjectID && !r.foreign && !r.s.guids.Own(r.Cell(i+1)) {
+			r.foreign = true
+			r.s.noteForeign()
 		}
 	}
 	return u, nil
@@ -795,7 +810,7 @@ func (r *sqlRow) read(rows *sql.Rows) (User, error) {
 // id asks for the column's type only where the driver gave bytes, which some do
 // for texts too.
 func (r *sqlRow) id(rows *sql.Rows) (string, error) {
-	cell := r.cells[0]
+	cell := r.Cell(0)
 	if cell.Bytes && !r.askedFor {
 		r.askedFor = true
 		if types, err := rows.ColumnTypes(); err == nil {
@@ -805,7 +820,7 @@ func (r *sqlRow) id(rows *sql.Rows) (string, error) {
 	return r.s.idText(cell, r.idType)
 }
 
-func (s *SQLStore) idText(cell sqltable.Cell, typeName string) (string, error) {
+func (s *SQLStore) idText(cell *sqltable.Cell, typeName string) (string, error) {
 	if cell.Bad || cell.Text == "" {
 		return "", fmt.Errorf("adsync: a row of the table %s has no ID in its column %s; map the primary key", s.table.Name, s.table.Columns.ID)
 	}
@@ -816,7 +831,7 @@ func (s *SQLStore) idText(cell sqltable.Cell, typeName string) (string, error) {
 }
 
 // readCell puts a value into the user, and reports whether it could be read.
-func (s *SQLStore) readCell(u *User, f Field, cell sqltable.Cell) bool {
+func (s *SQLStore) readCell(u *User, f Field, cell *sqltable.Cell) bool {
 	switch f {
 	case FieldObjectID:
 		id, ok := s.guids.Read(cell)
@@ -895,14 +910,14 @@ func (s *SQLStore) ApplyChanges(ctx context.Context, cs []Change) []Written {
 	return out
 }
 
-func (s *SQLStore) writeBatch(ctx context.Context, types map[string]sqlType, cs []Change) []Written {
+func (s *SQLStore) writeBatch(ctx context.Context, types sqltable.Types, cs []Change) []Written {
 	b := &sqlBatch{SQLStore: s, changes: cs, types: types, ids: make([]string, len(cs))}
 	return b.explain(b.run(ctx))
 }
 
 // loadTypes asks the database once for the types of the columns, and checks that
 // all are there.
-func (s *SQLStore) loadTypes(ctx context.Context) (map[string]sqlType, error) {
+func (s *SQLStore) loadTypes(ctx context.Context) (sqltable.Types, error) {
 	s.mu.Lock()
 	known := s.types
 	s.mu.Unlock()
@@ -913,7 +928,7 @@ func (s *SQLStore) loadTypes(ctx context.Context) (map[string]sqlType, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := s.checkTypes(types); err != nil {
+	if types, err = s.usedTypes(types); err != nil {
 		return nil, err
 	}
 	s.mu.Lock()
@@ -922,23 +937,14 @@ func (s *SQLStore) loadTypes(ctx context.Context) (map[string]sqlType, error) {
 	return types, nil
 }
 
-func (s *SQLStore) readTypes(ctx context.Context) (map[string]sqlType, error) {
+func (s *SQLStore) readTypes(ctx context.Context) (sqltable.Types, error) {
 	text, args := s.text.Catalogue()
 	rows, err := s.db.QueryContext(ctx, text, args...)
 	if err != nil {
 		return nil, s.typesError(ctx, err)
 	}
-	defer rows.Close()
-	types := make(map[string]sqlType)
-	for rows.Next() {
-		var column string
-		var t sqlType
-		if err := rows.Scan(&column, &t.name, &t.nullable); err != nil {
-			return nil, s.typesError(ctx, err)
-		}
-		types[column] = t
-	}
-	if err := rows.Err(); err != nil {
+	types, err := sqltable.ReadTypes(rows)
+	if err != nil {
 		return nil, s.typesError(ctx, err)
 	}
 	return types, nil
@@ -951,50 +957,56 @@ func (s *SQLStore) typesError(ctx context.Context, err error) error {
 	return notDone{fmt.Errorf("adsync: cannot ask the database for the columns of the table %s, so nothing was written: %s", s.table.Name, s.dialect.Fault(err).Reason)}
 }
 
-func (s *SQLStore) checkTypes(types map[string]sqlType) error {
+// usedTypes picks the columns that are mapped, by the names that the host gave them.
+func (s *SQLStore) usedTypes(types sqltable.Types) (sqltable.Types, error) {
 	if len(types) == 0 {
-		return fmt.Errorf("adsync: the database has no table %s, or does not show it to this account; check SQLTable.Name", s.table.Name)
+		return nil, fmt.Errorf("adsync: the database has no table %s, or does not show it to this account; check SQLTable.Name", s.table.Name)
 	}
-	names := []string{s.table.Columns.ID}
-	for _, c := range s.columns {
-		names = append(names, c.name)
-	}
-	names = slices.AppendSeq(names, maps.Keys(s.table.Delete))
-	names = slices.AppendSeq(names, maps.Keys(s.table.Defaults))
-	for _, name := range names {
-		if _, ok := typeOf(types, name); !ok {
-			return fmt.Errorf("adsync: the table %s has no column %s; correct SQLTable", s.table.Name, name)
+	used := make(sqltable.Types)
+	for _, name := range slices.Concat([]string{s.table.Columns.ID}, s.newColumns, slices.Sorted(maps.Keys(s.table.Delete))) {
+		t, ok := types.Find(name)
+		if !ok {
+			return nil, fmt.Errorf("adsync: the table %s has no column %s; correct SQLTable", s.table.Name, name)
 		}
+		used[name] = t
 	}
-	if t, _ := typeOf(types, s.table.Columns.ID); t.name == "" {
-		return fmt.Errorf("adsync: the column %s of the table %s has no type, and so a number in it never equals its own text; declare one, as INTEGER or TEXT", s.table.Columns.ID, s.table.Name)
+	if used[s.table.Columns.ID].Name == "" {
+		return nil, fmt.Errorf("adsync: the column %s of the table %s has no type, and so a number in it never equals its own text; declare one, as INTEGER or TEXT", s.table.Columns.ID, s.table.Name)
 	}
-	return nil
-}
-
-// typeOf finds a column as databases do, most of which ignore the case of names.
-func typeOf(types map[string]sqlType, name string) (sqlType, bool) {
-	if t, ok := types[name]; ok {
-		return t, true
-	}
-	for other, t := range types {
-		if strings.EqualFold(other, name) {
-			return t, true
-		}
-	}
-	return sqlType{}, false
+	return used, nil
 }
 
 // sqlBatch writes the changes of one transaction.
 type sqlBatch struct {
 	*SQLStore
 	changes []Change
-	types   map[string]sqlType
+	types   sqltable.Types
 	ids     []string // of the users that are created, or were there already
 
 	tx    *sqlbatch.Tx    // the one that links was read in
 	links map[link]string // the rows that the changes would create again, by ID
 	added map[link]string // the rows that tx added ahead, by ID
+
+	updates []updateText // that were needed so far
+}
+
+// updateText is the text of a statement, which is longer in the making than some
+// databases take to run it.
+type updateText struct {
+	set   []string
+	match bool
+	text  string
+}
+
+func (b *sqlBatch) updateText(set []string, match bool) string {
+	for _, u := range b.updates {
+		if u.match == match && slices.Equal(u.set, set) {
+			return u.text
+		}
+	}
+	text := b.text.Update(set, match)
+	b.updates = append(b.updates, updateText{set, match, text})
+	return text
 }
 
 func (b *sqlBatch) run(ctx context.Context) []sqlbatch.Outcome {
@@ -1042,7 +1054,7 @@ func (b *sqlBatch) update(ctx context.Context, tx *sqlbatch.Tx, c Change) (verdi
 	}
 	write := func(match []any) (int64, error) {
 		args := slices.Concat(values, []any{b.bindID(c.UserID)}, match, b.where)
-		return one(tx.Exec(ctx, b.text.Update(set, match != nil), args...))
+		return one(tx.Exec(ctx, b.updateText(set, match != nil), args...))
 	}
 	if match := b.matchArgs(c); match != nil && len(set) > 0 {
 		if n, fault := write(match); n > 0 || fault != nil {
@@ -1092,7 +1104,7 @@ func (b *sqlBatch) remove(ctx context.Context, tx *sqlbatch.Tx, id string, match
 	}
 	set, values := b.removal(id)
 	args := slices.Concat(values, []any{b.bindID(id)}, match, b.where)
-	n, err := one(tx.Exec(ctx, b.text.Update(set, match != nil), args...))
+	n, err := one(tx.Exec(ctx, b.updateText(set, match != nil), args...))
 	if n == 0 || err != nil {
 		return n, err
 	}
@@ -1185,11 +1197,11 @@ func (b *sqlBatch) create(ctx context.Context, tx *sqlbatch.Tx, i int) (verdict,
 	if err := c.Guard(nil); err != nil {
 		return err, nil
 	}
-	columns, values, err := b.newValues(c.After)
+	values, err := b.newValues(c.After)
 	if err != nil {
 		return err, nil
 	}
-	id, fault := b.insert(ctx, tx, l, columns, values)
+	id, fault := b.insert(ctx, tx, l, values)
 	if fault != nil {
 		return nil, fault
 	}
@@ -1212,13 +1224,14 @@ func (b *sqlBatch) begin(ctx context.Context, tx *sqlbatch.Tx) (fault error) {
 	return fault
 }
 
-// insertAtOnce is how many rows one statement adds: enough that the round trips
-// count no more, and few enough arguments for every database.
-const insertAtOnce = 100
+// atOnce is how many rows one statement adds, or changes by lists of arguments:
+// enough that the round trips count no more, and few enough arguments for every
+// database.
+const atOnce = 100
 
 // createAhead adds rows with one statement for many, which is several times as
-// fast where the server is another process. It leaves the rest of a batch, and all
-// that takes a closer look, to create.
+// fast where the server is another process. It leaves all that takes a closer look
+// to create.
 func (b *sqlBatch) createAhead(ctx context.Context, tx *sqlbatch.Tx) error {
 	var fresh []*User
 	for _, c := range b.changes {
@@ -1226,18 +1239,19 @@ func (b *sqlBatch) createAhead(ctx context.Context, tx *sqlbatch.Tx) error {
 			fresh = append(fresh, c.After)
 		}
 	}
-	if len(fresh) < insertAtOnce || !b.dialect.Returning() {
+	if len(fresh) < 2 {
 		return nil
 	}
 	if fault := b.begin(ctx, tx); fault != nil {
 		return fault
 	}
 	fresh = slices.DeleteFunc(fresh, func(u *User) bool { return b.links[link{u.Source, u.ObjectID}] != "" })
-	for rows := range slices.Chunk(fresh, insertAtOnce) {
-		if len(rows) < insertAtOnce {
-			break
+	text := ""
+	for rows := range slices.Chunk(fresh, atOnce) {
+		if text == "" || len(rows) < atOnce {
+			text = b.text.InsertRows(b.newColumns, len(rows), b.linkNames...)
 		}
-		if fault := b.insertMany(ctx, tx, rows); fault != nil {
+		if fault := b.insertMany(ctx, tx, text, rows); fault != nil {
 			return fault
 		}
 	}
@@ -1245,28 +1259,73 @@ func (b *sqlBatch) createAhead(ctx context.Context, tx *sqlbatch.Tx) error {
 }
 
 // insertMany notes the new rows' IDs by what the database says that it has added.
-func (b *sqlBatch) insertMany(ctx context.Context, tx *sqlbatch.Tx, rows []*User) error {
-	var columns []string
-	var all []any
+func (b *sqlBatch) insertMany(ctx context.Context, tx *sqlbatch.Tx, text string, rows []*User) error {
+	all := make([]any, 0, len(rows)*len(b.newColumns))
 	for _, u := range rows {
-		names, values, err := b.newValues(u)
+		values, err := b.newValues(u)
 		if err != nil {
 			return ownFault{err} // create says whose it is
 		}
-		columns, all = names, append(all, values...)
-	}
-	added, err := b.readUsers(ctx, tx, b.text.InsertRows(columns, len(rows)), all)
-	if err != nil {
-		return err
+		all = append(all, values...)
 	}
 	known := len(b.added)
-	for i := range added {
-		b.added[link{added[i].Source, added[i].ObjectID}] = added[i].ID
+	if err := b.insertAndRead(ctx, tx, text, all, rows); err != nil {
+		return err
 	}
 	if len(b.added)-known != len(rows) {
 		return ownFault{errNoNewID}
 	}
 	return nil
+}
+
+// insertAndRead notes what the statement returns, or what is to be found afterwards.
+func (b *sqlBatch) insertAndRead(ctx context.Context, tx *sqlbatch.Tx, text string, values []any, rows []*User) error {
+	if b.dialect.Returning() {
+		added, err := tx.Rows(ctx, text, values...)
+		if err != nil {
+			return err
+		}
+		return b.readAdded(added)
+	}
+	if _, err := tx.Exec(ctx, text, values...); err != nil {
+		return err
+	}
+	bySource := make(map[string][]ObjectID)
+	for _, u := range rows {
+		bySource[u.Source] = append(bySource[u.Source], u.ObjectID)
+	}
+	for source, ids := range bySource {
+		if err := b.addLinks(ctx, tx, b.added, b.ownSpelled, source, ids...); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// readAdded reads the IDs and links of new rows.
+func (b *sqlBatch) readAdded(rows *sql.Rows) error {
+	defer rows.Close()
+	row := sqltable.NewRow(1 + len(b.linkNames))
+	for rows.Next() {
+		if err := row.Scan(rows); err != nil {
+			return err
+		}
+		id, err := b.idText(row.Cell(0), b.idType())
+		if err != nil {
+			return ownFault{errNoNewID}
+		}
+		u, at := User{Source: b.table.Source}, 1
+		for _, c := range b.columns {
+			if slices.Contains(b.linkNames, c.name) {
+				if !b.readCell(&u, c.field, row.Cell(at)) {
+					return ownFault{errNoNewID}
+				}
+				at++
+			}
+		}
+		b.added[link{u.Source, u.ObjectID}] = id
+	}
+	return cmp.Or(rows.Close(), rows.Err())
 }
 
 // findLinks finds the rows of all entries of the batch at once: where the column
@@ -1282,7 +1341,7 @@ func (b *sqlBatch) findLinks(ctx context.Context, tx *sqlbatch.Tx) (map[link]str
 	const most = 500 // an entry is up to 6 arguments, of which SQLite takes 32,766
 	for source, all := range wanted {
 		for ids := range slices.Chunk(all, most) {
-			if err := b.addLinks(ctx, tx, found, source, ids...); err != nil {
+			if err := b.addLinks(ctx, tx, found, b.spellings, source, ids...); err != nil {
 				return nil, err
 			}
 		}
@@ -1290,10 +1349,10 @@ func (b *sqlBatch) findLinks(ctx context.Context, tx *sqlbatch.Tx) (map[link]str
 	return found, nil
 }
 
-func (b *sqlBatch) addLinks(ctx context.Context, tx *sqlbatch.Tx, found map[link]string, source string, ids ...ObjectID) error {
+func (b *sqlBatch) addLinks(ctx context.Context, tx *sqlbatch.Tx, found map[link]string, spell func(ObjectID) []any, source string, ids ...ObjectID) error {
 	var values, args []any
 	for _, id := range ids {
-		values = append(values, b.guids.Spellings(adattr.GUID(id))...)
+		values = append(values, spell(id)...)
 	}
 	if b.table.Columns.Source != "" {
 		args = append(args, source)
@@ -1307,9 +1366,52 @@ func (b *sqlBatch) addLinks(ctx context.Context, tx *sqlbatch.Tx, found map[link
 	return err
 }
 
+// spellings are what to look for. Six of them for each entry cost SQLite as much as
+// the inserts; so a batch, which comes from a run that has just read all users,
+// trusts that where nobody spelled otherwise, nobody does so now. A row that another
+// program adds meanwhile, spelled otherwise, is found as the holder of the same keys:
+// ApplyChanges looks again then, for one entry, and so in all spellings. With other
+// keys it is missed, and the next sync reports both as linked to one entry.
+func (b *sqlBatch) spellings(id ObjectID) []any {
+	if len(b.changes) > 1 && b.spellsAlone() {
+		return b.ownSpelled(id)
+	}
+	return b.guids.Spellings(adattr.GUID(id))
+}
+
+// spellingFor is how long a reading of all users is taken for news: a run takes
+// minutes, and reads them first.
+const spellingFor = 15 * time.Minute
+
+// spellsAlone reports whether all users were read lately, and no objectGUID was
+// spelled otherwise than this store spells it.
+func (s *SQLStore) spellsAlone() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return time.Since(s.ownSince) < spellingFor
+}
+
+func (s *SQLStore) noteForeign() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.foreign, s.ownSince = s.foreign+1, time.Time{}
+}
+
+// noteOwn notes a reading that began at start, unless another saw other spellings
+// since.
+func (s *SQLStore) noteOwn(foreign int, start time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.foreign == foreign {
+		s.ownSince = start
+	}
+}
+
+func (b *sqlBatch) ownSpelled(id ObjectID) []any { return []any{b.guids.Write(adattr.GUID(id))} }
+
 // insert returns the new row's ID, in the way that the dialect has.
-func (b *sqlBatch) insert(ctx context.Context, tx *sqlbatch.Tx, l link, columns []string, values []any) (string, error) {
-	text := b.text.Insert(columns)
+func (b *sqlBatch) insert(ctx context.Context, tx *sqlbatch.Tx, l link, values []any) (string, error) {
+	text := b.text.Insert(b.newColumns)
 	if b.dialect.Returning() {
 		return b.insertReturning(ctx, tx, text, values)
 	}
@@ -1323,7 +1425,7 @@ func (b *sqlBatch) insert(ctx context.Context, tx *sqlbatch.Tx, l link, columns 
 		}
 	}
 	found := make(map[link]string)
-	if err := b.addLinks(ctx, tx, found, l.source, l.id); err != nil {
+	if err := b.addLinks(ctx, tx, found, b.ownSpelled, l.source, l.id); err != nil {
 		return "", err
 	}
 	if id := found[l]; id != "" {
@@ -1340,17 +1442,16 @@ func (b *sqlBatch) insertReturning(ctx context.Context, tx *sqlbatch.Tx, text st
 		return "", err
 	}
 	defer rows.Close()
-	var cell sqltable.Cell
+	row := sqltable.NewRow(1)
 	if rows.Next() {
-		if err := rows.Scan(&cell); err != nil {
+		if err := row.Scan(rows); err != nil {
 			return "", err
 		}
 	}
 	if err := cmp.Or(rows.Close(), rows.Err()); err != nil {
 		return "", err
 	}
-	t, _ := typeOf(b.types, b.table.Columns.ID)
-	id, err := b.idText(cell, t.name)
+	id, err := b.idText(row.Cell(0), b.idType())
 	if err != nil {
 		return "", ownFault{errNoNewID}
 	}
@@ -1376,22 +1477,23 @@ func (b *sqlBatch) assignments(before, after *User) (set []string, values []any,
 	return set, values, nil
 }
 
-// newValues lists all mapped columns and the defaults.
-func (b *sqlBatch) newValues(u *User) (columns []string, values []any, err error) {
+// newValues are what a new row holds in newColumns.
+func (b *sqlBatch) newValues(u *User) ([]any, error) {
 	if f := b.unmapped(u); f != "" {
-		return nil, nil, b.noColumn(f)
+		return nil, b.noColumn(f)
 	}
-	for _, c := range b.columns {
+	values := make([]any, len(b.newColumns))
+	for i, c := range b.columns {
 		value, err := b.storedValue(c, u)
 		if err != nil {
-			return nil, nil, err
+			return nil, err
 		}
-		columns, values = append(columns, c.name), append(values, value)
+		values[i] = value
 	}
-	for _, name := range slices.Sorted(maps.Keys(b.table.Defaults)) {
-		columns, values = append(columns, name), append(values, b.table.Defaults[name])
+	for i := len(b.columns); i < len(values); i++ {
+		values[i] = b.table.Defaults[b.newColumns[i]]
 	}
-	return columns, values, nil
+	return values, nil
 }
 
 // storedFields are all that a row holds beside its ID.
@@ -1443,7 +1545,7 @@ func (b *sqlBatch) storedValue(c sqlColumn, u *User) (any, error) {
 		}
 		return code, nil
 	case fieldProtected:
-		if t, _ := typeOf(b.types, c.name); t.name == "boolean" {
+		if b.types[c.name].Name == "boolean" {
 			return u.Protected, nil
 		}
 		if u.Protected {
@@ -1460,16 +1562,18 @@ func (b *sqlBatch) storedValue(c sqlColumn, u *User) (any, error) {
 
 // nullOr is NULL where the column allows it.
 func (b *sqlBatch) nullOr(column string, otherwise any) any {
-	if t, _ := typeOf(b.types, column); t.nullable {
+	if b.types[column].Nullable {
 		return nil
 	}
 	return otherwise
 }
 
+func (b *sqlBatch) idType() string { return b.types[b.table.Columns.ID].Name }
+
 // bindID is the ID as the driver is to send it: all databases turn a text into
 // the type of the column, save for bytes.
 func (b *sqlBatch) bindID(id string) any {
-	if t, _ := typeOf(b.types, b.table.Columns.ID); sqltable.IsBinary(t.name) {
+	if sqltable.IsBinary(b.idType()) {
 		if key, ok := sqltable.ParseBinaryKey(id); ok {
 			return key
 		}
@@ -1524,28 +1628,33 @@ func (b *sqlBatch) matchObjectID(id ObjectID) any {
 // bulkWriter is nil where the changes have to be written one by one: two changes
 // of one row or entry, or a dialect without statements for many rows.
 func (b *sqlBatch) bulkWriter() func(context.Context, *sqlbatch.Tx) ([]error, error) {
-	if !b.dialect.HasBulk() {
+	if !b.dialect.HasBulk() || !b.touchApart() {
 		return nil
 	}
+	return func(ctx context.Context, tx *sqlbatch.Tx) ([]error, error) {
+		verdicts := make([]error, len(b.changes))
+		return verdicts, (&bulkWriter{sqlBatch: b, tx: tx, verdicts: verdicts}).writeAll(ctx)
+	}
+}
+
+// touchApart reports whether no two changes touch one row or entry.
+func (b *sqlBatch) touchApart() bool {
 	users, entries := make(map[string]bool, len(b.changes)), make(map[ObjectID]bool)
 	for _, c := range b.changes {
 		switch {
 		case c.Op != OpCreate:
 			if users[c.UserID] {
-				return nil
+				return false
 			}
 			users[c.UserID] = true
 		case c.After != nil:
 			if c.After.ObjectID.IsZero() || entries[c.After.ObjectID] {
-				return nil
+				return false
 			}
 			entries[c.After.ObjectID] = true
 		}
 	}
-	return func(ctx context.Context, tx *sqlbatch.Tx) ([]error, error) {
-		w := &bulkWriter{sqlBatch: b, tx: tx, verdicts: make([]error, len(b.changes))}
-		return w.verdicts, w.writeAll(ctx)
-	}
+	return true
 }
 
 // bulkWriter writes changes that do not touch the same rows with one statement
@@ -1558,13 +1667,25 @@ type bulkWriter struct {
 	unsure   []int // changes whose rows have to be read
 }
 
-// bulkGroup is changes that write the same columns. Values holds a list for the
-// IDs, for each column that is set and for each that is compared.
+// bulkGroup is changes that write the same columns.
 type bulkGroup struct {
+	*sqltable.Bulk
 	op      Op
 	set     []string
 	changes []int
-	values  [][]any
+}
+
+func (w *bulkWriter) newGroup(op Op, set []string) *bulkGroup {
+	g := &bulkGroup{op: op, set: set}
+	switch {
+	case op == OpCreate:
+		g.Bulk = w.text.InsertMany(w.types, set, w.table.Columns.ObjectID)
+	case op == OpDelete && w.table.Delete == nil:
+		g.Bulk = w.text.DeleteMany(w.types)
+	default:
+		g.Bulk = w.text.UpdateMany(w.types, set)
+	}
+	return g
 }
 
 func (w *bulkWriter) writeAll(ctx context.Context) error {
@@ -1637,8 +1758,8 @@ func (w *bulkWriter) newRow(ctx context.Context, i int) (set []string, values []
 	if w.verdicts[i] = c.Guard(nil); w.verdicts[i] != nil {
 		return nil, nil, nil
 	}
-	set, values, w.verdicts[i] = w.newValues(c.After)
-	return set, values, nil
+	values, w.verdicts[i] = w.newValues(c.After)
+	return w.newColumns, values, nil
 }
 
 // enter adds the change to the group of its kind.
@@ -1647,18 +1768,11 @@ func (w *bulkWriter) enter(i int, set []string, values []any) error {
 	at := slices.IndexFunc(w.groups, func(g *bulkGroup) bool { return g.op == op && slices.Equal(g.set, set) })
 	if at < 0 {
 		at = len(w.groups)
-		w.groups = append(w.groups, &bulkGroup{op: op, set: set, values: make([][]any, len(values))})
+		w.groups = append(w.groups, w.newGroup(op, set))
 	}
 	g := w.groups[at]
 	g.changes = append(g.changes, i)
-	for k, v := range values {
-		v, err := driver.DefaultParameterConverter.ConvertValue(v)
-		if err != nil {
-			return err // the driver may know the type: one by one, it is asked
-		}
-		g.values[k] = append(g.values[k], v)
-	}
-	return nil
+	return g.Add(values)
 }
 
 // write runs the statement of a group. The rows that it does not find as planned
@@ -1667,26 +1781,7 @@ func (w *bulkWriter) write(ctx context.Context, g *bulkGroup) error {
 	if g.op == OpCreate {
 		return w.insertAll(ctx, g)
 	}
-	compared := make([]string, len(w.columns))
-	var types []string // of the lists that are compared
-	for i, c := range w.columns {
-		compared[i] = w.typeName(c.name)
-		types = append(types, compared[i])
-		if c.field == fieldProtected {
-			types = append(types, "text")
-		}
-	}
-	id := w.typeName(w.table.Columns.ID)
-	set := w.bulkColumns(g.set)
-	text := w.text.UpdateMany(id, set, compared)
-	if g.op == OpDelete && w.table.Delete == nil {
-		text = w.text.DeleteMany(id, compared)
-	}
-	lists := []string{id}
-	for _, c := range set {
-		lists = append(lists, c.Type)
-	}
-	written, err := w.ordinals(ctx, text, slices.Concat(arrays(g.values, append(lists, types...)), w.where), len(g.changes))
+	written, err := w.ordinals(ctx, g.Text, slices.Concat(g.Args(), w.where), len(g.changes))
 	if err != nil {
 		return err
 	}
@@ -1726,24 +1821,19 @@ func (w *bulkWriter) ordinals(ctx context.Context, text string, args []any, n in
 
 // insertAll adds the rows of a group.
 func (w *bulkWriter) insertAll(ctx context.Context, g *bulkGroup) error {
-	columns := w.bulkColumns(g.set)
-	types := make([]string, len(columns))
-	for i, c := range columns {
-		types[i] = c.Type
-	}
-	rows, err := w.tx.QueryContext(ctx, w.text.InsertMany(columns, w.table.Columns.ObjectID), arrays(g.values, types)...)
+	rows, err := w.tx.QueryContext(ctx, g.Text, g.Args()...)
 	if err != nil {
 		return err
 	}
 	defer rows.Close()
 	added := make(map[ObjectID]string, len(g.changes))
-	var id, object sqltable.Cell
+	row := sqltable.NewRow(2)
 	for rows.Next() {
-		if err := rows.Scan(&id, &object); err != nil {
+		if err := row.Scan(rows); err != nil {
 			return err
 		}
-		guid, _ := w.guids.Read(object)
-		if added[ObjectID(guid)], err = w.idText(id, w.typeName(w.table.Columns.ID)); err != nil {
+		guid, _ := w.guids.Read(row.Cell(1))
+		if added[ObjectID(guid)], err = w.idText(row.Cell(0), w.idType()); err != nil {
 			return ownFault{errNoNewID}
 		}
 	}
@@ -1788,7 +1878,7 @@ func (w *bulkWriter) overwrite(ctx context.Context, c Change) error {
 	if err != nil || len(set) == 0 {
 		return err
 	}
-	_, err = one(w.tx.Exec(ctx, w.text.Update(set, false), slices.Concat(values, []any{w.bindID(c.UserID)}, w.where)...))
+	_, err = one(w.tx.Exec(ctx, w.updateText(set, false), slices.Concat(values, []any{w.bindID(c.UserID)}, w.where)...))
 	return err
 }
 
@@ -1797,12 +1887,11 @@ func (w *bulkWriter) lockRows(ctx context.Context, changes []int) (map[string]*U
 	if len(changes) == 0 {
 		return nil, nil
 	}
-	ids := make([]any, len(changes))
-	for k, i := range changes {
-		ids[k] = w.bindID(w.changes[i].UserID)
+	ids := sqltable.Array{Type: w.idType()}
+	for _, i := range changes {
+		ids.Add(w.bindID(w.changes[i].UserID))
 	}
-	id := w.typeName(w.table.Columns.ID)
-	rows, err := w.tx.QueryContext(ctx, w.text.SelectMany(id), slices.Concat([]any{sqltable.Array(ids, id)}, w.where)...)
+	rows, err := w.tx.QueryContext(ctx, w.text.SelectMany(w.types), slices.Concat([]any{ids.String()}, w.where)...)
 	if err != nil {
 		return nil, err
 	}
@@ -1810,6 +1899,10 @@ func (w *bulkWriter) lockRows(ctx context.Context, changes []int) (map[string]*U
 	if err != nil {
 		return nil, err
 	}
+	return byID(users)
+}
+
+func byID(users []User) (map[string]*User, error) {
 	found := make(map[string]*User, len(users))
 	for i := range users {
 		if found[users[i].ID] != nil {
@@ -1828,28 +1921,6 @@ func (w *bulkWriter) checkGone(ctx context.Context, changes []int) error {
 		return w.stillThere(id)
 	}
 	return err
-}
-
-func (b *sqlBatch) typeName(column string) string {
-	t, _ := typeOf(b.types, column)
-	return t.name
-}
-
-func (w *bulkWriter) bulkColumns(names []string) []sqltable.BulkColumn {
-	columns := make([]sqltable.BulkColumn, len(names))
-	for i, name := range names {
-		columns[i] = sqltable.BulkColumn{Name: name, Type: w.typeName(name)}
-	}
-	return columns
-}
-
-// arrays makes one argument of each list.
-func arrays(lists [][]any, types []string) []any {
-	args := make([]any, len(lists))
-	for i, list := range lists {
-		args[i] = sqltable.Array(list, types[i])
-	}
-	return args
 }
 
 // explain turns the outcomes into what a store returns.

@@ -23,20 +23,19 @@ func ParseGUID(s string) (GUID, error) {
 	if len(s) != 36 {
 		return GUID{}, errGUID
 	}
-	digits := make([]byte, 0, 32)
-	next := 0
-	for i := range len(s) {
-		if next < len(dashes) && i == dashes[next] {
-			if s[i] != '-' {
-				return GUID{}, errGUID
-			}
-			next++
-			continue
+	for _, i := range dashes {
+		if s[i] != '-' {
+			return GUID{}, errGUID
 		}
-		digits = append(digits, s[i])
 	}
+	var digits [32]byte
+	copy(digits[:8], s[:8])
+	copy(digits[8:12], s[9:13])
+	copy(digits[12:16], s[14:18])
+	copy(digits[16:20], s[19:23])
+	copy(digits[20:], s[24:])
 	var g GUID
-	if _, err := hex.Decode(g[:], digits); err != nil {
+	if _, err := hex.Decode(g[:], digits[:]); err != nil {
 		return GUID{}, errGUID
 	}
 	return g, nil

@@ -1,7 +1,11 @@
 package keyfold
 
 import (
+	"bytes"
+	"strings"
 	"testing"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/stretchr/testify/assert"
 )
@@ -28,6 +32,28 @@ func TestAppendASCIIDoesNotAllocate(t *testing.T) {
 	assert.Equal(t, "anna.berg@corp.example", string(buffer))
 }
 
+// Each length goes another way through the words, and each byte has its neighbours
+// to disturb.
+func TestWordsAreFoldedAsBytesAre(t *testing.T) {
+	for n := range 40 {
+		text := bytes.Repeat([]byte("x"), n)
+		for i := range text {
+			for c := range 256 {
+				text[i] = byte(c)
+				s := string(text)
+				if c <= unicode.MaxASCII {
+					want := strings.TrimSpace(strings.ToLower(s))
+					assert.Equal(t, want, string(Append([]byte("X"), s)[1:]), "%q", s)
+					assert.Equal(t, want, Fold(s), "%q", s)
+				}
+				assert.Equal(t, utf8.ValidString(s), Valid(s), "%q", s)
+			}
+			text[i] = 'Z' // as a neighbour to those behind it
+		}
+	}
+	assert.True(t, Valid("Müller") && Valid(strings.Repeat("ü", 20)))
+}
+
 func FuzzFold(f *testing.F) {
 	for _, s := range []string{"", "Anna", " ü ", "ß", "\u0345\u0301", "\xff", "ǰ", "İ"} {
 		f.Add(s)
@@ -36,5 +62,7 @@ func FuzzFold(f *testing.F) {
 		once := Fold(s)
 		assert.Equal(t, once, Fold(once), "folding twice is folding once")
 		assert.Equal(t, "x"+once, string(Append([]byte("x"), s)))
+		assert.Equal(t, fold(s), once, "the quick way is the slow one")
+		assert.Equal(t, utf8.ValidString(s), Valid(s))
 	})
 }

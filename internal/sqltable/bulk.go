@@ -1,15 +1,12 @@
 package sqltable
 
 import (
+	"database/sql/driver"
 	"encoding/hex"
 	"strconv"
 	"strings"
 	"time"
 )
-
-// BulkColumn is a column that a statement for many rows writes, or compares with,
-// and its type as the catalogue names it.
-type BulkColumn struct{ Name, Type string }
 
 // The names of what a statement for many rows reads its values from. A host's
 // condition names its own columns, which these must not be mistaken for.
@@ -22,33 +19,68 @@ const (
 // compares each and tells which it wrote.
 func (d Dialect) HasBulk() bool { return d.bulk }
 
-// UpdateMany is Update with match for many rows. Arguments: an Array of the IDs,
-// one for each column that is set, and one for each that is compared (two for a
-// Bool); then those of the Where. It returns the ordinal, from 1, of each row that
-// it wrote.
-func (t *Table) UpdateMany(id string, set []BulkColumn, compared []string) string {
+// Bulk is a statement that writes many rows, and an argument for each list of their
+// values.
+type Bulk struct {
+	Text  string
+	lists []Array
+}
+
+func (b *Bulk) addList(typeName string) { b.lists = append(b.lists, Array{Type: typeName}) }
+
+// Add appends the values of a row, one for each list. It fails on a type that only
+// the driver may know.
+func (b *Bulk) Add(values []any) error {
+	for i, v := range values {
+		if _, text := v.(string); !text {
+			var err error
+			if v, err = driver.DefaultParameterConverter.ConvertValue(v); err != nil {
+				return err
+			}
+		}
+		b.lists[i].Add(v)
+	}
+	return nil
+}
+
+// Args are the arguments but those of the Where.
+func (b *Bulk) Args() []any {
+	args := make([]any, len(b.lists))
+	for i := range b.lists {
+		args[i] = b.lists[i].String()
+	}
+	return args
+}
+
+// UpdateMany is Update with match for many rows. The values of a row: its ID, one
+// for each column that is set, and one for each that is compared (two for a Bool).
+// It returns the ordinal, from 1, of each row that it wrote.
+func (t *Table) UpdateMany(types Types, set []string) *Bulk {
 	s := t.begin("UPDATE ", t.quoted, " SET ")
 	s.list(len(set), ", ", func(i int) string {
-		return t.d.Quote(set[i].Name) + " = " + bulkValue(2+i, set[i].Type)
+		return t.d.Quote(set[i]) + " = " + bulkValue(2+i, types[set[i]].Name)
 	})
 	s.add(" FROM ")
-	return t.finishMany(s, id, 1+len(set), compared)
+	return t.finishMany(s, types, set)
 }
 
-// DeleteMany is Delete with match for many rows, with the arguments of UpdateMany.
-func (t *Table) DeleteMany(id string, compared []string) string {
-	return t.finishMany(t.begin("DELETE FROM ", t.quoted, " USING "), id, 1, compared)
+// DeleteMany is Delete with match for many rows, with the values of UpdateMany.
+func (t *Table) DeleteMany(types Types) *Bulk {
+	return t.finishMany(t.begin("DELETE FROM ", t.quoted, " USING "), types, nil)
 }
 
-// finishMany adds the values, after n columns of which come those to compare, and
-// the condition.
-func (t *Table) finishMany(s *statement, id string, n int, compared []string) string {
-	conditions := make([]string, len(t.columns))
-	at := n
-	next := func(typeName string) string {
-		at++
-		return bulkValue(at, typeName)
+// finishMany adds the values and the condition.
+func (t *Table) finishMany(s *statement, types Types, set []string) *Bulk {
+	b := &Bulk{}
+	b.addList(types[t.key].Name)
+	for _, name := range set {
+		b.addList(types[name].Name)
 	}
+	next := func(typeName string) string {
+		b.addList(typeName)
+		return bulkValue(len(b.lists), typeName)
+	}
+	conditions := make([]string, len(t.columns))
 	for i, c := range t.columns {
 		col := t.d.Quote(c.Name)
 		switch c.Kind {
@@ -57,41 +89,42 @@ func (t *Table) finishMany(s *statement, id string, n int, compared []string) st
 		case Bool:
 			conditions[i] = t.d.sameBool(col, next("text"), next("text"))
 		default:
-			conditions[i] = t.d.same(col, next(compared[i]))
+			conditions[i] = t.d.same(col, next(types[c.Name].Name))
 		}
 	}
-	s.addValues(at)
-	s.add(" WHERE ", t.id, " = ", bulkValue(1, id))
+	s.addValues(len(b.lists))
+	s.add(" WHERE ", t.id, " = ", bulkValue(1, types[t.key].Name))
 	for _, condition := range conditions {
 		s.add(" AND ", condition)
 	}
 	t.addAndWhere(s)
 	s.add(" RETURNING ", bulkOrdinal)
-	return s.String()
+	b.Text = s.String()
+	return b
 }
 
-// InsertMany is Insert for many rows. Arguments: an Array for each column. It
-// returns the ID of each new row, and what it has in the column link.
-func (t *Table) InsertMany(columns []BulkColumn, link string) string {
+// InsertMany is InsertRows for a Bulk.
+func (t *Table) InsertMany(types Types, columns []string, returned ...string) *Bulk {
+	b := &Bulk{}
 	s := t.begin("INSERT INTO ", t.quoted, " (")
-	s.list(len(columns), ", ", func(i int) string { return t.d.Quote(columns[i].Name) })
+	s.list(len(columns), ", ", func(i int) string { return t.d.Quote(columns[i]) })
 	s.add(") SELECT ")
-	s.list(len(columns), ", ", func(i int) string { return bulkValue(1+i, columns[i].Type) })
+	s.list(len(columns), ", ", func(i int) string {
+		b.addList(types[columns[i]].Name)
+		return bulkValue(1+i, types[columns[i]].Name)
+	})
 	s.add(" FROM ")
 	s.addValues(len(columns))
-	s.add(" ORDER BY ", bulkOrdinal, " RETURNING ", t.d.readText(t.id))
-	for _, c := range t.columns {
-		if c.Name == link {
-			s.add(", ", t.read(c))
-		}
-	}
-	return s.String()
+	s.add(" ORDER BY ", bulkOrdinal)
+	t.addReturning(s, returned)
+	b.Text = s.String()
+	return b
 }
 
 // SelectMany is SelectRow for many rows. Arguments: an Array of the IDs.
-func (t *Table) SelectMany(id string) string {
+func (t *Table) SelectMany(types Types) string {
 	s := t.selectAll()
-	s.add(" WHERE ", t.id, " = ANY (CAST(CAST(", s.arg(), " AS text) AS ", id, "[]))")
+	s.add(" WHERE ", t.id, " = ANY (CAST(CAST(", s.arg(), " AS text) AS ", types[t.key].Name, "[]))")
 	t.addAndWhere(s)
 	s.add(t.d.lock)
 	return s.String()
@@ -118,28 +151,40 @@ func (s *statement) addValues(n int) {
 	s.add(", ", bulkOrdinal, ")")
 }
 
-// Array is values of one column, of the types that database/sql gives to drivers,
-// as PostgreSQL writes an array of texts.
-func Array(values []any, typeName string) string {
-	var out strings.Builder
-	out.WriteByte('{')
-	for i, v := range values {
-		if i > 0 {
-			out.WriteByte(',')
-		}
-		if v == nil {
-			out.WriteString("NULL")
-			continue
-		}
-		out.WriteByte('"')
-		_, _ = arrayEscapes.WriteString(&out, arrayText(v, typeName)) // a Builder does not fail
-		out.WriteByte('"')
-	}
-	out.WriteByte('}')
-	return out.String()
+// Array gathers values of one column, of the types that database/sql gives to
+// drivers, as PostgreSQL writes an array of texts.
+type Array struct {
+	text []byte
+	Type string // of the column, as the catalogue names it
 }
 
-var arrayEscapes = strings.NewReplacer(`\`, `\\`, `"`, `\"`)
+// Add appends a value.
+func (a *Array) Add(v any) {
+	if len(a.text) > 0 {
+		a.text = append(a.text, ',')
+	}
+	if v == nil {
+		a.text = append(a.text, "NULL"...)
+		return
+	}
+	text, ok := v.(string)
+	if !ok {
+		text = arrayText(v, a.Type)
+	}
+	a.text = append(a.text, '"')
+	for {
+		i := strings.IndexAny(text, `"\`)
+		if i < 0 {
+			break
+		}
+		a.text = append(append(a.text, text[:i]...), '\\', text[i])
+		text = text[i+1:]
+	}
+	a.text = append(append(a.text, text...), '"')
+}
+
+// String is the argument.
+func (a *Array) String() string { return "{" + string(a.text) + "}" }
 
 func arrayText(v any, typeName string) string {
 	switch v := v.(type) {

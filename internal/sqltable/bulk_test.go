@@ -15,7 +15,7 @@ func TestStatementsForManyRows(t *testing.T) {
 	columns := []Column{{"guid", Raw}, {"login", Text}, {"admin", Bool}}
 	table, err := NewTable(d, "users", "id", columns, where)
 	require.NoError(t, err)
-	compared := []string{"bytea", "character varying", "boolean"}
+	types := Types{"id": {Name: "bigint"}, "guid": {Name: "bytea"}, "login": {Name: "character varying"}, "mail": {Name: "text"}, "admin": {Name: "boolean"}}
 	const match = ` WHERE "id" = CAST("adsync 1" AS bigint)`
 	assert.Equal(t, `UPDATE "users" SET "login" = CAST("adsync 2" AS character varying), "mail" = "adsync 3"`+
 		` FROM unnest(CAST(CAST($1 AS text) AS text[]), CAST(CAST($2 AS text) AS text[]), CAST(CAST($3 AS text) AS text[]), CAST(CAST($4 AS text) AS text[]),`+
@@ -23,26 +23,41 @@ func TestStatementsForManyRows(t *testing.T) {
 		` ("adsync 1", "adsync 2", "adsync 3", "adsync 4", "adsync 5", "adsync 6", "adsync 7", "adsync n")`+match+
 		` AND "guid" IS NOT DISTINCT FROM CAST("adsync 4" AS bytea) AND COALESCE(CAST("login" AS text), '') COLLATE "C" = "adsync 5"`+
 		` AND COALESCE(CAST("admin" AS text), '0') IN ("adsync 6", "adsync 7") AND (kind = $8`+"\n"+`) RETURNING "adsync n"`,
-		table.UpdateMany("bigint", []BulkColumn{{"login", "character varying"}, {"mail", "text"}}, compared))
+		table.UpdateMany(types, []string{"login", "mail"}).Text)
 	assert.Equal(t, `DELETE FROM "users" USING unnest(CAST(CAST($1 AS text) AS text[]), CAST(CAST($2 AS text) AS text[]), CAST(CAST($3 AS text) AS text[]),`+
 		` CAST(CAST($4 AS text) AS text[]), CAST(CAST($5 AS text) AS text[])) WITH ORDINALITY AS "adsync rows" ("adsync 1", "adsync 2", "adsync 3", "adsync 4", "adsync 5", "adsync n")`+match+
 		` AND "guid" IS NOT DISTINCT FROM CAST("adsync 2" AS bytea) AND COALESCE(CAST("login" AS text), '') COLLATE "C" = "adsync 3"`+
 		` AND COALESCE(CAST("admin" AS text), '0') IN ("adsync 4", "adsync 5") AND (kind = $6`+"\n"+`) RETURNING "adsync n"`,
-		table.DeleteMany("bigint", compared))
-	assert.Equal(t, `INSERT INTO "users" ("guid", "login") SELECT CAST("adsync 1" AS bytea), "adsync 2"`+
+		table.DeleteMany(types).Text)
+	insert := table.InsertMany(types, []string{"guid", "mail"}, "guid")
+	assert.Equal(t, `INSERT INTO "users" ("guid", "mail") SELECT CAST("adsync 1" AS bytea), "adsync 2"`+
 		` FROM unnest(CAST(CAST($1 AS text) AS text[]), CAST(CAST($2 AS text) AS text[])) WITH ORDINALITY AS "adsync rows" ("adsync 1", "adsync 2", "adsync n")`+
 		` ORDER BY "adsync n" RETURNING CAST("id" AS text), "guid"`,
-		table.InsertMany([]BulkColumn{{"guid", "bytea"}, {"login", "text"}}, "guid"))
+		insert.Text)
+	require.NoError(t, insert.Add([]any{[]byte{1}, "a"}))
+	require.NoError(t, insert.Add([]any{nil, named("b")}))
+	assert.Equal(t, []any{`{"\\x01",NULL}`, `{"a","b"}`}, insert.Args())
+	assert.Error(t, insert.Add([]any{struct{}{}, "a"}), "only the driver may know the type")
 	assert.Equal(t, `SELECT CAST("id" AS text), "guid", CAST("login" AS text), "admin" FROM "users" WHERE "id" = ANY (CAST(CAST($1 AS text) AS bigint[])) AND (kind = $2`+"\n"+`) FOR UPDATE`,
-		table.SelectMany("bigint"))
+		table.SelectMany(types))
 }
+
+// named is a text of a type of its own.
+type named string
 
 func TestArray(t *testing.T) {
 	at := time.Date(2026, 1, 2, 3, 4, 5, 6000, time.FixedZone("", 3600))
-	assert.Equal(t, `{}`, Array(nil, "text"))
-	assert.Equal(t, `{NULL,"NULL","","a\"b\\c,{}"}`, Array([]any{nil, "NULL", "", `a"b\c,{}`}, "text"))
-	assert.Equal(t, `{"\\x00ff","7","true","1.5","2026-01-02 03:04:05.000006+01:00"}`, Array([]any{[]byte{0, 255}, int64(7), true, 1.5, at}, "bytea"))
-	assert.Equal(t, `{"{}"}`, Array([]any{[]byte("{}")}, "jsonb"))
+	array := func(typeName string, values ...any) string {
+		a := Array{Type: typeName}
+		for _, v := range values {
+			a.Add(v)
+		}
+		return a.String()
+	}
+	assert.Equal(t, `{}`, array("text"))
+	assert.Equal(t, `{NULL,"NULL","","a\"b\\c,{}\"\""}`, array("text", nil, "NULL", "", `a"b\c,{}""`))
+	assert.Equal(t, `{"\\x00ff","7","true","1.5","2026-01-02 03:04:05.000006+01:00"}`, array("bytea", []byte{0, 255}, int64(7), true, 1.5, at))
+	assert.Equal(t, `{"{}"}`, array("jsonb", []byte("{}")))
 }
 
 func TestLockStatements(t *testing.T) {

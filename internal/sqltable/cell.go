@@ -8,24 +8,70 @@ import (
 	"github.com/go-adsync/adsync/internal/adattr"
 )
 
+// Row takes in one row after the other.
+type Row struct {
+	cells []Cell
+	dest  []any
+	texts []byte // of one row, while it is put together
+}
+
+// NewRow is for rows of n values.
+func NewRow(n int) *Row {
+	r := &Row{cells: make([]Cell, n), dest: make([]any, n)}
+	for i := range r.cells {
+		r.cells[i].texts = &r.texts
+		r.dest[i] = &r.cells[i]
+	}
+	return r
+}
+
+// Scan takes in the row that rows is at. The texts of a row that the driver gives
+// as bytes become one string: some drivers give all texts so, and a string for
+// each would be most of what a row costs.
+func (r *Row) Scan(rows interface{ Scan(dest ...any) error }) error {
+	r.texts = r.texts[:0]
+	if err := rows.Scan(r.dest...); err != nil {
+		return err
+	}
+	rest := string(r.texts)
+	for i := range r.cells {
+		if c := &r.cells[i]; c.size > 0 {
+			c.Text, rest = rest[:c.size], rest[c.size:]
+		}
+	}
+	return nil
+}
+
+// Cell is value i, until the next row is taken in.
+func (r *Row) Cell(i int) *Cell { return &r.cells[i] }
+
 // Cell is one value of a row, whatever type the driver gives it in.
 type Cell struct {
 	Null  bool
 	Bytes bool // the driver gave bytes, which some do for text too
 	Bad   bool // a type that no user has, as a time
 	Text  string
+	texts *[]byte // the Row's, which gathers the bytes
+	size  int     // of what it has gathered
 }
 
-// Scan never fails, so that the caller can name the row.
+// Scan never fails, so that the caller can name the row. It copies bytes at once:
+// they are the driver's, which may use them again as soon as a context ends.
 func (c *Cell) Scan(src any) error {
-	*c = Cell{}
+	*c = Cell{texts: c.texts}
 	switch v := src.(type) {
 	case nil:
 		c.Null = true
 	case string:
 		c.Text = v
 	case []byte:
-		c.Text, c.Bytes = string(v), true
+		c.Bytes = true
+		if c.texts == nil {
+			c.Text = string(v)
+			break
+		}
+		*c.texts = append(*c.texts, v...)
+		c.size = len(v)
 	case int64:
 		c.Text = strconv.FormatInt(v, 10)
 	case uint64:
@@ -46,30 +92,42 @@ func (c *Cell) Scan(src any) error {
 }
 
 // CellOf is the cell that a stored value reads as.
-func CellOf(v any) Cell {
+func CellOf(v any) *Cell {
 	var c Cell
 	_ = c.Scan(v) // never fails
-	return c
+	return &c
 }
 
-// Code is the value as a code word: what the drivers give for one stored number
-// or flag is equal. NULL has a code of its own.
-func (c Cell) Code() string {
-	switch {
-	case c.Null:
-		return "NULL"
-	case c.Text == "\x00" || c.Text == "\x01": // MySQL's BIT(1)
-		return "=" + string('0'+c.Text[0])
+// Code is a value as a code word: what the drivers give for one stored number or
+// flag is equal. NULL has a code of its own.
+type Code struct {
+	null bool
+	text string
+}
+
+// Code returns the value as a code word.
+func (c *Cell) Code() Code {
+	switch c.Text {
+	case "\x00": // MySQL's BIT(1)
+		return Code{text: "0"}
+	case "\x01":
+		return Code{text: "1"}
 	}
-	return "=" + c.Text
+	return Code{c.Null, c.Text}
 }
 
 // Flag reads a boolean column, or one that holds numbers or the usual words.
-func (c Cell) Flag() (value, ok bool) {
+func (c *Cell) Flag() (value, ok bool) {
+	switch c.Text { // nearly all are one of these
+	case "0":
+		return false, true
+	case "1":
+		return true, true
+	}
 	switch strings.ToLower(c.Text) {
-	case "", "0", "\x00", "f", "false", "n", "no", "off":
+	case "", "\x00", "f", "false", "n", "no", "off":
 		return false, !c.Bad
-	case "1", "\x01", "t", "true", "y", "yes", "on":
+	case "\x01", "t", "true", "y", "yes", "on":
 		return true, true
 	}
 	n, err := strconv.ParseFloat(c.Text, 64)
@@ -121,7 +179,7 @@ func (f GUIDFormat) Binary() bool { return f == GUIDBytes || f == GUIDADBytes }
 
 // Read reads an objectGUID; NULL and ” are the zero one. ok is false for
 // anything else.
-func (f GUIDFormat) Read(c Cell) (g adattr.GUID, ok bool) {
+func (f GUIDFormat) Read(c *Cell) (g adattr.GUID, ok bool) {
 	switch {
 	case c.Bad:
 		return adattr.GUID{}, false
@@ -161,6 +219,15 @@ func (f GUIDFormat) Write(g adattr.GUID) any {
 		return wire[:]
 	}
 	return g.String()
+}
+
+// Own reports whether what Read has read as an objectGUID is spelled as Write
+// spells it, or is none.
+func (f GUIDFormat) Own(c *Cell) bool {
+	if f != GUIDText || c.Text == "" {
+		return true
+	}
+	return len(c.Text) == 36 && !strings.ContainsAny(c.Text, "ABCDEF")
 }
 
 // Spellings are all the values under which Read finds the objectGUID, so that a

@@ -1,6 +1,7 @@
 package sqltable
 
 import (
+	"database/sql"
 	"errors"
 	"fmt"
 	"strings"
@@ -43,8 +44,8 @@ func links(text string, args []any) string { return text + fmt.Sprintf(" %q", ar
 func TestInsertRows(t *testing.T) {
 	table, err := NewTable(dialect(t, "postgresql"), "users", "id", []Column{{"login", Text}, {"state", Raw}}, Where{})
 	require.NoError(t, err)
-	assert.Equal(t, `INSERT INTO "users" ("login", "state") VALUES ($1, $2), ($3, $4) RETURNING CAST("id" AS text), CAST("login" AS text), "state"`,
-		table.InsertRows([]string{"login", "state"}, 2))
+	assert.Equal(t, `INSERT INTO "users" ("login", "state") VALUES ($1, $2), ($3, $4) RETURNING CAST("id" AS text), "state"`,
+		table.InsertRows([]string{"login", "state"}, 2, "state"))
 }
 
 func TestStatements(t *testing.T) {
@@ -268,7 +269,7 @@ func TestRedact(t *testing.T) {
 
 func TestGUIDFormats(t *testing.T) {
 	const dashed = "e124855b-371a-41be-9f05-3c1a9b7d2e10"
-	g, ok := GUIDText.Read(Cell{Text: dashed})
+	g, ok := GUIDText.Read(CellOf(dashed))
 	require.True(t, ok)
 	for _, spelling := range GUIDText.Spellings(g) {
 		got, ok := GUIDText.Read(CellOf(spelling))
@@ -293,7 +294,7 @@ func TestGUIDFormats(t *testing.T) {
 		assert.False(t, ok, f)
 	}
 	assert.False(t, GUIDFormat("hex").Valid())
-	_, ok = GUIDText.Read(Cell{Text: strings.Repeat("x", 32)})
+	_, ok = GUIDText.Read(CellOf(strings.Repeat("x", 32)))
 	assert.False(t, ok)
 }
 
@@ -344,4 +345,42 @@ func TestFaultsNameNobody(t *testing.T) {
 	assert.Equal(t, "the host: taken by …, who left (see <…>).", f.Reason)
 	f = dialect(t, "mysql").Fault(errors.New("Error 1045 (28000): Access denied for user 'app'@'10.0.0.1'"))
 	assert.Contains(t, f.Reason, "'app'@'10.0.0.1'")
+}
+
+// driverRows gives bytes as drivers do: in memory that the next row overwrites.
+type driverRows struct{ buffer [8]byte }
+
+func (r *driverRows) row(texts string, other any) func(dest ...any) error {
+	copy(r.buffer[:], texts)
+	return func(dest ...any) error {
+		for i, v := range []any{r.buffer[:2], nil, other, r.buffer[2:2], r.buffer[2:5]} {
+			if err := dest[i].(sql.Scanner).Scan(v); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+}
+
+type scanFunc func(dest ...any) error
+
+func (f scanFunc) Scan(dest ...any) error { return f(dest...) }
+
+func TestRowKeepsWhatTheDriverOverwrites(t *testing.T) {
+	row, rows := NewRow(5), &driverRows{}
+	texts := func() (all []string) {
+		for i := range 5 {
+			all = append(all, row.Cell(i).Text)
+		}
+		return all
+	}
+	require.NoError(t, row.Scan(scanFunc(rows.row("annie", int64(7)))))
+	first := texts()
+	assert.True(t, row.Cell(0).Bytes && row.Cell(1).Null && !row.Cell(2).Bytes)
+	require.NoError(t, row.Scan(scanFunc(rows.row("bob42", "own"))))
+	assert.Equal(t, []string{"bo", "", "own", "", "b42"}, texts())
+	assert.Equal(t, []string{"an", "", "7", "", "nie"}, first, "the texts of a row outlive it")
+	assert.ErrorIs(t, row.Scan(scanFunc(func(...any) error { return sql.ErrNoRows })), sql.ErrNoRows)
+	scan := scanFunc(rows.row("bob42", "own"))
+	assert.Equal(t, 1.0, testing.AllocsPerRun(100, func() { _ = row.Scan(scan) })-testing.AllocsPerRun(100, func() { _ = scan(row.dest...) }), "one string for a row")
 }

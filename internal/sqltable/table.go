@@ -2,6 +2,7 @@ package sqltable
 
 import (
 	"errors"
+	"slices"
 	"strings"
 )
 
@@ -29,15 +30,19 @@ type Table struct {
 	schema  string
 	name    string
 	quoted  string
-	id      string // quoted
+	key     string // the column of the ID
+	id      string // the same, quoted
 	columns []Column
 	where   Where
+
+	selectRow           string
+	deleteRow, deleteAs string // whatever it is like, and as compared
 }
 
 // NewTable takes the name, schema.table or table; the column of the primary key;
 // the other mapped columns; and the host's condition.
 func NewTable(d Dialect, name, id string, columns []Column, where Where) (*Table, error) {
-	t := &Table{d: d, name: name, id: d.Quote(id), columns: columns, where: where}
+	t := &Table{d: d, name: name, key: id, id: d.Quote(id), columns: columns, where: where}
 	if schema, rest, ok := strings.Cut(name, "."); ok {
 		t.schema, t.name = schema, rest
 		t.quoted = d.Quote(schema) + "."
@@ -46,6 +51,7 @@ func NewTable(d Dialect, name, id string, columns []Column, where Where) (*Table
 		return nil, errors.New("adsync: SQLTable.Name must be table or schema.table")
 	}
 	t.quoted += d.Quote(t.name)
+	t.selectRow, t.deleteRow, t.deleteAs = t.makeSelectRow(), t.makeDelete(false), t.makeDelete(true)
 	return t, nil
 }
 
@@ -81,7 +87,9 @@ func (t *Table) Select() string {
 }
 
 // SelectRow reads one row, and holds it until the transaction ends. Arguments: ID.
-func (t *Table) SelectRow() string {
+func (t *Table) SelectRow() string { return t.selectRow }
+
+func (t *Table) makeSelectRow() string {
 	s := t.selectAll()
 	t.addByID(s)
 	s.add(t.d.lock)
@@ -122,6 +130,13 @@ func (t *Table) Update(set []string, match bool) string {
 // Delete removes one row. Arguments: the ID, and when it must match, those of the
 // mapped columns (two for a Bool).
 func (t *Table) Delete(match bool) string {
+	if match {
+		return t.deleteAs
+	}
+	return t.deleteRow
+}
+
+func (t *Table) makeDelete(match bool) string {
 	s := t.begin("DELETE FROM ", t.quoted)
 	t.addTarget(s, match)
 	return s.String()
@@ -130,20 +145,27 @@ func (t *Table) Delete(match bool) string {
 // Insert adds a row and, where the dialect can, returns its ID. Arguments: the
 // values.
 func (t *Table) Insert(columns []string) string {
-	s := t.insert(columns, 1)
+	return t.InsertRows(columns, 1)
+}
+
+// InsertRows adds n rows and, where the dialect can, returns in any order the ID of
+// each and what it has in the mapped columns that are named. Arguments: the values,
+// row by row.
+func (t *Table) InsertRows(columns []string, n int, returned ...string) string {
+	s := t.insert(columns, n)
 	if t.d.returning {
-		s.add(" RETURNING ", t.d.readText(t.id))
+		t.addReturning(s, returned)
 	}
 	return s.String()
 }
 
-// InsertRows adds n rows and returns, in any order, what Select reads of them; only
-// for dialects that can. Arguments: the values, row by row.
-func (t *Table) InsertRows(columns []string, n int) string {
-	s := t.insert(columns, n)
-	s.add(" RETURNING ")
-	t.addColumns(s)
-	return s.String()
+func (t *Table) addReturning(s *statement, names []string) {
+	s.add(" RETURNING ", t.d.readText(t.id))
+	for _, c := range t.columns {
+		if slices.Contains(names, c.Name) {
+			s.add(", ", t.read(c))
+		}
+	}
 }
 
 func (t *Table) insert(columns []string, n int) *statement {

@@ -18,7 +18,8 @@ type Record struct {
 // empty.
 type Arena struct {
 	chunks  []*strings.Builder
-	places  []place
+	places  list[place]
+	size    int
 	words   []string
 	wordIDs map[string]uint64
 }
@@ -30,12 +31,15 @@ type place struct{ chunk, offset uint32 }
 const chunkSize = 1 << 20
 
 // Len returns the number of records.
-func (a *Arena) Len() int { return len(a.places) }
+func (a *Arena) Len() int { return a.places.len() }
+
+// Size returns how many bytes of texts there is room for.
+func (a *Arena) Size() int { return a.size }
 
 // Append adds a record. Its number is Len before the call.
 func (a *Arena) Append(r *Record) {
 	chunk := a.room(r.size())
-	a.places = append(a.places, place{uint32(len(a.chunks) - 1), uint32(chunk.Len())})
+	a.places.add(place{uint32(len(a.chunks) - 1), uint32(chunk.Len())})
 	chunk.Write(r.ObjectID[:])
 	chunk.WriteByte(r.Flags)
 	for _, word := range r.Words {
@@ -73,10 +77,19 @@ func (a *Arena) ObjectID(i int) (id [16]byte) {
 	return id
 }
 
+// Touch reads something of record i behind its ObjectID.
+func (a *Arena) Touch(i int) byte {
+	rest := a.at(i)
+	return rest[min(cacheLine, len(rest)-1)]
+}
+
+// cacheLine is how much comes from memory at a time.
+const cacheLine = 64
+
 // at returns the chunk from record i on. A Builder hands out its bytes as a
 // string without copying, and what has been written to it never changes.
 func (a *Arena) at(i int) string {
-	p := a.places[i]
+	p := a.places.at(i)
 	return a.chunks[p.chunk].String()[p.offset:]
 }
 
@@ -90,6 +103,7 @@ func (a *Arena) room(n int) *strings.Builder {
 	c := new(strings.Builder)
 	c.Grow(max(chunkSize, n))
 	a.chunks = append(a.chunks, c)
+	a.size += c.Cap()
 	return c
 }
 

@@ -10,12 +10,12 @@ import (
 // compares the keys themselves.
 type Keys struct {
 	seed   maphash.Seed
-	hashes []uint32 // by row; 0: no key
+	hashes list[uint32] // by row; 0: no key
 }
 
-// NewKeys returns Keys of no rows, with room for n, and with a seed of its own so
-// that nobody can make keys whose hashes collide.
-func NewKeys(n int) *Keys { return &Keys{seed: maphash.MakeSeed(), hashes: make([]uint32, 0, n)} }
+// NewKeys returns Keys of no rows, with a seed of its own so that nobody can make
+// keys whose hashes collide.
+func NewKeys() *Keys { return &Keys{seed: maphash.MakeSeed()} }
 
 // Hash returns the hash of a folded key; an empty one is no key, and 0.
 func (k *Keys) Hash(folded []byte) uint32 {
@@ -26,10 +26,13 @@ func (k *Keys) Hash(folded []byte) uint32 {
 }
 
 // Add enters the next row.
-func (k *Keys) Add(hash uint32) { k.hashes = append(k.hashes, hash) }
+func (k *Keys) Add(hash uint32) { k.hashes.add(hash) }
 
 // Has reports whether the row has a key.
-func (k *Keys) Has(row int) bool { return k.hashes[row] != 0 }
+func (k *Keys) Has(row int) bool { return k.hashes.at(row) != 0 }
+
+// Touch reads what Has will look at.
+func (k *Keys) Touch(row int) byte { return byte(k.hashes.at(row)) }
 
 // Shared returns the rows, in ascending order, whose hash another row has too or
 // is among those asked for.
@@ -47,7 +50,7 @@ func (k *Keys) Shared(asked []uint32) []uint32 {
 		filter.set(h)
 	}
 	var rows []uint32
-	for row, h := range k.hashes {
+	for row, h := range k.hashes.all() {
 		if h != 0 && filter.has(h) {
 			if n, ok := count[h]; ok {
 				count[h] = min(n+1, 2)
@@ -57,7 +60,7 @@ func (k *Keys) Shared(asked []uint32) []uint32 {
 	}
 	kept := rows[:0]
 	for _, row := range rows {
-		if count[k.hashes[row]] > 1 {
+		if count[k.hashes.at(int(row))] > 1 {
 			kept = append(kept, row)
 		}
 	}
@@ -68,9 +71,9 @@ func (k *Keys) Shared(asked []uint32) []uint32 {
 // over the rows with a bitmap that stays in the cache, where a table of all keys
 // would not.
 func (k *Keys) suspects(asked []uint32) []uint32 {
-	seen := newBitmap(16 * len(k.hashes))
+	seen := newBitmap(16 * k.hashes.len())
 	suspects := append([]uint32(nil), asked...)
-	for _, h := range k.hashes {
+	for _, h := range k.hashes.all() {
 		if h == 0 {
 			continue
 		}

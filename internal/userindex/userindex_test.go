@@ -16,6 +16,28 @@ func objectID(n int) (id [16]byte) {
 	return id
 }
 
+func TestListsKeepWhatTheyAreGiven(t *testing.T) {
+	for _, n := range []int{0, 1, listChunk - 1, listChunk, listChunk + 1, 3*listChunk + 7} {
+		var l list[int]
+		for i := range n {
+			require.Equal(t, i, l.len())
+			l.add(i)
+		}
+		require.Equal(t, n, l.len())
+		seen := 0
+		for i, v := range l.all() {
+			require.Equal(t, seen, i)
+			require.Equal(t, i, v)
+			require.Equal(t, i, l.at(i))
+			seen++
+		}
+		require.Equal(t, n, seen)
+	}
+	for range new(list[int]).all() {
+		t.Error("an empty list")
+	}
+}
+
 func TestArenaReturnsWhatItWasGiven(t *testing.T) {
 	var a Arena
 	var want []Record
@@ -47,46 +69,178 @@ func TestArenaReadsWithoutAllocating(t *testing.T) {
 	assert.Equal(t, "anna@x", sink.Texts[4])
 }
 
-func TestLinks(t *testing.T) {
-	const n = 3000
-	rows := make([][16]byte, n)
-	for i := range rows {
-		rows[i] = objectID(i % 1000)
-	}
-	for _, room := range []int{0, n} {
-		l := NewLinks(room, func(row int) [16]byte { return rows[row] })
-		assert.False(t, l.HasTwins())
+// Whatever the order of rows and questions, and whoever has the same ObjectID, the
+// answers are those of a map.
+func TestLinksAnswerAsAMapDoes(t *testing.T) {
+	r := rand.New(rand.NewPCG(1, 2))
+	for range 300 {
+		rows := make([][16]byte, 1+r.IntN(300))
+		l := NewLinks(func(row int) [16]byte { return rows[row] })
+		want := map[[16]byte][]uint32{}
+		distinct := 1 + r.IntN(2*len(rows))
 		for row := range rows {
-			require.Equal(t, row >= 1000, l.Add(row))
+			rows[row] = objectID(r.IntN(distinct))
+			if r.IntN(20) > 0 { // the others are not entered, though they have the same ObjectIDs
+				l.Add(row, rows[row])
+				want[rows[row]] = append(want[rows[row]], uint32(row))
+			}
+			if r.IntN(200) == 0 {
+				l.First(rows[row]) // a question in between makes a table, and the next row another
+			}
 		}
-		assert.True(t, l.HasTwins())
-		for i := range 1000 {
-			first, ok := l.First(objectID(i))
-			require.True(t, ok)
-			require.Equal(t, i, first)
-			require.Equal(t, []uint32{uint32(i + 1000), uint32(i + 2000)}, l.Twins(first))
+		twins := false
+		ask := func(id [16]byte) {
+			first, ok := l.First(id)
+			require.Equal(t, len(want[id]) > 0, ok)
+			if ok {
+				require.Equal(t, int(want[id][0]), first)
+				require.Equal(t, want[id][1:], append([]uint32{}, l.Twins(first)...))
+				twins = twins || len(want[id]) > 1
+			}
 		}
-		_, ok := l.First(objectID(n))
-		assert.False(t, ok)
+		for id := range want {
+			ask(id)
+		}
+		require.Equal(t, twins, l.HasTwins())
+		for _, id := range rows { // in order, and again where there are twins
+			ask(id)
+		}
+		for i := range 3 * len(rows) { // in order, but for some in between
+			ask(rows[i%len(rows)])
+			if r.IntN(4) == 0 {
+				ask(objectID(r.IntN(distinct + 5)))
+			}
+		}
+		for _, sameID := range want {
+			for _, row := range sameID {
+				require.Equal(t, int(sameID[0]), l.FirstOf(int(row)))
+			}
+		}
 	}
+}
+
+// In order, the table is not searched: whatever it holds.
+func TestLinksTryTheNextRowFirst(t *testing.T) {
+	const n = 100
+	l := NewLinks(objectID)
+	for row := range n {
+		l.Add(row, objectID(row))
+	}
+	l.First(objectID(0))
+	l.First(objectID(1))
+	clear(l.slots)
+	for row := 2; row < n; row++ {
+		first, ok := l.First(objectID(row))
+		require.True(t, ok)
+		require.Equal(t, row, first)
+	}
+	_, ok := l.First(objectID(n))
+	assert.False(t, ok)
+}
+
+// The rows that are touched are those that First finds, as long as no hashes collide.
+func TestTouchedRowsAreThoseOfFirst(t *testing.T) {
+	const n = 1000
+	l := NewLinks(objectID)
+	for row := range n {
+		l.Add(row, objectID(row))
+	}
+	var ids [Batch][16]byte
+	var want []int
+	for i := range ids {
+		ids[i] = objectID(17 * i) // some of them beyond n
+		if first, ok := l.First(ids[i]); ok {
+			want = append(want, first)
+		}
+	}
+	var first, second []int
+	note := func(rows *[]int) func(int) byte {
+		return func(row int) byte {
+			*rows = append(*rows, row)
+			return 1
+		}
+	}
+	l.Touch(ids[:], note(&first), note(&second))
+	assert.Equal(t, first, second)
+	assert.Subset(t, first, want)
+	assert.Less(t, len(first), len(want)+3, "there is hardly any other")
+	assert.False(t, l.InOrder())
+	l.First(objectID(5))
+	l.First(objectID(6))
+	assert.True(t, l.InOrder())
+}
+
+// A later twin behind the row found last is not the first of its ObjectID, and a
+// row that was not entered is not linked at all.
+func TestLinksDoNotTakeTheNextRowForMoreThanItIs(t *testing.T) {
+	rows := [][16]byte{objectID(7), objectID(1), objectID(2), objectID(7), objectID(9), objectID(1)}
+	l := NewLinks(func(row int) [16]byte { return rows[row] })
+	for row := range 4 {
+		l.Add(row, rows[row])
+	}
+	for _, want := range []int{0, 1, 2, 0} { // the last: row 3 comes next, and has a twin before it
+		first, ok := l.First(rows[want])
+		require.True(t, ok)
+		require.Equal(t, want, first)
+	}
+	l.Add(5, rows[5]) // row 4 is left out
+	for _, want := range []int{1, 2} {
+		first, _ := l.First(rows[want])
+		require.Equal(t, want, first)
+	}
+	l.next = 4
+	_, ok := l.First(objectID(9))
+	assert.False(t, ok)
+}
+
+// Rows that were left out, as local users are, are nobody's twins.
+func TestLinksLeaveRowsOut(t *testing.T) {
+	rows := [][16]byte{objectID(1), {}, {}, {}, objectID(2)}
+	l := NewLinks(func(row int) [16]byte { return rows[row] })
+	l.Add(0, rows[0])
+	l.Add(4, rows[4])
+	assert.False(t, l.HasTwins())
+	_, ok := l.First([16]byte{})
+	assert.False(t, ok)
 }
 
 // Hashes that collide in the half that a slot keeps must not confuse rows.
 func TestLinksCompareTheRows(t *testing.T) {
-	rows := [][16]byte{objectID(1), objectID(2)}
-	l := NewLinks(2, func(row int) [16]byte { return rows[row] })
-	l.Add(0)
-	const hash = 7 << 32
-	l.slots = make([]slot, len(l.slots))
-	l.slots[home(hash>>32, len(l.slots))] = slotOf(0, hash)
-	assert.Equal(t, home(hash>>32, len(l.slots)), l.find(rows[0], hash))
-	assert.Equal(t, home(hash>>32, len(l.slots))+1, l.find(rows[1], hash))
+	rows := [][16]byte{objectID(1), objectID(2), objectID(2)}
+	l := NewLinks(func(row int) [16]byte { return rows[row] })
+	l.hashes.chunks = [][]uint32{{7, 7, 7}}
+	l.ready()
+	assert.Equal(t, 0, l.rowOf(l.slots[l.find(rows[0], 7)]))
+	assert.Equal(t, 1, l.rowOf(l.slots[l.find(rows[1], 7)]))
+	assert.Zero(t, l.slots[l.find(objectID(3), 7)])
+	assert.Equal(t, []uint32{2}, l.Twins(1))
+	assert.Empty(t, l.Twins(0))
+}
+
+// However many rows there are, a slot holds the number of each and some of its hash.
+func TestLinksOfManyRows(t *testing.T) {
+	for _, n := range []int{0, 1, 2, 3, 4, 7, 8, Batch - 1, Batch, Batch + 1, 1000, 1 << 16} {
+		l := NewLinks(objectID)
+		for row := range n {
+			l.Add(row, objectID(row))
+		}
+		for i := range n {
+			row := i * 7919 % n // a prime beyond the factors of n
+			first, ok := l.First(objectID(row))
+			require.True(t, ok, "%d of %d", row, n)
+			require.Equal(t, row, first)
+		}
+		_, ok := l.First(objectID(n))
+		assert.False(t, ok)
+		assert.False(t, l.HasTwins())
+		assert.LessOrEqual(t, 3*n, 2*len(l.slots), "at most two thirds full")
+	}
 }
 
 func TestSharedFindsAllThatMatters(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
 	for range 200 {
-		k := NewKeys(0)
+		k := NewKeys()
 		texts := make([]string, r.IntN(500))
 		holders := map[string][]uint32{}
 		for row := range texts {
@@ -124,7 +278,7 @@ func addOne(rows []uint32) []uint32 {
 }
 
 func TestSharedLeavesTheRestAlone(t *testing.T) {
-	k := NewKeys(100_000)
+	k := NewKeys()
 	for row := range 100_000 {
 		k.Add(k.Hash([]byte(fmt.Sprint(row))))
 	}
@@ -132,7 +286,7 @@ func TestSharedLeavesTheRestAlone(t *testing.T) {
 }
 
 func TestNoKeyIsNotShared(t *testing.T) {
-	k := NewKeys(0)
+	k := NewKeys()
 	k.Add(k.Hash(nil))
 	k.Add(k.Hash([]byte{}))
 	assert.Empty(t, k.Shared([]uint32{0}))

@@ -27,6 +27,8 @@ func bench(ctx context.Context) error {
 	people := flag.String("people", "10000,100000", "sizes of the directory")
 	runs := flag.Int("runs", 5, "how often each is measured")
 	only := flag.String("only", "", "measure only what has this in its name")
+	record := flag.String("record", "", "write the figures that do not depend on the machine to this file")
+	recorded := flag.String("recorded", "", "fail where they are much worse than in this file")
 	profiles := flag.String("profiles", "", "write a CPU profile of each task into this directory")
 	cpu := flag.String("cpuprofile", "", "with -task: write a CPU profile there")
 	encoded := flag.String("task", "", "do one task, given as JSON, and end: for the bench itself")
@@ -60,6 +62,12 @@ func bench(ctx context.Context) error {
 		return err
 	}
 	b.table.print(os.Stdout)
+	if *record != "" {
+		return b.table.record(*record)
+	}
+	if *recorded != "" {
+		return b.table.compare(*recorded)
+	}
 	return nil
 }
 

@@ -93,7 +93,6 @@ func (r *row) floorMedian() time.Duration {
 }
 
 func (r *row) cells() []string {
-	const mib = 1 << 20
 	floor, beside := r.floorMedian().Seconds(), "–"
 	bare := "–"
 	if floor > 0 {
@@ -104,12 +103,22 @@ func (r *row) cells() []string {
 		fmt.Sprint(r.people), r.name,
 		fmt.Sprintf("%.2f", r.median(func(p pair) float64 { return p.used.wall.Seconds() })),
 		fmt.Sprintf("%.2f", r.median(func(p pair) float64 { return p.used.cpu.Seconds() })),
-		fmt.Sprintf("%.0f", r.median(func(p pair) float64 { return float64(p.used.peak) / mib })),
+		fmt.Sprintf("%.0f", r.peak()),
 		fmt.Sprintf("%.2f", r.median(func(p pair) float64 { return p.search.wall.Seconds() })),
 		fmt.Sprintf("%.2f", r.median(func(p pair) float64 { return p.used.wall.Seconds() / p.search.wall.Seconds() })),
-		fmt.Sprintf("%.2f", r.median(func(p pair) float64 { return p.used.cpu.Seconds() / p.search.cpu.Seconds() })),
+		fmt.Sprintf("%.2f", r.cpu()),
 		bare, beside,
 	}
+}
+
+// cpu is the processor time beside ldapsearch's.
+func (r *row) cpu() float64 {
+	return r.median(func(p pair) float64 { return p.used.cpu.Seconds() / p.search.cpu.Seconds() })
+}
+
+// peak is in MiB.
+func (r *row) peak() float64 {
+	return r.median(func(p pair) float64 { return float64(p.used.peak) / (1 << 20) })
 }
 
 var headings = []string{"people", "what", "wall s", "CPU s", "peak MiB", "ldapsearch s", "wall ×", "CPU ×", "database s", "× both"}

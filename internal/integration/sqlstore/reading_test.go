@@ -2,6 +2,8 @@ package sqlstore
 
 import (
 	"context"
+	"database/sql"
+	"errors"
 	"fmt"
 	"testing"
 
@@ -171,4 +173,56 @@ func TestAStatusThatCannotBeToldIsNotHeld(t *testing.T) {
 		statuses[adsync.StatusDeactivated] = statuses[shared]
 		assert.NotContains(t, newStore(t, db, adsync.SQLite, table).Fields(), adsync.FieldStatus)
 	}
+}
+
+// A batch asks for the own spelling alone where the reading found no other.
+func TestBatchesFindLinksInAnySpelling(t *testing.T) {
+	const foreign = `INSERT INTO users (object_id, source, username) VALUES (upper('e124855b-371a-41be-9f05-000000000007'), 'ad', ?)`
+	batch := []adsync.Change{create(person(7, "ann")), create(person(8, "bob"))}
+	outcome := func(prepare ...func(*sql.DB, *adsync.SQLStore)) (ann, bob error) {
+		db := openSQLite(t, sqliteUsers)
+		s := newStore(t, db, adsync.SQLite, adsync.SQLTable{Name: "users", Columns: allColumns})
+		for _, p := range prepare {
+			p(db, s)
+		}
+		w := s.ApplyChanges(t.Context(), batch)
+		return w[0].Err, w[1].Err
+	}
+	read := func(_ *sql.DB, s *adsync.SQLStore) { list(t, s) }
+	add := func(name string) func(*sql.DB, *adsync.SQLStore) {
+		return func(db *sql.DB, _ *adsync.SQLStore) { mustExec(t, db, foreign, name) }
+	}
+	for name, prepare := range map[string][]func(*sql.DB, *adsync.SQLStore){
+		"read before": {add("other"), read},
+		"never read":  {add("other")},
+		"read in part": {add("other"), func(_ *sql.DB, s *adsync.SQLStore) {
+			s.Users(t.Context())(func(adsync.User, error) bool { return false })
+		}},
+		"added later, with the same name": {read, add("ann")},
+		"read in part since it was added": {read, add("other"), func(_ *sql.DB, s *adsync.SQLStore) {
+			s.Users(t.Context())(func(adsync.User, error) bool { return false })
+		}},
+		"read again since it was added":    {read, add("other"), read},
+		"read again before it was removed": {add("other"), read, func(db *sql.DB, _ *adsync.SQLStore) { mustExec(t, db, "DELETE FROM users") }, add("other")},
+	} {
+		ann, bob := outcome(prepare...)
+		assert.ErrorIs(t, ann, adsync.ErrAlready, name)
+		assert.NoError(t, bob, name)
+	}
+	ann, bob := outcome(read)
+	assert.NoError(t, errors.Join(ann, bob))
+}
+
+// No index keeps this table from having an entry twice.
+func TestAnEntryTwiceInABatch(t *testing.T) {
+	db := openSQLite(t, `CREATE TABLE people (id INTEGER PRIMARY KEY, guid TEXT, login TEXT)`)
+	s := newStore(t, db, adsync.SQLite, adsync.SQLTable{Name: "people", Columns: adsync.SQLColumns{ID: "id", ObjectID: "guid", Username: "login"}})
+	user := func(n int, name string) adsync.Change {
+		return create(adsync.User{ObjectID: objectID(n), Profile: adsync.Profile{Username: name}})
+	}
+	out := s.ApplyChanges(t.Context(), []adsync.Change{user(1, "ann"), user(2, "bob"), user(1, "twin")})
+	require.NoError(t, errors.Join(out[0].Err, out[1].Err))
+	assert.ErrorIs(t, out[2].Err, adsync.ErrAlready)
+	assert.Equal(t, out[0].UserID, out[2].UserID)
+	assert.Len(t, list(t, s), 2)
 }

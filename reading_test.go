@@ -1,0 +1,346 @@
+package adsync_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"runtime"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	gocmp "github.com/google/go-cmp/cmp"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/go-adsync/adsync"
+)
+
+// beside is a store that yields its last user when its gate is open.
+type beside struct {
+	adsync.BatchStore
+	users adsync.UserStore
+	gate  <-chan struct{}
+}
+
+func behind(users []adsync.User, gate <-chan struct{}) beside {
+	memory := adsync.NewMemoryStore(users...)
+	return beside{memory, memory, gate}
+}
+
+func (s beside) Users(ctx context.Context) iter.Seq2[adsync.User, error] {
+	return func(yield func(adsync.User, error) bool) {
+		var last *adsync.User
+		for u, err := range s.users.Users(ctx) {
+			if last != nil && !yield(*last, err) {
+				return
+			}
+			last = &u
+		}
+		select {
+		case <-s.gate:
+		case <-ctx.Done():
+			yield(adsync.User{}, ctx.Err())
+			return
+		}
+		if last != nil {
+			yield(*last, nil)
+		}
+	}
+}
+
+func (s beside) UpdateUser(ctx context.Context, c adsync.Change) error {
+	return s.users.UpdateUser(ctx, c)
+}
+
+func (s beside) DeleteUser(ctx context.Context, c adsync.Change) error {
+	return s.users.DeleteUser(ctx, c)
+}
+
+func (s beside) CreateUser(context.Context, adsync.Change) (string, error) {
+	return "", errors.New("not here")
+}
+
+// beyond is a directory of servers that share nothing with the store, as only an
+// ActiveDirectory is taken to be.
+type beyond struct {
+	*adsync.ActiveDirectory
+	servers controllers
+}
+
+func (d beyond) Sessions(ctx context.Context) iter.Seq2[adsync.Directory, error] {
+	return d.servers.Sessions(ctx)
+}
+
+// server lists these, and knows nobody else.
+func server(entries iter.Seq2[adsync.Entry, error]) func() (adsync.Directory, error) {
+	return func() (adsync.Directory, error) {
+		return scripted{entries, func(ids []adsync.ObjectID, yield func(adsync.Entry, error) bool) {
+			for _, id := range ids {
+				if !yield(adsync.Entry{ObjectID: id, State: adsync.StateUnproven}, nil) {
+					return
+				}
+			}
+		}}, nil
+	}
+}
+
+func one(entries iter.Seq2[adsync.Entry, error]) beyond {
+	return beyond{servers: controllers{server(entries)}}
+}
+
+// listed lists the entries and then opens the gate.
+func listed(entries []adsync.Entry, gate chan<- struct{}) iter.Seq2[adsync.Entry, error] {
+	return func(yield func(adsync.Entry, error) bool) {
+		for _, e := range entries {
+			if !yield(e, nil) {
+				return
+			}
+		}
+		close(gate)
+	}
+}
+
+// The store waits for the end of the listing, so there is a plan only if both are
+// read side by side.
+func TestTheDirectoryIsListedBesideTheStore(t *testing.T) {
+	entries, users := bigWorld(6000)
+	want := mustReconcile(t, entries, users, adsync.Rules{})
+	gate := make(chan struct{})
+	got, err := newSyncer(t, one(listed(entries, gate)), behind(users, gate), nil).Plan(t.Context())
+	require.NoError(t, err)
+	assert.Empty(t, gocmp.Diff(want, got))
+}
+
+func TestAnImportIsListedBesideTheStore(t *testing.T) {
+	inWorlds(t, 400, func(w world) error {
+		w = storeWorld(w)
+		if !w.rules.imports || len(w.users) < 2 {
+			return nil // the listing begins behind the first user
+		}
+		want, err := reconcile(w)
+		if err != nil {
+			return err
+		}
+		gate := make(chan struct{})
+		dir := beyond{servers: controllers{func() (adsync.Directory, error) {
+			return scripted{listed(w.entries, gate), func(ids []adsync.ObjectID, yield func(adsync.Entry, error) bool) {
+				adsync.StaticDirectory(w.entries).Find(context.Background(), ids)(yield)
+			}}, nil
+		}}}
+		s, err := adsync.New(dir, behind(w.users, gate), &adsync.Options{Rules: w.rules.adsync(), Limits: adsync.Limits{AllowEmpty: true}})
+		if err != nil {
+			return err
+		}
+		got, err := s.Plan(context.Background())
+		if err != nil {
+			return err
+		}
+		if diff := gocmp.Diff(string(mustJSON(want)), string(mustJSON(got))); diff != "" {
+			return fmt.Errorf("-Reconcile +Syncer.Plan:\n%s", diff)
+		}
+		return nil
+	})
+}
+
+// Other directories may read from the host's own database, whose only connection
+// the store has.
+func TestOtherDirectoriesWaitForTheStore(t *testing.T) {
+	entries, users := bigWorld(6000)
+	storeRead := false
+	open := server(func(yield func(adsync.Entry, error) bool) {
+		assert.True(t, storeRead)
+		for _, e := range entries {
+			if !yield(e, nil) {
+				return
+			}
+		}
+	})
+	plain, err := open()
+	require.NoError(t, err)
+	for name, dir := range map[string]adsync.Directory{"plain": plain, "with sessions": controllers{open}} {
+		t.Run(name, func(t *testing.T) {
+			storeRead = false
+			_, err := newSyncer(t, dir, told{adsync.NewMemoryStore(users...), &storeRead}, nil).Plan(t.Context())
+			require.NoError(t, err)
+		})
+	}
+}
+
+// told notes that all users were read.
+type told struct {
+	adsync.UserStore
+	all *bool
+}
+
+func (s told) Users(ctx context.Context) iter.Seq2[adsync.User, error] {
+	return func(yield func(adsync.User, error) bool) {
+		for u, err := range s.UserStore.Users(ctx) {
+			if !yield(u, err) {
+				return
+			}
+		}
+		*s.all = true
+	}
+}
+
+func TestAnotherControllerListsBesideTheStore(t *testing.T) {
+	entries, users := bigWorld(6000)
+	want := mustReconcile(t, entries, users, adsync.Rules{})
+	gate, lists := make(chan struct{}), 0
+	dir := one(func(yield func(adsync.Entry, error) bool) {
+		lists++
+		for _, e := range entries[:100] {
+			e.Phone = "of a controller that failed"
+			yield(e, nil)
+		}
+		yield(adsync.Entry{}, errDown)
+	})
+	dir.servers = append(dir.servers, server(listed(entries, gate)))
+	got, err := newSyncer(t, dir, behind(users, gate), nil).Plan(t.Context())
+	require.NoError(t, err)
+	assert.Empty(t, gocmp.Diff(want, got))
+	assert.Equal(t, 1, lists)
+}
+
+// The store would wait for ever.
+func TestADirectoryThatFailsEndsTheReadingOfTheStore(t *testing.T) {
+	_, users := bigWorld(6000)
+	dir := one(func(yield func(adsync.Entry, error) bool) { yield(adsync.Entry{}, errDown) })
+	_, err := newSyncer(t, dir, behind(users, nil), nil).Plan(t.Context())
+	require.ErrorIs(t, err, adsync.ErrIncomplete)
+	require.ErrorIs(t, err, errDown)
+	require.NotErrorIs(t, err, context.Canceled)
+}
+
+func TestAStoreThatFailsEndsTheListing(t *testing.T) {
+	_, users := bigWorld(6000)
+	ended := false
+	dir := beyond{servers: controllers{func() (adsync.Directory, error) { return endless{&ended}, nil }}}
+	store := behind(users, nil)
+	store.users = failingAfter{store.users, 5500}
+	_, err := newSyncer(t, dir, store, nil).Plan(t.Context())
+	require.ErrorIs(t, err, adsync.ErrIncomplete)
+	require.ErrorIs(t, err, errDown)
+	assert.True(t, ended, "the listing ended before Plan did")
+}
+
+func TestCancellingEndsBoth(t *testing.T) {
+	_, users := bigWorld(6000)
+	ended := false
+	dir := beyond{servers: controllers{func() (adsync.Directory, error) { return endless{&ended}, nil }}}
+	ctx, cancel := context.WithCancel(t.Context())
+	time.AfterFunc(20*time.Millisecond, cancel)
+	_, err := newSyncer(t, dir, behind(users, nil), nil).Plan(ctx)
+	require.ErrorIs(t, err, adsync.ErrIncomplete)
+	require.ErrorIs(t, err, context.Canceled)
+}
+
+// endless lists until its context ends.
+type endless struct{ ended *bool }
+
+func (d endless) Entries(ctx context.Context) iter.Seq2[adsync.Entry, error] {
+	return func(yield func(adsync.Entry, error) bool) {
+		<-ctx.Done()
+		*d.ended = true
+		yield(adsync.Entry{}, ctx.Err())
+	}
+}
+
+func (endless) Find(context.Context, []adsync.ObjectID) iter.Seq2[adsync.Entry, error] {
+	panic("there is nobody to ask about")
+}
+
+// failingAfter yields so many users and then an error.
+type failingAfter struct {
+	adsync.UserStore
+	n int
+}
+
+func (s failingAfter) Users(ctx context.Context) iter.Seq2[adsync.User, error] {
+	return func(yield func(adsync.User, error) bool) {
+		n := 0
+		for u, err := range s.UserStore.Users(ctx) {
+			if n++; n > s.n {
+				yield(adsync.User{}, errDown)
+				return
+			}
+			if !yield(u, err) {
+				return
+			}
+		}
+	}
+}
+
+func TestADirectoryMayPanicBesideTheStore(t *testing.T) {
+	_, users := bigWorld(6000)
+	dir := one(func(func(adsync.Entry, error) bool) { panic("of the host's own directory") })
+	s := newSyncer(t, dir, adsync.NewMemoryStore(users...), nil)
+	assert.PanicsWithValue(t, "of the host's own directory", func() { _, _ = s.Plan(t.Context()) })
+
+	dir = one(func(func(adsync.Entry, error) bool) { runtime.Goexit() })
+	_, err := newSyncer(t, dir, adsync.NewMemoryStore(users...), nil).Plan(t.Context())
+	require.ErrorIs(t, err, adsync.ErrIncomplete)
+}
+
+// crowded lists so many entries of some thousand bytes, and counts them.
+func crowded(n int, seen *atomic.Int64) iter.Seq2[adsync.Entry, error] {
+	long := strings.Repeat("long ", 200)
+	return func(yield func(adsync.Entry, error) bool) {
+		for i := range n {
+			seen.Add(1)
+			e := adsync.Entry{ObjectID: adsync.ObjectID{1, byte(i >> 16), byte(i >> 8), byte(i)}, DN: long}
+			if !yield(e, nil) {
+				return
+			}
+		}
+	}
+}
+
+// whenFull opens the gate when 16 MiB of them wait, and no more came.
+func whenFull(t *testing.T, seen *atomic.Int64, gate chan<- struct{}) {
+	go func() {
+		for seen.Load() < 15_000 {
+			time.Sleep(time.Millisecond)
+		}
+		time.Sleep(20 * time.Millisecond) // for a listing that runs on
+		assert.Less(t, seen.Load(), int64(18_000))
+		close(gate)
+	}()
+}
+
+// A listing does not run away from a store that is slow.
+func TestFewEntriesWaitForTheStore(t *testing.T) {
+	_, users := bigWorld(6000)
+	var seen atomic.Int64
+	gate := make(chan struct{})
+	whenFull(t, &seen, gate)
+	opts := &adsync.Options{Rules: adsync.Rules{Import: true}}
+	plan, err := newSyncer(t, one(crowded(20_000, &seen)), behind(users, gate), opts).Plan(t.Context())
+	require.NoError(t, err)
+	assert.Equal(t, int64(20_000), seen.Load())
+	assert.Equal(t, 20_000, plan.Stats.Entries)
+}
+
+// A server that has lost patience meanwhile is asked once more.
+func TestAListingThatStoodStillIsMadeAnew(t *testing.T) {
+	_, users := bigWorld(6000)
+	var seen atomic.Int64
+	gate, lists := make(chan struct{}), 0
+	whenFull(t, &seen, gate)
+	dir := one(func(yield func(adsync.Entry, error) bool) {
+		if lists++; lists > 1 {
+			crowded(20_000, &seen)(yield)
+			return
+		}
+		crowded(18_000, &seen)(yield)
+		yield(adsync.Entry{}, errDown)
+	})
+	opts := &adsync.Options{Rules: adsync.Rules{Import: true}}
+	plan, err := newSyncer(t, dir, behind(users, gate), opts).Plan(t.Context())
+	require.NoError(t, err)
+	assert.Equal(t, 2, lists)
+	assert.Equal(t, 20_000, plan.Stats.Entries)
+}
