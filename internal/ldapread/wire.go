@@ -37,9 +37,10 @@ type wire struct {
 }
 
 // A server that sends each entry by itself wakes the reader for each, which costs
-// more than reading it. After so many short reads, a pause lets several gather.
+// more than reading it. After so many short reads, a pause lets several gather: in a
+// page of a listing, but not in the answer to a look-up, which is shorter.
 const (
-	shortReads = 4
+	shortReads = 2 * findBatch
 	gatherFor  = 100 * time.Microsecond
 )
 

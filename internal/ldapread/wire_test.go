@@ -134,13 +134,13 @@ func TestReaderPausesBehindASlowServer(t *testing.T) {
 		}
 		return pauses
 	}
-	assert.Equal(t, 0, read(4))
+	assert.Equal(t, 0, read(shortReads))
 	assert.Equal(t, 3, read(3))
 	_, err := w.Write([]byte("a request"))
 	require.NoError(t, err)
-	assert.Equal(t, 0, read(4))
+	assert.Equal(t, 0, read(shortReads))
 	n = 10
 	assert.Equal(t, 1, read(5), "the server is ahead")
 	n = 1
-	assert.Equal(t, 0, read(4))
+	assert.Equal(t, 0, read(shortReads))
 }
