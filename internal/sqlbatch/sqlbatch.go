@@ -115,8 +115,8 @@ const (
 // up after a commit that failed.
 func (b Batch) once(ctx context.Context, savepoints bool) ([]Outcome, step) {
 	conn, err := b.DB.Conn(ctx)
-	if err != nil {
-		return b.all(RolledBack, err), stop
+	if err != nil { // SQLite is locked even for who opens it
+		return b.all(RolledBack, err), b.onFault(ctx, err)
 	}
 	defer conn.Close()
 	tx, cancel, err := begin(ctx, conn)

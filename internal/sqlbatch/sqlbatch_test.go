@@ -263,3 +263,15 @@ func TestAStaleConnectionIsReplaced(t *testing.T) {
 	assert.Equal(t, outcomes(Done, nil, 1), f.batch(t, 1).Run(t.Context()))
 	assert.Equal(t, 2, f.count("connect"))
 }
+
+// SQLite, which locks its file, may even refuse who opens it.
+func TestAConnectionThatIsRefusedIsTriedAgain(t *testing.T) {
+	f := &fakeDB{answer: times(2, "connect", errBusy)}
+	out := f.batch(t, 1).Run(t.Context())
+	assert.Equal(t, []Outcome{{}}, out)
+	assert.Equal(t, []string{"connect", "connect", "connect", "begin", "write 0", "commit"}, f.log)
+
+	f = &fakeDB{answer: times(1, "connect", errLost)}
+	out = f.batch(t, 1).Run(t.Context())
+	assert.Equal(t, []Outcome{{RolledBack, errLost}}, out)
+}
