@@ -491,6 +491,13 @@ func equalRows(want, got map[string]adsync.User) error {
 	return nil
 }
 
+func samePlan(want, got *adsync.Plan) error {
+	if diff := gocmp.Diff(string(mustJSON(want)), string(mustJSON(got))); diff != "" {
+		return fmt.Errorf("plans (-want +got):\n%s", diff)
+	}
+	return nil
+}
+
 func TestSyncerPlansAsReconcile(t *testing.T) {
 	inWorlds(t, 400, func(w world) error {
 		w = storeWorld(w)
@@ -506,10 +513,7 @@ func TestSyncerPlansAsReconcile(t *testing.T) {
 		if err != nil {
 			return err
 		}
-		if diff := gocmp.Diff(string(mustJSON(want)), string(mustJSON(got))); diff != "" {
-			return fmt.Errorf("-Reconcile +Syncer.Plan:\n%s", diff)
-		}
-		return nil
+		return samePlan(want, got)
 	})
 }
 
@@ -537,10 +541,7 @@ func TestSelectionsPlanAsRules(t *testing.T) {
 		if err != nil {
 			return err
 		}
-		if diff := gocmp.Diff(string(mustJSON(want)), string(mustJSON(got))); diff != "" {
-			return fmt.Errorf("-Rules.Only +Only:\n%s", diff)
-		}
-		return nil
+		return samePlan(want, got)
 	})
 }
 
@@ -1198,8 +1199,8 @@ func TestAdoptLinksOnlyCertainPairs(t *testing.T) {
 			if err != nil {
 				return err
 			}
-			if diff := gocmp.Diff(string(mustJSON(p)), string(mustJSON(again))); diff != "" {
-				return fmt.Errorf("another order, another plan:\n%s", diff)
+			if err := samePlan(p, again); err != nil {
+				return fmt.Errorf("in another order: %w", err)
 			}
 		}
 		c := newPlanCheck(w, p)

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"database/sql"
 	"encoding/csv"
 	"encoding/json"
 	"errors"
@@ -43,13 +42,8 @@ func (a *app) download(w http.ResponseWriter, r *http.Request) {
 		a.notFound(w, r)
 		return
 	}
-	shown, err := a.store.run(r.Context(), id)
-	switch {
-	case errors.Is(err, sql.ErrNoRows):
-		a.notFound(w, r)
-		return
-	case err != nil:
-		a.fail(w, r, err)
+	shown := a.findRun(w, r, id)
+	if shown == nil {
 		return
 	}
 	w.Header().Set("Content-Disposition", `attachment; filename="synchronization-`+shown.StartedAt.UTC().Format("20060102-150405")+"."+kind+`"`)

@@ -34,15 +34,11 @@ func (l *liveRun) state() (done, total int, summary []string) {
 // applyRun applies the very plan that was shown: the form carries its digest and
 // nothing else of it.
 func (a *app) applyRun(w http.ResponseWriter, r *http.Request) {
-	planned, err := a.store.run(r.Context(), r.PathValue("id"))
-	switch {
-	case errors.Is(err, sql.ErrNoRows):
-		a.notFound(w, r)
+	planned := a.findRun(w, r, r.PathValue("id"))
+	if planned == nil {
 		return
-	case err != nil:
-		a.fail(w, r, err)
-		return
-	case r.PostFormValue("digest") != planned.Digest:
+	}
+	if r.PostFormValue("digest") != planned.Digest {
 		a.runPage(w, r, http.StatusConflict, "This is not the plan that is shown here. Nothing was changed.")
 		return
 	}
@@ -241,15 +237,24 @@ type opCount struct {
 
 func (a *app) showRun(w http.ResponseWriter, r *http.Request) { a.runPage(w, r, http.StatusOK, "") }
 
+// findRun returns nil when it has answered that there is none.
+func (a *app) findRun(w http.ResponseWriter, r *http.Request, id string) *run {
+	found, err := a.store.run(r.Context(), id)
+	switch {
+	case errors.Is(err, sql.ErrNoRows):
+		a.notFound(w, r)
+		return nil
+	case err != nil:
+		a.fail(w, r, err)
+		return nil
+	}
+	return found
+}
+
 func (a *app) runPage(w http.ResponseWriter, r *http.Request, status int, alert string) {
 	live := a.liveRun(r.PathValue("id")) // first: a run that ends in between is shown as ending, not as another's
-	shown, err := a.store.run(r.Context(), r.PathValue("id"))
-	if errors.Is(err, sql.ErrNoRows) {
-		a.notFound(w, r)
-		return
-	}
-	if err != nil {
-		a.fail(w, r, err)
+	shown := a.findRun(w, r, r.PathValue("id"))
+	if shown == nil {
 		return
 	}
 	p := runPage{run: shown, Show: r.FormValue("show")}

@@ -2,6 +2,7 @@ package sqlstore
 
 import (
 	"context"
+	"database/sql"
 	"sync"
 	"testing"
 
@@ -20,15 +21,22 @@ type unlocked struct {
 
 func hideLock(s *adsync.SQLStore) unlocked { return unlocked{s, s, s} }
 
-// testLock runs two syncs at once: the second is told, and writes nothing.
-func testLock(t *testing.T, d database) {
+// twoHosts are stores of one table, each on connections of its own: other is the
+// second's.
+func twoHosts(t *testing.T, d database) (first, second *adsync.SQLStore, other *sql.DB) {
+	t.Helper()
 	if d.dialect == adsync.SQLite {
 		t.Skip("SQLite has no lock beside that of each write")
 	}
 	dsn := d.dsn(t)
 	db, other := open(t, d.driver, dsn, d.schema...), open(t, d.driver, dsn)
-	first := newStore(t, db, d.dialect, adsync.SQLTable{Name: "users", Columns: allColumns})
-	second := newStore(t, other, d.dialect, adsync.SQLTable{Name: "users", Columns: allColumns})
+	users := adsync.SQLTable{Name: "users", Columns: allColumns}
+	return newStore(t, db, d.dialect, users), newStore(t, other, d.dialect, users), other
+}
+
+// testLock runs two syncs at once: the second is told, and writes nothing.
+func testLock(t *testing.T, d database) {
+	first, second, other := twoHosts(t, d)
 	seed(t, first, person(1, "ann"))
 	ann := list(t, first)["ann"]
 	dir := adsync.StaticDirectory{{ObjectID: ann.ObjectID, Profile: adsync.Profile{Username: "anna"}}}
@@ -57,13 +65,7 @@ func testLock(t *testing.T, d database) {
 // testLostLock ends the connection that holds the lock, as the end of its process
 // would: the lock is free, and its holder learns that it was lost.
 func testLostLock(t *testing.T, d database) {
-	if d.dialect == adsync.SQLite {
-		t.Skip("SQLite has no lock beside that of each write")
-	}
-	dsn := d.dsn(t)
-	db, other := open(t, d.driver, dsn, d.schema...), open(t, d.driver, dsn)
-	first := newStore(t, db, d.dialect, adsync.SQLTable{Name: "users", Columns: allColumns})
-	second := newStore(t, other, d.dialect, adsync.SQLTable{Name: "users", Columns: allColumns})
+	first, second, other := twoHosts(t, d)
 	lost, err := first.Lock(t.Context())
 	require.NoError(t, err)
 	d.killOthers(t, other)
