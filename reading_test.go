@@ -5,6 +5,7 @@ import (
 	"errors"
 	"iter"
 	"runtime"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -339,4 +340,20 @@ func TestAListingThatStoodStillIsMadeAnew(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, 2, lists)
 	assert.Equal(t, 20_000, plan.Stats.Entries)
+}
+
+// What a listing says of somebody who is not there is no proof: it is looked up.
+func TestAListingProvesNobodysAbsence(t *testing.T) {
+	entries, users := bigWorld(6000)
+	listed := slices.Clone(entries)
+	listed[7] = adsync.Entry{ObjectID: entries[7].ObjectID, State: adsync.StateDeleted}
+	var asked []adsync.ObjectID
+	dir := scripted{adsync.StaticDirectory(listed).Entries(t.Context()), func(ids []adsync.ObjectID, yield func(adsync.Entry, error) bool) {
+		asked = append(asked, ids...)
+		adsync.StaticDirectory(entries).Find(context.Background(), ids)(yield)
+	}}
+	plan, err := newSyncer(t, dir, adsync.NewMemoryStore(users...), nil).Plan(t.Context())
+	require.NoError(t, err)
+	assert.Equal(t, []adsync.ObjectID{entries[7].ObjectID}, asked)
+	assert.Empty(t, gocmp.Diff(mustReconcile(t, entries, users, adsync.Rules{}), plan))
 }
