@@ -345,10 +345,10 @@ func TestAListingThatStoodStillIsMadeAnew(t *testing.T) {
 // What a listing says of somebody who is not there is no proof: it is looked up.
 func TestAListingProvesNobodysAbsence(t *testing.T) {
 	entries, users := bigWorld(6000)
-	listed := slices.Clone(entries)
-	listed[7] = adsync.Entry{ObjectID: entries[7].ObjectID, State: adsync.StateDeleted}
+	said := slices.Clone(entries)
+	said[7] = adsync.Entry{ObjectID: entries[7].ObjectID, State: adsync.StateDeleted}
 	var asked []adsync.ObjectID
-	dir := scripted{adsync.StaticDirectory(listed).Entries(t.Context()), func(ids []adsync.ObjectID, yield func(adsync.Entry, error) bool) {
+	dir := scripted{listed(said, make(chan struct{})), func(ids []adsync.ObjectID, yield func(adsync.Entry, error) bool) {
 		asked = append(asked, ids...)
 		adsync.StaticDirectory(entries).Find(context.Background(), ids)(yield)
 	}}
