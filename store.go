@@ -885,8 +885,9 @@ func (s *SQLStore) applyOne(ctx context.Context, c Change, op Op) Written {
 }
 
 // ApplyChanges writes all changes in one transaction. One that the database or
-// OnDelete refuses is undone alone. When the context ends before the commit,
-// nothing is written; when the commit is not answered, each is [ErrUnknown].
+// OnDelete refuses is undone alone; in a batch of more than 500 the others are then
+// written in transactions of 500. When the context ends before a commit, nothing of
+// that transaction is written; when the commit is not answered, each is [ErrUnknown].
 func (s *SQLStore) ApplyChanges(ctx context.Context, cs []Change) []Written {
 	out := make([]Written, len(cs))
 	if len(cs) == 0 {
@@ -910,9 +911,15 @@ func (s *SQLStore) ApplyChanges(ctx context.Context, cs []Change) []Written {
 	return out
 }
 
+// createsAtOnce makes fewer and longer transactions of an import. Its rows come in
+// no order, so that each transaction writes most pages of the indexes anew, and
+// nobody waits for rows that are not there yet. SQLite's one lock is held for a
+// tenth of a second.
+func (s *SQLStore) createsAtOnce() int { return 5000 }
+
 func (s *SQLStore) writeBatch(ctx context.Context, types sqltable.Types, cs []Change) []Written {
 	b := &sqlBatch{SQLStore: s, changes: cs, types: types, ids: make([]string, len(cs))}
-	return b.explain(b.run(ctx))
+	return b.explain(b.batch().Run(ctx))
 }
 
 // loadTypes asks the database once for the types of the columns, and checks that
@@ -1009,16 +1016,19 @@ func (b *sqlBatch) updateText(set []string, match bool) string {
 	return text
 }
 
-func (b *sqlBatch) run(ctx context.Context) []sqlbatch.Outcome {
+func (b *sqlBatch) batch() sqlbatch.Batch {
 	return sqlbatch.Batch{
-		DB:      b.db,
-		Len:     len(b.changes),
-		Apply:   b.apply,
-		Bulk:    b.bulkWriter(),
-		Ahead:   b.createAhead,
+		DB:    b.db,
+		Len:   len(b.changes),
+		Apply: b.apply,
+		Bulk:  b.bulkWriter(),
+		Ahead: b.createAhead,
+		Part: func(from, to int) sqlbatch.Batch {
+			return (&sqlBatch{SQLStore: b.SQLStore, changes: b.changes[from:to], types: b.types, ids: b.ids[from:to]}).batch()
+		},
 		Retry:   func(err error) bool { return b.dialect.Fault(err).Kind == sqltable.Retry },
 		Refused: func(err error) bool { return b.dialect.Fault(err).Kind != sqltable.Other },
-	}.Run(ctx)
+	}
 }
 
 // ownFault is a fault in the words of this package, or of the host's OnDelete.
@@ -1338,7 +1348,7 @@ func (b *sqlBatch) findLinks(ctx context.Context, tx *sqlbatch.Tx) (map[link]str
 		}
 	}
 	found := make(map[link]string)
-	const most = 500 // an entry is up to 6 arguments, of which SQLite takes 32,766
+	const most = 5000 // an entry is up to 6 arguments, of which SQLite takes 32,766
 	for source, all := range wanted {
 		for ids := range slices.Chunk(all, most) {
 			if err := b.addLinks(ctx, tx, found, b.spellings, source, ids...); err != nil {

@@ -17,6 +17,7 @@ const (
 	firstWait = 5 * time.Millisecond // before the second try; doubled each time
 	maxWait   = 300 * time.Millisecond
 	endWait   = 30 * time.Second // for a commit or rollback, which no context ends early
+	partMost  = 500              // changes that are done one by one, where there is a Part
 )
 
 // State is what became of one change.
@@ -52,6 +53,8 @@ type Batch struct {
 	// Ahead, where there is one, may do many changes with one statement, before
 	// Apply is asked for each. After a fault all goes on without it.
 	Ahead func(ctx context.Context, tx *Tx) (fault error)
+	// Part, where it is not nil, makes a batch of the changes from one up to another.
+	Part func(from, to int) Batch
 	// Retry reports a fault of a transaction that may be tried again, and Refused
 	// one that a server gave as the answer to a commit that it did not do.
 	Retry, Refused func(error) bool
@@ -67,8 +70,9 @@ type Tx struct {
 // Run applies all changes and returns one Outcome for each, in order.
 //
 // It first tries them in bulk or else without savepoints, which is what nearly
-// always works. When one fails, it starts over with a savepoint for each. When the commit itself is refused, as by a deferred constraint, it starts
-// over with a transaction for each.
+// always works. When one fails, it starts over in smaller batches, or with a
+// savepoint for each. When the commit itself is refused, as by a deferred
+// constraint, it starts over with a transaction for each.
 func (b Batch) Run(ctx context.Context) []Outcome {
 	if b.Len == 0 {
 		return nil
@@ -77,6 +81,8 @@ func (b Batch) Run(ctx context.Context) []Outcome {
 	for try := 1; ; try++ {
 		out, next := b.once(ctx, savepoints)
 		switch {
+		case b.Part != nil && b.Len > partMost && (next == withSavepoints || next == oneByOne):
+			return b.inParts(ctx)
 		case next == withSavepoints:
 			savepoints = true
 			continue
@@ -87,6 +93,20 @@ func (b Batch) Run(ctx context.Context) []Outcome {
 		}
 		return out
 	}
+}
+
+// inParts runs the changes in smaller transactions, after one of them was refused,
+// so that few are done one by one for it. It stops where one is cut short.
+func (b Batch) inParts(ctx context.Context) []Outcome {
+	var out []Outcome
+	for from := 0; from < b.Len; from += partMost {
+		part := b.Part(from, min(from+partMost, b.Len)).Run(ctx)
+		out = append(out, part...)
+		if s := part[0].State; s == RolledBack || s == Unknown { // and so are all of the part
+			return append(out, b.all(RolledBack, part[0].Err)[len(out):]...)
+		}
+	}
+	return out
 }
 
 // eachAlone runs every change as a batch of its own.

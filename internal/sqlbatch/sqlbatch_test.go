@@ -275,3 +275,63 @@ func TestAConnectionThatIsRefusedIsTriedAgain(t *testing.T) {
 	out = f.batch(t, 1).Run(t.Context())
 	assert.Equal(t, []Outcome{{RolledBack, errLost}}, out)
 }
+
+// parts is a batch that may be run in parts, of changes that keep their numbers.
+func (f *fakeDB) parts(t *testing.T, n int) Batch {
+	b := f.batch(t, n)
+	b.Part = func(from, to int) Batch {
+		part := b
+		part.Part, part.Len = nil, to-from
+		part.Apply = func(ctx context.Context, tx *Tx, i int) (error, error) { return b.Apply(ctx, tx, from+i) }
+		return part
+	}
+	return b
+}
+
+func TestABadRowSendsOnlyItsPartToSavepoints(t *testing.T) {
+	f := &fakeDB{}
+	f.answer = func(text string) error {
+		if text == fmt.Sprint("write ", partMost) {
+			return errBad
+		}
+		return nil
+	}
+	want := outcomes(Done, nil, 2*partMost+1)
+	want[partMost] = Outcome{Failed, errBad}
+	assert.Equal(t, want, f.parts(t, 2*partMost+1).Run(t.Context()))
+	assert.Equal(t, partMost, f.count("SAVEPOINT adsync"))
+	assert.Equal(t, 1+3+1, f.count("begin"), "the whole, three parts, and the one with savepoints")
+}
+
+func TestARefusedCommitIsTriedInParts(t *testing.T) {
+	f := &fakeDB{answer: times(1, "commit", errRefused)}
+	assert.Equal(t, outcomes(Done, nil, 2*partMost+1), f.parts(t, 2*partMost+1).Run(t.Context()))
+	assert.Equal(t, 1+3, f.count("begin"))
+	assert.Zero(t, f.count("SAVEPOINT adsync"))
+}
+
+func TestASmallBatchIsNotRunInParts(t *testing.T) {
+	f := &fakeDB{answer: times(1, "write 1", errBad)}
+	assert.Equal(t, outcomes(Done, nil, partMost), f.parts(t, partMost).Run(t.Context()))
+	assert.Equal(t, partMost, f.count("SAVEPOINT adsync"))
+}
+
+func TestPartsStopWhereOneIsLost(t *testing.T) {
+	f := &fakeDB{}
+	commits := 0
+	f.answer = func(text string) error {
+		switch {
+		case text == "write 7" && commits == 0:
+			commits++ // the whole batch is refused once
+			return errBad
+		case text == "commit":
+			if commits++; commits == 3 {
+				return errLost
+			}
+		}
+		return nil
+	}
+	want := append(outcomes(Done, nil, partMost), outcomes(Unknown, errLost, partMost)...)
+	assert.Equal(t, append(want, outcomes(RolledBack, errLost, 3)...), f.parts(t, 2*partMost+3).Run(t.Context()))
+	assert.Zero(t, f.count(fmt.Sprint("write ", 2*partMost)), "what comes after it is not begun")
+}

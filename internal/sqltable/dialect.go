@@ -20,6 +20,7 @@ type Dialect struct {
 	nativeUUID bool   // has a uuid type
 	returning  bool   // INSERT … RETURNING
 	bulk       bool   // rows made of arrays, and UPDATE … FROM … RETURNING
+	insertMany string // how an INSERT of several rows begins; "" as any other
 	lock       string // after a SELECT: holds the row until the transaction ends
 
 	readText  func(col string) string
@@ -120,7 +121,10 @@ func sqlite() Dialect {
 		// it stays an error.
 		quote:     "`",
 		returning: true,
-		readText:  func(col string) string { return col },
+		// Without FAIL, a statement that may have to undo its first rows copies each
+		// page before it writes there. Who rolls back all anyway needs no copies.
+		insertMany: "INSERT OR FAIL INTO ",
+		readText:   func(col string) string { return col },
 		sameText: func(col, arg string) string {
 			return "COALESCE(CAST(" + col + " AS TEXT), '') COLLATE BINARY = " + arg
 		},

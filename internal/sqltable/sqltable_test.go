@@ -42,10 +42,15 @@ func statements(t *testing.T, name string) string {
 func links(text string, args []any) string { return text + fmt.Sprintf(" %q", args) }
 
 func TestInsertRows(t *testing.T) {
-	table, err := NewTable(dialect(t, "postgresql"), "users", "id", []Column{{"login", Text}, {"state", Raw}}, Where{})
-	require.NoError(t, err)
-	assert.Equal(t, `INSERT INTO "users" ("login", "state") VALUES ($1, $2), ($3, $4) RETURNING CAST("id" AS text), "state"`,
-		table.InsertRows([]string{"login", "state"}, 2, "state"))
+	for name, want := range map[string]string{
+		"postgresql": `INSERT INTO "users" ("login", "state") VALUES ($1, $2), ($3, $4) RETURNING CAST("id" AS text), "state"`,
+		"mysql":      "INSERT INTO `users` (`login`, `state`) VALUES (?, ?), (?, ?)",
+		"sqlite":     "INSERT OR FAIL INTO `users` (`login`, `state`) VALUES (?, ?), (?, ?) RETURNING `id`, `state`",
+	} {
+		table, err := NewTable(dialect(t, name), "users", "id", []Column{{"login", Text}, {"state", Raw}}, Where{})
+		require.NoError(t, err)
+		assert.Equal(t, want, table.InsertRows([]string{"login", "state"}, 2, "state"))
+	}
 }
 
 func TestStatements(t *testing.T) {

@@ -1,6 +1,7 @@
 package sqltable
 
 import (
+	"cmp"
 	"errors"
 	"slices"
 	"strings"
@@ -150,7 +151,8 @@ func (t *Table) Insert(columns []string) string {
 
 // InsertRows adds n rows and, where the dialect can, returns in any order the ID of
 // each and what it has in the mapped columns that are named. Arguments: the values,
-// row by row.
+// row by row. When it fails, some of several rows may have been added, and the
+// transaction is to be rolled back.
 func (t *Table) InsertRows(columns []string, n int, returned ...string) string {
 	s := t.insert(columns, n)
 	if t.d.returning {
@@ -169,7 +171,11 @@ func (t *Table) addReturning(s *statement, names []string) {
 }
 
 func (t *Table) insert(columns []string, n int) *statement {
-	s := t.begin("INSERT INTO ", t.quoted, " (")
+	verb := "INSERT INTO "
+	if n > 1 {
+		verb = cmp.Or(t.d.insertMany, verb)
+	}
+	s := t.begin(verb, t.quoted, " (")
 	s.list(len(columns), ", ", func(i int) string { return t.d.Quote(columns[i]) })
 	s.add(") VALUES ")
 	s.list(n, ", ", func(int) string {

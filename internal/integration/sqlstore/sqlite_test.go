@@ -111,3 +111,70 @@ func seed(t testing.TB, s *adsync.SQLStore, users ...adsync.User) {
 		require.NotEmpty(t, w.UserID)
 	}
 }
+
+// A statement that adds many rows may not change what the host's own conflict
+// clauses do.
+func TestSQLiteConflictClauses(t *testing.T) {
+	db := openSQLite(t, `CREATE TABLE users (id INTEGER PRIMARY KEY, guid TEXT, login TEXT UNIQUE ON CONFLICT IGNORE)`,
+		`CREATE TABLE latest (one INTEGER PRIMARY KEY, login TEXT)`,
+		`CREATE TRIGGER remember AFTER INSERT ON users BEGIN INSERT OR REPLACE INTO latest VALUES (1, NEW.login); END`)
+	s := newStore(t, db, adsync.SQLite, adsync.SQLTable{Name: "users", Columns: adsync.SQLColumns{ID: "id", ObjectID: "guid", Username: "login"}})
+	var cs []adsync.Change
+	for i, name := range []string{"ann", "bob", "ann", "cid"} {
+		cs = append(cs, create(adsync.User{ObjectID: objectID(i), Profile: adsync.Profile{Username: name}}))
+	}
+	written := s.ApplyChanges(t.Context(), cs)
+	for i, w := range written {
+		if i == 2 {
+			require.ErrorContains(t, w.Err, "the new row was not kept")
+			continue
+		}
+		require.NoError(t, w.Err)
+	}
+	require.Len(t, list(t, s), 3)
+	var latest string
+	require.NoError(t, db.QueryRow("SELECT login FROM latest").Scan(&latest))
+	require.Equal(t, "cid", latest)
+}
+
+// sizedStore notes how many changes it is given at once.
+type sizedStore struct {
+	*adsync.SQLStore
+	sizes []int
+}
+
+func (s *sizedStore) ApplyChanges(ctx context.Context, cs []adsync.Change) []adsync.Written {
+	s.sizes = append(s.sizes, len(cs))
+	return s.SQLStore.ApplyChanges(ctx, cs)
+}
+
+func TestNewUsersComeInLargeBatches(t *testing.T) {
+	for name, test := range map[string]struct {
+		size int
+		want []int
+	}{
+		"as it comes":       {0, []int{500, 500, 5000, 100}},
+		"as the host wants": {2000, []int{2000, 2000, 2000, 100}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			const imported, all = 700, 6100
+			s := &sizedStore{SQLStore: newStore(t, openSQLite(t, sqliteUsers), adsync.SQLite, adsync.SQLTable{Name: "users", Columns: allColumns})}
+			var dir adsync.StaticDirectory
+			for i := range all {
+				u := person(i+1, fmt.Sprint("user", i))
+				if i < imported {
+					seed(t, s.SQLStore, u)
+					u.Phone = "1"
+				}
+				dir = append(dir, adsync.Entry{ObjectID: u.ObjectID, Profile: u.Profile})
+			}
+			syncer, err := adsync.New(dir, s, &adsync.Options{Rules: adsync.Rules{Source: "ad", Import: true}, BatchSize: test.size})
+			require.NoError(t, err)
+			report, err := syncer.Sync(t.Context())
+			require.NoError(t, err)
+			require.NoError(t, report.Err())
+			require.Equal(t, test.want, s.sizes)
+			require.Len(t, list(t, s), all)
+		})
+	}
+}

@@ -492,10 +492,10 @@ func testRoundTrips(t *testing.T, d database) {
 	assert.Empty(t, list(t, s))
 }
 
-// testManyCreates has enough new users for statements that add many, with and
-// without some among them that cannot be added.
+// testManyCreates has enough new users for statements that add many, and for a batch
+// in parts, with and without some among them that cannot be added.
 func testManyCreates(t *testing.T, d database) {
-	const many = 230
+	const many = 1230
 	_, s, before := d.filled(t, adsync.SQLTable{}, "held", "linked")
 	var cs []adsync.Change
 	for i := range many {
@@ -506,6 +506,7 @@ func testManyCreates(t *testing.T, d database) {
 			cs[7] = create(person(7000, "held"))
 			cs[20] = create(person(2, "linked"))
 			cs[150] = create(person(1149, "twice"))
+			cs[900] = create(person(7001, "held"))
 		}
 		written := s.ApplyChanges(context.Background(), cs)
 		users := list(t, s)
@@ -530,10 +531,10 @@ func testManyCreates(t *testing.T, d database) {
 			require.Equal(t, want, users[name])
 		}
 		for i := range cs {
-			cs[i] = create(person(2000+i, fmt.Sprint("later", i)))
+			cs[i] = create(person(3000+i, fmt.Sprint("later", i)))
 		}
 	}
-	assert.Len(t, list(t, s), 2+many-3+many)
+	assert.Len(t, list(t, s), 2+many-4+many)
 }
 
 // testMixedBatch has enough of each kind for statements that write many, and later
