@@ -1066,7 +1066,7 @@ func (b *sqlBatch) update(ctx context.Context, tx *sqlbatch.Tx, c Change) (verdi
 		args := slices.Concat(values, []any{b.bindID(c.UserID)}, match, b.where)
 		return one(tx.Exec(ctx, b.updateText(set, match != nil), args...))
 	}
-	if match := b.matchArgs(c); match != nil && len(set) > 0 {
+	if match, ok := b.matchArgs(nil, c); ok && len(set) > 0 {
 		if n, fault := write(match); n > 0 || fault != nil {
 			return nil, fault
 		}
@@ -1084,7 +1084,7 @@ func (b *sqlBatch) update(ctx context.Context, tx *sqlbatch.Tx, c Change) (verdi
 
 // delete does the same, but where OnDelete is to be asked the row is read first.
 func (b *sqlBatch) delete(ctx context.Context, tx *sqlbatch.Tx, c Change) (verdict, fault error) {
-	if match := b.matchArgs(c); match != nil && b.table.OnDelete == nil {
+	if match, ok := b.matchArgs(nil, c); ok && b.table.OnDelete == nil {
 		n, fault := b.remove(ctx, tx, c.UserID, match)
 		if n > 0 || fault != nil {
 			return nil, fault
@@ -1591,17 +1591,17 @@ func (b *sqlBatch) bindID(id string) any {
 	return id
 }
 
-// matchArgs are the arguments that compare the row with Before; nil where the
+// matchArgs appends the arguments that compare the row with Before; not ok where the
 // statement cannot tell, and the row has to be read.
-func (b *sqlBatch) matchArgs(c Change) []any {
+func (b *sqlBatch) matchArgs(args []any, c Change) (_ []any, ok bool) {
 	u := c.Before
 	if u == nil || u.ID != c.UserID || !b.matches {
-		return nil
+		return args, false
 	}
 	if b.unmapped(u) != "" {
-		return nil // no row reads like that
+		return args, false // no row reads like that
 	}
-	args := make([]any, 0, len(b.columns)+1)
+	args = slices.Grow(args, len(b.columns)+1)
 	for _, col := range b.columns {
 		switch col.field {
 		case FieldObjectID:
@@ -1609,7 +1609,7 @@ func (b *sqlBatch) matchArgs(c Change) []any {
 		case FieldStatus:
 			status := cmp.Or(u.Status, StatusActive)
 			if !b.tells(status) {
-				return nil
+				return args, false
 			}
 			args = append(args, b.codes[status])
 		case fieldProtected:
@@ -1622,7 +1622,7 @@ func (b *sqlBatch) matchArgs(c Change) []any {
 			args = append(args, *u.stored(col.field))
 		}
 	}
-	return args
+	return args, true
 }
 
 func (b *sqlBatch) matchObjectID(id ObjectID) any {
@@ -1675,6 +1675,7 @@ type bulkWriter struct {
 	verdicts []error
 	groups   []*bulkGroup
 	unsure   []int // changes whose rows have to be read
+	values   []any // of one row at a time
 }
 
 // bulkGroup is changes that write the same columns.
@@ -1741,12 +1742,13 @@ func (w *bulkWriter) sort(ctx context.Context, i int) (fault error) {
 		return fault
 	}
 	if c.Op != OpCreate {
-		match := w.matchArgs(c)
-		if match == nil || c.Op == OpUpdate && len(set) == 0 {
+		w.values = append(append(w.values[:0], w.bindID(c.UserID)), values...)
+		var ok bool
+		if w.values, ok = w.matchArgs(w.values, c); !ok || c.Op == OpUpdate && len(set) == 0 {
 			w.unsure = append(w.unsure, i)
 			return nil
 		}
-		values = slices.Concat([]any{w.bindID(c.UserID)}, values, match)
+		values = w.values
 	}
 	return w.enter(i, set, values)
 }
@@ -1779,6 +1781,7 @@ func (w *bulkWriter) enter(i int, set []string, values []any) error {
 	if at < 0 {
 		at = len(w.groups)
 		w.groups = append(w.groups, w.newGroup(op, set))
+		w.groups[at].Grow(len(w.changes) - i)
 	}
 	g := w.groups[at]
 	g.changes = append(g.changes, i)
