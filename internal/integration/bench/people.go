@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"io"
+	"iter"
 
 	"github.com/go-adsync/adsync"
 )
@@ -74,26 +75,30 @@ const (
 
 const chosen = 1000
 
+// table is the name of the table of a state.
+func (s state) table() string { return "people_" + string(s) }
+
 // users yields the rows of a state.
-func (s state) users(people int, yield func(adsync.User) error) error {
+func (s state) users(people int) iter.Seq[adsync.User] {
 	count, step := people, 1
 	switch s {
 	case stateEmpty:
-		return nil
+		count = 0
 	case stateChosen:
 		count, step = min(chosen, people), max(1, people/chosen)
 	}
-	for n := range count {
-		e := entryOf(n * step)
-		u := adsync.User{ObjectID: e.ObjectID, Profile: e.Profile, Status: adsync.StatusActive}
-		if s == stateChanged {
-			change(&u, n)
-		}
-		if err := yield(u); err != nil {
-			return err
+	return func(yield func(adsync.User) bool) {
+		for n := range count {
+			e := entryOf(n * step)
+			u := adsync.User{ObjectID: e.ObjectID, Profile: e.Profile, Status: adsync.StatusActive}
+			if s == stateChanged {
+				change(&u, n)
+			}
+			if !yield(u) {
+				return
+			}
 		}
 	}
-	return nil
 }
 
 // change makes the user with the number differ from the directory, or belong to
