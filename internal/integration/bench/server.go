@@ -185,7 +185,9 @@ func version(name string, args ...string) string {
 	if err != nil {
 		return "no " + name
 	}
-	out, _ := exec.Command(path, args...).CombinedOutput()
+	cmd := exec.Command(path, args...)
+	cmd.Args[0] = name // MariaDB says how it was called
+	out, _ := cmd.CombinedOutput()
 	for line := range strings.Lines(string(out)) {
 		if strings.ContainsAny(line, "0123456789") {
 			return strings.TrimSpace(line)
