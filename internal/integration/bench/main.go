@@ -175,7 +175,7 @@ func (m *measuring) syncs(d database) (err error) {
 		row := m.table.row(j.name, m.people)
 		for range m.runs {
 			for _, kind := range append(j.floors, j.kind) {
-				t := task{Kind: kind, URL: m.url, People: m.people, Want: j.want}
+				t := task{Kind: kind, URL: m.url, People: m.people, Rows: j.state.rows(m.people), Want: j.want}
 				err := h.lend(m.ctx, j.state, func(copied host) error {
 					t.Host = copied
 					return m.pair(row, t)

@@ -78,17 +78,25 @@ const chosen = 1000
 // table is the name of the table of a state.
 func (s state) table() string { return "people_" + string(s) }
 
-// users yields the rows of a state.
-func (s state) users(people int) iter.Seq[adsync.User] {
-	count, step := people, 1
+// rows is how many rows the table has.
+func (s state) rows(people int) int {
 	switch s {
 	case stateEmpty:
-		count = 0
+		return 0
 	case stateChosen:
-		count, step = min(chosen, people), max(1, people/chosen)
+		return min(chosen, people)
+	}
+	return people
+}
+
+// users yields the rows of a state.
+func (s state) users(people int) iter.Seq[adsync.User] {
+	step := 1
+	if s == stateChosen {
+		step = max(1, people/chosen)
 	}
 	return func(yield func(adsync.User) bool) {
-		for n := range count {
+		for n := range s.rows(people) {
 			e := entryOf(n * step)
 			u := adsync.User{ObjectID: e.ObjectID, Profile: e.Profile, Status: adsync.StatusActive}
 			if s == stateChanged {

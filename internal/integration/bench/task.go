@@ -17,6 +17,7 @@ type task struct {
 	URL    string `json:"url"`
 	People int    `json:"people"`
 	Host   host   `json:"host"`
+	Rows   int    `json:"rows"` // what the host's table has
 	Want   counts `json:"want"`
 	Find   int    `json:"find,omitempty"` // how many to look up
 }
@@ -38,7 +39,7 @@ func (t task) run(ctx context.Context) error {
 	case "import":
 		return t.sync(ctx, adsync.Rules{Import: true})
 	case "floor read":
-		return t.withDB(func(_ database, db *sql.DB) error { return floorRead(ctx, db) })
+		return t.withDB(func(_ database, db *sql.DB) error { return t.floorRead(ctx, db) })
 	case "floor write":
 		return t.withDB(func(d database, db *sql.DB) error { return t.floorWrite(ctx, d, db) })
 	case "floor import":
@@ -165,7 +166,7 @@ func (t task) sync(ctx context.Context, rules adsync.Rules) error {
 }
 
 // floorRead reads all rows into texts, and does nothing with them.
-func floorRead(ctx context.Context, db *sql.DB) error {
+func (t task) floorRead(ctx context.Context, db *sql.DB) error {
 	rows, err := db.QueryContext(ctx, "SELECT id, ad_guid, login, first_name, last_name, email, phone, status FROM users")
 	if err != nil {
 		return err
@@ -176,10 +177,14 @@ func floorRead(ctx context.Context, db *sql.DB) error {
 	for i := range texts {
 		into = append(into, &texts[i])
 	}
-	for rows.Next() {
+	n := 0
+	for ; rows.Next(); n++ {
 		if err := rows.Scan(into...); err != nil {
 			return err
 		}
+	}
+	if n != t.Rows {
+		return errors.Join(rows.Err(), fmt.Errorf("%d rows came, want %d", n, t.Rows))
 	}
 	return rows.Err()
 }
