@@ -123,7 +123,6 @@ func (t *Table) InsertMany(types Types, columns []string, returned ...string) *B
 	})
 	s.add(" FROM ")
 	s.addValues(len(columns))
-	s.add(" ORDER BY ", bulkOrdinal)
 	t.addReturning(s, returned)
 	b.Text = s.String()
 	return b
