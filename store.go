@@ -2043,7 +2043,7 @@ func (g *eachGroup) takes(op Op, set []string, c eachChange) bool {
 	if g.op != op || !slices.Equal(g.set, set) {
 		return false
 	}
-	return slices.EqualFunc(g.changes[0].values, c.values, func(a, b any) bool {
+	return slices.EqualFunc(g.changes[0].values[1:], c.values[1:], func(a, b any) bool {
 		switch a.(type) {
 		case string:
 			_, text := b.(string)

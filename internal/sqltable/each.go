@@ -2,7 +2,6 @@ package sqltable
 
 import (
 	"bytes"
-	"database/sql"
 	"database/sql/driver"
 	"strconv"
 	"strings"
@@ -178,12 +177,21 @@ func SameValue(a, b any) bool {
 	return a == b
 }
 
+// Rows is what a query gives, as *sql.Rows.
+type Rows interface {
+	Columns() ([]string, error)
+	Next() bool
+	Scan(dest ...any) error
+	Err() error
+	Close() error
+}
+
 // Plan asks how the database would run a statement.
 func Plan(text string) string { return "EXPLAIN FORMAT=TRADITIONAL " + text }
 
 // ReadsByKey reads what Plan has asked for, and closes it: whether the statement
 // reads n rows by the primary key at most, and no other row of any table.
-func ReadsByKey(rows *sql.Rows, n int) (bool, error) {
+func ReadsByKey(rows Rows, n int) (bool, error) {
 	defer rows.Close()
 	names, err := rows.Columns()
 	if err != nil {
