@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -170,7 +171,10 @@ func TestMariaDBManyAtOnce(t *testing.T) {
 	server := startMariaDB(t)
 	both := eachParameters["found rows and parameters"]
 	for _, k := range keyedTables {
-		parameters := map[string]string{"": "", both: both}
+		parameters := map[string]string{"plain": "", "found rows and parameters": both}
+		if k.oneByOne {
+			parameters = map[string]string{"plain": ""}
+		}
 		if k.name == "numbers" {
 			parameters = eachParameters
 		}
@@ -451,4 +455,98 @@ func TestMariaDBLosesNoWrite(t *testing.T) {
 			}
 		})
 	}
+}
+
+// One bad row among many that were written with it, before it and after it.
+func TestMariaDBOneBadRow(t *testing.T) {
+	server := startMariaDB(t)
+	h := keyedTables[0].host(t, server.newMariaDB(t), 130)
+	var cs []adsync.Change
+	want := map[string]adsync.User{}
+	for i, u := range h.people(t, 130) {
+		after := with(u, func(u *adsync.User) { u.Phone, u.Email = "1", fmt.Sprint(i, "@corp.example") })
+		if i == 70 {
+			after.Phone = "+49 666"
+		}
+		cs = append(cs, update(u, after))
+		want[u.Username] = after
+		if i == 70 {
+			want[u.Username] = u
+		}
+	}
+	again := update(*cs[5].After, with(*cs[5].After, func(u *adsync.User) { u.LastName = "again" }))
+	for i, w := range h.store.ApplyChanges(t.Context(), cs) {
+		if i == 70 {
+			assert.ErrorContains(t, w.Err, "adsync: the database refused this row by its constraint no_beast")
+			continue
+		}
+		assert.NoError(t, w.Err, i)
+	}
+	require.Equal(t, want, list(t, h.store))
+
+	cs = []adsync.Change{remove(want["user1"]), remove(want["user2"]), again, remove(*again.After)}
+	for i, w := range h.store.ApplyChanges(t.Context(), cs) {
+		assert.NoError(t, w.Err, "two changes of one row, %d", i)
+	}
+	for _, name := range []string{"user1", "user2", "user5"} {
+		delete(want, name)
+	}
+	require.Equal(t, want, list(t, h.store))
+}
+
+// A host that marks who is deleted, keeps objectGUIDs as bytes and a status as a
+// number. Values that are no texts are the same within a statement.
+func TestMariaDBManyOfOtherTypes(t *testing.T) {
+	const n = 100
+	db := open(t, "mysql", startMariaDB(t).newMariaDB(t), `CREATE TABLE users (id BIGINT AUTO_INCREMENT PRIMARY KEY, guid BINARY(16) UNIQUE, username VARCHAR(60) UNIQUE NOT NULL,
+		email VARCHAR(60) UNIQUE, active BIT(1), gone DATETIME, kind VARCHAR(10) NOT NULL DEFAULT 'person')`)
+	s := newStore(t, db, adsync.MySQL, adsync.SQLTable{
+		Name:      "users",
+		Columns:   adsync.SQLColumns{ID: "id", ObjectID: "guid", Username: "username", Email: "email", Status: "active"},
+		ObjectIDs: "ad-bytes",
+		Source:    "ad",
+		Statuses:  map[adsync.Status]any{adsync.StatusActive: true, adsync.StatusDeactivated: false},
+		Where:     "kind = ? AND gone IS NULL",
+		Args:      []any{"person"},
+		Delete:    map[string]any{"gone": time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)},
+	})
+	var people []adsync.User
+	for i := range n {
+		u := adsync.User{ObjectID: objectID(i + 1), Source: "ad", Status: adsync.StatusActive}
+		u.Username, u.Email = fmt.Sprint("user", i), fmt.Sprint(i, "@corp.example")
+		people = append(people, u)
+	}
+	seed(t, s, people...)
+	check := func(most int, cs []adsync.Change) {
+		t.Helper()
+		var written []adsync.Written
+		texts := statements(t, db, func() { written = s.ApplyChanges(t.Context(), cs) })
+		for i, w := range written {
+			require.NoError(t, w.Err, i)
+		}
+		all, many := writes(texts)
+		assert.Equal(t, many, all)
+		assert.LessOrEqual(t, all, most)
+	}
+	var updates, deletes []adsync.Change
+	now := list(t, s)
+	for i := range n {
+		u := now[fmt.Sprint("user", i)]
+		after := with(u, func(u *adsync.User) { u.Email = fmt.Sprint("new", i, "@corp.example") })
+		switch i % 5 {
+		case 0:
+			after.Email = ""
+		case 1:
+			after.Status = adsync.StatusDeactivated
+		}
+		updates, deletes = append(updates, update(u, after)), append(deletes, remove(after))
+		now[u.Username] = after
+	}
+	check(4, updates)
+	require.Equal(t, now, list(t, s))
+	check(4, deletes)
+	require.Empty(t, list(t, s))
+	var marked int
+	require.NoError(t, db.QueryRow("SELECT COUNT(*) FROM users WHERE gone = '2026-01-02 03:04:05' AND email IS NULL AND username = CONCAT('~deleted-', id)").Scan(&marked))
+	assert.Equal(t, n, marked)
 }
