@@ -70,7 +70,7 @@ func postgreSQL() Dialect {
 		// The type without its length: -1, as a NULL would name the type char(n) by
 		// its name in the standard, which means char(1).
 		catalogue: func(_, _, quoted string) (string, []any) {
-			return "SELECT CAST(a.attname AS text), format_type(a.atttypid, -1), NOT (a.attnotnull OR t.typnotnull), false, ''" +
+			return "SELECT CAST(a.attname AS text), format_type(a.atttypid, -1), NOT (a.attnotnull OR t.typnotnull)" +
 				" FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_type t ON t.oid = a.atttypid" +
 				" WHERE a.attrelid = CAST(CAST($1 AS text) AS regclass) AND a.attnum > 0 AND NOT a.attisdropped", []any{quoted}
 		},
@@ -138,7 +138,7 @@ func sqlite() Dialect {
 			return "COALESCE(CAST(" + col + " AS TEXT), '0') IN (" + a + ", " + b + ")"
 		},
 		catalogue: func(schema, table, _ string) (string, []any) {
-			const text = "SELECT name, type, `notnull` = 0, false, '' FROM pragma_table_xinfo"
+			const text = "SELECT name, type, `notnull` = 0 FROM pragma_table_xinfo"
 			if schema == "" {
 				return text + "(?)", []any{table}
 			}

@@ -168,6 +168,32 @@ func (r *planRows) Scan(dest ...any) error {
 	return nil
 }
 
+// catalogueRows is an answer to Catalogue.
+type catalogueRows struct{ planRows }
+
+func (r *catalogueRows) Scan(dest ...any) error {
+	row := r.rows[0]
+	r.rows = r.rows[1:]
+	*dest[0].(*string), *dest[1].(*string), *dest[2].(*bool) = row[0].(string), row[1].(string), row[2].(bool)
+	if len(dest) > 3 {
+		*dest[3].(*bool), *dest[4].(*string) = row[3].(bool), row[4].(string)
+	}
+	return nil
+}
+
+func TestReadTypes(t *testing.T) {
+	read := func(n int, rows ...[]any) Types {
+		types, err := ReadTypes(&catalogueRows{planRows{names: make([]string, n), rows: rows}})
+		require.NoError(t, err)
+		return types
+	}
+	assert.Equal(t, Types{"id": {Name: "uuid"}, "mail": {Name: "text", Nullable: true}}, read(3, []any{"id", "uuid", false}, []any{"mail", "text", true}))
+	id, mail := []any{"id", "int", false, true, ""}, []any{"mail", "char(9)", true, false, "ascii COLLATE ascii_bin"}
+	assert.Equal(t, Types{"id": {Name: "int", Key: true}, "mail": {Name: "char(9)", Nullable: true, collate: "ascii COLLATE ascii_bin"}}, read(5, id, mail))
+	tenant := []any{"tenant", "int", false, true, ""}
+	assert.Equal(t, Types{"id": {Name: "int"}, "tenant": {Name: "int"}}, read(5, id, tenant), "neither is a key alone")
+}
+
 func TestReadsByKey(t *testing.T) {
 	names := []string{"TABLE", "Type", "key", "rows"}
 	list, none := []any{[]byte("<derived2>"), "ALL", nil, int64(9)}, []any{nil, nil, nil, nil}

@@ -70,7 +70,7 @@ DELETE FROM "h` + "`" + `o""st"."users" WHERE "i` + "`" + `d""" = $1 AND "guid" 
 DELETE FROM "h` + "`" + `o""st"."users" WHERE "i` + "`" + `d""" = $1 AND (kind = $2 AND tenant = $3 -- people
 )
 INSERT INTO "h` + "`" + `o""st"."users" ("login", "mail") VALUES ($1, $2) RETURNING CAST("i` + "`" + `d""" AS text)
-SELECT CAST(a.attname AS text), format_type(a.atttypid, -1), NOT (a.attnotnull OR t.typnotnull), false, '' FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_type t ON t.oid = a.atttypid WHERE a.attrelid = CAST(CAST($1 AS text) AS regclass) AND a.attnum > 0 AND NOT a.attisdropped ["\"h` + "`" + `o\"\"st\".\"users\""]`,
+SELECT CAST(a.attname AS text), format_type(a.atttypid, -1), NOT (a.attnotnull OR t.typnotnull) FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_type t ON t.oid = a.atttypid WHERE a.attrelid = CAST(CAST($1 AS text) AS regclass) AND a.attnum > 0 AND NOT a.attisdropped ["\"h` + "`" + `o\"\"st\".\"users\""]`,
 
 		"mysql": "SELECT `i``d\"`, `guid`, `login`, `state`, `admin` FROM `h``o\"st`.`users` WHERE (kind = ? AND tenant = ? -- people\n)\n" +
 			"SELECT `i``d\"`, `guid`, `login`, `state`, `admin` FROM `h``o\"st`.`users` WHERE `i``d\"` = ? AND (kind = ? AND tenant = ? -- people\n) FOR UPDATE\n" +
@@ -90,7 +90,7 @@ SELECT CAST(a.attname AS text), format_type(a.atttypid, -1), NOT (a.attnotnull O
 			"DELETE FROM `h``o\"st`.`users` WHERE `i``d\"` = ? AND `guid` IS ? AND COALESCE(CAST(`login` AS TEXT), '') COLLATE BINARY = ? AND `state` IS ? AND COALESCE(CAST(`admin` AS TEXT), '0') IN (?, ?) AND (kind = ? AND tenant = ? -- people\n)\n" +
 			"DELETE FROM `h``o\"st`.`users` WHERE `i``d\"` = ? AND (kind = ? AND tenant = ? -- people\n)\n" +
 			"INSERT INTO `h``o\"st`.`users` (`login`, `mail`) VALUES (?, ?) RETURNING `i``d\"`\n" +
-			"SELECT name, type, `notnull` = 0, false, '' FROM pragma_table_xinfo(?, ?) [\"users\" \"h`o\\\"st\"]",
+			"SELECT name, type, `notnull` = 0 FROM pragma_table_xinfo(?, ?) [\"users\" \"h`o\\\"st\"]",
 	} {
 		t.Run(name, func(t *testing.T) {
 			if diff := cmp.Diff(want, statements(t, name)); diff != "" {
@@ -108,7 +108,7 @@ func TestTableWithoutSchemaOrWhere(t *testing.T) {
 	assert.Equal(t, "SELECT `id` FROM `users` WHERE (`src` = ?) AND `guid` IN (?)", table.SelectLinks("src", false, "guid", 1))
 	assert.Equal(t, "SELECT `id` FROM `users` WHERE (`src` = ? OR `src` IS NULL) AND `guid` IN (?, ?)", table.SelectLinks("src", true, "guid", 2))
 	text, args := table.Catalogue()
-	assert.Equal(t, "SELECT name, type, `notnull` = 0, false, '' FROM pragma_table_xinfo(?)", text)
+	assert.Equal(t, "SELECT name, type, `notnull` = 0 FROM pragma_table_xinfo(?)", text)
 	assert.Equal(t, []any{"users"}, args)
 	for _, bad := range []string{"", ".", "users.", ".users", "a.b.c"} {
 		_, err := NewTable(dialect(t, "sqlite"), bad, "id", nil, Where{})

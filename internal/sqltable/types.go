@@ -1,7 +1,6 @@
 package sqltable
 
 import (
-	"database/sql"
 	"regexp"
 	"strconv"
 	"strings"
@@ -21,14 +20,19 @@ type Type struct {
 type Types map[string]Type
 
 // ReadTypes reads the rows of Catalogue, and closes them.
-func ReadTypes(rows *sql.Rows) (Types, error) {
+func ReadTypes(rows Rows) (Types, error) {
 	defer rows.Close()
+	names, err := rows.Columns()
+	if err != nil {
+		return nil, err
+	}
 	types := make(Types)
 	keys := 0
 	for rows.Next() {
 		var column string
 		var t Type
-		if err := rows.Scan(&column, &t.Name, &t.Nullable, &t.Key, &t.collate); err != nil {
+		all := []any{&column, &t.Name, &t.Nullable, &t.Key, &t.collate}
+		if err := rows.Scan(all[:min(len(names), len(all))]...); err != nil { // the last two only where HasEach
 			return nil, err
 		}
 		types[column] = t
