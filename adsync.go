@@ -1565,7 +1565,7 @@ func (u *undoer) present(host *host) []*party {
 
 func (u *undoer) back(row int, span *span) *party {
 	after := *span.before
-	d := &party{id: span.after.ID, row: row, role: claims.Candidate, user: span.after, after: &after, reason: ReasonUndone}
+	d := &party{row: row, role: claims.Candidate, user: span.after, after: &after, reason: ReasonUndone}
 	if d.after.Status == StatusDeactivated && d.user.active() {
 		d.after.Status = d.user.Status
 		u.tell(d.user, "it was reactivated and is present")
@@ -1592,9 +1592,7 @@ func (u *undoer) gone(host *host) []*party {
 		}
 		back[span.before.ObjectID] = true
 		after := withID(*span.before, "")
-		newcomers = append(newcomers, &party{
-			id: after.ObjectID.String(), role: claims.Newcomer, user: nobody, after: &after, reason: ReasonUndone,
-		})
+		newcomers = append(newcomers, &party{role: claims.Newcomer, user: nobody, after: &after, reason: ReasonUndone})
 	}
 	return newcomers
 }

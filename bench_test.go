@@ -105,6 +105,19 @@ func BenchmarkPlan(b *testing.B) {
 	}
 }
 
+// A first import: nobody is there yet, and the plan creates everybody.
+func BenchmarkReconcileImport(b *testing.B) {
+	for _, n := range []int{10_000, 100_000} {
+		b.Run(fmt.Sprintf("%d entries", n), func(b *testing.B) {
+			entries, _ := bigWorld(n)
+			anyOrder(entries)
+			perChange(b, n, n, func() (*adsync.Plan, error) {
+				return adsync.Reconcile(entries, nil, adsync.Rules{Import: true})
+			})
+		})
+	}
+}
+
 // tableOf is a store that is only read.
 type tableOf []adsync.User
 
@@ -125,7 +138,9 @@ func stream[T any](list []T) iter.Seq2[T, error] {
 
 // perUser reports what a plan for n users costs each of them, where one in a
 // hundred changes.
-func perUser(b *testing.B, n int, plan func() (*adsync.Plan, error)) {
+func perUser(b *testing.B, n int, plan func() (*adsync.Plan, error)) { perChange(b, n, n/100, plan) }
+
+func perChange(b *testing.B, n, changes int, plan func() (*adsync.Plan, error)) {
 	runtime.GC()
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
@@ -135,7 +150,7 @@ func perUser(b *testing.B, n int, plan func() (*adsync.Plan, error)) {
 		if err != nil {
 			b.Fatal(err)
 		}
-		if len(p.Changes) != n/100 {
+		if len(p.Changes) != changes {
 			b.Fatal(len(p.Changes), "changes")
 		}
 	}

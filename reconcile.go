@@ -1196,8 +1196,7 @@ func (v *view) entryOf(first int) Entry {
 // party is one who holds keys or asks for some: a user, with what is to become of
 // it before others are asked, or a newcomer.
 type party struct {
-	id     string // the user's, or the ObjectID of a newcomer
-	row    int    // the user's
+	row    int // the user's
 	role   claims.Role
 	state  State    // of the entry
 	user   *User    // as it is; zero for a newcomer
@@ -1225,6 +1224,14 @@ func (v *view) decide() []*party {
 	}
 	v.parTwins(parties)
 	return parties
+}
+
+// name is the user's ID, or the ObjectID of a newcomer.
+func (d *party) name() string {
+	if d.role == claims.Newcomer {
+		return d.after.ObjectID.String()
+	}
+	return d.user.ID
 }
 
 func (d *party) says() bool {
@@ -1262,7 +1269,7 @@ func (v *view) decideRow(row, first int) party {
 func (v *view) fixed(row int) party {
 	user := v.rows.Keep(row)
 	after := user
-	return party{id: user.ID, row: row, user: &user, after: &after}
+	return party{row: row, user: &user, after: &after}
 }
 
 // decideDetails makes a candidate of the user, unless the directory's profile
@@ -1344,6 +1351,7 @@ type planner struct {
 	parties  []*party // sorted by user ID, newcomers by ObjectID behind them
 	solution *claims.Solution
 	tells    []Change
+	scratch  []byte // for one key at a time
 }
 
 // plan judges everybody and writes the changes down.
@@ -1364,14 +1372,20 @@ func (v *view) plan() (*Plan, error) {
 // openNewcomers returns the entries that may be created and tells of those asked
 // for by name that may not.
 func (p *planner) openNewcomers() []*party {
-	var open []*party
-	for id, n := range p.newcomers {
+	open := make([]*party, 0, len(p.newcomers))
+	// They lie in memory in the order in which they are gone through, again and again.
+	parties, users := make([]party, len(p.newcomers)), make([]User, len(p.newcomers))
+	ids := slices.AppendSeq(make([]ObjectID, 0, len(p.newcomers)), maps.Keys(p.newcomers))
+	slices.SortFunc(ids, ObjectID.compare)
+	for _, id := range ids {
+		n := p.newcomers[id]
 		if !n.open && !p.imports[id] {
 			continue
 		}
 		told := Change{ObjectID: id}
 		e := p.entries.own(n.entry)
-		after, err := p.newUser(&e)
+		after := &users[len(open)]
+		err := p.fillIn(after, &e)
 		switch {
 		case n.torn:
 			told.Op, told.Reason = OpDuplicate, ReasonListedTwice
@@ -1388,7 +1402,9 @@ func (p *planner) openNewcomers() []*party {
 			p.tells = append(p.tells, told)
 			continue
 		}
-		open = append(open, &party{id: id.String(), role: claims.Newcomer, user: nobody, after: after})
+		d := &parties[len(open)]
+		*d = party{role: claims.Newcomer, user: nobody, after: after}
+		open = append(open, d)
 	}
 	for id := range p.imports {
 		p.tellLinked(id)
@@ -1399,10 +1415,11 @@ func (p *planner) openNewcomers() []*party {
 // nobody is what a newcomer was before.
 var nobody = new(User)
 
-// newUser is the user to create for an entry. The error is of Rules.Map.
-func (p *planner) newUser(e *Entry) (*User, error) {
+// fillIn makes u the user to create for an entry. The error is of Rules.Map.
+func (p *planner) fillIn(u *User, e *Entry) error {
 	profile, err := p.profile(nobody, e)
-	return &User{ObjectID: e.ObjectID, Source: p.plan.Source, Profile: profile}, err
+	*u = User{ObjectID: e.ObjectID, Source: p.plan.Source, Profile: profile}
+	return err
 }
 
 // tellLinked tells that an entry to import has a user already.
@@ -1425,9 +1442,9 @@ func (p *planner) gather(users, newcomers []*party) error {
 	for _, d := range slices.Concat(users, newcomers) {
 		for space, f := range keySpaces {
 			if then := *d.after.detail(f); then != *d.user.detail(f) {
-				key := p.appendKey(nil, then)
-				asked[space] = append(asked[space], p.keys[space].Hash(key))
-				p.noteParked(key)
+				p.scratch = p.appendKey(p.scratch[:0], then)
+				asked[space] = append(asked[space], p.keys[space].Hash(p.scratch))
+				p.noteParked(p.scratch)
 			}
 		}
 	}
@@ -1444,12 +1461,11 @@ func (p *planner) gather(users, newcomers []*party) error {
 			}
 		}
 	}
-	byID := func(a, b *party) int { return strings.Compare(a.id, b.id) }
-	slices.SortFunc(p.parties, byID)
-	slices.SortFunc(newcomers, byID)
+	slices.SortFunc(p.parties, func(a, b *party) int { return strings.Compare(a.user.ID, b.user.ID) })
+	slices.SortFunc(newcomers, func(a, b *party) int { return a.after.ObjectID.compare(b.after.ObjectID) })
 	for i := 1; i < len(p.parties); i++ {
-		if a, b := p.parties[i-1], p.parties[i]; a.id == b.id && (a.says() || b.says()) {
-			return fmt.Errorf("adsync: two users have the ID %q; a store must give each row its own", a.id)
+		if a, b := p.parties[i-1], p.parties[i]; a.user.ID == b.user.ID && (a.says() || b.says()) {
+			return fmt.Errorf("adsync: two users have the ID %q; a store must give each row its own", a.user.ID)
 		}
 	}
 	p.parties = append(p.parties, newcomers...)
@@ -1471,15 +1487,15 @@ func (p *planner) solve() {
 	var numbers [claims.Spaces]map[string]claims.Key
 	next := claims.Key(0)
 	number := func(space int, text string) claims.Key {
-		key := p.key(text)
-		if key == "" {
+		p.scratch = p.appendKey(p.scratch[:0], text)
+		if len(p.scratch) == 0 {
 			return claims.None
 		}
-		n, ok := numbers[space][key]
+		n, ok := numbers[space][string(p.scratch)]
 		if !ok {
 			n = next
 			next++
-			numbers[space][key] = n
+			numbers[space][string(p.scratch)] = n
 		}
 		return n
 	}
@@ -1631,7 +1647,7 @@ func (p *planner) duplicate(i int) Change {
 		worst = max(worst, p.solution.Verdict(i, space))
 		conflict := Conflict{Field: f, Value: *p.parties[i].after.detail(f), With: make([]string, len(rivals))}
 		for r, rival := range rivals {
-			conflict.With[r] = p.parties[rival].id
+			conflict.With[r] = p.parties[rival].name()
 		}
 		slices.Sort(conflict.With)
 		change.Conflicts = append(change.Conflicts, conflict)
@@ -1652,7 +1668,7 @@ func compareTold(a, b Change) int {
 	return cmp.Or(
 		cmp.Compare(rank(a), rank(b)),
 		strings.Compare(a.UserID, b.UserID),
-		bytes.Compare(a.ObjectID[:], b.ObjectID[:]),
+		a.ObjectID.compare(b.ObjectID),
 		strings.Compare(a.Reason, b.Reason),
 	)
 }

@@ -32,7 +32,7 @@ func TestStatementsForManyRows(t *testing.T) {
 	insert := table.InsertMany(types, []string{"guid", "mail"}, "guid")
 	assert.Equal(t, `INSERT INTO "users" ("guid", "mail") SELECT CAST("adsync 1" AS bytea), "adsync 2"`+
 		` FROM unnest(CAST(CAST($1 AS text) AS text[]), CAST(CAST($2 AS text) AS text[])) WITH ORDINALITY AS "adsync rows" ("adsync 1", "adsync 2", "adsync n")`+
-		` ORDER BY "adsync n" RETURNING CAST("id" AS text), "guid"`,
+		` RETURNING CAST("id" AS text), "guid"`,
 		insert.Text)
 	require.NoError(t, insert.Add([]any{[]byte{1}, "a"}))
 	require.NoError(t, insert.Add([]any{nil, named("b")}))

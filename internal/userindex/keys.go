@@ -37,6 +37,9 @@ func (k *Keys) Touch(row int) byte { return byte(k.hashes.at(row)) }
 // Shared returns the rows, in ascending order, whose hash another row has too or
 // is among those asked for.
 func (k *Keys) Shared(asked []uint32) []uint32 {
+	if k.hashes.len() == 0 {
+		return nil
+	}
 	suspects := k.suspects(asked)
 	count := make(map[uint32]uint8, len(suspects)) // up to two: shared, or asked for
 	for _, h := range suspects {

@@ -11,10 +11,11 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 )
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	err := bench(ctx)
 	stop()
 	if err != nil {
@@ -26,6 +27,7 @@ func main() {
 func bench(ctx context.Context) error {
 	people := flag.String("people", "10000,100000", "sizes of the directory")
 	runs := flag.Int("runs", 5, "how often each is measured")
+	list := flag.String("databases", names(databases()), "measure with these")
 	only := flag.String("only", "", "measure only what has this in its name")
 	record := flag.String("record", "", "write the figures that do not depend on the machine to this file")
 	recorded := flag.String("recorded", "", "fail where they are much worse than in this file")
@@ -42,6 +44,10 @@ func bench(ctx context.Context) error {
 		fmt.Println(peak())
 		return err
 	}
+	ds, err := named(*list)
+	if err != nil {
+		return err
+	}
 	dir, err := os.MkdirTemp("", "adsync-bench")
 	if err != nil {
 		return err
@@ -50,7 +56,7 @@ func bench(ctx context.Context) error {
 	if err := os.Chmod(dir, 0o755); err != nil { // the account postgres must reach its part
 		return err
 	}
-	b := &round{dir: dir, runs: *runs, only: *only, profiles: *profiles}
+	b := &round{dir: dir, databases: ds, runs: *runs, only: *only, profiles: *profiles}
 	for size := range strings.SplitSeq(*people, ",") {
 		n, err := strconv.Atoi(size)
 		if err != nil || n < chosen || *runs < 1 {
@@ -73,30 +79,34 @@ func bench(ctx context.Context) error {
 
 // round measures everything, and prints it.
 type round struct {
-	dir      string
-	runs     int
-	only     string
-	profiles string
-	sizes    []int
-	table    table
+	dir       string
+	databases []database
+	runs      int
+	only      string
+	profiles  string
+	sizes     []int
+	table     table
 }
 
 func (b *round) all(ctx context.Context) error {
-	b.table.begin(b.runs)
-	server, err := startPostgres(ctx, filepath.Join(b.dir, "postgres"))
+	present, lacking, err := installed(b.databases)
 	if err != nil {
 		return err
 	}
-	defer server.stop()
+	for _, why := range lacking {
+		fmt.Fprintln(os.Stderr, why)
+	}
+	b.databases = present
+	b.table.begin(b.runs, present, lacking)
 	for _, people := range b.sizes {
-		if err := b.size(ctx, people, server); err != nil {
+		if err := b.size(ctx, people); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (b *round) size(ctx context.Context, people int, p *postgres) error {
+func (b *round) size(ctx context.Context, people int) error {
 	fmt.Fprintf(os.Stderr, "loading %d people\n", people)
 	slapd, err := startDirectory(ctx, filepath.Join(b.dir, fmt.Sprint("slapd", people)), people)
 	if err != nil {
@@ -107,14 +117,8 @@ func (b *round) size(ctx context.Context, people int, p *postgres) error {
 	if err := m.reading(); err != nil {
 		return err
 	}
-	for _, server := range []*postgres{nil, p} {
-		hosts, err := openHosts(b.dir, server, people)
-		if err != nil {
-			return err
-		}
-		err = m.syncs(hosts)
-		hosts.close()
-		if err != nil {
+	for _, d := range b.databases {
+		if err := m.syncs(d); err != nil {
 			return err
 		}
 	}
@@ -129,39 +133,55 @@ type measuring struct {
 	url    string
 }
 
-// syncs measures what is done with one database.
-func (m *measuring) syncs(h *hosts) error {
-	database := "SQLite"
-	if h.postgres != nil {
-		database = "PostgreSQL"
-	}
+// job is what is done with one database for a row of the table.
+type job struct {
+	name   string
+	kind   string
+	floors []string
+	state  state
+	want   counts
+}
+
+// jobs are those that are wanted.
+func (m *measuring) jobs(d database) (wanted []job) {
 	changed := counts{Modified: ones(m.people, 100, 1), Deleted: ones(m.people, 200, 2)}
-	for _, what := range []struct {
-		name   string
-		kind   string
-		floors []string
-		state  state
-		want   counts
-	}{
+	for _, j := range []job{
 		{"1,000 chosen, nothing changed", "sync", []string{"floor read"}, stateChosen, counts{}},
 		{"nothing changed", "sync", []string{"floor read"}, stateFull, counts{}},
 		{"1% changed, 0.5% gone", "sync", []string{"floor read", "floor write"}, stateChanged, changed},
 		{"first import", "import", []string{"floor import"}, stateEmpty, counts{Created: m.people}},
 	} {
-		name := fmt.Sprintf("%s, %s", what.name, database)
-		if !strings.Contains(name, m.only) {
-			continue
+		j.name += ", " + d.name
+		if strings.Contains(j.name, m.only) {
+			wanted = append(wanted, j)
 		}
-		row := m.table.row(name, m.people)
+	}
+	return wanted
+}
+
+// syncs measures what is done with one database, whose server runs no longer than
+// that, so as not to disturb the others.
+func (m *measuring) syncs(d database) (err error) {
+	jobs := m.jobs(d)
+	if len(jobs) == 0 {
+		return nil
+	}
+	h, err := openHosts(m.ctx, filepath.Join(m.dir, "host"), d, m.people)
+	if err != nil {
+		return fmt.Errorf("%s: %w", d.name, err)
+	}
+	defer func() { err = errors.Join(err, h.close()) }()
+	for _, j := range jobs {
+		row := m.table.row(j.name, m.people)
 		for range m.runs {
-			for _, kind := range append(what.floors, what.kind) {
-				t := task{Kind: kind, URL: m.url, People: m.people, Want: what.want}
-				err := h.lend(m.ctx, what.state, func(copied host) error {
+			for _, kind := range append(j.floors, j.kind) {
+				t := task{Kind: kind, URL: m.url, People: m.people, Rows: j.state.rows(m.people), Want: j.want}
+				err := h.lend(m.ctx, j.state, func(copied host) error {
 					t.Host = copied
 					return m.pair(row, t)
 				})
 				if err != nil {
-					return fmt.Errorf("%s: %s: %w", name, kind, err)
+					return fmt.Errorf("%s: %s: %w", j.name, kind, err)
 				}
 			}
 			row.turn()
@@ -234,7 +254,7 @@ func (m *measuring) self(t task) (usage, error) {
 	}
 	args := []string{"-task", string(encoded)}
 	if m.profiles != "" {
-		name := fmt.Sprintf("%d %s %s %+v.prof", t.People, t.Kind, t.Host.Dialect, t.Want)
+		name := fmt.Sprintf("%d %s %s %+v.prof", t.People, t.Kind, t.Host.Database, t.Want)
 		args = append(args, "-cpuprofile", filepath.Join(m.profiles, strings.ReplaceAll(name, " ", "-")))
 	}
 	var peak strings.Builder

@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"io"
+	"iter"
 
 	"github.com/go-adsync/adsync"
 )
@@ -74,26 +75,38 @@ const (
 
 const chosen = 1000
 
-// users yields the rows of a state.
-func (s state) users(people int, yield func(adsync.User) error) error {
-	count, step := people, 1
+// table is the name of the table of a state.
+func (s state) table() string { return "people_" + string(s) }
+
+// rows is how many rows the table has.
+func (s state) rows(people int) int {
 	switch s {
 	case stateEmpty:
-		return nil
+		return 0
 	case stateChosen:
-		count, step = min(chosen, people), max(1, people/chosen)
+		return min(chosen, people)
 	}
-	for n := range count {
-		e := entryOf(n * step)
-		u := adsync.User{ObjectID: e.ObjectID, Profile: e.Profile, Status: adsync.StatusActive}
-		if s == stateChanged {
-			change(&u, n)
-		}
-		if err := yield(u); err != nil {
-			return err
+	return people
+}
+
+// users yields the rows of a state.
+func (s state) users(people int) iter.Seq[adsync.User] {
+	step := 1
+	if s == stateChosen {
+		step = max(1, people/chosen)
+	}
+	return func(yield func(adsync.User) bool) {
+		for n := range s.rows(people) {
+			e := entryOf(n * step)
+			u := adsync.User{ObjectID: e.ObjectID, Profile: e.Profile, Status: adsync.StatusActive}
+			if s == stateChanged {
+				change(&u, n)
+			}
+			if !yield(u) {
+				return
+			}
 		}
 	}
-	return nil
 }
 
 // change makes the user with the number differ from the directory, or belong to

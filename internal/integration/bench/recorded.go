@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
+	"maps"
 	"math"
 	"os"
 )
@@ -31,9 +33,17 @@ func (t *table) figures() map[string]figures {
 	return all
 }
 
-// record writes the figures down.
+// record writes the figures down. Rows that were not measured keep theirs.
 func (t *table) record(file string) error {
-	text, err := json.MarshalIndent(t.figures(), "", "  ")
+	all, err := recorded(file)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	if all == nil {
+		all = map[string]figures{}
+	}
+	maps.Copy(all, t.figures())
+	text, err := json.MarshalIndent(all, "", "  ")
 	if err != nil {
 		return err
 	}
@@ -42,13 +52,9 @@ func (t *table) record(file string) error {
 
 // compare holds the figures against those that were recorded.
 func (t *table) compare(file string) error {
-	text, err := os.ReadFile(file)
+	recorded, err := recorded(file)
 	if err != nil {
 		return err
-	}
-	var recorded map[string]figures
-	if err := json.Unmarshal(text, &recorded); err != nil {
-		return fmt.Errorf("%s: %w", file, err)
 	}
 	var worse []error
 	for name, now := range t.figures() {
@@ -63,4 +69,17 @@ func (t *table) compare(file string) error {
 		}
 	}
 	return errors.Join(worse...)
+}
+
+// recorded reads a file of figures, by the names of the rows.
+func recorded(file string) (map[string]figures, error) {
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return nil, err
+	}
+	all := map[string]figures{}
+	if err := json.Unmarshal(text, &all); err != nil {
+		return nil, fmt.Errorf("%s: %w", file, err)
+	}
+	return all, nil
 }

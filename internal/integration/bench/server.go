@@ -2,14 +2,14 @@ package main
 
 import (
 	"context"
+	"database/sql"
+	"errors"
 	"fmt"
 	"net"
 	"os"
 	"os/exec"
-	"os/user"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -26,7 +26,7 @@ func tool(name string) (string, error) {
 			return path, nil
 		}
 	}
-	return "", fmt.Errorf("%s is not installed; on Debian: apt-get install slapd ldap-utils postgresql", name)
+	return "", fmt.Errorf("%s is not installed; run .ci/install", name)
 }
 
 // run runs a program to its end.
@@ -47,7 +47,7 @@ func run(ctx context.Context, as *syscall.SysProcAttr, dir, name string, args ..
 type process struct{ cmd *exec.Cmd }
 
 // launch starts a server and waits until it answers.
-func launch(as *syscall.SysProcAttr, dir string, answers func() error, name string, args ...string) (*process, error) {
+func launch(ctx context.Context, as *syscall.SysProcAttr, dir string, answers func() error, name string, args ...string) (*process, error) {
 	path, err := tool(name)
 	if err != nil {
 		return nil, err
@@ -67,6 +67,9 @@ func launch(as *syscall.SysProcAttr, dir string, answers func() error, name stri
 		if err = answers(); err == nil {
 			return p, nil
 		}
+		if ctx.Err() != nil {
+			break
+		}
 		time.Sleep(50 * time.Millisecond)
 	}
 	p.stop()
@@ -75,8 +78,22 @@ func launch(as *syscall.SysProcAttr, dir string, answers func() error, name stri
 }
 
 func (p *process) stop() {
-	_ = p.cmd.Process.Signal(syscall.SIGINT) // PostgreSQL then ends its sessions
+	defer time.AfterFunc(time.Minute, func() { _ = p.cmd.Process.Kill() }).Stop()
+	_ = p.cmd.Process.Signal(syscall.SIGINT)  // PostgreSQL then ends its sessions
+	_ = p.cmd.Process.Signal(syscall.SIGTERM) // MariaDB may be deaf to the other
 	_ = p.cmd.Wait()
+}
+
+// launchDatabase starts a server for which admin is open, and returns what ends both.
+func launchDatabase(ctx context.Context, as *syscall.SysProcAttr, dir string, admin *sql.DB, name string, args ...string) (stop func(), err error) {
+	p, err := launch(ctx, as, dir, func() error { return admin.PingContext(ctx) }, name, args...)
+	if err != nil {
+		return nil, errors.Join(err, admin.Close())
+	}
+	return func() {
+		_ = admin.Close() // first, because PostgreSQL waits for its sessions
+		p.stop()
+	}, nil
 }
 
 // schema has Active Directory's names for what slapd does not know.
@@ -142,7 +159,7 @@ func startDirectory(ctx context.Context, dir string, people int) (*directory, er
 		return nil, err
 	}
 	d := &directory{url: "ldap://127.0.0.1:" + port}
-	d.process, err = launch(nil, dir, func() error {
+	d.process, err = launch(ctx, nil, dir, func() error {
 		c, err := ldap.DialURL(d.url)
 		if err == nil {
 			err = c.Close()
@@ -162,59 +179,15 @@ func freePort() (string, error) {
 	return port, err
 }
 
-// postgres is a PostgreSQL in a directory of its own, reached by a socket there.
-type postgres struct {
-	*process
-	dir string
-}
-
-func startPostgres(ctx context.Context, dir string) (*postgres, error) {
-	as, err := giveTo("postgres", dir)
-	if err != nil {
-		return nil, err
-	}
-	p := &postgres{dir: dir}
-	data := filepath.Join(dir, "data")
-	if err := run(ctx, as, dir, "initdb", "-D", data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync"); err != nil {
-		return nil, err
-	}
-	p.process, err = launch(as, dir, func() error {
-		db, err := openPostgres(p.dsn("postgres"))
-		if err != nil {
-			return err
-		}
-		defer db.Close()
-		return db.PingContext(ctx)
-	}, "postgres", "-D", data, "-k", dir, "-c", "listen_addresses=", "-c", "shared_buffers=256MB")
-	return p, err
-}
-
-func (p *postgres) dsn(database string) string {
-	return fmt.Sprintf("host=%s user=postgres dbname=%s", p.dir, database)
-}
-
-// giveTo hands a directory to the account as which the server is to run, because
-// PostgreSQL refuses to run as root.
-func giveTo(account, dir string) (*syscall.SysProcAttr, error) {
-	if err := os.MkdirAll(dir, 0o700); err != nil || os.Getuid() != 0 {
-		return nil, err
-	}
-	u, err := user.Lookup(account)
-	if err != nil {
-		return nil, err
-	}
-	uid, _ := strconv.Atoi(u.Uid)
-	gid, _ := strconv.Atoi(u.Gid)
-	return &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}}, os.Chown(dir, uid, gid)
-}
-
 // version is the first line that a program says of itself.
 func version(name string, args ...string) string {
 	path, err := tool(name)
 	if err != nil {
 		return "no " + name
 	}
-	out, _ := exec.Command(path, args...).CombinedOutput()
+	cmd := exec.Command(path, args...)
+	cmd.Args[0] = name // MariaDB says how it was called
+	out, _ := cmd.CombinedOutput()
 	for line := range strings.Lines(string(out)) {
 		if strings.ContainsAny(line, "0123456789") {
 			return strings.TrimSpace(line)

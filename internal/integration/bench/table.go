@@ -132,13 +132,18 @@ type table struct {
 	rows    []*row
 }
 
-func (t *table) begin(runs int) {
+func (t *table) begin(runs int, ds []database, lacking []string) {
 	t.machine = []string{
 		fmt.Sprintf("%d cores (%s), %s, %s", runtime.NumCPU(), processor(), memory(), runtime.Version()),
 		version("slapd", "-VV"),
-		version("postgres", "--version"),
-		fmt.Sprintf("medians of %d runs, %s, load average before: %s", runs, time.Now().UTC().Format(time.DateOnly), load()),
 	}
+	for _, d := range ds {
+		if d.version != nil {
+			t.machine = append(t.machine, version(d.version[0], d.version[1:]...))
+		}
+	}
+	t.machine = append(append(t.machine, lacking...),
+		fmt.Sprintf("medians of %d runs, %s, load average before: %s", runs, time.Now().UTC().Format(time.DateOnly), load()))
 }
 
 func (t *table) row(name string, people int) *row {

@@ -7,8 +7,6 @@ import (
 	"fmt"
 
 	"github.com/go-ldap/ldap/v3"
-	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/stdlib"
 
 	"github.com/go-adsync/adsync"
 )
@@ -19,6 +17,7 @@ type task struct {
 	URL    string `json:"url"`
 	People int    `json:"people"`
 	Host   host   `json:"host"`
+	Rows   int    `json:"rows"` // what the host's table has
 	Want   counts `json:"want"`
 	Find   int    `json:"find,omitempty"` // how many to look up
 }
@@ -40,11 +39,11 @@ func (t task) run(ctx context.Context) error {
 	case "import":
 		return t.sync(ctx, adsync.Rules{Import: true})
 	case "floor read":
-		return t.withDB(func(db *sql.DB) error { return floorRead(ctx, db) })
+		return t.withDB(func(_ database, db *sql.DB) error { return t.floorRead(ctx, db) })
 	case "floor write":
-		return t.withDB(func(db *sql.DB) error { return t.floorWrite(ctx, db) })
+		return t.withDB(func(d database, db *sql.DB) error { return t.floorWrite(ctx, d, db) })
 	case "floor import":
-		return t.withDB(func(db *sql.DB) error { return t.floorImport(ctx, db) })
+		return t.withDB(func(d database, db *sql.DB) error { return d.insert(ctx, db, stateFull.users(t.People)) })
 	}
 	return fmt.Errorf("there is no task %q", t.Kind)
 }
@@ -128,17 +127,21 @@ func (t task) listByGoLDAP() error {
 	}
 }
 
-func (t task) withDB(f func(*sql.DB) error) error {
-	db, err := t.Host.open()
+func (t task) withDB(f func(database, *sql.DB) error) error {
+	found, err := named(t.Host.Database)
 	if err != nil {
 		return err
 	}
-	return errors.Join(f(db), db.Close())
+	db, err := found[0].open(t.Host.DSN)
+	if err != nil {
+		return err
+	}
+	return errors.Join(f(found[0], db), db.Close())
 }
 
 func (t task) sync(ctx context.Context, rules adsync.Rules) error {
-	return t.withDB(func(db *sql.DB) error {
-		store, err := t.Host.store(db)
+	return t.withDB(func(d database, db *sql.DB) error {
+		store, err := d.store(db)
 		if err != nil {
 			return err
 		}
@@ -163,7 +166,7 @@ func (t task) sync(ctx context.Context, rules adsync.Rules) error {
 }
 
 // floorRead reads all rows into texts, and does nothing with them.
-func floorRead(ctx context.Context, db *sql.DB) error {
+func (t task) floorRead(ctx context.Context, db *sql.DB) error {
 	rows, err := db.QueryContext(ctx, "SELECT id, ad_guid, login, first_name, last_name, email, phone, status FROM users")
 	if err != nil {
 		return err
@@ -174,17 +177,21 @@ func floorRead(ctx context.Context, db *sql.DB) error {
 	for i := range texts {
 		into = append(into, &texts[i])
 	}
-	for rows.Next() {
+	n := 0
+	for ; rows.Next(); n++ {
 		if err := rows.Scan(into...); err != nil {
 			return err
 		}
+	}
+	if n != t.Rows {
+		return errors.Join(rows.Err(), fmt.Errorf("%d rows came, want %d", n, t.Rows))
 	}
 	return rows.Err()
 }
 
 // floorWrite changes a column of one row in a hundred and deletes one in two
-// hundred, the fastest way that the dialect has, without looking.
-func (t task) floorWrite(ctx context.Context, db *sql.DB) error {
+// hundred, the fastest way that the database has, without looking.
+func (t task) floorWrite(ctx context.Context, d database, db *sql.DB) error {
 	var changed, gone []int64
 	for n := range t.People {
 		switch {
@@ -194,68 +201,11 @@ func (t task) floorWrite(ctx context.Context, db *sql.DB) error {
 			gone = append(gone, int64(n+1))
 		}
 	}
-	tx, err := db.BeginTx(ctx, nil)
-	if err != nil {
-		return err
-	}
-	defer tx.Rollback() //nolint:errcheck // after a commit there is nothing to roll back
-	if t.Host.Dialect == adsync.PostgreSQL {
-		err = writeArrays(ctx, tx, changed, gone)
-	} else {
-		err = errors.Join(writeEach(ctx, tx, "UPDATE users SET phone = 'new' WHERE id = ?", changed), writeEach(ctx, tx, "DELETE FROM users WHERE id = ?", gone))
-	}
-	if err != nil {
-		return err
-	}
-	return tx.Commit()
-}
-
-func writeArrays(ctx context.Context, tx *sql.Tx, changed, gone []int64) error {
-	if _, err := tx.ExecContext(ctx, "UPDATE users SET phone = 'new' FROM unnest($1::bigint[]) AS n(id) WHERE users.id = n.id", changed); err != nil {
-		return err
-	}
-	_, err := tx.ExecContext(ctx, "DELETE FROM users WHERE id = ANY($1::bigint[])", gone)
-	return err
-}
-
-func writeEach(ctx context.Context, tx *sql.Tx, text string, ids []int64) error {
-	statement, err := tx.PrepareContext(ctx, text)
-	if err != nil {
-		return err
-	}
-	defer statement.Close()
-	for _, id := range ids {
-		if _, err := statement.ExecContext(ctx, id); err != nil {
-			return err
+	return inTx(ctx, db, func(tx *sql.Tx) error {
+		written, err := d.write(ctx, tx, changed, gone)
+		if want := int64(len(changed) + len(gone)); err == nil && written != want {
+			err = fmt.Errorf("%d rows were written, want %d", written, want)
 		}
-	}
-	return nil
-}
-
-// floorImport inserts everybody the fastest way that the dialect has.
-func (t task) floorImport(ctx context.Context, db *sql.DB) error {
-	if t.Host.Dialect != adsync.PostgreSQL {
-		return insertAll(ctx, db, stateFull, t.People)
-	}
-	conn, err := db.Conn(ctx)
-	if err != nil {
-		return err
-	}
-	defer conn.Close()
-	return conn.Raw(func(driver any) error {
-		i := 0
-		_, err := driver.(*stdlib.Conn).Conn().CopyFrom(ctx, pgx.Identifier{"users"},
-			[]string{"ad_guid", "login", "first_name", "last_name", "email", "phone", "status"},
-			pgx.CopyFromFunc(func() ([]any, error) {
-				if i == t.People {
-					return nil, nil
-				}
-				e := entryOf(i)
-				i++
-				row := rowOf(adsync.User{ObjectID: e.ObjectID, Profile: e.Profile, Status: adsync.StatusActive})
-				row[0] = [16]byte(e.ObjectID)
-				return row, nil
-			}))
 		return err
 	})
 }
