@@ -945,16 +945,24 @@ func (s *SQLStore) loadTypes(ctx context.Context) (sqltable.Types, error) {
 }
 
 func (s *SQLStore) readTypes(ctx context.Context) (sqltable.Types, error) {
+	for try := 1; ; try++ {
+		types, err := s.askTypes(ctx)
+		if err == nil {
+			return types, nil
+		}
+		if s.dialect.Fault(err).Kind != sqltable.Retry || !sqlbatch.Wait(ctx, try) {
+			return nil, s.typesError(ctx, err)
+		}
+	}
+}
+
+func (s *SQLStore) askTypes(ctx context.Context) (sqltable.Types, error) {
 	text, args := s.text.Catalogue()
 	rows, err := s.db.QueryContext(ctx, text, args...)
 	if err != nil {
-		return nil, s.typesError(ctx, err)
+		return nil, err
 	}
-	types, err := sqltable.ReadTypes(rows)
-	if err != nil {
-		return nil, s.typesError(ctx, err)
-	}
-	return types, nil
+	return sqltable.ReadTypes(rows)
 }
 
 func (s *SQLStore) typesError(ctx context.Context, err error) error {
@@ -1084,8 +1092,22 @@ func (b *sqlBatch) update(ctx context.Context, tx *sqlbatch.Tx, c Change) (verdi
 	if err := c.Guard(now); err != nil || len(set) == 0 {
 		return err, nil
 	}
-	_, fault = write(nil)
-	return nil, fault
+	n, fault := write(nil)
+	return nil, b.took(ctx, tx, c, n, fault)
+}
+
+// took makes sure of a write after which the database says that no row was written,
+// as MySQL does of one that changes nothing, and any other where a trigger swallowed
+// it.
+func (b *sqlBatch) took(ctx context.Context, tx *sqlbatch.Tx, c Change, n int64, fault error) error {
+	if n > 0 || fault != nil {
+		return fault
+	}
+	now, fault := b.lockRow(ctx, tx, c.UserID)
+	if fault == nil && !errors.Is(c.Guard(now), ErrAlready) {
+		fault = ownFault{fmt.Errorf("adsync: the database left user %s as it was, and gave no reason; look for a trigger, a rule or a policy on the table %s", c.UserID, b.table.Name)}
+	}
+	return fault
 }
 
 // delete does the same, but where OnDelete is to be asked the row is read first.
@@ -1108,8 +1130,8 @@ func (b *sqlBatch) delete(ctx context.Context, tx *sqlbatch.Tx, c Change) (verdi
 			return nil, ownFault{fmt.Errorf("adsync: OnDelete kept user %s: %w", c.UserID, err)}
 		}
 	}
-	_, fault = b.remove(ctx, tx, c.UserID, nil)
-	return nil, fault
+	n, fault := b.remove(ctx, tx, c.UserID, nil)
+	return nil, b.took(ctx, tx, c, n, fault)
 }
 
 // remove deletes the row, or marks it and frees its keys.
@@ -1909,15 +1931,15 @@ func (w *bulkWriter) settle(ctx context.Context) error {
 // overwrite writes a row that is as planned, though stored in another way.
 func (w *bulkWriter) overwrite(ctx context.Context, c Change) error {
 	if c.Op == OpDelete {
-		_, err := w.remove(ctx, w.tx, c.UserID, nil)
-		return err
+		n, err := w.remove(ctx, w.tx, c.UserID, nil)
+		return w.took(ctx, w.tx, c, n, err)
 	}
 	set, values, err := w.assignments(c.Before, c.After)
 	if err != nil || len(set) == 0 {
 		return err
 	}
-	_, err = one(w.tx.Exec(ctx, w.updateText(set, false), slices.Concat(values, []any{w.bindID(c.UserID)}, w.where)...))
-	return err
+	n, err := one(w.tx.Exec(ctx, w.updateText(set, false), slices.Concat(values, []any{w.bindID(c.UserID)}, w.where)...))
+	return w.took(ctx, w.tx, c, n, err)
 }
 
 // lockRows is lockRow for the users of many changes, by ID.

@@ -338,7 +338,10 @@ func TestBinaryKeys(t *testing.T) {
 		assert.True(t, ok)
 		assert.Equal(t, key, string(b))
 	}
-	_, ok := ParseBinaryKey("xyz")
+	b, ok := ParseBinaryKey(`\x00ff17`)
+	assert.True(t, ok, "as PostgreSQL writes it")
+	assert.Equal(t, []byte{0, 255, 23}, b)
+	_, ok = ParseBinaryKey("xyz")
 	assert.False(t, ok)
 	for name, binary := range map[string]bool{"BINARY(16)": true, "varbinary(8)": true, "blob": true, "bytea": true, "BIGINT": false, "TEXT": false} {
 		assert.Equal(t, binary, IsBinary(name), name)
