@@ -50,7 +50,7 @@ func spentBy(run func()) spent {
 // allocationsOfEach is what each further one of n costs; what is the same for any
 // number of them is left out.
 func allocationsOfEach(costs func(n int) spent) float64 {
-	const few, many = 1000, 6000
+	const few, many = 500, 2500
 	return (costs(many).objects - costs(few).objects) / (many - few)
 }
 
@@ -81,7 +81,8 @@ func TestAllocationsOfEachChange(t *testing.T) {
 			plan := updatePlan(t, n)
 			return spentBy(func() { marshal(t, plan) })
 		}},
-		// The user, and one for each text, the two ObjectIDs among them.
+		// The user, and one for each text: five of its own, two ObjectIDs, and of the change
+		// what is done and why.
 		{"new user from JSON", 10, func(n int) spent {
 			text := marshal(t, importPlan(t, n))
 			return spentBy(func() { unmarshal(t, text) })
@@ -247,7 +248,7 @@ func TestFewUsersAreLookedUpAndManyAreListed(t *testing.T) {
 		{5001, 0, 1, 0},
 		{6000, 5500, 0, 5500}, // whoever is chosen by ID is looked up
 	} {
-		_, users := bigWorld(test.users)
+		users := usersOf(test.users)
 		dir := &vast{people: test.users}
 		report, err := newSyncer(t, dir, tableOf(users), nil).Sync(t.Context(), chosen(users, test.chosen)...)
 		require.NoError(t, err)
@@ -269,11 +270,11 @@ func chosen(users []adsync.User, n int) []adsync.Selection {
 	return []adsync.Selection{adsync.Only(ids...)}
 }
 
-// A sync of 1,000 users allocates the same whether the directory has 1,000 people
-// or a hundred times as many.
+// A sync of 1,000 users allocates the same whether the directory has 5,000 people
+// or a million.
 func TestMemoryIsThatOfTheUsersAndNotOfTheDirectory(t *testing.T) {
 	const n = 1000
-	_, users := bigWorld(10 * n)
+	users := usersOf(5 * n)
 	var newcomers []adsync.ObjectID
 	for _, u := range users[n : 2*n] {
 		newcomers = append(newcomers, u.ObjectID)
@@ -300,7 +301,7 @@ func TestMemoryIsThatOfTheUsersAndNotOfTheDirectory(t *testing.T) {
 				assert.Equal(t, n, dir.lookedUp)
 				return cost.bytes
 			}
-			assert.InEpsilon(t, costs(10*n), costs(1000*n), moreBytes-1)
+			assert.InEpsilon(t, costs(5*n), costs(1000*n), moreBytes-1)
 		})
 	}
 }
