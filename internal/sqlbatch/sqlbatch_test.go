@@ -69,7 +69,7 @@ func (s fakeStmt) Exec([]driver.Value) (driver.Result, error) {
 func (s fakeStmt) Query([]driver.Value) (driver.Rows, error) { return nil, errBad }
 
 // batch writes one statement for each change, named by its number.
-func (f *fakeDB) batch(t *testing.T, n int) Batch {
+func (f *fakeDB) batch(t testing.TB, n int) Batch {
 	db := sql.OpenDB(f)
 	t.Cleanup(func() { require.NoError(t, db.Close()) })
 	return Batch{
