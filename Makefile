@@ -8,7 +8,7 @@ PACKAGES = $$(go list -m -f '{{.Dir}}/...')
 FUZZTIME ?= 3000x
 
 .DEFAULT_GOAL := test
-.PHONY: test lint fuzz vuln examples screenshot tidy bench ratios
+.PHONY: test lint fuzz vuln examples screenshot tidy bench benchmarks ratios
 
 ## test: run all tests of all modules, real servers included where they can run
 test:
@@ -45,6 +45,10 @@ RUNS ?= 5
 ## bench: measure beside ldapsearch and the databases, and print a table
 bench:
 	go run ./internal/integration/bench -people $(PEOPLE) -runs $(RUNS)
+
+## benchmarks: run the benchmark of each small piece once, so that it keeps working
+benchmarks:
+	go test -run '^$$' -bench . -benchtime 1x ./internal/...
 
 ## ratios: fail where a listing or a sync takes much more, beside ldapsearch, than was recorded
 ratios:
