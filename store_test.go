@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -222,10 +223,41 @@ func (b *broken) force(ctx context.Context, c adsync.Change) error {
 	return b.MemoryStore.UpdateUser(ctx, c)
 }
 
+// applied writes a batch by the function, which is given updates and deletions.
+func (b *broken) applied(write func(ctx context.Context, c adsync.Change) error) func(context.Context, []adsync.Change) []adsync.Written {
+	return func(ctx context.Context, cs []adsync.Change) []adsync.Written {
+		out := make([]adsync.Written, len(cs))
+		for i, c := range cs {
+			if c.Op == adsync.OpCreate {
+				out[i] = b.MemoryStore.ApplyChanges(ctx, cs[i:i+1])[0]
+				continue
+			}
+			out[i].Err = write(ctx, c)
+		}
+		return out
+	}
+}
+
+// hiding writes a batch, and tells one kind of failure as a success.
+func (b *broken) hiding(op adsync.Op, verdict error) func(context.Context, []adsync.Change) []adsync.Written {
+	return func(ctx context.Context, cs []adsync.Change) []adsync.Written {
+		out := b.MemoryStore.ApplyChanges(ctx, cs)
+		for i, c := range cs {
+			if c.Op == op && errors.Is(out[i].Err, verdict) {
+				out[i].Err = nil
+			}
+		}
+		return out
+	}
+}
+
 // mutex is a lock that honours its context.
 type mutex chan struct{}
 
 func (m mutex) Lock(ctx context.Context) (func() error, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
 	select {
 	case m <- struct{}{}:
 		return func() error { <-m; return nil }, nil
@@ -492,7 +524,7 @@ func TestCheckStoreNamesTheBrokenDuty(t *testing.T) {
 				return out
 			}
 		}},
-		{"ApplyChanges must let a later batch use", func(b *broken) {
+		{"ApplyChanges must do as the single writes: DeleteUser must free both keys", func(b *broken) {
 			kept := map[string]bool{}
 			b.apply = func(ctx context.Context, cs []adsync.Change) []adsync.Written {
 				out := b.MemoryStore.ApplyChanges(ctx, cs)
@@ -507,7 +539,7 @@ func TestCheckStoreNamesTheBrokenDuty(t *testing.T) {
 				return out
 			}
 		}},
-		{"ApplyChanges must fail each change and write nothing", func(b *broken) {
+		{"ApplyChanges must do as the single writes: UpdateUser must fail and write nothing when the context", func(b *broken) {
 			b.apply = func(_ context.Context, cs []adsync.Change) []adsync.Written {
 				return b.MemoryStore.ApplyChanges(always, cs)
 			}
@@ -553,6 +585,241 @@ func TestCheckStoreNamesTheBrokenDuty(t *testing.T) {
 					out[i].UserID = ""
 				}
 				return out
+			}
+		}},
+		{"UpdateUser must write links", func(b *broken) { // and forgets whom to protect
+			b.update = b.changed(func(after *adsync.User) { after.Protected = false })
+		}},
+		{"UpdateUser must answer ErrAlready", func(b *broken) { // finds its own key taken
+			b.update = func(ctx context.Context, c adsync.Change) error {
+				if now, ok := b.Get(c.UserID); ok && now.Username == c.After.Username && c.Before.Username != c.After.Username {
+					return adsync.ErrConflict
+				}
+				return b.MemoryStore.UpdateUser(ctx, c)
+			}
+		}},
+		{"UpdateUser must answer ErrAlready", func(b *broken) { // and claims a conflict, too
+			b.update = func(ctx context.Context, c adsync.Change) error {
+				err := b.MemoryStore.UpdateUser(ctx, c)
+				if errors.Is(err, adsync.ErrAlready) {
+					err = errors.Join(err, adsync.ErrConflict)
+				}
+				return err
+			}
+		}},
+		{`UpdateUser must take "" and StatusActive for the same`, func(b *broken) {
+			b.update = func(ctx context.Context, c adsync.Change) error {
+				if c.Before.Status == "" {
+					return adsync.ErrStale
+				}
+				return b.MemoryStore.UpdateUser(ctx, c)
+			}
+		}},
+		{`DeleteUser must take "" and StatusActive for the same`, func(b *broken) {
+			b.delete = func(ctx context.Context, c adsync.Change) error {
+				if c.Before.Status == "" {
+					return adsync.ErrStale
+				}
+				return b.MemoryStore.DeleteUser(ctx, c)
+			}
+		}},
+		{"UpdateUser must fail and write nothing when the context", func(b *broken) { // says that all is done
+			b.update = func(ctx context.Context, c adsync.Change) error {
+				if ctx.Err() != nil {
+					return adsync.ErrAlready
+				}
+				return b.MemoryStore.UpdateUser(ctx, c)
+			}
+		}},
+		{"DeleteUser must be atomic", func(b *broken) { // looks, and then deletes what is there by then
+			var raced atomic.Bool
+			updated := make(chan struct{}, 2)
+			b.update = func(ctx context.Context, c adsync.Change) error {
+				if c.After.Phone == "774" || c.After.Phone == "775" {
+					raced.Store(true)
+					defer func() { updated <- struct{}{} }()
+				}
+				return b.MemoryStore.UpdateUser(ctx, c)
+			}
+			b.delete = func(ctx context.Context, c adsync.Change) error {
+				select {
+				case <-updated:
+				case <-time.After(20 * time.Millisecond):
+				}
+				if !raced.Load() {
+					return b.MemoryStore.DeleteUser(ctx, c)
+				}
+				return b.force(ctx, c) // as Guard has allowed before
+			}
+		}},
+		{"ApplyChanges must do as the single writes: DeleteUser must refuse", func(b *broken) {
+			b.apply = b.applied(func(ctx context.Context, c adsync.Change) error {
+				if c.Op == adsync.OpDelete {
+					return b.force(ctx, c)
+				}
+				return b.MemoryStore.UpdateUser(ctx, c)
+			})
+		}},
+		{"ApplyChanges must answer each change as if it were alone", func(b *broken) { // deletes all that it is told to
+			b.apply = b.applied(func(ctx context.Context, c adsync.Change) error {
+				if c.Op == adsync.OpDelete {
+					return b.force(ctx, c)
+				}
+				return b.MemoryStore.UpdateUser(ctx, c)
+			})
+		}},
+		{"ApplyChanges must do as the single writes: DeleteUser must answer ErrAlready", func(b *broken) {
+			b.apply = b.hiding(adsync.OpDelete, adsync.ErrAlready)
+		}},
+		{"ApplyChanges must do as the single writes: UpdateUser must answer ErrAlready", func(b *broken) {
+			b.apply = b.hiding(adsync.OpUpdate, adsync.ErrAlready)
+		}},
+		{"ApplyChanges must do as the single writes: UpdateUser must refuse a key", func(b *broken) {
+			b.apply = b.hiding(adsync.OpUpdate, adsync.ErrConflict)
+		}},
+		{"ApplyChanges must do as the single writes: CreateUser must answer ErrAlready", func(b *broken) {
+			b.apply = b.hiding(adsync.OpCreate, adsync.ErrAlready)
+		}},
+		{"ApplyChanges must do as the single writes: CreateUser must refuse a key", func(b *broken) {
+			b.apply = b.hiding(adsync.OpCreate, adsync.ErrConflict)
+		}},
+		{"ApplyChanges must create users as CreateUser does", func(b *broken) { // mixes up who is who
+			b.apply = func(ctx context.Context, cs []adsync.Change) []adsync.Written {
+				out := b.MemoryStore.ApplyChanges(ctx, cs)
+				if last := len(out) - 1; last > 1 && cs[0].Op == adsync.OpCreate {
+					out[0].UserID, out[last].UserID = out[last].UserID, out[0].UserID
+				}
+				return out
+			}
+		}},
+		{"ApplyChanges must do as the single writes: UpdateUser must write a change of case", func(b *broken) {
+			b.apply = func(ctx context.Context, cs []adsync.Change) []adsync.Written {
+				for i, c := range cs {
+					if c.After != nil {
+						after := *c.After
+						after.Email = strings.ToLower(after.Email)
+						cs[i].After = &after
+					}
+				}
+				return b.MemoryStore.ApplyChanges(ctx, cs)
+			}
+		}},
+		{"ApplyChanges must do as the single writes: DeleteUser must remove the row", func(b *broken) { // for another user
+			b.apply = func(ctx context.Context, cs []adsync.Change) []adsync.Written {
+				out := b.MemoryStore.ApplyChanges(ctx, cs)
+				for i := range out {
+					out[i].UserID = cs[0].UserID
+				}
+				return out
+			}
+		}},
+		{"CreateUser must add a row", func(b *broken) { // lets one be without an email
+			had := false
+			b.create = func(ctx context.Context, c adsync.Change) (string, error) {
+				if c.After.Email == "" && had {
+					return "", adsync.ErrConflict
+				}
+				had = had || c.After.Email == ""
+				return b.MemoryStore.CreateUser(ctx, c)
+			}
+		}},
+		{"CreateUser must add a row", func(b *broken) { // folds the email
+			b.create = func(ctx context.Context, c adsync.Change) (string, error) {
+				after := *c.After
+				after.Email = strings.ToLower(after.Email)
+				c.After = &after
+				return b.MemoryStore.CreateUser(ctx, c)
+			}
+		}},
+		{"CreateUser must answer ErrAlready", func(b *broken) { // looks at the username first
+			b.create = func(ctx context.Context, c adsync.Change) (string, error) {
+				for u := range b.MemoryStore.Users(ctx) {
+					if u.Username == c.After.Username {
+						return "", adsync.ErrConflict
+					}
+				}
+				return b.MemoryStore.CreateUser(ctx, c)
+			}
+		}},
+		{"CreateUser must answer ErrAlready", func(b *broken) { // with an ID that nobody has
+			b.create = func(ctx context.Context, c adsync.Change) (string, error) {
+				id, err := b.MemoryStore.CreateUser(ctx, c)
+				if err != nil {
+					id = "99"
+				}
+				return id, err
+			}
+		}},
+		{"CreateUser must add a user whose ObjectID a row of another Source has", func(b *broken) {
+			b.create = func(ctx context.Context, c adsync.Change) (string, error) {
+				for u := range b.MemoryStore.Users(ctx) {
+					if u.ObjectID == c.After.ObjectID {
+						return u.ID, adsync.ErrAlready
+					}
+				}
+				return b.MemoryStore.CreateUser(ctx, c)
+			}
+		}},
+		{"CreateUser must be atomic", func(b *broken) { // answers all alike
+			b.create = func(ctx context.Context, c adsync.Change) (string, error) {
+				id, err := b.MemoryStore.CreateUser(ctx, c)
+				if errors.Is(err, adsync.ErrAlready) {
+					err = nil
+				}
+				return id, err
+			}
+		}},
+		{"A write must leave the Change as it is", func(b *broken) {
+			b.create = func(ctx context.Context, c adsync.Change) (id string, err error) {
+				c.After.ID, err = b.MemoryStore.CreateUser(ctx, c)
+				return c.After.ID, err
+			}
+		}},
+		{"Lock must keep a second run out", func(b *broken) { // only as long as the context lasts
+			m := make(mutex, 1)
+			b.lock = func(ctx context.Context) (func() error, error) {
+				unlock, err := m.Lock(ctx)
+				if err != nil {
+					return nil, err
+				}
+				free := sync.OnceValue(unlock)
+				stop := context.AfterFunc(ctx, func() { _ = free() })
+				return func() error { stop(); return free() }, nil
+			}
+		}},
+		{"Lock must keep a second run out", func(b *broken) { // cannot be given back after the context
+			m := make(mutex, 1)
+			b.lock = func(ctx context.Context) (func() error, error) {
+				unlock, err := m.Lock(ctx)
+				return func() error { return errors.Join(ctx.Err(), unlock()) }, err
+			}
+		}},
+		{"Lock must keep a second run out", func(b *broken) { // is never given back
+			m := make(mutex, 1)
+			b.lock = func(ctx context.Context) (func() error, error) {
+				_, err := m.Lock(ctx)
+				return func() error { return nil }, err
+			}
+		}},
+		{"Lock must keep a second run out", func(b *broken) { // waits whatever the context says
+			var mu sync.Mutex
+			b.lock = func(ctx context.Context) (func() error, error) {
+				if ctx.Err() != nil {
+					return nil, ctx.Err()
+				}
+				mu.Lock()
+				return func() error { mu.Unlock(); return nil }, nil
+			}
+		}},
+		{"Lock must fail when the context has ended", func(b *broken) {
+			m := make(mutex, 1)
+			b.lock = func(ctx context.Context) (func() error, error) {
+				select {
+				case m <- struct{}{}:
+					return func() error { <-m; return nil }, nil
+				case <-ctx.Done():
+					return nil, ctx.Err()
+				}
 			}
 		}},
 		{"Lock must keep a second run out", func(b *broken) {

@@ -32,15 +32,15 @@ func sqliteLayouts() []layout {
 			name:   "texts, every column",
 			schema: sqliteUsers,
 			table:  adsync.SQLTable{Name: "users", Columns: allColumns},
-			insert: `INSERT INTO users (object_id, source, username, first_name, last_name, email, phone, status) VALUES (?, ?, ?, ?, ?, NULLIF(?, ''), ?, ?)`,
+			insert: `INSERT INTO users (object_id, source, username, first_name, last_name, email, phone, status, admin) VALUES (?, ?, ?, ?, ?, NULLIF(?, ''), ?, ?, ?)`,
 			args: func(u adsync.User) []any {
-				return []any{u.ObjectID, u.Source, u.Username, u.FirstName, u.LastName, u.Email, u.Phone, string(u.Status)}
+				return []any{u.ObjectID, u.Source, u.Username, u.FirstName, u.LastName, u.Email, u.Phone, string(u.Status), u.Protected}
 			},
 		},
 		{
 			name: "columns that ignore case, numbers for status, names in need of quotes, ids of bytes",
-			schema: "CREATE TABLE `the \"users\"` (\"select\" BLOB PRIMARY KEY DEFAULT (randomblob(16)), \"object id\" BLOB UNIQUE, `a``b` TEXT," +
-				" username TEXT COLLATE NOCASE NOT NULL UNIQUE, mail TEXT COLLATE NOCASE UNIQUE, phone TEXT COLLATE RTRIM, state INTEGER)",
+			schema: "CREATE TABLE `the \"users\"` (\"select\" BLOB PRIMARY KEY DEFAULT (randomblob(16)), \"object id\" BLOB, `a``b` TEXT," +
+				" username TEXT COLLATE NOCASE NOT NULL UNIQUE, mail TEXT COLLATE NOCASE UNIQUE, phone TEXT COLLATE RTRIM, state INTEGER, UNIQUE (\"object id\", `a``b`))",
 			table: adsync.SQLTable{
 				Name:      `main.the "users"`,
 				Columns:   adsync.SQLColumns{ID: "select", ObjectID: "object id", Source: "a`b", Username: "username", Email: "mail", Phone: "phone", Status: "state"},
@@ -78,8 +78,12 @@ func sqliteLayouts() []layout {
 }
 
 func checkLayout(t *testing.T, l layout, dialect adsync.Dialect, open func() *sql.DB) {
+	var db *sql.DB
 	err := adsync.CheckStore(t.Context(), func(ctx context.Context, seed []adsync.User) (adsync.UserStore, error) {
-		db := open()
+		if db != nil {
+			require.NoError(t, db.Close()) // a server has only so many connections
+		}
+		db = open()
 		for _, u := range seed {
 			mustExec(t, db, l.insert, l.args(u)...)
 		}
