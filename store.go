@@ -86,8 +86,9 @@ type Written struct {
 
 // Creator is an optional power of a [UserStore]: it adds users, for imports, and
 // returns their new ID. A user of the same Source and ObjectID that is there
-// already is [ErrAlready], with that user's ID or none; one of another Source does
-// not matter. CreateUser is atomic, and errors mean what they do to a [UserStore].
+// already is [ErrAlready], with that user's ID or none; one of another Source is
+// another user, and at most an [ErrConflict]. CreateUser is atomic, and errors mean
+// what they do to a [UserStore].
 type Creator interface {
 	CreateUser(ctx context.Context, c Change) (id string, err error)
 }
@@ -400,7 +401,7 @@ type SQLTable struct {
 	Statuses  map[Status]any                                      // how Status is stored, by default as its own name; a value that is unmapped, or mapped by two of them, reads as StatusBlocked
 	Defaults  map[string]any                                      // other columns of a created row
 	ObjectIDs string                                              // "text" (default), "uuid", "bytes" (as printed), "ad-bytes" (as AD sends them)
-	Delete    map[string]any                                      // soft delete: set these instead; both keys are released
+	Delete    map[string]any                                      // soft delete: set these instead; both keys are released. Name the ObjectID too, with nil, if it is unique
 	OnDelete  func(ctx context.Context, tx *sql.Tx, u User) error // hand over what they own, in the same transaction; an error keeps the user
 }
 
@@ -2325,7 +2326,7 @@ var writeDuties = []duty{
 	{"DeleteUser must fail and remove nothing when the context has ended", (*bench).checkDeleteContext},
 	{"CreateUser must add a row that equals After but for the ID, and return that ID", (*bench).checkCreate},
 	{"CreateUser must answer ErrAlready for a Source and ObjectID that a row has, with its ID or none, and add nothing", (*bench).checkCreateAlready},
-	{"CreateUser must add a user whose ObjectID a row of another Source has: what is unique is both together", (*bench).checkCreateSource},
+	{"CreateUser must not take a row of another Source with the same ObjectID for the user: add it, or refuse it with ErrConflict if an ObjectID is unique in the table", (*bench).checkCreateSource},
 	{"CreateUser must refuse a key that another row holds with ErrConflict, and add nothing", (*bench).checkCreateConflict},
 	{"CreateUser must be atomic: of creations of one user made at once, only one may be written", (*bench).checkCreateAtomic},
 	{"CreateUser must fail and add nothing when the context has ended", (*bench).checkCreateContext},
@@ -3259,6 +3260,9 @@ func (b *bench) checkCreateSource() error {
 	u := b.newcomer(0)
 	u.ObjectID, u.Source = b.rows[ada].ObjectID, b.rows[cleo].Source
 	w := b.create(u)
+	if errors.Is(w.Err, ErrConflict) {
+		return b.sees(b.rows...)
+	}
 	if err := answeredAs(w.Err, nil); err != nil {
 		return err
 	}

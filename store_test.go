@@ -750,7 +750,7 @@ func TestCheckStoreNamesTheBrokenDuty(t *testing.T) {
 				return id, err
 			}
 		}},
-		{"CreateUser must add a user whose ObjectID a row of another Source has", func(b *broken) {
+		{"CreateUser must not take a row of another Source with the same ObjectID for the user", func(b *broken) {
 			b.create = func(ctx context.Context, c adsync.Change) (string, error) {
 				for u := range b.MemoryStore.Users(ctx) {
 					if u.ObjectID == c.After.ObjectID {

@@ -57,7 +57,7 @@ func frameworkHost() layout {
 			CREATE TABLE auth_user (
 			id uuid PRIMARY KEY DEFAULT gen_random_uuid(), password varchar(128) NOT NULL, last_login timestamptz, is_superuser boolean NOT NULL DEFAULT false,
 			username varchar(150) NOT NULL UNIQUE, first_name varchar(150) NOT NULL, last_name varchar(150) NOT NULL, email citext UNIQUE,
-			is_active boolean NOT NULL, date_joined timestamptz NOT NULL, ad_object uuid, origin varchar(20) NOT NULL DEFAULT '', UNIQUE (ad_object, origin));
+			is_active boolean NOT NULL, date_joined timestamptz NOT NULL, ad_object uuid UNIQUE, origin varchar(20) NOT NULL DEFAULT '');
 			CREATE TABLE document (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, owner_id uuid NOT NULL REFERENCES auth_user (id) DEFERRABLE INITIALLY DEFERRED)`,
 		table: adsync.SQLTable{
 			Name: "auth_user",

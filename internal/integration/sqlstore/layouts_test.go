@@ -7,8 +7,8 @@ func postgreSQLLayouts() []layout {
 		{
 			name: "uuids, an enum, a flag, char(n)",
 			schema: `DO $$ BEGIN CREATE TYPE public.user_state AS ENUM ('on', 'locked', 'off'); EXCEPTION WHEN duplicate_object THEN NULL; END $$;
-				CREATE TABLE users (id uuid PRIMARY KEY DEFAULT gen_random_uuid(), object_id uuid, source text, username char(40) UNIQUE NOT NULL,
-				first_name char(40), last_name varchar(40) NOT NULL, email text UNIQUE, phone text, status user_state NOT NULL, admin boolean NOT NULL DEFAULT false, UNIQUE (object_id, source))`,
+				CREATE TABLE users (id uuid PRIMARY KEY DEFAULT gen_random_uuid(), object_id uuid UNIQUE, source text, username char(40) UNIQUE NOT NULL,
+				first_name char(40), last_name varchar(40) NOT NULL, email text UNIQUE, phone text, status user_state NOT NULL, admin boolean NOT NULL DEFAULT false)`,
 			table: adsync.SQLTable{
 				Name: "users", Columns: allColumns, ObjectIDs: "uuid",
 				Statuses: map[adsync.Status]any{adsync.StatusActive: "on", adsync.StatusBlocked: "locked", adsync.StatusDeactivated: "off"},
@@ -56,8 +56,8 @@ func mariaDBLayouts() []layout {
 	return []layout{
 		{
 			name: "texts that ignore case, bytes, a bit",
-			schema: "CREATE TABLE users (id BIGINT AUTO_INCREMENT PRIMARY KEY, object_id BINARY(16), source VARCHAR(40), username VARCHAR(60) UNIQUE NOT NULL," +
-				" first_name CHAR(40), last_name VARCHAR(40) NOT NULL, email VARCHAR(100) CHARACTER SET latin1 UNIQUE, phone VARCHAR(40), status ENUM('active', 'blocked', 'deactivated') NOT NULL, admin BIT(1) NOT NULL DEFAULT 0, UNIQUE (object_id, source))",
+			schema: "CREATE TABLE users (id BIGINT AUTO_INCREMENT PRIMARY KEY, object_id BINARY(16) UNIQUE, source VARCHAR(40), username VARCHAR(60) UNIQUE NOT NULL," +
+				" first_name CHAR(40), last_name VARCHAR(40) NOT NULL, email VARCHAR(100) CHARACTER SET latin1 UNIQUE, phone VARCHAR(40), status ENUM('active', 'blocked', 'deactivated') NOT NULL, admin BIT(1) NOT NULL DEFAULT 0)",
 			table:  adsync.SQLTable{Name: "users", Columns: allColumns, ObjectIDs: "bytes"},
 			insert: "INSERT INTO users (object_id, source, username, first_name, last_name, email, phone, status) VALUES (?, ?, ?, ?, ?, NULLIF(?, ''), ?, ?)",
 			args: func(u adsync.User) []any {
@@ -70,8 +70,8 @@ func mariaDBLayouts() []layout {
 		},
 		{
 			name: "uuids that the database makes, soft delete",
-			schema: "CREATE TABLE `us``ers` (id UUID DEFAULT uuid() PRIMARY KEY, object_id UUID, source VARCHAR(40) NOT NULL, username VARCHAR(60) UNIQUE," +
-				" email VARCHAR(100) UNIQUE, status TINYINT(1), gone BOOLEAN NOT NULL DEFAULT FALSE, UNIQUE (object_id, source))",
+			schema: "CREATE TABLE `us``ers` (id UUID DEFAULT uuid() PRIMARY KEY, object_id UUID UNIQUE, source VARCHAR(40) NOT NULL, username VARCHAR(60) UNIQUE," +
+				" email VARCHAR(100) UNIQUE, status TINYINT(1), gone BOOLEAN NOT NULL DEFAULT FALSE)",
 			table: adsync.SQLTable{
 				Name:      "us`ers",
 				Columns:   adsync.SQLColumns{ID: "id", ObjectID: "object_id", Source: "source", Username: "username", Email: "email", Status: "status"},

@@ -237,3 +237,19 @@ func TestAFullDatabaseKeepsItsConnection(t *testing.T) {
 	require.NotZero(t, failed)
 	require.Len(t, list(t, s), 1+len(cs)-failed)
 }
+
+// Where an objectGUID is unique in the table, who was marked as deleted must give it
+// up, or could never be imported again.
+func TestASoftDeleteGivesUpTheObjectID(t *testing.T) {
+	db := openSQLite(t, `CREATE TABLE users (id INTEGER PRIMARY KEY, guid TEXT UNIQUE, login TEXT UNIQUE, gone TEXT)`)
+	s := newStore(t, db, adsync.SQLite, adsync.SQLTable{
+		Name: "users", Columns: adsync.SQLColumns{ID: "id", ObjectID: "guid", Username: "login"},
+		Where: "gone IS NULL", Delete: map[string]any{"gone": "now", "guid": nil},
+	})
+	ann := adsync.User{ObjectID: objectID(1), Profile: adsync.Profile{Username: "ann"}}
+	seed(t, s, ann)
+	require.NoError(t, s.DeleteUser(t.Context(), remove(list(t, s)["ann"])))
+	require.Empty(t, list(t, s))
+	seed(t, s, ann)
+	require.Len(t, list(t, s), 1)
+}
