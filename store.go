@@ -1014,8 +1014,8 @@ type sqlBatch struct {
 	links map[link]string // the rows that the changes would create again, by ID
 	added map[link]string // the rows that tx added ahead, by ID
 
-	manyTx *sqlbatch.Tx // the one that done is of
-	done   map[int]bool // the changes that manyTx wrote ahead
+	countedTx *sqlbatch.Tx // the one that done is of
+	done      map[int]bool // the changes that countedTx wrote ahead
 
 	updates []updateText // that were needed so far
 }
@@ -1064,7 +1064,7 @@ func (e ownFault) Unwrap() error { return e.error }
 func (b *sqlBatch) apply(ctx context.Context, tx *sqlbatch.Tx, i int) (verdict, fault error) {
 	c := b.changes[i]
 	b.ids[i] = ""
-	if b.manyTx == tx && b.done[i] {
+	if b.countedTx == tx && b.done[i] {
 		return nil, nil
 	}
 	if err := c.checkShape(c.writeOp()); err != nil {
@@ -2011,11 +2011,11 @@ func (b *sqlBatch) ahead(ctx context.Context, tx *sqlbatch.Tx) error {
 // undone, and its changes are done and judged one by one. That takes transactions, an
 // ID that is one row's alone, and rows that no two changes touch.
 func (b *sqlBatch) writeAhead(ctx context.Context, tx *sqlbatch.Tx) error {
-	if !b.dialect.HasEach() || !b.types[b.table.Columns.ID].Key || !b.touchApart() {
+	if !b.dialect.HasCounted() || !b.types[b.table.Columns.ID].Key || !b.touchApart() {
 		return nil
 	}
-	w := &eachWriter{sqlBatch: b, tx: tx, proven: make(map[string]bool)}
-	b.manyTx, b.done = tx, make(map[int]bool, len(b.changes))
+	w := &countedWriter{sqlBatch: b, tx: tx, proven: make(map[string]bool)}
+	b.countedTx, b.done = tx, make(map[int]bool, len(b.changes))
 	for i, c := range b.changes {
 		if c.Op == OpDelete && b.table.OnDelete != nil {
 			return nil // the host's own statements must find what they would have found
@@ -2023,7 +2023,7 @@ func (b *sqlBatch) writeAhead(ctx context.Context, tx *sqlbatch.Tx) error {
 		w.sort(i)
 	}
 	for _, g := range w.groups {
-		for part := range slices.Chunk(g.changes, eachAtOnce) {
+		for part := range slices.Chunk(g.changes, countedMost) {
 			if fault := w.write(ctx, g, part); fault != nil {
 				return fault
 			}
@@ -2033,36 +2033,36 @@ func (b *sqlBatch) writeAhead(ctx context.Context, tx *sqlbatch.Tx) error {
 }
 
 const (
-	eachAtOnce = 50   // rows: each looks for its values in lists of as many
-	eachText   = 1000 // bytes of a value, so that no packet gets too large
-	eachShort  = 2    // statements that found less than they were given, after which a batch goes on one by one
+	countedMost = 50  // rows: each looks for its values in lists of as many
+	textMost    = 255 // bytes of a value, so that no packet gets too large
+	shortMost   = 2   // statements that found less than they were given, after which a batch goes on one by one
 )
 
-// eachWriter writes the changes of each eachGroup with few statements.
-type eachWriter struct {
+// countedWriter writes the changes of each countedGroup with few statements.
+type countedWriter struct {
 	*sqlBatch
 	tx     *sqlbatch.Tx
-	groups []*eachGroup
+	groups []*countedGroup
 	proven map[string]bool // texts of statements that read by the key
 	short  int             // statements that found less than they were given
 }
 
-// eachGroup is changes that write the same columns, and agree in all values that
+// countedGroup is changes that write the same columns, and agree in all values that
 // are no texts.
-type eachGroup struct {
+type countedGroup struct {
 	op      Op
 	set     []string
-	changes []eachChange
+	changes []countedChange
 }
 
-// eachChange is one change and its values: the ID, the new ones, and those to compare.
-type eachChange struct {
+// countedChange is one change and its values: the ID, the new ones, and those to compare.
+type countedChange struct {
 	at     int
 	values []any
 }
 
 // sort puts a change into its group, if it may be written together with others.
-func (w *eachWriter) sort(i int) {
+func (w *countedWriter) sort(i int) {
 	c := w.changes[i]
 	if c.Op == OpCreate || c.checkShape(c.writeOp()) != nil || c.Before == nil {
 		return
@@ -2079,25 +2079,28 @@ func (w *eachWriter) sort(i int) {
 		}
 	}
 	values, told := w.matchArgs(slices.Concat([]any{key}, values), c)
-	if !told || slices.ContainsFunc(values, tooLong) {
+	if !told || slices.ContainsFunc(values, unfit) {
 		return
 	}
-	change := eachChange{i, values}
-	at := slices.IndexFunc(w.groups, func(g *eachGroup) bool { return g.takes(c.Op, set, change) })
+	change := countedChange{i, values}
+	at := slices.IndexFunc(w.groups, func(g *countedGroup) bool { return g.takes(c.Op, set, change) })
 	if at < 0 {
 		at = len(w.groups)
-		w.groups = append(w.groups, &eachGroup{op: c.Op, set: set})
+		w.groups = append(w.groups, &countedGroup{op: c.Op, set: set})
 	}
 	w.groups[at].changes = append(w.groups[at].changes, change)
 }
 
-func tooLong(v any) bool {
+// unfit reports a value that makes the statement too large, or that is asked for anew
+// each time.
+func unfit(v any) bool {
+	_, valuer := v.(driver.Valuer)
 	text, _ := v.(string)
-	return len(text) > eachText
+	return valuer || len(text) > textMost
 }
 
 // takes reports whether the change fits into the group.
-func (g *eachGroup) takes(op Op, set []string, c eachChange) bool {
+func (g *countedGroup) takes(op Op, set []string, c countedChange) bool {
 	if g.op != op || !slices.Equal(g.set, set) {
 		return false
 	}
@@ -2115,8 +2118,8 @@ func (g *eachGroup) takes(op Op, set []string, c eachChange) bool {
 }
 
 // write runs one statement, where it is sure to read no row but those of the part.
-func (w *eachWriter) write(ctx context.Context, g *eachGroup, part []eachChange) error {
-	if len(part) < 2 || w.short == eachShort {
+func (w *countedWriter) write(ctx context.Context, g *countedGroup, part []countedChange) error {
+	if len(part) < 2 || w.short == shortMost {
 		return nil
 	}
 	many, ok := w.statement(g, part)
@@ -2126,8 +2129,8 @@ func (w *eachWriter) write(ctx context.Context, g *eachGroup, part []eachChange)
 	if proven, fault := w.prove(ctx, many, len(part)); fault != nil || !proven {
 		return fault
 	}
-	if _, fault := w.tx.ExecContext(ctx, "SAVEPOINT adsync_each"); fault != nil {
-		return fault
+	if _, fault := w.tx.ExecContext(ctx, "SAVEPOINT adsync_counted"); fault != nil {
+		return w.unlessRefused(ctx, fault) // the table's engine may have been changed
 	}
 	n, fault := w.tx.Exec(ctx, many.Text, many.Args...)
 	if fault != nil {
@@ -2141,7 +2144,7 @@ func (w *eachWriter) write(ctx context.Context, g *eachGroup, part []eachChange)
 	}
 	if !all {
 		w.short++
-		_, fault := w.tx.ExecContext(ctx, "ROLLBACK TO SAVEPOINT adsync_each")
+		_, fault := w.tx.ExecContext(ctx, "ROLLBACK TO SAVEPOINT adsync_counted")
 		return fault
 	}
 	for _, c := range part {
@@ -2150,15 +2153,15 @@ func (w *eachWriter) write(ctx context.Context, g *eachGroup, part []eachChange)
 	return nil
 }
 
-func (w *eachWriter) statement(g *eachGroup, part []eachChange) (many sqltable.Many, ok bool) {
+func (w *countedWriter) statement(g *countedGroup, part []countedChange) (many sqltable.Counted, ok bool) {
 	rows := make([][]any, len(part))
 	for i, c := range part {
 		rows[i] = c.values
 	}
 	if g.op == OpDelete && w.table.Delete == nil {
-		many, ok = w.text.DeleteEach(w.types, rows)
+		many, ok = w.text.DeleteCounted(w.types, rows)
 	} else {
-		many, ok = w.text.UpdateEach(g.set, rows)
+		many, ok = w.text.UpdateCounted(g.set, rows)
 	}
 	many.Args = append(many.Args, w.where...)
 	return many, ok
@@ -2167,7 +2170,7 @@ func (w *eachWriter) statement(g *eachGroup, part []eachChange) (many sqltable.M
 // prove asks once in a transaction how the statement would be run. A server that
 // would read other rows, and so lock them until the end, writes one by one; and so
 // does one that does not answer the question.
-func (w *eachWriter) prove(ctx context.Context, many sqltable.Many, n int) (proven bool, fault error) {
+func (w *countedWriter) prove(ctx context.Context, many sqltable.Counted, n int) (proven bool, fault error) {
 	if proven, known := w.proven[many.Text]; known {
 		return proven, nil
 	}
@@ -2175,20 +2178,26 @@ func (w *eachWriter) prove(ctx context.Context, many sqltable.Many, n int) (prov
 	if err == nil {
 		proven, err = sqltable.ReadsByKey(rows, n)
 	}
-	if err != nil && (ctx.Err() != nil || w.dialect.Fault(err).Kind == sqltable.Retry) {
-		return false, err
-	}
 	w.proven[many.Text] = proven && err == nil
-	return w.proven[many.Text], nil
+	return w.proven[many.Text], w.unlessRefused(ctx, err)
+}
+
+// unlessRefused is the fault that ends the transaction; not one of a question that
+// the server did not like.
+func (w *countedWriter) unlessRefused(ctx context.Context, fault error) error {
+	if fault != nil && ctx.Err() == nil && w.dialect.Fault(fault).Kind != sqltable.Retry {
+		return nil
+	}
+	return fault
 }
 
 // gone reports whether the users who were marked as deleted are none now.
-func (w *eachWriter) gone(ctx context.Context, part []eachChange) (bool, error) {
+func (w *countedWriter) gone(ctx context.Context, part []countedChange) (bool, error) {
 	ids := make([]any, len(part))
 	for i, c := range part {
 		ids[i] = c.values[0]
 	}
-	rows, err := w.tx.Rows(ctx, w.text.CountEach(len(ids)), slices.Concat(ids, w.where)...)
+	rows, err := w.tx.Rows(ctx, w.text.CountRows(len(ids)), slices.Concat(ids, w.where)...)
 	if err != nil {
 		return false, err
 	}

@@ -3,6 +3,7 @@
 package sqltable
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -20,7 +21,7 @@ type Dialect struct {
 	nativeUUID bool                       // has a uuid type
 	returning  bool                       // INSERT … RETURNING
 	bulk       bool                       // rows made of arrays, and UPDATE … FROM … RETURNING
-	each       bool                       // statements for many rows that count them
+	counted    bool                       // statements for many rows that tell how many they wrote
 	insertMany string                     // how an INSERT of several rows begins; "" as any other
 	lockWrites func(quoted string) string // makes a transaction one that writes; nil where that changes nothing
 	lock       string                     // after a SELECT: holds the row until the transaction ends
@@ -89,7 +90,7 @@ func mySQL() Dialect {
 		quote:     "`",
 		backslash: true,
 		hash:      true,
-		each:      true,
+		counted:   true,
 		lock:      " FOR UPDATE",
 		readText:  func(col string) string { return col },
 		sameText: func(col, arg string) string {
@@ -100,14 +101,18 @@ func mySQL() Dialect {
 			return "COALESCE(CAST(" + col + " AS BINARY), '0') IN (" + a + ", " + b + ")"
 		},
 		catalogue: func(schema, table, _ string) (string, []any) {
-			const text = "SELECT column_name, column_type, is_nullable = 'YES'," +
-				" column_key = 'PRI' AND EXISTS (SELECT 1 FROM information_schema.tables t WHERE t.table_schema = c.table_schema AND t.table_name = c.table_name AND t.engine = 'InnoDB')," +
-				" COALESCE(CONCAT(character_set_name, ' COLLATE ', collation_name), '')" +
-				" FROM information_schema.columns c WHERE table_name = ? AND table_schema = "
-			if schema == "" {
-				return text + "DATABASE()", []any{table}
+			this, args := "table_name = ? AND table_schema = DATABASE()", []any{table}
+			if schema != "" {
+				this, args = "table_name = ? AND table_schema = ?", []any{table, schema}
 			}
-			return text + "?", []any{table, schema}
+			// Each question names the table, or the server would look at all of them. The
+			// primary key is asked for as a whole: of its columns, an account may see some.
+			return "SELECT column_name, column_type, is_nullable = 'YES'," +
+				" column_key = 'PRI'" +
+				" AND (SELECT COUNT(*) = 1 AND COUNT(sub_part) = 0 FROM information_schema.statistics WHERE " + this + " AND index_name = 'PRIMARY')" +
+				" AND EXISTS (SELECT 1 FROM information_schema.tables WHERE " + this + " AND engine = 'InnoDB')," +
+				" COALESCE(CONCAT(character_set_name, ' COLLATE ', collation_name), '')" +
+				" FROM information_schema.columns WHERE " + this, slices.Concat(args, args, args)
 		},
 		holding: func(do, schema, table, _ string) (string, []any) {
 			// The name is the server's, not the database's, and has at most 64 bytes.

@@ -56,7 +56,7 @@ func NewTable(d Dialect, name, id string, columns []Column, where Where) (*Table
 	return t, nil
 }
 
-// Catalogue asks for the name, type and nullability of every column; where HasEach,
+// Catalogue asks for the name, type and nullability of every column; where HasCounted,
 // also whether it is part of the primary key of a table that takes part in
 // transactions, and for its charset and collation.
 func (t *Table) Catalogue() (text string, args []any) {

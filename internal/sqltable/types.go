@@ -12,7 +12,7 @@ import (
 type Type struct {
 	Name     string
 	Nullable bool
-	Key      bool   // it alone is the primary key, in a table that takes part in transactions; only known where HasEach
+	Key      bool   // it alone is the primary key, in a table that takes part in transactions; only known where HasCounted
 	collate  string // of a text: "charset COLLATE collation"
 }
 
@@ -27,24 +27,14 @@ func ReadTypes(rows Rows) (Types, error) {
 		return nil, err
 	}
 	types := make(Types)
-	keys := 0
 	for rows.Next() {
 		var column string
 		var t Type
 		all := []any{&column, &t.Name, &t.Nullable, &t.Key, &t.collate}
-		if err := rows.Scan(all[:min(len(names), len(all))]...); err != nil { // the last two only where HasEach
+		if err := rows.Scan(all[:min(len(names), len(all))]...); err != nil { // the last two only where HasCounted
 			return nil, err
 		}
 		types[column] = t
-		if t.Key {
-			keys++
-		}
-	}
-	if keys > 1 {
-		for column, t := range types {
-			t.Key = false
-			types[column] = t
-		}
 	}
 	return types, rows.Err()
 }

@@ -7,17 +7,17 @@ import (
 	"strings"
 )
 
-// HasEach tells whether the dialect writes many rows, each with values of its own,
+// HasCounted tells whether the dialect writes many rows, each with values of its own,
 // with a statement that says how many it wrote and not which.
-func (d Dialect) HasEach() bool { return d.each }
+func (d Dialect) HasCounted() bool { return d.counted }
 
-// Many is a statement for many rows, and its arguments but those of the Where.
-type Many struct {
+// Counted is a statement for many rows, and its arguments but those of the Where.
+type Counted struct {
 	Text string
 	Args []any
 }
 
-// UpdateEach is Update with match for many rows, whose IDs differ. The values of a
+// UpdateCounted is Update with match for many rows, whose IDs differ. The values of a
 // row: its ID as ExactKey gives it, one for each column that is set, and one for each
 // that is compared (two for a Bool). ok is false where they do not fit into one
 // statement.
@@ -25,8 +25,8 @@ type Many struct {
 // It changes each row at most once, and so, if it has changed as many as it was
 // given, just those and no other. In InnoDB it locks no other row: for an UPDATE the
 // hint leaves no plan but to read the primary key once for each ID.
-func (t *Table) UpdateEach(set []string, rows [][]any) (m Many, ok bool) {
-	s := t.newEach(rows)
+func (t *Table) UpdateCounted(set []string, rows [][]any) (m Counted, ok bool) {
+	s := t.newCounted(rows)
 	s.add("UPDATE ", t.quoted, " FORCE INDEX (PRIMARY) SET ")
 	for i, name := range set {
 		if i > 0 {
@@ -34,7 +34,7 @@ func (t *Table) UpdateEach(set []string, rows [][]any) (m Many, ok bool) {
 		}
 		s.add(t.d.Quote(name), " = ")
 		if !s.canSet(1 + i) {
-			return Many{}, false
+			return Counted{}, false
 		}
 		s.add(s.value(1 + i))
 	}
@@ -44,34 +44,34 @@ func (t *Table) UpdateEach(set []string, rows [][]any) (m Many, ok bool) {
 	return s.end(1 + len(set))
 }
 
-// DeleteEach is Delete with match for many rows, as UpdateEach. With a list of IDs
+// DeleteCounted is Delete with match for many rows, as UpdateCounted. With a list of IDs
 // the optimizer would read all of a small table, whatever the hint; with a join, in
 // this order, it looks up each.
-func (t *Table) DeleteEach(types Types, rows [][]any) (m Many, ok bool) {
+func (t *Table) DeleteCounted(types Types, rows [][]any) (m Counted, ok bool) {
 	typed := types[t.key].typed()
 	if typed == "" {
-		return Many{}, false
+		return Counted{}, false
 	}
-	s := t.newEach(rows)
+	s := t.newCounted(rows)
 	s.add("DELETE ", t.quoted, " FROM (SELECT ")
 	s.list(len(rows), " UNION ALL SELECT ", func(i int) string {
 		text := strings.Replace(typed, "?", s.id(i), 1)
 		if i == 0 {
-			text += " AS " + eachKey
+			text += " AS " + countedKey
 		}
 		return text
 	})
-	s.add(") AS `adsync ids` STRAIGHT_JOIN ", t.quoted, " FORCE INDEX (PRIMARY) ON ", t.id, " = ", eachKey, " WHERE TRUE")
+	s.add(") AS `adsync ids` STRAIGHT_JOIN ", t.quoted, " FORCE INDEX (PRIMARY) ON ", t.id, " = ", countedKey, " WHERE TRUE")
 	return s.end(1)
 }
 
-// eachKey is the column of the IDs to delete. A host's condition names its own
+// countedKey is the column of the IDs to delete. A host's condition names its own
 // columns, which this must not be mistaken for.
-const eachKey = "`adsync id`"
+const countedKey = "`adsync id`"
 
-// CountEach counts the rows that the host's condition lets through, and locks none.
+// CountRows counts the rows that the host's condition lets through, and locks none.
 // Arguments: the IDs.
-func (t *Table) CountEach(n int) string {
+func (t *Table) CountRows(n int) string {
 	s := t.begin("SELECT COUNT(*) FROM ", t.quoted, " FORCE INDEX (PRIMARY) WHERE ", t.id, " IN (")
 	s.list(n, ", ", func(int) string { return s.arg() })
 	s.add(")")
@@ -79,8 +79,8 @@ func (t *Table) CountEach(n int) string {
 	return s.String()
 }
 
-// each is a statement for many rows in the making.
-type each struct {
+// counted is a statement for many rows in the making.
+type counted struct {
 	*statement
 	t    *Table
 	rows [][]any
@@ -88,19 +88,19 @@ type each struct {
 	ok   bool
 }
 
-func (t *Table) newEach(rows [][]any) *each {
-	return &each{statement: t.begin(), t: t, rows: rows, ok: true}
+func (t *Table) newCounted(rows [][]any) *counted {
+	return &counted{statement: t.begin(), t: t, rows: rows, ok: true}
 }
 
 // id is the ID of row i.
-func (s *each) id(i int) string {
+func (s *counted) id(i int) string {
 	s.args = append(s.args, s.rows[i][0])
 	return s.arg()
 }
 
 // value is the nth value of the row at hand. It is the same for all of them, or a
 // text or bytes of each: of other types, a CASE might make one that fits them all.
-func (s *each) value(n int) string {
+func (s *counted) value(n int) string {
 	if s.shared(n) {
 		s.args = append(s.args, s.rows[0][n])
 		return s.arg()
@@ -121,7 +121,7 @@ func (s *each) value(n int) string {
 }
 
 // shared reports whether the nth value is the same in all rows.
-func (s *each) shared(n int) bool {
+func (s *counted) shared(n int) bool {
 	for _, row := range s.rows[1:] {
 		if !SameValue(row[n], s.rows[0][n]) {
 			return false
@@ -132,13 +132,13 @@ func (s *each) shared(n int) bool {
 
 // canSet keeps bytes out of a CASE that is stored: a server may take them for text
 // on the way. Where they are compared, that would find no row, and do no harm.
-func (s *each) canSet(n int) bool {
+func (s *counted) canSet(n int) bool {
 	_, isBytes := s.rows[0][n].([]byte)
 	return !isBytes || s.shared(n)
 }
 
 // end adds the comparisons, whose values begin at n, and the host's condition.
-func (s *each) end(n int) (Many, bool) {
+func (s *counted) end(n int) (Counted, bool) {
 	if _, text := s.rows[0][0].(string); text { // the column may take others for it
 		s.add(" AND ", s.t.d.sameText(s.t.id, s.value(0)))
 	}
@@ -157,7 +157,7 @@ func (s *each) end(n int) (Many, bool) {
 		n++
 	}
 	s.t.addAndWhere(s.statement)
-	return Many{s.String(), s.args}, s.ok
+	return Counted{s.String(), s.args}, s.ok
 }
 
 // SameValue reports whether two values are surely stored alike.
