@@ -18,15 +18,10 @@ type layout struct {
 	// insert adds a row of the seed as the host would; its arguments follow.
 	insert string
 	args   func(u adsync.User) []any
+	skip   string // what is wrong with it
 }
 
 func sqliteLayouts() []layout {
-	wire := func(id adsync.ObjectID) any {
-		if id.IsZero() {
-			return nil
-		}
-		return []byte{id[3], id[2], id[1], id[0], id[5], id[4], id[7], id[6], id[8], id[9], id[10], id[11], id[12], id[13], id[14], id[15]}
-	}
 	return []layout{
 		{
 			name:   "texts, every column",
@@ -53,7 +48,7 @@ func sqliteLayouts() []layout {
 				if u.Status == adsync.StatusDeactivated {
 					state = nil
 				}
-				return []any{wire(u.ObjectID), u.Source, u.Username, u.Email, u.Phone, state}
+				return []any{inWireOrder(u.ObjectID), u.Source, u.Username, u.Email, u.Phone, state}
 			},
 		},
 		{
@@ -78,6 +73,9 @@ func sqliteLayouts() []layout {
 }
 
 func checkLayout(t *testing.T, l layout, dialect adsync.Dialect, open func() *sql.DB) {
+	if l.skip != "" {
+		t.Skip(l.skip)
+	}
 	err := adsync.CheckStore(t.Context(), func(ctx context.Context, seed []adsync.User) (adsync.UserStore, error) {
 		db := open()
 		for _, u := range seed {

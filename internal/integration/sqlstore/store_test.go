@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -123,7 +124,7 @@ func eventually[T any](t *testing.T, try func() (T, error)) T {
 }
 
 func (d database) run(t *testing.T, layouts []layout) {
-	for _, l := range layouts {
+	for _, l := range slices.Concat(layouts, d.everywhere()) {
 		t.Run(l.name, func(t *testing.T) {
 			checkLayout(t, l, d.dialect, func() *sql.DB { return d.open(t, l.schema) })
 		})
