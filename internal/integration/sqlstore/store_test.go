@@ -131,6 +131,13 @@ func (d database) run(t *testing.T, layouts []layout) {
 	}
 	for name, test := range map[string]func(*testing.T, database){
 		"bad rows fail alone":                       testBadRows,
+		"empty columns and a trigger fail alone":    testRefusedRows,
+		"links in other spellings":                  testOtherSpellings,
+		"rows full of NULL":                         testNulls,
+		"OnDelete, then a mark":                     testOnDeleteMarks,
+		"an ID that is no key":                      testSharedIDs,
+		"a Before that is another user's":           testAnotherBefore,
+		"a row twice in a batch":                    testOneRowTwice,
 		"OnDelete hands over, or keeps the user":    testOnDelete,
 		"a batch ends whole with its context":       testContext,
 		"a constraint that waits for the commit":    testDeferred,
