@@ -945,16 +945,24 @@ func (s *SQLStore) loadTypes(ctx context.Context) (sqltable.Types, error) {
 }
 
 func (s *SQLStore) readTypes(ctx context.Context) (sqltable.Types, error) {
+	for try := 1; ; try++ {
+		types, err := s.askTypes(ctx)
+		if err == nil {
+			return types, nil
+		}
+		if s.dialect.Fault(err).Kind != sqltable.Retry || !sqlbatch.Wait(ctx, try) {
+			return nil, s.typesError(ctx, err)
+		}
+	}
+}
+
+func (s *SQLStore) askTypes(ctx context.Context) (sqltable.Types, error) {
 	text, args := s.text.Catalogue()
 	rows, err := s.db.QueryContext(ctx, text, args...)
 	if err != nil {
-		return nil, s.typesError(ctx, err)
+		return nil, err
 	}
-	types, err := sqltable.ReadTypes(rows)
-	if err != nil {
-		return nil, s.typesError(ctx, err)
-	}
-	return types, nil
+	return sqltable.ReadTypes(rows)
 }
 
 func (s *SQLStore) typesError(ctx context.Context, err error) error {
@@ -994,6 +1002,9 @@ type sqlBatch struct {
 	links map[link]string // the rows that the changes would create again, by ID
 	added map[link]string // the rows that tx added ahead, by ID
 
+	manyTx *sqlbatch.Tx // the one that done is of
+	done   map[int]bool // the changes that manyTx wrote ahead
+
 	updates []updateText // that were needed so far
 }
 
@@ -1022,7 +1033,7 @@ func (b *sqlBatch) batch() sqlbatch.Batch {
 		Len:   len(b.changes),
 		Apply: b.apply,
 		Bulk:  b.bulkWriter(),
-		Ahead: b.createAhead,
+		Ahead: b.ahead,
 		Part: func(from, to int) sqlbatch.Batch {
 			return (&sqlBatch{SQLStore: b.SQLStore, changes: b.changes[from:to], types: b.types, ids: b.ids[from:to]}).batch()
 		},
@@ -1039,6 +1050,9 @@ func (e ownFault) Unwrap() error { return e.error }
 func (b *sqlBatch) apply(ctx context.Context, tx *sqlbatch.Tx, i int) (verdict, fault error) {
 	c := b.changes[i]
 	b.ids[i] = ""
+	if b.manyTx == tx && b.done[i] {
+		return nil, nil
+	}
 	if err := c.checkShape(c.writeOp()); err != nil {
 		return err, nil
 	}
@@ -1078,8 +1092,22 @@ func (b *sqlBatch) update(ctx context.Context, tx *sqlbatch.Tx, c Change) (verdi
 	if err := c.Guard(now); err != nil || len(set) == 0 {
 		return err, nil
 	}
-	_, fault = write(nil)
-	return nil, fault
+	n, fault := write(nil)
+	return nil, b.took(ctx, tx, c, n, fault)
+}
+
+// took makes sure of a write after which the database says that no row was written,
+// as MySQL does of one that changes nothing, and any other where a trigger swallowed
+// it.
+func (b *sqlBatch) took(ctx context.Context, tx *sqlbatch.Tx, c Change, n int64, fault error) error {
+	if n > 0 || fault != nil {
+		return fault
+	}
+	now, fault := b.lockRow(ctx, tx, c.UserID)
+	if fault == nil && !errors.Is(c.Guard(now), ErrAlready) {
+		fault = ownFault{fmt.Errorf("adsync: the database left user %s as it was, and gave no reason; look for a trigger, a rule or a policy on the table %s", c.UserID, b.table.Name)}
+	}
+	return fault
 }
 
 // delete does the same, but where OnDelete is to be asked the row is read first.
@@ -1102,8 +1130,8 @@ func (b *sqlBatch) delete(ctx context.Context, tx *sqlbatch.Tx, c Change) (verdi
 			return nil, ownFault{fmt.Errorf("adsync: OnDelete kept user %s: %w", c.UserID, err)}
 		}
 	}
-	_, fault = b.remove(ctx, tx, c.UserID, nil)
-	return nil, fault
+	n, fault := b.remove(ctx, tx, c.UserID, nil)
+	return nil, b.took(ctx, tx, c, n, fault)
 }
 
 // remove deletes the row, or marks it and frees its keys.
@@ -1903,15 +1931,15 @@ func (w *bulkWriter) settle(ctx context.Context) error {
 // overwrite writes a row that is as planned, though stored in another way.
 func (w *bulkWriter) overwrite(ctx context.Context, c Change) error {
 	if c.Op == OpDelete {
-		_, err := w.remove(ctx, w.tx, c.UserID, nil)
-		return err
+		n, err := w.remove(ctx, w.tx, c.UserID, nil)
+		return w.took(ctx, w.tx, c, n, err)
 	}
 	set, values, err := w.assignments(c.Before, c.After)
 	if err != nil || len(set) == 0 {
 		return err
 	}
-	_, err = one(w.tx.Exec(ctx, w.updateText(set, false), slices.Concat(values, []any{w.bindID(c.UserID)}, w.where)...))
-	return err
+	n, err := one(w.tx.Exec(ctx, w.updateText(set, false), slices.Concat(values, []any{w.bindID(c.UserID)}, w.where)...))
+	return w.took(ctx, w.tx, c, n, err)
 }
 
 // lockRows is lockRow for the users of many changes, by ID.
@@ -1953,6 +1981,211 @@ func (w *bulkWriter) checkGone(ctx context.Context, changes []int) error {
 		return w.stillThere(id)
 	}
 	return err
+}
+
+// ahead writes what many rows can be written of with one statement. The rest, and
+// all that is not as planned, is left to apply.
+func (b *sqlBatch) ahead(ctx context.Context, tx *sqlbatch.Tx) error {
+	if fault := b.writeAhead(ctx, tx); fault != nil {
+		return fault
+	}
+	return b.createAhead(ctx, tx)
+}
+
+// writeAhead updates and deletes where a statement tells no more than how many rows
+// it wrote. If that is as many as it was given, each was as planned; if not, it is
+// undone, and its changes are done and judged one by one. That takes transactions, an
+// ID that is one row's alone, and rows that no two changes touch.
+func (b *sqlBatch) writeAhead(ctx context.Context, tx *sqlbatch.Tx) error {
+	if !b.dialect.HasEach() || !b.types[b.table.Columns.ID].Key || !b.touchApart() {
+		return nil
+	}
+	w := &eachWriter{sqlBatch: b, tx: tx, proven: make(map[string]bool)}
+	b.manyTx, b.done = tx, make(map[int]bool, len(b.changes))
+	for i, c := range b.changes {
+		if c.Op == OpDelete && b.table.OnDelete != nil {
+			return nil // the host's own statements must find what they would have found
+		}
+		w.sort(i)
+	}
+	for _, g := range w.groups {
+		for part := range slices.Chunk(g.changes, eachAtOnce) {
+			if fault := w.write(ctx, g, part); fault != nil {
+				return fault
+			}
+		}
+	}
+	return nil
+}
+
+const (
+	eachAtOnce = 50   // rows: each looks for its values in lists of as many
+	eachText   = 1000 // bytes of a value, so that no packet gets too large
+	eachShort  = 2    // statements that found less than they were given, after which a batch goes on one by one
+)
+
+// eachWriter writes the changes of each eachGroup with few statements.
+type eachWriter struct {
+	*sqlBatch
+	tx     *sqlbatch.Tx
+	groups []*eachGroup
+	proven map[string]bool // texts of statements that read by the key
+	short  int             // statements that found less than they were given
+}
+
+// eachGroup is changes that write the same columns, and agree in all values that
+// are no texts.
+type eachGroup struct {
+	op      Op
+	set     []string
+	changes []eachChange
+}
+
+// eachChange is one change and its values: the ID, the new ones, and those to compare.
+type eachChange struct {
+	at     int
+	values []any
+}
+
+// sort puts a change into its group, if it may be written together with others.
+func (w *eachWriter) sort(i int) {
+	c := w.changes[i]
+	if c.Op == OpCreate || c.checkShape(c.writeOp()) != nil || c.Before == nil {
+		return
+	}
+	key, exact := w.types[w.table.Columns.ID].ExactKey(c.UserID)
+	if !exact {
+		return
+	}
+	set, values := w.removal(c.UserID)
+	if c.Op == OpUpdate {
+		var err error
+		if set, values, err = w.assignments(c.Before, c.After); err != nil || len(set) == 0 {
+			return
+		}
+	}
+	values, told := w.matchArgs(slices.Concat([]any{key}, values), c)
+	if !told || slices.ContainsFunc(values, tooLong) {
+		return
+	}
+	change := eachChange{i, values}
+	at := slices.IndexFunc(w.groups, func(g *eachGroup) bool { return g.takes(c.Op, set, change) })
+	if at < 0 {
+		at = len(w.groups)
+		w.groups = append(w.groups, &eachGroup{op: c.Op, set: set})
+	}
+	w.groups[at].changes = append(w.groups[at].changes, change)
+}
+
+func tooLong(v any) bool {
+	text, _ := v.(string)
+	return len(text) > eachText
+}
+
+// takes reports whether the change fits into the group.
+func (g *eachGroup) takes(op Op, set []string, c eachChange) bool {
+	if g.op != op || !slices.Equal(g.set, set) {
+		return false
+	}
+	return slices.EqualFunc(g.changes[0].values[1:], c.values[1:], func(a, b any) bool {
+		switch a.(type) {
+		case string:
+			_, text := b.(string)
+			return text
+		case []byte:
+			_, isBytes := b.([]byte)
+			return isBytes
+		}
+		return sqltable.SameValue(a, b)
+	})
+}
+
+// write runs one statement, where it is sure to read no row but those of the part.
+func (w *eachWriter) write(ctx context.Context, g *eachGroup, part []eachChange) error {
+	if len(part) < 2 || w.short == eachShort {
+		return nil
+	}
+	many, ok := w.statement(g, part)
+	if !ok {
+		return nil
+	}
+	if proven, fault := w.prove(ctx, many, len(part)); fault != nil || !proven {
+		return fault
+	}
+	if _, fault := w.tx.ExecContext(ctx, "SAVEPOINT adsync_each"); fault != nil {
+		return fault
+	}
+	n, fault := w.tx.Exec(ctx, many.Text, many.Args...)
+	if fault != nil {
+		return fault
+	}
+	all := n == int64(len(part))
+	if all && g.op == OpDelete && w.table.Delete != nil {
+		if all, fault = w.gone(ctx, part); fault != nil {
+			return fault
+		}
+	}
+	if !all {
+		w.short++
+		_, fault := w.tx.ExecContext(ctx, "ROLLBACK TO SAVEPOINT adsync_each")
+		return fault
+	}
+	for _, c := range part {
+		w.done[c.at] = true
+	}
+	return nil
+}
+
+func (w *eachWriter) statement(g *eachGroup, part []eachChange) (many sqltable.Many, ok bool) {
+	rows := make([][]any, len(part))
+	for i, c := range part {
+		rows[i] = c.values
+	}
+	if g.op == OpDelete && w.table.Delete == nil {
+		many, ok = w.text.DeleteEach(w.types, rows)
+	} else {
+		many, ok = w.text.UpdateEach(g.set, rows)
+	}
+	many.Args = append(many.Args, w.where...)
+	return many, ok
+}
+
+// prove asks once in a transaction how the statement would be run. A server that
+// would read other rows, and so lock them until the end, writes one by one; and so
+// does one that does not answer the question.
+func (w *eachWriter) prove(ctx context.Context, many sqltable.Many, n int) (proven bool, fault error) {
+	if proven, known := w.proven[many.Text]; known {
+		return proven, nil
+	}
+	rows, err := w.tx.QueryContext(ctx, sqltable.Plan(many.Text), many.Args...)
+	if err == nil {
+		proven, err = sqltable.ReadsByKey(rows, n)
+	}
+	if err != nil && (ctx.Err() != nil || w.dialect.Fault(err).Kind == sqltable.Retry) {
+		return false, err
+	}
+	w.proven[many.Text] = proven && err == nil
+	return w.proven[many.Text], nil
+}
+
+// gone reports whether the users who were marked as deleted are none now.
+func (w *eachWriter) gone(ctx context.Context, part []eachChange) (bool, error) {
+	ids := make([]any, len(part))
+	for i, c := range part {
+		ids[i] = c.values[0]
+	}
+	rows, err := w.tx.Rows(ctx, w.text.CountEach(len(ids)), slices.Concat(ids, w.where)...)
+	if err != nil {
+		return false, err
+	}
+	defer rows.Close()
+	still := -1
+	if rows.Next() {
+		if err := rows.Scan(&still); err != nil {
+			return false, err
+		}
+	}
+	return still == 0, cmp.Or(rows.Close(), rows.Err())
 }
 
 // explain turns the outcomes into what a store returns.

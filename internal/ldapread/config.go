@@ -30,8 +30,7 @@ type Config struct {
 	Timeout    time.Duration     // of each request
 	Attributes [NumValues]string // attribute names of the details
 	Identity   adattr.Identity
-
-	plain bool // leave the accounts to go-ldap too, the oracle of the tests
+	Plain      bool // leave the accounts to go-ldap too, which is also the oracle of the tests
 }
 
 // Auth makes the BindFunc of one connection. It runs before anything is sent,

@@ -156,7 +156,7 @@ func TestExplain(t *testing.T) {
 }
 
 func testConfig() *Config {
-	return &Config{plain: plain, Filter: "(sAMAccountType=805306368)", PageSize: 1000, Timeout: 5 * time.Second,
+	return &Config{Plain: plain, Filter: "(sAMAccountType=805306368)", PageSize: 1000, Timeout: 5 * time.Second,
 		Attributes: [NumValues]string{"sAMAccountName", "givenName", "sn", "mail", "telephoneNumber"}}
 }
 

@@ -44,7 +44,7 @@ type harvest struct {
 // as that goes.
 func (s *sieve) start(cfg *Config, room []Account) *harvest {
 	h := &harvest{decoder: entryDecoder{cfg: cfg}, accounts: room[:0]}
-	if !cfg.plain {
+	if !cfg.Plain {
 		s.harvest.Store(h)
 	}
 	return h

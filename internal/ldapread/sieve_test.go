@@ -85,7 +85,7 @@ func cannedSession(cfg *Config, stream []byte, piece int) *session {
 // readPage reads one page of the stream.
 func readPage(t testing.TB, plainly bool, stream []byte, piece int) ([]Account, error) {
 	cfg := testConfig()
-	cfg.plain = plainly
+	cfg.Plain = plainly
 	s := cannedSession(cfg, stream, piece)
 	defer s.close()
 	var accounts []Account

@@ -149,8 +149,10 @@ func BinaryKey(b string) string {
 	return hex.EncodeToString([]byte(b))
 }
 
-// ParseBinaryKey is the opposite of BinaryKey, and whether the text is one.
+// ParseBinaryKey is the opposite of BinaryKey, and whether the text is one. PostgreSQL
+// writes such a key itself, with a prefix.
 func ParseBinaryKey(text string) ([]byte, bool) {
+	text = strings.TrimPrefix(text, `\x`)
 	if g, err := adattr.ParseGUID(text); err == nil {
 		return g[:], true
 	}

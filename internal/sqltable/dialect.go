@@ -20,6 +20,7 @@ type Dialect struct {
 	nativeUUID bool   // has a uuid type
 	returning  bool   // INSERT … RETURNING
 	bulk       bool   // rows made of arrays, and UPDATE … FROM … RETURNING
+	each       bool   // statements for many rows that count them
 	insertMany string // how an INSERT of several rows begins; "" as any other
 	lock       string // after a SELECT: holds the row until the transaction ends
 
@@ -87,6 +88,7 @@ func mySQL() Dialect {
 		quote:     "`",
 		backslash: true,
 		hash:      true,
+		each:      true,
 		lock:      " FOR UPDATE",
 		readText:  func(col string) string { return col },
 		sameText: func(col, arg string) string {
@@ -97,7 +99,10 @@ func mySQL() Dialect {
 			return "COALESCE(CAST(" + col + " AS BINARY), '0') IN (" + a + ", " + b + ")"
 		},
 		catalogue: func(schema, table, _ string) (string, []any) {
-			const text = "SELECT column_name, column_type, is_nullable = 'YES' FROM information_schema.columns WHERE table_name = ? AND table_schema = "
+			const text = "SELECT column_name, column_type, is_nullable = 'YES'," +
+				" column_key = 'PRI' AND EXISTS (SELECT 1 FROM information_schema.tables t WHERE t.table_schema = c.table_schema AND t.table_name = c.table_name AND t.engine = 'InnoDB')," +
+				" COALESCE(CONCAT(character_set_name, ' COLLATE ', collation_name), '')" +
+				" FROM information_schema.columns c WHERE table_name = ? AND table_schema = "
 			if schema == "" {
 				return text + "DATABASE()", []any{table}
 			}

@@ -80,7 +80,7 @@ SELECT CAST(a.attname AS text), format_type(a.atttypid, -1), NOT (a.attnotnull O
 			"DELETE FROM `h``o\"st`.`users` WHERE `i``d\"` = ? AND `guid` <=> ? AND CAST(COALESCE(CONVERT(`login` USING utf8mb4), '') AS BINARY) = CAST(CONVERT(? USING utf8mb4) AS BINARY) AND `state` <=> ? AND COALESCE(CAST(`admin` AS BINARY), '0') IN (?, ?) AND (kind = ? AND tenant = ? -- people\n)\n" +
 			"DELETE FROM `h``o\"st`.`users` WHERE `i``d\"` = ? AND (kind = ? AND tenant = ? -- people\n)\n" +
 			"INSERT INTO `h``o\"st`.`users` (`login`, `mail`) VALUES (?, ?)\n" +
-			"SELECT column_name, column_type, is_nullable = 'YES' FROM information_schema.columns WHERE table_name = ? AND table_schema = ? [\"users\" \"h`o\\\"st\"]",
+			"SELECT column_name, column_type, is_nullable = 'YES', column_key = 'PRI' AND EXISTS (SELECT 1 FROM information_schema.tables t WHERE t.table_schema = c.table_schema AND t.table_name = c.table_name AND t.engine = 'InnoDB'), COALESCE(CONCAT(character_set_name, ' COLLATE ', collation_name), '') FROM information_schema.columns c WHERE table_name = ? AND table_schema = ? [\"users\" \"h`o\\\"st\"]",
 
 		"sqlite": "SELECT `i``d\"`, `guid`, `login`, `state`, `admin` FROM `h``o\"st`.`users` WHERE (kind = ? AND tenant = ? -- people\n)\n" +
 			"SELECT `i``d\"`, `guid`, `login`, `state`, `admin` FROM `h``o\"st`.`users` WHERE `i``d\"` = ? AND (kind = ? AND tenant = ? -- people\n)\n" +
@@ -338,7 +338,10 @@ func TestBinaryKeys(t *testing.T) {
 		assert.True(t, ok)
 		assert.Equal(t, key, string(b))
 	}
-	_, ok := ParseBinaryKey("xyz")
+	b, ok := ParseBinaryKey(`\x00ff17`)
+	assert.True(t, ok, "as PostgreSQL writes it")
+	assert.Equal(t, []byte{0, 255, 23}, b)
+	_, ok = ParseBinaryKey("xyz")
 	assert.False(t, ok)
 	for name, binary := range map[string]bool{"BINARY(16)": true, "varbinary(8)": true, "blob": true, "bytea": true, "BIGINT": false, "TEXT": false} {
 		assert.Equal(t, binary, IsBinary(name), name)

@@ -56,7 +56,9 @@ func NewTable(d Dialect, name, id string, columns []Column, where Where) (*Table
 	return t, nil
 }
 
-// Catalogue asks for the name, type and nullability of every column.
+// Catalogue asks for the name, type and nullability of every column; where HasEach,
+// also whether it is part of the primary key of a table that takes part in
+// transactions, and for its charset and collation.
 func (t *Table) Catalogue() (text string, args []any) {
 	return t.d.catalogue(t.schema, t.name, t.quoted)
 }

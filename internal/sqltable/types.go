@@ -1,30 +1,50 @@
 package sqltable
 
 import (
-	"database/sql"
+	"regexp"
+	"strconv"
 	"strings"
+
+	"github.com/go-adsync/adsync/internal/adattr"
 )
 
 // Type is what the database says of a column.
 type Type struct {
 	Name     string
 	Nullable bool
+	Key      bool   // it alone is the primary key, in a table that takes part in transactions; only known where HasEach
+	collate  string // of a text: "charset COLLATE collation"
 }
 
 // Types are those of a table's columns, by name.
 type Types map[string]Type
 
 // ReadTypes reads the rows of Catalogue, and closes them.
-func ReadTypes(rows *sql.Rows) (Types, error) {
+func ReadTypes(rows Rows) (Types, error) {
 	defer rows.Close()
+	names, err := rows.Columns()
+	if err != nil {
+		return nil, err
+	}
 	types := make(Types)
+	keys := 0
 	for rows.Next() {
 		var column string
 		var t Type
-		if err := rows.Scan(&column, &t.Name, &t.Nullable); err != nil {
+		all := []any{&column, &t.Name, &t.Nullable, &t.Key, &t.collate}
+		if err := rows.Scan(all[:min(len(names), len(all))]...); err != nil { // the last two only where HasEach
 			return nil, err
 		}
 		types[column] = t
+		if t.Key {
+			keys++
+		}
+	}
+	if keys > 1 {
+		for column, t := range types {
+			t.Key = false
+			types[column] = t
+		}
 	}
 	return types, rows.Err()
 }
@@ -40,4 +60,56 @@ func (t Types) Find(name string) (Type, bool) {
 		}
 	}
 	return Type{}, false
+}
+
+// ExactKey is an ID as the column itself holds it, so that an index over it can be
+// used. ok is false where the text is not how the column's value reads, as 017 for a
+// number, or could be more than one value, as a text of other than plain ASCII.
+func (t Type) ExactKey(id string) (key any, ok bool) {
+	switch t.base() {
+	case "tinyint", "smallint", "mediumint", "int", "bigint":
+		n, err := strconv.ParseInt(id, 10, 64)
+		fits := n >= 0 || !strings.Contains(t.Name, "unsigned")
+		return n, err == nil && fits && strconv.FormatInt(n, 10) == id && !strings.Contains(t.Name, "zerofill")
+	case "binary", "varbinary":
+		b, ok := ParseBinaryKey(id)
+		return b, ok && BinaryKey(string(b)) == id
+	case "uuid":
+		g, err := adattr.ParseGUID(id)
+		return id, err == nil && g.String() == id
+	case "char", "varchar":
+		plain := !strings.ContainsFunc(id, func(r rune) bool { return r <= ' ' || r > '~' })
+		return id, plain && id != ""
+	}
+	return nil, false
+}
+
+// typed is an argument that holds what ExactKey gives, as a value of the column's
+// type; empty where there is none.
+func (t Type) typed() string {
+	switch t.base() {
+	case "tinyint", "smallint", "mediumint", "int", "bigint":
+		if strings.Contains(t.Name, "unsigned") {
+			return "CAST(? AS UNSIGNED)"
+		}
+		return "CAST(? AS SIGNED)"
+	case "binary", "varbinary":
+		return "CAST(? AS BINARY)"
+	case "uuid":
+		return "CAST(? AS UUID)"
+	case "char", "varchar":
+		if m := collate.FindStringSubmatch(t.collate); m != nil {
+			return "CONVERT(? USING " + m[1] + ")" + m[2]
+		}
+	}
+	return ""
+}
+
+var collate = regexp.MustCompile(`^(\w+)( COLLATE \w+)$`)
+
+// base is the name of the type without its length and what follows it.
+func (t Type) base() string {
+	name, _, _ := strings.Cut(strings.ToLower(t.Name), "(")
+	name, _, _ = strings.Cut(name, " ")
+	return name
 }

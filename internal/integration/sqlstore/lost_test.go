@@ -106,6 +106,7 @@ type proxy struct {
 	answered bool         // cut when the server has answered
 	cutAt    atomic.Int64 // how many commits are left
 	sent     atomic.Int64 // messages of the drivers
+	atCommit func()       // where not nil, before a commit is passed on
 	all      sync.WaitGroup
 }
 
@@ -170,7 +171,13 @@ func (p *proxy) join(client net.Conn) {
 	both.Go(func() {
 		carry(server, client, func(data []byte) bool {
 			p.sent.Add(1)
-			if bytes.Contains(bytes.ToLower(data), []byte("commit")) && p.cutAt.Add(-1) == 0 {
+			if !bytes.Contains(bytes.ToLower(data), []byte("commit")) {
+				return true
+			}
+			if p.atCommit != nil {
+				p.atCommit()
+			}
+			if p.cutAt.Add(-1) == 0 {
 				cut.Store(true)
 				return p.answered
 			}
