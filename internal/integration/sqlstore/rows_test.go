@@ -266,29 +266,36 @@ func testAnotherBefore(t *testing.T, d database) {
 	assert.Equal(t, 3, count(t, db, "people WHERE phone = '1'"))
 }
 
-// testOneRowTwice has one user, and one entry, in several changes of a batch.
+// testOneRowTwice has one user, or one entry, in several changes of a batch, and
+// several new users without an entry.
 func testOneRowTwice(t *testing.T, d database) {
 	db, s := d.people(t, "COUNTER")
+	apply := func(cs ...adsync.Change) []adsync.Written { return s.ApplyChanges(t.Context(), cs) }
 	seed(t, s, one("", 1, "ann", "0"), one("", 2, "bob", "0"))
-	now := list(t, s)
-	var cs []adsync.Change
+	var steps []adsync.Change
 	for i := range 3 {
-		before := withPhone(now["ann"], fmt.Sprint(i))
-		cs = append(cs, update(before, withPhone(before, fmt.Sprint(i+1))))
+		before := withPhone(list(t, s)["ann"], fmt.Sprint(i))
+		steps = append(steps, update(before, withPhone(before, fmt.Sprint(i+1))))
 	}
-	twin := create(one("", 3, "cid", "0"))
-	local := create(adsync.User{Source: "ad", Profile: adsync.Profile{Username: "local"}})
-	other := create(adsync.User{Source: "ad", Profile: adsync.Profile{Username: "another"}})
-	out := s.ApplyChanges(t.Context(), append(cs, remove(now["bob"]), twin, twin, local, other))
-	for i, w := range out {
-		want := map[int]error{5: adsync.ErrAlready}[i]
-		assert.ErrorIs(t, w.Err, want, i)
+	for i, w := range apply(steps...) {
+		assert.NoError(t, w.Err, i)
 	}
-	assert.Equal(t, out[4].UserID, out[5].UserID)
-	assert.NotEqual(t, out[6].UserID, out[7].UserID)
-	users := list(t, s)
-	assert.Len(t, users, 4)
-	assert.Equal(t, "3", users["ann"].Phone)
-	assert.Equal(t, users["another"].ID, out[7].UserID)
+	assert.Equal(t, "3", list(t, s)["ann"].Phone)
+
+	cid := create(one("", 3, "cid", "0"))
+	out := apply(cid, cid)
+	assert.NoError(t, out[0].Err)
+	assert.ErrorIs(t, out[1].Err, adsync.ErrAlready)
+	assert.Equal(t, out[0].UserID, out[1].UserID)
 	assert.Equal(t, 1, count(t, db, "people WHERE login = 'cid'"))
+
+	local := func(name string) adsync.Change {
+		return create(adsync.User{Source: "ad", Profile: adsync.Profile{Username: name}})
+	}
+	out = apply(local("dan"), local("eve"))
+	users := list(t, s)
+	for i, name := range []string{"dan", "eve"} {
+		assert.NoError(t, out[i].Err)
+		assert.Equal(t, users[name].ID, out[i].UserID)
+	}
 }
