@@ -244,6 +244,14 @@ func testSharedIDs(t *testing.T, d database) {
 		require.NoError(t, out[1].Err, name)
 		fine = next
 		assert.ErrorContains(t, s.ApplyChanges(t.Context(), []adsync.Change{c})[0].Err, "adsync: several rows have this ID", name)
+		absent := one("absent", 4, "dan", "1")
+		beside := remove(absent)
+		if c.Op == adsync.OpUpdate {
+			beside = update(absent, withPhone(absent, "2"))
+		}
+		out = s.ApplyChanges(t.Context(), []adsync.Change{c, beside}) // as many rows as changes
+		assert.ErrorContains(t, out[0].Err, "adsync: several rows have this ID", name)
+		assert.Error(t, out[1].Err, name)
 		require.Equal(t, 4, count(t, db, "people WHERE phone = '1'"), name)
 	}
 }
