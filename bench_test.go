@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"io"
 	"iter"
 	"math/rand/v2"
 	"os"
@@ -19,24 +20,28 @@ import (
 func bigWorld(n int) ([]adsync.Entry, []adsync.User) {
 	entries, users := make([]adsync.Entry, n), make([]adsync.User, n)
 	for i := range n {
-		var id adsync.ObjectID
-		binary.BigEndian.PutUint64(id[:], uint64(i)*0x9e3779b97f4a7c15)
-		binary.BigEndian.PutUint64(id[8:], uint64(i)+1)
-		p := adsync.Profile{
-			Username:  fmt.Sprintf("user%07d", i),
-			FirstName: fmt.Sprintf("First%d", i%5000),
-			LastName:  fmt.Sprintf("Last%d", i%30000),
-			Email:     fmt.Sprintf("user%07d@corp.example", i),
-			Phone:     fmt.Sprintf("+1 555 %07d", i),
-		}
-		users[i] = adsync.User{ID: fmt.Sprint(i), ObjectID: id, Profile: p}
+		entries[i] = bigPerson(i)
+		users[i] = adsync.User{ID: fmt.Sprint(i), ObjectID: entries[i].ObjectID, Profile: entries[i].Profile}
 		if i%100 == 0 {
-			p.Phone += "9"
-			p.Username += "x"
+			entries[i].Phone += "9"
+			entries[i].Username += "x"
 		}
-		entries[i] = adsync.Entry{ObjectID: id, Profile: p}
 	}
 	return entries, users
+}
+
+// bigPerson is the person number i, as the host has it.
+func bigPerson(i int) adsync.Entry {
+	var id adsync.ObjectID
+	binary.BigEndian.PutUint64(id[:], uint64(i)*0x9e3779b97f4a7c15)
+	binary.BigEndian.PutUint64(id[8:], uint64(i)+1)
+	return adsync.Entry{ObjectID: id, Profile: adsync.Profile{
+		Username:  fmt.Sprintf("user%07d", i),
+		FirstName: fmt.Sprintf("First%d", i%5000),
+		LastName:  fmt.Sprintf("Last%d", i%30000),
+		Email:     fmt.Sprintf("user%07d@corp.example", i),
+		Phone:     fmt.Sprintf("+1 555 %07d", i),
+	}}
 }
 
 // anyOrder shuffles the entries and gives them texts of their own, which lie in
@@ -116,6 +121,77 @@ func BenchmarkReconcileImport(b *testing.B) {
 			})
 		})
 	}
+}
+
+// What a plan costs on its way through JSON, to a digest, and onto a screen.
+func BenchmarkPlanJSON(b *testing.B) {
+	const n = 10_000
+	for _, kind := range []string{"updates", "new users"} {
+		plan := updatePlan(b, n)
+		if kind == "new users" {
+			plan = importPlan(b, n)
+		}
+		text := marshal(b, plan)
+		for _, way := range []struct {
+			name string
+			do   func()
+		}{
+			{"to JSON", func() { marshal(b, plan) }},
+			{"from JSON", func() { unmarshal(b, text) }},
+			{"Digest", func() { plan.Digest() }},
+			{"WriteTo", func() {
+				if _, err := plan.WriteTo(io.Discard); err != nil {
+					b.Fatal(err)
+				}
+			}},
+		} {
+			b.Run(kind+", "+way.name, func(b *testing.B) {
+				b.ReportAllocs()
+				for b.Loop() {
+					way.do()
+				}
+				b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*n), "ns/change")
+			})
+		}
+	}
+}
+
+// Writing into memory: by itself, and as Apply does it, which trusts no plan.
+func BenchmarkApply(b *testing.B) {
+	const n = 10_000
+	users, updates, creates := usersOf(n), updatePlan(b, n), importPlan(b, n)
+	for _, way := range []struct {
+		name  string
+		users []adsync.User
+		do    func(*adsync.MemoryStore)
+	}{
+		{"updates, MemoryStore", users, func(store *adsync.MemoryStore) { write(b, store, updates) }},
+		{"updates, Apply", users, func(store *adsync.MemoryStore) { applyTo(b, store, updates) }},
+		{"new users, MemoryStore", nil, func(store *adsync.MemoryStore) { write(b, store, creates) }},
+		{"new users, Apply", nil, func(store *adsync.MemoryStore) { applyTo(b, store, creates) }},
+	} {
+		b.Run(way.name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				b.StopTimer()
+				store := adsync.NewMemoryStore(way.users...)
+				b.StartTimer()
+				way.do(store)
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*n), "ns/change")
+		})
+	}
+}
+
+// Linking users who were imported before there was a link.
+func BenchmarkAdopt(b *testing.B) {
+	const n = 10_000
+	entries, users := bigWorld(n)
+	for i := range users {
+		entries[i].Profile = users[i].Profile
+		users[i].ObjectID = adsync.ObjectID{}
+	}
+	perChange(b, n, n, func() (*adsync.Plan, error) { return adsync.Adopt(entries, users, adsync.Rules{}) })
 }
 
 // tableOf is a store that is only read.

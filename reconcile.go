@@ -1100,10 +1100,12 @@ func (v *view) addLinked(first int, e *Entry) {
 		return
 	}
 	known := v.entryOf(first)
-	if !sameEntry(&known, e) {
+	_, torn := v.torn[first]
+	switch {
+	case !sameEntry(&known, e):
 		v.torn[first] = v.torn[first] || known.State == StatePresent || e.State == StatePresent
 		v.found[first] = uint32(v.entries.keep(e)) + firstKept // so that the row gets a decision
-	} else if e.DN < known.DN && v.found[first] != asHeld { // whichever came first, the plan is the same
+	case e.DN < known.DN && v.found[first] != asHeld && !torn: // whichever came first, the plan is the same
 		v.found[first] = v.keep(first, e)
 	}
 }
@@ -1373,8 +1375,11 @@ func (v *view) plan() (*Plan, error) {
 // for by name that may not.
 func (p *planner) openNewcomers() []*party {
 	open := make([]*party, 0, len(p.newcomers))
-	// They lie in memory in the order in which they are gone through, again and again.
-	parties, users := make([]party, len(p.newcomers)), make([]User, len(p.newcomers))
+	// Many at a time lie in memory in the order in which they are gone through, again
+	// and again; and not all, as a host may keep one of them for long.
+	const atOnce = 256
+	var parties []party
+	var users []User
 	ids := slices.AppendSeq(make([]ObjectID, 0, len(p.newcomers)), maps.Keys(p.newcomers))
 	slices.SortFunc(ids, ObjectID.compare)
 	for _, id := range ids {
@@ -1384,7 +1389,10 @@ func (p *planner) openNewcomers() []*party {
 		}
 		told := Change{ObjectID: id}
 		e := p.entries.own(n.entry)
-		after := &users[len(open)]
+		if len(users) == 0 {
+			parties, users = make([]party, atOnce), make([]User, atOnce)
+		}
+		after := &users[0]
 		err := p.fillIn(after, &e)
 		switch {
 		case n.torn:
@@ -1402,9 +1410,9 @@ func (p *planner) openNewcomers() []*party {
 			p.tells = append(p.tells, told)
 			continue
 		}
-		d := &parties[len(open)]
-		*d = party{role: claims.Newcomer, user: nobody, after: after}
-		open = append(open, d)
+		parties[0] = party{role: claims.Newcomer, user: nobody, after: after}
+		open = append(open, &parties[0])
+		parties, users = parties[1:], users[1:]
 	}
 	for id := range p.imports {
 		p.tellLinked(id)

@@ -363,3 +363,19 @@ func TestUsersAreNotRepairedInPlace(t *testing.T) {
 	assert.Equal(t, was, users)
 	assert.Less(t, perUser, 1.6, "one for the text, and a few for all")
 }
+
+// One account that is listed three times, twice as the user has it, is listed twice
+// with different details, in whichever order it comes.
+func TestAnAccountThatIsListedThreeTimes(t *testing.T) {
+	id := adsync.ObjectID{1}
+	held := adsync.Profile{Username: "ann", Phone: "1"}
+	users := []adsync.User{{ID: "1", ObjectID: id, Profile: held}}
+	listed := []adsync.Entry{{ObjectID: id, Profile: held, DN: "CN=b"}, {ObjectID: id, Profile: adsync.Profile{Username: "ann"}, DN: "CN=c"}, {ObjectID: id, Profile: held, DN: "CN=a"}}
+	for _, order := range [][]int{{0, 1, 2}, {0, 2, 1}, {1, 0, 2}, {1, 2, 0}, {2, 0, 1}, {2, 1, 0}} {
+		plan, err := adsync.Reconcile([]adsync.Entry{listed[order[0]], listed[order[1]], listed[order[2]]}, users, adsync.Rules{})
+		require.NoError(t, err)
+		require.Len(t, plan.Changes, 1, order)
+		assert.Equal(t, adsync.ReasonListedTwice, plan.Changes[0].Reason)
+		assert.Zero(t, plan.Stats.Unchanged)
+	}
+}

@@ -903,9 +903,11 @@ func (s *SQLStore) ApplyChanges(ctx context.Context, cs []Change) []Written {
 	copy(out, s.writeBatch(ctx, types, cs))
 	for i, c := range cs {
 		// The key may be held by the row of this very entry, which another run has
-		// just created. A second look finds it.
+		// just created. A second look finds it, if it comes to that.
 		if c.Op == OpCreate && errors.Is(out[i].Err, ErrConflict) {
-			out[i] = s.writeBatch(ctx, types, cs[i:i+1])[0]
+			if again := s.writeBatch(ctx, types, cs[i:i+1])[0]; !errors.Is(again.Err, driver.ErrBadConn) {
+				out[i] = again
+			}
 		}
 	}
 	return out
@@ -1030,6 +1032,7 @@ func (b *sqlBatch) updateText(set []string, match bool) string {
 func (b *sqlBatch) batch() sqlbatch.Batch {
 	return sqlbatch.Batch{
 		DB:    b.db,
+		Lock:  b.text.LockWrites(),
 		Len:   len(b.changes),
 		Apply: b.apply,
 		Bulk:  b.bulkWriter(),
@@ -1039,6 +1042,7 @@ func (b *sqlBatch) batch() sqlbatch.Batch {
 		},
 		Retry:   func(err error) bool { return b.dialect.Fault(err).Kind == sqltable.Retry },
 		Refused: func(err error) bool { return b.dialect.Fault(err).Kind != sqltable.Other },
+		Ended:   b.dialect.NoTransaction,
 	}
 }
 
@@ -1828,7 +1832,7 @@ func (w *bulkWriter) enter(i int, set []string, values []any) error {
 	if at < 0 {
 		at = len(w.groups)
 		w.groups = append(w.groups, w.newGroup(op, set))
-		w.groups[at].Grow(len(w.changes) - i)
+		w.groups[at].Grow(min(len(w.changes)-i, defaultBatchSize))
 	}
 	g := w.groups[at]
 	g.changes = append(g.changes, i)

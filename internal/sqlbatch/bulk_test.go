@@ -12,7 +12,7 @@ import (
 )
 
 // bulk is a batch that writes all changes with one statement.
-func (f *fakeDB) bulk(t *testing.T, verdicts ...error) Batch {
+func (f *fakeDB) bulk(t testing.TB, verdicts ...error) Batch {
 	b := f.batch(t, len(verdicts))
 	b.Bulk = func(ctx context.Context, tx *Tx) ([]error, error) {
 		_, err := tx.ExecContext(ctx, "write all")

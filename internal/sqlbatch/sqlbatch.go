@@ -9,15 +9,17 @@ import (
 	"database/sql/driver"
 	"errors"
 	"math/rand/v2"
+	"slices"
 	"time"
 )
 
 const (
-	tries     = 12                   // of a transaction that lost against another one
-	firstWait = 5 * time.Millisecond // before the second try; doubled each time
-	maxWait   = 300 * time.Millisecond
-	endWait   = 30 * time.Second // for a commit or rollback, which no context ends early
-	partMost  = 500              // changes that are done one by one, where there is a Part
+	tries      = 12                   // of a transaction that lost against another one
+	wholeTries = 3                    // of one that can be run in parts
+	firstWait  = 5 * time.Millisecond // before the second try; doubled each time
+	maxWait    = 300 * time.Millisecond
+	endWait    = 30 * time.Second // for a commit or rollback, which no context ends early
+	partMost   = 500              // changes that are done one by one, where there is a Part
 )
 
 // State is what became of one change.
@@ -42,6 +44,9 @@ type Outcome struct {
 type Batch struct {
 	DB  *sql.DB
 	Len int
+	// Lock, where it is not "", is run first in each transaction: a statement that
+	// makes it one that writes. It may be refused, as where the table is a view.
+	Lock string
 	// Apply does change i. A verdict says that nothing is to be written, or why it
 	// cannot be; a fault is an error of a statement or of the host, after which all
 	// that the change wrote is undone. It may be called again for the same change,
@@ -56,8 +61,9 @@ type Batch struct {
 	// Part, where it is not nil, makes a batch of the changes from one up to another.
 	Part func(from, to int) Batch
 	// Retry reports a fault of a transaction that may be tried again, and Refused
-	// one that a server gave as the answer to a commit that it did not do.
-	Retry, Refused func(error) bool
+	// one that a server gave as the answer to a commit that it did not do. Ended
+	// reports that there was no transaction left to roll back.
+	Retry, Refused, Ended func(error) bool
 }
 
 // Tx is a transaction that keeps its prepared statements.
@@ -70,8 +76,8 @@ type Tx struct {
 // Run applies all changes and returns one Outcome for each, in order.
 //
 // It first tries them in bulk or else without savepoints, which is what nearly
-// always works. When one fails, it starts over in smaller batches, or with a
-// savepoint for each. When the commit itself is refused, as by a deferred
+// always works. When one fails, or the whole loses against others again and again, it
+// starts over in smaller batches, or with a savepoint for each. When the commit itself is refused, as by a deferred
 // constraint, it starts over with a transaction for each.
 func (b Batch) Run(ctx context.Context) []Outcome {
 	if b.Len == 0 {
@@ -80,8 +86,9 @@ func (b Batch) Run(ctx context.Context) []Outcome {
 	savepoints := false
 	for try := 1; ; try++ {
 		out, next := b.once(ctx, savepoints)
+		refused := next == withSavepoints || next == oneByOne
 		switch {
-		case b.Part != nil && b.Len > partMost && (next == withSavepoints || next == oneByOne):
+		case b.Part != nil && b.Len > partMost && (refused || next == again && try == wholeTries):
 			return b.inParts(ctx)
 		case next == withSavepoints:
 			savepoints = true
@@ -95,19 +102,22 @@ func (b Batch) Run(ctx context.Context) []Outcome {
 	}
 }
 
-// inParts runs the changes in smaller transactions, after one of them was refused,
-// so that few are done one by one for it. It stops where one is cut short.
+// inParts runs the changes in smaller transactions, so that few are done one by one
+// for one that was refused. It stops where one is cut short.
 func (b Batch) inParts(ctx context.Context) []Outcome {
 	var out []Outcome
 	for from := 0; from < b.Len; from += partMost {
 		part := b.Part(from, min(from+partMost, b.Len)).Run(ctx)
 		out = append(out, part...)
-		if s := part[0].State; s == RolledBack || s == Unknown { // and so are all of the part
-			return append(out, b.all(RolledBack, part[0].Err)[len(out):]...)
+		if cut := slices.IndexFunc(part, Outcome.cut); cut >= 0 {
+			return append(out, b.all(RolledBack, part[cut].Err)[len(out):]...)
 		}
 	}
 	return out
 }
+
+// cut reports whether the change was neither done nor refused.
+func (o Outcome) cut() bool { return o.State == RolledBack || o.State == Unknown }
 
 // eachAlone runs every change as a batch of its own.
 func (b Batch) eachAlone(ctx context.Context) []Outcome {
@@ -147,11 +157,13 @@ func (b Batch) once(ctx context.Context, savepoints bool) ([]Outcome, step) {
 		return b.all(RolledBack, err), b.onFault(ctx, err)
 	}
 	defer cancel()
+	if err := b.lock(ctx, tx); err != nil {
+		b.rollBack(conn, tx, cancel)
+		return b.all(RolledBack, err), b.onFault(ctx, err)
+	}
 	out, next, err := b.applyAll(ctx, &Tx{Tx: tx, prepare: b.Len > 1, stmts: map[string]*sql.Stmt{}}, savepoints)
 	if err != nil {
-		if ended(cancel, tx.Rollback) != nil {
-			discard(conn)
-		}
+		b.rollBack(conn, tx, cancel)
 		return out, next
 	}
 	if err := ended(cancel, tx.Commit); err != nil {
@@ -178,6 +190,27 @@ func begin(ctx context.Context, conn *sql.Conn) (*sql.Tx, context.CancelFunc, er
 		err = ctx.Err()
 	}
 	return nil, nil, err
+}
+
+// lock makes the transaction one that writes, before it reads. Where only one may
+// write at a time, a transaction that has read may not begin to once another has
+// written; so a long one would lose against many short ones.
+func (b Batch) lock(ctx context.Context, tx *sql.Tx) error {
+	if b.Lock == "" {
+		return nil
+	}
+	_, err := tx.ExecContext(ctx, b.Lock)
+	if err != nil && (ctx.Err() != nil || b.Retry(err)) {
+		return err
+	}
+	return nil
+}
+
+// rollBack keeps the connection where it is known to be in no transaction.
+func (b Batch) rollBack(conn *sql.Conn, tx *sql.Tx, cancel context.CancelFunc) {
+	if err := ended(cancel, tx.Rollback); err != nil && !b.Ended(err) {
+		discard(conn)
+	}
 }
 
 // applyAll does the changes. An error says that the transaction is to be rolled

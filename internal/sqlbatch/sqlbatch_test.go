@@ -18,6 +18,8 @@ var (
 	errRefused = errors.New("refused")
 	errBad     = errors.New("bad row")
 	errLost    = errors.New("lost")
+	errEnded   = errors.New("no transaction")
+	errBegin   = errors.New("cannot begin")
 )
 
 // fakeDB keeps a log of what it was sent, and answers as the test says.
@@ -67,7 +69,7 @@ func (s fakeStmt) Exec([]driver.Value) (driver.Result, error) {
 func (s fakeStmt) Query([]driver.Value) (driver.Rows, error) { return nil, errBad }
 
 // batch writes one statement for each change, named by its number.
-func (f *fakeDB) batch(t *testing.T, n int) Batch {
+func (f *fakeDB) batch(t testing.TB, n int) Batch {
 	db := sql.OpenDB(f)
 	t.Cleanup(func() { require.NoError(t, db.Close()) })
 	return Batch{
@@ -79,6 +81,7 @@ func (f *fakeDB) batch(t *testing.T, n int) Batch {
 		},
 		Retry:   func(err error) bool { return errors.Is(err, errBusy) },
 		Refused: func(err error) bool { return errors.Is(err, errBusy) || errors.Is(err, errRefused) },
+		Ended:   func(err error) bool { return errors.Is(err, errEnded) },
 	}
 }
 
@@ -314,6 +317,85 @@ func TestASmallBatchIsNotRunInParts(t *testing.T) {
 	f := &fakeDB{answer: times(1, "write 1", errBad)}
 	assert.Equal(t, outcomes(Done, nil, partMost), f.parts(t, partMost).Run(t.Context()))
 	assert.Equal(t, partMost, f.count("SAVEPOINT adsync"))
+}
+
+func TestALargeBatchThatKeepsLosingIsRunInParts(t *testing.T) {
+	f := &fakeDB{answer: times(wholeTries, "write 7", errBusy)}
+	assert.Equal(t, outcomes(Done, nil, partMost+1), f.parts(t, partMost+1).Run(t.Context()))
+	assert.Equal(t, wholeTries+2, f.count("begin"))
+	f = &fakeDB{answer: times(wholeTries, "write 7", errBusy)}
+	assert.Equal(t, outcomes(Done, nil, partMost), f.parts(t, partMost).Run(t.Context()))
+	assert.Equal(t, wholeTries+1, f.count("begin"), "a small one is tried again as it is")
+}
+
+// A part whose commit is refused is done change by change, each of which may be cut
+// short.
+func TestPartsStopWhereAnyIsCutShort(t *testing.T) {
+	for name, lost := range map[string]struct {
+		err error
+		is  Outcome
+	}{
+		"not answered":    {errLost, Outcome{Unknown, errLost}},
+		"not even begun":  {errBegin, Outcome{RolledBack, errBegin}},
+		"the server gone": {driver.ErrBadConn, Outcome{Unknown, driver.ErrBadConn}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := &fakeDB{}
+			commits, begun := 0, 0
+			f.answer = func(text string) error {
+				switch text {
+				case "commit":
+					if commits++; commits <= 2 { // of the whole, and of its first part
+						return errRefused
+					}
+					if commits == 5 && lost.is.State == Unknown {
+						return lost.err
+					}
+				case "begin":
+					if begun++; begun == 5 && lost.is.State == RolledBack {
+						return lost.err
+					}
+				}
+				return nil
+			}
+			out := f.parts(t, partMost+1).Run(t.Context())
+			assert.Equal(t, Outcome{RolledBack, lost.err}, out[partMost], "nothing is begun after it")
+			assert.Contains(t, out[:partMost], lost.is)
+		})
+	}
+}
+
+func TestTheLockIsTakenFirst(t *testing.T) {
+	for name, test := range map[string]struct {
+		answer func(string) error
+		want   []string
+	}{
+		"taken":   {nil, []string{"connect", "begin", "lock", "write 0", "commit"}},
+		"refused": {times(1, "lock", errBad), []string{"connect", "begin", "lock", "write 0", "commit"}},
+		"busy":    {times(1, "lock", errBusy), []string{"connect", "begin", "lock", "rollback", "begin", "lock", "write 0", "commit"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := &fakeDB{answer: test.answer}
+			b := f.batch(t, 1)
+			b.Lock = "lock"
+			assert.Equal(t, outcomes(Done, nil, 1), b.Run(t.Context()))
+			assert.Equal(t, test.want, f.log)
+		})
+	}
+}
+
+func TestAConnectionWithoutATransactionIsKept(t *testing.T) {
+	for _, test := range []struct {
+		answer error
+		closed int
+	}{{errEnded, 0}, {errLost, 1}} {
+		f := &fakeDB{}
+		f.answer = func(text string) error {
+			return map[string]error{"write 0": errBad, "rollback": test.answer}[text]
+		}
+		assert.Equal(t, outcomes(Failed, errBad, 1), f.batch(t, 1).Run(t.Context()))
+		assert.Equal(t, test.closed, f.closed)
+	}
 }
 
 func TestPartsStopWhereOneIsLost(t *testing.T) {

@@ -11,18 +11,19 @@ import (
 // differently. The expressions take the quoted column, and where they compare,
 // then the placeholder.
 type Dialect struct {
-	quote      string // around an identifier; doubled inside
-	numbered   bool   // $1 instead of ?
-	backslash  bool   // escapes in every string literal
-	dollars    bool   // has $tag$ literals $tag$, and E'' with backslashes
-	questions  bool   // has operators with a ?
-	hash       bool   // # begins a comment
-	nativeUUID bool   // has a uuid type
-	returning  bool   // INSERT … RETURNING
-	bulk       bool   // rows made of arrays, and UPDATE … FROM … RETURNING
-	each       bool   // statements for many rows that count them
-	insertMany string // how an INSERT of several rows begins; "" as any other
-	lock       string // after a SELECT: holds the row until the transaction ends
+	quote      string                     // around an identifier; doubled inside
+	numbered   bool                       // $1 instead of ?
+	backslash  bool                       // escapes in every string literal
+	dollars    bool                       // has $tag$ literals $tag$, and E'' with backslashes
+	questions  bool                       // has operators with a ?
+	hash       bool                       // # begins a comment
+	nativeUUID bool                       // has a uuid type
+	returning  bool                       // INSERT … RETURNING
+	bulk       bool                       // rows made of arrays, and UPDATE … FROM … RETURNING
+	each       bool                       // statements for many rows that count them
+	insertMany string                     // how an INSERT of several rows begins; "" as any other
+	lockWrites func(quoted string) string // makes a transaction one that writes; nil where that changes nothing
+	lock       string                     // after a SELECT: holds the row until the transaction ends
 
 	readText  func(col string) string
 	sameText  func(col, arg string) string // exact, to the byte; NULL equals ''
@@ -129,6 +130,7 @@ func sqlite() Dialect {
 		// Without FAIL, a statement that may have to undo its first rows copies each
 		// page before it writes there. Who rolls back all anyway needs no copies.
 		insertMany: "INSERT OR FAIL INTO ",
+		lockWrites: func(quoted string) string { return "DELETE FROM " + quoted + " WHERE 0" },
 		readText:   func(col string) string { return col },
 		sameText: func(col, arg string) string {
 			return "COALESCE(CAST(" + col + " AS TEXT), '') COLLATE BINARY = " + arg
@@ -153,6 +155,12 @@ func (d Dialect) NativeUUID() bool { return d.nativeUUID }
 
 // Returning tells whether an INSERT gives back the new row's ID.
 func (d Dialect) Returning() bool { return d.returning }
+
+// NoTransaction tells whether the error is that there is no transaction: SQLite ends
+// one by itself when the disk is full, or a statement was interrupted.
+func (d Dialect) NoTransaction(err error) bool {
+	return strings.Contains(err.Error(), "no transaction is active")
+}
 
 // Quote quotes one identifier.
 func (d Dialect) Quote(name string) string {

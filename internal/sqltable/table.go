@@ -145,6 +145,15 @@ func (t *Table) makeDelete(match bool) string {
 	return s.String()
 }
 
+// LockWrites is a statement that writes nothing, and makes a transaction one that
+// writes; "" where that is not of use.
+func (t *Table) LockWrites() string {
+	if t.d.lockWrites == nil {
+		return ""
+	}
+	return t.d.lockWrites(t.quoted)
+}
+
 // Insert adds a row and, where the dialect can, returns its ID. Arguments: the
 // values.
 func (t *Table) Insert(columns []string) string {

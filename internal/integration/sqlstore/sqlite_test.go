@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"fmt"
 	"path/filepath"
+	"sync"
 	"testing"
 	"time"
 
@@ -196,4 +197,61 @@ func TestNewUsersComeInLargeBatches(t *testing.T) {
 			require.Len(t, list(t, s), all)
 		})
 	}
+}
+
+// A large batch gets its turn where somebody writes all the time, even if it has to
+// look for entries in all spellings.
+func TestAnImportBesideABusyWriter(t *testing.T) {
+	const people = 6000
+	dsn := "file:" + filepath.Join(t.TempDir(), "host.db") + "?_pragma=journal_mode(wal)&_pragma=synchronous(off)&_pragma=busy_timeout(5000)"
+	db := open(t, "sqlite", dsn, sqliteUsers, "CREATE TABLE hits (n INT)")
+	mustExec(t, db, "INSERT INTO users (object_id, source, username) VALUES ('{E124855B-371A-41BE-9F05-FFFFFFFFFFFF}', 'ad', 'odd')")
+	s := newStore(t, db, adsync.SQLite, adsync.SQLTable{Name: "users", Columns: allColumns})
+	other, ctx := open(t, "sqlite", dsn), t.Context()
+	ctx, stop := context.WithCancel(ctx)
+	var writer sync.WaitGroup
+	defer writer.Wait()
+	defer stop()
+	writer.Go(func() {
+		for ctx.Err() == nil {
+			_, _ = other.Exec("INSERT INTO hits VALUES (1)") // it may have to wait too long itself
+			time.Sleep(time.Millisecond)
+		}
+	})
+	var cs []adsync.Change
+	for i := range people {
+		cs = append(cs, create(person(i+1, fmt.Sprint("user", i))))
+	}
+	for _, w := range s.ApplyChanges(t.Context(), cs) {
+		require.NoError(t, w.Err)
+	}
+	require.Len(t, list(t, s), people+1)
+}
+
+// SQLite ends the transaction by itself when it finds no more room. Its connection,
+// which may hold the only copy of the database, stays.
+func TestAFullDatabaseKeepsItsConnection(t *testing.T) {
+	db, err := sql.Open("sqlite", ":memory:")
+	require.NoError(t, err)
+	defer db.Close()
+	db.SetMaxOpenConns(1)
+	mustExec(t, db, sqliteUsers)
+	s := newStore(t, db, adsync.SQLite, adsync.SQLTable{Name: "users", Columns: allColumns})
+	seed(t, s, person(1, "ann"))
+	var pages int
+	require.NoError(t, db.QueryRow("PRAGMA page_count").Scan(&pages))
+	mustExec(t, db, fmt.Sprint("PRAGMA max_page_count = ", pages+20))
+	var cs []adsync.Change
+	for i := range 1200 {
+		cs = append(cs, create(person(1000+i, fmt.Sprint("user", i))))
+	}
+	failed := 0
+	for _, w := range s.ApplyChanges(t.Context(), cs) {
+		if w.Err != nil {
+			require.ErrorContains(t, w.Err, "full")
+			failed++
+		}
+	}
+	require.NotZero(t, failed)
+	require.Len(t, list(t, s), 1+len(cs)-failed)
 }
