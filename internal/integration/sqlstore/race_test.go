@@ -3,4 +3,4 @@
 package sqlstore
 
 // Every process takes long to start and to work under the race detector.
-const defaultCrashes = 16
+const defaultCrashes = 10
