@@ -21,12 +21,6 @@ type layout struct {
 }
 
 func sqliteLayouts() []layout {
-	wire := func(id adsync.ObjectID) any {
-		if id.IsZero() {
-			return nil
-		}
-		return []byte{id[3], id[2], id[1], id[0], id[5], id[4], id[7], id[6], id[8], id[9], id[10], id[11], id[12], id[13], id[14], id[15]}
-	}
 	return []layout{
 		{
 			name:   "texts, every column",
@@ -53,7 +47,7 @@ func sqliteLayouts() []layout {
 				if u.Status == adsync.StatusDeactivated {
 					state = nil
 				}
-				return []any{wire(u.ObjectID), u.Source, u.Username, u.Email, u.Phone, state}
+				return []any{inWireOrder(u.ObjectID), u.Source, u.Username, u.Email, u.Phone, state}
 			},
 		},
 		{

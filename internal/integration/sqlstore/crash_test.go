@@ -25,7 +25,7 @@ import (
 // These tests kill a process in the middle of an Apply. The process is this test
 // binary, which does the work of crashingHost when the variable is set.
 const (
-	crashVariable = "ADSYNC_CRASHING_HOST" // driver, data source and plan file, one a line
+	crashVariable = "ADSYNC_CRASHING_HOST" // driver, data source, plan file and size of a batch, one a line
 	crashesAsked  = "ADSYNC_CRASHES"       // how many kills for each database; defaultCrashes without it
 )
 
@@ -62,7 +62,11 @@ func crashingHost(job []string) error {
 	if err != nil {
 		return err
 	}
-	syncer, err := crashSyncer(store, say)
+	size, err := strconv.Atoi(job[3])
+	if err != nil {
+		return err
+	}
+	syncer, err := crashSyncer(store, size, say)
 	if err != nil {
 		return err
 	}
@@ -76,12 +80,16 @@ func crashingHost(job []string) error {
 
 var dialects = map[string]adsync.Dialect{"sqlite": adsync.SQLite, "pgx": adsync.PostgreSQL, "postgres": adsync.PostgreSQL, "mysql": adsync.MySQL}
 
-func crashSyncer(store adsync.UserStore, onResult func(context.Context, adsync.Change, adsync.Result)) (*adsync.Syncer, error) {
+// The sizes of a batch that a host is killed with: its own, which are large, and
+// small ones, which make many commits and so many places to die.
+const ownBatches, smallBatches = 0, 7
+
+func crashSyncer(store adsync.UserStore, batchSize int, onResult func(context.Context, adsync.Change, adsync.Result)) (*adsync.Syncer, error) {
 	_, dir := crashWorld()
 	return adsync.New(dir, store, &adsync.Options{
 		Rules:     adsync.Rules{Source: "ad", Import: true, OnDisabled: adsync.Deactivate},
 		Limits:    adsync.Limits{MaxRemovals: -1, MaxRemovalRatio: -1, MaxCleared: -1},
-		BatchSize: 7, // many commits, and so many places to die
+		BatchSize: batchSize,
 		OnResult:  onResult,
 	})
 }
@@ -138,21 +146,22 @@ func testCrashes(t *testing.T, d database) {
 	if n, err := strconv.Atoi(os.Getenv(crashesAsked)); err == nil {
 		crashes = n
 	}
-	halfway := 0
+	halfway := map[int]int{} // by the size of a batch
 	for round := range crashes {
+		size := []int{smallBatches, smallBatches, ownBatches, ownBatches}[round%4]
 		c.refill()
-		done := c.crash()
+		done := c.crash(size)
 		left := c.checkRows()
 		if left > 0 && left < c.writes {
-			halfway++
+			halfway[size]++
 		}
 		c.settle(round%2 == 0)
 		if t.Failed() {
-			t.Fatalf("killed after %d of %d changes, %d rows were as before", done, len(c.plan.Changes), left)
+			t.Fatalf("killed after %d of %d changes in batches of %d, %d rows were as before", done, len(c.plan.Changes), size, left)
 		}
 	}
-	t.Logf("%d kills, of which %d came halfway", crashes, halfway)
-	assert.Positive(t, halfway, "no kill came in the middle of the work")
+	t.Logf("%d kills, of which %d came halfway in small batches and %d in large ones", crashes, halfway[smallBatches], halfway[ownBatches])
+	assert.Positive(t, halfway[smallBatches]+halfway[ownBatches], "no kill came in the middle of the work")
 }
 
 // skipSecondDriver is for what the server does, whichever driver it comes through.
@@ -196,13 +205,13 @@ func newCrashes(t *testing.T, d database) *crashes {
 	require.NoError(t, err)
 	file := filepath.Join(t.TempDir(), "plan.json")
 	require.NoError(t, os.WriteFile(file, text, 0o600))
-	c.job = strings.Join([]string{d.driver, c.dsn, file}, "\n")
+	c.job = strings.Join([]string{d.driver, c.dsn, file, ""}, "\n")
 	return c
 }
 
 func (c *crashes) newSyncer(store adsync.UserStore) *adsync.Syncer {
 	c.Helper()
-	syncer, err := crashSyncer(store, nil)
+	syncer, err := crashSyncer(store, smallBatches, nil)
 	require.NoError(c, err)
 	return syncer
 }
@@ -246,12 +255,13 @@ func (c *crashes) refill() {
 	mustExec(c, c.db, "INSERT INTO users SELECT * FROM users_before")
 }
 
-// crash runs the host and kills it after a random number of changes, and a random
-// moment later. It returns how many changes it said it had done.
-func (c *crashes) crash() (done int) {
+// crash runs the host with batches of the size, and kills it after a random number
+// of changes and a random moment later. It returns how many changes it said it had
+// done.
+func (c *crashes) crash(size int) (done int) {
 	c.Helper()
 	cmd := exec.Command(os.Args[0])
-	cmd.Env = append(os.Environ(), crashVariable+"="+c.job)
+	cmd.Env = append(os.Environ(), crashVariable+"="+c.job+strconv.Itoa(size))
 	var problems strings.Builder
 	cmd.Stderr = &problems
 	out, err := cmd.StdoutPipe()

@@ -16,7 +16,8 @@ import (
 
 // ormHost is in the manner of an ORM: an integer key, times that it keeps itself,
 // and a soft delete by deleted_at.
-func ormHost(id, when string, now any) layout {
+func (d database) ormHost(id, when string) layout {
+	now := time.Now().Truncate(time.Millisecond) // as exact as every column here
 	return layout{
 		schema: `CREATE TABLE users (
 			id ` + id + `, created_at ` + when + ` NOT NULL, updated_at ` + when + ` NOT NULL, deleted_at ` + when + `,
@@ -34,10 +35,9 @@ func ormHost(id, when string, now any) layout {
 			Defaults: map[string]any{"created_at": now, "updated_at": now},
 			Delete:   map[string]any{"deleted_at": now},
 		},
-		insert: `INSERT INTO users (created_at, updated_at, object_guid, name, email, given_name, surname, phone_number, active)
-			VALUES (CURRENT_TIMESTAMP, CURRENT_TIMESTAMP, ?, ?, ?, ?, ?, ?, ?)`,
+		insert: d.insert("users", "created_at", "updated_at", "object_guid", "name", "email", "given_name", "surname", "phone_number", "active"),
 		args: func(u adsync.User) []any {
-			return []any{nullable(u.ObjectID), u.Username, sql.NullString{String: u.Email, Valid: u.Email != ""}, u.FirstName, u.LastName, u.Phone, u.Status != adsync.StatusDeactivated}
+			return []any{now, now, nullable(u.ObjectID), u.Username, sql.NullString{String: u.Email, Valid: u.Email != ""}, u.FirstName, u.LastName, u.Phone, u.Status != adsync.StatusDeactivated}
 		},
 	}
 }
@@ -79,12 +79,24 @@ func frameworkHost() layout {
 func TestHostOfAnORM(t *testing.T) {
 	t.Run("SQLite", func(t *testing.T) {
 		d := database{dialect: adsync.SQLite, driver: "sqlite", dsn: newSQLite}
-		d.testHost(t, ormHost("integer PRIMARY KEY AUTOINCREMENT", "datetime", time.Now()))
+		d.testORM(t, "integer PRIMARY KEY AUTOINCREMENT", "datetime")
+	})
+	t.Run("PostgreSQL", func(t *testing.T) {
+		d := database{dialect: adsync.PostgreSQL, driver: "pgx", dsn: startPostgreSQL(t).newPostgreSQL}
+		d.testORM(t, "bigserial PRIMARY KEY", "timestamptz")
 	})
 	t.Run("MariaDB", func(t *testing.T) {
 		d := database{dialect: adsync.MySQL, driver: "mysql", dsn: startMariaDB(t).newMariaDB}
-		d.testHost(t, ormHost("bigint unsigned AUTO_INCREMENT PRIMARY KEY", "datetime(3)", time.Now()))
+		d.testORM(t, "bigint unsigned AUTO_INCREMENT PRIMARY KEY", "datetime(3)")
 	})
+}
+
+func (d database) testORM(t *testing.T, id, when string) {
+	db := d.testHost(t, d.ormHost(id, when))
+	var leaver int
+	require.NoError(t, db.QueryRow("SELECT count(*) FROM users WHERE object_guid = "+d.place(1)+" AND deleted_at = updated_at", objectID(3)).Scan(&leaver))
+	assert.Equal(t, 1, leaver, "who left has the time that Delete says")
+	assert.Equal(t, 1, count(t, db, "users WHERE deleted_at IS NOT NULL"), "and nobody else has one")
 }
 
 func TestHostOfAWebFramework(t *testing.T) {
@@ -92,7 +104,8 @@ func TestHostOfAWebFramework(t *testing.T) {
 	d.testHost(t, frameworkHost())
 }
 
-func (d database) testHost(t *testing.T, host layout) {
+// testHost returns the database as the sync left it.
+func (d database) testHost(t *testing.T, host layout) *sql.DB {
 	t.Run("every duty", func(t *testing.T) {
 		checkLayout(t, host, d.dialect, func() *sql.DB { return d.open(t, host.schema) })
 	})
@@ -140,4 +153,5 @@ func (d database) testHost(t *testing.T, host layout) {
 	plan, err := syncer.Plan(t.Context())
 	require.NoError(t, err)
 	assert.Empty(t, plan.Changes, "a second sync finds nothing")
+	return db
 }

@@ -56,17 +56,24 @@ func newServer(t testing.TB) *server {
 
 func (s *server) run(name string, args ...string) {
 	s.t.Helper()
-	cmd := exec.Command(name, args...)
-	cmd.SysProcAttr, cmd.Dir = s.as, s.dir
+	cmd := s.command(name, args...)
 	out, err := cmd.CombinedOutput()
 	require.NoError(s.t, err, string(out))
+}
+
+// command works in the server's own directory for temporary files too: MariaDB
+// clears its own away when it starts, and those of other servers with them.
+func (s *server) command(name string, args ...string) *exec.Cmd {
+	cmd := exec.Command(name, args...)
+	cmd.SysProcAttr, cmd.Dir = s.as, s.dir
+	cmd.Env = append(os.Environ(), "TMPDIR="+s.dir)
+	return cmd
 }
 
 // start runs the server until the test ends, and waits until it answers.
 func (s *server) start(driver, dsn, name string, args ...string) {
 	s.t.Helper()
-	cmd := exec.Command(name, args...)
-	cmd.SysProcAttr, cmd.Dir = s.as, s.dir
+	cmd := s.command(name, args...)
 	var log bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &log, &log
 	require.NoError(s.t, cmd.Start())

@@ -139,6 +139,24 @@ func TestSQLiteConflictClauses(t *testing.T) {
 	require.Equal(t, "cid", latest)
 }
 
+// A store's first question, for the types of the columns, waits too while others
+// keep the file locked.
+func TestSQLiteWaitsBeforeTheFirstWrite(t *testing.T) {
+	dsn := newSQLite(t)
+	db, other := open(t, "sqlite", dsn, sqliteUsers), open(t, "sqlite", dsn)
+	other.SetMaxOpenConns(1)
+	mustExec(t, other, "BEGIN EXCLUSIVE")
+	freed := make(chan error)
+	time.AfterFunc(50*time.Millisecond, func() {
+		_, err := other.Exec("ROLLBACK")
+		freed <- err
+	})
+	s := newStore(t, db, adsync.SQLite, adsync.SQLTable{Name: "users", Columns: allColumns})
+	_, err := s.CreateUser(t.Context(), create(person(1, "ann")))
+	require.NoError(t, <-freed)
+	require.NoError(t, err)
+}
+
 // sizedStore notes how many changes it is given at once.
 type sizedStore struct {
 	*adsync.SQLStore

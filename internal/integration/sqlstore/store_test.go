@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -123,13 +124,20 @@ func eventually[T any](t *testing.T, try func() (T, error)) T {
 }
 
 func (d database) run(t *testing.T, layouts []layout) {
-	for _, l := range layouts {
+	for _, l := range slices.Concat(layouts, d.everywhere()) {
 		t.Run(l.name, func(t *testing.T) {
 			checkLayout(t, l, d.dialect, func() *sql.DB { return d.open(t, l.schema) })
 		})
 	}
 	for name, test := range map[string]func(*testing.T, database){
 		"bad rows fail alone":                       testBadRows,
+		"empty columns and a trigger fail alone":    testRefusedRows,
+		"links in other spellings":                  testOtherSpellings,
+		"rows full of NULL":                         testNulls,
+		"OnDelete, then a mark":                     testOnDeleteMarks,
+		"an ID that is no key":                      testSharedIDs,
+		"a Before that is another user's":           testAnotherBefore,
+		"a row twice in a batch":                    testOneRowTwice,
 		"OnDelete hands over, or keeps the user":    testOnDelete,
 		"a batch ends whole with its context":       testContext,
 		"a constraint that waits for the commit":    testDeferred,
