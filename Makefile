@@ -13,7 +13,7 @@ FUZZTIME ?= 3000x
 ## test: run all tests of all modules, real servers included where they can run
 test:
 	@.ci/install
-	go test -race -timeout 10m $(PACKAGES)
+	go test -race -timeout 20m $(PACKAGES)
 
 ## lint: formatting, go vet, staticcheck and tidy modules
 lint: bin/staticcheck
