@@ -38,7 +38,7 @@ vuln: bin/govulncheck
 examples:
 	go build -buildvcs=false -o /dev/null ./examples/...
 
-# Sizes of the directory to measure with; 1000000 takes about half an hour.
+# Sizes of the directory to measure with; 1000000 takes long.
 PEOPLE ?= 10000,100000
 RUNS ?= 5
 
