@@ -157,6 +157,7 @@ type broken struct {
 	apply  func(ctx context.Context, cs []adsync.Change) []adsync.Written
 	lock   func(ctx context.Context) (func() error, error)
 	fields []adsync.Field
+	mu     sync.Mutex // for what a function remembers: some duties write at once
 }
 
 func (b *broken) Users(ctx context.Context) iter.Seq2[adsync.User, error] {
@@ -467,10 +468,14 @@ func TestCheckStoreNamesTheBrokenDuty(t *testing.T) {
 		{"DeleteUser must free both keys", func(b *broken) { // a soft delete that keeps them
 			kept := map[string]bool{}
 			b.delete = func(ctx context.Context, c adsync.Change) error {
+				b.mu.Lock()
+				defer b.mu.Unlock()
 				kept[c.Before.Email] = true
 				return b.MemoryStore.DeleteUser(ctx, c)
 			}
 			b.update = func(ctx context.Context, c adsync.Change) error {
+				b.mu.Lock()
+				defer b.mu.Unlock()
 				if kept[c.After.Email] {
 					return adsync.ErrConflict
 				}
@@ -527,6 +532,8 @@ func TestCheckStoreNamesTheBrokenDuty(t *testing.T) {
 		{"ApplyChanges must do as the single writes: DeleteUser must free both keys", func(b *broken) {
 			kept := map[string]bool{}
 			b.apply = func(ctx context.Context, cs []adsync.Change) []adsync.Written {
+				b.mu.Lock()
+				defer b.mu.Unlock()
 				out := b.MemoryStore.ApplyChanges(ctx, cs)
 				for i, c := range cs {
 					if c.After != nil && kept[c.After.Username] {
@@ -716,6 +723,8 @@ func TestCheckStoreNamesTheBrokenDuty(t *testing.T) {
 		{"CreateUser must add a row", func(b *broken) { // lets one be without an email
 			had := false
 			b.create = func(ctx context.Context, c adsync.Change) (string, error) {
+				b.mu.Lock()
+				defer b.mu.Unlock()
 				if c.After.Email == "" && had {
 					return "", adsync.ErrConflict
 				}
