@@ -416,7 +416,9 @@ type SQLColumns struct {
 //
 // Each write compares the row with the change's Before in the statement itself. A
 // batch is one transaction, in which a row that the database refuses fails alone.
-// Transactions that lose against others are tried again for a few seconds.
+// Transactions that lose against others are tried again for a few seconds. What the
+// host's triggers write is undone with them, save in tables without transactions,
+// as of MyISAM, where a row that was tried again leaves two traces.
 type SQLStore struct {
 	db         *sql.DB
 	dialect    sqltable.Dialect
