@@ -1377,7 +1377,7 @@ func (p *planner) openNewcomers() []*party {
 	open := make([]*party, 0, len(p.newcomers))
 	// Many at a time lie in memory in the order in which they are gone through, again
 	// and again; and not all, as a host may keep one of them for long.
-	const atOnce = 256
+	const slab = 256
 	var parties []party
 	var users []User
 	ids := slices.AppendSeq(make([]ObjectID, 0, len(p.newcomers)), maps.Keys(p.newcomers))
@@ -1390,7 +1390,7 @@ func (p *planner) openNewcomers() []*party {
 		told := Change{ObjectID: id}
 		e := p.entries.own(n.entry)
 		if len(users) == 0 {
-			parties, users = make([]party, atOnce), make([]User, atOnce)
+			parties, users = make([]party, slab), make([]User, slab)
 		}
 		after := &users[0]
 		err := p.fillIn(after, &e)

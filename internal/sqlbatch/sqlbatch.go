@@ -77,8 +77,8 @@ type Tx struct {
 //
 // It first tries them in bulk or else without savepoints, which is what nearly
 // always works. When one fails, or the whole loses against others again and again, it
-// starts over in smaller batches, or with a savepoint for each. When the commit itself is refused, as by a deferred
-// constraint, it starts over with a transaction for each.
+// starts over in smaller batches, or with a savepoint for each. When the commit itself
+// is refused, as by a deferred constraint, it starts over with a transaction for each.
 func (b Batch) Run(ctx context.Context) []Outcome {
 	if b.Len == 0 {
 		return nil
