@@ -47,7 +47,7 @@ func closeOnDone(ctx context.Context, c io.Closer) (release func()) {
 
 func encrypt(ctx context.Context, cfg *Config, server Server, socket net.Conn) (net.Conn, error) {
 	if !server.Encrypted() {
-		return socket, nil
+		return gather(socket), nil
 	}
 	if err := socket.SetDeadline(time.Now().Add(cfg.Timeout)); err != nil {
 		return nil, err
@@ -57,7 +57,7 @@ func encrypt(ctx context.Context, cfg *Config, server Server, socket net.Conn) (
 			return nil, err
 		}
 	}
-	conn := tls.Client(socket, tlsConfig(cfg.TLS, server.Host))
+	conn := tls.Client(buffered(gather(socket)), tlsConfig(cfg.TLS, server.Host))
 	if err := conn.HandshakeContext(ctx); err != nil {
 		return nil, explainHandshake(err)
 	}

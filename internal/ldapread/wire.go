@@ -32,20 +32,10 @@ type wire struct {
 	renewed  atomic.Bool
 	left     atomic.Int64
 	failure  atomic.Pointer[error]
-	short    atomic.Int32 // reads since the last request that took all there was
-	pause    func(time.Duration)
 }
 
-// A server that sends each entry by itself wakes the reader for each, which costs
-// more than reading it. After so many short reads, a pause lets several gather: in a
-// page of a listing, but not in the answer to a look-up, which is shorter.
-const (
-	shortReads = 2 * findBatch
-	gatherFor  = 100 * time.Microsecond
-)
-
 func newWire(conn, socket net.Conn) *wire {
-	w := &wire{Conn: conn, socket: socket, pause: time.Sleep}
+	w := &wire{Conn: conn, socket: socket}
 	w.left.Store(maxAnswer) // a server may speak before it is asked
 	return w
 }
@@ -73,15 +63,7 @@ func (w *wire) Read(p []byte) (int, error) {
 }
 
 func (w *wire) more(p []byte) (int, error) {
-	if w.short.Load() >= shortReads {
-		w.pause(gatherFor)
-	}
 	n, err := w.Conn.Read(p)
-	if n < len(p) {
-		w.short.Add(1)
-	} else {
-		w.short.Store(0)
-	}
 	if w.left.Add(-int64(n)) < 0 {
 		return 0, errAnswer
 	}
@@ -90,7 +72,6 @@ func (w *wire) more(p []byte) (int, error) {
 
 func (w *wire) Write(p []byte) (int, error) {
 	w.sieve.sent(p)
-	w.short.Store(0)
 	n, err := w.Conn.Write(p)
 	w.remember(err)
 	return n, err

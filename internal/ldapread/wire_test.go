@@ -6,7 +6,6 @@ import (
 	"net"
 	"strings"
 	"testing"
-	"time"
 
 	ber "github.com/go-asn1-ber/asn1-ber"
 	"github.com/stretchr/testify/assert"
@@ -109,38 +108,4 @@ func TestWireRemembersTheFirstError(t *testing.T) {
 	assert.ErrorIs(t, err, errFrame)
 	w.remember(errors.New("later"))
 	assert.ErrorIs(t, w.cause(), errFrame)
-}
-
-// giving gives so many bytes at a read.
-type giving struct {
-	net.Conn
-	n *int
-}
-
-func (c giving) Read(p []byte) (int, error) { return min(*c.n, len(p)), nil }
-
-func (c giving) Write(p []byte) (int, error) { return len(p), nil }
-
-// Entries that come one by one are let gather, and a short answer is not waited for.
-func TestReaderPausesBehindASlowServer(t *testing.T) {
-	n, pauses := 1, 0
-	w := newWire(giving{n: &n}, nil)
-	w.pause = func(time.Duration) { pauses++ }
-	read := func(times int) int {
-		pauses = 0
-		for range times {
-			_, err := w.more(make([]byte, 10))
-			require.NoError(t, err)
-		}
-		return pauses
-	}
-	assert.Equal(t, 0, read(shortReads))
-	assert.Equal(t, 3, read(3))
-	_, err := w.Write([]byte("a request"))
-	require.NoError(t, err)
-	assert.Equal(t, 0, read(shortReads))
-	n = 10
-	assert.Equal(t, 1, read(5), "the server is ahead")
-	n = 1
-	assert.Equal(t, 0, read(shortReads))
 }

@@ -1,0 +1,13 @@
+//go:build !linux
+
+package ldapread
+
+import (
+	"errors"
+	"syscall"
+)
+
+// canTellFrom is false: it was tried on Linux only.
+const canTellFrom = false
+
+func tellFrom(syscall.RawConn, int) error { return errors.ErrUnsupported }
