@@ -38,7 +38,7 @@ func TestEverythingIsMeasured(t *testing.T) {
 	require.NoError(t, os.Chmod(dir, 0o755))
 	b := &round{dir: dir, databases: databases(), runs: 1, sizes: []int{2000}}
 	require.NoError(t, b.all(t.Context()))
-	require.Len(t, b.table.rows, 3+4*len(b.databases))
+	require.Len(t, b.table.rows, 4+4*len(b.databases))
 	for _, r := range b.table.rows {
 		assert.Len(t, r.pairs, 1, r.name)
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -113,7 +114,7 @@ func (b *round) size(ctx context.Context, people int) error {
 		return err
 	}
 	defer slapd.stop()
-	m := &measuring{round: b, ctx: ctx, people: people, url: slapd.url}
+	m := &measuring{round: b, ctx: ctx, people: people, directory: slapd}
 	if err := m.reading(); err != nil {
 		return err
 	}
@@ -128,9 +129,9 @@ func (b *round) size(ctx context.Context, people int) error {
 // measuring is one size of the directory.
 type measuring struct {
 	*round
+	*directory
 	ctx    context.Context
 	people int
-	url    string
 }
 
 // job is what is done with one database for a row of the table.
@@ -201,7 +202,10 @@ func ones(n, divisor, rest int) (count int) {
 
 // reading measures what needs no database.
 func (m *measuring) reading() error {
-	err := errors.Join(m.compare("listing", task{Kind: "list"}), m.compare("listing by go-ldap alone", task{Kind: "go-ldap"}))
+	err := errors.Join(
+		m.compare("listing", task{Kind: "list"}),
+		m.compare("listing over TLS", task{Kind: "list", URL: m.encrypted, Authority: m.authority}),
+		m.compare("listing by go-ldap alone", task{Kind: "go-ldap"}))
 	for _, n := range []int{1000, 5000, 20_000} {
 		if n <= m.people {
 			err = errors.Join(err, m.compare(fmt.Sprintf("look-up of %d", n), task{Kind: "find", Find: n}))
@@ -217,7 +221,7 @@ func (m *measuring) compare(name string, t task) error {
 	}
 	row := m.table.row(name, m.people)
 	for range m.runs {
-		t.URL, t.People = m.url, m.people
+		t.URL, t.People = cmp.Or(t.URL, m.url), m.people
 		if err := m.pair(row, t); err != nil {
 			return fmt.Errorf("%s: %w", name, err)
 		}
@@ -234,7 +238,7 @@ func (m *measuring) pair(row *row, t task) error {
 		row.floor += used.wall
 		return err
 	}
-	before, err := m.ldapsearch()
+	before, err := m.ldapsearch(t.URL)
 	if err != nil {
 		return err
 	}
@@ -267,7 +271,7 @@ func (m *measuring) self(t task) (usage, error) {
 	return used, err
 }
 
-func (m *measuring) ldapsearch() (usage, error) {
-	args := []string{"-x", "-H", m.url, "-D", adminDN, "-w", adminPass, "-b", suffix, "-LLL", "-E", "pr=1000/noprompt", filter}
+func (m *measuring) ldapsearch(url string) (usage, error) {
+	args := []string{"-x", "-H", url, "-o", "TLS_CACERT=" + m.authority, "-D", adminDN, "-w", adminPass, "-b", suffix, "-LLL", "-E", "pr=1000/noprompt", filter}
 	return measure(m.ctx, nil, "ldapsearch", append(args, attributes...)...)
 }

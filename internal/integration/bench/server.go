@@ -114,6 +114,8 @@ include %[1]s/bench.schema
 modulepath /usr/lib/ldap
 moduleload back_mdb
 pidfile %[1]s/pid
+TLSCertificateFile %[1]s/%[5]s
+TLSCertificateKeyFile %[1]s/%[6]s
 threads 4
 sizelimit unlimited
 database mdb
@@ -128,7 +130,9 @@ index objectClass,objectGUID,sAMAccountType eq
 // directory is a slapd with so many people.
 type directory struct {
 	*process
-	url string
+	url       string
+	encrypted string // another URL
+	authority string // the file of who vouches for its certificate
 }
 
 func startDirectory(ctx context.Context, dir string, people int) (*directory, error) {
@@ -139,7 +143,10 @@ func startDirectory(ctx context.Context, dir string, people int) (*directory, er
 	if err := os.WriteFile(filepath.Join(dir, "bench.schema"), []byte(schema), 0o600); err != nil {
 		return nil, err
 	}
-	if err := os.WriteFile(conf, fmt.Appendf(nil, slapdConf, dir, suffix, adminDN, adminPass), 0o600); err != nil {
+	if err := os.WriteFile(conf, fmt.Appendf(nil, slapdConf, dir, suffix, adminDN, adminPass, certificateFile, keyFile), 0o600); err != nil {
+		return nil, err
+	}
+	if err := writeCertificate(dir); err != nil {
 		return nil, err
 	}
 	ldif, err := os.Create(filepath.Join(dir, "people.ldif"))
@@ -158,14 +165,18 @@ func startDirectory(ctx context.Context, dir string, people int) (*directory, er
 	if err != nil {
 		return nil, err
 	}
-	d := &directory{url: "ldap://127.0.0.1:" + port}
+	encrypted, err := freePort()
+	if err != nil {
+		return nil, err
+	}
+	d := &directory{url: "ldap://127.0.0.1:" + port, encrypted: "ldaps://127.0.0.1:" + encrypted, authority: filepath.Join(dir, certificateFile)}
 	d.process, err = launch(ctx, nil, dir, func() error {
 		c, err := ldap.DialURL(d.url)
 		if err == nil {
 			err = c.Close()
 		}
 		return err
-	}, "slapd", "-d", "0", "-f", conf, "-h", d.url)
+	}, "slapd", "-d", "0", "-f", conf, "-h", d.url+" "+d.encrypted)
 	return d, err
 }
 

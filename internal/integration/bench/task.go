@@ -2,9 +2,12 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"database/sql"
 	"errors"
 	"fmt"
+	"os"
 
 	"github.com/go-ldap/ldap/v3"
 
@@ -13,13 +16,14 @@ import (
 
 // task is what one process does.
 type task struct {
-	Kind   string `json:"kind"`
-	URL    string `json:"url"`
-	People int    `json:"people"`
-	Host   host   `json:"host"`
-	Rows   int    `json:"rows"` // what the host's table has
-	Want   counts `json:"want"`
-	Find   int    `json:"find,omitempty"` // how many to look up
+	Kind      string `json:"kind"`
+	URL       string `json:"url"`
+	Authority string `json:"authority,omitempty"` // a file, if the URL is an encrypted one
+	People    int    `json:"people"`
+	Host      host   `json:"host"`
+	Rows      int    `json:"rows"` // what the host's table has
+	Want      counts `json:"want"`
+	Find      int    `json:"find,omitempty"` // how many to look up
 }
 
 // counts are what a sync must have done: a fast one that does something else
@@ -49,8 +53,18 @@ func (t task) run(ctx context.Context) error {
 }
 
 func (t task) directory() (*adsync.ActiveDirectory, error) {
-	return adsync.NewActiveDirectory(adsync.ActiveDirectoryConfig{
-		URLs: []string{t.URL}, BaseDN: suffix, Bind: adsync.SimpleBind(adminDN, adminPass), AllowPlaintext: true})
+	cfg := adsync.ActiveDirectoryConfig{URLs: []string{t.URL}, BaseDN: suffix, Bind: adsync.SimpleBind(adminDN, adminPass)}
+	if t.Authority == "" {
+		cfg.AllowPlaintext = true
+		return adsync.NewActiveDirectory(cfg)
+	}
+	certificate, err := os.ReadFile(t.Authority)
+	if err != nil {
+		return nil, err
+	}
+	cfg.TLS = &tls.Config{RootCAs: x509.NewCertPool()}
+	cfg.TLS.RootCAs.AppendCertsFromPEM(certificate)
+	return adsync.NewActiveDirectory(cfg)
 }
 
 func (t task) list(ctx context.Context) error {
