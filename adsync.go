@@ -68,6 +68,7 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/go-adsync/adsync/internal/claims"
@@ -361,7 +362,7 @@ func (a arenaRows) append(u *User) {
 	record := userindex.Record{
 		ObjectID: u.ObjectID,
 		Words:    [...]string{u.Source, string(u.Status)},
-		Texts:    [...]string{u.Username, u.FirstName, u.LastName, u.Email, u.Phone, u.ID, ""},
+		Texts:    [...]string{u.Username, u.FirstName, u.LastName, u.Email, u.Phone, u.ID},
 	}
 	if u.Protected {
 		record.Flags = flagProtected
@@ -432,14 +433,15 @@ func (s *Syncer) readBoth(ctx context.Context, scope scope, selected bool) (*rea
 		cancel(nil)
 		_ = listing.wait()
 	}()
-	r := &reading{Syncer: s, scope: scope, hosts: make(chan *host, 1)}
+	growing := newGrowing(scope)
+	r := &reading{Syncer: s, scope: scope, growing: growing, hosts: make(chan *host, 1)}
 	list := func() error {
 		err := s.eachController(both, r.read)
 		cancel(err) // nil changes nothing: the store was read before
 		return err
 	}
 	_, apart := s.dir.(remote)
-	host, err := s.readUsers(both, scope, func(managed int) {
+	host, err := s.readUsers(both, growing, func(managed int) {
 		if listing == nil && apart && scope.lists(managed) {
 			listing = inBackground(list)
 		}
@@ -490,27 +492,87 @@ func (b *background) wait() error {
 	return b.err
 }
 
-// readUsers indexes the store. Before each user it calls meanwhile, unless that is
-// nil, with the number of managed ones so far.
-func (s *Syncer) readUsers(ctx context.Context, scope scope, meanwhile func(managed int)) (*host, error) {
-	rows := arenaRows{new(userindex.Arena)}
-	host := newHost(rows, scope)
+// readUsers indexes the store. Between users it calls meanwhile, unless that is nil,
+// with the number of managed ones so far.
+func (s *Syncer) readUsers(ctx context.Context, growing *growing, meanwhile func(managed int)) (*host, error) {
+	read := make([]User, 0, usersAtOnce)
 	for u, err := range s.store.Users(ctx) {
 		if err != nil {
 			return nil, incomplete(fmt.Errorf("reading the users: %w", err))
 		}
-		if meanwhile != nil {
-			meanwhile(host.managed)
+		if len(read) == cap(read) {
+			growing.add(read)
+			read = read[:0]
 		}
-		u = validUser(u)
-		rows.append(&u)
-		host.add(&u)
+		if meanwhile != nil {
+			meanwhile(growing.host.managed)
+		}
+		read = append(read, validUser(u))
 	}
 	if err := ctx.Err(); err != nil { // a store may take a cancelled context for its end
 		return nil, incomplete(err)
 	}
-	return host, nil
+	growing.add(read)
+	return growing.host, nil
 }
+
+// growing is a host side that is still being read, and that can be asked meanwhile.
+// Only one goroutine reads and only one asks.
+type growing struct {
+	mu   sync.Mutex // of what both look at
+	rows arenaRows
+	host *host
+}
+
+// usersAtOnce is how many users are indexed at a time, so that reading and asking
+// seldom wait for each other.
+const usersAtOnce = 64
+
+func newGrowing(scope scope) *growing {
+	rows := arenaRows{new(userindex.Arena)}
+	return &growing{rows: rows, host: newHost(rows, scope)}
+}
+
+func (g *growing) add(users []User) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for i := range users {
+		g.rows.append(&users[i])
+		g.host.add(&users[i])
+	}
+}
+
+// settle finds the rows which hold just what one of the entries says. It returns the
+// other entries, in place of all: what is missing now may yet be read.
+func (g *growing) settle(batch []Entry, found *bitmap) (rest []Entry) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	rest = batch[:0]
+	for i := range batch {
+		first, linked := g.host.links.First(batch[i].ObjectID)
+		held := linked && g.host.kinds[first]&rowChosen != 0 && g.host.isHeld(first, &batch[i])
+		if !held || !found.set(first) { // a second entry for one row takes a closer look
+			rest = append(rest, batch[i])
+		}
+	}
+	return rest
+}
+
+// bitmap is a set of rows.
+type bitmap []uint64
+
+// set adds the row, and reports whether it is new.
+func (b *bitmap) set(row int) bool {
+	if missing := row/64 + 1 - len(*b); missing > 0 {
+		*b = append(*b, make([]uint64, missing)...)
+	}
+	word, bit := &(*b)[row/64], uint64(1)<<(row%64)
+	isNew := *word&bit == 0
+	*word |= bit
+	return isNew
+}
+
+func (b bitmap) has(row int) bool { return row/64 < len(b) && b[row/64]&(1<<(row%64)) != 0 }
 
 // checkSelection wants every user asked for by ID to be there and managed.
 func (h *host) checkSelection(selected bool) error {
@@ -570,11 +632,13 @@ func (s *Syncer) eachController(ctx context.Context, read func(context.Context, 
 type reading struct {
 	*Syncer
 	scope    scope
-	hosts    chan *host // brings the host side, once
+	growing  *growing   // the host side as far as it is there
+	hosts    chan *host // brings all of it, once
 	host     *host      // nil: not yet there
-	early    entries    // listed before it came
+	batch    []Entry    // listed, and not yet taken in
+	held     bitmap     // rows that an entry was found for before the host side was there
+	early    entries    // the others listed before
 	view     *view      // from then on
-	intake   intake     // into the view, of a listing
 	waited   bool       // the listing stood still until it came
 	warnings []string
 }
@@ -592,7 +656,7 @@ func (s *scope) lists(managed int) bool {
 }
 
 func (r *reading) read(ctx context.Context, dir Directory) error {
-	r.early, r.view, r.warnings, r.waited = entries{}, nil, nil, false
+	r.batch, r.held, r.early, r.view, r.warnings, r.waited = r.batch[:0], nil, entries{}, nil, nil, false
 	if r.host != nil {
 		if err := r.awaitHost(ctx); err != nil {
 			return err
@@ -639,15 +703,14 @@ func (r *reading) awaitHost(ctx context.Context) error {
 		}
 	}
 	r.view = newView(r.host)
-	r.intake = intake{view: r.view}
-	for i := range r.early.Len() {
-		e := r.early.shared(i)
-		if err := r.intake.add(&e); err != nil {
-			return err
+	for row := range r.view.found {
+		if r.held.has(row) {
+			r.view.found[row] = asHeld
 		}
 	}
-	r.early = entries{}
-	return nil
+	early := r.early
+	r.held, r.early = nil, entries{}
+	return early.each(r.view.addAll)
 }
 
 // addAbsent takes in that a listing whose word is final lacks the accounts.
@@ -681,7 +744,7 @@ func (r *reading) list(ctx context.Context, dir Directory, final bool) error {
 	if err := r.awaitHost(ctx); err != nil {
 		return err
 	}
-	if err := r.intake.flush(); err != nil {
+	if err := r.flush(ctx); err != nil {
 		return err
 	}
 	if listed == 0 && r.host.managed > 0 && !r.opts.Limits.AllowEmpty {
@@ -690,23 +753,56 @@ func (r *reading) list(ctx context.Context, dir Directory, final bool) error {
 	return nil
 }
 
+// take takes in an entry sooner or later; flush is the latest.
+func (r *reading) take(ctx context.Context, e *Entry) error {
+	r.batch = append(r.batch, *e)
+	if len(r.batch) < userindex.Batch {
+		return nil
+	}
+	return r.flush(ctx)
+}
+
+// flush lays the batch against the host side, as far as that is there.
+func (r *reading) flush(ctx context.Context) error {
+	batch := r.batch
+	r.batch = batch[:0]
+	if r.view == nil && len(r.hosts) == 0 {
+		if r.hasRoom() {
+			r.settle(batch)
+			return nil
+		}
+		r.waited = true
+	}
+	if err := r.awaitHost(ctx); err != nil {
+		return err
+	}
+	return r.view.addAll(batch)
+}
+
+// settle keeps the entries that no row holds as yet.
+func (r *reading) settle(batch []Entry) {
+	for _, e := range r.growing.settle(batch, &r.held) {
+		r.early.keep(&e)
+	}
+}
+
 // earlyMost is how many bytes of entries are kept while the host side is not there:
 // those of some hundred thousand people.
 const earlyMost = 16 << 20
 
-// take lays an entry against the host side, or keeps it until that is there.
-func (r *reading) take(ctx context.Context, e *Entry) error {
-	if r.view == nil && len(r.hosts) == 0 && r.early.Size() < earlyMost {
-		r.early.keep(e)
+// hasRoom reports whether more entries can be kept. If not, those go whose rows have
+// been read meanwhile, as long as that is worth the effort.
+func (r *reading) hasRoom() bool {
+	if r.early.Size() < earlyMost {
+		return true
+	}
+	waiting := r.early
+	r.early = entries{}
+	_ = waiting.each(func(batch []Entry) error {
+		r.settle(batch)
 		return nil
-	}
-	if r.view == nil {
-		r.waited = len(r.hosts) == 0
-		if err := r.awaitHost(ctx); err != nil {
-			return err
-		}
-	}
-	return r.intake.add(e)
+	})
+	return r.early.Size() < earlyMost-earlyMost/16
 }
 
 // lookUp takes in what became of the accounts, each exactly once.
@@ -795,7 +891,7 @@ const warnTombstones = "The service account cannot read deleted accounts, so no 
 // what a sync would do with it and why, and what would have to change for another
 // outcome. It reads both sides and writes nothing.
 func (s *Syncer) Explain(ctx context.Context, userID string) ([]string, error) {
-	host, err := s.readUsers(ctx, scopeOf(s.opts.Rules), nil) // of a whole sync, as rivals matter
+	host, err := s.readUsers(ctx, newGrowing(scopeOf(s.opts.Rules)), nil) // of a whole sync, as rivals matter
 	if err != nil {
 		return nil, err
 	}
@@ -1484,7 +1580,7 @@ func (s *Syncer) Inverse(ctx context.Context, r *Report) (*Plan, error) {
 	}
 	nobody := scopeOf(s.opts.Rules)
 	nobody.only = map[string]bool{} // no user is up for judgement; all are in the way
-	host, err := s.readUsers(ctx, nobody, nil)
+	host, err := s.readUsers(ctx, newGrowing(nobody), nil)
 	if err != nil {
 		return nil, err
 	}

@@ -962,6 +962,13 @@ func (h *host) choosesGroup(first int) bool {
 	return false
 }
 
+// isHeld reports whether the entry says just what the row holds. Rules.Map may
+// look at more than the five details, so with a Map every entry is kept whole; and
+// who has no username is told of.
+func (h *host) isHeld(first int, e *Entry) bool {
+	return h.Map == nil && e.present() && !e.Disabled && h.keys[0].Has(first) && h.rows.Holds(first, e.Profile)
+}
+
 // view is the directory side as it is read, laid against the host side.
 type view struct {
 	*host
@@ -992,27 +999,6 @@ func newView(h *host) *view {
 		torn:      map[int]bool{},
 		newcomers: map[ObjectID]newcomer{},
 	}
-}
-
-// intake makes batches of a stream of entries.
-type intake struct {
-	*view
-	batch []Entry
-}
-
-// add takes the entry in sooner or later; flush is the latest.
-func (in *intake) add(e *Entry) error {
-	in.batch = append(in.batch, *e)
-	if len(in.batch) < userindex.Batch {
-		return nil
-	}
-	return in.flush()
-}
-
-func (in *intake) flush() error {
-	err := in.view.addAll(in.batch)
-	in.batch = in.batch[:0]
-	return err
 }
 
 // addAll takes in up to userindex.Batch entries.
@@ -1061,13 +1047,6 @@ func (v *view) add(e *Entry) error {
 		v.addNewcomer(&clean)
 	}
 	return nil
-}
-
-// isHeld reports whether the entry says just what the row holds. Rules.Map may
-// look at more than the five details, so with a Map every entry is kept whole; and
-// who has no username is told of.
-func (v *view) isHeld(first int, e *Entry) bool {
-	return v.Map == nil && e.present() && !e.Disabled && v.keys[0].Has(first) && v.rows.Holds(first, e.Profile)
 }
 
 // checkEntry refuses what no directory account can be.
@@ -1154,7 +1133,7 @@ func (a *entries) keep(e *Entry) int {
 	record := userindex.Record{
 		ObjectID: e.ObjectID,
 		Words:    [...]string{string(e.State), ""},
-		Texts:    [...]string{e.Username, e.FirstName, e.LastName, e.Email, e.Phone, e.DN, ""},
+		Texts:    [...]string{e.Username, e.FirstName, e.LastName, e.Email, e.Phone, e.DN},
 	}
 	if e.Disabled {
 		record.Flags = flagDisabled
@@ -1180,6 +1159,23 @@ func (a *entries) own(i int) Entry {
 	e := a.shared(i)
 	cloneTexts(&e.Username, &e.FirstName, &e.LastName, &e.Email, &e.Phone, &e.DN)
 	return e
+}
+
+// each hands over all entries, up to userindex.Batch at a time. Their texts are parts
+// of the arena.
+func (a *entries) each(f func([]Entry) error) error {
+	batch := make([]Entry, 0, userindex.Batch)
+	for i := range a.Len() {
+		batch = append(batch, a.shared(i))
+		if len(batch) < cap(batch) && i+1 < a.Len() {
+			continue
+		}
+		if err := f(batch); err != nil {
+			return err
+		}
+		batch = batch[:0]
+	}
+	return nil
 }
 
 // entryOf returns what the directory says of the rows of a link.

@@ -11,7 +11,7 @@ type Record struct {
 	ObjectID [16]byte
 	Flags    uint8
 	Words    [2]string // of a small vocabulary: each distinct word is kept once
-	Texts    [7]string
+	Texts    [6]string
 }
 
 // Arena holds records one after the other in large chunks. The zero value is

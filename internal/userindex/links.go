@@ -3,20 +3,21 @@ package userindex
 import (
 	"hash/maphash"
 	"math/bits"
-	"slices"
 )
 
-// Links finds rows by ObjectID. Rows only leave their hashes until the first
-// question; then all go at once into an open-addressing table, at most two thirds
+// Links finds rows by ObjectID. Rows only leave their hashes until the next
+// question; then they go at once into an open-addressing table, at most two thirds
 // full, of four bytes a slot. A slot is the row's number plus one in the low bits,
-// as many as the largest needs, and the hash's upper bits above: so the rows
+// as many as the table's size has, and the hash's upper bits above: so the rows
 // themselves are only asked when it is nearly certain that the answer is yes.
 type Links struct {
 	objectID func(row int) [16]byte
 	seed     maphash.Seed
 	hashes   list[uint32]        // by row; 0: not entered
-	slots    []uint32            // 0: empty; nil: to be built
+	slots    []uint32            // 0: empty
 	rowBits  uint32              // of a slot
+	entered  int                 // rows that the table knows
+	stale    bool                // it does not know all
 	twins    map[uint32][]uint32 // by the first row of an ObjectID: the later ones
 	later    []uint64            // by row, a bit each: an earlier row has the same ObjectID
 	next     int                 // behind the row found last
@@ -26,7 +27,7 @@ type Links struct {
 
 // NewLinks returns no links of the rows that objectID tells of.
 func NewLinks(objectID func(row int) [16]byte) *Links {
-	return &Links{objectID: objectID, seed: maphash.MakeSeed()}
+	return &Links{objectID: objectID, seed: maphash.MakeSeed(), stale: true}
 }
 
 // Add enters a row and its ObjectID. Rows come in ascending order; some may be left
@@ -36,7 +37,7 @@ func (l *Links) Add(row int, id [16]byte) {
 		l.hashes.add(0)
 	}
 	l.hashes.add(l.hash(id))
-	l.slots = nil
+	l.stale = true
 }
 
 // First returns the first row entered that has the ObjectID. Two sides often come
@@ -130,28 +131,34 @@ func (l *Links) isLater(row int) bool {
 	return row/64 < len(l.later) && l.later[row/64]&(1<<(row%64)) != 0
 }
 
-// ready sees to it that there is a table of all rows.
+// ready sees to it that the table knows all rows.
 func (l *Links) ready() {
-	if l.slots == nil {
-		l.build()
+	if l.stale {
+		l.grow(sizeFor(l.hashes.len()))
+		l.enterAll()
+		l.stale = false
 	}
 }
 
-func (l *Links) build() {
-	n := l.hashes.len()
-	l.slots = make([]uint32, sizeFor(n))
-	l.rowBits = 1<<bits.Len(uint(n)) - 1
-	l.twins, l.later = nil, nil
-	row := 0
-	for _, chunk := range l.hashes.chunks {
-		for hashes := range slices.Chunk(chunk, Batch) {
-			l.touch(hashes)
-			for _, hash := range hashes {
-				if hash != 0 {
-					l.enter(row, hash)
-				}
-				row++
+// grow makes a new table if this one is too small.
+func (l *Links) grow(size int) {
+	if size <= len(l.slots) {
+		return
+	}
+	l.slots = make([]uint32, size)
+	l.rowBits = uint32(size - 1)
+	l.twins, l.later, l.entered = nil, nil, 0
+}
+
+func (l *Links) enterAll() {
+	for l.entered < l.hashes.len() {
+		hashes := l.hashes.from(l.entered, Batch)
+		l.touch(hashes)
+		for _, hash := range hashes {
+			if hash != 0 {
+				l.enter(l.entered, hash)
 			}
+			l.entered++
 		}
 	}
 }
@@ -184,7 +191,9 @@ func (l *Links) enter(row int, hash uint32) {
 func (l *Links) addTwin(first, row int) {
 	if l.twins == nil {
 		l.twins = map[uint32][]uint32{}
-		l.later = make([]uint64, l.hashes.len()/64+1)
+	}
+	if missing := row/64 + 1 - len(l.later); missing > 0 {
+		l.later = append(l.later, make([]uint64, missing)...)
 	}
 	l.twins[uint32(first)] = append(l.twins[uint32(first)], uint32(row))
 	l.later[row/64] |= 1 << (row % 64)

@@ -29,6 +29,12 @@ func (l *list[T]) add(v T) {
 
 func (l *list[T]) at(i int) T { return l.chunks[i/listChunk][i%listChunk] }
 
+// from returns up to n of them from i on: one at least, if there is any.
+func (l *list[T]) from(i, n int) []T {
+	rest := l.chunks[i/listChunk][i%listChunk:]
+	return rest[:min(n, len(rest))]
+}
+
 // all goes through the list in order.
 func (l *list[T]) all() iter.Seq2[int, T] {
 	return func(yield func(int, T) bool) {
