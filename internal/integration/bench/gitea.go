@@ -14,9 +14,9 @@ import (
 	"time"
 )
 
-// giteaConf leaves Gitea only what a sync of its users needs. Its SQLite keeps a
-// write-ahead log, as the others here do. A notice in its database tells when a
-// sync has ended. Gitea refuses to run as root unless it is told to.
+// giteaConf leaves Gitea only what a sync of its users needs. A notice in its
+// database tells when a sync has ended. Gitea refuses to run as root unless it is
+// told to.
 const giteaConf = `
 I_AM_BEING_UNSAFE_RUNNING_AS_ROOT = true
 [server]
@@ -28,7 +28,7 @@ DISABLE_SSH = true
 [database]
 DB_TYPE = sqlite3
 PATH = %[3]s
-SQLITE_JOURNAL_MODE = WAL
+SQLITE_JOURNAL_MODE = %[4]s
 [security]
 INSTALL_LOCK = true
 [log]
@@ -48,9 +48,19 @@ NOTICE_ON_SUCCESS = true
 `
 
 const (
-	giteaName  = "Gitea" // as a database's, in the rows of the table
 	giteaAdmin = "bench-admin"
+	giteaLimit = time.Hour // for one sync; 100,000 people take minutes
 )
+
+// giteaKind is a way to set up its SQLite.
+type giteaKind struct {
+	name    string // in the rows of the table, where the others have a database
+	journal string
+}
+
+// giteaKinds are Gitea as it comes, which has a rollback journal, and with the
+// write-ahead log that SQLite has in the other rows.
+func giteaKinds() []giteaKind { return []giteaKind{{"Gitea", ""}, {"Gitea with WAL", "WAL"}} }
 
 // giteaJob is one sync of Gitea's users.
 type giteaJob struct {
@@ -80,24 +90,32 @@ func (m *measuring) besideGitea() error {
 	if m.gitea == "" {
 		return nil
 	}
-	jobs, wanted := m.giteaJobs()
-	if !wanted {
-		return nil
-	}
-	for range m.runs {
-		if err := m.giteaTurn(jobs); err != nil {
-			return fmt.Errorf("Gitea: %w", err)
-		}
-	}
-	for _, j := range jobs {
-		if j.row != nil {
-			j.row.report()
+	for _, kind := range giteaKinds() {
+		if err := m.giteaSyncs(kind); err != nil {
+			return fmt.Errorf("%s: %w", kind.name, err)
 		}
 	}
 	return nil
 }
 
-func (m *measuring) giteaJobs() (jobs []giteaJob, wanted bool) {
+// giteaSyncs measures each job in each turn.
+func (m *measuring) giteaSyncs(kind giteaKind) error {
+	jobs, wanted := m.giteaJobs(kind)
+	if len(wanted) == 0 {
+		return nil
+	}
+	for range m.runs {
+		if err := m.giteaTurn(kind, jobs); err != nil {
+			return err
+		}
+	}
+	for _, row := range wanted {
+		row.report()
+	}
+	return nil
+}
+
+func (m *measuring) giteaJobs(kind giteaKind) (jobs []giteaJob, wanted []*row) {
 	gone := ones(m.people, 200, 2)
 	for _, j := range []struct {
 		name   string
@@ -109,8 +127,9 @@ func (m *measuring) giteaJobs() (jobs []giteaJob, wanted bool) {
 		{"1% changed, 0.5% gone", giteaChanges, giteaUsers{Active: m.people, Inactive: gone}},
 	} {
 		job := giteaJob{before: j.before, want: j.want}
-		if name := j.name + ", " + giteaName; strings.Contains(name, m.only) {
-			job.row, wanted = m.table.row(name, m.people), true
+		if name := j.name + ", " + kind.name; strings.Contains(name, m.only) {
+			job.row = m.table.row(name, m.people)
+			wanted = append(wanted, job.row)
 		}
 		jobs = append(jobs, job)
 	}
@@ -118,8 +137,8 @@ func (m *measuring) giteaJobs() (jobs []giteaJob, wanted bool) {
 }
 
 // giteaTurn does all jobs, one after the other, with a new Gitea.
-func (m *measuring) giteaTurn(jobs []giteaJob) (err error) {
-	g := &gitea{program: m.gitea, dir: filepath.Join(m.dir, "gitea")}
+func (m *measuring) giteaTurn(kind giteaKind, jobs []giteaJob) (err error) {
+	g := &gitea{program: m.gitea, journal: kind.journal, dir: filepath.Join(m.dir, "gitea")}
 	defer func() { err = errors.Join(err, os.RemoveAll(g.dir)) }()
 	if err := g.install(m.ctx, m.url); err != nil {
 		return err
@@ -143,7 +162,11 @@ func (m *measuring) giteaTurn(jobs []giteaJob) (err error) {
 
 // giteaSync starts Gitea for one sync, so that its peak is that of this sync.
 func (m *measuring) giteaSync(g *gitea, j giteaJob) error {
-	p, err := launch(m.ctx, nil, g.dir, g.answers, g.program, g.args("web")...)
+	ctx, cancel := context.WithTimeout(m.ctx, giteaLimit)
+	defer cancel()
+	p, err := launch(ctx, nil, g.dir, func() error {
+		return g.request(ctx, http.MethodGet, "/api/healthz", http.StatusOK)
+	}, g.program, g.args("web")...)
 	if err != nil {
 		return err
 	}
@@ -152,7 +175,7 @@ func (m *measuring) giteaSync(g *gitea, j giteaJob) error {
 	if err != nil {
 		return err
 	}
-	used, err := g.sync(m.ctx, p)
+	used, err := g.sync(ctx, p)
 	if err != nil {
 		return err
 	}
@@ -160,12 +183,13 @@ func (m *measuring) giteaSync(g *gitea, j giteaJob) error {
 		j.row.add(searched, used)
 		j.row.turn()
 	}
-	return g.check(m.ctx, j.want)
+	return g.check(ctx, j.want)
 }
 
 // gitea is a Gitea in a directory of its own, with slapd as its source of users.
 type gitea struct {
 	program string
+	journal string
 	dir     string
 	port    string
 	db      *sql.DB // Gitea's own
@@ -189,7 +213,7 @@ func (g *gitea) install(ctx context.Context, directory string) error {
 	if err := os.MkdirAll(g.dir, 0o700); err != nil {
 		return err
 	}
-	conf := fmt.Appendf(nil, giteaConf, g.port, filepath.Dir(g.program), g.file("gitea.db"))
+	conf := fmt.Appendf(nil, giteaConf, g.port, filepath.Dir(g.program), g.file("gitea.db"), g.journal)
 	if err := os.WriteFile(g.file("app.ini"), conf, 0o600); err != nil {
 		return err
 	}
@@ -208,19 +232,15 @@ func (g *gitea) install(ctx context.Context, directory string) error {
 	return nil
 }
 
-func (g *gitea) answers() error { return g.request(http.MethodGet, "/api/healthz", http.StatusOK) }
-
-func (g *gitea) request(method, path string, want int) error {
-	request, err := http.NewRequest(method, "http://127.0.0.1:"+g.port+path, nil)
+func (g *gitea) request(ctx context.Context, method, path string, want int) error {
+	request, err := http.NewRequestWithContext(ctx, method, "http://127.0.0.1:"+g.port+path, nil)
 	if err != nil {
 		return err
 	}
 	if method == http.MethodPost {
 		request.SetBasicAuth(giteaAdmin, adminPass)
 	}
-	client := http.Client{Timeout: 10 * time.Second}
-	defer client.CloseIdleConnections()
-	response, err := client.Do(request)
+	response, err := http.DefaultClient.Do(request)
 	if err != nil {
 		return err
 	}
@@ -243,7 +263,7 @@ func (g *gitea) sync(ctx context.Context, p *process) (used usage, err error) {
 		return used, err
 	}
 	begun := time.Now()
-	if err := g.request(http.MethodPost, "/api/v1/admin/cron/sync_external_users", http.StatusNoContent); err != nil {
+	if err := g.request(ctx, http.MethodPost, "/api/v1/admin/cron/sync_external_users", http.StatusNoContent); err != nil {
 		return used, err
 	}
 	for now := before; now == before; {
@@ -313,18 +333,16 @@ func (p *process) peak() (int64, error) {
 	return kib << 10, err
 }
 
-// besideGitea says how many times as much as adsync Gitea took, where both were
-// measured with SQLite.
+// besideGitea says how many times as much as adsync with SQLite Gitea took.
 func (t *table) besideGitea() (lines []string) {
-	for _, g := range t.rows {
-		job, ok := strings.CutSuffix(g.name, ", "+giteaName)
-		if !ok {
-			continue
-		}
-		for _, r := range t.rows {
-			if r.people == g.people && r.name == job+", "+sqlite().name {
-				lines = append(lines, fmt.Sprintf("%d people, %s: Gitea took %.1f times as long as adsync, %.1f times the processor time and %.1f times the memory.",
-					g.people, job, g.wall()/r.wall(), g.seconds()/r.seconds(), g.peak()/r.peak()))
+	for _, kind := range giteaKinds() {
+		for _, g := range t.rows {
+			for _, own := range t.rows {
+				job, ok := strings.CutSuffix(own.name, ", "+sqlite().name)
+				if ok && g.people == own.people && g.name == job+", "+kind.name {
+					lines = append(lines, fmt.Sprintf("- %d people, %s: %s took %.1f times as long as adsync with SQLite, %.1f times the processor time and %.1f times the memory",
+						g.people, job, kind.name, g.wall()/own.wall(), g.seconds()/own.seconds(), g.peak()/own.peak()))
+				}
 			}
 		}
 	}

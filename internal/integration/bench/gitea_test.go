@@ -20,11 +20,11 @@ func TestGiteaIsMeasuredBesideSQLite(t *testing.T) {
 	dir := t.TempDir()
 	b := &round{dir: dir, databases: []database{sqlite()}, runs: 2, only: "changed", sizes: []int{2000}, gitea: program}
 	require.NoError(t, b.all(t.Context()))
-	require.Len(t, b.table.rows, 3+2, "and no import, which is not wanted")
+	require.Len(t, b.table.rows, 3+2+2, "and no import, which is not wanted")
 	for _, r := range b.table.rows {
 		assert.Len(t, r.pairs, 2, r.name)
 	}
-	require.Len(t, b.table.besideGitea(), 2)
+	require.Len(t, b.table.besideGitea(), 4)
 	left, err := os.ReadDir(dir)
 	require.NoError(t, err)
 	require.Len(t, left, 1, "slapd's, but no Gitea")
@@ -40,10 +40,12 @@ func TestGiteaIsComparedWithTheSameTask(t *testing.T) {
 	measured := table{rows: []*row{
 		took("listing", 10, 1), took("nothing changed, SQLite", 10, 1), took("nothing changed, SQLite", 20, 5),
 		took("first import, SQLite", 10, 5), took("nothing changed, PostgreSQL", 10, 5),
-		took("nothing changed, Gitea", 10, 4), took("first import, Gitea", 20, 3),
+		took("nothing changed, Gitea with WAL", 10, 2), took("nothing changed, Gitea", 10, 4), took("first import, Gitea", 20, 3),
 	}}
-	assert.Equal(t, []string{"10 people, nothing changed: Gitea took 4.0 times as long as adsync, 16.0 times the processor time and 0.2 times the memory."},
-		measured.besideGitea())
+	assert.Equal(t, []string{
+		"- 10 people, nothing changed: Gitea took 4.0 times as long as adsync with SQLite, 16.0 times the processor time and 0.2 times the memory",
+		"- 10 people, nothing changed: Gitea with WAL took 2.0 times as long as adsync with SQLite, 4.0 times the processor time and 0.5 times the memory",
+	}, measured.besideGitea())
 }
 
 func TestARunningProcessTellsWhatItTook(t *testing.T) {

@@ -169,8 +169,8 @@ func (t *table) print(w io.Writer) {
 	for _, r := range t.rows {
 		fmt.Fprintf(w, "| %s |\n", strings.Join(r.cells(), " | "))
 	}
-	for _, line := range t.besideGitea() {
-		fmt.Fprintf(w, "\n%s\n", line)
+	if lines := t.besideGitea(); len(lines) > 0 {
+		fmt.Fprintf(w, "\n%s\n", strings.Join(lines, "\n"))
 	}
 }
 
