@@ -85,7 +85,8 @@ var giteaChanges = []string{
 	"INSERT INTO user SELECT * FROM gone",
 }
 
-// besideGitea measures the sync of Gitea's users, where there is a Gitea.
+// besideGitea measures the sync of Gitea's users, where there is a Gitea. How to
+// build one is in docs/PERFORMANCE.md.
 func (m *measuring) besideGitea() error {
 	if m.gitea == "" {
 		return nil
