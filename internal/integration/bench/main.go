@@ -30,6 +30,7 @@ func bench(ctx context.Context) error {
 	runs := flag.Int("runs", 5, "how often each is measured")
 	list := flag.String("databases", names(databases()), "measure with these")
 	only := flag.String("only", "", "measure only what has this in its name")
+	gitea := flag.String("gitea", "", "measure this Gitea too, a program beside its options and templates")
 	record := flag.String("record", "", "write the figures that do not depend on the machine to this file")
 	recorded := flag.String("recorded", "", "fail where they are much worse than in this file")
 	profiles := flag.String("profiles", "", "write a CPU profile of each task into this directory")
@@ -58,6 +59,11 @@ func bench(ctx context.Context) error {
 		return err
 	}
 	b := &round{dir: dir, databases: ds, runs: *runs, only: *only, profiles: *profiles}
+	if *gitea != "" {
+		if b.gitea, err = filepath.Abs(*gitea); err != nil {
+			return err
+		}
+	}
 	for size := range strings.SplitSeq(*people, ",") {
 		n, err := strconv.Atoi(size)
 		if err != nil || n < chosen || *runs < 1 {
@@ -85,6 +91,7 @@ type round struct {
 	runs      int
 	only      string
 	profiles  string
+	gitea     string // the program, if it is to be measured
 	sizes     []int
 	table     table
 }
@@ -123,7 +130,7 @@ func (b *round) size(ctx context.Context, people int) error {
 			return err
 		}
 	}
-	return nil
+	return m.besideGitea()
 }
 
 // measuring is one size of the directory.

@@ -52,7 +52,7 @@ func launch(ctx context.Context, as *syscall.SysProcAttr, dir string, answers fu
 	if err != nil {
 		return nil, err
 	}
-	log, err := os.Create(filepath.Join(dir, name+".log"))
+	log, err := os.Create(filepath.Join(dir, filepath.Base(name)+".log"))
 	if err != nil {
 		return nil, err
 	}

@@ -101,14 +101,23 @@ func (r *row) cells() []string {
 	}
 	return []string{
 		fmt.Sprint(r.people), r.name,
-		fmt.Sprintf("%.2f", r.median(func(p pair) float64 { return p.used.wall.Seconds() })),
-		fmt.Sprintf("%.2f", r.median(func(p pair) float64 { return p.used.cpu.Seconds() })),
+		fmt.Sprintf("%.2f", r.wall()),
+		fmt.Sprintf("%.2f", r.seconds()),
 		fmt.Sprintf("%.0f", r.peak()),
 		fmt.Sprintf("%.2f", r.median(func(p pair) float64 { return p.search.wall.Seconds() })),
 		fmt.Sprintf("%.2f", r.median(func(p pair) float64 { return p.used.wall.Seconds() / p.search.wall.Seconds() })),
 		fmt.Sprintf("%.2f", r.cpu()),
 		bare, beside,
 	}
+}
+
+// wall and seconds are the wall time and the processor time, in seconds.
+func (r *row) wall() float64 {
+	return r.median(func(p pair) float64 { return p.used.wall.Seconds() })
+}
+
+func (r *row) seconds() float64 {
+	return r.median(func(p pair) float64 { return p.used.cpu.Seconds() })
 }
 
 // cpu is the processor time beside ldapsearch's.
@@ -159,6 +168,9 @@ func (t *table) print(w io.Writer) {
 	fmt.Fprintf(w, "\n| %s |\n|%s\n", strings.Join(headings, " | "), strings.Repeat(" --- |", len(headings)))
 	for _, r := range t.rows {
 		fmt.Fprintf(w, "| %s |\n", strings.Join(r.cells(), " | "))
+	}
+	if lines := t.besideGitea(); len(lines) > 0 {
+		fmt.Fprintf(w, "\n%s\n", strings.Join(lines, "\n"))
 	}
 }
 
