@@ -172,6 +172,21 @@ func (t *Table) InsertRows(columns []string, n int, returned ...string) string {
 	return s.String()
 }
 
+// InsertReturning is InsertRows where only some servers of the dialect return the new
+// rows, as MariaDB does since 10.5, and MySQL does not. The last value of each row is
+// whether the host's condition lets it through. Arguments: the values, row by row. ok
+// is false where no server would: one that returns rows does not run every query there.
+func (t *Table) InsertReturning(columns []string, n int, returned ...string) (text string, ok bool) {
+	if !t.d.mayReturn || t.where.hasQuery() {
+		return "", false
+	}
+	s := t.insert(columns, n)
+	t.addReturning(s, returned)
+	s.add(", TRUE")
+	t.addAndWhere(s)
+	return s.String(), true
+}
+
 func (t *Table) addReturning(s *statement, names []string) {
 	s.add(" RETURNING ", t.d.readText(t.id))
 	for _, c := range t.columns {

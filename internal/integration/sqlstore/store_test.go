@@ -60,7 +60,11 @@ func TestPostgreSQL(t *testing.T) {
 }
 
 func TestMariaDB(t *testing.T) {
-	d := database{
+	mariaDB(t).run(t, mariaDBLayouts())
+}
+
+func mariaDB(t *testing.T) database {
+	return database{
 		dialect: adsync.MySQL,
 		driver:  "mysql",
 		dsn:     startMariaDB(t).newMariaDB,
@@ -71,7 +75,6 @@ func TestMariaDB(t *testing.T) {
 				IF NEW.first_name = 'Forbidden' THEN SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = 'refused by the host: Forbidden'; END IF; END`,
 		},
 	}
-	d.run(t, mariaDBLayouts())
 }
 
 func usersTable(id, text, flag string) string {
