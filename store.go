@@ -1492,13 +1492,26 @@ func (b *sqlBatch) addLinks(ctx context.Context, tx *sqlbatch.Tx, found map[link
 	if b.table.Columns.Source != "" {
 		args = append(args, source)
 	}
-	column := b.table.Columns.ObjectID
-	text := b.text.SelectLinks(b.table.Columns.Source, source == "", column, len(values))
+	text, values := b.selectLinks(source, values)
 	users, err := b.readUsers(ctx, tx, text, slices.Concat(args, values, b.where))
 	for _, u := range users {
 		found[link{u.Source, u.ObjectID}] = u.ID
 	}
 	return err
+}
+
+// selectLinks looks for objectGUIDs: with an array, where there are arrays, as thousands
+// of arguments cost more than to look for them.
+func (b *sqlBatch) selectLinks(source string, values []any) (text string, args []any) {
+	column, sources := b.table.Columns.ObjectID, b.table.Columns.Source
+	if !b.dialect.HasBulk() {
+		return b.text.SelectLinks(sources, source == "", column, len(values)), values
+	}
+	all := sqltable.Array{Type: b.types[column].Name}
+	for _, v := range values {
+		all.Add(v)
+	}
+	return b.text.SelectLinksMany(b.types, sources, source == "", column), []any{all.String()}
 }
 
 // spellings are what to look for. Six of them for each entry cost SQLite as much as

@@ -100,10 +100,18 @@ func (t *Table) makeSelectRow() string {
 }
 
 // SelectLinks reads the rows whose column has one of n values. It compares the
-// source too, where there is a column for it, so that an index over both is of
-// use: PostgreSQL uses both of its columns for a list, and not for an array.
+// source too, where there is a column for it, so that an index over both is of use.
 // Arguments: the source, where it has a column; the values.
 func (t *Table) SelectLinks(source string, emptySource bool, column string, n int) string {
+	s := t.beginLinks(source, emptySource, column)
+	s.add(" IN (")
+	s.list(n, ", ", func(int) string { return s.arg() })
+	s.add(")")
+	t.addAndWhere(s)
+	return s.String()
+}
+
+func (t *Table) beginLinks(source string, emptySource bool, column string) *statement {
 	s := t.selectAll()
 	s.add(" WHERE ")
 	if source != "" {
@@ -114,11 +122,8 @@ func (t *Table) SelectLinks(source string, emptySource bool, column string, n in
 		}
 		s.add(") AND ")
 	}
-	s.add(t.d.Quote(column), " IN (")
-	s.list(n, ", ", func(int) string { return s.arg() })
-	s.add(")")
-	t.addAndWhere(s)
-	return s.String()
+	s.add(t.d.Quote(column))
+	return s
 }
 
 // Update sets the columns of one row. Arguments: the values, the ID, and when it
