@@ -52,7 +52,7 @@ func TestMariaDBWithoutReturning(t *testing.T) {
 	d := mariaDB(t)
 	d.driver = withoutReturning
 	for _, l := range slices.Concat(mariaDBLayouts(), d.everywhere()) {
-		t.Run(l.name, func(t *testing.T) { d.testImport(t, l, false) })
+		t.Run(l.name, func(t *testing.T) { d.testImport(t, l, false, 3) })
 	}
 	for name, test := range map[string]func(*testing.T, database){
 		"empty columns and a trigger fail alone": testRefusedRows,
@@ -71,19 +71,29 @@ func TestMariaDBWithoutReturning(t *testing.T) {
 
 func TestMariaDBReturning(t *testing.T) {
 	d := mariaDB(t)
+	for name, parameters := range parameterSets {
+		t.Run(name, func(t *testing.T) {
+			d := d
+			plain := d.dsn
+			d.dsn = func(t testing.TB) string { return plain(t) + parameters }
+			d.testImport(t, d.markedHost("gone = ?"), true, 3)
+		})
+	}
+	t.Run("long rows", func(t *testing.T) { d.testImport(t, d.wideHost(1, strings.Repeat("x", 256)), true, 12) })
+	t.Run("many columns", func(t *testing.T) { d.testImport(t, d.wideHost(98, "x"), true, 4) })
 	for _, l := range slices.Concat(mariaDBLayouts(), d.everywhere()) {
-		t.Run(l.name, func(t *testing.T) { d.testImport(t, l, true) })
+		t.Run(l.name, func(t *testing.T) { d.testImport(t, l, true, 3) })
 	}
 	members := []string{"CREATE TABLE members (id UUID)", "CREATE TRIGGER join_in AFTER INSERT ON users FOR EACH ROW INSERT INTO members VALUES (NEW.id)"}
 	for name, where := range map[string]string{"a condition": "gone = ?", "a condition with a query": "gone = ? AND id IN (SELECT id FROM members)"} {
-		t.Run(name, func(t *testing.T) { d.testImport(t, d.markedHost(where), name == "a condition", members...) })
+		t.Run(name, func(t *testing.T) { d.testImport(t, d.markedHost(where), name == "a condition", 3, members...) })
 		t.Run(name+" that new rows do not fit", func(t *testing.T) { d.testUnseen(t, d.markedHost(where), members...) })
 	}
 }
 
-// testImport adds enough users for several statements, and looks how the store learns
-// their IDs.
-func (d database) testImport(t *testing.T, l layout, returned bool, also ...string) {
+// testImport adds 1,150 users, and looks with how many statements, and how the store
+// learns their IDs.
+func (d database) testImport(t *testing.T, l layout, returned bool, statements int, also ...string) {
 	const many = 1150
 	db := d.open(t, append([]string{l.schema}, also...)...)
 	s, cs := newStore(t, db, d.dialect, l.table), newcomers(many)
@@ -103,9 +113,9 @@ func (d database) testImport(t *testing.T, l layout, returned bool, also ...stri
 		}
 	}
 	if returned {
-		assert.Equal(t, []int{3, 1 + 3}, []int{returning, len(texts)}, "a look for what is there, and no other")
+		assert.Equal(t, []int{statements, 1 + statements}, []int{returning, len(texts)}, "a look for what is there, and no other")
 	} else {
-		assert.Equal(t, []int{0, 1 + 3 + 3}, []int{returning, len(texts)}, "a look for what is there, and one after each statement")
+		assert.Equal(t, []int{0, 1 + 2*statements}, []int{returning, len(texts)}, "a look for what is there, and one after each statement")
 	}
 }
 
@@ -127,6 +137,18 @@ func (d database) markedHost(where string) layout {
 			ObjectIDs: "uuid", Source: "ad", Where: where, Args: []any{false}, Defaults: map[string]any{"gone": false},
 		},
 	}
+}
+
+// wideHost has so many more columns that are filled.
+func (d database) wideHost(more int, value string) layout {
+	l := d.markedHost("")
+	l.table.Args, l.table.Defaults = nil, map[string]any{}
+	for i := range more {
+		column := fmt.Sprint("more", i)
+		l.schema = strings.Replace(l.schema, "gone BOOLEAN", column+" TEXT, gone BOOLEAN", 1)
+		l.table.Defaults[column] = value
+	}
+	return l
 }
 
 // testUnseen adds users whom the host's condition would hide.
