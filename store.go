@@ -1278,11 +1278,6 @@ func (b *sqlBatch) begin(ctx context.Context, tx *sqlbatch.Tx) (fault error) {
 	return fault
 }
 
-// atOnce is how many rows one statement adds, or changes by lists of arguments:
-// enough that the round trips count no more, and few enough arguments for every
-// database.
-const atOnce = 100
-
 // createAhead adds rows with one statement for many, which is several times as
 // fast where the server is another process. It leaves all that takes a closer look
 // to create.
@@ -1301,16 +1296,62 @@ func (b *sqlBatch) createAhead(ctx context.Context, tx *sqlbatch.Tx) error {
 		return fault
 	}
 	fresh = slices.DeleteFunc(fresh, func(u *User) bool { return b.links[link{u.Source, u.ObjectID}] != "" })
-	text := ""
-	for rows := range slices.Chunk(fresh, atOnce) {
-		if text == "" || len(rows) < atOnce {
-			text = b.text.InsertRows(b.newColumns, len(rows), b.linkNames...)
+	return b.insertAhead(ctx, tx, fresh)
+}
+
+// insertAhead adds rows that are not there.
+func (b *sqlBatch) insertAhead(ctx context.Context, tx *sqlbatch.Tx, users []*User) error {
+	var many insertText
+	for rows := range slices.Chunk(users, b.rowsAtOnce()) {
+		if len(rows) != many.rows {
+			var fault error
+			if many, fault = b.insertText(ctx, tx, len(rows)); fault != nil {
+				return fault
+			}
 		}
-		if fault := b.insertMany(ctx, tx, text, rows); fault != nil {
+		if fault := b.insertMany(ctx, tx, many, rows); fault != nil {
 			return fault
 		}
 	}
 	return nil
+}
+
+// rowsAtOnce is how many rows one statement adds: as many as pay, few enough for the
+// arguments that a statement may have, and fewer where the host makes each of them long,
+// so that no packet gets too large.
+func (b *sqlBatch) rowsAtOnce() int {
+	const arguments, fewest = 32000, 100
+	most := b.dialect.RowsAtOnce()
+	for _, v := range b.table.Defaults {
+		if len(sqltable.CellOf(v).Text) > textMost {
+			most = fewest
+		}
+	}
+	return max(1, min(most, arguments/len(b.newColumns)))
+}
+
+// insertText is a statement that adds so many rows.
+type insertText struct {
+	text    string
+	rows    int
+	returns bool // the ID and link of each row
+	judges  bool // and whether it is one of the host's users
+}
+
+// insertText asks a server that may return new rows to prepare such a statement, which
+// writes nothing. Where it does not like it, the rows are looked for afterwards.
+func (b *sqlBatch) insertText(ctx context.Context, tx *sqlbatch.Tx, n int) (many insertText, fault error) {
+	if b.dialect.Returning() {
+		return insertText{text: b.text.InsertRows(b.newColumns, n, b.linkNames...), rows: n, returns: true}, nil
+	}
+	if text, ok := b.text.InsertReturning(b.newColumns, n, b.linkNames...); ok {
+		refusal := tx.Prepare(ctx, text)
+		if refusal == nil {
+			return insertText{text: text, rows: n, returns: true, judges: true}, nil
+		}
+		fault = b.unlessRefused(ctx, refusal)
+	}
+	return insertText{text: b.text.InsertRows(b.newColumns, n), rows: n}, fault
 }
 
 // order lists the changes with the new users at the end, by name. Addresses mostly
@@ -1332,7 +1373,7 @@ func (b *sqlBatch) order() []int {
 }
 
 // insertMany notes the new rows' IDs by what the database says that it has added.
-func (b *sqlBatch) insertMany(ctx context.Context, tx *sqlbatch.Tx, text string, rows []*User) error {
+func (b *sqlBatch) insertMany(ctx context.Context, tx *sqlbatch.Tx, many insertText, rows []*User) error {
 	all := make([]any, 0, len(rows)*len(b.newColumns))
 	for _, u := range rows {
 		values, err := b.newValues(u)
@@ -1342,7 +1383,7 @@ func (b *sqlBatch) insertMany(ctx context.Context, tx *sqlbatch.Tx, text string,
 		all = append(all, values...)
 	}
 	known := len(b.added)
-	if err := b.insertAndRead(ctx, tx, text, all, rows); err != nil {
+	if err := b.insertAndRead(ctx, tx, many, all, rows); err != nil {
 		return err
 	}
 	if len(b.added)-known != len(rows) {
@@ -1352,15 +1393,18 @@ func (b *sqlBatch) insertMany(ctx context.Context, tx *sqlbatch.Tx, text string,
 }
 
 // insertAndRead notes what the statement returns, or what is to be found afterwards.
-func (b *sqlBatch) insertAndRead(ctx context.Context, tx *sqlbatch.Tx, text string, values []any, rows []*User) error {
-	if b.dialect.Returning() {
-		added, err := tx.Rows(ctx, text, values...)
+func (b *sqlBatch) insertAndRead(ctx context.Context, tx *sqlbatch.Tx, many insertText, values []any, rows []*User) error {
+	if many.returns {
+		if many.judges {
+			values = append(values, b.where...)
+		}
+		added, err := tx.Rows(ctx, many.text, values...)
 		if err != nil {
 			return err
 		}
-		return b.readAdded(added)
+		return b.readAdded(added, many.judges)
 	}
-	if _, err := tx.Exec(ctx, text, values...); err != nil {
+	if _, err := tx.Exec(ctx, many.text, values...); err != nil {
 		return err
 	}
 	bySource := make(map[string][]ObjectID)
@@ -1375,30 +1419,48 @@ func (b *sqlBatch) insertAndRead(ctx context.Context, tx *sqlbatch.Tx, text stri
 	return nil
 }
 
-// readAdded reads the IDs and links of new rows.
-func (b *sqlBatch) readAdded(rows *sql.Rows) error {
+// readAdded reads the IDs and links of new rows; of those that are users, if it is told.
+func (b *sqlBatch) readAdded(rows *sql.Rows, judged bool) error {
 	defer rows.Close()
-	row := sqltable.NewRow(1 + len(b.linkNames))
+	size := 1 + len(b.linkNames)
+	if judged {
+		size++
+	}
+	row := sqltable.NewRow(size)
 	for rows.Next() {
 		if err := row.Scan(rows); err != nil {
 			return err
+		}
+		if judged {
+			if user, _ := row.Cell(size - 1).Flag(); !user {
+				continue
+			}
 		}
 		id, err := b.idText(row.Cell(0), b.idType())
 		if err != nil {
 			return ownFault{errNoNewID}
 		}
-		u, at := User{Source: b.table.Source}, 1
-		for _, c := range b.columns {
-			if slices.Contains(b.linkNames, c.name) {
-				if !b.readCell(&u, c.field, row.Cell(at)) {
-					return ownFault{errNoNewID}
-				}
-				at++
-			}
+		l, ok := b.readLink(row)
+		if !ok {
+			return ownFault{errNoNewID}
 		}
-		b.added[link{u.Source, u.ObjectID}] = id
+		b.added[l] = id
 	}
 	return cmp.Or(rows.Close(), rows.Err())
+}
+
+// readLink reads the link that stands behind the ID of a new row.
+func (b *sqlBatch) readLink(row *sqltable.Row) (l link, ok bool) {
+	u, at := User{Source: b.table.Source}, 1
+	for _, c := range b.columns {
+		if slices.Contains(b.linkNames, c.name) {
+			if !b.readCell(&u, c.field, row.Cell(at)) {
+				return link{}, false
+			}
+			at++
+		}
+	}
+	return link{u.Source, u.ObjectID}, true
 }
 
 // findLinks finds the rows of all entries of the batch at once: where the column
@@ -1430,13 +1492,26 @@ func (b *sqlBatch) addLinks(ctx context.Context, tx *sqlbatch.Tx, found map[link
 	if b.table.Columns.Source != "" {
 		args = append(args, source)
 	}
-	column := b.table.Columns.ObjectID
-	text := b.text.SelectLinks(b.table.Columns.Source, source == "", column, len(values))
+	text, values := b.selectLinks(source, values)
 	users, err := b.readUsers(ctx, tx, text, slices.Concat(args, values, b.where))
 	for _, u := range users {
 		found[link{u.Source, u.ObjectID}] = u.ID
 	}
 	return err
+}
+
+// selectLinks looks for objectGUIDs: with an array, where there are arrays, as thousands
+// of arguments cost more than to look for them.
+func (b *sqlBatch) selectLinks(source string, values []any) (text string, args []any) {
+	column, sources := b.table.Columns.ObjectID, b.table.Columns.Source
+	if !b.dialect.HasBulk() {
+		return b.text.SelectLinks(sources, source == "", column, len(values)), values
+	}
+	all := sqltable.Array{Type: b.types[column].Name}
+	for _, v := range values {
+		all.Add(v)
+	}
+	return b.text.SelectLinksMany(b.types, sources, source == "", column), []any{all.String()}
 }
 
 // spellings are what to look for. Six of them for each entry cost SQLite as much as
@@ -2186,8 +2261,8 @@ func (w *countedWriter) prove(ctx context.Context, many sqltable.Counted, n int)
 
 // unlessRefused is the fault that ends the transaction; not one of a question that
 // the server did not like.
-func (w *countedWriter) unlessRefused(ctx context.Context, fault error) error {
-	if fault != nil && ctx.Err() == nil && w.dialect.Fault(fault).Kind != sqltable.Retry {
+func (b *sqlBatch) unlessRefused(ctx context.Context, fault error) error {
+	if fault != nil && ctx.Err() == nil && b.dialect.Fault(fault).Kind != sqltable.Retry {
 		return nil
 	}
 	return fault

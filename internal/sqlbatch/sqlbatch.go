@@ -402,11 +402,22 @@ func (tx *Tx) Rows(ctx context.Context, text string, args ...any) (*sql.Rows, er
 	return stmt.QueryContext(ctx, args...)
 }
 
-// stmt prepares a statement once for the transaction; nil where that does not pay.
+// Prepare asks whether the server takes a statement, without running it.
+func (tx *Tx) Prepare(ctx context.Context, text string) error {
+	_, err := tx.prepared(ctx, text)
+	return err
+}
+
+// stmt is the prepared statement; nil where that does not pay.
 func (tx *Tx) stmt(ctx context.Context, text string) (*sql.Stmt, error) {
 	if !tx.prepare {
 		return nil, nil
 	}
+	return tx.prepared(ctx, text)
+}
+
+// prepared prepares a statement once for the transaction.
+func (tx *Tx) prepared(ctx context.Context, text string) (*sql.Stmt, error) {
 	if s := tx.stmts[text]; s != nil {
 		return s, nil
 	}

@@ -163,6 +163,20 @@ func TestMuchIsDoneAhead(t *testing.T) {
 	assert.Zero(t, f.count("SAVEPOINT adsync"))
 }
 
+func TestAStatementMayBeAskedAboutFirst(t *testing.T) {
+	f := &fakeDB{answer: times(1, "prepare new", errRefused)}
+	b := f.batch(t, 2)
+	b.Ahead = func(ctx context.Context, tx *Tx) error {
+		assert.ErrorIs(t, tx.Prepare(ctx, "new"), errRefused)
+		assert.NoError(t, tx.Prepare(ctx, "old"))
+		_, err := tx.Exec(ctx, "old")
+		return err
+	}
+	assert.Equal(t, outcomes(Done, nil, 2), b.Run(t.Context()))
+	assert.Equal(t, []string{"connect", "begin", "prepare new", "prepare old", "old"}, f.log[:5], "it is not run, and prepared once")
+	assert.Zero(t, f.count("rollback"))
+}
+
 func TestABadRowOfOneNeedsNoSecondTry(t *testing.T) {
 	f := &fakeDB{answer: times(9, "write 0", errBad)}
 	assert.Equal(t, outcomes(Failed, errBad, 1), f.batch(t, 1).Run(t.Context()))

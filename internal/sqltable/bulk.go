@@ -128,6 +128,16 @@ func (t *Table) InsertMany(types Types, columns []string, returned ...string) *B
 	return b
 }
 
+// SelectLinksMany is SelectLinks with an Array of the values, which the planner treats
+// as it does a list: cast by way of text, as elsewhere, it would not know how many there
+// are. Arguments: the source, where it has a column; the Array.
+func (t *Table) SelectLinksMany(types Types, source string, emptySource bool, column string) string {
+	s := t.beginLinks(source, emptySource, column)
+	s.add(" = ANY (CAST(", s.arg(), " AS ", types[column].Name, "[]))")
+	t.addAndWhere(s)
+	return s.String()
+}
+
 // SelectMany is SelectRow for many rows. Arguments: an Array of the IDs.
 func (t *Table) SelectMany(types Types) string {
 	s := t.selectAll()

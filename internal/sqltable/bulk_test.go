@@ -29,6 +29,8 @@ func TestStatementsForManyRows(t *testing.T) {
 		` AND "guid" IS NOT DISTINCT FROM CAST("adsync 2" AS bytea) AND COALESCE(CAST("login" AS text), '') COLLATE "C" = "adsync 3"`+
 		` AND COALESCE(CAST("admin" AS text), '0') IN ("adsync 4", "adsync 5") AND (kind = $6`+"\n"+`) RETURNING "adsync n"`,
 		table.DeleteMany(types).Text)
+	assert.Equal(t, `SELECT CAST("id" AS text), "guid", CAST("login" AS text), "admin" FROM "users" WHERE ("src" = $1 OR "src" IS NULL) AND "guid" = ANY (CAST($2 AS bytea[])) AND (kind = $3`+"\n)",
+		table.SelectLinksMany(types, "src", true, "guid"))
 	insert := table.InsertMany(types, []string{"guid", "mail"}, "guid")
 	assert.Equal(t, `INSERT INTO "users" ("guid", "mail") SELECT CAST("adsync 1" AS bytea), "adsync 2"`+
 		` FROM unnest(CAST(CAST($1 AS text) AS text[]), CAST(CAST($2 AS text) AS text[])) WITH ORDINALITY AS "adsync rows" ("adsync 1", "adsync 2", "adsync n")`+

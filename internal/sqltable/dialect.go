@@ -20,8 +20,10 @@ type Dialect struct {
 	hash       bool                       // # begins a comment
 	nativeUUID bool                       // has a uuid type
 	returning  bool                       // INSERT … RETURNING
+	mayReturn  bool                       // the same, which not every server has
 	bulk       bool                       // rows made of arrays, and UPDATE … FROM … RETURNING
 	counted    bool                       // statements for many rows that tell how many they wrote
+	rowsAtOnce int                        // how many an INSERT best adds, of those with a list for each row
 	insertMany string                     // how an INSERT of several rows begins; "" as any other
 	lockWrites func(quoted string) string // makes a transaction one that writes; nil where that changes nothing
 	lock       string                     // after a SELECT: holds the row until the transaction ends
@@ -64,6 +66,7 @@ func postgreSQL() Dialect {
 		nativeUUID: true,
 		returning:  true,
 		bulk:       true,
+		rowsAtOnce: 100, // where the arrays are of no use
 		lock:       " FOR UPDATE",
 		readText:   text,
 		sameText:   func(col, arg string) string { return "COALESCE(" + text(col) + `, '') COLLATE "C" = ` + arg },
@@ -90,9 +93,12 @@ func mySQL() Dialect {
 		quote:     "`",
 		backslash: true,
 		hash:      true,
+		mayReturn: true,
 		counted:   true,
-		lock:      " FOR UPDATE",
-		readText:  func(col string) string { return col },
+		// On MariaDB, 100 took a tenth longer, and 1,000 no less.
+		rowsAtOnce: 500,
+		lock:       " FOR UPDATE",
+		readText:   func(col string) string { return col },
 		sameText: func(col, arg string) string {
 			return "CAST(COALESCE(CONVERT(" + col + " USING utf8mb4), '') AS BINARY) = CAST(CONVERT(" + arg + " USING utf8mb4) AS BINARY)"
 		},
@@ -132,6 +138,8 @@ func sqlite() Dialect {
 		// it stays an error.
 		quote:     "`",
 		returning: true,
+		// It is in the same process, where more round trips cost little.
+		rowsAtOnce: 100,
 		// Without FAIL, a statement that may have to undo its first rows copies each
 		// page before it writes there. Who rolls back all anyway needs no copies.
 		insertMany: "INSERT OR FAIL INTO ",
@@ -158,8 +166,11 @@ func sqlite() Dialect {
 // NativeUUID tells whether the dialect has a type of its own for UUIDs.
 func (d Dialect) NativeUUID() bool { return d.nativeUUID }
 
-// Returning tells whether an INSERT gives back the new row's ID.
+// Returning tells whether an INSERT gives back the new row's ID, whatever the server.
 func (d Dialect) Returning() bool { return d.returning }
+
+// RowsAtOnce is how many rows one INSERT best adds.
+func (d Dialect) RowsAtOnce() int { return d.rowsAtOnce }
 
 // NoTransaction tells whether the error is that there is no transaction: SQLite ends
 // one by itself when the disk is full, or a statement was interrupted.

@@ -100,10 +100,18 @@ func (t *Table) makeSelectRow() string {
 }
 
 // SelectLinks reads the rows whose column has one of n values. It compares the
-// source too, where there is a column for it, so that an index over both is of
-// use: PostgreSQL uses both of its columns for a list, and not for an array.
+// source too, where there is a column for it, so that an index over both is of use.
 // Arguments: the source, where it has a column; the values.
 func (t *Table) SelectLinks(source string, emptySource bool, column string, n int) string {
+	s := t.beginLinks(source, emptySource, column)
+	s.add(" IN (")
+	s.list(n, ", ", func(int) string { return s.arg() })
+	s.add(")")
+	t.addAndWhere(s)
+	return s.String()
+}
+
+func (t *Table) beginLinks(source string, emptySource bool, column string) *statement {
 	s := t.selectAll()
 	s.add(" WHERE ")
 	if source != "" {
@@ -114,11 +122,8 @@ func (t *Table) SelectLinks(source string, emptySource bool, column string, n in
 		}
 		s.add(") AND ")
 	}
-	s.add(t.d.Quote(column), " IN (")
-	s.list(n, ", ", func(int) string { return s.arg() })
-	s.add(")")
-	t.addAndWhere(s)
-	return s.String()
+	s.add(t.d.Quote(column))
+	return s
 }
 
 // Update sets the columns of one row. Arguments: the values, the ID, and when it
@@ -170,6 +175,21 @@ func (t *Table) InsertRows(columns []string, n int, returned ...string) string {
 		t.addReturning(s, returned)
 	}
 	return s.String()
+}
+
+// InsertReturning is InsertRows where only some servers of the dialect return the new
+// rows, as MariaDB does since 10.5, and MySQL does not. The last value of each row is
+// whether the host's condition lets it through. Arguments: the values, row by row. ok
+// is false where no server would: one that returns rows does not run every query there.
+func (t *Table) InsertReturning(columns []string, n int, returned ...string) (text string, ok bool) {
+	if !t.d.mayReturn || t.where.hasQuery() {
+		return "", false
+	}
+	s := t.insert(columns, n)
+	t.addReturning(s, returned)
+	s.add(", TRUE")
+	t.addAndWhere(s)
+	return s.String(), true
 }
 
 func (t *Table) addReturning(s *statement, names []string) {

@@ -125,12 +125,18 @@ func (h keyedHost) people(t *testing.T, n int) []adsync.User {
 // log collects the statements that write users while f runs.
 func statements(t *testing.T, db *sql.DB, f func()) (texts []string) {
 	t.Helper()
+	return logged(t, db, "argument LIKE 'UPDATE%' OR argument LIKE 'DELETE%' OR argument LIKE 'EXPLAIN%'", f)
+}
+
+// logged are the statements that the server ran meanwhile, of those asked for.
+func logged(t *testing.T, db *sql.DB, which string, f func()) (texts []string) {
+	t.Helper()
 	mustExec(t, db, "SET GLOBAL log_output = 'TABLE'")
 	mustExec(t, db, "TRUNCATE mysql.general_log")
 	mustExec(t, db, "SET GLOBAL general_log = ON")
 	f()
 	mustExec(t, db, "SET GLOBAL general_log = OFF")
-	rows, err := db.Query("SELECT argument FROM mysql.general_log WHERE command_type IN ('Execute', 'Query') AND (argument LIKE 'UPDATE%' OR argument LIKE 'DELETE%' OR argument LIKE 'EXPLAIN%') ORDER BY event_time")
+	rows, err := db.Query("SELECT argument FROM mysql.general_log WHERE command_type IN ('Execute', 'Query') AND (" + which + ") ORDER BY event_time")
 	require.NoError(t, err)
 	defer rows.Close()
 	for rows.Next() {

@@ -37,6 +37,7 @@ func TestMain(m *testing.M) {
 		}
 		os.Exit(0)
 	}
+	sql.Register(withoutReturning, plainDriver{})
 	os.Exit(m.Run())
 }
 

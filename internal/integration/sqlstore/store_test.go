@@ -59,8 +59,35 @@ func TestPostgreSQL(t *testing.T) {
 	}
 }
 
+// The drivers send arguments in several ways, with types of their own or without.
+func TestPostgreSQLArgumentsInAnyMode(t *testing.T) {
+	server := startPostgreSQL(t)
+	d := database{dialect: adsync.PostgreSQL}
+	for mode, driver := range map[string]string{
+		"": "pgx", "default_query_exec_mode=exec": "pgx", "default_query_exec_mode=simple_protocol": "pgx",
+		"default_query_exec_mode=cache_describe": "pgx", "default_query_exec_mode=describe_exec": "pgx", "binary_parameters=yes": "postgres",
+	} {
+		for _, l := range []layout{d.bytesLayout("bytes", inPrintedOrder), d.keysLayout("text", "COUNTER"), postgreSQLLayouts()[0]} {
+			t.Run(mode+" "+l.name, func(t *testing.T) {
+				s := newStore(t, open(t, driver, server.newPostgreSQL(t)+" "+mode, l.schema), d.dialect, l.table)
+				cs := newcomers(5)
+				first := s.ApplyChanges(t.Context(), cs)
+				for i, w := range s.ApplyChanges(t.Context(), cs) {
+					require.NoError(t, first[i].Err, i)
+					assert.ErrorIs(t, w.Err, adsync.ErrAlready, i)
+					assert.Equal(t, first[i].UserID, w.UserID)
+				}
+			})
+		}
+	}
+}
+
 func TestMariaDB(t *testing.T) {
-	d := database{
+	mariaDB(t).run(t, mariaDBLayouts())
+}
+
+func mariaDB(t *testing.T) database {
+	return database{
 		dialect: adsync.MySQL,
 		driver:  "mysql",
 		dsn:     startMariaDB(t).newMariaDB,
@@ -71,7 +98,6 @@ func TestMariaDB(t *testing.T) {
 				IF NEW.first_name = 'Forbidden' THEN SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = 'refused by the host: Forbidden'; END IF; END`,
 		},
 	}
-	d.run(t, mariaDBLayouts())
 }
 
 func usersTable(id, text, flag string) string {
