@@ -565,8 +565,8 @@ type ActiveDirectoryConfig struct {
 	// AllowPlaintext permits a bind over a bare ldap:// connection. It is for
 	// tests: it sends the password in the clear. Check and each plan warn of it.
 	AllowPlaintext bool
-	// PageSize is how many entries one page holds. Default 1000, the server's
-	// own limit.
+	// PageSize is how many entries one page of a listing holds. Default 1000, the
+	// server's own limit. Look-ups go without pages; below 128 they have such pages too.
 	PageSize uint32
 	// Timeout bounds each request, such as one page, and not the whole sync.
 	// Default 30 seconds.

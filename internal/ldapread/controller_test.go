@@ -7,6 +7,7 @@ import (
 	"os"
 	"slices"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -419,6 +420,44 @@ func TestFindLooksUpInBatchesOfItsOwn(t *testing.T) {
 	}
 	assert.Equal(t, map[State]int{Present: 2*findBatch + 4, Deleted: findBatch + 1}, states)
 	assert.Equal(t, 1, d.Count(fakead.OpBind))
+}
+
+// pageSizes are those of the look-ups that the server was asked for.
+func pageSizes(d *domain) (sizes []int) {
+	for _, r := range d.Requests() {
+		if r.Op == fakead.OpSearch && strings.Contains(r.Filter, "(objectGUID=") {
+			sizes = append(sizes, r.PageSize)
+		}
+	}
+	return sizes
+}
+
+// A look-up is short enough for one answer. A server that says it is not is asked for
+// pages, and not tried again.
+func TestFindAsksForPagesWhereItMust(t *testing.T) {
+	for name, tt := range map[string]struct {
+		server, page int
+		want         []int
+	}{
+		"at once":               {server: findBatch, page: 1000, want: []int{0, 0, 0}},
+		"the server sends less": {server: findBatch - 1, page: 1000, want: []int{0, 1000, 1000, 1000, 1000, 1000}},
+		"the host wants less":   {server: 1000, page: findBatch - 1, want: []int{findBatch - 1, findBatch - 1, findBatch - 1, findBatch - 1, findBatch - 1}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			d := newDomain(t, fakead.Config{MaxPageSize: tt.server})
+			ids := d.add(2*findBatch + 1)
+			cfg := d.config()
+			cfg.PageSize = uint32(tt.page)
+			found, err := look(t.Context(), d.open(cfg), ids...)
+			require.NoError(t, err)
+			require.Len(t, found, len(ids), "each once")
+			for _, a := range found {
+				assert.Equal(t, Present, a.State)
+			}
+			assert.Equal(t, tt.want, pageSizes(d))
+			assert.Equal(t, 1, d.Count(fakead.OpBind), "the connection is as good as it was")
+		})
+	}
 }
 
 func TestFindIsWholeOrAnError(t *testing.T) {

@@ -126,8 +126,8 @@ func (s *session) lookUpBatch(ctx context.Context, batch []adattr.GUID, l lookUp
 	for _, id := range batch {
 		found[id] = false
 	}
-	q := query{base: l.base, filter: "(&" + l.filter + anyOf(s.cfg.Identity, batch) + ")", tombstones: l.state == Deleted, pageSize: s.cfg.PageSize}
-	err = s.list(ctx, q, func(a *Account) error {
+	q := query{base: l.base, filter: "(&" + l.filter + anyOf(s.cfg.Identity, batch) + ")", tombstones: l.state == Deleted}
+	err = s.listShort(ctx, q, func(a *Account) error {
 		if _, asked := found[a.GUID]; !asked {
 			return s.complain(doing, errUnasked)
 		}
@@ -139,6 +139,21 @@ func (s *session) lookUpBatch(ctx context.Context, batch []adattr.GUID, l lookUp
 		return each(a)
 	})
 	return found, err
+}
+
+// listShort is list for few accounts: without pages, for which Samba takes three times
+// as long. A server that says success has sent all; one whose limit is below that of
+// findBatch says so, and is asked for pages from then on.
+func (s *session) listShort(ctx context.Context, q query, each func(*Account) error) error {
+	if !s.pagesAlways && s.cfg.PageSize >= findBatch {
+		err := s.list(ctx, q, each)
+		if !ldap.IsErrorWithCode(err, ldap.LDAPResultSizeLimitExceeded) {
+			return err
+		}
+		s.pagesAlways = true // of that answer nothing was handed over
+	}
+	q.pageSize = s.cfg.PageSize
+	return s.list(ctx, q, each)
 }
 
 var errUnasked = errors.New("the server sent an account that was not asked for; is it a domain controller?")

@@ -25,8 +25,8 @@ const (
 type query struct {
 	base       string
 	filter     string
-	tombstones bool // also what was deleted
-	pageSize   uint32
+	tombstones bool   // also what was deleted
+	pageSize   uint32 // 0: all at once
 }
 
 // doing is for errors.
@@ -73,8 +73,8 @@ func (s *session) page(ctx context.Context, q query, cookie []byte, each func(*A
 	if err != nil {
 		return nil, err
 	}
-	paging, ok := ldap.FindControl(result.Controls, ldap.ControlTypePaging).(*ldap.ControlPaging)
-	if !ok {
+	next, ok := cookieOf(result)
+	if !ok && q.pageSize > 0 {
 		return nil, s.complain(doing, errUnpaged)
 	}
 	for i := range accounts {
@@ -95,7 +95,16 @@ func (s *session) page(ctx context.Context, q query, cookie []byte, each func(*A
 		}
 		result.Entries[i] = nil // each is several kilobytes
 	}
-	return paging.Cookie, nil
+	return next, nil
+}
+
+// cookieOf is that of the next page, if the result is of a page.
+func cookieOf(result *ldap.SearchResult) (cookie []byte, ok bool) {
+	paging, ok := ldap.FindControl(result.Controls, ldap.ControlTypePaging).(*ldap.ControlPaging)
+	if !ok {
+		return nil, false
+	}
+	return paging.Cookie, true
 }
 
 var errUnpaged = errors.New("the server does not say whether there is more; it must support paged results (control " + ldap.ControlTypePaging + ")")
@@ -110,11 +119,14 @@ func (s *session) searchRequest(q query, cookie []byte) *ldap.SearchRequest {
 		q.filter, attributes, s.controls(q.pageSize, cookie, q.tombstones))
 }
 
-// controls are those for one page that the server knows.
+// controls are those that the server knows.
 func (s *session) controls(pageSize uint32, cookie []byte, tombstones bool) []ldap.Control {
-	paging := ldap.NewControlPaging(pageSize)
-	paging.SetCookie(cookie)
-	controls := []ldap.Control{paging}
+	var controls []ldap.Control
+	if pageSize > 0 {
+		paging := ldap.NewControlPaging(pageSize)
+		paging.SetCookie(cookie)
+		controls = append(controls, paging)
+	}
 	wanted := []string{controlDomainScope}
 	if tombstones {
 		wanted = append(wanted, controlShowDeleted, controlShowRecycled)

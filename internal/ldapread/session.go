@@ -21,6 +21,8 @@ type session struct {
 	root   rootDSE
 	room   []Account // of one page, used again for the next
 	spent  bool      // something failed, or was left half read: not to be used again
+
+	pagesAlways bool // the server sends few accounts without pages
 }
 
 // rootDSE is what a server tells of itself.

@@ -32,6 +32,7 @@ const (
 	manager    = "cn=manager," + suffix
 	service    = "cn=svc," + suffix
 	limited    = "cn=limited," + suffix
+	paged      = "cn=paged," + suffix // limited but for pages
 	secret     = "S3rvice-of-the-test"
 	population = 25
 )
@@ -119,6 +120,7 @@ func configuration(dir string) string {
 		"dbnosync",
 		"index objectClass,entryUUID,uid eq",
 		"limits dn.exact=" + limited + " size.soft=5 size.hard=5 size.prtotal=5",
+		"limits dn.exact=" + paged + " size.soft=5 size.hard=5 size.prtotal=unlimited",
 		"access to attrs=userPassword by anonymous auth by * none",
 		"access to * by users read",
 		"",
@@ -132,7 +134,7 @@ func seed() string {
 	add(suffix, "objectClass: dcObject", "objectClass: organization", "dc: example", "o: Example")
 	add(people, "objectClass: organizationalUnit", "ou: people")
 	add(elsewhere, "objectClass: organizationalUnit", "ou: elsewhere")
-	for _, account := range []string{service, limited} {
+	for _, account := range []string{service, limited, paged} {
 		name := strings.TrimSuffix(strings.TrimPrefix(account, "cn="), ","+suffix)
 		add(account, "objectClass: organizationalRole", "objectClass: simpleSecurityObject", "cn: "+name, "userPassword: "+secret)
 	}

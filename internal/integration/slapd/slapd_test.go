@@ -53,6 +53,7 @@ func TestOpenLDAP(t *testing.T) {
 	t.Run("reading", func(t *testing.T) { testReading(t, s) })
 	t.Run("check", func(t *testing.T) { testCheck(t, s) })
 	t.Run("size limit", func(t *testing.T) { testSizeLimit(t, s) })
+	t.Run("limit without pages", func(t *testing.T) { testPages(t, s) })
 	t.Run("wrong password", func(t *testing.T) { testWrongPassword(t, s) })
 	t.Run("another identity", func(t *testing.T) { testNoIdentity(t, s) })
 	t.Run("life of accounts", func(t *testing.T) { testLives(t, s) })
@@ -111,6 +112,24 @@ func testSizeLimit(t *testing.T, s *server) {
 	}
 	require.ErrorContains(t, last, "raise that limit for the service account")
 	assert.Less(t, count, population)
+}
+
+// A look-up goes without pages, unless the server then sends too few.
+func testPages(t *testing.T, s *server) {
+	d := s.directory(t, func(cfg *adsync.ActiveDirectoryConfig) {
+		cfg.Bind, cfg.PageSize = adsync.SimpleBind(paged, secret), 500
+	})
+	var ids []adsync.ObjectID
+	for _, e := range listed(t, d) {
+		ids = append(ids, e.ObjectID)
+	}
+	found := 0
+	for e, err := range d.Find(t.Context(), ids) {
+		require.NoError(t, err)
+		assert.Equal(t, adsync.StatePresent, e.State)
+		found++
+	}
+	assert.Equal(t, population, found)
 }
 
 func testWrongPassword(t *testing.T, s *server) {
