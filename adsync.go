@@ -213,6 +213,14 @@ type Syncer struct {
 	dir   Directory
 	store UserStore
 	opts  Options
+	steps steps
+}
+
+// steps are how much is read before both sides are compared.
+type steps struct {
+	users   int // that are indexed at a time, so that reading and asking seldom wait for each other
+	entries int // that are laid against users at a time: userindex.Batch at most
+	early   int // bytes of entries that may wait for users, those of some hundred thousand people
 }
 
 // New checks the options against the store. opts may be nil.
@@ -220,7 +228,7 @@ func New(dir Directory, store UserStore, opts *Options) (*Syncer, error) {
 	if dir == nil || store == nil {
 		return nil, errors.New("adsync: New needs a Directory and a UserStore")
 	}
-	s := &Syncer{dir: dir, store: store}
+	s := &Syncer{dir: dir, store: store, steps: steps{users: 64, entries: userindex.Batch, early: 16 << 20}}
 	if opts != nil {
 		s.opts = *opts
 	}
@@ -427,18 +435,17 @@ type remote interface{ remote() }
 // that a remote directory must be listed, that begins beside the reading of the
 // store.
 func (s *Syncer) readBoth(ctx context.Context, scope scope, selected bool) (*reading, error) {
-	both, cancel := context.WithCancelCause(ctx)
+	both, cancel := context.WithCancel(ctx)
 	var listing *background
 	defer func() {
-		cancel(nil)
+		cancel()
 		_ = listing.wait()
 	}()
 	growing := newGrowing(scope)
 	r := &reading{Syncer: s, scope: scope, growing: growing, hosts: make(chan *host, 1)}
 	list := func() error {
-		err := s.eachController(both, r.read)
-		cancel(err) // nil changes nothing: the store was read before
-		return err
+		defer cancel() // if it went well, the store was read before
+		return s.eachController(both, r.read)
 	}
 	_, apart := s.dir.(remote)
 	host, err := s.readUsers(both, growing, func(managed int) {
@@ -447,7 +454,7 @@ func (s *Syncer) readBoth(ctx context.Context, scope scope, selected bool) (*rea
 		}
 	})
 	if err != nil && both.Err() != nil && ctx.Err() == nil {
-		return nil, context.Cause(both) // the directory's, which failed first
+		return nil, listing.wait() // the directory's error, which came first
 	}
 	if err != nil {
 		return nil, err
@@ -495,7 +502,7 @@ func (b *background) wait() error {
 // readUsers indexes the store. Between users it calls meanwhile, unless that is nil,
 // with the number of managed ones so far.
 func (s *Syncer) readUsers(ctx context.Context, growing *growing, meanwhile func(managed int)) (*host, error) {
-	read := make([]User, 0, usersAtOnce)
+	read := make([]User, 0, s.steps.users)
 	for u, err := range s.store.Users(ctx) {
 		if err != nil {
 			return nil, incomplete(fmt.Errorf("reading the users: %w", err))
@@ -524,10 +531,6 @@ type growing struct {
 	host *host
 }
 
-// usersAtOnce is how many users are indexed at a time, so that reading and asking
-// seldom wait for each other.
-const usersAtOnce = 64
-
 func newGrowing(scope scope) *growing {
 	rows := arenaRows{new(userindex.Arena)}
 	return &growing{rows: rows, host: newHost(rows, scope)}
@@ -550,8 +553,9 @@ func (g *growing) settle(batch []Entry, found *bitmap) (rest []Entry) {
 	rest = batch[:0]
 	for i := range batch {
 		first, linked := g.host.links.First(batch[i].ObjectID)
-		held := linked && g.host.kinds[first]&rowChosen != 0 && g.host.isHeld(first, &batch[i])
-		if !held || !found.set(first) { // a second entry for one row takes a closer look
+		if linked && g.host.kinds[first]&rowChosen != 0 && g.host.isHeld(first, &batch[i]) {
+			found.add(first)
+		} else {
 			rest = append(rest, batch[i])
 		}
 	}
@@ -561,15 +565,11 @@ func (g *growing) settle(batch []Entry, found *bitmap) (rest []Entry) {
 // bitmap is a set of rows.
 type bitmap []uint64
 
-// set adds the row, and reports whether it is new.
-func (b *bitmap) set(row int) bool {
+func (b *bitmap) add(row int) {
 	if missing := row/64 + 1 - len(*b); missing > 0 {
 		*b = append(*b, make([]uint64, missing)...)
 	}
-	word, bit := &(*b)[row/64], uint64(1)<<(row%64)
-	isNew := *word&bit == 0
-	*word |= bit
-	return isNew
+	(*b)[row/64] |= 1 << (row % 64)
 }
 
 func (b bitmap) has(row int) bool { return row/64 < len(b) && b[row/64]&(1<<(row%64)) != 0 }
@@ -756,13 +756,14 @@ func (r *reading) list(ctx context.Context, dir Directory, final bool) error {
 // take takes in an entry sooner or later; flush is the latest.
 func (r *reading) take(ctx context.Context, e *Entry) error {
 	r.batch = append(r.batch, *e)
-	if len(r.batch) < userindex.Batch {
+	if len(r.batch) < r.steps.entries {
 		return nil
 	}
 	return r.flush(ctx)
 }
 
-// flush lays the batch against the host side, as far as that is there.
+// flush lays the batch against the host side as far as that is there. When too many
+// entries wait it stands still until all of it is.
 func (r *reading) flush(ctx context.Context) error {
 	batch := r.batch
 	r.batch = batch[:0]
@@ -786,14 +787,11 @@ func (r *reading) settle(batch []Entry) {
 	}
 }
 
-// earlyMost is how many bytes of entries are kept while the host side is not there:
-// those of some hundred thousand people.
-const earlyMost = 16 << 20
-
 // hasRoom reports whether more entries can be kept. If not, those go whose rows have
 // been read meanwhile, as long as that is worth the effort.
 func (r *reading) hasRoom() bool {
-	if r.early.Size() < earlyMost {
+	most := r.steps.early
+	if r.early.Size() < most {
 		return true
 	}
 	waiting := r.early
@@ -802,7 +800,7 @@ func (r *reading) hasRoom() bool {
 		r.settle(batch)
 		return nil
 	})
-	return r.early.Size() < earlyMost-earlyMost/16
+	return r.early.Size() < most-most/16
 }
 
 // lookUp takes in what became of the accounts, each exactly once.

@@ -282,6 +282,123 @@ func TestADirectoryMayPanicBesideTheStore(t *testing.T) {
 	require.ErrorIs(t, err, adsync.ErrIncomplete)
 }
 
+// The store would wait for ever.
+func TestADirectoryThatPanicsEndsTheReadingOfTheStore(t *testing.T) {
+	_, users := bigWorld(6000)
+	dir := one(func(func(adsync.Entry, error) bool) { panic("of the host's own directory") })
+	s := newSyncer(t, dir, behind(users, nil), nil)
+	assert.PanicsWithValue(t, "of the host's own directory", func() { _, _ = s.Plan(t.Context()) })
+
+	dir = one(func(func(adsync.Entry, error) bool) { runtime.Goexit() })
+	_, err := newSyncer(t, dir, behind(users, nil), nil).Plan(t.Context())
+	require.ErrorIs(t, err, adsync.ErrIncomplete)
+	require.ErrorContains(t, err, "was ended")
+}
+
+// paced yields the list, now and then after a moment, and then the error if there is
+// one.
+func paced[T any](list []T, seed uint64, last error) iter.Seq2[T, error] {
+	return func(yield func(T, error) bool) {
+		d := seededDice(seed)
+		for _, v := range list {
+			for range d(4) {
+				runtime.Gosched()
+			}
+			if d.oneIn(8) {
+				time.Sleep(time.Duration(d(50)) * time.Microsecond)
+			}
+			if !yield(v, nil) {
+				return
+			}
+		}
+		if last != nil {
+			var none T
+			yield(none, last)
+		}
+	}
+}
+
+// pacedStore yields its users at a pace of its own.
+type pacedStore struct {
+	adsync.UserStore
+	adsync.Creator
+	users iter.Seq2[adsync.User, error]
+}
+
+func (s pacedStore) Users(context.Context) iter.Seq2[adsync.User, error] { return s.users }
+
+// importWorld is a world whose directory is listed beside the store. Many of its
+// entries say what their rows hold. A listing passes over who is not there, so nobody
+// is listed as both.
+func importWorld(w world, d dice) world {
+	w.rules.fold, w.rules.imports = "", true
+	if w.rules.fields != nil && !slices.Contains(w.rules.fields, adsync.FieldUsername) {
+		w.rules.fields = append(slices.Clone(w.rules.fields), adsync.FieldUsername)
+	}
+	w.entries = likeTheirRows(w, d)
+	present := func(e adsync.Entry) bool { return e.State == "" || e.State == adsync.StatePresent }
+	seen := map[adsync.ObjectID]bool{}
+	w.entries = slices.DeleteFunc(w.entries, func(e adsync.Entry) bool {
+		was, again := seen[e.ObjectID]
+		seen[e.ObjectID] = was || present(e)
+		return again && !(was && present(e))
+	})
+	return w
+}
+
+// likeTheirRows has half of the entries say what their rows hold.
+func likeTheirRows(w world, d dice) []adsync.Entry {
+	entries := slices.Clone(w.entries)
+	for i := range entries {
+		e := &entries[i]
+		row := slices.IndexFunc(w.users, func(u adsync.User) bool { return u.ObjectID == e.ObjectID })
+		if row >= 0 && d.oneIn(2) {
+			e.Profile = w.users[row].Profile
+		}
+	}
+	return entries
+}
+
+// However users and entries come one beside the other, in small steps or large, and
+// whatever a controller said before it failed, the plan is that of both sides as a whole.
+func TestEntriesMeetUsersThatAreStillBeingRead(t *testing.T) {
+	seed := uint64(0)
+	inWorlds(t, 1000, func(w world) error {
+		seed++
+		d := seededDice(seed)
+		w = importWorld(w, d)
+		want, err := reconcile(w)
+		if err != nil {
+			return err
+		}
+		open := func(entries []adsync.Entry, last error) func() (adsync.Directory, error) {
+			pace := uint64(d(1000))
+			return func() (adsync.Directory, error) {
+				return scripted{paced(entries, pace, last), func(ids []adsync.ObjectID, yield func(adsync.Entry, error) bool) {
+					adsync.StaticDirectory(w.entries).Find(context.Background(), ids)(yield)
+				}}, nil
+			}
+		}
+		var servers controllers
+		for range d(3) {
+			servers = append(servers, open(likeTheirRows(w, d), errDown))
+		}
+		servers = append(servers, open(w.entries, nil))
+		memory := newPlainTable(w.users)
+		store := pacedStore{memory, memory, paced(w.users, seed, nil)}
+		s, err := adsync.New(beyond{servers: servers}, store, &adsync.Options{Rules: w.rules.adsync(), Limits: adsync.Limits{AllowEmpty: true}})
+		if err != nil {
+			return err
+		}
+		s.ReadInSteps(1+d(3), 1+d(3), pick(d, 1, 16<<20))
+		got, err := s.Plan(context.Background())
+		if err != nil {
+			return err
+		}
+		return samePlan(want, got)
+	})
+}
+
 // crowded lists so many entries of some thousand bytes, and counts them.
 func crowded(n int, seen *atomic.Int64) iter.Seq2[adsync.Entry, error] {
 	long := strings.Repeat("long ", 200)
@@ -356,4 +473,68 @@ func TestAListingProvesNobodysAbsence(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, []adsync.ObjectID{entries[7].ObjectID}, asked)
 	assert.Empty(t, gocmp.Diff(mustReconcile(t, entries, users, adsync.Rules{}), plan))
+}
+
+// joined yields the parts one after the other. Between two it passes a gate.
+func joined[T any](ctx context.Context, parts [][]T, gates ...func(context.Context)) iter.Seq2[T, error] {
+	return func(yield func(T, error) bool) {
+		for i, part := range parts {
+			if i > 0 {
+				gates[i-1](ctx)
+			}
+			for _, v := range part {
+				if ctx.Err() != nil || !yield(v, nil) {
+					return
+				}
+			}
+		}
+	}
+}
+
+func opening(gate chan struct{}) func(context.Context) { return func(context.Context) { close(gate) } }
+
+func waitingFor(gate chan struct{}) func(context.Context) {
+	return func(ctx context.Context) {
+		select {
+		case <-gate:
+		case <-ctx.Done():
+		}
+	}
+}
+
+// Entries find room as long as the rows of some of them have been read. The store waits
+// for the end of the listing, so that a listing which stands still fails.
+func TestEntriesWhoseRowsWereReadTakeNoRoom(t *testing.T) {
+	entries, users := bigWorld(6000)
+	const behind, megabyte = 5500, 400 // rows that are read late; entries of about a megabyte
+	for i := range entries {
+		entries[i].DN = strings.Repeat("long ", 500)
+	}
+	for i := range megabyte / 2 {
+		entries[behind-1-i].Phone = "changed" // these must wait, and there is room for them
+	}
+	want := mustReconcile(t, entries, users, adsync.Rules{})
+	listedFirst, read, listed := make(chan struct{}), make(chan struct{}), make(chan struct{})
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	dir := one(joined(ctx, [][]adsync.Entry{entries[behind : behind+megabyte], nil, entries[:behind], entries[behind+megabyte:], nil},
+		opening(listedFirst), waitingFor(read), func(context.Context) {}, opening(listed)))
+	store := pacedStore{users: joined(ctx, [][]adsync.User{users[:behind], users[behind:5999], nil, users[5999:]},
+		waitingFor(listedFirst), opening(read), waitingFor(listed))}
+	memory := adsync.NewMemoryStore(users...)
+	store.UserStore, store.Creator = memory, memory
+	s := newSyncer(t, dir, store, nil)
+	s.ReadInSteps(1, 1, 2<<20)
+	got, err := s.Plan(ctx)
+	require.NoError(t, err)
+	assert.Empty(t, gocmp.Diff(want, got))
+}
+
+// What is wrong with an entry is told, whenever it comes.
+func TestAnEntryThatWaitedMayBeWrong(t *testing.T) {
+	entries, users := bigWorld(6000)
+	entries[7].ObjectID = adsync.ObjectID{}
+	gate := make(chan struct{})
+	_, err := newSyncer(t, one(listed(entries, gate)), behind(users, gate), nil).Plan(t.Context())
+	require.ErrorContains(t, err, "without an ObjectID")
 }

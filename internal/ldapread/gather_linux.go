@@ -1,6 +1,9 @@
 package ldapread
 
-import "syscall"
+import (
+	"syscall"
+	"time"
+)
 
 // canTellFrom is whether there is tellFrom.
 const canTellFrom = true
@@ -15,4 +18,11 @@ func tellFrom(raw syscall.RawConn, bytes int) (err error) {
 		return refused
 	}
 	return err
+}
+
+// pause is a pause of less than a millisecond. One of Go's own takes a whole one where
+// nothing else is to be done, because its poller counts in those. It may end early.
+func pause(d time.Duration) {
+	left := syscall.NsecToTimespec(d.Nanoseconds())
+	_ = syscall.Nanosleep(&left, nil)
 }
