@@ -265,7 +265,8 @@ func (m *measuring) self(t task) (usage, error) {
 	}
 	args := []string{"-task", string(encoded)}
 	if m.profiles != "" {
-		name := fmt.Sprintf("%d %s %s %+v.prof", t.People, t.Kind, t.Host.Database, t.Want)
+		scheme, _, _ := strings.Cut(t.URL, ":")
+		name := fmt.Sprintf("%d %s %s %d %s %+v.prof", t.People, scheme, t.Kind, t.Find, t.Host.Database, t.Want)
 		args = append(args, "-cpuprofile", filepath.Join(m.profiles, strings.ReplaceAll(name, " ", "-")))
 	}
 	var peak strings.Builder
