@@ -82,6 +82,13 @@ func TestEntriesGatherBehindASlowServer(t *testing.T) {
 	assert.Equal(t, 0, read(shortReads))
 }
 
+func TestPlainConnectionsGather(t *testing.T) {
+	socket, _ := connected(t)
+	conn, err := encrypt(t.Context(), &Config{}, Server{Host: "127.0.0.1"}, socket)
+	require.NoError(t, err)
+	assert.IsType(t, &gatherer{}, conn)
+}
+
 func TestAClosedSocketIsNotWaitedFor(t *testing.T) {
 	socket, _ := connected(t)
 	g := gather(socket).(*gatherer)
