@@ -645,8 +645,8 @@ type reading struct {
 
 // lookUpMost is up to how many users a look-up by ObjectID is preferred to a
 // listing, whose cost follows the size of the directory. Where a listing is
-// cheapest, looking up one account costs about as much as listing five: so at
-// worst a directory of just these users is read as if it had 25,000 people.
+// cheapest, looking up one account costs about as much as listing four: so at
+// worst a directory of just these users is read as if it had 20,000 people.
 const lookUpMost = 5000
 
 // lists reports whether the directory is to be listed to find out about so many
