@@ -22,7 +22,7 @@ type session struct {
 	room   []Account // of one page, used again for the next
 	spent  bool      // something failed, or was left half read: not to be used again
 
-	pagesAlways bool // the server sends few accounts without pages
+	pagesAlways bool // it took a look-up without pages for too long an answer
 }
 
 // rootDSE is what a server tells of itself.

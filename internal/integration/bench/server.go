@@ -15,6 +15,8 @@ import (
 	"time"
 
 	"github.com/go-ldap/ldap/v3"
+
+	"github.com/go-adsync/adsync/internal/integration/certificate"
 )
 
 // tool finds a server's program, which Debian does not put on the path.
@@ -143,10 +145,10 @@ func startDirectory(ctx context.Context, dir string, people int) (*directory, er
 	if err := os.WriteFile(filepath.Join(dir, "bench.schema"), []byte(schema), 0o600); err != nil {
 		return nil, err
 	}
-	if err := os.WriteFile(conf, fmt.Appendf(nil, slapdConf, dir, suffix, adminDN, adminPass, certificateFile, keyFile), 0o600); err != nil {
+	if err := os.WriteFile(conf, fmt.Appendf(nil, slapdConf, dir, suffix, adminDN, adminPass, certificate.File, certificate.KeyFile), 0o600); err != nil {
 		return nil, err
 	}
-	if err := writeCertificate(dir); err != nil {
+	if err := certificate.Write(dir); err != nil {
 		return nil, err
 	}
 	ldif, err := os.Create(filepath.Join(dir, "people.ldif"))
@@ -169,7 +171,7 @@ func startDirectory(ctx context.Context, dir string, people int) (*directory, er
 	if err != nil {
 		return nil, err
 	}
-	d := &directory{url: "ldap://127.0.0.1:" + port, encrypted: "ldaps://127.0.0.1:" + encrypted, authority: filepath.Join(dir, certificateFile)}
+	d := &directory{url: "ldap://127.0.0.1:" + port, encrypted: "ldaps://127.0.0.1:" + encrypted, authority: filepath.Join(dir, certificate.File)}
 	d.process, err = launch(ctx, nil, dir, func() error {
 		c, err := ldap.DialURL(d.url)
 		if err == nil {

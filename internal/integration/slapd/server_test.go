@@ -4,15 +4,9 @@ package slapd
 
 import (
 	"bytes"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
-	"crypto/x509/pkix"
-	"encoding/pem"
 	"fmt"
-	"math/big"
 	"net"
 	"os"
 	"os/exec"
@@ -23,6 +17,8 @@ import (
 
 	"github.com/go-ldap/ldap/v3"
 	"github.com/stretchr/testify/require"
+
+	"github.com/go-adsync/adsync/internal/integration/certificate"
 )
 
 const (
@@ -110,8 +106,8 @@ func configuration(dir string) string {
 		"modulepath /usr/lib/ldap",
 		"moduleload back_mdb",
 		"pidfile " + filepath.Join(dir, "slapd.pid"),
-		"TLSCertificateFile " + filepath.Join(dir, "cert.pem"),
-		"TLSCertificateKeyFile " + filepath.Join(dir, "key.pem"),
+		"TLSCertificateFile " + filepath.Join(dir, certificate.File),
+		"TLSCertificateKeyFile " + filepath.Join(dir, certificate.KeyFile),
 		"database mdb",
 		"suffix " + suffix,
 		"rootdn " + manager,
@@ -165,25 +161,13 @@ func (s *server) dial() (*ldap.Conn, error) {
 	return ldap.DialURL(s.url, ldap.DialWithTLSConfig(&tls.Config{RootCAs: s.roots}))
 }
 
-// writeCertificate makes a certificate that is its own authority.
+// writeCertificate returns who vouches for the certificate.
 func writeCertificate(t *testing.T, dir string) *x509.CertPool {
 	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	require.NoError(t, certificate.Write(dir))
+	text, err := os.ReadFile(filepath.Join(dir, certificate.File))
 	require.NoError(t, err)
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "slapd"},
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
-		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign,
-		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
-	require.NoError(t, err)
-	secretKey, err := x509.MarshalPKCS8PrivateKey(key)
-	require.NoError(t, err)
-	certificate := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
-	require.NoError(t, os.WriteFile(filepath.Join(dir, "cert.pem"), certificate, 0o600))
-	require.NoError(t, os.WriteFile(filepath.Join(dir, "key.pem"), pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: secretKey}), 0o600))
 	roots := x509.NewCertPool()
-	require.True(t, roots.AppendCertsFromPEM(certificate))
+	require.True(t, roots.AppendCertsFromPEM(text))
 	return roots
 }

@@ -201,11 +201,7 @@ func testOnDeleteMarks(t *testing.T, d database) {
 	}
 	db, s, now := d.filled(t, table, "ann", "bob", "cid", "dan")
 	mustExec(t, db, "INSERT INTO docs (id, owner) SELECT 1, id FROM users")
-	stale := with(now["cid"], func(u *adsync.User) { u.FirstName = "other" })
-	out := s.ApplyChanges(t.Context(), []adsync.Change{remove(now["ann"]), remove(now["bob"]), remove(stale)})
-	assert.NoError(t, out[0].Err)
-	assert.ErrorIs(t, out[1].Err, claim)
-	assert.ErrorIs(t, out[2].Err, adsync.ErrStale)
+	removeThree(t, s, now, claim)
 	require.NoError(t, s.DeleteUser(t.Context(), remove(now["dan"])))
 	assert.Contains(t, asked, now["ann"], "the user is handed over as they were")
 	assert.Contains(t, asked, now["dan"])

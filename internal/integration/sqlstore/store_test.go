@@ -280,11 +280,7 @@ func testOnDelete(t *testing.T, d database) {
 	}}
 	db, s, now := d.filled(t, table, "ann", "bob", "cid")
 	mustExec(t, db, "INSERT INTO docs (id, owner) SELECT 1, id FROM users")
-	stale := with(now["cid"], func(u *adsync.User) { u.Phone = "9" })
-	out := s.ApplyChanges(context.Background(), []adsync.Change{remove(now["ann"]), remove(now["bob"]), remove(stale)})
-	assert.NoError(t, out[0].Err)
-	assert.ErrorIs(t, out[1].Err, claim)
-	assert.ErrorIs(t, out[2].Err, adsync.ErrStale)
+	removeThree(t, s, now, claim)
 	assert.NotContains(t, asked, now["cid"], "a row that is not as planned is not handed over")
 	assert.Contains(t, asked, now["ann"])
 	delete(now, "ann")
@@ -294,6 +290,16 @@ func testOnDelete(t *testing.T, d database) {
 	assert.Equal(t, 2, owned, "what a kept user owns stays theirs")
 	assert.ErrorIs(t, s.DeleteUser(context.Background(), remove(now["bob"])), claim)
 	assert.ErrorIs(t, s.DeleteUser(context.Background(), remove(person(1, "ann"))), adsync.ErrAlready)
+}
+
+// removeThree removes ann. OnDelete refuses bob, and cid is not as planned.
+func removeThree(t *testing.T, s *adsync.SQLStore, now map[string]adsync.User, refusal error) {
+	t.Helper()
+	stale := with(now["cid"], func(u *adsync.User) { u.Phone = "9" })
+	out := s.ApplyChanges(t.Context(), []adsync.Change{remove(now["ann"]), remove(now["bob"]), remove(stale)})
+	assert.NoError(t, out[0].Err)
+	assert.ErrorIs(t, out[1].Err, refusal)
+	assert.ErrorIs(t, out[2].Err, adsync.ErrStale)
 }
 
 func testContext(t *testing.T, d database) {

@@ -1,4 +1,5 @@
-package main
+// Package certificate makes certificates for servers that run during a test.
+package certificate
 
 import (
 	"crypto/ecdsa"
@@ -13,14 +14,15 @@ import (
 	"time"
 )
 
-// The files of a server's certificate, in its directory.
+// The files that Write makes.
 const (
-	certificateFile = "cert.pem"
-	keyFile         = "key.pem"
+	File    = "cert.pem"
+	KeyFile = "key.pem"
 )
 
-// writeCertificate makes a certificate for this machine that is its own authority.
-func writeCertificate(dir string) error {
+// Write makes a certificate for 127.0.0.1, which is its own authority and valid for a
+// day, and puts it and its key into the directory.
+func Write(dir string) error {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		return err
@@ -41,10 +43,10 @@ func writeCertificate(dir string) error {
 	if err != nil {
 		return err
 	}
-	if err := writePEM(filepath.Join(dir, certificateFile), "CERTIFICATE", certificate); err != nil {
+	if err := writePEM(filepath.Join(dir, File), "CERTIFICATE", certificate); err != nil {
 		return err
 	}
-	return writePEM(filepath.Join(dir, keyFile), "PRIVATE KEY", secret)
+	return writePEM(filepath.Join(dir, KeyFile), "PRIVATE KEY", secret)
 }
 
 func writePEM(file, kind string, der []byte) error {
