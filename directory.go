@@ -23,7 +23,9 @@ import (
 	"github.com/go-ldap/ldap/v3"
 
 	"github.com/go-adsync/adsync/internal/adattr"
+	"github.com/go-adsync/adsync/internal/keyfold"
 	"github.com/go-adsync/adsync/internal/ldapread"
+	"github.com/go-adsync/adsync/internal/plantext"
 )
 
 // ObjectID is an account's objectGUID: the identity that survives renames and
@@ -267,9 +269,6 @@ func (d StaticDirectory) all(ctx context.Context) iter.Seq2[Entry, error] {
 	}
 }
 
-// present reports the State of the accounts that Entries lists.
-func (e Entry) present() bool { return e.State == "" || e.State == StatePresent }
-
 // stopped is the error of a context that has ended, or nil.
 func stopped(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {
@@ -344,14 +343,6 @@ func (a answers) yield(asked []ObjectID, yield func(Entry, error) bool) {
 			}
 		}
 	}
-}
-
-func (e Entry) sameButDN(other Entry) bool {
-	e.DN, other.DN = "", ""
-	if e.present() && other.present() {
-		e.State = other.State
-	}
-	return e == other
 }
 
 // Join makes one Directory of several, such as the domains of a forest: an error
@@ -1397,4 +1388,70 @@ func (c *directoryCheck) wantError(duty string, sequence iter.Seq2[Entry, error]
 	if wentOn {
 		c.failf(duty, "it went on after the error")
 	}
+}
+
+func (p Profile) describe() string {
+	words := make([]string, 0, len(details))
+	for _, f := range details {
+		words = append(words, string(f)+" "+plantext.Printable(printValue(*p.detail(f))))
+	}
+	return strings.Join(words, ", ")
+}
+
+// detail points to the detail that the field names.
+func (p *Profile) detail(f Field) *string {
+	switch f {
+	case FieldUsername:
+		return &p.Username
+	case FieldFirstName:
+		return &p.FirstName
+	case FieldLastName:
+		return &p.LastName
+	case FieldEmail:
+		return &p.Email
+	case FieldPhone:
+		return &p.Phone
+	}
+	panic("adsync: not a detail: " + string(f))
+}
+
+func (p *Profile) valid() bool {
+	return keyfold.Valid(p.Username) && keyfold.Valid(p.FirstName) && keyfold.Valid(p.LastName) &&
+		keyfold.Valid(p.Email) && keyfold.Valid(p.Phone)
+}
+
+func validProfile(p Profile) Profile {
+	if p.valid() {
+		return p
+	}
+	for _, f := range details {
+		text := p.detail(f)
+		*text = validText(*text)
+	}
+	return p
+}
+
+func validText(s string) string { return strings.ToValidUTF8(s, "\uFFFD") }
+
+// present reports the State of the accounts that Entries lists.
+func (e Entry) present() bool { return e.State == "" || e.State == StatePresent }
+
+func (e Entry) sameButDN(other Entry) bool {
+	e.DN, other.DN = "", ""
+	if e.present() && other.present() {
+		e.State = other.State
+	}
+	return e == other
+}
+
+// describe tells what the directory holds, for people.
+func (e *Entry) describe() string {
+	words := []string{"account " + e.ObjectID.String() + " as " + string(e.State)}
+	if e.State == StatePresent {
+		words = append(words, "with "+e.Profile.describe())
+	}
+	if e.Disabled {
+		words = append(words, "disabled")
+	}
+	return strings.Join(words, ", ")
 }

@@ -318,29 +318,6 @@ func (s *MemoryStore) newID() string {
 	}
 }
 
-// checkShape refuses a change that a writer cannot do at all. What speaks against
-// its Before is left to Guard.
-func (c Change) checkShape(op Op) error {
-	switch {
-	case c.Op != op:
-		return fmt.Errorf("adsync: a change of kind %q cannot be written as %q; pass the changes of a plan", c.Op, op)
-	case c.After == nil && op != OpDelete:
-		return fmt.Errorf("adsync: the %s has no After; pass the changes of a plan", op)
-	case op == OpUpdate && c.After.ID != c.UserID:
-		return errors.New("adsync: an update cannot change the ID; pass the changes of a plan")
-	}
-	return nil
-}
-
-// writeOp is the kind of write to try; for a change that only tells, one that
-// checkShape refuses.
-func (c Change) writeOp() Op {
-	if c.Op == OpDelete || c.Op == OpCreate {
-		return c.Op
-	}
-	return OpUpdate
-}
-
 // notWritten is nil while the context stands.
 func notWritten(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {
@@ -863,14 +840,6 @@ func (s *SQLStore) readCell(u *User, f Field, cell *sqltable.Cell) bool {
 	}
 	*u.stored(f) = cell.Text
 	return !cell.Bad
-}
-
-// stored points to the text that a field holds: the source or a detail.
-func (u *User) stored(f Field) *string {
-	if f == FieldSource {
-		return &u.Source
-	}
-	return u.Profile.detail(f)
 }
 
 // UpdateUser writes what differs between c.Before and c.After.
@@ -3501,4 +3470,60 @@ func (b *bench) checkLockContext() error {
 		}
 	}
 	return nil
+}
+
+// stored points to the text that a field holds: the source or a detail.
+func (u *User) stored(f Field) *string {
+	if f == FieldSource {
+		return &u.Source
+	}
+	return u.Profile.detail(f)
+}
+
+// text is the value of a field as people read it.
+func (u *User) text(f Field) string {
+	switch f {
+	case FieldStatus:
+		if u.Status == "" {
+			return string(StatusActive)
+		}
+		return string(u.Status)
+	case FieldObjectID:
+		if u.ObjectID.IsZero() {
+			return ""
+		}
+		return u.ObjectID.String()
+	case FieldSource:
+		return u.Source
+	}
+	if !slices.Contains(details[:], f) {
+		return "" // a damaged plan is printed all the same
+	}
+	return *u.detail(f)
+}
+
+// describe tells what a user holds, for people.
+func (u *User) describe() string {
+	words := []string{"user " + u.ID + " with " + u.Profile.describe(), "status " + u.text(FieldStatus)}
+	if u.Protected {
+		words = append(words, "protected")
+	}
+	return strings.Join(words, ", ")
+}
+
+func (u *User) active() bool { return u.Status == "" || u.Status == StatusActive }
+
+// valid reports whether there is nothing to repair, as nearly always.
+func (u *User) valid() bool {
+	return keyfold.Valid(u.ID) && keyfold.Valid(u.Source) && keyfold.Valid(string(u.Status)) && u.Profile.valid()
+}
+
+// validUser makes the texts valid UTF-8.
+func validUser(u User) User {
+	if u.valid() {
+		return u
+	}
+	u.ID, u.Source, u.Status = validText(u.ID), validText(u.Source), Status(validText(string(u.Status)))
+	u.Profile = validProfile(u.Profile)
+	return u
 }

@@ -1,0 +1,203 @@
+package adsync
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/go-adsync/adsync/internal/claims"
+)
+
+// Adopt plans the linking of users that the host imported before it kept
+// objectGUIDs: Updates that set ObjectID and Source and nothing else. It is as
+// pure as [Reconcile], and its plan is reviewed and applied like any other.
+//
+// A user without an ObjectID, and without the Source of another directory, is
+// linked to a Present entry that no user is linked to, when all the details of
+// Rules.AdoptBy (default: username and email) match, compared like keys and after
+// Rules.Map; when no other user and no other entry comes into question; and, where
+// AdoptBy names only one of the two or the account itself has only one, when
+// neither the other nor the last name speaks against it. A protected user, or one who is not active, is linked only
+// when Rules.Only names it. All other pairs that share a username or email are Notices
+// ([ReasonAmbiguous]) whose Detail says what speaks against them.
+func Adopt(entries []Entry, users []User, rules Rules) (*Plan, error) {
+	if err := rules.Check(); err != nil {
+		return nil, err
+	}
+	a := adopter{
+		scope:    scopeOf(rules),
+		linked:   map[ObjectID]string{},
+		unlinked: map[ObjectID]*candidateEntry{},
+		holders:  [claims.Spaces]map[string][]*User{{}, {}},
+		offers:   [claims.Spaces]map[string][]*candidateEntry{{}, {}},
+		plan:     &Plan{Version: PlanVersion, Source: validText(rules.Source), Changes: []Change{}},
+	}
+	a.takeUsers(users)
+	if err := a.takeEntries(entries); err != nil {
+		return nil, err
+	}
+	a.pair()
+	return a.plan, nil
+}
+
+// adopter looks for pairs of a user and an entry.
+type adopter struct {
+	scope
+	users    []*User             // that may be linked, sorted by ID
+	linked   map[ObjectID]string // the user of an entry that has one
+	unlinked map[ObjectID]*candidateEntry
+	holders  [claims.Spaces]map[string][]*User // all users, by key
+	offers   [claims.Spaces]map[string][]*candidateEntry
+	plan     *Plan
+}
+
+// candidateEntry is an entry that a user may be linked to.
+type candidateEntry struct {
+	Entry
+	profile Profile // after Rules.Map
+	torn    bool    // listed with different details
+}
+
+func (a *adopter) takeUsers(users []User) {
+	a.plan.Stats.Users = len(users)
+	for i := range users {
+		own := validUser(users[i]) // the plan must not hold on to the caller's
+		u := &own
+		if a.manages(u) {
+			a.plan.Stats.Managed++
+		}
+		if !u.ObjectID.IsZero() {
+			a.linked[u.ObjectID] = max(a.linked[u.ObjectID], u.ID) // any, but the same in any order
+		} else if (u.Source == "" || u.Source == a.Source) && (a.only == nil || a.only[u.ID]) {
+			a.users = append(a.users, u)
+		}
+		for space, f := range keySpaces {
+			if key := a.key(*u.detail(f)); key != "" {
+				a.holders[space][key] = append(a.holders[space][key], u)
+			}
+		}
+	}
+	slices.SortFunc(a.users, func(x, y *User) int { return strings.Compare(x.ID, y.ID) })
+	a.plan.Stats.Chosen = len(a.users)
+}
+
+func (a *adopter) takeEntries(entries []Entry) error {
+	for i := range entries {
+		if err := checkEntry(&entries[i]); err != nil {
+			return err
+		}
+		e := cleanEntry(&entries[i])
+		if known, ok := a.unlinked[e.ObjectID]; ok {
+			known.torn = known.torn || !sameEntry(&known.Entry, &e)
+			if compareEntries(&e, &known.Entry) < 0 { // whichever came first, the plan is the same
+				known.Entry = e
+			}
+			continue
+		}
+		a.unlinked[e.ObjectID] = &candidateEntry{Entry: e}
+	}
+	for _, id := range slices.SortedFunc(maps.Keys(a.unlinked), ObjectID.compare) {
+		a.offer(a.unlinked[id])
+	}
+	return nil
+}
+
+// offer enters the keys of an entry that can be linked at all.
+func (a *adopter) offer(e *candidateEntry) {
+	profile, err := a.mapped(&e.Entry)
+	if e.State != StatePresent || err != nil {
+		return
+	}
+	a.plan.Stats.Entries++
+	e.profile = profile
+	for space, f := range keySpaces {
+		if key := a.key(*profile.detail(f)); key != "" {
+			a.offers[space][key] = append(a.offers[space][key], e)
+		}
+	}
+}
+
+// pair goes through the users in order of ID and writes down the links, then the
+// pairs that are not to be linked.
+func (a *adopter) pair() {
+	var notices []Change
+	for _, u := range a.users {
+		likely := a.likely(u)
+		for _, e := range likely {
+			change := Change{Op: OpNotice, Reason: ReasonAmbiguous, UserID: u.ID, ObjectID: e.ObjectID, Before: u}
+			if against := a.against(u, e, likely); len(against) > 0 {
+				change.Detail = strings.Join(against, "; ")
+				notices = append(notices, change)
+				continue
+			}
+			after := *u
+			after.ObjectID, after.Source = e.ObjectID, a.plan.Source
+			change = update(ReasonAdopted, u, &after)
+			change.Detail = "by " + strings.Join(fieldNames(a.adoptBy()), " and ")
+			a.plan.Changes = append(a.plan.Changes, change)
+		}
+		if len(likely) == 0 {
+			a.plan.Stats.Unchanged++
+		}
+	}
+	a.plan.Changes = append(a.plan.Changes, notices...)
+}
+
+// likely returns the entries that share a key with the user, sorted by ObjectID:
+// at most maxRivals of them, as members of one mailbox share one.
+func (a *adopter) likely(u *User) []*candidateEntry {
+	var likely []*candidateEntry
+	for space, f := range keySpaces {
+		offers := a.offers[space][a.key(*u.detail(f))]
+		likely = append(likely, offers[:min(len(offers), maxRivals)]...)
+	}
+	slices.SortFunc(likely, func(x, y *candidateEntry) int { return x.ObjectID.compare(y.ObjectID) })
+	return slices.Compact(likely)
+}
+
+// against lists what speaks against linking the user to the entry.
+func (a *adopter) against(u *User, e *candidateEntry, likely []*candidateEntry) []string {
+	against := a.differences(u, &e.Entry, &e.profile)
+	if e.torn {
+		against = append(against, "the directory lists the account with different details")
+	}
+	if other, ok := a.linked[e.ObjectID]; ok {
+		against = append(against, "the account is linked to user "+other)
+	}
+	if n := len(likely); n > 1 {
+		against = append(against, fmt.Sprintf("%d accounts come into question", n))
+	}
+	for space, f := range keySpaces {
+		if n := len(a.holders[space][a.key(*e.profile.detail(f))]); n > 1 || n == 1 && !a.matches(f, u, &e.profile) {
+			against = append(against, fmt.Sprintf("another user has the account's %s", f))
+		}
+	}
+	if !u.active() || u.Protected {
+		if !a.only[u.ID] {
+			against = append(against, "the user is protected or not active; name it in Rules.Only")
+		}
+	}
+	return against
+}
+
+// compareEntries puts a Present entry first, and else is any order.
+func compareEntries(a, b *Entry) int {
+	rank := func(e *Entry) int {
+		return slices.Index([]State{StatePresent, StateOutOfScope, StateDeleted, StateUnproven}, e.State)
+	}
+	order := cmp.Compare(rank(a), rank(b))
+	for _, f := range details {
+		order = cmp.Or(order, strings.Compare(*a.detail(f), *b.detail(f)))
+	}
+	return cmp.Or(order, strings.Compare(a.DN, b.DN))
+}
+
+func fieldNames(fields []Field) []string {
+	names := make([]string, len(fields))
+	for i, f := range fields {
+		names[i] = string(f)
+	}
+	return names
+}

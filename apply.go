@@ -1,0 +1,520 @@
+package adsync
+
+import (
+	"context"
+	"database/sql/driver"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"log/slog"
+	"maps"
+	"net"
+	"runtime"
+	"slices"
+	"time"
+)
+
+var errNotLocked = errors.New("adsync: could not lock the users, so nothing was changed; is another sync running?")
+
+// locked runs f under the store's lock, where it has one.
+func (s *Syncer) locked(ctx context.Context, f func() error) (err error) {
+	locker, ok := s.store.(Locker)
+	if !ok {
+		return f()
+	}
+	unlock, err := locker.Lock(ctx)
+	if err != nil {
+		return &wrapped{errNotLocked, err}
+	}
+	defer func() { err = errors.Join(err, unlock()) }()
+	return f()
+}
+
+// applyOwn runs a plan that was made a moment ago under the same lock.
+func (s *Syncer) applyOwn(ctx context.Context, p *Plan) (*Report, error) {
+	run := s.newRun(p)
+	if err := s.opts.Limits.hold(p, p.Stats.Managed); err != nil {
+		return run.report, err
+	}
+	return run.report, run.all(ctx)
+}
+
+// applyAny runs a plan from anywhere.
+func (s *Syncer) applyAny(ctx context.Context, p *Plan, approvals []Approval) (*Report, error) {
+	run := s.newRun(p)
+	if err := p.validate(s.opts.Rules); err != nil {
+		return run.report, err
+	}
+	if !slices.ContainsFunc(p.Changes, func(c Change) bool { return c.writes() }) {
+		return run.report, run.all(ctx)
+	}
+	now, err := s.readNow(ctx, p)
+	if err != nil {
+		return run.report, err
+	}
+	if !slices.Contains(approvals, Approval(p.Digest())) {
+		if err := s.opts.Limits.hold(p, now.managed); err != nil {
+			return run.report, err
+		}
+	}
+	if err := run.lookAgain(ctx, now); err != nil {
+		return run.report, err
+	}
+	run.skipDoneParkings(now)
+	return run.report, run.all(ctx)
+}
+
+// now is how the store stands when a plan is applied.
+type now struct {
+	users   map[string]*User // those that the plan writes; nil: no longer there
+	managed int              // with the users that this plan has deleted before
+}
+
+// readNow reads the store again, because the plan's own word is not taken for it.
+func (s *Syncer) readNow(ctx context.Context, p *Plan) (*now, error) {
+	n := &now{users: map[string]*User{}}
+	for i := range p.Changes {
+		if c := &p.Changes[i]; c.writes() && c.UserID != "" {
+			n.users[c.UserID] = nil
+		}
+	}
+	for u, err := range s.store.Users(ctx) {
+		if err != nil {
+			return nil, incomplete(fmt.Errorf("reading the users: %w", err))
+		}
+		if s.opts.Rules.manages(&u) {
+			n.managed++
+		}
+		if _, ok := n.users[u.ID]; ok {
+			n.users[u.ID] = &u
+		}
+	}
+	if err := ctx.Err(); err != nil {
+		return nil, incomplete(err)
+	}
+	for i := range p.Changes {
+		if c := &p.Changes[i]; c.Op == OpDelete && n.users[c.UserID] == nil {
+			n.managed++
+		}
+	}
+	return n, nil
+}
+
+// run is one application of a plan.
+type run struct {
+	*Syncer
+	plan     *Plan
+	report   *Report
+	settled  []bool           // whose result is final
+	parkings map[int]*parking // that are open, by index of the Interim
+	closing  []int            // Interims for which nobody waits any more
+	parked   int              // users who are parked now
+	first    int              // the first change that is not settled
+	told     int              // results given to OnResult
+}
+
+// parking is an Interim and what became of those that wait for it.
+type parking struct {
+	takers []int
+	final  int
+	waits  int // how many of them are not settled
+}
+
+func (s *Syncer) newRun(p *Plan) *run {
+	return &run{
+		Syncer:   s,
+		plan:     p,
+		report:   refusedReport(p),
+		settled:  make([]bool, len(p.Changes)),
+		parkings: p.parkings(),
+	}
+}
+
+// emptiable is a Listing that may list nobody.
+type emptiable struct{ Listing }
+
+// Find takes even an empty listing for the final word.
+func (l emptiable) Find(ctx context.Context, ids []ObjectID) iter.Seq2[Entry, error] {
+	return findIn(ctx, l.Entries, ids)
+}
+
+var errNoLonger = fmt.Errorf("%w: the directory no longer bears out this change", ErrStale)
+
+// lookAgain asks the directory about each removal and each adoption; one that no
+// longer holds is stale.
+func (r *run) lookAgain(ctx context.Context, now *now) error {
+	var doubtful []int
+	var ids []ObjectID
+	for i := range r.plan.Changes {
+		c := &r.plan.Changes[i]
+		if c.writes() && (c.removes() || c.adopts()) && now.users[c.UserID] != nil {
+			doubtful = append(doubtful, i)
+			ids = append(ids, c.ObjectID)
+		}
+	}
+	if len(doubtful) == 0 {
+		return nil
+	}
+	slices.SortFunc(ids, ObjectID.compare)
+	ids = slices.Compact(ids)
+	var entries map[ObjectID][]Entry
+	err := r.eachController(ctx, func(ctx context.Context, dir Directory) error {
+		entries = map[ObjectID][]Entry{}
+		if l, ok := dir.(Listing); ok && r.opts.Limits.AllowEmpty {
+			dir = emptiable{l}
+		}
+		return lookUp(ctx, dir, ids, func(e *Entry) error {
+			entries[e.ObjectID] = append(entries[e.ObjectID], cleanEntry(e))
+			return nil
+		})
+	})
+	if err != nil {
+		return err
+	}
+	for _, i := range doubtful {
+		if !r.opts.Rules.holds(&r.plan.Changes[i], entries[r.plan.Changes[i].ObjectID]) {
+			r.settle(i, OutcomeStale, errNoLonger)
+		}
+	}
+	return nil
+}
+
+// skipDoneParkings finds the Interims whose user has its final details already,
+// as when a finished plan is applied again.
+func (r *run) skipDoneParkings(now *now) {
+	for i, parking := range r.parkings {
+		if parking.final < 0 {
+			continue
+		}
+		u := now.users[r.plan.Changes[i].UserID]
+		if u != nil && sameUser(*u, *r.plan.Changes[parking.final].After) {
+			r.settle(i, OutcomeAlready, nil)
+		}
+	}
+}
+
+// all applies the changes, in batches of those that do not need each other.
+func (r *run) all(ctx context.Context) error {
+	r.report.refused = false
+	err := r.each(ctx)
+	r.putBack(ctx, slices.Sorted(maps.Keys(r.parkings))) // what is not settled by now never will be
+	for i := range r.settled {
+		r.settled[i] = true
+	}
+	err = errors.Join(err, r.tell(ctx))
+	counts := r.report.Counts()
+	r.opts.Logger.LogAttrs(ctx, slog.LevelInfo, "adsync: applied",
+		slog.Int("modified", counts.Modified), slog.Int("deleted", counts.Deleted), slog.Int("created", counts.Created),
+		slog.Int("deactivated", counts.Deactivated), slog.Int("duplicated", counts.Duplicated), slog.Int("failed", counts.Failed))
+	return err
+}
+
+func (r *run) each(ctx context.Context) error {
+	for {
+		for r.first < len(r.settled) && r.settled[r.first] {
+			r.first++
+		}
+		if r.first == len(r.settled) {
+			return nil
+		}
+		if err := r.flush(ctx, r.nextBatch()); err != nil {
+			return err
+		}
+	}
+}
+
+// aheadMost is how far behind the first change that is still open another may be
+// written before it: so OnResult, which is told in order, is not far behind.
+const aheadMost = 5000
+
+// parkedMost is how many users may be parked at a time, unless one circle takes
+// more: so few are left parked if the run is cut short.
+const parkedMost = 10
+
+// nextBatch takes changes all of whose needs are settled, in order, and settles
+// those whose need did not succeed and those that write nothing. The first that is
+// open never waits, so each call gets further.
+func (r *run) nextBatch() []int {
+	var batch []int
+	size, parked := r.batchSizes(), r.parked
+	creates := 0
+	end := len(r.settled)
+	for i := r.first; i < end; i++ {
+		c := &r.plan.Changes[i]
+		switch {
+		case r.settled[i]:
+		case !c.writes():
+			r.settled[i] = true
+		case r.awaits(c), c.Interim && parked >= parkedMost && i > r.first:
+			end = min(end, r.first+aheadMost)
+		default:
+			if need := r.failedNeed(c); need >= 0 {
+				r.settle(i, OutcomeBlocked, fmt.Errorf("adsync: change %d, which it needs, did not succeed", need))
+				continue
+			}
+			if c.Op == OpCreate {
+				creates++
+			}
+			if size.full(len(batch), creates) {
+				return batch
+			}
+			batch = append(batch, i)
+			if c.Interim {
+				parked++
+			}
+		}
+	}
+	return batch
+}
+
+func (r *run) batchSizes() batchSizes {
+	_, batches := r.store.(BatchStore)
+	store, imports := r.store.(importer)
+	switch size := r.opts.BatchSize; {
+	case !batches:
+		return batchSizes{1, 1}
+	case size > 0:
+		return batchSizes{size, size}
+	case imports:
+		return batchSizes{defaultBatchSize, store.createsAtOnce()}
+	}
+	return batchSizes{defaultBatchSize, defaultBatchSize}
+}
+
+// awaits reports whether a need of the change is still open.
+func (r *run) awaits(c *Change) bool {
+	return slices.ContainsFunc(c.Needs, func(need int) bool { return !r.settled[need] })
+}
+
+// failedNeed returns a need that did not succeed, or -1.
+func (r *run) failedNeed(c *Change) int {
+	for _, need := range c.Needs {
+		if !r.succeeded(need) {
+			return need
+		}
+	}
+	return -1
+}
+
+func (r *run) succeeded(i int) bool { return r.report.succeeded(i) }
+
+// flush writes the batch, and does and tells what follows from it.
+func (r *run) flush(ctx context.Context, batch []int) error {
+	if len(batch) > 0 {
+		if err := r.writeBatch(ctx, batch); err != nil {
+			return err
+		}
+	}
+	closing := r.closing
+	r.closing = nil
+	r.putBack(ctx, closing)
+	return r.tell(ctx)
+}
+
+// writeBatch settles the changes of the batch. An error ends the run.
+func (r *run) writeBatch(ctx context.Context, batch []int) (end error) {
+	if err := ctx.Err(); err != nil {
+		return cutShort(err)
+	}
+	written := r.write(ctx, batch)
+	for k, i := range batch {
+		outcome, last := outcomeOf(written[k].Err)
+		if written[k].UserID != "" {
+			r.report.Results[i].UserID = written[k].UserID
+		}
+		r.settle(i, outcome, written[k].Err)
+		if last && end == nil {
+			end = cutShort(written[k].Err)
+		}
+	}
+	return end
+}
+
+func (r *run) settle(i int, outcome Outcome, err error) {
+	if outcome == OutcomeApplied || outcome == OutcomeAlready {
+		err = nil
+	}
+	r.report.Results[i].Outcome, r.report.Results[i].Err = outcome, err
+	r.settled[i] = true
+	if parking := r.parkings[i]; parking != nil && parking.waits > 0 && r.succeeded(i) {
+		r.parked++
+	}
+	for _, need := range r.plan.Changes[i].Needs {
+		if parking := r.parkings[need]; parking != nil {
+			if parking.waits--; parking.waits == 0 {
+				r.closing = append(r.closing, need)
+				if r.succeeded(need) {
+					r.parked--
+				}
+			}
+		}
+	}
+	if outcome != OutcomeApplied && outcome != OutcomeAlready {
+		r.opts.Logger.LogAttrs(context.Background(), slog.LevelWarn, "adsync: not applied",
+			slog.String("outcome", string(outcome)), slog.Any("change", r.plan.Changes[i]))
+	}
+}
+
+// write hands the changes to the store and returns one Written for each, whatever
+// the store does.
+func (r *run) write(ctx context.Context, batch []int) (written []Written) {
+	written = slices.Repeat([]Written{{Err: ErrUnknown}}, len(batch))
+	defer func() {
+		if v := recover(); v != nil {
+			written[0].Err = panicked("store", v)
+		}
+	}()
+	if store, ok := r.store.(BatchStore); ok {
+		changes := make([]Change, len(batch))
+		for k, i := range batch {
+			changes[k] = r.plan.Changes[i]
+		}
+		copy(written, store.ApplyChanges(ctx, changes))
+		return written
+	}
+	for k, i := range batch {
+		written[k] = r.writeOne(ctx, r.plan.Changes[i])
+	}
+	return written
+}
+
+func (r *run) writeOne(ctx context.Context, c Change) Written {
+	switch c.Op {
+	case OpUpdate:
+		return Written{Err: r.store.UpdateUser(ctx, c)}
+	case OpDelete:
+		return Written{Err: r.store.DeleteUser(ctx, c)}
+	}
+	creator, ok := r.store.(Creator)
+	if !ok {
+		return Written{Err: errors.New("adsync: the store cannot create users; it is no Creator")}
+	}
+	id, err := creator.CreateUser(ctx, c)
+	return Written{UserID: id, Err: err}
+}
+
+// putBack undoes those of the parkings of which nobody made use. It is certain of
+// each that nobody will.
+func (r *run) putBack(ctx context.Context, parkings []int) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), putBackTimeout)
+	defer cancel()
+	for _, i := range parkings {
+		if r.succeeded(i) {
+			r.putBackOne(ctx, i, r.parkings[i])
+		}
+	}
+}
+
+func (r *run) putBackOne(ctx context.Context, i int, parking *parking) {
+	delete(r.parkings, i)
+	used := func(k int) bool { return r.succeeded(k) || r.report.Results[k].Outcome == OutcomeUnknown }
+	finished := parking.final >= 0 && r.succeeded(parking.final)
+	switch {
+	case finished:
+		return
+	case slices.ContainsFunc(parking.takers, used), parking.final >= 0 && used(parking.final):
+		r.report.Results[i].Err = errParked
+		return
+	}
+	parked := &r.plan.Changes[i]
+	back := update(ReasonParked, parked.After, parked.Before)
+	switch err := r.updateSafely(ctx, back); {
+	case err == nil, errors.Is(err, ErrAlready):
+		r.report.Results[i].Outcome = OutcomeSkipped
+	default:
+		r.report.Results[i].Err = errors.Join(errParked, err)
+	}
+}
+
+func (r *run) updateSafely(ctx context.Context, c Change) (err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			err = panicked("store", v)
+		}
+	}()
+	return r.store.UpdateUser(ctx, c)
+}
+
+// tell gives OnResult the results that are final, in order. An Interim is final
+// when nobody waits for it any more.
+func (r *run) tell(ctx context.Context) (err error) {
+	if r.opts.OnResult == nil {
+		return nil
+	}
+	defer func() {
+		if v := recover(); v != nil {
+			err = cutShort(panicked("callback OnResult", v))
+		}
+	}()
+	for r.told < len(r.settled) && r.settled[r.told] {
+		if _, open := r.parkings[r.told]; open && r.succeeded(r.told) {
+			return nil
+		}
+		r.told++
+		r.opts.OnResult(ctx, r.plan.Changes[r.told-1], r.report.Results[r.told-1])
+	}
+	return nil
+}
+
+// batchSizes are how many changes a store is given at once.
+type batchSizes struct{ changes, creates int }
+
+// full reports whether there is no room for one more beside n, when creates of all
+// of them are OpCreates.
+func (s batchSizes) full(n, creates int) bool {
+	if creates == n+1 {
+		return n >= s.creates
+	}
+	return n >= s.changes
+}
+
+// importer is a BatchStore that is better given more new users at once than other
+// changes. A decorator that hides it costs speed only.
+type importer interface{ createsAtOnce() int }
+
+var errCutShort = errors.New("adsync: the run was cut short; apply the plan again or make a new one")
+
+func cutShort(cause error) error { return &wrapped{errCutShort, cause} }
+
+// outcomeOf tells what a store's error means, and whether it ends the run.
+func outcomeOf(err error) (outcome Outcome, last bool) {
+	var network net.Error
+	ended := errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
+	switch {
+	case err == nil:
+		return OutcomeApplied, false
+	case errors.Is(err, ErrUnknown):
+		return OutcomeUnknown, true
+	case errors.Is(err, ErrAlready):
+		return OutcomeAlready, false
+	case errors.Is(err, ErrStale):
+		return OutcomeStale, false
+	case errors.Is(err, ErrConflict):
+		return OutcomeFailed, false
+	case errors.Is(err, driver.ErrBadConn) && ended: // it promises that nothing was done
+		return OutcomeNotAttempted, true
+	case errors.Is(err, driver.ErrBadConn):
+		return OutcomeFailed, true
+	case ended,
+		errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.As(err, &network):
+		return OutcomeUnknown, true
+	}
+	return OutcomeFailed, false
+}
+
+// panicked is an error for a panic in the host's code. A runtime error is told;
+// any other value may hold a person's data, so only its type is.
+func panicked(where string, v any) error {
+	if err, ok := v.(runtime.Error); ok {
+		return fmt.Errorf("%w: the %s panicked: %w", ErrUnknown, where, err)
+	}
+	return fmt.Errorf("%w: the %s panicked with a %T", ErrUnknown, where, v)
+}
+
+// putBackTimeout bounds the writes that undo parkings at one time. They go on when
+// the run's context has ended.
+const putBackTimeout = 10 * time.Second
+
+// errParked is told of a user whom a run left parked.
+var errParked = errors.New("adsync: the user was left with a temporary username or email, because a later change did not succeed; the next sync finishes the work")

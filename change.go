@@ -1,0 +1,373 @@
+package adsync
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"strings"
+
+	"github.com/go-adsync/adsync/internal/plantext"
+)
+
+// Op is what a [Change] does.
+type Op string
+
+// The operations. Update, Delete and Create write; the others only tell.
+const (
+	OpUpdate    Op = "update"
+	OpDelete    Op = "delete"
+	OpDuplicate Op = "duplicate" // left alone: another holds or asks for a key
+	OpCreate    Op = "create"
+	OpInvalid   Op = "invalid" // left alone: the directory's profile cannot be written
+	OpNotice    Op = "notice"  // left alone: a person should know
+)
+
+// The reasons of a [Change].
+const (
+	ReasonChanged     = "changed"      // Update: details differ from the directory
+	ReasonReactivated = "reactivated"  // Update: present and enabled again; details may differ too
+	ReasonAdopted     = "adopted"      // Update: linked to an entry, see Adopt
+	ReasonParked      = "parked"       // Update: a parked value that opens a cycle
+	ReasonUndone      = "undone"       // Update, Create or Notice: takes back what a run did, see Syncer.Inverse
+	ReasonNew         = "new"          // Create: nobody is linked to the entry
+	ReasonDeleted     = "deleted"      // Delete, Update or Notice: the tombstone was read
+	ReasonDisabled    = "disabled"     // likewise: disabled in the directory
+	ReasonOutOfScope  = "out-of-scope" // likewise: alive, but outside the base or filter
+	ReasonUnproven    = "unproven"     // likewise: not found, and nothing proves a deletion
+	ReasonProtected   = "protected"    // Notice: would be removed, but is protected
+	ReasonTaken       = "taken"        // Duplicate: a rival keeps the key
+	ReasonContested   = "contested"    // Duplicate: others ask for the key too
+	ReasonWaiting     = "waiting"      // Duplicate: every rival is itself blocked and wants to give the key up
+	ReasonLinkedTwice = "linked-twice" // Duplicate: several users are linked to one entry
+	ReasonListedTwice = "listed-twice" // Duplicate: the directory listed two different entries with one ObjectID
+	ReasonNoUsername  = "no-username"  // Invalid: the username would be empty
+	ReasonRefused     = "refused"      // Invalid: Rules.Map refused the profile; Detail has its words
+	ReasonLinked      = "linked"       // Notice: asked to import, but a user is linked to the entry already
+	ReasonAmbiguous   = "ambiguous"    // Notice of Adopt: a likely pair that something speaks against
+)
+
+// Conflict says which key of a user is another's.
+type Conflict struct {
+	Field Field    `json:"field"`
+	Value string   `json:"value"` // as the directory spells it
+	With  []string `json:"with"`  // the rivals' user IDs (or ObjectIDs of new entries), sorted
+}
+
+// Change is one step of a [Plan]: typed data, complete in itself.
+type Change struct {
+	Op        Op         `json:"op"`
+	Reason    string     `json:"reason"`           // one of the Reason constants
+	Detail    string     `json:"detail,omitempty"` // more words for people, where the reason alone does not tell
+	UserID    string     `json:"user_id,omitempty"`
+	ObjectID  ObjectID   `json:"object_id,omitzero"`
+	Before    *User      `json:"before,omitempty"`
+	After     *User      `json:"after,omitempty"`     // of a Duplicate that is a new entry: the user that is not created
+	Fields    []Field    `json:"fields,omitempty"`    // what differs
+	Conflicts []Conflict `json:"conflicts,omitempty"` // object_id, username, email, in this order
+	Needs     []int      `json:"needs,omitempty"`     // earlier changes that must succeed first, ascending; others may be written after it
+	Interim   bool       `json:"interim,omitempty"`   // a parked value that opens a cycle
+}
+
+// Guard says whether a store should write the change, given the row as it is now
+// (nil: no such row): nil (yes), [ErrAlready] or [ErrStale]. It compares the
+// whole row; "" and StatusActive are equal. For a Create, the row is the one that
+// is linked to the same entry.
+func (c Change) Guard(now *User) error {
+	switch c.Op {
+	case OpCreate:
+		switch {
+		case now == nil:
+			return nil
+		case c.After != nil && sameUser(withID(*now, c.After.ID), *c.After):
+			return ErrAlready
+		}
+	case OpDelete:
+		switch {
+		case now == nil:
+			return ErrAlready
+		case c.Before != nil && sameUser(*now, *c.Before):
+			return nil
+		}
+	case OpUpdate:
+		switch {
+		case now == nil || c.Before == nil || c.After == nil:
+		case sameUser(*now, *c.Before):
+			return nil
+		case sameUser(*now, *c.After):
+			return ErrAlready
+		}
+	}
+	return ErrStale
+}
+
+// sameUser compares as Guard promises. Bytes that are not UTF-8 cannot survive a
+// plan's JSON, so they count as what JSON makes of them.
+func sameUser(a, b User) bool { return normalUser(a) == normalUser(b) }
+
+func normalUser(u User) User {
+	u = validUser(u)
+	if u.Status == "" {
+		u.Status = StatusActive
+	}
+	return u
+}
+
+func withID(u User, id string) User {
+	u.ID = id
+	return u
+}
+
+// LogValue tells IDs, operation, reason and field names; never values.
+func (c Change) LogValue() slog.Value {
+	attrs := []slog.Attr{slog.String("op", string(c.Op)), slog.String("reason", c.Reason)}
+	if c.UserID != "" {
+		attrs = append(attrs, slog.String("user_id", c.UserID))
+	}
+	if !c.ObjectID.IsZero() {
+		attrs = append(attrs, slog.String("object_id", c.ObjectID.String()))
+	}
+	if len(c.Fields) > 0 {
+		attrs = append(attrs, slog.Any("fields", c.Fields))
+	}
+	for _, conflict := range c.Conflicts {
+		attrs = append(attrs, slog.Any("conflict_"+string(conflict.Field), conflict.With))
+	}
+	return slog.GroupValue(attrs...)
+}
+
+// checkShape refuses a change that a writer cannot do at all. What speaks against
+// its Before is left to Guard.
+func (c Change) checkShape(op Op) error {
+	switch {
+	case c.Op != op:
+		return fmt.Errorf("adsync: a change of kind %q cannot be written as %q; pass the changes of a plan", c.Op, op)
+	case c.After == nil && op != OpDelete:
+		return fmt.Errorf("adsync: the %s has no After; pass the changes of a plan", op)
+	case op == OpUpdate && c.After.ID != c.UserID:
+		return errors.New("adsync: an update cannot change the ID; pass the changes of a plan")
+	}
+	return nil
+}
+
+// writeOp is the kind of write to try; for a change that only tells, one that
+// checkShape refuses.
+func (c Change) writeOp() Op {
+	if c.Op == OpDelete || c.Op == OpCreate {
+		return c.Op
+	}
+	return OpUpdate
+}
+
+func (c *Change) writes() bool { return c.Op == OpUpdate || c.Op == OpDelete || c.Op == OpCreate }
+
+func (c *Change) validateCreate(rules Rules) error {
+	switch {
+	case c.Before != nil || c.After == nil || c.UserID != "" || c.After.ID != "" || c.Interim:
+		return errors.New("a new user has no ID and no state before")
+	case !rules.manages(c.After) || c.After.ObjectID != c.ObjectID:
+		return errors.New("a new user must be linked to an entry of this source")
+	case c.After.Protected || !c.After.active() && c.Reason != ReasonUndone:
+		return errors.New("a new user must be a plain, active one")
+	case rules.key(c.After.Username) == "":
+		return errors.New("a new user needs a username")
+	}
+	return nil
+}
+
+func (c *Change) validateDelete(rules Rules) error {
+	switch {
+	case c.After != nil || c.Interim:
+		return errors.New("a deletion leaves nothing behind")
+	case !rules.manages(c.Before) || c.Before.ObjectID != c.ObjectID:
+		return errors.New("the user is not managed by this source")
+	case c.Before.Protected:
+		return errors.New("the user is protected")
+	}
+	return nil
+}
+
+func (c *Change) validateUpdate(rules Rules) error {
+	if c.After == nil {
+		return errors.New("it does not say what to write")
+	}
+	before, after := c.Before, c.After
+	switch {
+	case after.ID != before.ID || after.Protected != before.Protected:
+		return errors.New("an ID and a protection are not a sync's to change")
+	case c.unlinks():
+		return c.validateUnlink(rules)
+	case c.ObjectID != after.ObjectID || !rules.manages(after):
+		return errors.New("the user is not managed by this source")
+	case !slices.Equal(c.Fields, differing(before, after)) || len(c.Fields) == 0:
+		return errors.New("its fields are not those that differ")
+	case after.Username != before.Username && rules.key(after.Username) == "":
+		return errors.New("it would leave the user without a username")
+	case c.removes() && before.Protected:
+		return errors.New("the user is protected")
+	case before.Status != after.Status && !statusMaySwitch(before, after):
+		return errors.New("the status is not a sync's to change in this way")
+	case c.Interim && (c.Reason != ReasonParked || !c.parksOnly()):
+		return errors.New("a parking changes keys and nothing else")
+	case (!rules.manages(before) || c.adopts()) && !c.validAdoption():
+		return errors.New("the user is not managed by this source, or its link would change")
+	}
+	return nil
+}
+
+// validateUnlink allows taking an adoption back, and nothing else with it.
+func (c *Change) validateUnlink(rules Rules) error {
+	local := *c.Before
+	local.ObjectID, local.Source = ObjectID{}, c.After.Source
+	if c.Reason != ReasonUndone || !rules.manages(c.Before) || local != *c.After || !slices.Equal(c.Fields, differing(c.Before, c.After)) {
+		return errors.New("its link would be lost")
+	}
+	return nil
+}
+
+func (c *Change) parksOnly() bool {
+	return !slices.ContainsFunc(c.Fields, func(f Field) bool { return f != FieldUsername && f != FieldEmail })
+}
+
+// validAdoption allows linking a local user, and nothing else with it.
+func (c *Change) validAdoption() bool {
+	linked := *c.Before
+	linked.ObjectID, linked.Source = c.After.ObjectID, c.After.Source
+	local := c.Before.ObjectID.IsZero() && (c.Before.Source == "" || c.Before.Source == c.After.Source)
+	return c.Reason == ReasonAdopted && local && linked == *c.After
+}
+
+// item is the change in print.
+func (c *Change) item() plantext.Item {
+	item := plantext.Item{Mark: plantext.Mark(string(c.Op)), ID: c.UserID, Text: plantext.Reason(string(c.Op), c.Reason)}
+	if c.Detail != "" {
+		item.Text += " (" + c.Detail + ")"
+	}
+	switch {
+	case c.Before != nil:
+		item.Name = c.Before.Username
+	case c.After != nil:
+		item.Name = c.After.Username
+	default:
+		item.Name = c.ObjectID.String()
+	}
+	item.Details = append(c.valueDetails(), c.conflictDetails()...)
+	if c.Reason == ReasonAmbiguous { // a user may be told of several accounts
+		item.Details = append(item.Details, plantext.Detail{Label: string(FieldObjectID), New: c.ObjectID.String()})
+	}
+	return item
+}
+
+func (c *Change) valueDetails() []plantext.Detail {
+	var list []plantext.Detail
+	switch {
+	case c.rewrites():
+		for _, f := range c.Fields {
+			list = append(list, plantext.Detail{
+				Label: string(f), Old: printValue(c.Before.text(f)), New: printValue(c.After.text(f)), Arrow: true,
+			})
+		}
+	case c.Op == OpCreate && c.After != nil:
+		for _, f := range details {
+			if value := c.After.text(f); value != "" {
+				list = append(list, plantext.Detail{Label: string(f), New: value})
+			}
+		}
+	}
+	return list
+}
+
+func (c *Change) conflictDetails() []plantext.Detail {
+	var list []plantext.Detail
+	for _, conflict := range c.Conflicts {
+		text := conflict.Value
+		switch {
+		case len(conflict.With) > 0:
+			text += ", also of " + strings.Join(conflict.With, ", ")
+		case c.Reason == ReasonListedTwice:
+			text += ", listed twice with different details"
+		}
+		list = append(list, plantext.Detail{Label: string(conflict.Field), New: text})
+	}
+	return list
+}
+
+func (c *Change) explain() []string {
+	item := c.item()
+	lines := []string{"A sync says: " + item.Text + "."}
+	for _, d := range item.Details {
+		if d.Arrow {
+			d.New = d.Old + " → " + d.New
+		}
+		lines = append(lines, "  "+plantext.Printable(d.Label+": "+d.New))
+	}
+	return append(lines, c.advice())
+}
+
+// advice says what would have to change for another outcome.
+func (c *Change) advice() string {
+	if c.writes() {
+		return "This is done by the next sync, unless the directory or the rules change before."
+	}
+	return plantext.Advice(c.Reason)
+}
+
+// removes reports whether the change deletes or deactivates its user.
+func (c *Change) removes() bool {
+	return c.Op == OpDelete ||
+		c.rewrites() && c.After.Status == StatusDeactivated && c.Before.Status != StatusDeactivated
+}
+
+// rewrites reports whether the change is an update that says from what to what;
+// a damaged one does not.
+func (c *Change) rewrites() bool { return c.Op == OpUpdate && c.Before != nil && c.After != nil }
+
+// adopts reports whether the change links its user, or moves the link.
+func (c *Change) adopts() bool {
+	return c.rewrites() && !c.unlinks() && (c.Before.ObjectID != c.After.ObjectID || c.Before.Source != c.After.Source)
+}
+
+// unlinks reports whether the change makes a local user of a linked one.
+func (c *Change) unlinks() bool {
+	return c.rewrites() && c.After.ObjectID.IsZero() && !c.Before.ObjectID.IsZero()
+}
+
+// statusMaySwitch allows what Rules.status does.
+func statusMaySwitch(before, after *User) bool {
+	return before.active() && after.Status == StatusDeactivated || before.Status == StatusDeactivated && after.active()
+}
+
+func update(reason string, before, after *User) Change {
+	return Change{
+		Op: OpUpdate, Reason: reason, UserID: before.ID, ObjectID: after.ObjectID,
+		Before: before, After: after, Fields: differing(before, after),
+	}
+}
+
+// differing lists the fields in which two states of a user differ.
+func differing(before, after *User) []Field {
+	var fields []Field
+	for _, f := range details {
+		if *before.detail(f) != *after.detail(f) {
+			fields = append(fields, f)
+		}
+	}
+	if before.Status != after.Status {
+		fields = append(fields, FieldStatus)
+	}
+	if before.ObjectID != after.ObjectID {
+		fields = append(fields, FieldObjectID)
+	}
+	if before.Source != after.Source {
+		fields = append(fields, FieldSource)
+	}
+	return fields
+}
+
+// printValue makes an empty value visible.
+func printValue(s string) string {
+	if s == "" {
+		return "(empty)"
+	}
+	return s
+}

@@ -1,0 +1,336 @@
+package adsync
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/go-adsync/adsync/internal/claims"
+	"github.com/go-adsync/adsync/internal/userindex"
+)
+
+// scope is the rules together with whom they are about in one run.
+type scope struct {
+	Rules
+	synced  []Field           // the details to synchronise
+	only    map[string]bool   // nil: all managed users
+	imports map[ObjectID]bool // the entries to import when Rules.Import does not say all
+}
+
+func scopeOf(rules Rules) scope {
+	s := scope{Rules: rules, synced: rules.fields()}
+	if rules.Only != nil {
+		s.only = setOf(rules.Only)
+	}
+	return s
+}
+
+func setOf[T comparable](list []T) map[T]bool {
+	set := make(map[T]bool, len(list))
+	for _, v := range list {
+		set[v] = true
+	}
+	return set
+}
+
+// lists reports whether the directory is to be listed to find out about so many
+// managed users.
+func (s *scope) lists(managed int) bool {
+	return s.Import || s.only == nil && managed > lookUpMost
+}
+
+func (s *scope) chooses(u *User) bool { return s.manages(u) && (s.only == nil || s.only[u.ID]) }
+
+// profile is what the user would be left with. The error is of Rules.Map.
+func (s *scope) profile(u *User, e *Entry) (Profile, error) {
+	wanted, err := s.mapped(e)
+	if err != nil {
+		return Profile{}, err
+	}
+	left := u.Profile
+	for _, f := range s.synced {
+		value := *wanted.detail(f)
+		if strings.TrimSpace(value) == "" && slices.Contains(s.KeepOnEmpty, f) {
+			continue
+		}
+		*left.detail(f) = value
+	}
+	return left, nil
+}
+
+func (s *scope) importing() bool { return s.Import || len(s.imports) > 0 }
+
+func (s *scope) wants(id ObjectID) bool { return s.Import || s.imports[id] }
+
+// invalid says why the profile cannot be written over the user's, or nothing. A
+// user to be created has no ID.
+func (s *scope) invalid(u *User, p Profile, refused error) (reason, detail string) {
+	switch {
+	case refused != nil:
+		return ReasonRefused, validText(refused.Error())
+	case s.key(p.Username) != "":
+		return "", ""
+	case u.ID == "", p.Username != u.Username:
+		return ReasonNoUsername, ""
+	case slices.Contains(s.synced, FieldUsername) && !slices.Contains(s.KeepOnEmpty, FieldUsername):
+		return ReasonNoUsername, ""
+	}
+	return "", ""
+}
+
+// rows is the host side, as a slice or as a compact arena. Texts are valid UTF-8.
+type rows interface {
+	Len() int
+	User(row int) User // may share its texts with the rows
+	Keep(row int) User // has texts of its own
+	Holds(row int, p Profile) bool
+	ObjectID(row int) [16]byte
+	Touch(row int) byte // reads something of each detail
+}
+
+// rowKind is what the engine remembers of each row without looking again.
+type rowKind uint8
+
+const (
+	rowManaged rowKind = 1 << iota
+	rowChosen
+	rowDeactivated // a sync may have to reactivate it
+)
+
+// host is the host side, indexed. It serves any number of views.
+type host struct {
+	scope
+	rows     rows
+	kinds    []rowKind
+	links    *userindex.Links // managed rows
+	foreign  *userindex.Links // linked rows of other sources
+	keys     [claims.Spaces]*userindex.Keys
+	parkings map[string]bool // keys in use that look like parked ones
+	prefix   []byte          // of those, folded
+	managed  int
+	chosen   int
+}
+
+func newHost(rows rows, scope scope) *host {
+	h := &host{
+		scope:    scope,
+		rows:     rows,
+		kinds:    make([]rowKind, 0, rows.Len()), // none where they are still to come
+		links:    userindex.NewLinks(rows.ObjectID),
+		foreign:  userindex.NewLinks(rows.ObjectID),
+		parkings: map[string]bool{},
+		prefix:   scope.appendKey(nil, parkedPrefix),
+	}
+	for space := range h.keys {
+		h.keys[space] = userindex.NewKeys()
+	}
+	return h
+}
+
+// checkSelection wants every user asked for by ID to be there and managed.
+func (h *host) checkSelection(selected bool) error {
+	if !selected || h.chosen == len(h.only) {
+		return nil
+	}
+	unknown := map[string]bool{}
+	for id := range h.only {
+		unknown[id] = true
+	}
+	for row, kind := range h.kinds {
+		if kind&rowChosen != 0 {
+			delete(unknown, h.rows.User(row).ID)
+		}
+	}
+	var errs []error
+	for id := range unknown {
+		errs = append(errs, fmt.Errorf("adsync: user %q is unknown or not managed; choose users who were imported from this directory", id))
+	}
+	slices.SortFunc(errs, func(a, b error) int { return strings.Compare(a.Error(), b.Error()) })
+	return errors.Join(errs...)
+}
+
+// rowOf returns the row of the user, or -1.
+func (h *host) rowOf(userID string) int {
+	for row := range h.rows.Len() {
+		if h.rows.User(row).ID == userID {
+			return row
+		}
+	}
+	return -1
+}
+
+// add indexes the next row, which is the user. Its texts are valid UTF-8.
+func (h *host) add(u *User) {
+	h.addKeys(u)
+	row := len(h.kinds)
+	var kind rowKind
+	switch {
+	case h.manages(u):
+		kind = rowManaged
+		h.managed++
+		h.links.Add(row, u.ObjectID)
+		if h.chooses(u) {
+			kind |= rowChosen
+			h.chosen++
+		}
+		if u.Status == StatusDeactivated {
+			kind |= rowDeactivated
+		}
+	case !u.ObjectID.IsZero() && h.importing():
+		h.foreign.Add(row, u.ObjectID)
+	}
+	h.kinds = append(h.kinds, kind)
+}
+
+func (h *host) addKeys(u *User) {
+	var buffer [64]byte
+	for space, f := range keySpaces {
+		key := h.appendKey(buffer[:0], *u.detail(f))
+		h.keys[space].Add(h.keys[space].Hash(key))
+		h.noteParked(key)
+	}
+}
+
+// noteParked remembers a key that a parked one must not equal.
+func (h *host) noteParked(key []byte) {
+	if bytes.HasPrefix(key, h.prefix) {
+		h.parkings[string(key)] = true
+	}
+}
+
+// group returns the rows linked to one entry, from its first.
+func (h *host) group(first int) []int {
+	group := []int{first}
+	for _, twin := range h.links.Twins(first) {
+		group = append(group, int(twin))
+	}
+	return group
+}
+
+// firstOf returns the first row of the managed row's link.
+func (h *host) firstOf(row int) int { return h.links.FirstOf(row) }
+
+// choosesGroup reports whether the plan is about one of the rows of the group.
+func (h *host) choosesGroup(first int) bool {
+	if h.kinds[first]&rowChosen != 0 {
+		return true
+	}
+	for _, twin := range h.links.Twins(first) {
+		if h.kinds[twin]&rowChosen != 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// isHeld reports whether the entry says just what the row holds. Rules.Map may
+// look at more than the five details, so with a Map every entry is kept whole; and
+// who has no username is told of.
+func (h *host) isHeld(first int, e *Entry) bool {
+	return h.Map == nil && e.present() && !e.Disabled && h.keys[0].Has(first) && h.rows.Holds(first, e.Profile)
+}
+
+// arenaRows is the host side without a pointer per user.
+type arenaRows struct{ *userindex.Arena }
+
+const flagProtected = 1
+
+func (a arenaRows) append(u *User) {
+	record := userindex.Record{
+		ObjectID: u.ObjectID,
+		Words:    [...]string{u.Source, string(u.Status)},
+		Texts:    [...]string{u.Username, u.FirstName, u.LastName, u.Email, u.Phone, u.ID},
+	}
+	if u.Protected {
+		record.Flags = flagProtected
+	}
+	a.Append(&record)
+}
+
+// User returns a user whose texts are parts of the arena.
+func (a arenaRows) User(row int) User {
+	r := a.Record(row)
+	return User{
+		ID:        r.Texts[5],
+		ObjectID:  r.ObjectID,
+		Source:    r.Words[0],
+		Profile:   profileOf(&r),
+		Status:    Status(r.Words[1]),
+		Protected: r.Flags&flagProtected != 0,
+	}
+}
+
+// Keep returns a user that does not hold on to the arena.
+func (a arenaRows) Keep(row int) User {
+	u := a.User(row)
+	cloneTexts(&u.ID, &u.Username, &u.FirstName, &u.LastName, &u.Email, &u.Phone)
+	return u
+}
+
+func (a arenaRows) Holds(row int, p Profile) bool {
+	r := a.Record(row)
+	return profileOf(&r) == p
+}
+
+// profileOf returns the details of a record, which are its first texts.
+func profileOf(r *userindex.Record) Profile {
+	return Profile{
+		Username: r.Texts[0], FirstName: r.Texts[1], LastName: r.Texts[2], Email: r.Texts[3], Phone: r.Texts[4],
+	}
+}
+
+// cloneTexts gives the texts memory of their own, in one piece.
+func cloneTexts(texts ...*string) {
+	size := 0
+	for _, text := range texts {
+		size += len(*text)
+	}
+	var all strings.Builder
+	all.Grow(size)
+	for _, text := range texts {
+		all.WriteString(*text)
+	}
+	rest := all.String()
+	for _, text := range texts {
+		*text, rest = rest[:len(*text)], rest[len(*text):]
+	}
+}
+
+// sliceRows is a slice of the caller's, but for the texts that are not valid.
+type sliceRows struct {
+	users []User
+	own   bool // not the caller's any more
+}
+
+// valid returns the row with its texts repaired where there is need, as hardly ever.
+func (s *sliceRows) valid(row int) *User {
+	if !s.users[row].valid() {
+		if !s.own {
+			s.users, s.own = slices.Clone(s.users), true
+		}
+		s.users[row] = validUser(s.users[row])
+	}
+	return &s.users[row]
+}
+
+func (s *sliceRows) Len() int { return len(s.users) }
+
+func (s *sliceRows) User(row int) User { return s.users[row] }
+
+func (s *sliceRows) Keep(row int) User { return s.users[row] }
+
+func (s *sliceRows) Holds(row int, p Profile) bool { return s.users[row].Profile == p }
+
+func (s *sliceRows) ObjectID(row int) [16]byte { return s.users[row].ObjectID }
+
+func (s *sliceRows) Touch(row int) (touched byte) {
+	p := &s.users[row].Profile
+	for _, text := range [...]string{p.Username, p.FirstName, p.LastName, p.Email, p.Phone} {
+		if text != "" {
+			touched |= text[0]
+		}
+	}
+	return touched
+}

@@ -1,0 +1,104 @@
+package adsync
+
+import (
+	"errors"
+	"fmt"
+	"math"
+)
+
+// Limits refuse a plan that would change too much. The zero value is safe; -1
+// lifts a limit.
+type Limits struct {
+	MaxRemovals     int     // deletions and deactivations; default 500
+	MaxRemovalRatio float64 // of all managed users of the source, also when only some are chosen; default 0.1; one is always let through
+	MaxCleared      int     // users who lose a non-empty value; default 500, and the ratio applies too unless this is -1
+	AllowEmpty      bool    // else a listing (not a look-up) that yields nobody while users are managed is ErrIncomplete
+}
+
+func (l Limits) check() error {
+	switch {
+	case l.MaxRemovals < -1, l.MaxCleared < -1:
+		return errors.New("adsync: a limit is a number of users, 0 for the default, or -1 for none")
+	case l.MaxRemovalRatio != -1 && !(0 <= l.MaxRemovalRatio && l.MaxRemovalRatio <= 1): // NaN is in no range
+		return errors.New("adsync: Limits.MaxRemovalRatio is from 0 to 1, 0 for the default, or -1 for none")
+	}
+	return nil
+}
+
+// hold holds the plan against the limits, with so many managed users.
+func (l Limits) hold(p *Plan, managed int) error {
+	removed, cleared := p.tally()
+	for _, limit := range []struct {
+		name    string
+		count   int
+		allowed int
+	}{
+		{limitRemovals, removed, allowed(l.MaxRemovals, defaultRemovals)},
+		{limitRatio, removed, l.share(managed)},
+		{limitCleared, cleared, allowed(l.MaxCleared, defaultCleared)},
+		{limitCleared, cleared, l.clearedShare(managed)},
+	} {
+		if limit.count > limit.allowed {
+			return &LimitError{Plan: p, Limit: limit.name, Count: limit.count, Managed: managed, Allowed: limit.allowed}
+		}
+	}
+	return nil
+}
+
+// share is how many users the ratio lets through.
+func (l Limits) share(managed int) int {
+	ratio := l.MaxRemovalRatio
+	switch ratio {
+	case -1:
+		return math.MaxInt
+	case 0:
+		ratio = defaultRatio
+	}
+	const rounding = 1e-9 // 0.29 × 100 is a little under 29
+	return max(1, int(ratio*float64(managed)+rounding))
+}
+
+func (l Limits) clearedShare(managed int) int {
+	if l.MaxCleared == -1 {
+		return math.MaxInt
+	}
+	return l.share(managed)
+}
+
+// LimitError says which limit a plan is beyond. It is [ErrUnsafe].
+type LimitError struct {
+	Plan    *Plan  `json:"plan"`
+	Limit   string `json:"limit"`   // "MaxRemovals", "MaxRemovalRatio" or "MaxCleared"
+	Count   int    `json:"count"`   // users that the plan would remove or clear
+	Managed int    `json:"managed"` // managed users of the source
+	Allowed int    `json:"allowed"` // the most that the limit lets through
+}
+
+// Error says what is beyond the limit and how to go on.
+func (e *LimitError) Error() string {
+	does := "removes"
+	if e.Limit == limitCleared {
+		does = "clears values of"
+	}
+	return fmt.Sprintf("adsync: the plan %s %d of %d managed users, and %s allows %d; nothing was changed. Review the plan, then approve its digest or change the limit",
+		does, e.Count, e.Managed, e.Limit, e.Allowed)
+}
+
+// Is reports that a LimitError is ErrUnsafe.
+func (e *LimitError) Is(target error) bool { return target == ErrUnsafe }
+
+const (
+	limitRemovals = "MaxRemovals"
+	limitRatio    = "MaxRemovalRatio"
+	limitCleared  = "MaxCleared"
+)
+
+func allowed(limit, def int) int {
+	switch limit {
+	case -1:
+		return math.MaxInt
+	case 0:
+		return def
+	}
+	return limit
+}

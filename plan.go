@@ -1,0 +1,220 @@
+package adsync
+
+import (
+	"cmp"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+
+	"github.com/go-adsync/adsync/internal/plantext"
+)
+
+// PlanVersion is the version of the plans that this package makes and applies.
+const PlanVersion = 1
+
+// Stats counts what a plan was made from.
+type Stats struct {
+	Entries   int `json:"entries"`   // accounts found in scope that belong to a chosen user or are free to import
+	Users     int `json:"users"`     // rows of the host's table
+	Managed   int `json:"managed"`   // those of this source
+	Chosen    int `json:"chosen"`    // managed users that this plan is about
+	Unchanged int `json:"unchanged"` // chosen users that no change mentions
+}
+
+// Plan is what a sync would do: plain data, which survives JSON. Changes is
+// never nil, and all texts are valid UTF-8.
+type Plan struct {
+	Version  int      `json:"version"`
+	Source   string   `json:"source,omitempty"`
+	Stats    Stats    `json:"stats"`
+	Warnings []string `json:"warnings,omitempty"` // e.g. tombstones unreadable, nobody is managed
+	Changes  []Change `json:"changes"`
+}
+
+// Check holds the plan against the limits, by its own statistics. It returns nil
+// or a [*LimitError].
+func (p *Plan) Check(l Limits) error { return l.hold(p, p.Stats.Managed) }
+
+// tally counts the users that the plan removes, and those who lose a value.
+func (p *Plan) tally() (removed, cleared int) {
+	gone, emptied := map[string]bool{}, map[string]bool{}
+	for i := range p.Changes {
+		c := &p.Changes[i]
+		if c.writes() && c.removes() {
+			gone[c.UserID] = true
+		}
+		if c.rewrites() && clears(&c.Before.Profile, &c.After.Profile) {
+			emptied[c.UserID] = true
+		}
+	}
+	return len(gone), len(emptied)
+}
+
+func clears(before, after *Profile) bool {
+	return slices.ContainsFunc(details[:], func(f Field) bool { return *before.detail(f) != "" && *after.detail(f) == "" })
+}
+
+// Digest is the SHA-256 of the plan's JSON, in hex. It names the plan in an
+// [Approval]; a plan that went through JSON has the same.
+func (p *Plan) Digest() string {
+	canonical, err := json.Marshal(p)
+	if err != nil {
+		panic("adsync: a plan is plain data: " + err.Error()) // no field can fail
+	}
+	sum := sha256.Sum256(canonical)
+	return hex.EncodeToString(sum[:])
+}
+
+// validate refuses a plan that does not hang together or reaches beyond what this
+// source manages. What it says of the rows is proven by Guard when it is applied.
+func (p *Plan) validate(rules Rules) error {
+	if p.Version != PlanVersion {
+		return fmt.Errorf("%w: its version is %d, and this package applies version %d; plan again", ErrUnsafe, p.Version, PlanVersion)
+	}
+	if p.Source != validText(rules.Source) {
+		return fmt.Errorf("%w: it was made for another source", ErrUnsafe)
+	}
+	last := map[string]int{} // by user: the change that writes it
+	for i := range p.Changes {
+		if err := p.validateChange(i, rules, last); err != nil {
+			return fmt.Errorf("%w: change %d: %w", ErrUnsafe, i, err)
+		}
+	}
+	for i := range p.Changes {
+		if c := &p.Changes[i]; c.Interim && last[c.UserID] == i {
+			return fmt.Errorf("%w: change %d: the user would stay parked", ErrUnsafe, i)
+		}
+	}
+	return nil
+}
+
+func (p *Plan) validateChange(i int, rules Rules, last map[string]int) error {
+	c := &p.Changes[i]
+	if err := p.validateNeeds(i); err != nil {
+		return err
+	}
+	switch c.Op {
+	case OpDuplicate, OpInvalid, OpNotice:
+		if c.Before != nil && c.After != nil || c.Interim {
+			return errors.New("what only tells must not write")
+		}
+		return nil
+	case OpCreate:
+		return c.validateCreate(rules)
+	case OpUpdate, OpDelete:
+	default:
+		return fmt.Errorf("unknown operation %q", c.Op)
+	}
+	if c.Before == nil || c.UserID == "" || c.Before.ID != c.UserID {
+		return errors.New("it does not say which user it is about")
+	}
+	if err := p.validateOnce(i, last); err != nil {
+		return err
+	}
+	last[c.UserID] = i
+	if c.Op == OpDelete {
+		return c.validateDelete(rules)
+	}
+	return c.validateUpdate(rules)
+}
+
+// validateNeeds wants earlier changes that write, ascending.
+func (p *Plan) validateNeeds(i int) error {
+	previous := -1
+	for _, need := range p.Changes[i].Needs {
+		if need <= previous || need >= i || !p.Changes[need].writes() {
+			return errors.New("its needs are not earlier changes in ascending order")
+		}
+		previous = need
+	}
+	return nil
+}
+
+// validateOnce lets a user be written once, or parked and then written.
+func (p *Plan) validateOnce(i int, last map[string]int) error {
+	c := &p.Changes[i]
+	k, ok := last[c.UserID]
+	if !ok {
+		return nil
+	}
+	earlier := &p.Changes[k]
+	if !earlier.Interim || c.Op != OpUpdate || c.Interim || *c.Before != *earlier.After || !slices.Contains(c.Needs, k) {
+		return errors.New("the user is changed twice")
+	}
+	return nil
+}
+
+// WriteTo prints the plan for people: what changes with the old and the new value
+// side by side, what is held back and why, and the totals. It is in colour only
+// where w is a terminal and NO_COLOR is not set.
+func (p *Plan) WriteTo(w io.Writer) (int64, error) {
+	s := p.Stats
+	head := []string{fmt.Sprintf("%d of %d users are managed, %d are chosen, %d were found in the directory.", s.Managed, s.Users, s.Chosen, s.Entries)}
+	for _, warning := range p.Warnings {
+		head = append(head, "Warning: "+warning)
+	}
+	items := make([]plantext.Item, 0, len(p.Changes))
+	for i := range p.Changes {
+		items = append(items, p.Changes[i].item())
+	}
+	return plantext.Write(w, head, items, []string{p.totals()})
+}
+
+// totals counts the distinct users of each operation.
+func (p *Plan) totals() string {
+	counted := map[Op]map[string]bool{}
+	for i := range p.Changes {
+		c := &p.Changes[i]
+		if c.Interim {
+			continue
+		}
+		if counted[c.Op] == nil {
+			counted[c.Op] = map[string]bool{}
+		}
+		counted[c.Op][cmp.Or(c.UserID, c.ObjectID.String())] = true
+	}
+	total := func(op Op) int { return len(counted[op]) }
+	return fmt.Sprintf("%d to update, %d to delete, %d to create; %d duplicate, %d invalid, %d with a notice; %d unchanged.",
+		total(OpUpdate), total(OpDelete), total(OpCreate), total(OpDuplicate), total(OpInvalid), total(OpNotice), p.Stats.Unchanged)
+}
+
+// explain says what the plan does with one user.
+func (p *Plan) explain(userID string) []string {
+	var lines []string
+	for i := range p.Changes {
+		if p.Changes[i].UserID == userID {
+			lines = append(lines, p.Changes[i].explain()...)
+		}
+	}
+	if lines == nil {
+		return []string{"A sync has nothing to do with it."}
+	}
+	return lines
+}
+
+// parkings finds who waits for each Interim.
+func (p *Plan) parkings() map[int]*parking {
+	parkings := map[int]*parking{}
+	for i := range p.Changes {
+		if p.Changes[i].Interim {
+			parkings[i] = &parking{final: -1}
+		}
+		for _, need := range p.Changes[i].Needs {
+			parking := parkings[need]
+			if parking == nil {
+				continue
+			}
+			parking.waits++
+			if p.Changes[i].UserID == p.Changes[need].UserID {
+				parking.final = i
+			} else {
+				parking.takers = append(parking.takers, i)
+			}
+		}
+	}
+	return parkings
+}

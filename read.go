@@ -1,0 +1,388 @@
+package adsync
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+
+	"github.com/go-adsync/adsync/internal/userindex"
+)
+
+// remote is a [Directory] that shares nothing with the host, so that it can be
+// read beside the store. Any other may wait for a connection that the store holds.
+type remote interface{ remote() }
+
+// readBoth indexes the store and lays the directory against it. When it is certain
+// that a remote directory must be listed, that begins beside the reading of the
+// store.
+func (s *Syncer) readBoth(ctx context.Context, scope scope, selected bool) (*reading, error) {
+	both, cancel := context.WithCancel(ctx)
+	var listing *background
+	defer func() {
+		cancel()
+		_ = listing.wait()
+	}()
+	growing := newGrowing(scope)
+	r := &reading{Syncer: s, scope: scope, growing: growing, hosts: make(chan *host, 1)}
+	list := func() error {
+		defer cancel() // if it went well, the store was read before
+		return s.eachController(both, r.read)
+	}
+	_, apart := s.dir.(remote)
+	host, err := s.readUsers(both, growing, func(managed int) {
+		if listing == nil && apart && scope.lists(managed) {
+			listing = inBackground(list)
+		}
+	})
+	if err != nil && both.Err() != nil && ctx.Err() == nil {
+		return nil, listing.wait() // the directory's error, which came first
+	}
+	if err != nil {
+		return nil, err
+	}
+	if err := host.checkSelection(selected); err != nil {
+		return nil, err
+	}
+	if listing == nil {
+		r.host = host
+		return r, s.eachController(ctx, r.read)
+	}
+	r.hosts <- host
+	return r, listing.wait()
+}
+
+// background is a function that runs beside its caller. There may be none.
+type background struct {
+	done   chan struct{}
+	err    error
+	thrown any // what it panicked with
+}
+
+func inBackground(run func() error) *background {
+	b := &background{done: make(chan struct{}), err: incomplete(errors.New("adsync: the goroutine that read the directory was ended"))}
+	go func() {
+		defer close(b.done)
+		defer func() { b.thrown = recover() }()
+		b.err = run()
+	}()
+	return b
+}
+
+// wait waits for the end. A panic becomes the caller's own.
+func (b *background) wait() error {
+	if b == nil {
+		return nil
+	}
+	<-b.done
+	if b.thrown != nil {
+		panic(b.thrown)
+	}
+	return b.err
+}
+
+// readUsers indexes the store. Between users it calls meanwhile, unless that is nil,
+// with the number of managed ones so far.
+func (s *Syncer) readUsers(ctx context.Context, growing *growing, meanwhile func(managed int)) (*host, error) {
+	read := make([]User, 0, s.steps.users)
+	for u, err := range s.store.Users(ctx) {
+		if err != nil {
+			return nil, incomplete(fmt.Errorf("reading the users: %w", err))
+		}
+		if len(read) == cap(read) {
+			growing.add(read)
+			read = read[:0]
+		}
+		if meanwhile != nil {
+			meanwhile(growing.host.managed)
+		}
+		read = append(read, validUser(u))
+	}
+	if err := ctx.Err(); err != nil { // a store may take a cancelled context for its end
+		return nil, incomplete(err)
+	}
+	growing.add(read)
+	return growing.host, nil
+}
+
+// growing is a host side that is still being read, and that can be asked meanwhile.
+// Only one goroutine reads and only one asks.
+type growing struct {
+	mu   sync.Mutex // of what both look at
+	rows arenaRows
+	host *host
+}
+
+func newGrowing(scope scope) *growing {
+	rows := arenaRows{new(userindex.Arena)}
+	return &growing{rows: rows, host: newHost(rows, scope)}
+}
+
+func (g *growing) add(users []User) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for i := range users {
+		g.rows.append(&users[i])
+		g.host.add(&users[i])
+	}
+}
+
+// settle finds the rows which hold just what one of the entries says. It returns the
+// other entries, in place of all: what is missing now may yet be read.
+func (g *growing) settle(batch []Entry, found *bitmap) (rest []Entry) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	rest = batch[:0]
+	for i := range batch {
+		first, linked := g.host.links.First(batch[i].ObjectID)
+		if linked && g.host.kinds[first]&rowChosen != 0 && g.host.isHeld(first, &batch[i]) {
+			found.add(first)
+		} else {
+			rest = append(rest, batch[i])
+		}
+	}
+	return rest
+}
+
+// eachController calls read with one controller after the other, until it
+// succeeds.
+func (s *Syncer) eachController(ctx context.Context, read func(context.Context, Directory) error) error {
+	sessions, ok := s.dir.(Sessions)
+	if !ok {
+		if err := read(ctx, s.dir); err != nil {
+			return incomplete(err)
+		}
+		return nil
+	}
+	var errs []error
+	for dir, err := range sessions.Sessions(ctx) {
+		if err == nil {
+			err = read(ctx, dir)
+		}
+		if err == nil {
+			return nil
+		}
+		if len(errs) == 0 || errs[len(errs)-1].Error() != err.Error() { // what ends the sequence may have been told
+			errs = append(errs, err)
+		}
+		if ctx.Err() != nil {
+			break
+		}
+	}
+	if len(errs) == 0 {
+		errs = append(errs, errors.New("adsync: the directory has no controller to ask"), ctx.Err())
+	}
+	return incomplete(errors.Join(errs...))
+}
+
+// reading reads the directory side of a plan from one controller. It may begin
+// before the host side is there.
+type reading struct {
+	*Syncer
+	scope    scope
+	growing  *growing   // the host side as far as it is there
+	hosts    chan *host // brings all of it, once
+	host     *host      // nil: not yet there
+	batch    []Entry    // listed, and not yet taken in
+	held     bitmap     // rows that an entry was found for before the host side was there
+	early    entries    // the others listed before
+	view     *view      // from then on
+	waited   bool       // the listing stood still until it came
+	warnings []string
+}
+
+// lookUpMost is up to how many users a look-up by ObjectID is preferred to a
+// listing, whose cost follows the size of the directory. Where a listing is
+// cheapest, looking up one account costs about as much as listing four: so at
+// worst a directory of just these users is read as if it had 20,000 people.
+const lookUpMost = 5000
+
+func (r *reading) read(ctx context.Context, dir Directory) error {
+	r.batch, r.held, r.early, r.view, r.warnings, r.waited = r.batch[:0], nil, entries{}, nil, nil, false
+	if r.host != nil {
+		if err := r.awaitHost(ctx); err != nil {
+			return err
+		}
+		if r.view.knowsAll() && !r.host.importing() {
+			return nil
+		}
+	}
+	_, final := dir.(Listing)
+	if r.host == nil || final || r.scope.lists(r.host.managed) {
+		err := r.list(ctx, dir, final)
+		if err != nil && r.waited && ctx.Err() == nil {
+			return r.read(ctx, dir) // the server may have lost patience; now nothing is left to wait for
+		}
+		if err != nil {
+			return err
+		}
+	}
+	wanted := slices.Collect(r.view.unseen())
+	for id := range r.host.imports {
+		if !r.view.knows(id) {
+			wanted = append(wanted, id)
+		}
+	}
+	if final {
+		return r.view.addAbsent(wanted)
+	}
+	if err := lookUp(ctx, dir, wanted, r.view.add); err != nil {
+		return err
+	}
+	return r.inspect(ctx, dir)
+}
+
+// awaitHost waits for the host side, and then takes in what was listed before.
+func (r *reading) awaitHost(ctx context.Context) error {
+	if r.view != nil {
+		return nil
+	}
+	if r.host == nil {
+		select {
+		case r.host = <-r.hosts:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	r.view = newView(r.host)
+	for row := range r.view.found {
+		if r.held.has(row) {
+			r.view.found[row] = asHeld
+		}
+	}
+	early := r.early
+	r.held, r.early = nil, entries{}
+	return early.each(r.view.addAll)
+}
+
+// list takes in all accounts in scope.
+func (r *reading) list(ctx context.Context, dir Directory, final bool) error {
+	listed := 0
+	for e, err := range dir.Entries(ctx) {
+		if err != nil {
+			return err
+		}
+		listed++
+		if !final && !e.present() {
+			continue // a listing proves nobody's absence; the look-up does
+		}
+		if err := r.take(ctx, &e); err != nil {
+			return err
+		}
+	}
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if err := r.awaitHost(ctx); err != nil {
+		return err
+	}
+	if err := r.flush(ctx); err != nil {
+		return err
+	}
+	if listed == 0 && r.host.managed > 0 && !r.opts.Limits.AllowEmpty {
+		return errListedNobody
+	}
+	return nil
+}
+
+// take takes in an entry sooner or later; flush is the latest.
+func (r *reading) take(ctx context.Context, e *Entry) error {
+	r.batch = append(r.batch, *e)
+	if len(r.batch) < r.steps.entries {
+		return nil
+	}
+	return r.flush(ctx)
+}
+
+// flush lays the batch against the host side as far as that is there. When too many
+// entries wait it stands still until all of it is.
+func (r *reading) flush(ctx context.Context) error {
+	batch := r.batch
+	r.batch = batch[:0]
+	if r.view == nil && len(r.hosts) == 0 {
+		if r.hasRoom() {
+			r.settle(batch)
+			return nil
+		}
+		r.waited = true
+	}
+	if err := r.awaitHost(ctx); err != nil {
+		return err
+	}
+	return r.view.addAll(batch)
+}
+
+// settle keeps the entries that no row holds as yet.
+func (r *reading) settle(batch []Entry) {
+	for _, e := range r.growing.settle(batch, &r.held) {
+		r.early.keep(&e)
+	}
+}
+
+// hasRoom reports whether more entries can be kept. If not, those go whose rows have
+// been read meanwhile, as long as that is worth the effort.
+func (r *reading) hasRoom() bool {
+	most := r.steps.early
+	if r.early.Size() < most {
+		return true
+	}
+	waiting := r.early
+	r.early = entries{}
+	_ = waiting.each(func(batch []Entry) error {
+		r.settle(batch)
+		return nil
+	})
+	return r.early.Size() < most-most/16
+}
+
+// inspect notes what the service account cannot read.
+func (r *reading) inspect(ctx context.Context, dir Directory) error {
+	inspector, ok := dir.(Inspector)
+	if !ok {
+		return nil
+	}
+	access, err := inspector.Check(ctx)
+	if err != nil {
+		return err
+	}
+	if !access.Tombstones {
+		r.warnings = append(r.warnings, warnTombstones)
+	}
+	r.warnings = append(r.warnings, access.Missing...)
+	return nil
+}
+
+// lookUp takes in what became of the accounts, each exactly once.
+func lookUp(ctx context.Context, dir Directory, ids []ObjectID, add func(*Entry) error) error {
+	if len(ids) == 0 {
+		return nil
+	}
+	answered := make(map[ObjectID]bool, len(ids))
+	for _, id := range ids {
+		answered[id] = false
+	}
+	for e, err := range dir.Find(ctx, ids) {
+		if err != nil {
+			return err
+		}
+		if _, asked := answered[e.ObjectID]; !asked {
+			return errors.New("adsync: the directory answered a look-up with an account that was not asked for")
+		}
+		answered[e.ObjectID] = true
+		if err := add(&e); err != nil {
+			return err
+		}
+	}
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	for id, ok := range answered {
+		if !ok {
+			return fmt.Errorf("adsync: the directory did not say what became of account %s; Find must yield one entry for each", id)
+		}
+	}
+	return nil
+}
+
+const warnTombstones = "The service account cannot read deleted accounts, so no deletion can be proven and no leaver is ever deleted. In Active Directory, let an administrator grant it list and read on CN=Deleted Objects."

@@ -1,0 +1,217 @@
+package adsync
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/go-adsync/adsync/internal/claims"
+	"github.com/go-adsync/adsync/internal/keyfold"
+)
+
+// Reaction is what a sync does with a user whose entry is gone or disabled.
+type Reaction string
+
+// The reactions, from the weakest to the strongest. "" is the default of the
+// field of [Rules].
+const (
+	Keep       Reaction = "keep"       // tell, and change nothing
+	Deactivate Reaction = "deactivate" // set StatusDeactivated
+	Remove     Reaction = "remove"     // delete the user
+)
+
+// Rules say how users follow the directory. The zero value synchronises all five
+// details of all managed users, deletes the proven leavers and marks duplicates.
+type Rules struct {
+	Source       string                       // the Source of the users that are managed
+	Only         []string                     // nil: all managed users; else just these, even if empty
+	Fields       []Field                      // default: the five, or what the store's Fielder says
+	KeepOnEmpty  []Field                      // an empty directory value does not clear these
+	OnDeleted    Reaction                     // default Remove
+	OnDisabled   Reaction                     // default Keep
+	OnOutOfScope Reaction                     // default Keep
+	OnUnproven   Reaction                     // default Keep
+	Import       bool                         // also create users for all new entries; needs a Creator
+	AdoptBy      []Field                      // see Adopt
+	Fold         func(string) string          // default: NFC, Unicode case folding, trimmed
+	Map          func(Entry) (Profile, error) // normalise or refuse; must be pure, may be called twice for an entry
+}
+
+// details are the five synchronised fields, in the order in which plans name
+// them.
+var details = [...]Field{FieldUsername, FieldFirstName, FieldLastName, FieldEmail, FieldPhone}
+
+// Check returns an error for rules that make no sense, saying which.
+func (r Rules) Check() error {
+	var errs []error
+	for _, f := range r.Fields {
+		if f != FieldStatus && !slices.Contains(details[:], f) { // a Fielder names the status too
+			errs = append(errs, fmt.Errorf("adsync: Rules.Fields: %q is not one of the five details", f))
+		}
+	}
+	for _, f := range r.KeepOnEmpty {
+		if !slices.Contains(details[:], f) {
+			errs = append(errs, fmt.Errorf("adsync: Rules.KeepOnEmpty: %q is not one of the five details", f))
+		}
+	}
+	for _, f := range r.AdoptBy {
+		if f != FieldUsername && f != FieldEmail {
+			errs = append(errs, fmt.Errorf("adsync: Rules.AdoptBy: %q does not identify a person; use username, email or both", f))
+		}
+	}
+	for _, reaction := range []struct {
+		name  string
+		value Reaction
+	}{
+		{"OnDeleted", r.OnDeleted}, {"OnDisabled", r.OnDisabled},
+		{"OnOutOfScope", r.OnOutOfScope}, {"OnUnproven", r.OnUnproven},
+	} {
+		if !slices.Contains([]Reaction{"", Keep, Deactivate, Remove}, reaction.value) {
+			errs = append(errs, fmt.Errorf("adsync: Rules.%s: %q is not a reaction; use Keep, Deactivate or Remove", reaction.name, reaction.value))
+		}
+	}
+	if r.Import && !slices.Contains(r.fields(), FieldUsername) {
+		errs = append(errs, errors.New("adsync: Rules.Import creates users, who need a username; add it to Rules.Fields"))
+	}
+	return errors.Join(errs...)
+}
+
+// fields are the details to synchronise, in order.
+func (r Rules) fields() []Field {
+	var fields []Field
+	for _, f := range details {
+		if len(r.Fields) == 0 || slices.Contains(r.Fields, f) {
+			fields = append(fields, f)
+		}
+	}
+	return fields
+}
+
+// manages reports whether the user is one of this source's. This and appendKey are
+// asked of every user, and take a pointer because Rules are 200 bytes to copy.
+func (r *Rules) manages(u *User) bool { return !u.ObjectID.IsZero() && u.Source == r.Source }
+
+// reaction says what the rules do with a user of the entry, and why. The reason
+// is empty for an entry that is Present and not Disabled.
+func (r Rules) reaction(e *Entry) (Reaction, string) {
+	disabled := orDefault(r.OnDisabled, Keep)
+	switch e.State {
+	case StateDeleted:
+		return orDefault(r.OnDeleted, Remove), ReasonDeleted
+	case StateUnproven:
+		return orDefault(r.OnUnproven, Keep), ReasonUnproven
+	case StateOutOfScope:
+		outOfScope := orDefault(r.OnOutOfScope, Keep)
+		if e.Disabled && disabled.strength() > outOfScope.strength() {
+			return disabled, ReasonDisabled
+		}
+		return outOfScope, ReasonOutOfScope
+	}
+	if e.Disabled {
+		return disabled, ReasonDisabled
+	}
+	return Keep, ""
+}
+
+// status is what becomes of the user's status, and why; the reason is empty when
+// nothing does. The host's own statuses are not a sync's to change.
+func (r Rules) status(u *User, e *Entry) (Status, string) {
+	reaction, reason := r.reaction(e)
+	switch {
+	case reason == "" && u.Status == StatusDeactivated:
+		return StatusActive, ReasonReactivated
+	case reaction == Deactivate && u.active() && !u.Protected:
+		return StatusDeactivated, reason
+	}
+	return u.Status, ""
+}
+
+// mapped is the entry's profile as the host wants it. The error is of Rules.Map.
+func (r Rules) mapped(e *Entry) (Profile, error) {
+	if r.Map == nil {
+		return e.Profile, nil
+	}
+	p, err := r.Map(*e)
+	return validProfile(p), err
+}
+
+// appendKey appends the form in which keys are compared.
+func (r *Rules) appendKey(dst []byte, s string) []byte {
+	if r.Fold != nil {
+		return append(dst, r.Fold(s)...)
+	}
+	return keyfold.Append(dst, s)
+}
+
+func (r Rules) key(s string) string { return string(r.appendKey(nil, s)) }
+
+// holds reports whether the entries still call for the removal or adoption.
+func (r Rules) holds(c *Change, entries []Entry) bool {
+	for i := range entries {
+		if !sameEntry(&entries[0], &entries[i]) {
+			return false
+		}
+	}
+	e := &entries[0]
+	if c.adopts() {
+		return r.adoptable(c.Before, e)
+	}
+	reaction, _ := r.reaction(e)
+	if c.Op == OpDelete {
+		return reaction == Remove
+	}
+	return reaction == Deactivate || reaction == Remove
+}
+
+// differences lists the details that do not match as Rules.AdoptBy wants. The
+// profile is what Rules.Map made of the entry.
+func (r Rules) differences(u *User, e *Entry, p *Profile) []string {
+	var differ []string
+	by := r.adoptBy()
+	for _, f := range keySpaces {
+		required := slices.Contains(by, f)
+		missing := *u.detail(f) == "" || *p.detail(f) == ""
+		if !r.matches(f, u, p) && (required || !missing) {
+			differ = append(differ, string(f)+" differs")
+		}
+	}
+	if (len(by) == 1 || e.Username == "" || e.Email == "") && u.LastName != "" && p.LastName != "" && r.key(u.LastName) != r.key(p.LastName) {
+		differ = append(differ, "last name differs") // a key that Map made of the other says no more than that one
+	}
+	return differ
+}
+
+// adoptBy is Rules.AdoptBy or its default, in the order of the details.
+func (r Rules) adoptBy() []Field {
+	var by []Field
+	for _, f := range keySpaces {
+		if len(r.AdoptBy) == 0 || slices.Contains(r.AdoptBy, f) {
+			by = append(by, f)
+		}
+	}
+	return by
+}
+
+// matches reports whether both have the same key.
+func (r Rules) matches(f Field, u *User, p *Profile) bool {
+	key := r.key(*u.detail(f))
+	return key != "" && key == r.key(*p.detail(f))
+}
+
+// adoptable reports whether the entry still is the one to link the user to.
+func (r Rules) adoptable(u *User, e *Entry) bool {
+	profile, err := r.mapped(e)
+	return e.State == StatePresent && err == nil && len(r.differences(u, e, &profile)) == 0
+}
+
+func orDefault(r, def Reaction) Reaction {
+	if r == "" {
+		return def
+	}
+	return r
+}
+
+func (r Reaction) strength() int { return slices.Index([]Reaction{Keep, Deactivate, Remove}, r) }
+
+// keySpaces are the details that belong to one user each.
+var keySpaces = [claims.Spaces]Field{FieldUsername, FieldEmail}

@@ -1,0 +1,141 @@
+package adsync
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"slices"
+
+	"github.com/go-adsync/adsync/internal/claims"
+)
+
+// Inverse returns the plan that takes back what a run wrote, from the states
+// before: updates are reversed, links removed and deactivations lifted, and deleted
+// users created again, under a new ID, where the store is a [Creator]. It reads the
+// store and writes nothing; the plan is reviewed, checked and applied like any
+// other.
+//
+// What cannot be taken back is a Notice ([ReasonUndone]): a user that was created
+// or reactivated, because removing either would be the removal of somebody who is
+// present; a deletion, in a store that cannot create; and a user that has changed
+// since. A user whose former username or email is another's by now is a Duplicate.
+//
+// The next sync does again what the directory calls for.
+func (s *Syncer) Inverse(ctx context.Context, r *Report) (*Plan, error) {
+	if r == nil || r.Plan == nil || len(r.Results) != len(r.Plan.Changes) {
+		return nil, errors.New("adsync: Inverse needs the whole report of a run; one that made no plan wrote nothing")
+	}
+	nobody := scopeOf(s.opts.Rules)
+	nobody.only = map[string]bool{} // no user is up for judgement; all are in the way
+	host, err := s.readUsers(ctx, newGrowing(nobody), nil)
+	if err != nil {
+		return nil, err
+	}
+	u := undoer{Syncer: s, spans: map[string]*span{}}
+	for i := range r.Plan.Changes {
+		if r.Results[i].Outcome == OutcomeApplied {
+			u.take(&r.Plan.Changes[i], r.Results[i].UserID)
+		}
+	}
+	return u.plan(host)
+}
+
+// undoer gathers what a run did to each user.
+type undoer struct {
+	*Syncer
+	spans map[string]*span
+	tells []Change
+}
+
+// span is a user before the first and after the last change of a run; nil: not
+// there.
+type span struct{ before, after *User }
+
+func (u *undoer) take(c *Change, id string) {
+	switch {
+	case c.Op == OpCreate:
+		created := withID(*c.After, id)
+		u.tell(&created, "it was created and is present")
+	case u.spans[c.UserID] == nil:
+		u.spans[c.UserID] = &span{c.Before, c.After}
+	default:
+		u.spans[c.UserID].after = c.After
+	}
+}
+
+// tell tells that a user cannot be taken back.
+func (u *undoer) tell(user *User, why string) {
+	u.tells = append(u.tells, Change{
+		Op: OpNotice, Reason: ReasonUndone, Detail: why, UserID: user.ID, ObjectID: user.ObjectID, Before: user,
+	})
+}
+
+// plan orders the way back as a planner orders the way there, so that users who
+// traded keys can trade them again.
+func (u *undoer) plan(host *host) (*Plan, error) {
+	users, newcomers := u.present(host), u.gone(host)
+	p := planner{
+		view:  newView(host),
+		plan:  &Plan{Version: PlanVersion, Source: validText(host.Source), Changes: []Change{}},
+		tells: u.tells,
+	}
+	p.plan.Stats = Stats{Users: host.rows.Len(), Managed: host.managed, Chosen: len(u.spans)}
+	if err := p.gather(users, newcomers); err != nil {
+		return nil, err
+	}
+	p.solve()
+	p.order()
+	p.tell()
+	return p.plan, nil
+}
+
+// present are the users that the run changed, on their way back.
+func (u *undoer) present(host *host) []*party {
+	var users []*party
+	for row := range host.rows.Len() {
+		now := host.rows.User(row)
+		span := u.spans[now.ID]
+		switch {
+		case span == nil || span.after == nil:
+		case sameUser(now, *span.after):
+			users = append(users, u.back(row, span))
+		default:
+			u.tell(span.after, "it has changed since")
+		}
+	}
+	return users
+}
+
+func (u *undoer) back(row int, span *span) *party {
+	after := *span.before
+	d := &party{row: row, role: claims.Candidate, user: span.after, after: &after, reason: ReasonUndone}
+	if d.after.Status == StatusDeactivated && d.user.active() {
+		d.after.Status = d.user.Status
+		u.tell(d.user, "it was reactivated and is present")
+	}
+	return d
+}
+
+// gone are the users that the run deleted, as newcomers.
+func (u *undoer) gone(host *host) []*party {
+	var newcomers []*party
+	back := map[ObjectID]bool{}
+	for _, id := range slices.Sorted(maps.Keys(u.spans)) {
+		span := u.spans[id]
+		if span.after != nil {
+			continue
+		}
+		if _, ok := u.store.(Creator); !ok {
+			u.tell(span.before, "it was deleted, and the store cannot create users")
+			continue
+		}
+		if _, linked := host.links.First(span.before.ObjectID); linked || back[span.before.ObjectID] {
+			u.tell(span.before, "it was deleted, and another user is linked to its account")
+			continue
+		}
+		back[span.before.ObjectID] = true
+		after := withID(*span.before, "")
+		newcomers = append(newcomers, &party{role: claims.Newcomer, user: nobody, after: &after, reason: ReasonUndone})
+	}
+	return newcomers
+}

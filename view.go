@@ -1,0 +1,408 @@
+package adsync
+
+import (
+	"errors"
+	"fmt"
+	"iter"
+	"slices"
+
+	"github.com/go-adsync/adsync/internal/claims"
+	"github.com/go-adsync/adsync/internal/keyfold"
+	"github.com/go-adsync/adsync/internal/userindex"
+)
+
+// view is the directory side as it is read, laid against the host side.
+type view struct {
+	*host
+	entries   entries
+	found     []uint32     // by first row of a link: unseen, asHeld, or an entry's number + firstKept
+	torn      map[int]bool // first rows whose entries differ; whether one was Present
+	newcomers map[ObjectID]newcomer
+}
+
+// The values of found below the entries' numbers.
+const (
+	unseen = iota
+	asHeld // just what the row holds, Present and not Disabled: nothing to keep
+	firstKept
+)
+
+// newcomer is an entry to import.
+type newcomer struct {
+	entry int  // its number
+	torn  bool // listed with different entries
+	open  bool // one of them could be created
+}
+
+func newView(h *host) *view {
+	return &view{
+		host:      h,
+		found:     make([]uint32, h.rows.Len()),
+		torn:      map[int]bool{},
+		newcomers: map[ObjectID]newcomer{},
+	}
+}
+
+// addAll takes in up to userindex.Batch entries.
+func (v *view) addAll(entries []Entry) error {
+	if !v.links.InOrder() {
+		v.touch(entries)
+	}
+	for i := range entries {
+		if err := v.add(&entries[i]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// addAbsent takes in that a listing whose word is final lacks the accounts.
+func (v *view) addAbsent(ids []ObjectID) error {
+	for _, id := range ids {
+		if err := v.add(&Entry{ObjectID: id, State: StateDeleted}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// unseen lists the accounts that the plan is about and has not heard of.
+func (v *view) unseen() iter.Seq[ObjectID] {
+	return func(yield func(ObjectID) bool) {
+		for row, kind := range v.kinds {
+			if kind&rowManaged != 0 && v.firstOf(row) == row && v.found[row] == unseen && v.choosesGroup(row) && !yield(v.rows.ObjectID(row)) {
+				return
+			}
+		}
+	}
+}
+
+// knowsAll reports whether there is none.
+func (v *view) knowsAll() bool {
+	for range v.unseen() {
+		return false
+	}
+	return true
+}
+
+// knows reports whether there is no need to look the account up for an import.
+func (v *view) knows(id ObjectID) bool {
+	if _, linked := v.links.First(id); linked {
+		return true
+	}
+	if _, linked := v.foreign.First(id); linked {
+		return true
+	}
+	_, listed := v.newcomers[id]
+	return listed
+}
+
+// touch reads the rows that the entries are about, and makes nothing of them. Rows
+// that are far apart come from memory side by side in this way, while add would
+// wait for each; that halves the cost of entries in no order.
+func (v *view) touch(entries []Entry) {
+	var ids [userindex.Batch][16]byte
+	for i := range entries {
+		ids[i] = entries[i].ObjectID
+	}
+	v.links.Touch(ids[:len(entries)],
+		func(row int) byte { return byte(v.kinds[row]) | byte(v.found[row]) | v.keys[0].Touch(row) },
+		v.rows.Touch)
+}
+
+// add takes in one entry. An entry that says what the row holds already leaves
+// nothing behind but a mark.
+func (v *view) add(e *Entry) error {
+	if err := checkEntry(e); err != nil {
+		return err
+	}
+	first, linked := v.links.First(e.ObjectID)
+	switch {
+	case linked && v.choosesGroup(first):
+		if v.found[first] == unseen && v.isHeld(first, e) {
+			v.found[first] = asHeld // and valid, as the row's texts are
+			return nil
+		}
+		clean := cleanEntry(e)
+		v.addLinked(first, &clean)
+	case !linked && v.wants(e.ObjectID):
+		clean := cleanEntry(e)
+		v.addNewcomer(&clean)
+	}
+	return nil
+}
+
+func (v *view) addLinked(first int, e *Entry) {
+	if v.found[first] == unseen {
+		v.found[first] = v.keep(first, e)
+		return
+	}
+	known := v.entryOf(first)
+	_, torn := v.torn[first]
+	switch {
+	case !sameEntry(&known, e):
+		v.torn[first] = v.torn[first] || known.State == StatePresent || e.State == StatePresent
+		v.found[first] = uint32(v.entries.keep(e)) + firstKept // so that the row gets a decision
+	case e.DN < known.DN && v.found[first] != asHeld && !torn: // whichever came first, the plan is the same
+		v.found[first] = v.keep(first, e)
+	}
+}
+
+// keep returns the mark for the entry.
+func (v *view) keep(first int, e *Entry) uint32 {
+	if v.isHeld(first, e) {
+		return asHeld
+	}
+	return uint32(v.entries.keep(e)) + firstKept
+}
+
+func (v *view) addNewcomer(e *Entry) {
+	if _, linked := v.foreign.First(e.ObjectID); linked {
+		return
+	}
+	open := e.State == StatePresent && !e.Disabled
+	known, seen := v.newcomers[e.ObjectID]
+	if !seen {
+		v.newcomers[e.ObjectID] = newcomer{entry: v.entries.keep(e), open: open}
+		return
+	}
+	entry := v.entries.own(known.entry)
+	switch {
+	case !sameEntry(&entry, e):
+		known.torn, known.open = true, known.open || open
+	case e.DN < entry.DN:
+		known.entry = v.entries.keep(e)
+	}
+	v.newcomers[e.ObjectID] = known
+}
+
+// entryOf returns what the directory says of the rows of a link.
+func (v *view) entryOf(first int) Entry {
+	switch mark := v.found[first]; mark {
+	case unseen:
+		return Entry{ObjectID: v.rows.ObjectID(first), State: StateDeleted}
+	case asHeld:
+		u := v.rows.User(first)
+		return Entry{ObjectID: u.ObjectID, Profile: u.Profile, State: StatePresent}
+	default:
+		return v.entries.own(int(mark - firstKept))
+	}
+}
+
+// decide goes through the chosen users, each for itself, and returns those of
+// whom there is something to say.
+func (v *view) decide() []*party {
+	var parties []*party
+	for row, kind := range v.kinds {
+		if kind&rowChosen == 0 {
+			continue
+		}
+		first := v.firstOf(row)
+		twins := len(v.links.Twins(first)) > 0
+		if v.found[first] == asHeld && kind&rowDeactivated == 0 && !twins {
+			continue
+		}
+		if d := v.decideRow(row, first); twins || d.says() {
+			parties = append(parties, &d)
+		}
+	}
+	v.parTwins(parties)
+	return parties
+}
+
+func (v *view) decideRow(row, first int) party {
+	d := v.fixed(row)
+	if _, torn := v.torn[first]; torn {
+		d.tell(OpDuplicate, ReasonListedTwice, v.sameLink(first, row, nil))
+		return d
+	}
+	entry := v.entryOf(first)
+	d.state = entry.State
+	reaction, reason := v.reaction(&entry)
+	switch {
+	case reason == "": // present and enabled
+	case reaction == Keep:
+		d.tell(OpNotice, reason)
+	case d.user.Protected && (reaction == Remove || d.user.active()):
+		d.tell(OpNotice, ReasonProtected)
+		d.tells[0].Detail = "would be removed as " + reason
+	case reaction == Remove:
+		d.role, d.reason = claims.Leaver, reason
+		return d
+	}
+	d.after.Status, d.reason = v.status(d.user, &entry)
+	if d.state == StatePresent {
+		v.decideDetails(&d, &entry)
+	}
+	return d
+}
+
+// fixed is a row that stays as it is.
+func (v *view) fixed(row int) party {
+	user := v.rows.Keep(row)
+	after := user
+	return party{row: row, user: &user, after: &after}
+}
+
+// decideDetails makes a candidate of the user, unless the directory's profile
+// cannot be written.
+func (v *view) decideDetails(d *party, e *Entry) {
+	profile, err := v.profile(d.user, e)
+	if reason, detail := v.invalid(d.user, profile, err); reason != "" {
+		d.tell(OpInvalid, reason)
+		d.tells[len(d.tells)-1].Detail = detail
+		return
+	}
+	d.role = claims.Candidate
+	d.after.Profile = profile
+}
+
+// parTwins makes duplicates of the users who remain linked to one Present entry.
+func (v *view) parTwins(parties []*party) {
+	if !v.links.HasTwins() {
+		return
+	}
+	leaves := map[int]bool{}
+	for _, d := range parties {
+		leaves[d.row] = d.role == claims.Leaver
+	}
+	remains := func(row int) bool { return !leaves[row] }
+	for _, d := range parties {
+		if d.state != StatePresent || d.role == claims.Leaver {
+			continue
+		}
+		conflict := v.sameLink(v.firstOf(d.row), d.row, remains)
+		if len(conflict.With) == 0 {
+			continue
+		}
+		d.role = claims.Fixed
+		d.after.Profile = d.user.Profile
+		d.tells = slices.DeleteFunc(d.tells, func(c Change) bool { return c.Op == OpInvalid })
+		d.tell(OpDuplicate, ReasonLinkedTwice, conflict)
+	}
+}
+
+// sameLink is the conflict of a row with the others of its link for which
+// remains is true; nil stands for all.
+func (v *view) sameLink(first, row int, remains func(row int) bool) Conflict {
+	conflict := Conflict{Field: FieldObjectID, Value: ObjectID(v.rows.ObjectID(first)).String(), With: []string{}}
+	for _, other := range v.group(first) {
+		if other != row && (remains == nil || remains(other)) {
+			conflict.With = append(conflict.With, v.rows.User(other).ID)
+		}
+	}
+	slices.Sort(conflict.With)
+	return conflict
+}
+
+// plan judges everybody and writes the changes down.
+func (v *view) plan() (*Plan, error) {
+	p := planner{view: v, plan: &Plan{Version: PlanVersion, Source: validText(v.Source), Changes: []Change{}}}
+	users := v.decide()
+	newcomers := p.openNewcomers()
+	if err := p.gather(users, newcomers); err != nil {
+		return nil, err
+	}
+	p.solve()
+	p.order()
+	p.tell()
+	p.count()
+	return p.plan, nil
+}
+
+// checkEntry refuses what no directory account can be.
+func checkEntry(e *Entry) error {
+	if e.ObjectID.IsZero() {
+		return errors.New("adsync: the directory listed an account without an ObjectID; map the attribute that holds its objectGUID, and let the service account read it")
+	}
+	switch e.State {
+	case "", StatePresent, StateOutOfScope, StateDeleted, StateUnproven:
+	default:
+		return fmt.Errorf("adsync: the directory says that account %s is %q; use one of the State constants", e.ObjectID, e.State)
+	}
+	return nil
+}
+
+func cleanEntry(e *Entry) Entry {
+	clean := *e
+	if !clean.Profile.valid() || !keyfold.Valid(clean.DN) {
+		clean.Profile, clean.DN = validProfile(e.Profile), validText(e.DN)
+	}
+	if clean.State == "" {
+		clean.State = StatePresent
+	}
+	return clean
+}
+
+// sameEntry compares all but the DN.
+func sameEntry(a, b *Entry) bool {
+	return a.Profile == b.Profile && a.State == b.State && a.Disabled == b.Disabled
+}
+
+// flagDisabled is the flag of a kept entry.
+const flagDisabled = 1
+
+// entries are entries without a pointer each.
+type entries struct{ userindex.Arena }
+
+// keep adds the entry and returns its number.
+func (a *entries) keep(e *Entry) int {
+	record := userindex.Record{
+		ObjectID: e.ObjectID,
+		Words:    [...]string{string(e.State), ""},
+		Texts:    [...]string{e.Username, e.FirstName, e.LastName, e.Email, e.Phone, e.DN},
+	}
+	if e.Disabled {
+		record.Flags = flagDisabled
+	}
+	a.Append(&record)
+	return a.Len() - 1
+}
+
+// shared returns an entry whose texts are parts of the arena.
+func (a *entries) shared(i int) Entry {
+	r := a.Record(i)
+	return Entry{
+		ObjectID: r.ObjectID,
+		Profile:  profileOf(&r),
+		State:    State(r.Words[0]),
+		Disabled: r.Flags&flagDisabled != 0,
+		DN:       r.Texts[5],
+	}
+}
+
+// own returns an entry with texts of its own.
+func (a *entries) own(i int) Entry {
+	e := a.shared(i)
+	cloneTexts(&e.Username, &e.FirstName, &e.LastName, &e.Email, &e.Phone, &e.DN)
+	return e
+}
+
+// each hands over all entries, up to userindex.Batch at a time. Their texts are parts
+// of the arena.
+func (a *entries) each(f func([]Entry) error) error {
+	batch := make([]Entry, 0, userindex.Batch)
+	for i := range a.Len() {
+		batch = append(batch, a.shared(i))
+		if len(batch) < cap(batch) && i+1 < a.Len() {
+			continue
+		}
+		if err := f(batch); err != nil {
+			return err
+		}
+		batch = batch[:0]
+	}
+	return nil
+}
+
+// bitmap is a set of rows.
+type bitmap []uint64
+
+func (b *bitmap) add(row int) {
+	if missing := row/64 + 1 - len(*b); missing > 0 {
+		*b = append(*b, make([]uint64, missing)...)
+	}
+	(*b)[row/64] |= 1 << (row % 64)
+}
+
+func (b bitmap) has(row int) bool { return row/64 < len(b) && b[row/64]&(1<<(row%64)) != 0 }
