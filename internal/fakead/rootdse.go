@@ -59,7 +59,7 @@ func (s *Server) rootAttributes() []rootAttribute {
 	server := "CN=DC1,CN=Servers,CN=Default-First-Site-Name,CN=Sites,CN=Configuration," + s.baseDN
 	return []rootAttribute{
 		{"currentTime", []string{s.tree.stamp()}},
-		{"subschemaSubentry", []string{"CN=Aggregate,CN=Schema,CN=Configuration," + s.baseDN}},
+		{"subschemaSubentry", []string{s.subschemaDN()}},
 		{"dsServiceName", []string{"CN=NTDS Settings," + server}},
 		{"namingContexts", []string{
 			s.baseDN, "CN=Configuration," + s.baseDN, "CN=Schema,CN=Configuration," + s.baseDN,

@@ -111,6 +111,7 @@ var schemaTable = []attrType{
 	{name: "servicePrincipalName", multi: true},
 	{name: "dNSHostName", max: 2048},
 	{name: "operatingSystem"},
+	{name: "mS-DS-ConsistencyGuid", syntax: syntaxOctets, indexed: true},
 	{name: "invocationId", syntax: syntaxOctets, server: true},
 	{name: "nETBIOSName", server: true},
 	{name: "nCName", syntax: syntaxDN, server: true},
@@ -147,7 +148,7 @@ var classTable = map[string]classDef{
 // abstractClasses may be named in an add beside a structural class.
 var abstractClasses = map[string]bool{"top": true, "domain": true, "applicationsettings": true}
 
-// schema finds attributes by name without regard to case.
+// schema finds attributes by name, without regard to case, and by OID.
 type schema struct{ byName map[string]*attrType }
 
 func newSchema() *schema {
@@ -156,6 +157,7 @@ func newSchema() *schema {
 		t := schemaTable[i]
 		s.byName[strings.ToLower(t.name)] = &t
 		s.byName[t.name] = &t // spares the usual spelling a conversion
+		s.byName[t.oid(i)] = &t
 	}
 	return s
 }

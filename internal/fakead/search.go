@@ -91,6 +91,8 @@ func (c *conn) search(req *request) ([]message, error) {
 		return c.rootDSE(req), nil
 	case !c.bound:
 		return req.fail(resultOperationsError, textUnbound), nil
+	case q.scope == scopeBase && strings.EqualFold(q.base, c.server.subschemaDN()):
+		return c.subschema(req), nil
 	}
 	s := c.server
 	s.mu.RLock()
