@@ -120,9 +120,11 @@ func (o *oracle) setDefaults() {
 	o.rules.Fold = remembering(r.Fold)
 }
 
-// foldByTheBook is the default of Rules.Fold.
+// foldByTheBook is the default of Rules.Fold, for texts without characters that show
+// nothing.
 func foldByTheBook(s string) string {
-	return strings.TrimSpace(norm.NFC.String(cases.Fold().String(norm.NFC.String(s))))
+	s = norm.NFKD.String(cases.Fold().String(norm.NFD.String(s)))
+	return strings.TrimSpace(norm.NFKC.String(cases.Fold().String(s)))
 }
 
 // remembering makes a slow function fast enough to call it all the time.

@@ -33,7 +33,7 @@ type Rules struct {
 	OnUnproven   Reaction                     // default Keep
 	Import       bool                         // also create users for all new entries; needs a Creator
 	AdoptBy      []Field                      // see Adopt
-	Fold         func(string) string          // default: NFC, Unicode case folding, trimmed
+	Fold         func(string) string          // default: NFKC, case folded, without what shows nothing, trimmed
 	Map          func(Entry) (Profile, error) // normalise or refuse; must be pure, may be called twice for an entry
 }
 

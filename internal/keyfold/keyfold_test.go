@@ -16,13 +16,22 @@ func TestFold(t *testing.T) {
 		{"müller", "MÜLLER", "mu\u0308ller", "MU\u0308LLER"},
 		{"strasse", "straße", "STRASSE"},
 		{"σίσυφος", "ΣΊΣΥΦΟΣ", "σίσυφοσ"},
-		{"", " ", "\t\n\v\f\r"},
+		{"", " ", "\t\n\v\f\r", "\u200b", "\ufeff \u2060"},
+		{"anna", "ａｎｎａ", "ＡＮＮＡ", "an\u200bna", "an\u00adna", "\ufeffanna", "anna\ufe0f", "an\U000e0041na", "an\u202ena", "anna\u3164"},
+		{"office", "oﬃce", "oﬀice", "OFFICE", "O\u200dFFICE"},
+		{"x@corp.example", "x＠corp．example", "x@corp\u2024example"},
+		{"12", "１２", "¹²", "①②"},
+		{"Ꭰ", "ꭰ"}, {"Ᏸ", "ᏸ"},
+		{"tel", "℡", "TEL"},
+		{"é", "e\u200b\u0301", "E\u034f\u0301"}, // what is composed once nothing stands between
 	} {
 		for _, s := range same {
 			assert.Equal(t, Fold(same[0]), Fold(s), "%q", s)
 		}
 	}
 	assert.NotEqual(t, Fold("muller"), Fold("müller"), "accents tell people apart")
+	assert.NotEqual(t, Fold("anna"), Fold("аnna"), "and so do scripts")
+	assert.NotEqual(t, Fold("a\u200bb"), Fold("a b"), "what is ignored is no space")
 	assert.Equal(t, "anna b", Fold(" Anna B "))
 }
 
@@ -54,15 +63,46 @@ func TestWordsAreFoldedAsBytesAre(t *testing.T) {
 	assert.True(t, Valid("Müller") && Valid(strings.Repeat("ü", 20)))
 }
 
+// Folding what is folded changes nothing, whatever stands beside a character; or a key
+// that was stored folded would be another one.
+func TestFoldIsStable(t *testing.T) {
+	for r := range unicode.MaxRune + 1 {
+		if !utf8.ValidRune(r) || r >= 0x20000 && !unicode.IsGraphic(r) && !ignorable(r) {
+			continue // a long stretch of nothing
+		}
+		if r >= 0x3400 && r < 0xA000 || r >= 0x20000 && r < 0x2F800 || r > 0x30000 && r < 0xE0000 {
+			continue // ideographs, which have neither case nor other forms
+		}
+		assert.Equal(t, foldFully(string(r)), Fold(string(r)), "%U", r)
+		for _, s := range []string{"a" + string(r) + "\u0301", "\u0345" + string(r) + "\u0345", "ß\u200d" + string(r)} {
+			once := Fold(s)
+			if again := Fold(once); again != once {
+				t.Fatalf("%q folds to %+q, and that to %+q", s, once, again)
+			}
+		}
+	}
+}
+
+// The property is stable for most of these; a table of Go's that lost one would let
+// people look alike.
+func TestIgnorable(t *testing.T) {
+	for _, r := range []rune{0xAD, 0x34F, 0x61C, 0x115F, 0x17B4, 0x180B, 0x200B, 0x202A, 0x202E, 0x2060, 0x206F, 0x3164, 0xFE00, 0xFEFF, 0xFFA0, 0xFFF0, 0x1BCA0, 0x1D173, 0xE0000, 0xE0FFF} {
+		assert.True(t, ignorable(r), "%U", r)
+	}
+	for _, r := range []rune{' ', 'a', 0xA0, 0x600, 0x6DD, 0x70F, 0x110BD, 0xFFF9, 0xFFFB, 0x13430, 0x301, 0x2028} {
+		assert.False(t, ignorable(r), "%U", r)
+	}
+}
+
 func FuzzFold(f *testing.F) {
-	for _, s := range []string{"", "Anna", " ü ", "ß", "\u0345\u0301", "\xff", "ǰ", "İ"} {
+	for _, s := range []string{"", "Anna", " ü ", "ß", "\u0345\u0301", "\xff", "ǰ", "İ", "ﬃ\u200d", "℡", "\u1160\uffa0"} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {
 		once := Fold(s)
 		assert.Equal(t, once, Fold(once), "folding twice is folding once")
 		assert.Equal(t, "x"+once, string(Append([]byte("x"), s)))
-		assert.Equal(t, fold(s), once, "the quick way is the slow one")
+		assert.Equal(t, foldFully(s), once, "the quick way is the slow one")
 		assert.Equal(t, utf8.ValidString(s), Valid(s))
 	})
 }
