@@ -18,6 +18,8 @@ type Dialect struct {
 	dollars    bool                       // has $tag$ literals $tag$, and E'' with backslashes
 	questions  bool                       // has operators with a ?
 	hash       bool                       // # begins a comment
+	nested     bool                       // comments within comments
+	brackets   bool                       // quote a name, too
 	nativeUUID bool                       // has a uuid type
 	returning  bool                       // INSERT … RETURNING
 	mayReturn  bool                       // the same, which not every server has
@@ -63,6 +65,7 @@ func postgreSQL() Dialect {
 		numbered:   true,
 		dollars:    true,
 		questions:  true,
+		nested:     true,
 		nativeUUID: true,
 		returning:  true,
 		bulk:       true,
@@ -137,6 +140,7 @@ func sqlite() Dialect {
 		// SQLite takes an unknown name in double quotes for a string; in backquotes
 		// it stays an error.
 		quote:     "`",
+		brackets:  true,
 		returning: true,
 		// It is in the same process, where more round trips cost little.
 		rowsAtOnce: 100,

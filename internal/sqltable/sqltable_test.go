@@ -172,6 +172,9 @@ func TestParseWhere(t *testing.T) {
 		{"postgresql", "a = $$?$$ AND b = $x$ ? $y$ ? $x$ AND c = ?", 1, "a = $$?$$ AND b = $x$ ? $y$ ? $x$ AND c = $1", []any{0}},
 		{"postgresql", "a$1 = 2 AND b = ?", 1, "a$1 = 2 AND b = $1", []any{0}},
 		{"sqlite", "deleted = 0", 0, "deleted = 0", nil},
+		{"sqlite", "[a?)] = ? AND b IN (1, (2))", 1, "[a?)] = ? AND b IN (1, (2))", []any{0}},
+		{"postgresql", "tags[1] = ? /* a /* b */ ? ) */", 1, "tags[1] = $1 /* a /* b */ ? ) */", []any{0}},
+		{"mysql", `a = ')\'(' AND b = ?`, 1, `a = ')\'(' AND b = ?`, []any{0}},
 	} {
 		t.Run(test.text, func(t *testing.T) {
 			d := dialect(t, test.dialect)
@@ -209,6 +212,55 @@ func TestParseWhereRefuses(t *testing.T) {
 	}
 	_, err := dialect(t, "postgresql").ParseWhere("a = $x$ ", 0)
 	assert.ErrorContains(t, err, "quote without an end")
+}
+
+// A condition that closes the parenthesis around it says something else than it seems
+// to: 1=1) OR (2=2 is true of every row, whatever else a statement asks.
+func TestParseWhereRefusesUnbalancedParentheses(t *testing.T) {
+	for _, test := range []struct {
+		dialects, text string
+		balanced       bool
+	}{
+		{"all", "1=1) OR (2=2", false},
+		{"all", "1=1)", false},
+		{"all", "(1=1", false},
+		{"all", "((a = 1) AND b = 2", false},
+		{"all", "(a = ')') AND (b = '(')", true},
+		{"all", "a = '(' AND b = ')'", true},
+		{"all", `a = "(" AND (b = ")")`, true},
+		{"all", "`a(` = 1", true},
+		{"all", "(a = 1 /* ) */)", true},
+		{"all", "(a = 1) -- (", true},
+		{"all", "(a = 1 -- )", false},
+		{"postgresql", "a = $$($$ AND (b = $x$)$x$)", true},
+		{"mysql sqlite", "a = $$($$ AND (b = 1)", false},
+		{"postgresql", "(a = 1 /* /* */ ) */ )", true},
+		{"mysql sqlite", "(a = 1 /* /* */ )", true},
+		{"mysql sqlite", "(a = 1 /* /* */ ) */ )", false},
+		{"sqlite", "[a(] = 1", true},
+		{"mysql postgresql", "[a(] = 1", false},
+		{"mysql", "(a = 1) # (", true},
+		{"postgresql sqlite", "(a = 1) # (", false},
+		{"mysql", `a = '\'(' AND b = ')'`, true},
+		{"postgresql sqlite", `a = '\' OR (b = ')\'`, false},
+		{"mysql", "a = 1 --(\n", false}, // two minus signs
+	} {
+		for _, name := range []string{"postgresql", "mysql", "sqlite"} {
+			if test.dialects != "all" && !strings.Contains(test.dialects, name) {
+				continue
+			}
+			_, err := dialect(t, name).ParseWhere(test.text, 0)
+			if test.balanced {
+				assert.NoError(t, err, "%s: %s", name, test.text)
+			} else {
+				assert.ErrorIs(t, err, errUnbalanced, "%s: %s", name, test.text)
+			}
+		}
+	}
+	for _, text := range []string{"a = 1 /*! OR 1=1 */", "a = 1 /*M!100100 ) OR ( */"} {
+		_, err := dialect(t, "mysql").ParseWhere(text, 0)
+		assert.ErrorContains(t, err, "a comment that some servers run", text)
+	}
 }
 
 func FuzzParseWhere(f *testing.F) {

@@ -16,7 +16,8 @@ type Where struct {
 // ParseWhere cuts a condition that has n arguments. Placeholders are ? in order
 // or $1, $2 … by number, whatever the dialect; one with a $n leaves each ? alone,
 // as PostgreSQL has operators of that name, and so does one without arguments.
-// Literals, quoted names and comments are left alone.
+// Literals, quoted names and comments are left alone. Parentheses must be balanced,
+// as the condition is put in parentheses of its own.
 func (d Dialect) ParseWhere(text string, n int) (Where, error) {
 	if strings.TrimSpace(text) == "" {
 		if n > 0 {
@@ -97,6 +98,7 @@ func (d Dialect) chooseMarks(marks []mark, n int) ([]mark, error) {
 // scanMarks finds the placeholders outside of literals, names and comments.
 func (d Dialect) scanMarks(text string) ([]mark, error) {
 	var marks []mark
+	depth := 0
 	for i := 0; i < len(text); {
 		end, err := d.skipQuoted(text, i)
 		if err != nil {
@@ -107,6 +109,14 @@ func (d Dialect) scanMarks(text string) ([]mark, error) {
 			continue
 		}
 		switch {
+		case text[i] == '(':
+			depth++
+			i++
+		case text[i] == ')' && depth == 0:
+			return nil, errUnbalanced
+		case text[i] == ')':
+			depth--
+			i++
 		case text[i] == '?':
 			marks = append(marks, mark{i, i + 1, -1})
 			i++
@@ -122,8 +132,13 @@ func (d Dialect) scanMarks(text string) ([]mark, error) {
 			i++
 		}
 	}
+	if depth > 0 {
+		return nil, errUnbalanced
+	}
 	return marks, nil
 }
+
+var errUnbalanced = errors.New("adsync: SQLTable.Where has parentheses that do not match; it would let through other rows than it seems to")
 
 // skipQuoted returns where the literal, name or comment that begins at i ends, or
 // i when none does.
@@ -143,13 +158,36 @@ func (d Dialect) skipQuoted(text string, i int) (int, error) {
 			return i + n, nil
 		}
 		return len(text), nil
-	case strings.HasPrefix(rest, "/*"):
-		if n := strings.Index(rest[2:], "*/"); n >= 0 {
-			return i + 2 + n + 2, nil
+	case rest[0] == '[' && d.brackets:
+		if n := strings.IndexByte(rest, ']'); n >= 0 {
+			return i + n + 1, nil
 		}
-		return 0, errors.New("adsync: SQLTable.Where has a comment without an end")
+		return 0, errors.New("adsync: SQLTable.Where has a quote without an end")
+	case d.hash && (strings.HasPrefix(rest, "/*!") || strings.HasPrefix(rest, "/*M!")):
+		return 0, errors.New("adsync: SQLTable.Where has a comment that some servers run; write out what they are to run")
+	case strings.HasPrefix(rest, "/*"):
+		return d.endComment(text, i)
 	}
 	return i, nil
+}
+
+// endComment finds the end of a comment. Those of PostgreSQL may hold others.
+func (d Dialect) endComment(text string, i int) (int, error) {
+	depth := 1
+	for j := i + 2; j+2 <= len(text); j++ {
+		switch {
+		case text[j:j+2] == "*/":
+			depth--
+			j++
+		case text[j:j+2] == "/*" && d.nested:
+			depth++
+			j++
+		}
+		if depth == 0 {
+			return j + 1, nil
+		}
+	}
+	return 0, errors.New("adsync: SQLTable.Where has a comment without an end")
 }
 
 // beginsComment reports whether a comment to the end of the line begins. MySQL
