@@ -32,7 +32,7 @@ func Adopt(entries []Entry, users []User, rules Rules) (*Plan, error) {
 		unlinked: map[ObjectID]*candidateEntry{},
 		holders:  [claims.Spaces]map[string][]*User{{}, {}},
 		offers:   [claims.Spaces]map[string][]*candidateEntry{{}, {}},
-		plan:     &Plan{Version: PlanVersion, Source: validText(rules.Source), Changes: []Change{}},
+		plan:     &Plan{Version: planVersion, Source: validText(rules.Source), Changes: []Change{}},
 	}
 	a.takeUsers(users)
 	if err := a.takeEntries(entries); err != nil {
@@ -98,7 +98,7 @@ func (a *adopter) takeEntries(entries []Entry) error {
 		}
 		a.unlinked[e.ObjectID] = &candidateEntry{Entry: e}
 	}
-	for _, id := range slices.SortedFunc(maps.Keys(a.unlinked), ObjectID.compare) {
+	for _, id := range slices.SortedFunc(maps.Keys(a.unlinked), ObjectID.Compare) {
 		a.offer(a.unlinked[id])
 	}
 	return nil
@@ -134,7 +134,7 @@ func (a *adopter) pair() {
 			}
 			after := *u
 			after.ObjectID, after.Source = e.ObjectID, a.plan.Source
-			change = update(ReasonAdopted, u, &after)
+			change = NewUpdate(ReasonAdopted, u, &after)
 			change.Detail = "by " + strings.Join(fieldNames(a.adoptBy()), " and ")
 			a.plan.Changes = append(a.plan.Changes, change)
 		}
@@ -153,7 +153,7 @@ func (a *adopter) likely(u *User) []*candidateEntry {
 		offers := a.offers[space][a.key(*u.detail(f))]
 		likely = append(likely, offers[:min(len(offers), maxRivals)]...)
 	}
-	slices.SortFunc(likely, func(x, y *candidateEntry) int { return x.ObjectID.compare(y.ObjectID) })
+	slices.SortFunc(likely, func(x, y *candidateEntry) int { return x.ObjectID.Compare(y.ObjectID) })
 	return slices.Compact(likely)
 }
 

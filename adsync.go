@@ -77,6 +77,10 @@ var (
 	ErrAlready = errors.New("adsync: written already")
 	// ErrConflict: another row holds the key.
 	ErrConflict = errors.New("adsync: another user holds this username or email; rename one of them, or have it done in the directory")
+	// ErrNotWritten: certainly nothing of the change was written, and no other change
+	// will fare better, as when the database went away before the commit. A store
+	// returns it to end the run.
+	ErrNotWritten = errors.New("adsync: nothing of this was written; apply the plan again when the users can be written")
 	// ErrUnknown: a store cannot tell whether the write happened, as when the
 	// connection is lost during a commit. It ends the run; applying the plan
 	// again settles it.
@@ -97,7 +101,7 @@ type Options struct {
 	Limits    Limits
 	Logger    *slog.Logger                          // nil: silent
 	OnResult  func(context.Context, Change, Result) // progress: each final result, in order, on the caller's goroutine
-	BatchSize int                                   // changes given to a BatchStore at once; default 500, and 5,000 new users to an SQLStore
+	BatchSize int                                   // changes given to a BatchStore at once; default 500, or as many new users as the store's Traits say
 }
 
 // Syncer joins a directory and a store. It is safe for concurrent use.
@@ -146,8 +150,7 @@ func (s *Syncer) fit() error {
 	if _, ok := s.store.(Creator); rules.Import && !ok {
 		errs = append(errs, errors.New("adsync: Rules.Import needs a store that is a Creator"))
 	}
-	if fielder, ok := s.store.(Fielder); ok {
-		held := fielder.Fields()
+	if held := traitsOf(s.store).Fields; len(held) > 0 {
 		if len(rules.Fields) == 0 {
 			rules.Fields = slices.DeleteFunc(slices.Clone(held), func(f Field) bool { return f == FieldStatus })
 			if len(rules.Fields) == 0 {
@@ -175,13 +178,14 @@ type Selection struct {
 	entries []ObjectID
 }
 
-// Only chooses just these users; Only() chooses nobody. An ID that is unknown or
-// not managed is an error.
-func Only(userIDs ...string) Selection { return Selection{users: userIDs, only: true} }
+// OnlyUsers chooses just these users, of those that Rules.Only lets a sync be about;
+// OnlyUsers() chooses nobody. An ID that is unknown or not managed is an error.
+func OnlyUsers(userIDs ...string) Selection { return Selection{users: userIDs, only: true} }
 
-// Import creates users for just these entries, which are looked up; the store
-// must be a [Creator]. By itself it chooses no user that is there already.
-func Import(ids ...ObjectID) Selection { return Selection{entries: ids} }
+// ImportEntries creates users for just these entries, which are looked up, whatever
+// Rules.Import says; the store must be a [Creator]. By itself it chooses no user that
+// is there already.
+func ImportEntries(ids ...ObjectID) Selection { return Selection{entries: ids} }
 
 // scope is whom the rules and the selections are about.
 func (s *Syncer) scope(selections []Selection) (scope, error) {
@@ -199,13 +203,13 @@ func (s *Syncer) scope(selections []Selection) (scope, error) {
 		}
 		for _, id := range sel.entries {
 			if id.IsZero() {
-				return scope, errors.New("adsync: Import needs the ObjectID of an entry")
+				return scope, errors.New("adsync: ImportEntries needs the ObjectID of an entry")
 			}
 			imports[id] = true
 		}
 	}
 	if _, ok := s.store.(Creator); len(imports) > 0 && !ok {
-		return scope, errors.New("adsync: Import needs a store that is a Creator")
+		return scope, errors.New("adsync: ImportEntries needs a store that is a Creator")
 	}
 	scope.only, scope.imports, scope.Import = only, imports, false
 	return scope, nil

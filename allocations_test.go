@@ -267,7 +267,7 @@ func chosen(users []adsync.User, n int) []adsync.Selection {
 	for _, u := range users[:n] {
 		ids = append(ids, u.ID)
 	}
-	return []adsync.Selection{adsync.Only(ids...)}
+	return []adsync.Selection{adsync.OnlyUsers(ids...)}
 }
 
 // A sync of 1,000 users allocates the same whether the directory has 5,000 people
@@ -286,7 +286,7 @@ func TestMemoryIsThatOfTheUsersAndNotOfTheDirectory(t *testing.T) {
 	}{
 		{"all whom the host has", users[:n], nil},
 		{"chosen among more", users, chosen(users, n)},
-		{"picked to be imported", users[:n], []adsync.Selection{adsync.Import(newcomers...)}},
+		{"picked to be imported", users[:n], []adsync.Selection{adsync.ImportEntries(newcomers...)}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			costs := func(people int) float64 {

@@ -9,7 +9,6 @@ import (
 	"iter"
 	"log/slog"
 	"maps"
-	"net"
 	"runtime"
 	"slices"
 	"time"
@@ -131,12 +130,12 @@ func (s *Syncer) newRun(p *Plan) *run {
 	}
 }
 
-// emptiable is a Listing that may list nobody.
-type emptiable struct{ Listing }
+// emptiable is a Final directory that may list nobody.
+type emptiable struct{ Directory }
 
 // Find takes even an empty listing for the final word.
-func (l emptiable) Find(ctx context.Context, ids []ObjectID) iter.Seq2[Entry, error] {
-	return findIn(ctx, l.Entries, ids)
+func (e emptiable) Find(ctx context.Context, ids []ObjectID) iter.Seq2[Entry, error] {
+	return findIn(ctx, e.Entries, ids)
 }
 
 var errNoLonger = fmt.Errorf("%w: the directory no longer bears out this change", ErrStale)
@@ -156,13 +155,13 @@ func (r *run) lookAgain(ctx context.Context, now *now) error {
 	if len(doubtful) == 0 {
 		return nil
 	}
-	slices.SortFunc(ids, ObjectID.compare)
+	slices.SortFunc(ids, ObjectID.Compare)
 	ids = slices.Compact(ids)
 	var entries map[ObjectID][]Entry
 	err := r.eachController(ctx, func(ctx context.Context, dir Directory) error {
 		entries = map[ObjectID][]Entry{}
-		if l, ok := dir.(Listing); ok && r.opts.Limits.AllowEmpty {
-			dir = emptiable{l}
+		if traitsOf(dir).Final && r.opts.Limits.AllowEmpty {
+			dir = emptiable{dir}
 		}
 		return lookUp(ctx, dir, ids, func(e *Entry) error {
 			entries[e.ObjectID] = append(entries[e.ObjectID], cleanEntry(e))
@@ -188,7 +187,7 @@ func (r *run) skipDoneParkings(now *now) {
 			continue
 		}
 		u := now.users[r.plan.Changes[i].UserID]
-		if u != nil && sameUser(*u, *r.plan.Changes[parking.final].After) {
+		if u != nil && u.Same(*r.plan.Changes[parking.final].After) {
 			r.settle(i, OutcomeAlready, nil)
 		}
 	}
@@ -270,14 +269,14 @@ func (r *run) nextBatch() []int {
 
 func (r *run) batchSizes() batchSizes {
 	_, batches := r.store.(BatchStore)
-	store, imports := r.store.(importer)
+	creates := traitsOf(r.store).CreatesAtOnce
 	switch size := r.opts.BatchSize; {
 	case !batches:
 		return batchSizes{1, 1}
 	case size > 0:
 		return batchSizes{size, size}
-	case imports:
-		return batchSizes{defaultBatchSize, store.createsAtOnce()}
+	case creates > 0:
+		return batchSizes{defaultBatchSize, creates}
 	}
 	return batchSizes{defaultBatchSize, defaultBatchSize}
 }
@@ -418,7 +417,7 @@ func (r *run) putBackOne(ctx context.Context, i int, parking *parking) {
 		return
 	}
 	parked := &r.plan.Changes[i]
-	back := update(ReasonParked, parked.After, parked.Before)
+	back := NewUpdate(ReasonParked, parked.After, parked.Before)
 	switch err := r.updateSafely(ctx, back); {
 	case err == nil, errors.Is(err, ErrAlready):
 		r.report.Results[i].Outcome = OutcomeSkipped
@@ -469,17 +468,18 @@ func (s batchSizes) full(n, creates int) bool {
 	return n >= s.changes
 }
 
-// importer is a BatchStore that is better given more new users at once than other
-// changes. A decorator that hides it costs speed only.
-type importer interface{ createsAtOnce() int }
-
 var errCutShort = errors.New("adsync: the run was cut short; apply the plan again or make a new one")
 
 func cutShort(cause error) error { return &wrapped{errCutShort, cause} }
 
 // outcomeOf tells what a store's error means, and whether it ends the run.
 func outcomeOf(err error) (outcome Outcome, last bool) {
-	var network net.Error
+	var network interface { // as net.Error
+		error
+		Timeout() bool
+		Temporary() bool
+	}
+	notDone := errors.Is(err, ErrNotWritten) || errors.Is(err, driver.ErrBadConn) // which promises the same
 	ended := errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
 	switch {
 	case err == nil:
@@ -492,9 +492,9 @@ func outcomeOf(err error) (outcome Outcome, last bool) {
 		return OutcomeStale, false
 	case errors.Is(err, ErrConflict):
 		return OutcomeFailed, false
-	case errors.Is(err, driver.ErrBadConn) && ended: // it promises that nothing was done
+	case notDone && ended:
 		return OutcomeNotAttempted, true
-	case errors.Is(err, driver.ErrBadConn):
+	case notDone:
 		return OutcomeFailed, true
 	case ended,
 		errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.As(err, &network):

@@ -23,28 +23,31 @@ const (
 	OpNotice    Op = "notice"  // left alone: a person should know
 )
 
+// Reason is why a [Change] is made or told.
+type Reason string
+
 // The reasons of a [Change].
 const (
-	ReasonChanged     = "changed"      // Update: details differ from the directory
-	ReasonReactivated = "reactivated"  // Update: present and enabled again; details may differ too
-	ReasonAdopted     = "adopted"      // Update: linked to an entry, see Adopt
-	ReasonParked      = "parked"       // Update: a parked value that opens a cycle
-	ReasonUndone      = "undone"       // Update, Create or Notice: takes back what a run did, see Syncer.Inverse
-	ReasonNew         = "new"          // Create: nobody is linked to the entry
-	ReasonDeleted     = "deleted"      // Delete, Update or Notice: the tombstone was read
-	ReasonDisabled    = "disabled"     // likewise: disabled in the directory
-	ReasonOutOfScope  = "out-of-scope" // likewise: alive, but outside the base or filter
-	ReasonUnproven    = "unproven"     // likewise: not found, and nothing proves a deletion
-	ReasonProtected   = "protected"    // Notice: would be removed, but is protected
-	ReasonTaken       = "taken"        // Duplicate: a rival keeps the key
-	ReasonContested   = "contested"    // Duplicate: others ask for the key too
-	ReasonWaiting     = "waiting"      // Duplicate: every rival is itself blocked and wants to give the key up
-	ReasonLinkedTwice = "linked-twice" // Duplicate: several users are linked to one entry
-	ReasonListedTwice = "listed-twice" // Duplicate: the directory listed two different entries with one ObjectID
-	ReasonNoUsername  = "no-username"  // Invalid: the username would be empty
-	ReasonRefused     = "refused"      // Invalid: Rules.Map refused the profile; Detail has its words
-	ReasonLinked      = "linked"       // Notice: asked to import, but a user is linked to the entry already
-	ReasonAmbiguous   = "ambiguous"    // Notice of Adopt: a likely pair that something speaks against
+	ReasonChanged     Reason = "changed"      // Update: details differ from the directory
+	ReasonReactivated Reason = "reactivated"  // Update: present and enabled again; details may differ too
+	ReasonAdopted     Reason = "adopted"      // Update: linked to an entry, see Adopt
+	ReasonParked      Reason = "parked"       // Update: a parked value that opens a cycle
+	ReasonUndone      Reason = "undone"       // Update, Create or Notice: takes back what a run did, see Syncer.Inverse
+	ReasonNew         Reason = "new"          // Create: nobody is linked to the entry
+	ReasonDeleted     Reason = "deleted"      // Delete, Update or Notice: the tombstone was read
+	ReasonDisabled    Reason = "disabled"     // likewise: disabled in the directory
+	ReasonOutOfScope  Reason = "out-of-scope" // likewise: alive, but outside the base or filter
+	ReasonUnproven    Reason = "unproven"     // likewise: not found, and nothing proves a deletion
+	ReasonProtected   Reason = "protected"    // Notice: would be removed, but is protected
+	ReasonTaken       Reason = "taken"        // Duplicate: a rival keeps the key
+	ReasonContested   Reason = "contested"    // Duplicate: others ask for the key too
+	ReasonWaiting     Reason = "waiting"      // Duplicate: every rival is itself blocked and wants to give the key up
+	ReasonLinkedTwice Reason = "linked-twice" // Duplicate: several users are linked to one entry
+	ReasonListedTwice Reason = "listed-twice" // Duplicate: the directory listed two different entries with one ObjectID
+	ReasonNoUsername  Reason = "no-username"  // Invalid: the username would be empty
+	ReasonRefused     Reason = "refused"      // Invalid: Rules.Map refused the profile; Detail has its words
+	ReasonLinked      Reason = "linked"       // Notice: asked to import, but a user is linked to the entry already
+	ReasonAmbiguous   Reason = "ambiguous"    // Notice of Adopt: a likely pair that something speaks against
 )
 
 // Conflict says which key of a user is another's.
@@ -57,7 +60,7 @@ type Conflict struct {
 // Change is one step of a [Plan]: typed data, complete in itself.
 type Change struct {
 	Op        Op         `json:"op"`
-	Reason    string     `json:"reason"`           // one of the Reason constants
+	Reason    Reason     `json:"reason"`
 	Detail    string     `json:"detail,omitempty"` // more words for people, where the reason alone does not tell
 	UserID    string     `json:"user_id,omitempty"`
 	ObjectID  ObjectID   `json:"object_id,omitzero"`
@@ -79,38 +82,26 @@ func (c Change) Guard(now *User) error {
 		switch {
 		case now == nil:
 			return nil
-		case c.After != nil && sameUser(withID(*now, c.After.ID), *c.After):
+		case c.After != nil && withID(*now, c.After.ID).Same(*c.After):
 			return ErrAlready
 		}
 	case OpDelete:
 		switch {
 		case now == nil:
 			return ErrAlready
-		case c.Before != nil && sameUser(*now, *c.Before):
+		case c.Before != nil && now.Same(*c.Before):
 			return nil
 		}
 	case OpUpdate:
 		switch {
 		case now == nil || c.Before == nil || c.After == nil:
-		case sameUser(*now, *c.Before):
+		case now.Same(*c.Before):
 			return nil
-		case sameUser(*now, *c.After):
+		case now.Same(*c.After):
 			return ErrAlready
 		}
 	}
 	return ErrStale
-}
-
-// sameUser compares as Guard promises. Bytes that are not UTF-8 cannot survive a
-// plan's JSON, so they count as what JSON makes of them.
-func sameUser(a, b User) bool { return normalUser(a) == normalUser(b) }
-
-func normalUser(u User) User {
-	u = validUser(u)
-	if u.Status == "" {
-		u.Status = StatusActive
-	}
-	return u
 }
 
 func withID(u User, id string) User {
@@ -120,7 +111,7 @@ func withID(u User, id string) User {
 
 // LogValue tells IDs, operation, reason and field names; never values.
 func (c Change) LogValue() slog.Value {
-	attrs := []slog.Attr{slog.String("op", string(c.Op)), slog.String("reason", c.Reason)}
+	attrs := []slog.Attr{slog.String("op", string(c.Op)), slog.String("reason", string(c.Reason))}
 	if c.UserID != "" {
 		attrs = append(attrs, slog.String("user_id", c.UserID))
 	}
@@ -136,9 +127,9 @@ func (c Change) LogValue() slog.Value {
 	return slog.GroupValue(attrs...)
 }
 
-// checkShape refuses a change that a writer cannot do at all. What speaks against
+// CheckShape refuses a change that a writer cannot do at all. What speaks against
 // its Before is left to Guard.
-func (c Change) checkShape(op Op) error {
+func (c Change) CheckShape(op Op) error {
 	switch {
 	case c.Op != op:
 		return fmt.Errorf("adsync: a change of kind %q cannot be written as %q; pass the changes of a plan", c.Op, op)
@@ -151,7 +142,7 @@ func (c Change) checkShape(op Op) error {
 }
 
 // writeOp is the kind of write to try; for a change that only tells, one that
-// checkShape refuses.
+// CheckShape refuses.
 func (c Change) writeOp() Op {
 	if c.Op == OpDelete || c.Op == OpCreate {
 		return c.Op
@@ -239,7 +230,7 @@ func (c *Change) validAdoption() bool {
 
 // item is the change in print.
 func (c *Change) item() plantext.Item {
-	item := plantext.Item{Mark: plantext.Mark(string(c.Op)), ID: c.UserID, Text: plantext.Reason(string(c.Op), c.Reason)}
+	item := plantext.Item{Mark: plantext.Mark(string(c.Op)), ID: c.UserID, Text: plantext.Reason(string(c.Op), string(c.Reason))}
 	if c.Detail != "" {
 		item.Text += " (" + c.Detail + ")"
 	}
@@ -309,7 +300,7 @@ func (c *Change) advice() string {
 	if c.writes() {
 		return "This is done by the next sync, unless the directory or the rules change before."
 	}
-	return plantext.Advice(c.Reason)
+	return plantext.Advice(string(c.Reason))
 }
 
 // removes reports whether the change deletes or deactivates its user.
@@ -337,7 +328,9 @@ func statusMaySwitch(before, after *User) bool {
 	return before.active() && after.Status == StatusDeactivated || before.Status == StatusDeactivated && after.active()
 }
 
-func update(reason string, before, after *User) Change {
+// NewUpdate returns the Update that turns before into after, with the Fields that
+// differ. Neither may be nil, and both have the same ID.
+func NewUpdate(reason Reason, before, after *User) Change {
 	return Change{
 		Op: OpUpdate, Reason: reason, UserID: before.ID, ObjectID: after.ObjectID,
 		Before: before, After: after, Fields: differing(before, after),

@@ -109,6 +109,23 @@ type Profile struct {
 	Phone     string `json:"phone"`      // telephoneNumber
 }
 
+// Get returns the detail of that name, and "" for a field that is none.
+func (p Profile) Get(f Field) string {
+	if !slices.Contains(details[:], f) {
+		return ""
+	}
+	return *p.detail(f)
+}
+
+// With returns the profile with another value of that detail. A field that is none
+// changes nothing.
+func (p Profile) With(f Field, value string) Profile {
+	if slices.Contains(details[:], f) {
+		*p.detail(f) = value
+	}
+	return p
+}
+
 // Field names one part of a [User].
 type Field string
 
@@ -170,7 +187,45 @@ type Sessions interface {
 // Inspector is an optional power of a [Directory]: it tells what the service
 // account can read, so that plans can warn.
 type Inspector interface {
-	Check(ctx context.Context) (Access, error)
+	Inspect(ctx context.Context) (Access, error)
+}
+
+// Traits are facts about a [Directory] or a [UserStore] that a [Syncer] makes use of.
+// The zero value promises nothing; a fact that is wrong breaks a plan, so
+// implementations prove theirs with package adsynctest.
+type Traits struct {
+	// Final, of a directory: who is not listed is gone. Its Find calls everybody
+	// Deleted who is not in Entries, so that a plan does not ask a second time.
+	Final bool
+
+	// Apart, of a directory: it takes nothing that the store may hold meanwhile, as a
+	// connection of the same pool, so that both can be read concurrently.
+	Apart bool
+
+	// Fields, of a store: the details that it holds, and FieldStatus if it holds a
+	// status; none stands for all five and the status. Links (ObjectID and Source) are
+	// always held.
+	Fields []Field
+
+	// CreatesAtOnce, of a [BatchStore]: how many Creates it is best given in one batch
+	// where Options.BatchSize is left open; 0 for as many as of other changes.
+	CreatesAtOnce int
+}
+
+// Traiter is an optional power of a [Directory] or a [UserStore]: it tells facts that
+// do not change. Whoever wraps one forwards them, or answers anew where the wrapper
+// changes what is true: a type that embeds a [Listing] and looks accounts up elsewhere
+// is not Final any more.
+type Traiter interface {
+	Traits() Traits
+}
+
+// traitsOf returns what a directory or store tells of itself.
+func traitsOf(side any) Traits {
+	if t, ok := side.(Traiter); ok {
+		return t.Traits()
+	}
+	return Traits{}
 }
 
 // Access is what a service account can read.
@@ -199,6 +254,9 @@ func (l Listing) Entries(ctx context.Context) iter.Seq2[Entry, error] {
 		}
 	}
 }
+
+// Traits says that the listing is Final.
+func (l Listing) Traits() Traits { return Traits{Final: true} }
 
 // Find runs the listing once and calls Deleted whoever is not in it. An error of
 // the listing is yielded, and then nobody is called anything; a listing of nobody
@@ -237,7 +295,7 @@ type StaticDirectory []Entry
 func (d StaticDirectory) Entries(ctx context.Context) iter.Seq2[Entry, error] {
 	return func(yield func(Entry, error) bool) {
 		for e, err := range d.all(ctx) {
-			if err == nil && !e.present() {
+			if err == nil && !e.Present() {
 				continue
 			}
 			if !yield(e, err) {
@@ -305,7 +363,7 @@ func findIn(ctx context.Context, list func(context.Context) iter.Seq2[Entry, err
 
 // distinct is a sorted copy of the ids without repetition.
 func distinct(ids []ObjectID) ([]ObjectID, error) {
-	sorted := slices.SortedFunc(slices.Values(ids), ObjectID.compare)
+	sorted := slices.SortedFunc(slices.Values(ids), ObjectID.Compare)
 	sorted = slices.Compact(sorted)
 	if len(sorted) > 0 && sorted[0].IsZero() {
 		return nil, errors.New("adsync: the zero ObjectID is nobody's; look up only users that have one")
@@ -313,7 +371,8 @@ func distinct(ids []ObjectID) ([]ObjectID, error) {
 	return sorted, nil
 }
 
-func (id ObjectID) compare(other ObjectID) int { return bytes.Compare(id[:], other[:]) }
+// Compare orders ObjectIDs by their bytes: -1, 0 or +1, as [bytes.Compare] says it.
+func (id ObjectID) Compare(other ObjectID) int { return bytes.Compare(id[:], other[:]) }
 
 // answers holds what was found of the accounts that somebody asked for: more
 // than one entry each only if they differ in more than the DN.
@@ -378,6 +437,16 @@ func (j joined) check() error {
 		return errJoin
 	}
 	return nil
+}
+
+// Traits are what all the directories have in common.
+func (j joined) Traits() Traits {
+	all := Traits{Final: len(j) > 0, Apart: len(j) > 0}
+	for _, d := range j {
+		one := traitsOf(d)
+		all.Final, all.Apart = all.Final && one.Final, all.Apart && one.Apart
+	}
+	return all
 }
 
 func (j joined) Entries(ctx context.Context) iter.Seq2[Entry, error] {
@@ -452,13 +521,10 @@ const stateAbsent State = "absent"
 // onlyAbsent reports whether the directory calls the account Deleted because it
 // lacks it.
 func onlyAbsent(d Directory, id ObjectID) bool {
-	switch d := d.(type) {
-	case Listing:
-		return true
-	case StaticDirectory:
-		return !slices.ContainsFunc(d, func(e Entry) bool { return e.ObjectID == id })
+	if static, ok := d.(StaticDirectory); ok {
+		return !slices.ContainsFunc(static, func(e Entry) bool { return e.ObjectID == id })
 	}
-	return false
+	return traitsOf(d).Final
 }
 
 // settle calls Deleted whom all have merely not listed.
@@ -479,7 +545,7 @@ func (a answers) weigh(e Entry) {
 	case !asked:
 	case len(known) == 0 || weight(e.State) > weight(known[0].State):
 		a[e.ObjectID] = []Entry{e}
-	case weight(e.State) == weight(known[0].State) && e.present():
+	case weight(e.State) == weight(known[0].State) && e.Present():
 		a.add(e)
 	}
 }
@@ -503,9 +569,9 @@ func weight(s State) int {
 // inspectedJoin is a Join that can tell what the accounts can read.
 type inspectedJoin struct{ joined }
 
-// Check joins what the directories tell that are an Inspector. Tombstones is
+// Inspect joins what the directories tell that are an Inspector. Tombstones is
 // true only if all of those can read them.
-func (j inspectedJoin) Check(ctx context.Context) (Access, error) {
+func (j inspectedJoin) Inspect(ctx context.Context) (Access, error) {
 	if err := j.check(); err != nil {
 		return Access{}, err
 	}
@@ -516,7 +582,7 @@ func (j inspectedJoin) Check(ctx context.Context) (Access, error) {
 		if !ok {
 			continue
 		}
-		a, err := i.Check(ctx)
+		a, err := i.Inspect(ctx)
 		if err != nil {
 			return Access{}, err
 		}
@@ -922,8 +988,8 @@ func (d *ActiveDirectory) Sessions(ctx context.Context) iter.Seq2[Directory, err
 	}
 }
 
-// remote says that reading it takes nothing that the host may need meanwhile.
-func (d *ActiveDirectory) remote() {}
+// Traits says that reading it takes nothing that the host may need meanwhile.
+func (d *ActiveDirectory) Traits() Traits { return Traits{Apart: true} }
 
 // Check tells what the service account can read on the first controller that
 // answers. Access.Missing names a base that is not found, a filter that matches
@@ -934,10 +1000,10 @@ func (d *ActiveDirectory) remote() {}
 // administrator: grant the service account List Contents and Read Property on
 // CN=Deleted Objects. While nothing was ever deleted, the right to read that
 // container is taken for both.
-func (d *ActiveDirectory) Check(ctx context.Context) (Access, error) {
+func (d *ActiveDirectory) Inspect(ctx context.Context) (Access, error) {
 	var access Access
 	err := d.first(ctx, func(c *ldapread.Controller) (final bool, err error) {
-		access, err = pinned{c}.Check(ctx)
+		access, err = pinned{c}.Inspect(ctx)
 		return false, err
 	})
 	return access, err
@@ -979,7 +1045,10 @@ func (p pinned) Find(ctx context.Context, ids []ObjectID) iter.Seq2[Entry, error
 	return stream(func(each eachAccount) error { return find(ctx, p.controller, ids, each) })
 }
 
-func (p pinned) Check(ctx context.Context) (Access, error) {
+// Traits are those of the directory.
+func (p pinned) Traits() Traits { return Traits{Apart: true} }
+
+func (p pinned) Inspect(ctx context.Context) (Access, error) {
 	a, err := p.controller.Check(ctx)
 	return Access(a), err
 }
@@ -1198,7 +1267,7 @@ func (c *directoryCheck) entries() []Entry {
 		switch {
 		case e.ObjectID.IsZero():
 			c.failf(duty, "an entry has no ObjectID")
-		case !e.present():
+		case !e.Present():
 			c.failf(duty, "%s has the state %q; only Find yields those", e.ObjectID, e.State)
 		}
 	}
@@ -1222,7 +1291,7 @@ func (c *directoryCheck) restart(how string, sequence iter.Seq2[Entry, error], b
 // inOrder makes two listings comparable: the order is not promised.
 func inOrder(entries []Entry) []Entry {
 	return slices.SortedFunc(slices.Values(entries), func(a, b Entry) int {
-		return cmp.Or(a.ObjectID.compare(b.ObjectID), cmp.Compare(a.DN, b.DN), cmp.Compare(a.Username, b.Username))
+		return cmp.Or(a.ObjectID.Compare(b.ObjectID), cmp.Compare(a.DN, b.DN), cmp.Compare(a.Username, b.Username))
 	})
 }
 
@@ -1297,14 +1366,14 @@ func idsOf(entries []Entry) []ObjectID {
 
 // compare names what differs, and no values.
 func (c *directoryCheck) compare(duty string, want, got Entry) {
-	if want.present() != got.present() || (!want.present() && want.State != got.State) {
+	if want.Present() != got.Present() || (!want.Present() && want.State != got.State) {
 		c.failf(duty, "%s is %q, want %q", want.ObjectID, got.State, want.State)
 		return
 	}
-	if want.present() && want.Profile != got.Profile {
+	if want.Present() && want.Profile != got.Profile {
 		c.failf(duty, "%s has another profile", want.ObjectID)
 	}
-	if want.present() && want.Disabled != got.Disabled {
+	if want.Present() && want.Disabled != got.Disabled {
 		c.failf(duty, "%s has Disabled %t, want %t", want.ObjectID, got.Disabled, want.Disabled)
 	}
 }
@@ -1313,7 +1382,7 @@ func (c *directoryCheck) findStranger() {
 	const duty = "Find answers for an account that never was"
 	var id ObjectID
 	_, _ = rand.Read(id[:]) // never fails
-	if answer, ok := c.find(duty, id)[id]; ok && (answer.present() || answer.State == StateOutOfScope) {
+	if answer, ok := c.find(duty, id)[id]; ok && (answer.Present() || answer.State == StateOutOfScope) {
 		c.failf(duty, "%s is %q, which means alive", id, cmp.Or(answer.State, StatePresent))
 	}
 }
@@ -1338,7 +1407,7 @@ func (c *directoryCheck) findWanted(listed []Entry) {
 			c.compare(duty, want, answer)
 		}
 		isListed := slices.ContainsFunc(listed, func(e Entry) bool { return e.ObjectID == want.ObjectID })
-		if isListed != want.present() {
+		if isListed != want.Present() {
 			c.failf("Entries lists the accounts in scope", "%s is wanted %q; listed: %t", want.ObjectID, cmp.Or(want.State, StatePresent), isListed)
 		}
 	}
@@ -1433,12 +1502,13 @@ func validProfile(p Profile) Profile {
 
 func validText(s string) string { return strings.ToValidUTF8(s, "\uFFFD") }
 
-// present reports the State of the accounts that Entries lists.
-func (e Entry) present() bool { return e.State == "" || e.State == StatePresent }
+// Present reports whether the account is one that Entries lists: its State is
+// StatePresent or "".
+func (e Entry) Present() bool { return e.State == "" || e.State == StatePresent }
 
 func (e Entry) sameButDN(other Entry) bool {
 	e.DN, other.DN = "", ""
-	if e.present() && other.present() {
+	if e.Present() && other.Present() {
 		e.State = other.State
 	}
 	return e == other

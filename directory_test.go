@@ -92,6 +92,22 @@ func TestObjectIDInADatabase(t *testing.T) {
 	assert.Error(t, got.Scan("ada"))
 }
 
+func TestProfileGetAndWith(t *testing.T) {
+	var p Profile
+	for _, f := range details {
+		changed := p.With(f, "new "+string(f))
+		assert.Equal(t, "new "+string(f), changed.Get(f))
+		for _, other := range details {
+			if other != f {
+				assert.Empty(t, changed.Get(other), "%s changes %s", f, other)
+			}
+		}
+	}
+	assert.Zero(t, p, "the profile itself stays")
+	assert.Empty(t, p.Get(FieldStatus))
+	assert.Equal(t, p, p.With(FieldStatus, "x"))
+}
+
 func TestStaticDirectory(t *testing.T) {
 	d := StaticDirectory{dirEntry(2, ""), dirEntry(1, StatePresent), dirEntry(3, StateOutOfScope), dirEntry(4, StateDeleted), dirEntry(5, StateUnproven)}
 	entries, err := gather(t, d.Entries(t.Context()))
@@ -233,15 +249,15 @@ func TestJoinInspects(t *testing.T) {
 	assert.False(t, is)
 	a := inspected{plain, Access{Controller: "dc1", BaseDN: "DC=a", Tombstones: true, Missing: []string{"x"}}, nil}
 	b := inspected{plain, Access{Controller: "dc2", BaseDN: "DC=b", Missing: []string{"y"}}, nil}
-	got, err := Join(a, plain, b).(Inspector).Check(t.Context())
+	got, err := Join(a, plain, b).(Inspector).Inspect(t.Context())
 	require.NoError(t, err)
 	assert.Equal(t, Access{Controller: "dc1, dc2", BaseDN: "DC=a; DC=b", Missing: []string{"x", "y"}}, got)
-	got, err = Join(a, a).(Inspector).Check(t.Context())
+	got, err = Join(a, a).(Inspector).Inspect(t.Context())
 	require.NoError(t, err)
 	assert.True(t, got.Tombstones)
-	_, err = Join(a, inspected{plain, Access{}, errors.New("broken")}).(Inspector).Check(t.Context())
+	_, err = Join(a, inspected{plain, Access{}, errors.New("broken")}).(Inspector).Inspect(t.Context())
 	assert.ErrorContains(t, err, "broken")
-	_, err = Join(a, nil).(Inspector).Check(t.Context())
+	_, err = Join(a, nil).(Inspector).Inspect(t.Context())
 	assert.Error(t, err)
 }
 
@@ -251,7 +267,7 @@ type inspected struct {
 	err    error
 }
 
-func (i inspected) Check(context.Context) (Access, error) { return i.access, i.err }
+func (i inspected) Inspect(context.Context) (Access, error) { return i.access, i.err }
 
 type failing struct{ err error }
 
@@ -746,8 +762,8 @@ func TestARefusedPasswordIsTriedOnce(t *testing.T) {
 			_, err := collect(d.Find(context.Background(), []ObjectID{dirID(1)}))
 			return err
 		},
-		"Check":  func(d *ActiveDirectory) error { _, err := d.Check(context.Background()); return err },
-		"Search": func(d *ActiveDirectory) error { _, err := d.Search(context.Background(), "u", 5); return err },
+		"Inspect": func(d *ActiveDirectory) error { _, err := d.Inspect(context.Background()); return err },
+		"Search":  func(d *ActiveDirectory) error { _, err := d.Search(context.Background(), "u", 5); return err },
 		"Sessions": func(d *ActiveDirectory) error {
 			var last error
 			sessions := 0
@@ -931,7 +947,7 @@ func TestSessions(t *testing.T) {
 			found, err := gather(t, session.Find(t.Context(), []ObjectID{ObjectID(c.ids[n][0])}))
 			require.NoError(t, err)
 			assert.Equal(t, StatePresent, found[0].State)
-			access, err := session.(Inspector).Check(t.Context())
+			access, err := session.(Inspector).Inspect(t.Context())
 			require.NoError(t, err)
 			assert.True(t, access.Tombstones)
 		}
@@ -976,7 +992,7 @@ func TestACallerWhoStopsIsNotFailedOver(t *testing.T) {
 func TestCheckAndSearch(t *testing.T) {
 	c := newCorp(t, 2, 25)
 	d := c.directory(t, func(cfg *ActiveDirectoryConfig) { cfg.URLs = append([]string{"ldaps://127.0.0.1:1"}, cfg.URLs...) })
-	access, err := d.Check(t.Context())
+	access, err := d.Inspect(t.Context())
 	require.NoError(t, err)
 	assert.Equal(t, "OU=People,"+c.controllers[0].BaseDN(), access.BaseDN)
 	assert.True(t, access.Tombstones)

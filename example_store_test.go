@@ -71,7 +71,7 @@ func ExampleNewSQLStore() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	fmt.Println(store.Fields())
+	fmt.Println(store.Traits().Fields)
 	// Output: import a driver: sql: unknown driver "sqlite" (forgotten import?)
 }
 

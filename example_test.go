@@ -180,7 +180,7 @@ func ExampleSyncer_Inverse() {
 		fmt.Println(err)
 		return
 	}
-	report, err := syncer.Sync(ctx, adsync.Only("1"))
+	report, err := syncer.Sync(ctx, adsync.OnlyUsers("1"))
 	anna, _ := store.Get("1")
 	fmt.Println(err, anna.Status == adsync.StatusDeactivated)
 
@@ -197,17 +197,17 @@ func ExampleSyncer_Inverse() {
 	// <nil> false
 }
 
-// Only chooses users by ID. Nobody else is changed, or even looked up.
-func ExampleOnly() {
+// OnlyUsers chooses users by ID. Nobody else is changed, or even looked up.
+func ExampleOnlyUsers() {
 	syncer, err := adsync.New(exampleDirectory(), exampleStore(), nil)
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
-	report, err := syncer.Sync(context.Background(), adsync.Only("1"))
+	report, err := syncer.Sync(context.Background(), adsync.OnlyUsers("1"))
 	fmt.Println(err, report.Counts().Modified, report.Counts().Deleted)
 
-	_, err = syncer.Sync(context.Background(), adsync.Only("4"))
+	_, err = syncer.Sync(context.Background(), adsync.OnlyUsers("4"))
 	fmt.Println(err)
 	// Output:
 	// <nil> 1 0
@@ -215,14 +215,14 @@ func ExampleOnly() {
 }
 
 // Import creates users for just the people that somebody picked.
-func ExampleImport() {
+func ExampleImportEntries() {
 	store := exampleStore()
 	syncer, err := adsync.New(exampleDirectory(), store, nil)
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
-	report, err := syncer.Sync(context.Background(), adsync.Import(adsync.ObjectID{15: 4}))
+	report, err := syncer.Sync(context.Background(), adsync.ImportEntries(adsync.ObjectID{15: 4}))
 	if err != nil {
 		fmt.Println(err)
 		return

@@ -66,7 +66,7 @@ func (s *scope) wants(id ObjectID) bool { return s.Import || s.imports[id] }
 
 // invalid says why the profile cannot be written over the user's, or nothing. A
 // user to be created has no ID.
-func (s *scope) invalid(u *User, p Profile, refused error) (reason, detail string) {
+func (s *scope) invalid(u *User, p Profile, refused error) (reason Reason, detail string) {
 	switch {
 	case refused != nil:
 		return ReasonRefused, validText(refused.Error())
@@ -229,7 +229,7 @@ func (h *host) choosesGroup(first int) bool {
 // look at more than the five details, so with a Map every entry is kept whole; and
 // who has no username is told of.
 func (h *host) isHeld(first int, e *Entry) bool {
-	return h.Map == nil && e.present() && !e.Disabled && h.keys[0].Has(first) && h.rows.Holds(first, e.Profile)
+	return h.Map == nil && e.Present() && !e.Disabled && h.keys[0].Has(first) && h.rows.Holds(first, e.Profile)
 }
 
 // arenaRows is the host side without a pointer per user.

@@ -508,7 +508,7 @@ func (w *matrixWorld) read(ctx context.Context) (o outcome) {
 			o.entries[e.ObjectID] = e
 		}
 	case check:
-		o.access, o.err = w.dir.Check(ctx)
+		o.access, o.err = w.dir.Inspect(ctx)
 		o.access.Controller = "" // the port differs
 	default:
 		o.err = w.sync(ctx)

@@ -59,7 +59,7 @@ type party struct {
 	seen      sighting
 	deleted   bool          // to be deleted
 	status    adsync.Status // after the sync
-	why       string        // the reason of a deletion or a change of status
+	why       adsync.Reason // the reason of a deletion or a change of status
 	candidate bool
 	target    adsync.Profile // of a candidate
 	lost      bool
@@ -100,7 +100,7 @@ func oraclePlan(w world) *adsync.Plan {
 	o.findNews()
 	o.decideLosers()
 	o.tellLosers()
-	plan := &adsync.Plan{Version: adsync.PlanVersion, Source: o.rules.Source, Changes: o.ordered()}
+	plan := &adsync.Plan{Version: 1, Source: o.rules.Source, Changes: o.ordered()}
 	plan.Stats = o.stats(plan)
 	return plan
 }
@@ -211,7 +211,7 @@ func (p *party) active() bool {
 	return p.user.Status == "" || p.user.Status == adsync.StatusActive
 }
 
-func (o *oracle) reaction(e adsync.Entry) (adsync.Reaction, string) {
+func (o *oracle) reaction(e adsync.Entry) (adsync.Reaction, adsync.Reason) {
 	switch e.State {
 	case adsync.StatePresent:
 		return o.rules.OnDisabled, adsync.ReasonDisabled
@@ -233,12 +233,12 @@ func strength(r adsync.Reaction) int {
 	return slices.Index([]adsync.Reaction{adsync.Keep, adsync.Deactivate, adsync.Remove}, r)
 }
 
-func (o *oracle) notice(p *party, why string) {
+func (o *oracle) notice(p *party, why adsync.Reason) {
 	o.tell(p, adsync.OpNotice, why, nil)
 }
 
 // tell adds a change that only tells.
-func (o *oracle) tell(p *party, op adsync.Op, why string, conflicts []adsync.Conflict) {
+func (o *oracle) tell(p *party, op adsync.Op, why adsync.Reason, conflicts []adsync.Conflict) {
 	c := adsync.Change{Op: op, Reason: why, ObjectID: p.id, Before: p.user, Conflicts: conflicts}
 	if p.user != nil {
 		c.UserID = p.user.ID
@@ -265,7 +265,7 @@ func (o *oracle) decideCandidate(p *party) {
 	o.judgeProfile(p)
 }
 
-func (o *oracle) tellLink(p *party, why string, with []string) {
+func (o *oracle) tellLink(p *party, why adsync.Reason, with []string) {
 	o.tell(p, adsync.OpDuplicate, why, []adsync.Conflict{{Field: adsync.FieldObjectID, Value: p.id.String(), With: with}})
 }
 
@@ -428,7 +428,7 @@ func (o *oracle) tellLosers() {
 
 // worse is the reason after one more key: taken outdoes contested, and contested
 // outdoes waiting.
-func (o *oracle) worse(why string, k key, rivals []*party) string {
+func (o *oracle) worse(why adsync.Reason, k key, rivals []*party) adsync.Reason {
 	for _, v := range rivals {
 		switch {
 		case o.holds(v, k) && o.wantsToKeep(v, k):

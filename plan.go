@@ -13,8 +13,8 @@ import (
 	"github.com/go-adsync/adsync/internal/plantext"
 )
 
-// PlanVersion is the version of the plans that this package makes and applies.
-const PlanVersion = 1
+// planVersion is the version of the plans that this package makes and applies.
+const planVersion = 1
 
 // Stats counts what a plan was made from.
 type Stats struct {
@@ -72,8 +72,8 @@ func (p *Plan) Digest() string {
 // validate refuses a plan that does not hang together or reaches beyond what this
 // source manages. What it says of the rows is proven by Guard when it is applied.
 func (p *Plan) validate(rules Rules) error {
-	if p.Version != PlanVersion {
-		return fmt.Errorf("%w: its version is %d, and this package applies version %d; plan again", ErrUnsafe, p.Version, PlanVersion)
+	if p.Version != planVersion {
+		return fmt.Errorf("%w: its version is %d, and this package applies version %d; plan again", ErrUnsafe, p.Version, planVersion)
 	}
 	if p.Source != validText(rules.Source) {
 		return fmt.Errorf("%w: it was made for another source", ErrUnsafe)

@@ -537,7 +537,7 @@ func TestSelectionsPlanAsRules(t *testing.T) {
 		if err != nil {
 			return err
 		}
-		got, err := s.Plan(context.Background(), adsync.Only(selected...))
+		got, err := s.Plan(context.Background(), adsync.OnlyUsers(selected...))
 		if err != nil {
 			return err
 		}
@@ -1126,7 +1126,7 @@ func (c *planCheck) toldText(userID string, id adsync.ObjectID) string {
 		if writes(change) || change.UserID != userID || userID == "" && change.ObjectID != id {
 			continue
 		}
-		text := string(change.Op) + ", " + change.Reason
+		text := string(change.Op) + ", " + string(change.Reason)
 		between := ": "
 		for _, conflict := range change.Conflicts {
 			if conflict.Field == adsync.FieldObjectID && len(conflict.With) == 0 {

@@ -10,13 +10,9 @@ import (
 	"github.com/go-adsync/adsync/internal/userindex"
 )
 
-// remote is a [Directory] that shares nothing with the host, so that it can be
-// read beside the store. Any other may wait for a connection that the store holds.
-type remote interface{ remote() }
-
 // readBoth indexes the store and lays the directory against it. When it is certain
-// that a remote directory must be listed, that begins beside the reading of the
-// store.
+// that the directory must be listed, and it is Apart, that begins while the store is
+// still being read.
 func (s *Syncer) readBoth(ctx context.Context, scope scope, selected bool) (*reading, error) {
 	both, cancel := context.WithCancel(ctx)
 	var listing *background
@@ -30,7 +26,7 @@ func (s *Syncer) readBoth(ctx context.Context, scope scope, selected bool) (*rea
 		defer cancel() // if it went well, the store was read before
 		return s.eachController(both, r.read)
 	}
-	_, apart := s.dir.(remote)
+	apart := traitsOf(s.dir).Apart
 	host, err := s.readUsers(both, growing, func(managed int) {
 		if listing == nil && apart && scope.lists(managed) {
 			listing = inBackground(list)
@@ -208,7 +204,7 @@ func (r *reading) read(ctx context.Context, dir Directory) error {
 			return nil
 		}
 	}
-	_, final := dir.(Listing)
+	final := traitsOf(dir).Final
 	if r.host == nil || final || r.scope.lists(r.host.managed) {
 		err := r.list(ctx, dir, final)
 		if err != nil && r.waited && ctx.Err() == nil {
@@ -264,7 +260,7 @@ func (r *reading) list(ctx context.Context, dir Directory, final bool) error {
 			return err
 		}
 		listed++
-		if !final && !e.present() {
+		if !final && !e.Present() {
 			continue // a listing proves nobody's absence; the look-up does
 		}
 		if err := r.take(ctx, &e); err != nil {
@@ -342,7 +338,7 @@ func (r *reading) inspect(ctx context.Context, dir Directory) error {
 	if !ok {
 		return nil
 	}
-	access, err := inspector.Check(ctx)
+	access, err := inspector.Inspect(ctx)
 	if err != nil {
 		return err
 	}

@@ -63,16 +63,10 @@ func (s beside) CreateUser(context.Context, adsync.Change) (string, error) {
 	return "", errors.New("not here")
 }
 
-// beyond is a directory of servers that share nothing with the store, as only an
-// ActiveDirectory is taken to be.
-type beyond struct {
-	*adsync.ActiveDirectory
-	servers controllers
-}
+// beyond is a directory of servers that share nothing with the store.
+type beyond struct{ controllers }
 
-func (d beyond) Sessions(ctx context.Context) iter.Seq2[adsync.Directory, error] {
-	return d.servers.Sessions(ctx)
-}
+func (beyond) Traits() adsync.Traits { return adsync.Traits{Apart: true} }
 
 // server lists these, and knows nobody else.
 func server(entries iter.Seq2[adsync.Entry, error]) func() (adsync.Directory, error) {
@@ -88,7 +82,7 @@ func server(entries iter.Seq2[adsync.Entry, error]) func() (adsync.Directory, er
 }
 
 func one(entries iter.Seq2[adsync.Entry, error]) beyond {
-	return beyond{servers: controllers{server(entries)}}
+	return beyond{controllers{server(entries)}}
 }
 
 // listed lists the entries and then opens the gate.
@@ -125,7 +119,7 @@ func TestAnImportIsListedBesideTheStore(t *testing.T) {
 			return err
 		}
 		gate := make(chan struct{})
-		dir := beyond{servers: controllers{func() (adsync.Directory, error) {
+		dir := beyond{controllers{func() (adsync.Directory, error) {
 			return scripted{listed(w.entries, gate), func(ids []adsync.ObjectID, yield func(adsync.Entry, error) bool) {
 				adsync.StaticDirectory(w.entries).Find(context.Background(), ids)(yield)
 			}}, nil
@@ -195,7 +189,7 @@ func TestAnotherControllerListsBesideTheStore(t *testing.T) {
 		}
 		yield(adsync.Entry{}, errDown)
 	})
-	dir.servers = append(dir.servers, server(listed(entries, gate)))
+	dir.controllers = append(dir.controllers, server(listed(entries, gate)))
 	got, err := newSyncer(t, dir, behind(users, gate), nil).Plan(t.Context())
 	require.NoError(t, err)
 	assert.Empty(t, gocmp.Diff(want, got))
@@ -215,7 +209,7 @@ func TestADirectoryThatFailsEndsTheReadingOfTheStore(t *testing.T) {
 func TestAStoreThatFailsEndsTheListing(t *testing.T) {
 	_, users := bigWorld(6000)
 	ended := false
-	dir := beyond{servers: controllers{func() (adsync.Directory, error) { return endless{&ended}, nil }}}
+	dir := beyond{controllers{func() (adsync.Directory, error) { return endless{&ended}, nil }}}
 	store := behind(users, nil)
 	store.users = failingAfter{store.users, 5500}
 	_, err := newSyncer(t, dir, store, nil).Plan(t.Context())
@@ -227,7 +221,7 @@ func TestAStoreThatFailsEndsTheListing(t *testing.T) {
 func TestCancellingEndsBoth(t *testing.T) {
 	_, users := bigWorld(6000)
 	ended := false
-	dir := beyond{servers: controllers{func() (adsync.Directory, error) { return endless{&ended}, nil }}}
+	dir := beyond{controllers{func() (adsync.Directory, error) { return endless{&ended}, nil }}}
 	ctx, cancel := context.WithCancel(t.Context())
 	time.AfterFunc(20*time.Millisecond, cancel)
 	_, err := newSyncer(t, dir, behind(users, nil), nil).Plan(ctx)
@@ -386,7 +380,7 @@ func TestEntriesMeetUsersThatAreStillBeingRead(t *testing.T) {
 		servers = append(servers, open(w.entries, nil))
 		memory := newPlainTable(w.users)
 		store := pacedStore{memory, memory, paced(w.users, seed, nil)}
-		s, err := adsync.New(beyond{servers: servers}, store, &adsync.Options{Rules: w.rules.adsync(), Limits: adsync.Limits{AllowEmpty: true}})
+		s, err := adsync.New(beyond{servers}, store, &adsync.Options{Rules: w.rules.adsync(), Limits: adsync.Limits{AllowEmpty: true}})
 		if err != nil {
 			return err
 		}

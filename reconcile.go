@@ -46,7 +46,7 @@ type party struct {
 	state  State    // of the entry
 	user   *User    // as it is; zero for a newcomer
 	after  *User    // with the details it asks for and its new status
-	reason string   // of a removal or a change of status; may be empty
+	reason Reason   // of a removal or a change of status; may be empty
 	tells  []Change // what is told without writing
 }
 
@@ -63,7 +63,7 @@ func (d *party) says() bool {
 }
 
 // tell adds a change that writes nothing.
-func (d *party) tell(op Op, reason string, conflicts ...Conflict) {
+func (d *party) tell(op Op, reason Reason, conflicts ...Conflict) {
 	d.tells = append(d.tells, Change{Op: op, Reason: reason, Conflicts: conflicts})
 }
 
@@ -87,7 +87,7 @@ func (p *planner) openNewcomers() []*party {
 	var parties []party
 	var users []User
 	ids := slices.AppendSeq(make([]ObjectID, 0, len(p.newcomers)), maps.Keys(p.newcomers))
-	slices.SortFunc(ids, ObjectID.compare)
+	slices.SortFunc(ids, ObjectID.Compare)
 	for _, id := range ids {
 		n := p.newcomers[id]
 		if !n.open && !p.imports[id] {
@@ -105,7 +105,7 @@ func (p *planner) openNewcomers() []*party {
 			told.Op, told.Reason = OpDuplicate, ReasonListedTwice
 			told.Conflicts = []Conflict{{Field: FieldObjectID, Value: id.String(), With: []string{}}}
 		case e.State != StatePresent:
-			told.Op, told.Reason = OpNotice, string(e.State)
+			told.Op, told.Reason = OpNotice, Reason(e.State)
 		case e.Disabled:
 			told.Op, told.Reason = OpNotice, ReasonDisabled
 		default:
@@ -176,7 +176,7 @@ func (p *planner) gather(users, newcomers []*party) error {
 		}
 	}
 	slices.SortFunc(p.parties, func(a, b *party) int { return strings.Compare(a.user.ID, b.user.ID) })
-	slices.SortFunc(newcomers, func(a, b *party) int { return a.after.ObjectID.compare(b.after.ObjectID) })
+	slices.SortFunc(newcomers, func(a, b *party) int { return a.after.ObjectID.Compare(b.after.ObjectID) })
 	for i := 1; i < len(p.parties); i++ {
 		if a, b := p.parties[i-1], p.parties[i]; a.user.ID == b.user.ID && (a.says() || b.says()) {
 			return fmt.Errorf("adsync: two users have the ID %q; a store must give each row its own", a.user.ID)
@@ -290,7 +290,7 @@ func (d *party) update(lost bool, parked *User) Change {
 	if parked != nil {
 		before = parked
 	}
-	return update(cmp.Or(d.reason, ReasonChanged), before, after)
+	return NewUpdate(cmp.Or(d.reason, ReasonChanged), before, after)
 }
 
 // tell appends what is told without writing.
@@ -346,7 +346,7 @@ func (p *planner) duplicate(i int) Change {
 	return change
 }
 
-var verdictReasons = [...]string{claims.Waiting: ReasonWaiting, claims.Contested: ReasonContested, claims.Taken: ReasonTaken}
+var verdictReasons = [...]Reason{claims.Waiting: ReasonWaiting, claims.Contested: ReasonContested, claims.Taken: ReasonTaken}
 
 // compareTold sorts duplicates before invalids before notices, each by user, then
 // entry.
@@ -355,8 +355,8 @@ func compareTold(a, b Change) int {
 	return cmp.Or(
 		cmp.Compare(rank(a), rank(b)),
 		strings.Compare(a.UserID, b.UserID),
-		a.ObjectID.compare(b.ObjectID),
-		strings.Compare(a.Reason, b.Reason),
+		a.ObjectID.Compare(b.ObjectID),
+		cmp.Compare(a.Reason, b.Reason),
 	)
 }
 
@@ -376,7 +376,7 @@ func (p *planner) park(before *User, spaces [claims.Spaces]bool) Change {
 	if spaces[1] {
 		after.Email = name + parkedDomain
 	}
-	change := update(ReasonParked, before, &after)
+	change := NewUpdate(ReasonParked, before, &after)
 	change.Interim = true
 	return change
 }

@@ -24,9 +24,9 @@ const (
 	OutcomeUnknown      Outcome = "unknown"       // the store cannot tell; apply again
 )
 
-// Result is the outcome of one Change.
+// Result is the outcome of one Change: in a Report, of the one at the same position in
+// Plan.Changes.
 type Result struct {
-	Index   int     `json:"index"`             // of the Change in Plan.Changes
 	UserID  string  `json:"user_id,omitempty"` // a created user's too
 	Outcome Outcome `json:"outcome"`
 	Err     error   `json:"-"` // its text is "error" in JSON
@@ -76,7 +76,7 @@ func newReport(p *Plan) *Report {
 	r := &Report{Plan: p, Results: make([]Result, len(p.Changes))}
 	for i := range p.Changes {
 		c := &p.Changes[i]
-		r.Results[i] = Result{Index: i, UserID: c.UserID, Outcome: OutcomeNotAttempted}
+		r.Results[i] = Result{UserID: c.UserID, Outcome: OutcomeNotAttempted}
 		if !c.writes() {
 			r.Results[i].Outcome = OutcomeSkipped
 		}

@@ -25,7 +25,7 @@ const (
 type Rules struct {
 	Source       string                       // the Source of the users that are managed
 	Only         []string                     // nil: all managed users; else just these, even if empty
-	Fields       []Field                      // default: the five, or what the store's Fielder says
+	Fields       []Field                      // default: the five, or what the store's Traits name
 	KeepOnEmpty  []Field                      // an empty directory value does not clear these
 	OnDeleted    Reaction                     // default Remove
 	OnDisabled   Reaction                     // default Keep
@@ -45,7 +45,7 @@ var details = [...]Field{FieldUsername, FieldFirstName, FieldLastName, FieldEmai
 func (r Rules) Check() error {
 	var errs []error
 	for _, f := range r.Fields {
-		if f != FieldStatus && !slices.Contains(details[:], f) { // a Fielder names the status too
+		if f != FieldStatus && !slices.Contains(details[:], f) { // a store's Traits name the status too
 			errs = append(errs, fmt.Errorf("adsync: Rules.Fields: %q is not one of the five details", f))
 		}
 	}
@@ -93,7 +93,7 @@ func (r *Rules) manages(u *User) bool { return !u.ObjectID.IsZero() && u.Source 
 
 // reaction says what the rules do with a user of the entry, and why. The reason
 // is empty for an entry that is Present and not Disabled.
-func (r Rules) reaction(e *Entry) (Reaction, string) {
+func (r Rules) reaction(e *Entry) (Reaction, Reason) {
 	disabled := orDefault(r.OnDisabled, Keep)
 	switch e.State {
 	case StateDeleted:
@@ -115,7 +115,7 @@ func (r Rules) reaction(e *Entry) (Reaction, string) {
 
 // status is what becomes of the user's status, and why; the reason is empty when
 // nothing does. The host's own statuses are not a sync's to change.
-func (r Rules) status(u *User, e *Entry) (Status, string) {
+func (r Rules) status(u *User, e *Entry) (Status, Reason) {
 	reaction, reason := r.reaction(e)
 	switch {
 	case reason == "" && u.Status == StatusDeactivated:

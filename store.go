@@ -44,6 +44,19 @@ type User struct {
 	Protected bool   `json:"protected,omitempty"` // owner, last admin…: updated, never deleted or deactivated
 }
 
+// Same reports whether two states of a user are equal as [Change.Guard] compares
+// them: the whole row, with "" and StatusActive as one. Bytes that are not UTF-8
+// cannot survive a plan's JSON, so they count as what JSON makes of them.
+func (u User) Same(other User) bool { return normalUser(u) == normalUser(other) }
+
+func normalUser(u User) User {
+	u = validUser(u)
+	if u.Status == "" {
+		u.Status = StatusActive
+	}
+	return u
+}
+
 // A UserStore is the host's user table.
 //
 // Users yields all of them, each with an ID of its own; an error is yielded last
@@ -58,7 +71,8 @@ type User struct {
 //
 // After any error nothing of the change is written, with one exception:
 // [ErrUnknown] says that the store cannot tell, as when a commit was not answered,
-// and ends the run. When ctx has ended, a write fails, and with none of the three
+// and ends the run. [ErrNotWritten] ends it too: nothing was written, and no later
+// change would be. When ctx has ended, a write fails, and with none of the three
 // verdicts above. The Change belongs to a plan, and is left as it is.
 //
 // [CheckStore] proves an implementation.
@@ -91,13 +105,6 @@ type Written struct {
 // what they do to a [UserStore].
 type Creator interface {
 	CreateUser(ctx context.Context, c Change) (id string, err error)
-}
-
-// Fielder is an optional power of a [UserStore]: it tells which of the five
-// details the store holds, and whether it holds FieldStatus. Links (ObjectID and
-// Source) are always held.
-type Fielder interface {
-	Fields() []Field
 }
 
 // Locker is an optional power of a [UserStore]: the lock is held for a run, so
@@ -186,7 +193,7 @@ func (s *MemoryStore) snapshot() []User {
 
 // UpdateUser writes c.After.
 func (s *MemoryStore) UpdateUser(ctx context.Context, c Change) error {
-	if err := cmp.Or(notWritten(ctx), c.checkShape(OpUpdate)); err != nil {
+	if err := cmp.Or(notWritten(ctx), c.CheckShape(OpUpdate)); err != nil {
 		return err
 	}
 	s.mu.Lock()
@@ -204,7 +211,7 @@ func (s *MemoryStore) UpdateUser(ctx context.Context, c Change) error {
 
 // DeleteUser removes the row.
 func (s *MemoryStore) DeleteUser(ctx context.Context, c Change) error {
-	if err := cmp.Or(notWritten(ctx), c.checkShape(OpDelete)); err != nil {
+	if err := cmp.Or(notWritten(ctx), c.CheckShape(OpDelete)); err != nil {
 		return err
 	}
 	s.mu.Lock()
@@ -218,7 +225,7 @@ func (s *MemoryStore) DeleteUser(ctx context.Context, c Change) error {
 
 // CreateUser adds c.After under a new ID.
 func (s *MemoryStore) CreateUser(ctx context.Context, c Change) (string, error) {
-	if err := cmp.Or(notWritten(ctx), c.checkShape(OpCreate)); err != nil {
+	if err := cmp.Or(notWritten(ctx), c.CheckShape(OpCreate)); err != nil {
 		return "", err
 	}
 	s.mu.Lock()
@@ -251,9 +258,9 @@ func (s *MemoryStore) ApplyChanges(ctx context.Context, cs []Change) []Written {
 	return out
 }
 
-// Fields returns the five details and FieldStatus.
-func (s *MemoryStore) Fields() []Field {
-	return []Field{FieldUsername, FieldFirstName, FieldLastName, FieldEmail, FieldPhone, FieldStatus}
+// Traits tells that the store holds the five details and a status.
+func (s *MemoryStore) Traits() Traits {
+	return Traits{Fields: []Field{FieldUsername, FieldFirstName, FieldLastName, FieldEmail, FieldPhone, FieldStatus}}
 }
 
 func (s *MemoryStore) find(id string) *User {
@@ -388,7 +395,7 @@ type SQLColumns struct {
 	ID, ObjectID, Source, Username, FirstName, LastName, Email, Phone, Status, Protected string
 }
 
-// SQLStore is a [UserStore], [BatchStore], [Creator], [Fielder] and [Locker] over
+// SQLStore is a [UserStore], [BatchStore], [Creator], [Traiter] and [Locker] over
 // an existing table. The host brings the driver.
 //
 // Each write compares the row with the change's Before in the statement itself. A
@@ -619,9 +626,20 @@ func (s *SQLStore) kind(c sqlColumn) sqltable.Kind {
 	return sqltable.Text
 }
 
-// Fields returns the details that have a column, and FieldStatus where an active
-// and a deactivated user can be stored and told apart from all others.
-func (s *SQLStore) Fields() []Field {
+// createsAtOnce makes fewer and longer transactions of an import. Its rows come in
+// no order, so that each transaction writes most pages of the indexes anew, and
+// nobody waits for rows that are not there yet. SQLite's one lock is held for a
+// tenth of a second.
+const createsAtOnce = 5000
+
+// Traits tells which details have a column, and of FieldStatus where an active and a
+// deactivated user can be stored and told apart from all others. New users are best
+// written 5,000 at once.
+func (s *SQLStore) Traits() Traits {
+	return Traits{Fields: s.held(), CreatesAtOnce: createsAtOnce}
+}
+
+func (s *SQLStore) held() []Field {
 	var held []Field
 	for _, c := range s.columns {
 		switch c.field {
@@ -859,7 +877,7 @@ func (s *SQLStore) CreateUser(ctx context.Context, c Change) (string, error) {
 }
 
 func (s *SQLStore) applyOne(ctx context.Context, c Change, op Op) Written {
-	if err := c.checkShape(op); err != nil {
+	if err := c.CheckShape(op); err != nil {
 		return Written{Err: err}
 	}
 	return s.ApplyChanges(ctx, []Change{c})[0]
@@ -886,19 +904,13 @@ func (s *SQLStore) ApplyChanges(ctx context.Context, cs []Change) []Written {
 		// The key may be held by the row of this very entry, which another run has
 		// just created. A second look finds it, if it comes to that.
 		if c.Op == OpCreate && errors.Is(out[i].Err, ErrConflict) {
-			if again := s.writeBatch(ctx, types, cs[i:i+1])[0]; !errors.Is(again.Err, driver.ErrBadConn) {
+			if again := s.writeBatch(ctx, types, cs[i:i+1])[0]; !errors.Is(again.Err, ErrNotWritten) {
 				out[i] = again
 			}
 		}
 	}
 	return out
 }
-
-// createsAtOnce makes fewer and longer transactions of an import. Its rows come in
-// no order, so that each transaction writes most pages of the indexes anew, and
-// nobody waits for rows that are not there yet. SQLite's one lock is held for a
-// tenth of a second.
-func (s *SQLStore) createsAtOnce() int { return 5000 }
 
 func (s *SQLStore) writeBatch(ctx context.Context, types sqltable.Types, cs []Change) []Written {
 	b := &sqlBatch{SQLStore: s, changes: cs, types: types, ids: make([]string, len(cs))}
@@ -1038,7 +1050,7 @@ func (b *sqlBatch) apply(ctx context.Context, tx *sqlbatch.Tx, i int) (verdict, 
 	if b.countedTx == tx && b.done[i] {
 		return nil, nil
 	}
-	if err := c.checkShape(c.writeOp()); err != nil {
+	if err := c.CheckShape(c.writeOp()); err != nil {
 		return err, nil
 	}
 	switch c.Op {
@@ -1254,7 +1266,7 @@ func (b *sqlBatch) createAhead(ctx context.Context, tx *sqlbatch.Tx) error {
 	var fresh []*User
 	for _, i := range b.order() {
 		c := b.changes[i]
-		if c.checkShape(OpCreate) == nil && c.Guard(nil) == nil && !c.After.ObjectID.IsZero() {
+		if c.CheckShape(OpCreate) == nil && c.Guard(nil) == nil && !c.After.ObjectID.IsZero() {
 			fresh = append(fresh, c.After)
 		}
 	}
@@ -1824,7 +1836,7 @@ func (w *bulkWriter) writeAll(ctx context.Context) error {
 func (w *bulkWriter) sort(ctx context.Context, i int) (fault error) {
 	c := w.changes[i]
 	w.ids[i] = ""
-	if w.verdicts[i] = c.checkShape(c.writeOp()); w.verdicts[i] != nil {
+	if w.verdicts[i] = c.CheckShape(c.writeOp()); w.verdicts[i] != nil {
 		return nil
 	}
 	var set []string
@@ -2110,7 +2122,7 @@ type countedChange struct {
 // sort puts a change into its group, if it may be written together with others.
 func (w *countedWriter) sort(i int) {
 	c := w.changes[i]
-	if c.Op == OpCreate || c.checkShape(c.writeOp()) != nil || c.Before == nil {
+	if c.Op == OpCreate || c.CheckShape(c.writeOp()) != nil || c.Before == nil {
 		return
 	}
 	key, exact := w.types[w.table.Columns.ID].ExactKey(c.UserID)
@@ -2293,10 +2305,10 @@ func (b *sqlBatch) explainFault(o sqlbatch.Outcome, c Change) error {
 }
 
 // notDone is an error after which nothing was written and nothing will be. It is
-// [driver.ErrBadConn], which promises just that, so that the run ends.
+// [ErrNotWritten], so that the run ends.
 type notDone struct{ error }
 
-func (e notDone) Is(target error) bool { return target == driver.ErrBadConn }
+func (e notDone) Is(target error) bool { return target == ErrNotWritten }
 func (e notDone) Unwrap() error        { return e.error }
 
 // personalTexts are what must not stand in an error.
@@ -2316,7 +2328,7 @@ func personalTexts(c Change) []string {
 // called many times.
 //
 // The seed is a few users of two sources ("" and "adsync-check"), with usernames
-// of up to 20 characters. A store that holds only some fields, as its Fields say,
+// of up to 20 characters. A store that holds only some fields, as its Traits say,
 // is checked on those; one that knows a single source may replace the seed's, and
 // one that knows no protected users may make them others. The optional powers are
 // checked where the store has them, and each duty of a write by ApplyChanges too.
@@ -2348,7 +2360,7 @@ type duty struct {
 
 // The duties without which no other can be checked.
 var basicDuties = []duty{
-	{"Fields must name some of the five details and FieldStatus, each once", (*bench).checkFields},
+	{"Traits must name some of the five details and FieldStatus, each once", (*bench).checkFields},
 	{"Users must yield every row, as it was stored", (*bench).checkUsers},
 	{"Users must yield each row with an ID of its own", (*bench).checkIDs},
 }
@@ -2468,8 +2480,8 @@ func (b *bench) open(open func(context.Context, []User) (UserStore, error)) erro
 	}
 	b.store = store
 	b.fields = append(details[:], FieldStatus)
-	if f, ok := store.(Fielder); ok {
-		b.fields = f.Fields()
+	if held := traitsOf(store).Fields; len(held) > 0 {
+		b.fields = held
 	}
 	b.rows, b.readErr = b.findSeed()
 	return nil
@@ -2830,7 +2842,7 @@ func (b *bench) checkUpdate() error {
 			empty = b.after(empty, f, "")
 		}
 	}
-	if sameUser(empty, full) {
+	if empty.Same(full) {
 		return nil
 	}
 	if err := step(empty); err != nil {
@@ -2859,7 +2871,7 @@ func (b *bench) checkCase() error {
 			after = b.after(after, f, strings.ToUpper(*after.Profile.detail(f)))
 		}
 	}
-	if sameUser(after, b.rows[ada]) {
+	if after.Same(b.rows[ada]) {
 		return nil
 	}
 	if err := answeredAs(b.update(b.rows[ada], after), nil); err != nil {

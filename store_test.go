@@ -202,11 +202,11 @@ func (b *broken) Lock(ctx context.Context) (func() error, error) {
 	return func() error { return nil }, nil
 }
 
-func (b *broken) Fields() []adsync.Field {
+func (b *broken) Traits() adsync.Traits {
 	if b.fields != nil {
-		return b.fields
+		return adsync.Traits{Fields: b.fields}
 	}
-	return b.MemoryStore.Fields()
+	return b.MemoryStore.Traits()
 }
 
 // force writes without asking Guard: it makes the change one that Guard allows.
@@ -274,9 +274,9 @@ func TestCheckStoreNamesTheBrokenDuty(t *testing.T) {
 		duty string
 		harm func(b *broken)
 	}{
-		{"Fields must name", func(b *broken) { b.fields = []adsync.Field{adsync.FieldEmail, adsync.FieldEmail} }},
-		{"Fields must name", func(b *broken) { b.fields = []adsync.Field{adsync.FieldEmail, adsync.FieldSource} }},
-		{"Fields must name", func(b *broken) { b.fields = []adsync.Field{} }},
+		{"Traits must name", func(b *broken) { b.fields = []adsync.Field{adsync.FieldEmail, adsync.FieldEmail} }},
+		{"Traits must name", func(b *broken) { b.fields = []adsync.Field{adsync.FieldEmail, adsync.FieldSource} }},
+		{"Traits must name", func(b *broken) { b.fields = []adsync.Field{adsync.FieldStatus} }},
 		{"Users must yield every row", func(b *broken) { b.users = b.without(func(u adsync.User) bool { return u.ObjectID.IsZero() }) }},
 		{"Users must yield every row", func(b *broken) {
 			b.users = b.altered(func(u *adsync.User) { u.Phone = strings.TrimSuffix(u.Phone, "5") })
@@ -906,7 +906,9 @@ func (b *broken) changed(alter func(after *adsync.User)) func(context.Context, a
 // usernameOnly holds a username and nothing else, and gives its own IDs and Source.
 type usernameOnly struct{ *adsync.MemoryStore }
 
-func (usernameOnly) Fields() []adsync.Field { return []adsync.Field{adsync.FieldUsername} }
+func (usernameOnly) Traits() adsync.Traits {
+	return adsync.Traits{Fields: []adsync.Field{adsync.FieldUsername}}
+}
 
 func TestCheckStoreFitsStoresThatHoldLess(t *testing.T) {
 	err := adsync.CheckStore(t.Context(), func(_ context.Context, seed []adsync.User) (adsync.UserStore, error) {
@@ -1014,7 +1016,7 @@ func TestSQLStoreFieldsAreThoseWithAColumn(t *testing.T) {
 	} {
 		s, err := adsync.NewSQLStore(db, adsync.SQLite, sqlTable(test.edit))
 		require.NoError(t, err)
-		assert.Equal(t, test.want, s.Fields())
+		assert.Equal(t, test.want, s.Traits().Fields)
 	}
 }
 
@@ -1026,7 +1028,7 @@ func TestSQLStoreSaysThatNothingWasWritten(t *testing.T) {
 	require.Len(t, out, 2)
 	for _, w := range out {
 		assert.ErrorContains(t, w.Err, "nothing was written")
-		assert.ErrorIs(t, w.Err, driver.ErrBadConn, "which ends the run, as no other change will fare better")
+		assert.ErrorIs(t, w.Err, adsync.ErrNotWritten, "which ends the run, as no other change will fare better")
 	}
 	assert.Empty(t, s.ApplyChanges(t.Context(), nil))
 	for _, err := range s.Users(t.Context()) {

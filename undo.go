@@ -76,7 +76,7 @@ func (u *undoer) plan(host *host) (*Plan, error) {
 	users, newcomers := u.present(host), u.gone(host)
 	p := planner{
 		view:  newView(host),
-		plan:  &Plan{Version: PlanVersion, Source: validText(host.Source), Changes: []Change{}},
+		plan:  &Plan{Version: planVersion, Source: validText(host.Source), Changes: []Change{}},
 		tells: u.tells,
 	}
 	p.plan.Stats = Stats{Users: host.rows.Len(), Managed: host.managed, Chosen: len(u.spans)}
@@ -97,7 +97,7 @@ func (u *undoer) present(host *host) []*party {
 		span := u.spans[now.ID]
 		switch {
 		case span == nil || span.after == nil:
-		case sameUser(now, *span.after):
+		case now.Same(*span.after):
 			users = append(users, u.back(row, span))
 		default:
 			u.tell(span.after, "it has changed since")

@@ -225,7 +225,7 @@ func (v *view) decideRow(row, first int) party {
 		d.tell(OpNotice, reason)
 	case d.user.Protected && (reaction == Remove || d.user.active()):
 		d.tell(OpNotice, ReasonProtected)
-		d.tells[0].Detail = "would be removed as " + reason
+		d.tells[0].Detail = "would be removed as " + string(reason)
 	case reaction == Remove:
 		d.role, d.reason = claims.Leaver, reason
 		return d
@@ -297,7 +297,7 @@ func (v *view) sameLink(first, row int, remains func(row int) bool) Conflict {
 
 // plan judges everybody and writes the changes down.
 func (v *view) plan() (*Plan, error) {
-	p := planner{view: v, plan: &Plan{Version: PlanVersion, Source: validText(v.Source), Changes: []Change{}}}
+	p := planner{view: v, plan: &Plan{Version: planVersion, Source: validText(v.Source), Changes: []Change{}}}
 	users := v.decide()
 	newcomers := p.openNewcomers()
 	if err := p.gather(users, newcomers); err != nil {

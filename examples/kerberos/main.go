@@ -52,7 +52,7 @@ func run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	access, err := directory.Check(ctx)
+	access, err := directory.Inspect(ctx)
 	if err != nil {
 		return err
 	}

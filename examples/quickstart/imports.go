@@ -60,7 +60,7 @@ func (j *job) planImport(ctx context.Context) (*adsync.Plan, error) {
 		}
 		ids = append(ids, chosen...)
 	}
-	return j.syncer.Plan(ctx, adsync.Import(ids...))
+	return j.syncer.Plan(ctx, adsync.ImportEntries(ids...))
 }
 
 // newIn lists the people of a unit and of a group who have no user yet. "" does

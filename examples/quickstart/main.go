@@ -158,7 +158,7 @@ func (j *job) plan(ctx context.Context) (*adsync.Plan, error) {
 	case j.undo != "":
 		return j.planUndo(ctx)
 	case j.only != nil:
-		return j.syncer.Plan(ctx, adsync.Only(j.only...))
+		return j.syncer.Plan(ctx, adsync.OnlyUsers(j.only...))
 	}
 	return j.syncer.Plan(ctx)
 }
@@ -247,7 +247,7 @@ func writes(plan *adsync.Plan) int {
 // checkAccess says in words what the service account can read, and what the
 // table holds.
 func (j *job) checkAccess(ctx context.Context) (int, error) {
-	access, err := j.sides.directory.Check(ctx)
+	access, err := j.sides.directory.Inspect(ctx)
 	if err != nil {
 		return exitError, err
 	}

@@ -66,8 +66,10 @@ func (p printer) progress() func(context.Context, adsync.Change, adsync.Result) 
 	if !isTerminal(p.stderr) {
 		return nil
 	}
+	told := 0
 	return func(_ context.Context, _ adsync.Change, r adsync.Result) {
-		p.working(fmt.Sprintf("Change %d: %s", r.Index+1, r.Outcome))
+		told++
+		p.working(fmt.Sprintf("Change %d: %s", told, r.Outcome))
 	}
 }
 

@@ -38,7 +38,7 @@ var opTexts = map[adsync.Op]string{
 	adsync.OpDuplicate: "Duplicate", adsync.OpInvalid: "Invalid", adsync.OpNotice: "Notice",
 }
 
-var reasonTexts = map[string]string{
+var reasonTexts = map[adsync.Reason]string{
 	adsync.ReasonChanged:     "changed in the directory",
 	adsync.ReasonReactivated: "present and enabled again",
 	adsync.ReasonAdopted:     "linked to the account in the directory",
@@ -64,7 +64,7 @@ var reasonTexts = map[string]string{
 func describe(c adsync.Change) string {
 	reason, ok := reasonTexts[c.Reason]
 	if !ok {
-		reason = c.Reason // of a newer version of the library
+		reason = string(c.Reason) // of a newer version of the library
 	}
 	return opTexts[c.Op] + ": " + reason
 }

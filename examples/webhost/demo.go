@@ -146,7 +146,7 @@ func (d *demo) importPeople(ctx context.Context, c config) error {
 	if err != nil {
 		return err
 	}
-	report, err := syncer.Sync(ctx, adsync.Import(ids...))
+	report, err := syncer.Sync(ctx, adsync.ImportEntries(ids...))
 	return errors.Join(err, report.Err())
 }
 

@@ -74,7 +74,7 @@ func (a *app) writeCSV(w http.ResponseWriter, r *http.Request, shown *run) error
 			lines = []diff{{}}
 		}
 		for _, d := range lines {
-			err := line(shown.StartedAt.UTC().Format(time.RFC3339), shown.RunBy, strconv.Itoa(rec.Index+1), string(row.Op), rec.Change.Reason,
+			err := line(shown.StartedAt.UTC().Format(time.RFC3339), shown.RunBy, strconv.Itoa(rec.Index+1), string(row.Op), string(rec.Change.Reason),
 				rec.UserID, row.Username, d.Field, d.Old, d.New, string(row.Outcome), row.Error)
 			if err != nil {
 				return err

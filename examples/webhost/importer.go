@@ -67,7 +67,7 @@ func (a *app) search(ctx context.Context, p *importPage) error {
 	for i, e := range entries {
 		ids[i] = e.ObjectID
 	}
-	plan, err := a.plan(ctx, adsync.Import(ids...))
+	plan, err := a.plan(ctx, adsync.ImportEntries(ids...))
 	if err != nil {
 		return err
 	}
@@ -99,7 +99,7 @@ func (a *app) planImport(w http.ResponseWriter, r *http.Request) {
 		a.found(w, r, http.StatusUnprocessableEntity, "Choose at least one person.")
 		return
 	}
-	plan, err := a.plan(r.Context(), adsync.Import(ids...))
+	plan, err := a.plan(r.Context(), adsync.ImportEntries(ids...))
 	if err != nil {
 		status, text := explain(err)
 		a.found(w, r, status, text)

@@ -143,7 +143,7 @@ func wrote(report *adsync.Report) bool {
 
 func (a *app) apply(ctx context.Context, r *run, live *liveRun) (*adsync.Report, error) {
 	syncer, err := a.syncer(func(ctx context.Context, c adsync.Change, result adsync.Result) {
-		a.onResult(ctx, r.ID, live, record{result, c})
+		a.onResult(ctx, r.ID, live, record{Result: result, Change: c})
 	})
 	if err != nil {
 		return &adsync.Report{}, err
@@ -162,6 +162,7 @@ const flushAt = 100
 // that cannot be kept now is kept at the end.
 func (a *app) onResult(ctx context.Context, id string, live *liveRun, r record) {
 	live.mu.Lock()
+	r.Index = live.done // results are told in the order of the changes
 	live.done++
 	live.pending = append(live.pending, r)
 	var flush []record
@@ -184,7 +185,7 @@ func recordsOf(report *adsync.Report) []record {
 	}
 	records := make([]record, len(report.Results))
 	for i, result := range report.Results {
-		records[i] = record{result, report.Plan.Changes[i]}
+		records[i] = record{i, result, report.Plan.Changes[i]}
 	}
 	return records
 }

@@ -216,6 +216,7 @@ func (s *store) startRun(ctx context.Context, r *run) (bool, error) {
 
 // record is what became of one change.
 type record struct {
+	Index int `json:"index"` // of the change in the plan
 	adsync.Result
 	Change adsync.Change `json:"change"`
 }

@@ -140,7 +140,7 @@ func (a *app) planSync(w http.ResponseWriter, r *http.Request) {
 		a.syncPage(w, r, http.StatusUnprocessableEntity, "Choose at least one user.")
 		return
 	}
-	plan, err := a.plan(r.Context(), adsync.Only(ids...))
+	plan, err := a.plan(r.Context(), adsync.OnlyUsers(ids...))
 	if err != nil {
 		status, text := explain(err)
 		a.syncPage(w, r, status, text)

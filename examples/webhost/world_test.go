@@ -126,7 +126,7 @@ func (w *world) people(logins ...string) {
 	}
 	syncer, err := w.syncer(nil)
 	require.NoError(w.t, err)
-	report, err := syncer.Sync(w.t.Context(), adsync.Import(ids...))
+	report, err := syncer.Sync(w.t.Context(), adsync.ImportEntries(ids...))
 	require.NoError(w.t, err)
 	require.NoError(w.t, report.Err())
 }

@@ -79,7 +79,7 @@ func testCheck(t *testing.T, s *scene) {
 	}{{s.reader, true}, {s.ordinary, false}} {
 		cfg := s.config()
 		cfg.Bind = adsync.SimpleBind(tc.reader.name, tc.reader.password)
-		access, err := open(t, cfg).Check(t.Context())
+		access, err := open(t, cfg).Inspect(t.Context())
 		require.NoError(t, err)
 		assert.Equal(t, tc.tombstones, access.Tombstones)
 		assert.Equal(t, s.people, access.BaseDN)
@@ -144,7 +144,7 @@ func testBaseFromRootDSE(t *testing.T, s *scene) {
 	cfg.BaseDN = ""
 	dir := open(t, cfg)
 
-	access, err := dir.Check(t.Context())
+	access, err := dir.Inspect(t.Context())
 	require.NoError(t, err)
 	assert.Equal(t, s.baseDN, access.BaseDN)
 

@@ -85,16 +85,16 @@ func testReading(t *testing.T, s *server) {
 }
 
 func testCheck(t *testing.T, s *server) {
-	access, err := s.directory(t, nil).Check(t.Context())
+	access, err := s.directory(t, nil).Inspect(t.Context())
 	require.NoError(t, err)
 	assert.False(t, access.Tombstones)
 	require.Len(t, access.Missing, 1)
 	assert.Contains(t, access.Missing[0], "set Rules.OnUnproven")
 
-	access, err = s.directory(t, func(cfg *adsync.ActiveDirectoryConfig) { cfg.BaseDN = "ou=nowhere," + suffix }).Check(t.Context())
+	access, err = s.directory(t, func(cfg *adsync.ActiveDirectoryConfig) { cfg.BaseDN = "ou=nowhere," + suffix }).Inspect(t.Context())
 	require.NoError(t, err)
 	assert.Contains(t, strings.Join(access.Missing, "\n"), "BaseDN was not found")
-	_, err = s.directory(t, func(cfg *adsync.ActiveDirectoryConfig) { cfg.BaseDN = "" }).Check(t.Context())
+	_, err = s.directory(t, func(cfg *adsync.ActiveDirectoryConfig) { cfg.BaseDN = "" }).Inspect(t.Context())
 	assert.ErrorContains(t, err, "set BaseDN")
 }
 
@@ -134,9 +134,9 @@ func testPages(t *testing.T, s *server) {
 
 func testWrongPassword(t *testing.T, s *server) {
 	d := s.directory(t, func(cfg *adsync.ActiveDirectoryConfig) { cfg.Bind = adsync.SimpleBind(service, "hunter2") })
-	_, err := d.Check(t.Context())
+	_, err := d.Inspect(t.Context())
 	require.ErrorContains(t, err, "refused the name or password")
-	_, err = d.Check(t.Context())
+	_, err = d.Inspect(t.Context())
 	assert.ErrorContains(t, err, "is not sent again")
 }
 

@@ -110,9 +110,9 @@ func testUnlockedRuns(t *testing.T, d database) {
 		all.Wait()
 		applied := map[int]int{}
 		for _, report := range reports {
-			for _, r := range report.Results {
+			for i, r := range report.Results {
 				if r.Outcome == adsync.OutcomeApplied {
-					applied[r.Index]++
+					applied[i]++
 				}
 			}
 		}

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"database/sql"
-	"database/sql/driver"
 	"io"
 	"net"
 	"os"
@@ -39,7 +38,7 @@ func testTerminated(t *testing.T, d database) {
 	cs := []adsync.Change{update(now["ann"], ann), remove(now["bob"]), remove(now["cid"])}
 	for i, w := range s.ApplyChanges(t.Context(), cs) {
 		assert.ErrorContains(t, w.Err, "adsync: this was rolled back with its batch", i)
-		assert.ErrorIs(t, w.Err, driver.ErrBadConn, "the run is to end")
+		assert.ErrorIs(t, w.Err, adsync.ErrNotWritten, "the run is to end")
 	}
 	s = newStore(t, db, d.dialect, adsync.SQLTable{Name: "users", Columns: allColumns})
 	assert.Equal(t, now, list(t, s))

@@ -169,9 +169,9 @@ func TestAStatusThatCannotBeToldIsNotHeld(t *testing.T) {
 	for _, shared := range []adsync.Status{adsync.StatusBlocked, adsync.StatusActive} {
 		statuses := map[adsync.Status]any{adsync.StatusActive: "on", adsync.StatusBlocked: "locked", adsync.StatusDeactivated: "off"}
 		table := adsync.SQLTable{Name: "people", Columns: fewColumns, Statuses: statuses}
-		assert.Contains(t, newStore(t, db, adsync.SQLite, table).Fields(), adsync.FieldStatus)
+		assert.Contains(t, newStore(t, db, adsync.SQLite, table).Traits().Fields, adsync.FieldStatus)
 		statuses[adsync.StatusDeactivated] = statuses[shared]
-		assert.NotContains(t, newStore(t, db, adsync.SQLite, table).Fields(), adsync.FieldStatus)
+		assert.NotContains(t, newStore(t, db, adsync.SQLite, table).Traits().Fields, adsync.FieldStatus)
 	}
 }
 
