@@ -1036,6 +1036,7 @@ func (b *sqlBatch) batch() sqlbatch.Batch {
 		Retry:   func(err error) bool { return b.dialect.Fault(err).Kind == sqltable.Retry },
 		Refused: func(err error) bool { return b.dialect.Fault(err).Kind != sqltable.Other },
 		Ended:   b.dialect.NoTransaction,
+		Stop:    func(err error) bool { return b.dialect.Fault(err).Kind == sqltable.ReadOnly },
 	}
 }
 
@@ -2292,6 +2293,8 @@ func (b *sqlBatch) explainFault(o sqlbatch.Outcome, c Change) error {
 		return notDone{fmt.Errorf("adsync: the run was ended, and this was rolled back with its batch: %w", o.Err)}
 	case o.State == sqlbatch.RolledBack && fault.Kind == sqltable.Retry:
 		return fmt.Errorf("adsync: this was rolled back with its batch, as others kept the table busy; apply the plan again: %s", reason)
+	case fault.Kind == sqltable.ReadOnly:
+		return notDone{fmt.Errorf("adsync: the database takes no writes, so nothing of this batch was written; connect to one that does, or let this account write: %s", reason)}
 	case o.State == sqlbatch.RolledBack:
 		return notDone{fmt.Errorf("adsync: this was rolled back with its batch, as the database failed; apply the plan again: %s", reason)}
 	case errors.As(o.Err, &own):

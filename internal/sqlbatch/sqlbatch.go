@@ -58,12 +58,16 @@ type Batch struct {
 	// Ahead, where there is one, may do many changes with one statement, before
 	// Apply is asked for each. After a fault all goes on without it.
 	Ahead func(ctx context.Context, tx *Tx) (fault error)
+	// Verify, where it is not nil, looks at what changes wrote, those of the numbers
+	// given, before it is kept: of all at once, or of each where they have savepoints.
+	Verify func(ctx context.Context, tx *Tx, changes []int) (fault error)
 	// Part, where it is not nil, makes a batch of the changes from one up to another.
 	Part func(from, to int) Batch
 	// Retry reports a fault of a transaction that may be tried again, and Refused
 	// one that a server gave as the answer to a commit that it did not do. Ended
-	// reports that there was no transaction left to roll back.
-	Retry, Refused, Ended func(error) bool
+	// reports that there was no transaction left to roll back. Stop reports one that every
+	// other change would meet as well, so that none is tried.
+	Retry, Refused, Ended, Stop func(error) bool
 }
 
 // Tx is a transaction that keeps its prepared statements.
@@ -78,7 +82,8 @@ type Tx struct {
 // It first tries them in bulk or else without savepoints, which is what nearly
 // always works. When one fails, or the whole loses against others again and again, it
 // starts over in smaller batches, or with a savepoint for each. When the commit itself
-// is refused, as by a deferred constraint, it starts over with a transaction for each.
+// is refused, as by a deferred constraint, or a fault ends the transaction, it starts
+// over with a transaction for each.
 func (b Batch) Run(ctx context.Context) []Outcome {
 	if b.Len == 0 {
 		return nil
@@ -119,16 +124,28 @@ func (b Batch) inParts(ctx context.Context) []Outcome {
 // cut reports whether the change was neither done nor refused.
 func (o Outcome) cut() bool { return o.State == RolledBack || o.State == Unknown }
 
-// eachAlone runs every change as a batch of its own.
+// eachAlone runs every change as a batch of its own. It stops where one is cut short.
 func (b Batch) eachAlone(ctx context.Context) []Outcome {
-	out := make([]Outcome, b.Len)
-	for i := range out {
-		one := b
-		one.Len = 1
-		one.Apply = func(ctx context.Context, tx *Tx, _ int) (error, error) { return b.Apply(ctx, tx, i) }
-		out[i] = one.Run(ctx)[0]
+	var out []Outcome
+	for i := range b.Len {
+		one := b.alone(i).Run(ctx)[0]
+		out = append(out, one)
+		if one.cut() {
+			return append(out, b.all(RolledBack, one.Err)[len(out):]...)
+		}
 	}
 	return out
+}
+
+// alone is a batch of change i.
+func (b Batch) alone(i int) Batch {
+	one := b
+	one.Len = 1
+	one.Apply = func(ctx context.Context, tx *Tx, _ int) (error, error) { return b.Apply(ctx, tx, i) }
+	if b.Verify != nil {
+		one.Verify = func(ctx context.Context, tx *Tx, _ []int) error { return b.Verify(ctx, tx, []int{i}) }
+	}
+	return one
 }
 
 // step says how Run goes on.
@@ -216,31 +233,93 @@ func (b Batch) rollBack(conn *sql.Conn, tx *sql.Tx, cancel context.CancelFunc) {
 // applyAll does the changes. An error says that the transaction is to be rolled
 // back; the outcomes are then what to report if Run stops.
 func (b Batch) applyAll(ctx context.Context, tx *Tx, savepoints bool) ([]Outcome, step, error) {
-	if b.Bulk != nil && b.Len > 1 && !savepoints {
+	switch {
+	case savepoints:
+		return b.applyEach(ctx, tx)
+	case b.Bulk != nil && b.Len > 1:
 		return b.applyBulk(ctx, tx)
 	}
-	out := make([]Outcome, b.Len)
-	if next, err := b.ahead(ctx, tx, savepoints); err != nil {
-		return b.all(RolledBack, err), next, err
-	}
-	for i := range out {
-		if err := ctx.Err(); err != nil {
-			return b.all(RolledBack, err), stop, err
+	if b.Ahead != nil && b.Len > 1 {
+		if fault := b.Ahead(ctx, tx); fault != nil {
+			return b.failed(ctx, fault)
 		}
-		verdict, fault, lost := b.applyOne(ctx, tx, i, savepoints)
+	}
+	out := make([]Outcome, b.Len)
+	for i := range out {
+		if ctx.Err() != nil {
+			return b.failed(ctx, ctx.Err())
+		}
+		verdict, fault := b.Apply(ctx, tx, i)
+		if fault != nil {
+			return b.failed(ctx, fault)
+		}
+		out[i].Err = verdict
+	}
+	return b.verified(ctx, tx, out)
+}
+
+// applyBulk is applyAll for Bulk.
+func (b Batch) applyBulk(ctx context.Context, tx *Tx) ([]Outcome, step, error) {
+	verdicts, fault := b.Bulk(ctx, tx)
+	if fault != nil {
+		return b.failed(ctx, fault)
+	}
+	out := make([]Outcome, b.Len)
+	for i := range out {
+		out[i].Err = verdicts[i]
+	}
+	return b.verified(ctx, tx, out)
+}
+
+// verified lets Verify look at all that was done.
+func (b Batch) verified(ctx context.Context, tx *Tx, out []Outcome) ([]Outcome, step, error) {
+	var done []int
+	for i, o := range out {
+		if o.Err == nil {
+			done = append(done, i)
+		}
+	}
+	if b.Verify == nil || len(done) == 0 {
+		return out, stop, nil
+	}
+	if fault := b.Verify(ctx, tx, done); fault != nil {
+		return b.failed(ctx, fault)
+	}
+	return out, stop, nil
+}
+
+// failed says how to go on after a fault for which the whole transaction is rolled back.
+func (b Batch) failed(ctx context.Context, fault error) ([]Outcome, step, error) {
+	switch {
+	case ctx.Err() != nil:
+		return b.all(RolledBack, ctx.Err()), stop, ctx.Err()
+	case b.Stop(fault):
+		return b.all(RolledBack, fault), stop, fault
+	case b.Retry(fault):
+		return b.all(RolledBack, fault), again, fault
+	case b.Len == 1:
+		return b.all(Failed, fault), stop, fault
+	}
+	return nil, withSavepoints, fault
+}
+
+// applyEach is applyAll with a savepoint for each change.
+func (b Batch) applyEach(ctx context.Context, tx *Tx) ([]Outcome, step, error) {
+	out := make([]Outcome, b.Len)
+	for i := range out {
+		if ctx.Err() != nil {
+			return b.failed(ctx, ctx.Err())
+		}
+		verdict, fault, lost := b.applyOne(ctx, tx, i)
 		switch {
+		case lost != nil && ctx.Err() == nil && b.Ended(lost):
+			return nil, oneByOne, lost
 		case lost != nil:
 			return b.all(RolledBack, lost), b.onFault(ctx, lost), lost
 		case fault == nil:
 			out[i].Err = verdict
-		case ctx.Err() != nil:
-			return b.all(RolledBack, ctx.Err()), stop, ctx.Err()
-		case b.Retry(fault):
-			return b.all(RolledBack, fault), again, fault
-		case b.Len == 1:
-			return b.all(Failed, fault), stop, fault
-		case !savepoints:
-			return nil, withSavepoints, fault
+		case ctx.Err() != nil || b.Stop(fault) || b.Retry(fault):
+			return b.failed(ctx, fault)
 		default:
 			out[i] = Outcome{Failed, fault}
 		}
@@ -248,52 +327,18 @@ func (b Batch) applyAll(ctx context.Context, tx *Tx, savepoints bool) ([]Outcome
 	return out, stop, nil
 }
 
-// applyBulk is applyAll for Bulk.
-func (b Batch) applyBulk(ctx context.Context, tx *Tx) ([]Outcome, step, error) {
-	verdicts, fault := b.Bulk(ctx, tx)
-	switch {
-	case fault == nil:
-		out := make([]Outcome, b.Len)
-		for i := range out {
-			out[i].Err = verdicts[i]
-		}
-		return out, stop, nil
-	case ctx.Err() != nil:
-		return b.all(RolledBack, ctx.Err()), stop, ctx.Err()
-	case b.Retry(fault):
-		return b.all(RolledBack, fault), again, fault
-	}
-	return nil, withSavepoints, fault
-}
-
-// ahead runs Ahead, unless one change of the batch is known to fail.
-func (b Batch) ahead(ctx context.Context, tx *Tx, savepoints bool) (step, error) {
-	if b.Ahead == nil || b.Len == 1 || savepoints {
-		return stop, nil
-	}
-	fault := b.Ahead(ctx, tx)
-	switch {
-	case fault == nil, ctx.Err() != nil:
-		return stop, ctx.Err()
-	case b.Retry(fault):
-		return again, fault
-	}
-	return withSavepoints, fault
-}
-
-// applyOne does one change, inside a savepoint if asked to. lost says that the
-// transaction itself is no longer usable.
-func (b Batch) applyOne(ctx context.Context, tx *Tx, i int, savepoint bool) (verdict, fault, lost error) {
-	if !savepoint {
-		verdict, fault = b.Apply(ctx, tx, i)
-		return verdict, fault, nil
-	}
+// applyOne does one change inside a savepoint. lost says that the transaction itself is
+// no longer usable: a fault may have ended it, as SQLite does when the disk is full.
+func (b Batch) applyOne(ctx context.Context, tx *Tx, i int) (verdict, fault, lost error) {
 	if _, err := tx.ExecContext(ctx, "SAVEPOINT adsync"); err != nil {
 		return nil, nil, err
 	}
 	verdict, fault = b.Apply(ctx, tx, i)
+	if b.Verify != nil && verdict == nil && fault == nil {
+		fault = b.Verify(ctx, tx, []int{i})
+	}
 	if fault != nil {
-		if ctx.Err() != nil || b.Retry(fault) {
+		if ctx.Err() != nil || b.Stop(fault) || b.Retry(fault) {
 			return nil, fault, nil // the whole transaction goes
 		}
 		if _, err := tx.ExecContext(ctx, "ROLLBACK TO SAVEPOINT adsync"); err != nil {

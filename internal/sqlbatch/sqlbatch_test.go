@@ -19,6 +19,7 @@ var (
 	errBad     = errors.New("bad row")
 	errLost    = errors.New("lost")
 	errEnded   = errors.New("no transaction")
+	errShut    = errors.New("no writes")
 	errBegin   = errors.New("cannot begin")
 )
 
@@ -82,6 +83,7 @@ func (f *fakeDB) batch(t testing.TB, n int) Batch {
 		Retry:   func(err error) bool { return errors.Is(err, errBusy) },
 		Refused: func(err error) bool { return errors.Is(err, errBusy) || errors.Is(err, errRefused) },
 		Ended:   func(err error) bool { return errors.Is(err, errEnded) },
+		Stop:    func(err error) bool { return errors.Is(err, errShut) },
 	}
 }
 

@@ -176,10 +176,11 @@ func (d Dialect) Returning() bool { return d.returning }
 // RowsAtOnce is how many rows one INSERT best adds.
 func (d Dialect) RowsAtOnce() int { return d.rowsAtOnce }
 
-// NoTransaction tells whether the error is that there is no transaction: SQLite ends
-// one by itself when the disk is full, or a statement was interrupted.
+// NoTransaction tells whether the error is that there is no transaction, or none with
+// the savepoint: SQLite ends one by itself when the disk is full, a statement was
+// interrupted, or a trigger or a conflict clause says ROLLBACK.
 func (d Dialect) NoTransaction(err error) bool {
-	return strings.Contains(err.Error(), "no transaction is active")
+	return strings.Contains(err.Error(), "no transaction is active") || strings.Contains(err.Error(), "no such savepoint")
 }
 
 // Quote quotes one identifier.

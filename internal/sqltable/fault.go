@@ -16,6 +16,8 @@ const (
 	Unique               // another row has the key
 	Constraint           // the row breaks another rule of the table
 	Retry                // the transaction lost against another one, and may be tried again
+	Full                 // there was no room for it
+	ReadOnly             // nothing can be written at all
 )
 
 // Fault is a database's error, told apart without any driver's types.
@@ -55,6 +57,8 @@ func postgreSQLFault(err error) Fault {
 		f.Kind = Constraint
 	case state == "40001" || state == "40P01":
 		f.Kind = Retry
+	case state == "25006":
+		f.Kind = ReadOnly
 	case strings.HasPrefix(state, "22"): // data exceptions quote the value
 		f.Reason = pgQuotedValue.ReplaceAllString(f.Reason, ": …")
 	}
@@ -77,6 +81,10 @@ func mySQLFault(err error) Fault {
 		f.Constraint = submatch(mySQLConstraint, f.Reason)
 	case 1020, 1205, 1213:
 		f.Kind = Retry
+	case 1290, 1792, 1836:
+		if strings.Contains(strings.ToLower(f.Reason), "read") { // 1290 is told of other options too
+			f.Kind = ReadOnly
+		}
 	}
 	return f
 }
@@ -102,6 +110,10 @@ func sqliteFault(err error) Fault {
 		code = c.Code()
 	}
 	switch {
+	case code&0xff == 8 || strings.Contains(f.Reason, "attempt to write a readonly database"):
+		f.Kind = ReadOnly
+	case code&0xff == 13 || strings.Contains(f.Reason, "database or disk is full"):
+		f.Kind = Full
 	case strings.Contains(f.Reason, "UNIQUE constraint failed"):
 		f.Kind = Unique
 	case code&0xff == 19 || strings.Contains(f.Reason, "constraint failed"):

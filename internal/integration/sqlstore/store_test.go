@@ -185,6 +185,7 @@ func (d database) run(t *testing.T, layouts []layout) {
 		"many are created at once":                  testManyCreates,
 		"a batch of everything":                     testMixedBatch,
 		"a trigger that swallows writes":            testSwallowed,
+		"a database that takes no writes":           testReadOnly,
 	} {
 		t.Run(name, func(t *testing.T) { test(t, d) })
 	}
