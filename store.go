@@ -2275,7 +2275,10 @@ func (b *sqlBatch) explain(outcomes []sqlbatch.Outcome) []Written {
 	out := make([]Written, len(outcomes))
 	for i, o := range outcomes {
 		out[i] = Written{UserID: b.ids[i], Err: o.Err}
-		if o.State != sqlbatch.Done {
+		switch {
+		case i > 0 && o.State == sqlbatch.RolledBack && b.dialect.Fault(o.Err).Kind == sqltable.ReadOnly:
+			out[i] = Written{Err: ErrNotWritten} // the first says why
+		case o.State != sqlbatch.Done:
 			out[i] = Written{Err: b.explainFault(o, b.changes[i])}
 		}
 	}
