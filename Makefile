@@ -61,7 +61,7 @@ bench:
 
 ## benchmarks: run the benchmark of each small piece once, so that it keeps working
 benchmarks:
-	go test -run '^$$' -bench . -benchtime 1x ./internal/...
+	go test -run '^$$' -bench . -benchtime 1x $$(go list ./... | grep /internal/)
 
 ## ratios: fail where a listing or a sync takes much more, beside ldapsearch, than was recorded
 ratios:

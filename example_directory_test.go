@@ -4,12 +4,9 @@ import (
 	"context"
 	"fmt"
 	"iter"
-	"os"
-	"strings"
-
-	"github.com/go-ldap/ldap/v3"
 
 	"github.com/go-adsync/adsync"
+	"github.com/go-adsync/adsync/adsynctest"
 )
 
 // Two accounts, as a test would write them down.
@@ -30,71 +27,6 @@ func ExampleObjectIDFromBytes() {
 	id, err := adsync.ObjectIDFromBytes(wire)
 	fmt.Println(id, err)
 	// Output: e124855b-1a37-41be-9f05-3c1a9b7d2e10 <nil>
-}
-
-// Two controllers, of which the second is read when the first does not answer.
-func ExampleNewActiveDirectory() {
-	dir, err := adsync.NewActiveDirectory(adsync.ActiveDirectoryConfig{
-		URLs:   []string{"ldaps://dc1.corp.example", "ldaps://dc2.corp.example"},
-		BaseDN: "OU=People,DC=corp,DC=example",
-		Bind:   adsync.SimpleBind("svc-sync@corp.example", os.Getenv("AD_PASSWORD")),
-	})
-	if err != nil {
-		fmt.Println(err) // without AD_PASSWORD
-		return
-	}
-	for e, err := range dir.Entries(context.Background()) {
-		if err != nil {
-			fmt.Println("incomplete:", err)
-			return
-		}
-		fmt.Println(e.ObjectID, e.Username)
-	}
-}
-
-// DNS names the controllers, those of one's own site first. A username is what
-// people log in with elsewhere.
-func ExampleNewActiveDirectory_domain() {
-	_, err := adsync.NewActiveDirectory(adsync.ActiveDirectoryConfig{
-		Domain:     "corp.example",
-		Site:       "Berlin",
-		StartTLS:   true,
-		Bind:       adsync.SimpleBind("svc-sync@corp.example", "a long password"),
-		Attributes: map[adsync.Field]string{adsync.FieldUsername: "userPrincipalName", adsync.FieldPhone: "mobile"},
-	})
-	fmt.Println(err)
-	// Output: <nil>
-}
-
-// A password never goes over a connection that is not encrypted.
-func ExampleSimpleBind() {
-	_, err := adsync.NewActiveDirectory(adsync.ActiveDirectoryConfig{
-		URLs: []string{"ldap://dc1.corp.example"},
-		Bind: adsync.SimpleBind("svc-sync@corp.example", "a long password"),
-	})
-	fmt.Println(err)
-	// Output: adsync: ActiveDirectoryConfig.URLs[0] would send the password in the clear; use ldaps://, or set StartTLS
-}
-
-// The password is read from a file that something else renews.
-func ExamplePasswordFunc() {
-	bind := adsync.PasswordFunc("svc-sync@corp.example", func(context.Context) (string, error) {
-		secret, err := os.ReadFile("/run/secrets/ad")
-		return strings.TrimSpace(string(secret)), err
-	})
-	_, err := adsync.NewActiveDirectory(adsync.ActiveDirectoryConfig{URLs: []string{"ldaps://dc1.corp.example"}, Bind: bind})
-	fmt.Println(err)
-	// Output: <nil>
-}
-
-// A client certificate instead of a password: SASL EXTERNAL over TLS.
-func ExampleBindFunc() {
-	bind := adsync.BindFunc(func(ctx context.Context, host string, c *ldap.Conn) error {
-		return c.ExternalBind()
-	})
-	_, err := adsync.NewActiveDirectory(adsync.ActiveDirectoryConfig{URLs: []string{"ldaps://dc1.corp.example"}, Bind: bind})
-	fmt.Println(err)
-	// Output: <nil>
 }
 
 // A directory as a literal, for a host's tests.
@@ -132,7 +64,7 @@ func ExampleListing() {
 	for e, err := range dir.Find(context.Background(), []adsync.ObjectID{grace.ObjectID}) {
 		fmt.Println(e.Username, err)
 	}
-	fmt.Println(adsync.CheckDirectory(context.Background(), dir))
+	fmt.Println(adsynctest.CheckDirectory(context.Background(), dir))
 	// Output:
 	// grace <nil>
 	// <nil>
@@ -147,19 +79,4 @@ func ExampleJoin() {
 		fmt.Println(e.Username, e.State != adsync.StateDeleted, err)
 	}
 	// Output: ada true <nil>
-}
-
-// CheckDirectory in a test of a host's own Directory. This one forgets to say
-// what became of an account.
-func ExampleCheckDirectory() {
-	err := adsync.CheckDirectory(context.Background(), forgetful{adsync.StaticDirectory{ada, grace}})
-	first, _, _ := strings.Cut(err.Error(), "\n")
-	fmt.Println(first)
-	// Output: adsync: CheckDirectory: Find knows whom Entries lists: it has no answer for 02000000-0000-0000-0000-000000000000
-}
-
-type forgetful struct{ adsync.StaticDirectory }
-
-func (f forgetful) Find(ctx context.Context, ids []adsync.ObjectID) iter.Seq2[adsync.Entry, error] {
-	return f.StaticDirectory[:1].Find(ctx, ids[:min(1, len(ids))])
 }

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/go-adsync/adsync"
+	"github.com/go-adsync/adsync/activedirectory"
 )
 
 // A first embedding: a real directory, a table of the host's own, the plan, and
@@ -26,10 +27,10 @@ func Example() {
 }
 
 func syncUsers(ctx context.Context, db *sql.DB) error {
-	directory, err := adsync.NewActiveDirectory(adsync.ActiveDirectoryConfig{
+	directory, err := activedirectory.New(activedirectory.Config{
 		URLs:   []string{"ldaps://dc1.corp.example"},
 		BaseDN: "OU=People,DC=corp,DC=example",
-		Bind:   adsync.SimpleBind(`CORP\svc-adsync`, os.Getenv("AD_PASSWORD")),
+		Bind:   activedirectory.SimpleBind(`CORP\svc-adsync`, os.Getenv("AD_PASSWORD")),
 	})
 	if err != nil {
 		return err

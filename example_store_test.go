@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"log"
-	"testing"
 
 	"github.com/go-adsync/adsync"
 )
@@ -73,16 +72,4 @@ func ExampleNewSQLStore() {
 	}
 	fmt.Println(store.Traits().Fields)
 	// Output: import a driver: sql: unknown driver "sqlite" (forgotten import?)
-}
-
-// A host proves its own store in a test of its own.
-func ExampleCheckStore() {
-	_ = func(t *testing.T) {
-		err := adsync.CheckStore(t.Context(), func(ctx context.Context, seed []adsync.User) (adsync.UserStore, error) {
-			return adsync.NewMemoryStore(seed...), nil // the host's own, on an empty table that it fills with the seed
-		})
-		if err != nil {
-			t.Error(err)
-		}
-	}
 }

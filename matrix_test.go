@@ -21,6 +21,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/go-adsync/adsync"
+	"github.com/go-adsync/adsync/activedirectory"
 	"github.com/go-adsync/adsync/internal/fakead"
 )
 
@@ -441,13 +442,13 @@ func (c matrixCase) try(truth *truth, timeout time.Duration) (problems []string)
 type matrixWorld struct {
 	matrixCase
 	controllers []*fakead.Server
-	dir         *adsync.ActiveDirectory
+	dir         *activedirectory.Directory
 	store       *adsync.MemoryStore
 }
 
 func newMatrixWorld(c matrixCase, timeout time.Duration) (w *matrixWorld, err error) {
 	w = &matrixWorld{matrixCase: c, store: adsync.NewMemoryStore(matrixUsers()...)}
-	cfg := adsync.ActiveDirectoryConfig{Bind: adsync.SimpleBind("svc@ad.example.test", matrixSecret), PageSize: matrixPage, StartTLS: c.startTLS, Timeout: timeout}
+	cfg := activedirectory.Config{Bind: activedirectory.SimpleBind("svc@ad.example.test", matrixSecret), PageSize: matrixPage, StartTLS: c.startTLS, Timeout: timeout}
 	count := 1
 	if c.second {
 		count = 2
@@ -465,7 +466,7 @@ func newMatrixWorld(c matrixCase, timeout time.Duration) (w *matrixWorld, err er
 		roots.AppendCertsFromPEM(dc.CACert())
 	}
 	cfg.TLS, cfg.BaseDN = &tls.Config{RootCAs: roots}, "OU=People,"+w.controllers[0].BaseDN()
-	w.dir, err = adsync.NewActiveDirectory(cfg)
+	w.dir, err = activedirectory.New(cfg)
 	return w, err
 }
 
@@ -702,7 +703,7 @@ func TestAControllerFromABackup(t *testing.T) {
 
 	sync := func(store *adsync.MemoryStore, rules adsync.Rules) *adsync.Report {
 		t.Helper()
-		dir, err := adsync.NewActiveDirectory(adsync.ActiveDirectoryConfig{URLs: []string{dc.URL()}, TLS: dc.ClientTLS(), Bind: adsync.SimpleBind(dc.AdminDN(), dc.AdminPassword())})
+		dir, err := activedirectory.New(activedirectory.Config{URLs: []string{dc.URL()}, TLS: dc.ClientTLS(), Bind: activedirectory.SimpleBind(dc.AdminDN(), dc.AdminPassword())})
 		require.NoError(t, err)
 		syncer, err := adsync.New(dir, store, &adsync.Options{Rules: rules})
 		require.NoError(t, err)

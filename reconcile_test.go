@@ -252,7 +252,7 @@ func TestRivalsNamedAreLimited(t *testing.T) {
 	var users []adsync.User
 	for i := range 150 {
 		n := byte(i)
-		users = append(users, user(string([]byte{'u', 'a' + n/26, 'a' + n%26}), n+1, "name"+string(rune('a'+n)), ""))
+		users = append(users, user(string([]byte{'u', 'a' + n/26, 'a' + n%26}), n+1, fmt.Sprint("name", i), ""))
 		entries = append(entries, adsync.Entry{ObjectID: id(n + 1), Profile: adsync.Profile{Username: users[i].Username, Email: "desk@x"}})
 	}
 	plan := mustReconcile(t, entries, users, adsync.Rules{})

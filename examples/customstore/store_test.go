@@ -9,12 +9,13 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/go-adsync/adsync"
+	"github.com/go-adsync/adsync/adsynctest"
 )
 
 // The check makes a store with its own users for each duty, and breaks the rules in
 // every way that a sync could.
 func TestAccountsKeepEveryDuty(t *testing.T) {
-	err := adsync.CheckStore(t.Context(), func(_ context.Context, seed []adsync.User) (adsync.UserStore, error) {
+	err := adsynctest.CheckStore(t.Context(), func(_ context.Context, seed []adsync.User) (adsync.UserStore, error) {
 		accounts := &Accounts{rows: map[string]*adsync.User{}}
 		for _, u := range seed {
 			accounts.rows[u.ID] = &u

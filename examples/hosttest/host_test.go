@@ -12,6 +12,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/go-adsync/adsync"
+	"github.com/go-adsync/adsync/adsynctest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -126,6 +127,6 @@ func TestTooManyLeaversAreRefused(t *testing.T) {
 
 // A directory of the host's own is proven by CheckDirectory; ours are.
 func TestTheFakesAreProper(t *testing.T) {
-	assert.NoError(t, adsync.CheckDirectory(t.Context(), adsync.StaticDirectory{entry(1, "anna")}))
-	assert.Error(t, adsync.CheckDirectory(t.Context(), down{}))
+	assert.NoError(t, adsynctest.CheckDirectory(t.Context(), adsync.StaticDirectory{entry(1, "anna")}))
+	assert.Error(t, adsynctest.CheckDirectory(t.Context(), down{}))
 }

@@ -7,7 +7,7 @@ import (
 	"github.com/go-ldap/ldap/v3/gssapi"
 	"github.com/jcmturner/gokrb5/v8/client"
 
-	"github.com/go-adsync/adsync"
+	"github.com/go-adsync/adsync/activedirectory"
 )
 
 // kerberos says who binds, and where tickets come from.
@@ -18,13 +18,13 @@ type kerberos struct {
 
 // withKeytab reads the keytab anew for each connection, so that it can be
 // replaced while the host runs.
-func (k kerberos) withKeytab(path string) adsync.Bind {
+func (k kerberos) withKeytab(path string) activedirectory.Bind {
 	return k.bind(func() (*gssapi.Client, error) {
 		return gssapi.NewClientWithKeytab(k.user, k.realm, path, k.config, client.DisablePAFXFAST(true))
 	})
 }
 
-func (k kerberos) withPassword(password string) adsync.Bind {
+func (k kerberos) withPassword(password string) activedirectory.Bind {
 	return k.bind(func() (*gssapi.Client, error) {
 		return gssapi.NewClientWithPassword(k.user, k.realm, password, k.config, client.DisablePAFXFAST(true))
 	})
@@ -32,8 +32,8 @@ func (k kerberos) withPassword(password string) adsync.Bind {
 
 // bind is a bind over TLS: go-ldap's GSSAPI adds no encryption of its own. FAST is
 // off because domain controllers commonly do not offer it.
-func (k kerberos) bind(login func() (*gssapi.Client, error)) adsync.Bind {
-	return adsync.BindFunc(func(_ context.Context, host string, c *ldap.Conn) error {
+func (k kerberos) bind(login func() (*gssapi.Client, error)) activedirectory.Bind {
+	return activedirectory.BindFunc(func(_ context.Context, host string, c *ldap.Conn) error {
 		tickets, err := login()
 		if err != nil {
 			return err

@@ -17,7 +17,7 @@ import (
 	"fmt"
 	"os"
 
-	"github.com/go-adsync/adsync"
+	"github.com/go-adsync/adsync/activedirectory"
 )
 
 func main() {
@@ -46,7 +46,7 @@ func run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	directory, err := adsync.NewActiveDirectory(adsync.ActiveDirectoryConfig{
+	directory, err := activedirectory.New(activedirectory.Config{
 		URLs: []string{*url}, BaseDN: *base, Bind: bind, TLS: &tls.Config{RootCAs: roots},
 	})
 	if err != nil {

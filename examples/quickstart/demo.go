@@ -11,6 +11,7 @@ import (
 	"slices"
 
 	"github.com/go-adsync/adsync"
+	"github.com/go-adsync/adsync/activedirectory"
 	"github.com/go-adsync/adsync/internal/fakead"
 )
 
@@ -101,12 +102,12 @@ func openDemo(ctx context.Context, file string, steps func(*demo, context.Contex
 	if err := steps(d, ctx); err != nil {
 		return nil, err
 	}
-	narrowed := func(base, filter string) (*adsync.ActiveDirectory, error) {
-		return adsync.NewActiveDirectory(adsync.ActiveDirectoryConfig{
+	narrowed := func(base, filter string) (*activedirectory.Directory, error) {
+		return activedirectory.New(activedirectory.Config{
 			URLs:   []string{d.controller.URL()},
 			BaseDN: base,
 			Filter: filter,
-			Bind:   adsync.SimpleBind(serviceAccount, password),
+			Bind:   activedirectory.SimpleBind(serviceAccount, password),
 			TLS:    d.controller.ClientTLS(), // as -ca does for a real one
 		})
 	}

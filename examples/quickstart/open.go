@@ -16,12 +16,13 @@ import (
 	_ "modernc.org/sqlite"
 
 	"github.com/go-adsync/adsync"
+	"github.com/go-adsync/adsync/activedirectory"
 )
 
 // sides are the two that a sync compares.
 type sides struct {
-	directory *adsync.ActiveDirectory
-	narrowed  func(base, filter string) (*adsync.ActiveDirectory, error) // a part of the directory
+	directory *activedirectory.Directory
+	narrowed  func(base, filter string) (*activedirectory.Directory, error) // a part of the directory
 	store     adsync.UserStore
 	source    string
 	table     string
@@ -58,10 +59,10 @@ func (s *settings) open(ctx context.Context) (*sides, error) {
 }
 
 // openDirectory connects to nothing yet.
-func (s *settings) openDirectory(base, filter string) (*adsync.ActiveDirectory, error) {
-	cfg := adsync.ActiveDirectoryConfig{
+func (s *settings) openDirectory(base, filter string) (*activedirectory.Directory, error) {
+	cfg := activedirectory.Config{
 		URLs: s.urls, Domain: s.domain, BaseDN: base, Filter: filter, StartTLS: s.startTLS,
-		Bind: adsync.PasswordFunc(s.bindUser, s.password),
+		Bind: activedirectory.PasswordFunc(s.bindUser, s.password),
 	}
 	if s.caFile != "" {
 		roots, err := readRoots(s.caFile)
@@ -70,7 +71,7 @@ func (s *settings) openDirectory(base, filter string) (*adsync.ActiveDirectory, 
 		}
 		cfg.TLS = &tls.Config{RootCAs: roots}
 	}
-	return adsync.NewActiveDirectory(cfg)
+	return activedirectory.New(cfg)
 }
 
 // password is read for each connection, so that it may change in between.

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 
 	"github.com/go-adsync/adsync"
+	"github.com/go-adsync/adsync/activedirectory"
 	"github.com/go-adsync/adsync/internal/fakead"
 )
 
@@ -118,8 +119,8 @@ func (d *demo) build(ctx context.Context, db *sql.DB) (c config, err error) {
 	if err := d.controller.GrantTombstones(serviceAccount); err != nil {
 		return c, err
 	}
-	directory, err := adsync.NewActiveDirectory(adsync.ActiveDirectoryConfig{
-		URLs: []string{d.controller.URL()}, TLS: d.controller.ClientTLS(), Bind: adsync.SimpleBind(serviceAccount, d.password),
+	directory, err := activedirectory.New(activedirectory.Config{
+		URLs: []string{d.controller.URL()}, TLS: d.controller.ClientTLS(), Bind: activedirectory.SimpleBind(serviceAccount, d.password),
 		BaseDN: d.controller.BaseDN(),
 	})
 	if err != nil {

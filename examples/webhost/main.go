@@ -38,6 +38,7 @@ import (
 	_ "modernc.org/sqlite"
 
 	"github.com/go-adsync/adsync"
+	"github.com/go-adsync/adsync/activedirectory"
 )
 
 func main() {
@@ -216,10 +217,10 @@ func (s *settings) config(ctx context.Context, db *sql.DB, dialect adsync.Dialec
 
 // openDirectory connects to nothing yet. The password is read for each
 // connection, and shown nowhere.
-func (s *settings) openDirectory() (*adsync.ActiveDirectory, error) {
-	cfg := adsync.ActiveDirectoryConfig{
+func (s *settings) openDirectory() (*activedirectory.Directory, error) {
+	cfg := activedirectory.Config{
 		URLs: strings.Split(s.urls, ","), BaseDN: s.base,
-		Bind: adsync.PasswordFunc(s.bindUser, func(context.Context) (string, error) { return os.Getenv(directoryPassword), nil }),
+		Bind: activedirectory.PasswordFunc(s.bindUser, func(context.Context) (string, error) { return os.Getenv(directoryPassword), nil }),
 	}
 	if s.ca != "" {
 		pem, err := os.ReadFile(s.ca)
@@ -231,7 +232,7 @@ func (s *settings) openDirectory() (*adsync.ActiveDirectory, error) {
 			return nil, errors.New("webhost: -ca holds no certificate; it must be a PEM file")
 		}
 	}
-	return adsync.NewActiveDirectory(cfg)
+	return activedirectory.New(cfg)
 }
 
 // sqliteDSN names a file. Readers do not wait for a writer, and a writer waits a

@@ -12,7 +12,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/go-adsync/adsync"
+	"github.com/go-adsync/adsync/activedirectory"
 	"github.com/go-adsync/adsync/internal/integration/samba"
 )
 
@@ -46,8 +46,8 @@ func TestStoryWithSamba(t *testing.T) {
 	controller.GrantTombstones(t, reader)
 
 	w := newWorld(t, func(c *config) {
-		dir, err := adsync.NewActiveDirectory(adsync.ActiveDirectoryConfig{
-			URLs: []string{controller.URL}, BaseDN: base, Bind: adsync.SimpleBind(reader, "Reads-0nly"),
+		dir, err := activedirectory.New(activedirectory.Config{
+			URLs: []string{controller.URL}, BaseDN: base, Bind: activedirectory.SimpleBind(reader, "Reads-0nly"),
 			TLS: &tls.Config{RootCAs: controller.RootCAs()},
 		})
 		require.NoError(t, err)

@@ -20,6 +20,7 @@ import (
 	"golang.org/x/crypto/bcrypt"
 
 	"github.com/go-adsync/adsync"
+	"github.com/go-adsync/adsync/activedirectory"
 	"github.com/go-adsync/adsync/internal/fakead"
 )
 
@@ -108,8 +109,8 @@ func (w *world) connect() directory {
 	_, err := w.controller.AddUser(fakead.User{Username: "svc-webhost", Password: w.password})
 	require.NoError(w.t, err)
 	require.NoError(w.t, w.controller.GrantTombstones(serviceAccount))
-	dir, err := adsync.NewActiveDirectory(adsync.ActiveDirectoryConfig{
-		URLs: []string{w.controller.URL()}, TLS: w.controller.ClientTLS(), Bind: adsync.SimpleBind(serviceAccount, w.password),
+	dir, err := activedirectory.New(activedirectory.Config{
+		URLs: []string{w.controller.URL()}, TLS: w.controller.ClientTLS(), Bind: activedirectory.SimpleBind(serviceAccount, w.password),
 		BaseDN: w.controller.BaseDN(), Timeout: 5 * time.Second,
 	})
 	require.NoError(w.t, err)

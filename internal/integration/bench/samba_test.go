@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/go-adsync/adsync"
+	"github.com/go-adsync/adsync/activedirectory"
 	"github.com/go-adsync/adsync/internal/integration/samba"
 )
 
@@ -31,8 +32,8 @@ func BenchmarkSamba(b *testing.B) {
 		}
 		require.NoError(b, admin.Add(add))
 	}
-	dir, err := adsync.NewActiveDirectory(adsync.ActiveDirectoryConfig{URLs: []string{controller.URL}, TLS: &tls.Config{RootCAs: controller.RootCAs()},
-		Bind: adsync.SimpleBind(controller.AdminUPN, controller.AdminPassword)})
+	dir, err := activedirectory.New(activedirectory.Config{URLs: []string{controller.URL}, TLS: &tls.Config{RootCAs: controller.RootCAs()},
+		Bind: activedirectory.SimpleBind(controller.AdminUPN, controller.AdminPassword)})
 	require.NoError(b, err)
 	var ids []adsync.ObjectID
 	for e, err := range dir.Entries(b.Context()) {

@@ -12,6 +12,7 @@ import (
 	"github.com/go-ldap/ldap/v3"
 
 	"github.com/go-adsync/adsync"
+	"github.com/go-adsync/adsync/activedirectory"
 )
 
 // task is what one process does.
@@ -52,11 +53,11 @@ func (t task) run(ctx context.Context) error {
 	return fmt.Errorf("there is no task %q", t.Kind)
 }
 
-func (t task) directory() (*adsync.ActiveDirectory, error) {
-	cfg := adsync.ActiveDirectoryConfig{URLs: []string{t.URL}, BaseDN: suffix, Bind: adsync.SimpleBind(adminDN, adminPass)}
+func (t task) directory() (*activedirectory.Directory, error) {
+	cfg := activedirectory.Config{URLs: []string{t.URL}, BaseDN: suffix, Bind: activedirectory.SimpleBind(adminDN, adminPass)}
 	if t.Authority == "" {
 		cfg.AllowPlaintext = true
-		return adsync.NewActiveDirectory(cfg)
+		return activedirectory.New(cfg)
 	}
 	certificate, err := os.ReadFile(t.Authority)
 	if err != nil {
@@ -64,7 +65,7 @@ func (t task) directory() (*adsync.ActiveDirectory, error) {
 	}
 	cfg.TLS = &tls.Config{RootCAs: x509.NewCertPool()}
 	cfg.TLS.RootCAs.AppendCertsFromPEM(certificate)
-	return adsync.NewActiveDirectory(cfg)
+	return activedirectory.New(cfg)
 }
 
 func (t task) list(ctx context.Context) error {

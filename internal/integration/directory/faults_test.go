@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/go-adsync/adsync"
+	"github.com/go-adsync/adsync/activedirectory"
 )
 
 // oneUser is a host's table with something to lose.
@@ -26,7 +27,7 @@ func testWrongPassword(t *testing.T, s *scene) {
 	forgetful := s.addAccount(t, s.prefix+"forgetful")
 	cfg := s.config()
 	cfg.URLs = []string{s.url, s.url, s.url}
-	cfg.Bind = adsync.SimpleBind(forgetful.name, "not-"+forgetful.password)
+	cfg.Bind = activedirectory.SimpleBind(forgetful.name, "not-"+forgetful.password)
 
 	plan, err := newSyncer(t, open(t, cfg), store, adsync.Rules{}).Plan(t.Context())
 
@@ -44,7 +45,7 @@ func testPlainRefused(t *testing.T, s *scene) {
 	cfg := s.config()
 	cfg.URLs = []string{"ldap://" + p.address}
 
-	_, err := adsync.NewActiveDirectory(cfg)
+	_, err := activedirectory.New(cfg)
 
 	require.Error(t, err)
 	assert.ErrorContains(t, err, "StartTLS")

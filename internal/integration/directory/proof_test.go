@@ -7,6 +7,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/go-adsync/adsync"
+	"github.com/go-adsync/adsync/activedirectory"
+	"github.com/go-adsync/adsync/adsynctest"
 )
 
 func testNoTombstones(t *testing.T, s *scene) {
@@ -15,7 +17,7 @@ func testNoTombstones(t *testing.T, s *scene) {
 	s.delete(t, alice)
 	s.delete(t, carol)
 	cfg := s.config()
-	cfg.Bind = adsync.SimpleBind(s.ordinary.name, s.ordinary.password)
+	cfg.Bind = activedirectory.SimpleBind(s.ordinary.name, s.ordinary.password)
 
 	for _, rules := range []adsync.Rules{{}, {Import: true}} { // by look-up, and by listing
 		report, err := newSyncer(t, open(t, cfg), store, rules).Sync(t.Context())
@@ -38,7 +40,7 @@ func testHiddenSubtree(t *testing.T, s *scene) {
 	s.grantTombstones(t, blinded)
 	s.hide(t, blinded, hidden)
 	cfg := s.config()
-	cfg.Bind = adsync.SimpleBind(blinded.name, blinded.password)
+	cfg.Bind = activedirectory.SimpleBind(blinded.name, blinded.password)
 
 	for _, rules := range []adsync.Rules{{}, {Import: true}} {
 		store := adsync.NewMemoryStore(imported("1", alice), imported("2", bob), imported("3", carol))
@@ -58,7 +60,7 @@ func testHiddenBase(t *testing.T, s *scene) {
 	s.grantTombstones(t, blinded)
 	s.hide(t, blinded, s.people)
 	cfg := s.config()
-	cfg.Bind = adsync.SimpleBind(blinded.name, blinded.password)
+	cfg.Bind = activedirectory.SimpleBind(blinded.name, blinded.password)
 
 	s.requireNoPlan(t, open(t, cfg), store)
 
@@ -78,7 +80,7 @@ func testCheck(t *testing.T, s *scene) {
 		tombstones bool
 	}{{s.reader, true}, {s.ordinary, false}} {
 		cfg := s.config()
-		cfg.Bind = adsync.SimpleBind(tc.reader.name, tc.reader.password)
+		cfg.Bind = activedirectory.SimpleBind(tc.reader.name, tc.reader.password)
 		access, err := open(t, cfg).Inspect(t.Context())
 		require.NoError(t, err)
 		assert.Equal(t, tc.tombstones, access.Tombstones)
@@ -116,7 +118,7 @@ func testCheckDirectory(t *testing.T, s *scene) {
 		moved.id: adsync.StateOutOfScope, deleted.id: adsync.StateDeleted, never: adsync.StateUnproven,
 	}, states)
 
-	require.NoError(t, adsync.CheckDirectory(t.Context(), s.directory(t)))
+	require.NoError(t, adsynctest.CheckDirectory(t.Context(), s.directory(t)))
 }
 
 func testSearch(t *testing.T, s *scene) {

@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/go-adsync/adsync"
+	"github.com/go-adsync/adsync/activedirectory"
 	"github.com/go-adsync/adsync/internal/integration/samba"
 )
 
@@ -79,7 +80,7 @@ func testRefusedAccounts(t *testing.T, s *scene) {
 				require.NoError(t, s.bind(t, s.admin).Modify(change))
 			}
 			cfg := s.config()
-			cfg.Bind = adsync.SimpleBind(a.name, a.password)
+			cfg.Bind = activedirectory.SimpleBind(a.name, a.password)
 			plan, err := newSyncer(t, open(t, cfg), store, adsync.Rules{}).Plan(t.Context())
 			require.ErrorIs(t, err, adsync.ErrIncomplete)
 			require.Nil(t, plan)

@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/go-adsync/adsync"
+	"github.com/go-adsync/adsync/activedirectory"
 )
 
 // source is where all users of the tests come from.
@@ -126,24 +127,24 @@ func imported(userID string, p person) adsync.User {
 }
 
 // config is how the reader, who may do all that a sync needs, reads the base.
-func (s *scene) config() adsync.ActiveDirectoryConfig {
-	return adsync.ActiveDirectoryConfig{
+func (s *scene) config() activedirectory.Config {
+	return activedirectory.Config{
 		URLs:    []string{s.url},
 		BaseDN:  s.people,
-		Bind:    adsync.SimpleBind(s.reader.name, s.reader.password),
+		Bind:    activedirectory.SimpleBind(s.reader.name, s.reader.password),
 		TLS:     &tls.Config{RootCAs: s.roots},
 		Timeout: 30 * time.Second,
 	}
 }
 
-func (s *scene) directory(t *testing.T) *adsync.ActiveDirectory {
+func (s *scene) directory(t *testing.T) *activedirectory.Directory {
 	t.Helper()
 	return open(t, s.config())
 }
 
-func open(t *testing.T, cfg adsync.ActiveDirectoryConfig) *adsync.ActiveDirectory {
+func open(t *testing.T, cfg activedirectory.Config) *activedirectory.Directory {
 	t.Helper()
-	dir, err := adsync.NewActiveDirectory(cfg)
+	dir, err := activedirectory.New(cfg)
 	require.NoError(t, err)
 	return dir
 }

@@ -95,7 +95,7 @@ func TestTheRootHasAFileForEachStory(t *testing.T) {
 
 func TestInternalPackagesDoNotKnowTheRoot(t *testing.T) {
 	for path, file := range libraryFiles(t) {
-		if strings.HasPrefix(path, "internal/") {
+		if strings.HasPrefix(path, "internal/") || strings.Contains(path, "/internal/") {
 			assert.NotContains(t, imports(file), modulePath, path)
 		}
 	}

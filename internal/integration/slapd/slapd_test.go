@@ -15,15 +15,17 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/go-adsync/adsync"
+	"github.com/go-adsync/adsync/activedirectory"
+	"github.com/go-adsync/adsync/adsynctest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // directory reads the people as an OpenLDAP directory is read.
-func (s *server) directory(t *testing.T, change func(*adsync.ActiveDirectoryConfig)) *adsync.ActiveDirectory {
+func (s *server) directory(t *testing.T, change func(*activedirectory.Config)) *activedirectory.Directory {
 	t.Helper()
-	cfg := adsync.ActiveDirectoryConfig{
-		URLs: []string{s.url}, BaseDN: people, Bind: adsync.SimpleBind(service, secret), PageSize: 10, Timeout: 20 * time.Second,
+	cfg := activedirectory.Config{
+		URLs: []string{s.url}, BaseDN: people, Bind: activedirectory.SimpleBind(service, secret), PageSize: 10, Timeout: 20 * time.Second,
 		TLS: &tls.Config{RootCAs: s.roots},
 		Attributes: map[adsync.Field]string{
 			adsync.FieldObjectID: "entryUUID", adsync.FieldUsername: "uid", adsync.FieldPhone: "mobile",
@@ -32,13 +34,13 @@ func (s *server) directory(t *testing.T, change func(*adsync.ActiveDirectoryConf
 	if change != nil {
 		change(&cfg)
 	}
-	d, err := adsync.NewActiveDirectory(cfg)
+	d, err := activedirectory.New(cfg)
 	require.NoError(t, err)
 	return d
 }
 
 // listed is all people by username.
-func listed(t *testing.T, d *adsync.ActiveDirectory) map[string]adsync.Entry {
+func listed(t *testing.T, d *activedirectory.Directory) map[string]adsync.Entry {
 	t.Helper()
 	entries := map[string]adsync.Entry{}
 	for e, err := range d.Entries(t.Context()) {
@@ -60,9 +62,9 @@ func TestOpenLDAP(t *testing.T) {
 }
 
 func testReading(t *testing.T, s *server) {
-	for name, change := range map[string]func(*adsync.ActiveDirectoryConfig){
+	for name, change := range map[string]func(*activedirectory.Config){
 		"ldaps":    nil,
-		"StartTLS": func(cfg *adsync.ActiveDirectoryConfig) { cfg.URLs, cfg.StartTLS = []string{s.plainURL}, true },
+		"StartTLS": func(cfg *activedirectory.Config) { cfg.URLs, cfg.StartTLS = []string{s.plainURL}, true },
 	} {
 		t.Run(name, func(t *testing.T) {
 			d := s.directory(t, change)
@@ -75,7 +77,7 @@ func testReading(t *testing.T, s *server) {
 			found, err := s.admin(t).Search(ldap.NewSearchRequest(personDN(7), ldap.ScopeBaseObject, 0, 0, 0, false, "(objectClass=*)", []string{"entryUUID"}, nil))
 			require.NoError(t, err)
 			assert.Equal(t, found.Entries[0].GetAttributeValue("entryUUID"), e.ObjectID.String())
-			assert.NoError(t, adsync.CheckDirectory(t.Context(), d, e, adsync.Entry{ObjectID: adsync.ObjectID{1}, State: adsync.StateUnproven}))
+			assert.NoError(t, adsynctest.CheckDirectory(t.Context(), d, e, adsync.Entry{ObjectID: adsync.ObjectID{1}, State: adsync.StateUnproven}))
 
 			some, err := d.Search(t.Context(), "first2", 100)
 			require.NoError(t, err)
@@ -91,17 +93,17 @@ func testCheck(t *testing.T, s *server) {
 	require.Len(t, access.Missing, 1)
 	assert.Contains(t, access.Missing[0], "set Rules.OnUnproven")
 
-	access, err = s.directory(t, func(cfg *adsync.ActiveDirectoryConfig) { cfg.BaseDN = "ou=nowhere," + suffix }).Inspect(t.Context())
+	access, err = s.directory(t, func(cfg *activedirectory.Config) { cfg.BaseDN = "ou=nowhere," + suffix }).Inspect(t.Context())
 	require.NoError(t, err)
 	assert.Contains(t, strings.Join(access.Missing, "\n"), "BaseDN was not found")
-	_, err = s.directory(t, func(cfg *adsync.ActiveDirectoryConfig) { cfg.BaseDN = "" }).Inspect(t.Context())
+	_, err = s.directory(t, func(cfg *activedirectory.Config) { cfg.BaseDN = "" }).Inspect(t.Context())
 	assert.ErrorContains(t, err, "set BaseDN")
 }
 
 // A limit that ends a listing must not look like its end.
 func testSizeLimit(t *testing.T, s *server) {
-	d := s.directory(t, func(cfg *adsync.ActiveDirectoryConfig) {
-		cfg.Bind, cfg.PageSize = adsync.SimpleBind(limited, secret), 2
+	d := s.directory(t, func(cfg *activedirectory.Config) {
+		cfg.Bind, cfg.PageSize = activedirectory.SimpleBind(limited, secret), 2
 	})
 	count := 0
 	var last error
@@ -116,8 +118,8 @@ func testSizeLimit(t *testing.T, s *server) {
 
 // A look-up goes without pages, unless the server then sends too few.
 func testPages(t *testing.T, s *server) {
-	d := s.directory(t, func(cfg *adsync.ActiveDirectoryConfig) {
-		cfg.Bind, cfg.PageSize = adsync.SimpleBind(paged, secret), 500
+	d := s.directory(t, func(cfg *activedirectory.Config) {
+		cfg.Bind, cfg.PageSize = activedirectory.SimpleBind(paged, secret), 500
 	})
 	var ids []adsync.ObjectID
 	for _, e := range listed(t, d) {
@@ -133,7 +135,7 @@ func testPages(t *testing.T, s *server) {
 }
 
 func testWrongPassword(t *testing.T, s *server) {
-	d := s.directory(t, func(cfg *adsync.ActiveDirectoryConfig) { cfg.Bind = adsync.SimpleBind(service, "hunter2") })
+	d := s.directory(t, func(cfg *activedirectory.Config) { cfg.Bind = activedirectory.SimpleBind(service, "hunter2") })
 	_, err := d.Inspect(t.Context())
 	require.ErrorContains(t, err, "refused the name or password")
 	_, err = d.Inspect(t.Context())
@@ -143,7 +145,7 @@ func testWrongPassword(t *testing.T, s *server) {
 // What is no UUID must not become an identity.
 func testNoIdentity(t *testing.T, s *server) {
 	for _, attribute := range []string{"objectGUID", "mail", "employeeNumber"} {
-		d := s.directory(t, func(cfg *adsync.ActiveDirectoryConfig) {
+		d := s.directory(t, func(cfg *activedirectory.Config) {
 			cfg.Attributes[adsync.FieldObjectID], cfg.Filter = attribute, "(objectClass=person)"
 		})
 		for _, err := range d.Entries(t.Context()) {

@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/go-adsync/adsync"
+	"github.com/go-adsync/adsync/adsynctest"
 )
 
 // layout is one way in which a host may keep its users.
@@ -73,7 +74,7 @@ func sqliteLayouts() []layout {
 
 func checkLayout(t *testing.T, l layout, dialect adsync.Dialect, open func() *sql.DB) {
 	var db *sql.DB
-	err := adsync.CheckStore(t.Context(), func(ctx context.Context, seed []adsync.User) (adsync.UserStore, error) {
+	err := adsynctest.CheckStore(t.Context(), func(ctx context.Context, seed []adsync.User) (adsync.UserStore, error) {
 		if db != nil {
 			require.NoError(t, db.Close()) // a server has only so many connections
 		}

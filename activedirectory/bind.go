@@ -1,0 +1,117 @@
+package activedirectory
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/go-ldap/ldap/v3"
+
+	"github.com/go-adsync/adsync/activedirectory/internal/ldapread"
+)
+
+// Bind is a way to authenticate to a directory. The zero value is refused.
+type Bind struct {
+	// password is read for each connection, before anything is sent, for user.
+	password func(context.Context) (string, error)
+	user     string
+	// own is the host's way, instead.
+	own ldapread.BindFunc
+	// err is why the Bind cannot work, found when it was made.
+	err error
+}
+
+// SimpleBind authenticates with a name (a DN, a userPrincipalName or
+// DOMAIN\name) and a password. It needs ldaps or StartTLS. Neither may be empty:
+// a server takes an empty password for an anonymous bind, and says success.
+func SimpleBind(user, password string) Bind {
+	b := PasswordFunc(user, func(context.Context) (string, error) { return password, nil })
+	if b.err == nil && password == "" {
+		b.err = errNoPassword
+	}
+	return b
+}
+
+// PasswordFunc is SimpleBind with a password that is read anew for each
+// connection, so that it can rotate. An error of the function, or an empty
+// password, ends the attempt before anything is sent, and no other controller is
+// tried. A password that the directory called wrong is not sent again by the same
+// Directory for 15 minutes.
+func PasswordFunc(user string, password func(context.Context) (string, error)) Bind {
+	if user == "" || password == nil {
+		return Bind{err: errors.New("adsync: Bind needs a user name and a password")}
+	}
+	return Bind{user: user, password: password}
+}
+
+var errNoPassword = errors.New("adsync: the password is empty; a server would take that for an anonymous bind")
+
+// BindFunc authenticates in the host's own way, such as Kerberos. The function
+// gets the controller's host name and a connection that is encrypted already
+// where the URL or StartTLS asks for it. It must leave no request running.
+//
+// An error that comes from neither the server nor the network counts as a
+// refused password: no other controller is tried.
+func BindFunc(bind func(ctx context.Context, host string, c *ldap.Conn) error) Bind {
+	if bind == nil {
+		return Bind{err: errors.New("adsync: BindFunc needs a function")}
+	}
+	return Bind{own: bind}
+}
+
+// auth prepares binds. It refuses before anything is sent.
+func (b Bind) auth(refused *refusedPassword) ldapread.Auth {
+	if b.own != nil {
+		return func(context.Context) (ldapread.BindFunc, error) { return b.own, nil }
+	}
+	return func(ctx context.Context) (ldapread.BindFunc, error) {
+		secret, err := b.password(ctx)
+		if err != nil {
+			return nil, fmt.Errorf("adsync: the password could not be had: %w", err)
+		}
+		if secret == "" {
+			return nil, errNoPassword
+		}
+		if refused.is(secret) {
+			return nil, errRefusedBefore
+		}
+		return func(_ context.Context, _ string, c *ldap.Conn) error {
+			err := c.Bind(b.user, secret)
+			if ldapread.IsWrongPassword(err) {
+				refused.note(secret)
+			}
+			return err
+		}, nil
+	}
+}
+
+// refusedPassword remembers the last wrong password, so that a host that tries
+// again and again does not lock its service account.
+type refusedPassword struct {
+	now func() time.Time
+
+	mu   sync.Mutex
+	sum  [sha256.Size]byte
+	when time.Time
+}
+
+// refusedFor is how long a wrong password is not sent again. Domains commonly
+// forget failed attempts after 10 to 30 minutes.
+const refusedFor = 15 * time.Minute
+
+var errRefusedBefore = fmt.Errorf("adsync: this very password was refused less than %v ago and is not sent again, lest the account gets locked; correct it", refusedFor)
+
+func (r *refusedPassword) note(secret string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.sum, r.when = sha256.Sum256([]byte(secret)), r.now()
+}
+
+func (r *refusedPassword) is(secret string) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.now().Sub(r.when) < refusedFor && r.sum == sha256.Sum256([]byte(secret))
+}

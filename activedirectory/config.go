@@ -1,0 +1,176 @@
+package activedirectory
+
+import (
+	"cmp"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/go-ldap/ldap/v3"
+
+	"github.com/go-adsync/adsync"
+	"github.com/go-adsync/adsync/activedirectory/internal/ldapread"
+	"github.com/go-adsync/adsync/internal/adattr"
+)
+
+// Config says where the directory is and how to read it. URLs or
+// Domain, and Bind, are required; every other zero value is a safe default.
+type Config struct {
+	// URLs are the controllers, tried in order: ldaps://dc1.corp.example, or
+	// ldap:// together with StartTLS. One that failed is tried last for a while:
+	// 30 seconds, and up to 10 minutes if that goes on.
+	URLs []string
+	// Domain finds the controllers by SRV record instead; Site prefers those of
+	// one site.
+	Domain, Site string
+	// BaseDN is where the search starts, with all below it. Default: the server's
+	// defaultNamingContext.
+	BaseDN string
+	// Filter says who is in scope; others in the domain are out of scope.
+	// Default: (sAMAccountType=805306368), people; with another identity than
+	// objectGUID it is (objectClass=person).
+	Filter string
+	// Bind is how to authenticate: SimpleBind, PasswordFunc or BindFunc.
+	Bind Bind
+	// TLS is the client configuration. Default: system roots, TLS 1.2 or newer.
+	TLS *tls.Config
+	// StartTLS upgrades an ldap:// connection before anything is sent.
+	StartTLS bool
+	// AllowPlaintext permits a bind over a bare ldap:// connection. It is for
+	// tests: it sends the password in the clear. Inspect and each plan warn of it.
+	AllowPlaintext bool
+	// PageSize is how many entries one page of a listing holds. Default 1000, the
+	// server's own limit. Look-ups go without pages; below 128 they have such pages too.
+	PageSize uint32
+	// Timeout bounds each request, such as one page, and not the whole sync.
+	// Default 30 seconds.
+	Timeout time.Duration
+	// Attributes maps details to attribute names. Default: as beside the fields
+	// of [adsync.Profile], also for those that are left out. Of an attribute with several
+	// values the first that the server sends is taken.
+	//
+	// FieldObjectID maps the identity, for directories other than Active Directory:
+	// entryUUID (OpenLDAP), nsUniqueId (389 Directory Server), ipaUniqueID
+	// (FreeIPA), or any that holds the text of a UUID and never changes. Such a
+	// directory proves no deletion: an account that is gone is StateUnproven, and
+	// nobody in it is seen to be disabled. BaseDN may have to be set.
+	Attributes map[adsync.Field]string
+	// PlainReader leaves also the entries to go-ldap, instead of taking them off the
+	// connection before it: the same entries, several times slower and with far more
+	// garbage. It is for finding out whether a fault lies there.
+	PlainReader bool
+}
+
+// The defaults of activedirectory.Config.
+const (
+	defaultFilter   = "(sAMAccountType=805306368)"
+	otherFilter     = "(objectClass=person)" // where there is no sAMAccountType
+	defaultPageSize = 1000
+	defaultTimeout  = 30 * time.Second
+)
+
+// defaultAttributes are those of the details, in their order.
+// details are the fields in the order of the values that are read.
+var details = [ldapread.NumValues]adsync.Field{
+	adsync.FieldUsername, adsync.FieldFirstName, adsync.FieldLastName, adsync.FieldEmail, adsync.FieldPhone,
+}
+
+var defaultAttributes = [ldapread.NumValues]string{"sAMAccountName", "givenName", "sn", "mail", "telephoneNumber"}
+
+func (cfg Config) servers() ([]ldapread.Server, error) {
+	switch {
+	case len(cfg.URLs) > 0 && cfg.Domain != "":
+		return nil, errors.New("adsync: activedirectory.Config has both URLs and Domain; give one of them")
+	case len(cfg.URLs) == 0 && cfg.Domain == "":
+		return nil, errors.New("adsync: activedirectory.Config has no URLs; give ldaps://host, or a Domain")
+	case cfg.Site != "" && cfg.Domain == "":
+		return nil, errors.New("adsync: activedirectory.Config.Site needs a Domain")
+	case !isDNSName(cfg.Domain) || !isDNSName(cfg.Site):
+		return nil, errors.New("adsync: activedirectory.Config.Domain or Site is not a DNS name")
+	}
+	servers := make([]ldapread.Server, 0, len(cfg.URLs))
+	for i, raw := range cfg.URLs {
+		s, err := ldapread.ParseURL(raw, cfg.StartTLS)
+		if err != nil {
+			return nil, fmt.Errorf("adsync: activedirectory.Config.URLs[%d]: %w", i, err)
+		}
+		servers = append(servers, s)
+	}
+	return servers, nil
+}
+
+func (cfg Config) checkBind(servers []ldapread.Server) error {
+	if cfg.Bind.err != nil {
+		return cfg.Bind.err
+	}
+	if cfg.Bind.own == nil && cfg.Bind.password == nil {
+		return errors.New("adsync: activedirectory.Config.Bind is missing; use SimpleBind, PasswordFunc or BindFunc")
+	}
+	for i, s := range servers {
+		if cfg.Bind.password != nil && !s.Encrypted() && !cfg.AllowPlaintext {
+			return fmt.Errorf("adsync: activedirectory.Config.URLs[%d] would send the password in the clear; use ldaps://, or set StartTLS", i)
+		}
+	}
+	return nil
+}
+
+// reader is the part of the configuration that is the same for each controller.
+func (cfg Config) reader() (ldapread.Config, error) {
+	r := ldapread.Config{
+		BaseDN: cfg.BaseDN, Filter: cfg.filter(), TLS: cfg.TLS,
+		PageSize: cmp.Or(cfg.PageSize, defaultPageSize), Timeout: cmp.Or(cfg.Timeout, defaultTimeout),
+		Attributes: defaultAttributes, Plain: cfg.PlainReader,
+	}
+	if _, err := ldap.CompileFilter(r.Filter); err != nil {
+		return r, errors.New("adsync: activedirectory.Config.Filter is not an LDAP filter; want one like (sAMAccountType=805306368)")
+	}
+	// A base like <GUID=...> is Active Directory's own, and no DN.
+	if _, err := ldap.ParseDN(r.BaseDN); err != nil && !strings.HasPrefix(r.BaseDN, "<") {
+		return r, errors.New("adsync: activedirectory.Config.BaseDN is not a distinguished name; want one like OU=People,DC=corp,DC=example")
+	}
+	if r.PageSize > math.MaxInt32 {
+		return r, errors.New("adsync: activedirectory.Config.PageSize is too big; 1000 is what controllers give")
+	}
+	if r.Timeout < 0 {
+		return r, errors.New("adsync: activedirectory.Config.Timeout is negative; 0 means 30 seconds")
+	}
+	for field, attribute := range cfg.Attributes {
+		if field == adsync.FieldObjectID && isAttribute(attribute) {
+			r.Identity = adattr.IdentityOf(attribute)
+			continue
+		}
+		i := slices.Index(details[:], field)
+		if i < 0 {
+			return r, fmt.Errorf("adsync: activedirectory.Config.Attributes: %q is neither one of the five details nor object_id", field)
+		}
+		if !isAttribute(attribute) {
+			return r, fmt.Errorf("adsync: activedirectory.Config.Attributes: %s is mapped to something that is not an attribute name", field)
+		}
+		r.Attributes[i] = attribute
+	}
+	return r, nil
+}
+
+func (cfg Config) filter() string {
+	if adattr.IdentityOf(cfg.Attributes[adsync.FieldObjectID]).IsObjectGUID() {
+		return cmp.Or(cfg.Filter, defaultFilter)
+	}
+	return cmp.Or(cfg.Filter, otherFilter)
+}
+
+// isDNSName also accepts "", and lets the resolver judge the rest.
+func isDNSName(s string) bool {
+	return len(s) < 254 && !strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || strings.ContainsRune("/:@\\", r) })
+}
+
+// isAttribute accepts a name or an object identifier (RFC 4512, 1.4), and no
+// options.
+func isAttribute(name string) bool {
+	return name != "" && !strings.ContainsFunc(name, func(r rune) bool {
+		return (r < '0' || r > '9') && (r < 'A' || r > 'Z') && (r < 'a' || r > 'z') && r != '-' && r != '.'
+	})
+}

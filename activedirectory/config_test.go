@@ -1,0 +1,88 @@
+package activedirectory
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/go-adsync/adsync"
+)
+
+func goodConfig() Config {
+	return Config{URLs: []string{"ldaps://dc1.corp.example"}, Bind: SimpleBind("svc@corp.example", "hunter2")}
+}
+
+func TestNewRefuses(t *testing.T) {
+	secret := func(context.Context) (string, error) { return "hunter2", nil }
+	tests := []struct {
+		says   string
+		change func(*Config)
+	}{
+		{"no URLs", func(c *Config) { c.URLs = nil }},
+		{"both URLs and Domain", func(c *Config) { c.Domain = "corp.example" }},
+		{"Site needs a Domain", func(c *Config) { c.Site = "Berlin" }},
+		{"not a DNS name", func(c *Config) { c.URLs, c.Domain = nil, "ldap://corp.example" }},
+		{"not a DNS name", func(c *Config) { c.URLs, c.Domain, c.Site = nil, "corp.example", "a b" }},
+		{"URLs[1]", func(c *Config) { c.URLs = append(c.URLs, "dc2.corp.example") }},
+		{"URLs[0]", func(c *Config) { c.URLs = []string{"ldaps://svc:hunter2@dc1"} }},
+		{"URLs[0]", func(c *Config) { c.URLs = []string{"https://dc1"} }},
+		{"in the clear", func(c *Config) { c.URLs = []string{"ldaps://dc1", "ldap://dc1"} }},
+		{"Bind is missing", func(c *Config) { c.Bind = Bind{} }},
+		{"password is empty", func(c *Config) { c.Bind = SimpleBind("svc", "") }},
+		{"user name", func(c *Config) { c.Bind = SimpleBind("", "hunter2") }},
+		{"user name", func(c *Config) { c.Bind = PasswordFunc("", secret) }},
+		{"password", func(c *Config) { c.Bind = PasswordFunc("svc", nil) }},
+		{"BindFunc", func(c *Config) { c.Bind = BindFunc(nil) }},
+		{"Filter", func(c *Config) { c.Filter = "(mail=*" }},
+		{"Filter", func(c *Config) { c.Filter = "(mail=*)(sn=*)" }},
+		{"BaseDN", func(c *Config) { c.BaseDN = "corp.example" }},
+		{"PageSize", func(c *Config) { c.PageSize = 1 << 31 }},
+		{"Timeout", func(c *Config) { c.Timeout = -time.Second }},
+		{`"title" is neither one of the five`, func(c *Config) { c.Attributes = map[adsync.Field]string{"title": "title"} }},
+		{`"status" is neither one of the five`, func(c *Config) { c.Attributes = map[adsync.Field]string{adsync.FieldStatus: "x"} }},
+		{`"object_id" is neither`, func(c *Config) { c.Attributes = map[adsync.Field]string{adsync.FieldObjectID: "a)(b=*"} }},
+		{"email is mapped", func(c *Config) { c.Attributes = map[adsync.Field]string{adsync.FieldEmail: ""} }},
+		{"email is mapped", func(c *Config) { c.Attributes = map[adsync.Field]string{adsync.FieldEmail: "mail)(x=*"} }},
+	}
+	for _, tt := range tests {
+		cfg := goodConfig()
+		tt.change(&cfg)
+		_, err := New(cfg)
+		require.ErrorContains(t, err, tt.says)
+		assert.ErrorContains(t, err, "adsync: ")
+		assert.NotContains(t, err.Error(), "hunter2")
+		assert.NotContains(t, err.Error(), "svc")
+	}
+}
+
+func TestNewAccepts(t *testing.T) {
+	for name, change := range map[string]func(*Config){
+		"the least":            func(*Config) {},
+		"StartTLS":             func(c *Config) { c.URLs, c.StartTLS = []string{"ldap://dc1"}, true },
+		"both schemes":         func(c *Config) { c.URLs, c.StartTLS = []string{"ldap://dc1", "ldaps://dc2"}, true },
+		"plaintext, permitted": func(c *Config) { c.URLs, c.AllowPlaintext = []string{"ldap://dc1"}, true },
+		"a domain":             func(c *Config) { c.URLs, c.Domain, c.Site = nil, "corp.example.", "Berlin" },
+		"a base by GUID":       func(c *Config) { c.BaseDN = "<GUID=e124855b-1a37-41be-9f05-3c1a9b7d2e10>" },
+		"another attribute":    func(c *Config) { c.Attributes = map[adsync.Field]string{adsync.FieldUsername: "userPrincipalName"} },
+	} {
+		cfg := goodConfig()
+		change(&cfg)
+		_, err := New(cfg)
+		assert.NoError(t, err, name)
+	}
+}
+
+func TestAttributes(t *testing.T) {
+	c := newCorp(t, 1, 1)
+	require.NoError(t, c.controllers[0].SetAttribute(c.ids[0][0], "mobile", "+49"))
+	d := c.directory(t, func(cfg *Config) { cfg.Attributes = map[adsync.Field]string{adsync.FieldPhone: "MOBILE"} })
+	entries, err := gather(t, d.Entries(t.Context()))
+	require.NoError(t, err)
+	assert.Equal(t, "+49", entries[0].Phone)
+	for _, r := range c.controllers[0].Requests() {
+		assert.NotContains(t, r.Attributes, "telephoneNumber")
+	}
+}

@@ -1,0 +1,118 @@
+package activedirectory
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/go-adsync/adsync/activedirectory/internal/ldapread"
+)
+
+// health remembers which controllers failed, so that the next call begins with
+// another one.
+type health struct {
+	now func() time.Time
+
+	mu     sync.Mutex
+	failed map[ldapread.Server]failures
+}
+
+// failures of one controller, in a row.
+type failures struct {
+	count int
+	last  time.Time
+}
+
+// The time for which a controller that failed is tried last: it doubles with
+// each failure in a row.
+const (
+	firstBackoff = 30 * time.Second
+	longBackoff  = 10 * time.Minute
+)
+
+func (f failures) until() time.Time {
+	wait := firstBackoff
+	for i := 1; i < f.count && wait < longBackoff; i++ {
+		wait *= 2
+	}
+	return f.last.Add(min(wait, longBackoff))
+}
+
+func (h *health) note(s ldapread.Server, failed bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if !failed {
+		delete(h.failed, s)
+		return
+	}
+	h.failed[s] = failures{count: h.failed[s].count + 1, last: h.now()}
+}
+
+// order puts those that failed lately last, and leaves the order else.
+func (h *health) order(servers []ldapread.Server) []ldapread.Server {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	now := h.now()
+	rank := func(s ldapread.Server) int {
+		if f, failed := h.failed[s]; failed && now.Before(f.until()) {
+			return 1
+		}
+		return 0
+	}
+	return slices.SortedStableFunc(slices.Values(servers), func(a, b ldapread.Server) int { return rank(a) - rank(b) })
+}
+
+// srvRecords says how controllers are found by DNS.
+type srvRecords struct {
+	domain, site string
+	startTLS     bool
+	lookup       func(ctx context.Context, name string) ([]*net.SRV, error)
+}
+
+func (r srvRecords) locate(ctx context.Context) ([]ldapread.Server, error) {
+	names := []string{"_ldap._tcp.dc._msdcs." + r.domain}
+	if r.site != "" {
+		names = slices.Insert(names, 0, "_ldap._tcp."+r.site+"._sites.dc._msdcs."+r.domain)
+	}
+	var servers []ldapread.Server
+	var failures []error
+	for _, name := range names {
+		records, err := r.lookup(ctx, name)
+		if err != nil {
+			failures = append(failures, err)
+		}
+		for _, record := range records {
+			if s, ok := r.server(record); ok && !slices.Contains(servers, s) {
+				servers = append(servers, s)
+			}
+		}
+	}
+	if len(servers) == 0 {
+		return nil, fmt.Errorf("adsync: DNS names no controller within the domain; check Domain and the resolver, or give URLs: %w", errors.Join(failures...))
+	}
+	return servers, nil
+}
+
+// server refuses a target outside the domain: DNS is not authentic, and a
+// stranger's server can prove a stranger's name.
+func (r srvRecords) server(record *net.SRV) (ldapread.Server, bool) {
+	host := strings.ToLower(strings.TrimSuffix(record.Target, "."))
+	if !strings.HasSuffix(host, "."+strings.ToLower(r.domain)) {
+		return ldapread.Server{}, false
+	}
+	if r.startTLS {
+		return ldapread.Server{Host: host, Port: strconv.Itoa(int(record.Port)), StartTLS: true}, true
+	}
+	return ldapread.Server{Host: host, Port: "636", TLS: true}, true // the record's port is the bare one
+}
+
+func lookupSRV(ctx context.Context, name string) ([]*net.SRV, error) {
+	_, records, err := net.DefaultResolver.LookupSRV(ctx, "", "", name)
+	return records, err
+}

@@ -1,0 +1,140 @@
+package activedirectory
+
+import (
+	"context"
+	"net"
+	"net/url"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/go-adsync/adsync"
+	"github.com/go-adsync/adsync/activedirectory/internal/ldapread"
+	"github.com/go-adsync/adsync/internal/fakead"
+)
+
+func TestFailoverBeforeTheFirstEntryOnly(t *testing.T) {
+	c := newCorp(t, 2, 25)
+	first, second := c.controllers[0], c.controllers[1]
+	d := c.directory(t, nil)
+
+	first.Order(fakead.Fault{Kind: fakead.FaultCut, Op: fakead.OpConnect, Times: 1})
+	entries, err := gather(t, d.Entries(t.Context()))
+	require.NoError(t, err)
+	assert.Len(t, entries, 25)
+	assert.Equal(t, 1, second.Count(fakead.OpBind))
+
+	d = c.directory(t, nil) // which does not know of that failure
+	first.Order(fakead.Fault{Kind: fakead.FaultCut, Op: fakead.OpSearch, Page: 2, Times: 1})
+	entries, err = gather(t, d.Entries(t.Context()))
+	require.Error(t, err, "one listing never mixes two controllers")
+	assert.Len(t, entries, 10)
+	assert.Equal(t, 1, second.Count(fakead.OpBind))
+
+	first.Order(fakead.Fault{Kind: fakead.FaultCut, Op: fakead.OpBind})
+	second.Order(fakead.Fault{Kind: fakead.FaultCut, Op: fakead.OpBind})
+	_, err = gather(t, d.Find(t.Context(), []adsync.ObjectID{dirID(1)}))
+	for _, dc := range c.controllers {
+		u, parseErr := url.Parse(dc.URL())
+		require.NoError(t, parseErr)
+		assert.ErrorContains(t, err, u.Host, "each controller's error is told")
+	}
+}
+
+// A controller that failed costs its timeout once, and not in each sync.
+func TestAControllerThatFailedIsTriedLast(t *testing.T) {
+	for name, fault := range map[string]fakead.Fault{
+		"dead":      {Kind: fakead.FaultCut, Op: fakead.OpConnect},
+		"silent":    {Kind: fakead.FaultSilence, Op: fakead.OpConnect},
+		"half-dead": {Kind: fakead.FaultSilence, Op: fakead.OpSearch},
+		"slow":      {Kind: fakead.FaultDrip, Op: fakead.OpBind, Delay: time.Second},
+		"busy":      {Kind: fakead.FaultResult, Op: fakead.OpSearch, Code: 51},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := newCorp(t, 2, 3)
+			first, second := c.controllers[0], c.controllers[1]
+			d := c.directory(t, func(cfg *Config) { cfg.Timeout = time.Second })
+			now := time.Now()
+			d.health.now = func() time.Time { return now }
+			read := func() {
+				t.Helper()
+				entries, err := gather(t, d.Entries(t.Context()))
+				require.NoError(t, err)
+				assert.Len(t, entries, 3)
+			}
+			cancel := first.Order(fault)
+			read()
+			read()
+			assert.Equal(t, 1, first.Opened(), "not asked again while the other one answers")
+			assert.Equal(t, 2, second.Opened())
+
+			now = now.Add(firstBackoff)
+			read()
+			assert.Equal(t, 2, first.Opened(), "asked again after a while")
+			now = now.Add(firstBackoff)
+			read()
+			assert.Equal(t, 2, first.Opened(), "a longer while after each failure")
+
+			second.Order(fakead.Fault{Kind: fakead.FaultCut, Op: fakead.OpConnect})
+			cancel()
+			read()
+			assert.Equal(t, 3, first.Opened(), "the last hope is asked at any time")
+			now = now.Add(longBackoff)
+			read()
+			assert.Equal(t, 4, first.Opened(), "and is the first again")
+		})
+	}
+}
+
+func TestTheBackoffDoubles(t *testing.T) {
+	at := time.Unix(0, 0)
+	for count, want := range map[int]time.Duration{1: 30 * time.Second, 2: time.Minute, 3: 2 * time.Minute, 5: 8 * time.Minute, 6: 10 * time.Minute, 1000: 10 * time.Minute} {
+		assert.Equal(t, want, failures{count: count, last: at}.until().Sub(at), count)
+	}
+}
+
+func TestControllersBySRVRecord(t *testing.T) {
+	record := func(target string, port uint16) *net.SRV { return &net.SRV{Target: target, Port: port} }
+	zone := map[string][]*net.SRV{
+		"_ldap._tcp.Berlin._sites.dc._msdcs.corp.example": {record("dc2.corp.example.", 389)},
+		"_ldap._tcp.dc._msdcs.corp.example":               {record("DC1.corp.example.", 389), record("dc2.corp.example.", 389), record("dc.evil.example.", 389), record("evilcorp.example.", 389)},
+	}
+	lookup := func(_ context.Context, name string) ([]*net.SRV, error) {
+		if records, ok := zone[name]; ok {
+			return records, nil
+		}
+		return nil, &net.DNSError{Err: "no such host", Name: name, IsNotFound: true}
+	}
+	dc1 := ldapread.Server{Host: "dc1.corp.example", Port: "636", TLS: true}
+	dc2 := ldapread.Server{Host: "dc2.corp.example", Port: "636", TLS: true}
+	tests := []struct {
+		name string
+		srv  srvRecords
+		want []ldapread.Server
+	}{
+		{"the domain", srvRecords{domain: "corp.example"}, []ldapread.Server{dc1, dc2}},
+		{"the site first", srvRecords{domain: "corp.example", site: "Berlin"}, []ldapread.Server{dc2, dc1}},
+		{"a site without records", srvRecords{domain: "corp.example", site: "Bonn"}, []ldapread.Server{dc1, dc2}},
+		{"StartTLS", srvRecords{domain: "corp.example", startTLS: true}, []ldapread.Server{
+			{Host: "dc1.corp.example", Port: "389", StartTLS: true}, {Host: "dc2.corp.example", Port: "389", StartTLS: true}}},
+	}
+	for _, tt := range tests {
+		tt.srv.lookup = lookup
+		servers, err := tt.srv.locate(t.Context())
+		require.NoError(t, err, tt.name)
+		assert.Equal(t, tt.want, servers, tt.name)
+	}
+	_, err := srvRecords{domain: "other.example", lookup: lookup}.locate(t.Context())
+	assert.ErrorContains(t, err, "DNS names no controller")
+
+	cfg := goodConfig()
+	cfg.URLs, cfg.Domain = nil, "other.example"
+	d, err := New(cfg)
+	require.NoError(t, err)
+	d.srv.lookup = lookup
+	_, err = gather(t, d.Entries(t.Context()))
+	var notFound *net.DNSError
+	assert.ErrorAs(t, err, &notFound)
+}

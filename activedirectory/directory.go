@@ -1,0 +1,312 @@
+// Package activedirectory reads accounts from Active Directory, or another LDAP
+// directory, for package adsync.
+//
+//	dir, err := activedirectory.New(activedirectory.Config{
+//		URLs: []string{"ldaps://dc1.corp.example", "ldaps://dc2.corp.example"},
+//		Bind: activedirectory.SimpleBind("svc-sync@corp.example", password),
+//	})
+//
+// A listing is complete or an error: the server said success, every page came with
+// its paging control, and the last cookie was empty. Who was not listed is looked up
+// by objectGUID, in scope, then in the whole domain, then among the tombstones, and
+// only a tombstone of that very account proves a deletion. One sequence reads one
+// controller, as two need not agree at any one moment; when it fails, the next one is
+// read from the start.
+//
+// Connections are encrypted and verified unless [Config] says otherwise, each request
+// is bounded in time and each answer in size, and a password that the directory called
+// wrong is not sent again for a while, so that the service account does not get locked.
+// No error holds a password, a name or an address.
+package activedirectory
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/go-adsync/adsync"
+	"github.com/go-adsync/adsync/activedirectory/internal/ldapread"
+	"github.com/go-adsync/adsync/internal/adattr"
+)
+
+// Directory is an [adsync.Directory], with [adsync.Sessions] and [adsync.Inspector],
+// over LDAP. It is safe for concurrent use; each call has a connection of its own.
+//
+// Entries and Find read the first controller that answers. They go on to the
+// next one only while nothing was yielded, so that one sequence never mixes two
+// controllers, and not at all after a refused password.
+//
+// Find looks for who is not in scope everywhere in the controller's domain, and
+// then among its tombstones. Several domains take one Directory each, and
+// [adsync.Join].
+//
+// A server is trusted to be a domain controller once TLS has proven its name:
+// what it may send is bounded (4 MiB a message, 64 MiB a page), but a listing may
+// be as long as it likes.
+type Directory struct {
+	reader  ldapread.Config
+	servers []ldapread.Server // none: by SRV record
+	srv     srvRecords
+	health  *health
+	refused *refusedPassword
+}
+
+// New checks the configuration. It connects to nothing.
+func New(cfg Config) (*Directory, error) {
+	d := &Directory{
+		health: &health{now: time.Now, failed: map[ldapread.Server]failures{}}, refused: &refusedPassword{now: time.Now},
+		srv: srvRecords{domain: strings.Trim(cfg.Domain, "."), site: cfg.Site, startTLS: cfg.StartTLS, lookup: lookupSRV},
+	}
+	var err error
+	if d.servers, err = cfg.servers(); err != nil {
+		return nil, err
+	}
+	if err := cfg.checkBind(d.servers); err != nil {
+		return nil, err
+	}
+	if d.reader, err = cfg.reader(); err != nil {
+		return nil, err
+	}
+	d.reader.Auth, d.reader.Clear = cfg.Bind.auth(d.refused), cfg.Bind.password != nil
+	return d, nil
+}
+
+// Entries lists the accounts in scope, a page at a time.
+func (d *Directory) Entries(ctx context.Context) iter.Seq2[adsync.Entry, error] {
+	return stream(func(each eachAccount) error {
+		return d.read(ctx, each, func(c *ldapread.Controller, each eachAccount) error { return c.Entries(ctx, each) })
+	})
+}
+
+// Find looks accounts up by their objectGUID, in batches.
+func (d *Directory) Find(ctx context.Context, ids []adsync.ObjectID) iter.Seq2[adsync.Entry, error] {
+	return stream(func(each eachAccount) error {
+		return d.read(ctx, each, func(c *ldapread.Controller, each eachAccount) error { return find(ctx, c, ids, each) })
+	})
+}
+
+// Sessions yields one Directory for each controller, in order. It reads that
+// controller and no other, on one connection that is kept until the loop goes
+// on, and is an [Inspector] too. It connects when it is first used: a controller
+// that does not answer shows in the error of its Entries or Find. After a
+// refused password, or when ctx has ended, the sequence ends with an error.
+func (d *Directory) Sessions(ctx context.Context) iter.Seq2[adsync.Directory, error] {
+	return func(yield func(adsync.Directory, error) bool) {
+		for c, err := range d.controllers(ctx) {
+			if err != nil {
+				yield(nil, err)
+				return
+			}
+			if !yield(pinned{c}, nil) {
+				return
+			}
+		}
+	}
+}
+
+// Traits says that reading it takes nothing that the host may need meanwhile.
+func (d *Directory) Traits() adsync.Traits { return adsync.Traits{Apart: true} }
+
+// Check tells what the service account can read on the first controller that
+// answers. Access.Missing names a base that is not found, a filter that matches
+// nobody, attributes that none of the first 100 accounts shows, and a password
+// that is sent in the clear.
+//
+// Access.Tombstones means that deletions can be proven. By default that takes an
+// administrator: grant the service account List Contents and Read Property on
+// CN=Deleted Objects. While nothing was ever deleted, the right to read that
+// container is taken for both.
+func (d *Directory) Inspect(ctx context.Context) (adsync.Access, error) {
+	var access adsync.Access
+	err := d.first(ctx, func(c *ldapread.Controller) (final bool, err error) {
+		access, err = pinned{c}.Inspect(ctx)
+		return false, err
+	})
+	return access, err
+}
+
+// maxSearch is the most that Search returns: one page of a controller.
+const maxSearch = 1000
+
+// Search finds people in scope for somebody to choose from: those whose
+// username, email, first, last, display or common name begins with the text, or
+// whose first and last name begin with its two words. Special characters are
+// looked for as they are. An empty text finds anybody.
+//
+// It returns max entries at most, and never more than 1000, in the server's
+// order; it does not tell whether there are more.
+func (d *Directory) Search(ctx context.Context, text string, max int) ([]adsync.Entry, error) {
+	if max < 1 {
+		return nil, errors.New("adsync: Search needs a max of at least 1")
+	}
+	var entries []adsync.Entry
+	err := d.first(ctx, func(c *ldapread.Controller) (final bool, err error) {
+		found, err := c.Search(ctx, text, uint32(min(max, maxSearch)))
+		for i := range found {
+			entries = append(entries, entryOf(&found[i]))
+		}
+		return false, err
+	})
+	return entries, err
+}
+
+// pinned reads one controller.
+type pinned struct{ controller *ldapread.Controller }
+
+func (p pinned) Entries(ctx context.Context) iter.Seq2[adsync.Entry, error] {
+	return stream(func(each eachAccount) error { return p.controller.Entries(ctx, each) })
+}
+
+func (p pinned) Find(ctx context.Context, ids []adsync.ObjectID) iter.Seq2[adsync.Entry, error] {
+	return stream(func(each eachAccount) error { return find(ctx, p.controller, ids, each) })
+}
+
+// Traits are those of the directory.
+func (p pinned) Traits() adsync.Traits { return adsync.Traits{Apart: true} }
+
+func (p pinned) Inspect(ctx context.Context) (adsync.Access, error) {
+	a, err := p.controller.Check(ctx)
+	return adsync.Access(a), err
+}
+
+// eachAccount is told of every account, and returns whether to go on.
+type eachAccount = func(*ldapread.Account) bool
+
+// stream makes a sequence of a reading function. An error is yielded last.
+func stream(read func(eachAccount) error) iter.Seq2[adsync.Entry, error] {
+	return func(yield func(adsync.Entry, error) bool) {
+		if err := read(func(a *ldapread.Account) bool { return yield(entryOf(a), nil) }); err != nil {
+			yield(adsync.Entry{}, err)
+		}
+	}
+}
+
+func entryOf(a *ldapread.Account) adsync.Entry {
+	v := &a.Values
+	return adsync.Entry{
+		ObjectID: adsync.ObjectID(a.GUID),
+		Profile:  adsync.Profile{Username: v[0], FirstName: v[1], LastName: v[2], Email: v[3], Phone: v[4]},
+		State:    states[a.State], Disabled: a.Disabled, DN: a.DN,
+	}
+}
+
+var states = [...]adsync.State{
+	ldapread.Present: adsync.StatePresent, ldapread.OutOfScope: adsync.StateOutOfScope,
+	ldapread.Deleted: adsync.StateDeleted, ldapread.Unproven: adsync.StateUnproven,
+}
+
+// find looks up each account once.
+func find(ctx context.Context, c *ldapread.Controller, ids []adsync.ObjectID, each eachAccount) error {
+	asked, err := distinct(ids)
+	if err != nil {
+		return err
+	}
+	if len(asked) == 0 {
+		return stopped(ctx)
+	}
+	guids := make([]adattr.GUID, len(asked))
+	for i, id := range asked {
+		guids[i] = adattr.GUID(id)
+	}
+	return c.Find(ctx, guids, each)
+}
+
+// distinct is a sorted copy of the ids without repetition.
+func distinct(ids []adsync.ObjectID) ([]adsync.ObjectID, error) {
+	sorted := slices.Compact(slices.SortedFunc(slices.Values(ids), adsync.ObjectID.Compare))
+	if len(sorted) > 0 && sorted[0].IsZero() {
+		return nil, errors.New("adsync: the zero ObjectID is nobody's; look up only users that have one")
+	}
+	return sorted, nil
+}
+
+// stopped is the error of a context that has ended, or nil.
+func stopped(ctx context.Context) error {
+	if err := ctx.Err(); err != nil {
+		return fmt.Errorf("adsync: reading the directory: stopped by the caller: %w", err)
+	}
+	return nil
+}
+
+// read uses the first controller that answers, and no other once it has.
+func (d *Directory) read(ctx context.Context, each eachAccount, do func(*ldapread.Controller, eachAccount) error) error {
+	begun := false
+	return d.first(ctx, func(c *ldapread.Controller) (final bool, err error) {
+		err = do(c, func(a *ldapread.Account) bool {
+			begun = true
+			return each(a)
+		})
+		return begun, err
+	})
+}
+
+// first calls do with one controller after the other until it succeeds or says
+// that its error is final.
+func (d *Directory) first(ctx context.Context, do func(*ldapread.Controller) (final bool, err error)) error {
+	var failures []error
+	for c, err := range d.controllers(ctx) {
+		if err != nil {
+			failures = append(failures, err)
+			break
+		}
+		final, err := do(c)
+		if err == nil {
+			return nil
+		}
+		failures = append(failures, err)
+		if final || ctx.Err() != nil || c.Refused() != nil {
+			break
+		}
+	}
+	return errors.Join(failures...)
+}
+
+// controllers yields them in order, those that failed lately last, each open until the loop goes on. A refused
+// password ends the sequence with its error.
+func (d *Directory) controllers(ctx context.Context) iter.Seq2[*ldapread.Controller, error] {
+	return func(yield func(*ldapread.Controller, error) bool) {
+		servers, err := d.locate(ctx)
+		if err != nil {
+			yield(nil, err)
+			return
+		}
+		for _, server := range d.health.order(servers) {
+			if err := stopped(ctx); err != nil {
+				yield(nil, err)
+				return
+			}
+			c := ldapread.NewController(&d.reader, server)
+			more := lend(c, yield)
+			if failed, known := c.Failed(); known {
+				d.health.note(server, failed)
+			}
+			if !more {
+				return
+			}
+			if err := c.Refused(); err != nil {
+				yield(nil, err)
+				return
+			}
+		}
+	}
+}
+
+// locate is the list of controllers: the URLs, or those that DNS names, the
+// site's own first.
+func (d *Directory) locate(ctx context.Context) ([]ldapread.Server, error) {
+	if len(d.servers) > 0 {
+		return d.servers, nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, d.reader.Timeout)
+	defer cancel()
+	return d.srv.locate(ctx)
+}
+
+func lend(c *ldapread.Controller, yield func(*ldapread.Controller, error) bool) bool {
+	defer c.Close() // also when the consumer panics
+	return yield(c, nil)
+}

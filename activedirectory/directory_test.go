@@ -1,0 +1,271 @@
+package activedirectory
+
+import (
+	"context"
+	"crypto/tls"
+	"log/slog"
+	"net"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+
+	"github.com/go-adsync/adsync"
+	"github.com/go-adsync/adsync/adsynctest"
+	"github.com/go-adsync/adsync/internal/fakead"
+)
+
+// corp is a domain with some controllers, all alike.
+type corp struct {
+	controllers []*fakead.Server
+	ids         [][]fakead.GUID // by controller
+}
+
+const corpUser, corpPassword = "svc@ad.example.test", "S3rvice-of-the-test!"
+
+func newCorp(t *testing.T, controllers, people int) *corp {
+	t.Helper()
+	before := goleak.IgnoreCurrent()
+	t.Cleanup(func() { goleak.VerifyNone(t, before) })
+	c := &corp{}
+	for range controllers {
+		dc, err := fakead.Start(fakead.Config{})
+		require.NoError(t, err)
+		t.Cleanup(func() { require.NoError(t, dc.Close()) })
+		ou, err := dc.AddOU("People", "")
+		require.NoError(t, err)
+		_, err = dc.AddUser(fakead.User{Username: "svc", UPN: corpUser, Password: corpPassword})
+		require.NoError(t, err)
+		require.NoError(t, dc.GrantTombstones(corpUser))
+		var ids []fakead.GUID
+		for n := range people {
+			name := "u" + strconv.Itoa(n+1)
+			id, err := dc.AddUser(fakead.User{Parent: ou, Username: name, FirstName: "F", LastName: "L", Email: name + "@x", Phone: "1"})
+			require.NoError(t, err)
+			ids = append(ids, id)
+		}
+		c.controllers, c.ids = append(c.controllers, dc), append(c.ids, ids)
+	}
+	return c
+}
+
+// directory reads the controllers in order.
+func (c *corp) directory(t *testing.T, change func(*Config)) *Directory {
+	t.Helper()
+	roots := c.controllers[0].RootCAs()
+	cfg := Config{Bind: SimpleBind(corpUser, corpPassword), BaseDN: "OU=People," + c.controllers[0].BaseDN(), PageSize: 10, Timeout: 5 * time.Second}
+	for _, dc := range c.controllers {
+		cfg.URLs = append(cfg.URLs, dc.URL())
+		roots.AppendCertsFromPEM(dc.CACert())
+	}
+	cfg.TLS = &tls.Config{RootCAs: roots}
+	if change != nil {
+		change(&cfg)
+	}
+	d, err := New(cfg)
+	require.NoError(t, err)
+	return d
+}
+
+func TestActiveDirectoryKeepsItsDuties(t *testing.T) {
+	c := newCorp(t, 1, 25)
+	dc, ids := c.controllers[0], c.ids[0]
+	require.NoError(t, dc.Disable(ids[1]))
+	require.NoError(t, dc.Delete(ids[2]))
+	require.NoError(t, dc.Move(ids[3], "CN=Users,"+dc.BaseDN()))
+	want := []adsync.Entry{
+		{ObjectID: adsync.ObjectID(ids[0]), Profile: adsync.Profile{Username: "u1", FirstName: "F", LastName: "L", Email: "u1@x", Phone: "1"}},
+		{ObjectID: adsync.ObjectID(ids[1]), Profile: adsync.Profile{Username: "u2", FirstName: "F", LastName: "L", Email: "u2@x", Phone: "1"}, Disabled: true},
+		{ObjectID: adsync.ObjectID(ids[2]), State: adsync.StateDeleted},
+		{ObjectID: adsync.ObjectID(ids[3]), State: adsync.StateOutOfScope},
+		{ObjectID: dirID(1), State: adsync.StateUnproven},
+	}
+	d := c.directory(t, nil)
+	assert.NoError(t, adsynctest.CheckDirectory(t.Context(), d, want...))
+	assert.NoError(t, adsynctest.CheckDirectory(t.Context(), adsync.Join(d), want...))
+	for session, err := range d.Sessions(t.Context()) {
+		require.NoError(t, err)
+		assert.NoError(t, adsynctest.CheckDirectory(t.Context(), session, want...))
+	}
+	plain := c.directory(t, func(cfg *Config) { cfg.PlainReader = true })
+	assert.NoError(t, adsynctest.CheckDirectory(t.Context(), plain, want...))
+	assert.True(t, plain.reader.Plain)
+	assert.False(t, d.reader.Plain)
+	entries, err := gather(t, d.Entries(t.Context()))
+	require.NoError(t, err)
+	read, err := gather(t, plain.Entries(t.Context()))
+	require.NoError(t, err)
+	assert.ElementsMatch(t, entries, read)
+	i := slices.IndexFunc(entries, func(e adsync.Entry) bool { return e.Username == "u1" })
+	assert.Empty(t, cmp.Diff(adsync.Entry{ObjectID: adsync.ObjectID(ids[0]), Profile: want[0].Profile, State: adsync.StatePresent, DN: dc.DN(ids[0])}, entries[i]))
+	assert.Eventually(t, func() bool { return dc.Connections() == 0 }, 5*time.Second, time.Millisecond)
+}
+
+// One plan never mixes two controllers: each of these holds half of the people.
+func TestAPlanStartsOverOnTheNextController(t *testing.T) {
+	c := newCorp(t, 2, 25)
+	require.NoError(t, c.controllers[1].SetAttribute(c.ids[1][0], "mail", "second@x"))
+	c.controllers[0].Order(fakead.Fault{Kind: fakead.FaultCut, Op: fakead.OpSearch, Page: 2})
+	store := adsync.NewMemoryStore()
+	syncer, err := adsync.New(c.directory(t, nil), store, &adsync.Options{Rules: adsync.Rules{Import: true}})
+	require.NoError(t, err)
+	report, err := syncer.Sync(t.Context())
+	require.NoError(t, err)
+	assert.Equal(t, 25, report.Counts().Created)
+	for _, created := range report.Plan.Changes {
+		assert.Contains(t, c.ids[1], fakead.GUID(created.ObjectID), "only of the second")
+	}
+}
+
+// A server that refers to another must not get us to sign in there.
+func TestAReferralIsNeverFollowed(t *testing.T) {
+	elsewhere, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	called := make(chan bool, 1)
+	go func() {
+		conn, err := elsewhere.Accept()
+		if err == nil {
+			conn.Close()
+		}
+		called <- err == nil
+	}()
+	dc, err := fakead.Start(fakead.Config{ReferralHost: elsewhere.Addr().String()})
+	require.NoError(t, err)
+	defer dc.Close()
+	_, err = dc.AddUser(fakead.User{Username: "svc", UPN: corpUser, Password: corpPassword})
+	require.NoError(t, err)
+	d, err := New(Config{
+		URLs: []string{dc.URL()}, TLS: dc.ClientTLS(), Bind: SimpleBind(corpUser, corpPassword), Timeout: 5 * time.Second,
+	})
+	require.NoError(t, err)
+	dc.Order(fakead.Fault{Kind: fakead.FaultResult, Op: fakead.OpSearch, Page: 1, Code: 10})
+	_, err = gather(t, d.Entries(t.Context()))
+	require.ErrorContains(t, err, "another domain")
+	_, err = gather(t, d.Find(t.Context(), []adsync.ObjectID{dirID(1)}))
+	require.Error(t, err)
+	require.NoError(t, elsewhere.Close())
+	assert.False(t, <-called, "the other server was called")
+}
+
+// Who permits it is told of it with each plan, and in the host's log.
+func TestPlaintextIsWarnedOf(t *testing.T) {
+	before := goleak.IgnoreCurrent()
+	t.Cleanup(func() { goleak.VerifyNone(t, before) })
+	dc, err := fakead.Start(fakead.Config{AllowUnsafe: true})
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, dc.Close()) })
+	ada, err := dc.AddUser(fakead.User{Username: "ada"})
+	require.NoError(t, err)
+	clearly := func(startTLS bool) (warnings []string, log string) {
+		d, err := New(Config{URLs: []string{dc.PlainURL()}, StartTLS: startTLS, AllowPlaintext: true,
+			TLS: dc.ClientTLS(), Bind: SimpleBind(dc.AdminDN(), dc.AdminPassword())})
+		require.NoError(t, err)
+		var text strings.Builder
+		s, err := adsync.New(d, adsync.NewMemoryStore(adsync.User{ID: "1", ObjectID: adsync.ObjectID(ada), Profile: adsync.Profile{Username: "ada"}}), &adsync.Options{Logger: slog.New(slog.NewTextHandler(&text, nil))})
+		require.NoError(t, err)
+		plan, err := s.Plan(t.Context())
+		require.NoError(t, err)
+		return plan.Warnings, text.String()
+	}
+	warnings, log := clearly(false)
+	assert.Contains(t, strings.Join(warnings, "\n"), "in the clear")
+	assert.Contains(t, log, "in the clear")
+	warnings, log = clearly(true)
+	assert.NotContains(t, strings.Join(warnings, "\n"), "in the clear")
+	assert.NotContains(t, log, "in the clear")
+}
+
+func TestSessions(t *testing.T) {
+	c := newCorp(t, 3, 3)
+	d := c.directory(t, nil)
+	c.controllers[1].Order(fakead.Fault{Kind: fakead.FaultCut, Op: fakead.OpConnect})
+	var kept []adsync.Directory
+	var failed []int
+	for session, err := range d.Sessions(t.Context()) {
+		require.NoError(t, err)
+		n := len(kept)
+		kept = append(kept, session)
+		for range 2 { // a pinned directory reads its controller and no other
+			entries, err := gather(t, session.Entries(t.Context()))
+			if err != nil {
+				failed = append(failed, n)
+				break
+			}
+			assert.Len(t, entries, 3)
+			found, err := gather(t, session.Find(t.Context(), []adsync.ObjectID{adsync.ObjectID(c.ids[n][0])}))
+			require.NoError(t, err)
+			assert.Equal(t, adsync.StatePresent, found[0].State)
+			access, err := session.(adsync.Inspector).Inspect(t.Context())
+			require.NoError(t, err)
+			assert.True(t, access.Tombstones)
+		}
+	}
+	assert.Len(t, kept, 3)
+	assert.Equal(t, []int{1}, failed)
+	assert.Equal(t, 1, c.controllers[0].Opened(), "one connection for the session")
+	assert.Equal(t, 1, c.controllers[2].Opened())
+	_, err := gather(t, kept[0].Entries(t.Context()))
+	assert.ErrorContains(t, err, "over")
+	for _, dc := range c.controllers {
+		assert.Eventually(t, func() bool { return dc.Connections() == 0 }, 5*time.Second, time.Millisecond)
+	}
+}
+
+func TestSessionsEndWithTheirContext(t *testing.T) {
+	c := newCorp(t, 2, 1)
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	sessions := 0
+	var last error
+	for _, err := range c.directory(t, nil).Sessions(ctx) {
+		if last = err; err == nil {
+			sessions++
+			cancel()
+		}
+	}
+	assert.Equal(t, 1, sessions)
+	assert.ErrorIs(t, last, context.Canceled)
+}
+
+func TestACallerWhoStopsIsNotFailedOver(t *testing.T) {
+	c := newCorp(t, 2, 1)
+	ctx, cancel := context.WithCancel(t.Context())
+	c.controllers[0].Before(func(fakead.Request) { cancel() })
+	c.controllers[0].Order(fakead.Fault{Kind: fakead.FaultSilence})
+	_, err := gather(t, c.directory(t, nil).Entries(ctx))
+	assert.ErrorIs(t, err, context.Canceled)
+	assert.Zero(t, c.controllers[1].Opened())
+}
+
+func TestCheckAndSearch(t *testing.T) {
+	c := newCorp(t, 2, 25)
+	d := c.directory(t, func(cfg *Config) { cfg.URLs = append([]string{"ldaps://127.0.0.1:1"}, cfg.URLs...) })
+	access, err := d.Inspect(t.Context())
+	require.NoError(t, err)
+	assert.Equal(t, "OU=People,"+c.controllers[0].BaseDN(), access.BaseDN)
+	assert.True(t, access.Tombstones)
+	assert.Empty(t, access.Missing)
+
+	found, err := d.Search(t.Context(), "u2", 100)
+	require.NoError(t, err)
+	assert.Len(t, found, 7)
+	found, err = d.Search(t.Context(), "", 1_000_000)
+	require.NoError(t, err)
+	assert.Len(t, found, 25)
+	_, err = d.Search(t.Context(), "u", 0)
+	assert.ErrorContains(t, err, "max")
+}
+
+func TestLookingForTheZeroIDIsAnError(t *testing.T) {
+	d, err := New(goodConfig())
+	require.NoError(t, err)
+	found, err := gather(t, d.Find(t.Context(), []adsync.ObjectID{dirID(1), {}}))
+	assert.ErrorContains(t, err, "zero ObjectID")
+	assert.Empty(t, found)
+}

@@ -1,0 +1,133 @@
+package adsynctest
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"slices"
+
+	"github.com/go-adsync/adsync"
+)
+
+func (b *bench) checkFields() error {
+	allowed := append(details[:], adsync.FieldStatus)
+	seen := make(map[adsync.Field]bool)
+	for _, f := range b.fields {
+		if !slices.Contains(allowed, f) || seen[f] {
+			return fmt.Errorf("it names %q, which is another or named twice", f)
+		}
+		seen[f] = true
+	}
+	if len(seen) == 0 || len(seen) == 1 && seen[adsync.FieldStatus] {
+		return errors.New("it names no detail")
+	}
+	return nil
+}
+
+func (b *bench) checkUsers() error {
+	if b.readErr != nil {
+		return b.readErr
+	}
+	for i, want := range b.seed {
+		want.Protected = b.rows[i].Protected
+		if f := b.differs(want, b.rows[i]); f != "" {
+			return fmt.Errorf("row %d of the seed has another %s", i+1, f)
+		}
+	}
+	return nil
+}
+
+func (b *bench) checkIDs() error {
+	seen := make(map[string]bool)
+	for _, u := range b.rows {
+		if u.ID == "" || seen[u.ID] {
+			return fmt.Errorf("the ID %q is empty or that of two rows", u.ID)
+		}
+		seen[u.ID] = true
+	}
+	return nil
+}
+
+func (b *bench) checkFresh() error {
+	rows := func(seq iter.Seq2[adsync.User, error]) (users []adsync.User, err error) {
+		for u, e := range seq {
+			users, err = append(users, u), cmp.Or(err, e)
+		}
+		return users, err
+	}
+	seq := b.store.Users(b.ctx)
+	for range 2 {
+		users, err := rows(seq)
+		if err != nil {
+			return fmt.Errorf("reading failed: %w", err)
+		}
+		if len(users) != count {
+			return fmt.Errorf("ranging over the sequence again gave %d rows instead of %d", len(users), count)
+		}
+	}
+	after := b.touched(b.rows[ada], "777")
+	if err := answeredAs(b.update(b.rows[ada], after), nil); err != nil {
+		return err
+	}
+	return b.sees(after, b.rows[bob], b.rows[cleo], b.rows[dan])
+}
+
+func (b *bench) checkStop() error {
+	calls := 0
+	b.store.Users(b.ctx)(func(adsync.User, error) bool {
+		calls++
+		return false
+	})
+	if calls != 1 {
+		return fmt.Errorf("it called the loop's body %d times, where the first call said stop", calls)
+	}
+	after := b.touched(b.rows[ada], "777")
+	if err := answeredAs(b.update(b.rows[ada], after), nil); err != nil {
+		return err
+	}
+	return b.sees(after, b.rows[bob], b.rows[cleo], b.rows[dan])
+}
+
+func (b *bench) checkReadContext() error {
+	if _, err := readAll(b.store.Users(b.ended())); err == nil {
+		return errors.New("with a context that had ended before, it ended as if there were no more rows")
+	} else if errors.Is(err, errNotLast) {
+		return err
+	}
+	ctx, cancel := context.WithCancel(b.ctx)
+	defer cancel()
+	n := 0
+	seq := func(yield func(adsync.User, error) bool) {
+		for u, err := range b.store.Users(ctx) {
+			cancel()
+			if n++; !yield(u, err) {
+				return
+			}
+		}
+	}
+	users, err := readAll(seq)
+	if err == nil && len(users) != count {
+		return errors.New("with a context that ended after the first row, it ended as if there were no more rows")
+	}
+	if errors.Is(err, errNotLast) {
+		return err
+	}
+	return nil
+}
+
+var errNotLast = errors.New("it went on after the error")
+
+// readAll reads to the end, even past an error.
+func readAll(seq iter.Seq2[adsync.User, error]) (users []adsync.User, err error) {
+	for u, e := range seq {
+		if err != nil {
+			return users, errNotLast
+		}
+		if err = e; e == nil {
+			users = append(users, u)
+		}
+	}
+	return users, err
+}
