@@ -419,10 +419,10 @@ type SQLStore struct {
 	matches    bool // a statement can compare the whole row
 
 	mu       sync.Mutex
-	types    sqltable.Types // of the columns that are used, once they were asked for
-	locked   bool           // by a run of this store
-	ownSince time.Time      // when a reading of all users began that saw only objectGUIDs as this store spells them
-	foreign  int            // readings that saw others
+	known    *knownTable // what the database says of the table, once it was asked
+	locked   bool        // by a run of this store
+	ownSince time.Time   // when a reading of all users began that saw only objectGUIDs as this store spells them
+	foreign  int         // readings that saw others
 }
 
 // sqlColumn is a mapped column and what it holds.
@@ -892,19 +892,19 @@ func (s *SQLStore) ApplyChanges(ctx context.Context, cs []Change) []Written {
 	if len(cs) == 0 {
 		return out
 	}
-	types, err := s.loadTypes(ctx)
+	known, err := s.look(ctx)
 	if err != nil {
 		for i := range out {
 			out[i].Err = err
 		}
 		return out
 	}
-	copy(out, s.writeBatch(ctx, types, cs))
+	copy(out, s.writeBatch(ctx, known, cs))
 	for i, c := range cs {
 		// The key may be held by the row of this very entry, which another run has
 		// just created. A second look finds it, if it comes to that.
 		if c.Op == OpCreate && errors.Is(out[i].Err, ErrConflict) {
-			if again := s.writeBatch(ctx, types, cs[i:i+1])[0]; !errors.Is(again.Err, ErrNotWritten) {
+			if again := s.writeBatch(ctx, known, cs[i:i+1])[0]; !errors.Is(again.Err, ErrNotWritten) {
 				out[i] = again
 			}
 		}
@@ -912,38 +912,44 @@ func (s *SQLStore) ApplyChanges(ctx context.Context, cs []Change) []Written {
 	return out
 }
 
-func (s *SQLStore) writeBatch(ctx context.Context, types sqltable.Types, cs []Change) []Written {
-	b := &sqlBatch{SQLStore: s, changes: cs, types: types, ids: make([]string, len(cs))}
+func (s *SQLStore) writeBatch(ctx context.Context, known *knownTable, cs []Change) []Written {
+	b := &sqlBatch{SQLStore: s, knownTable: known, changes: cs, ids: make([]string, len(cs))}
 	return b.explain(b.batch().Run(ctx))
 }
 
-// loadTypes asks the database once for the types of the columns, and checks that
-// all are there.
-func (s *SQLStore) loadTypes(ctx context.Context) (sqltable.Types, error) {
+// knownTable is what the database says of the table.
+type knownTable struct {
+	types sqltable.Types  // of the columns that are used
+	sql   *sqltable.Table // the statements, which heed its quirks
+}
+
+// look asks the database once what the table is like, and checks that all columns are
+// there.
+func (s *SQLStore) look(ctx context.Context) (*knownTable, error) {
 	s.mu.Lock()
-	known := s.types
+	known := s.known
 	s.mu.Unlock()
 	if known != nil {
 		return known, nil
 	}
-	types, err := s.readTypes(ctx)
+	known, err := s.lookPatiently(ctx)
 	if err != nil {
 		return nil, err
 	}
-	if types, err = s.usedTypes(types); err != nil {
+	if known.types, err = s.usedTypes(known.types); err != nil {
 		return nil, err
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.types = types
-	return types, nil
+	s.known = known
+	return known, nil
 }
 
-func (s *SQLStore) readTypes(ctx context.Context) (sqltable.Types, error) {
+func (s *SQLStore) lookPatiently(ctx context.Context) (*knownTable, error) {
 	for try := 1; ; try++ {
-		types, err := s.askTypes(ctx)
+		known, err := s.ask(ctx)
 		if err == nil {
-			return types, nil
+			return known, nil
 		}
 		if s.dialect.Fault(err).Kind != sqltable.Retry || !sqlbatch.Wait(ctx, try) {
 			return nil, s.typesError(ctx, err)
@@ -951,13 +957,25 @@ func (s *SQLStore) readTypes(ctx context.Context) (sqltable.Types, error) {
 	}
 }
 
-func (s *SQLStore) askTypes(ctx context.Context) (sqltable.Types, error) {
+func (s *SQLStore) ask(ctx context.Context) (*knownTable, error) {
 	text, args := s.text.Catalogue()
 	rows, err := s.db.QueryContext(ctx, text, args...)
 	if err != nil {
 		return nil, err
 	}
-	return sqltable.ReadTypes(rows)
+	types, err := sqltable.ReadTypes(rows)
+	if err != nil || len(types) == 0 {
+		return &knownTable{types, s.text}, err
+	}
+	text, args, has := s.text.Quirks()
+	if !has {
+		return &knownTable{types, s.text}, nil
+	}
+	if rows, err = s.db.QueryContext(ctx, text, args...); err != nil {
+		return nil, err
+	}
+	heeding, err := s.text.Heed(rows)
+	return &knownTable{types, heeding}, err
 }
 
 func (s *SQLStore) typesError(ctx context.Context, err error) error {
@@ -989,8 +1007,8 @@ func (s *SQLStore) usedTypes(types sqltable.Types) (sqltable.Types, error) {
 // sqlBatch writes the changes of one transaction.
 type sqlBatch struct {
 	*SQLStore
+	*knownTable
 	changes []Change
-	types   sqltable.Types
 	ids     []string // of the users that are created, or were there already
 
 	tx    *sqlbatch.Tx    // the one that links was read in
@@ -1017,7 +1035,7 @@ func (b *sqlBatch) updateText(set []string, match bool) string {
 			return u.text
 		}
 	}
-	text := b.text.Update(set, match)
+	text := b.sql.Update(set, match)
 	b.updates = append(b.updates, updateText{set, match, text})
 	return text
 }
@@ -1025,13 +1043,13 @@ func (b *sqlBatch) updateText(set []string, match bool) string {
 func (b *sqlBatch) batch() sqlbatch.Batch {
 	return sqlbatch.Batch{
 		DB:    b.db,
-		Lock:  b.text.LockWrites(),
+		Lock:  b.sql.LockWrites(),
 		Len:   len(b.changes),
 		Apply: b.apply,
 		Bulk:  b.bulkWriter(),
 		Ahead: b.ahead,
 		Part: func(from, to int) sqlbatch.Batch {
-			return (&sqlBatch{SQLStore: b.SQLStore, changes: b.changes[from:to], types: b.types, ids: b.ids[from:to]}).batch()
+			return (&sqlBatch{SQLStore: b.SQLStore, knownTable: b.knownTable, changes: b.changes[from:to], ids: b.ids[from:to]}).batch()
 		},
 		Retry:   func(err error) bool { return b.dialect.Fault(err).Kind == sqltable.Retry },
 		Refused: func(err error) bool { return b.dialect.Fault(err).Kind != sqltable.Other },
@@ -1136,7 +1154,7 @@ func (b *sqlBatch) delete(ctx context.Context, tx *sqlbatch.Tx, c Change) (verdi
 func (b *sqlBatch) remove(ctx context.Context, tx *sqlbatch.Tx, id string, match []any) (int64, error) {
 	if b.table.Delete == nil {
 		args := slices.Concat([]any{b.bindID(id)}, match, b.where)
-		return one(tx.Exec(ctx, b.text.Delete(match != nil), args...))
+		return one(tx.Exec(ctx, b.sql.Delete(match != nil), args...))
 	}
 	set, values := b.removal(id)
 	args := slices.Concat(values, []any{b.bindID(id)}, match, b.where)
@@ -1183,7 +1201,7 @@ func one(n int64, err error) (int64, error) {
 
 // lockRow reads the row as it is now and holds it; nil when there is none.
 func (b *sqlBatch) lockRow(ctx context.Context, tx *sqlbatch.Tx, id string) (*User, error) {
-	users, err := b.readUsers(ctx, tx, b.text.SelectRow(), slices.Concat([]any{b.bindID(id)}, b.where))
+	users, err := b.readUsers(ctx, tx, b.sql.SelectRow(), slices.Concat([]any{b.bindID(id)}, b.where))
 	if err != nil || len(users) == 0 {
 		return nil, err
 	}
@@ -1324,16 +1342,16 @@ type insertText struct {
 // writes nothing. Where it does not like it, the rows are looked for afterwards.
 func (b *sqlBatch) insertText(ctx context.Context, tx *sqlbatch.Tx, n int) (many insertText, fault error) {
 	if b.dialect.Returning() {
-		return insertText{text: b.text.InsertRows(b.newColumns, n, b.linkNames...), rows: n, returns: true}, nil
+		return insertText{text: b.sql.InsertRows(b.newColumns, n, b.linkNames...), rows: n, returns: true}, nil
 	}
-	if text, ok := b.text.InsertReturning(b.newColumns, n, b.linkNames...); ok {
+	if text, ok := b.sql.InsertReturning(b.newColumns, n, b.linkNames...); ok {
 		refusal := tx.Prepare(ctx, text)
 		if refusal == nil {
 			return insertText{text: text, rows: n, returns: true, judges: true}, nil
 		}
 		fault = b.unlessRefused(ctx, refusal)
 	}
-	return insertText{text: b.text.InsertRows(b.newColumns, n), rows: n}, fault
+	return insertText{text: b.sql.InsertRows(b.newColumns, n), rows: n}, fault
 }
 
 // order lists the changes with the new users at the end, by name. Addresses mostly
@@ -1487,13 +1505,13 @@ func (b *sqlBatch) addLinks(ctx context.Context, tx *sqlbatch.Tx, found map[link
 func (b *sqlBatch) selectLinks(source string, values []any) (text string, args []any) {
 	column, sources := b.table.Columns.ObjectID, b.table.Columns.Source
 	if !b.dialect.HasBulk() {
-		return b.text.SelectLinks(sources, source == "", column, len(values)), values
+		return b.sql.SelectLinks(sources, source == "", column, len(values)), values
 	}
 	all := sqltable.Array{Type: b.types[column].Name}
 	for _, v := range values {
 		all.Add(v)
 	}
-	return b.text.SelectLinksMany(b.types, sources, source == "", column), []any{all.String()}
+	return b.sql.SelectLinksMany(b.types, sources, source == "", column), []any{all.String()}
 }
 
 // spellings are what to look for. Six of them for each entry cost SQLite as much as
@@ -1541,7 +1559,7 @@ func (b *sqlBatch) ownSpelled(id ObjectID) []any { return []any{b.guids.Write(ad
 
 // insert returns the new row's ID, in the way that the dialect has.
 func (b *sqlBatch) insert(ctx context.Context, tx *sqlbatch.Tx, l link, values []any) (string, error) {
-	text := b.text.Insert(b.newColumns)
+	text := b.sql.Insert(b.newColumns)
 	if b.dialect.Returning() {
 		return b.insertReturning(ctx, tx, text, values)
 	}
@@ -1715,7 +1733,7 @@ func (b *sqlBatch) bindID(id string) any {
 // statement cannot tell, and the row has to be read.
 func (b *sqlBatch) matchArgs(args []any, c Change) (_ []any, ok bool) {
 	u := c.Before
-	if u == nil || u.ID != c.UserID || !b.matches {
+	if u == nil || u.ID != c.UserID || !b.matches || b.sql.Uncounted() {
 		return args, false
 	}
 	if b.unmapped(u) != "" {
@@ -1810,11 +1828,11 @@ func (w *bulkWriter) newGroup(op Op, set []string) *bulkGroup {
 	g := &bulkGroup{op: op, set: set}
 	switch {
 	case op == OpCreate:
-		g.Bulk = w.text.InsertMany(w.types, set, w.table.Columns.ObjectID)
+		g.Bulk = w.sql.InsertMany(w.types, set, w.table.Columns.ObjectID)
 	case op == OpDelete && w.table.Delete == nil:
-		g.Bulk = w.text.DeleteMany(w.types)
+		g.Bulk = w.sql.DeleteMany(w.types)
 	default:
-		g.Bulk = w.text.UpdateMany(w.types, set)
+		g.Bulk = w.sql.UpdateMany(w.types, set)
 	}
 	return g
 }
@@ -2024,7 +2042,7 @@ func (w *bulkWriter) lockRows(ctx context.Context, changes []int) (map[string]*U
 	for _, i := range changes {
 		ids.Add(w.bindID(w.changes[i].UserID))
 	}
-	rows, err := w.tx.QueryContext(ctx, w.text.SelectMany(w.types), slices.Concat([]any{ids.String()}, w.where)...)
+	rows, err := w.tx.QueryContext(ctx, w.sql.SelectMany(w.types), slices.Concat([]any{ids.String()}, w.where)...)
 	if err != nil {
 		return nil, err
 	}
@@ -2218,9 +2236,9 @@ func (w *countedWriter) statement(g *countedGroup, part []countedChange) (many s
 		rows[i] = c.values
 	}
 	if g.op == OpDelete && w.table.Delete == nil {
-		many, ok = w.text.DeleteCounted(w.types, rows)
+		many, ok = w.sql.DeleteCounted(w.types, rows)
 	} else {
-		many, ok = w.text.UpdateCounted(g.set, rows)
+		many, ok = w.sql.UpdateCounted(g.set, rows)
 	}
 	many.Args = append(many.Args, w.where...)
 	return many, ok
@@ -2256,7 +2274,7 @@ func (w *countedWriter) gone(ctx context.Context, part []countedChange) (bool, e
 	for i, c := range part {
 		ids[i] = c.values[0]
 	}
-	rows, err := w.tx.Rows(ctx, w.text.CountRows(len(ids)), slices.Concat(ids, w.where)...)
+	rows, err := w.tx.Rows(ctx, w.sql.CountRows(len(ids)), slices.Concat(ids, w.where)...)
 	if err != nil {
 		return false, err
 	}

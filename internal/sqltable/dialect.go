@@ -34,6 +34,7 @@ type Dialect struct {
 	sameText  func(col, arg string) string // exact, to the byte; NULL equals ''
 	same      func(col, arg string) string // by the column's own type; NULL equals NULL
 	sameBool  func(col, a, b string) string
+	quirks    func(schema, table, quoted string) (text string, args []any) // nil where a table has none
 	catalogue func(schema, table, quoted string) (text string, args []any)
 	holding   func(do, schema, table, quoted string) (text string, args []any)
 	fault     func(err error) Fault
@@ -85,6 +86,10 @@ func postgreSQL() Dialect {
 		holding: func(do, _, _, quoted string) (string, []any) {
 			name := map[string]string{"take": "pg_try_advisory_lock", "release": "pg_advisory_unlock"}[do]
 			return "SELECT " + name + "(" + pgLockClass + ", CAST(CAST(CAST(CAST($1 AS text) AS regclass) AS oid) AS int4))", []any{quoted}
+		},
+		quirks: func(_, _, quoted string) (string, []any) {
+			return "SELECT 'rule', CAST(rulename AS text), '' FROM pg_catalog.pg_rewrite" +
+				" WHERE ev_class = CAST(CAST($1 AS text) AS regclass) AND ev_type <> '1'", []any{quoted}
 		},
 		fault: postgreSQLFault,
 	}
@@ -163,7 +168,8 @@ func sqlite() Dialect {
 			}
 			return text + "(?, ?)", []any{table, schema}
 		},
-		fault: sqliteFault,
+		quirks: sqliteQuirks,
+		fault:  sqliteFault,
 	}
 }
 

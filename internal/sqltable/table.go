@@ -36,6 +36,9 @@ type Table struct {
 	columns []Column
 	where   Where
 
+	orAbort   string // where a conflict clause is to be overridden, what stands between the verb and its object
+	uncounted bool   // the database does not say how many rows it wrote
+
 	selectRow           string
 	deleteRow, deleteAs string // whatever it is like, and as compared
 }
@@ -129,7 +132,7 @@ func (t *Table) beginLinks(source string, emptySource bool, column string) *stat
 // Update sets the columns of one row. Arguments: the values, the ID, and when it
 // must match, those of the mapped columns (two for a Bool).
 func (t *Table) Update(set []string, match bool) string {
-	s := t.begin("UPDATE ", t.quoted, " SET ")
+	s := t.begin("UPDATE ", t.orAbort, t.quoted, " SET ")
 	s.list(len(set), ", ", func(i int) string { return t.d.Quote(set[i]) + " = " + s.arg() })
 	t.addTarget(s, match)
 	return s.String()
@@ -202,7 +205,7 @@ func (t *Table) addReturning(s *statement, names []string) {
 }
 
 func (t *Table) insert(columns []string, n int) *statement {
-	verb := "INSERT INTO "
+	verb := "INSERT " + t.orAbort + "INTO "
 	if n > 1 {
 		verb = cmp.Or(t.d.insertMany, verb)
 	}

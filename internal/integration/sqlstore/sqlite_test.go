@@ -114,31 +114,6 @@ func seed(t testing.TB, s *adsync.SQLStore, users ...adsync.User) {
 	}
 }
 
-// A statement that adds many rows may not change what the host's own conflict
-// clauses do.
-func TestSQLiteConflictClauses(t *testing.T) {
-	db := openSQLite(t, `CREATE TABLE users (id INTEGER PRIMARY KEY, guid TEXT, login TEXT UNIQUE ON CONFLICT IGNORE)`,
-		`CREATE TABLE latest (one INTEGER PRIMARY KEY, login TEXT)`,
-		`CREATE TRIGGER remember AFTER INSERT ON users BEGIN INSERT OR REPLACE INTO latest VALUES (1, NEW.login); END`)
-	s := newStore(t, db, adsync.SQLite, adsync.SQLTable{Name: "users", Columns: adsync.SQLColumns{ID: "id", ObjectID: "guid", Username: "login"}})
-	var cs []adsync.Change
-	for i, name := range []string{"ann", "bob", "ann", "cid"} {
-		cs = append(cs, create(adsync.User{ObjectID: objectID(i), Profile: adsync.Profile{Username: name}}))
-	}
-	written := s.ApplyChanges(t.Context(), cs)
-	for i, w := range written {
-		if i == 2 {
-			require.ErrorContains(t, w.Err, "the new row was not kept")
-			continue
-		}
-		require.NoError(t, w.Err)
-	}
-	require.Len(t, list(t, s), 3)
-	var latest string
-	require.NoError(t, db.QueryRow("SELECT login FROM latest").Scan(&latest))
-	require.Equal(t, "cid", latest)
-}
-
 // A store's first question, for the types of the columns, waits too while others
 // keep the file locked.
 func TestSQLiteWaitsBeforeTheFirstWrite(t *testing.T) {

@@ -1,0 +1,64 @@
+package sqltable
+
+import (
+	"regexp"
+	"strings"
+)
+
+// Quirks asks for what makes a database do something else than a statement says; ok is
+// false where there is nothing of the kind.
+//
+// SQLite lets a table say what becomes of a write that breaks one of its constraints:
+// UNIQUE ON CONFLICT REPLACE deletes the rows that are in the way, and says nothing. A
+// clause of the statement overrides that. It also overrides those of the statements in
+// triggers, which a host may need, as for an upsert into another table. So it is given
+// only where the table has such a clause itself, or a trigger replaces rows in it.
+//
+// A rule of PostgreSQL puts other statements in the place of one, and a trigger of a
+// view in SQLite does. Neither is counted as a row that was written.
+func (t *Table) Quirks() (text string, args []any, ok bool) {
+	if t.d.quirks == nil {
+		return "", nil, false
+	}
+	text, args = t.d.quirks(t.schema, t.name, t.quoted)
+	return text, args, true
+}
+
+func sqliteQuirks(schema, table, _ string) (text string, args []any) {
+	master := "sqlite_master"
+	if schema != "" {
+		master = sqlite().Quote(schema) + "." + master
+	}
+	const wanted = " WHERE sql LIKE '%CONFLICT%' OR sql LIKE '%REPLACE%' OR type = 'view' AND name = ? COLLATE NOCASE"
+	return "SELECT type, name, sql FROM " + master + wanted + " UNION ALL SELECT type, name, sql FROM sqlite_temp_master" + wanted, []any{table, table}
+}
+
+// Heed reads what Quirks has asked for, and closes it. It returns a table whose
+// statements let no conflict clause have its way where it could take another row.
+func (t *Table) Heed(rows Rows) (*Table, error) {
+	defer rows.Close()
+	heeding := *t
+	var own, others bool // conflict clauses of this table, and of others
+	replaces := regexp.MustCompile(`(?i)\bREPLACE\s+(INTO\s+)?(\S+\s*\.\s*)?["'\x60\[]?` + regexp.QuoteMeta(t.name) + `(\W|$)`)
+	for rows.Next() {
+		var kind, name, text string
+		if err := rows.Scan(&kind, &name, &text); err != nil {
+			return nil, err
+		}
+		switch this := strings.EqualFold(name, t.name); {
+		case kind == "rule", kind == "view" && this:
+			heeding.uncounted = true
+		case kind == "trigger":
+			own = own || replaces.MatchString(text)
+		case kind == "table" && strings.Contains(strings.ToUpper(text), "CONFLICT"):
+			own, others = own || this, true
+		}
+	}
+	if own || others && heeding.uncounted { // a view may write to any table
+		heeding.orAbort = "OR ABORT "
+	}
+	return &heeding, rows.Err()
+}
+
+// Uncounted reports whether the database does not say how many rows a statement wrote.
+func (t *Table) Uncounted() bool { return t.uncounted }
