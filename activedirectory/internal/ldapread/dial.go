@@ -8,9 +8,6 @@ import (
 	"io"
 	"net"
 	"time"
-
-	ber "github.com/go-asn1-ber/asn1-ber"
-	"github.com/go-ldap/ldap/v3"
 )
 
 // dial connects to the server and encrypts as it asks for.
@@ -99,31 +96,33 @@ func startTLS(socket net.Conn) error {
 	if _, err := io.WriteString(socket, startTLSRequest); err != nil {
 		return fmt.Errorf("cannot ask for StartTLS: %w", err)
 	}
-	packet, err := readAnswer(socket)
+	code, err := readStartTLSAnswer(socket)
 	if err != nil {
 		return fmt.Errorf("no answer to StartTLS; use ldaps://: %w", err)
 	}
-	if err := ldap.GetLDAPError(packet); err != nil {
-		return errors.New("the server refused StartTLS; use ldaps://, or give the controller a certificate")
+	if code != 0 {
+		return fmt.Errorf("the server refused StartTLS with result code %d; use ldaps://, or give the controller a certificate", code)
 	}
 	return nil
 }
 
-func readAnswer(r io.Reader) (*ber.Packet, error) {
-	const maxStartTLSAnswer = 4096
-	return ber.ReadPacket(&framed{r: io.LimitReader(r, maxStartTLSAnswer)})
-}
-
-// framed checks the borders of what is read through it.
-type framed struct {
-	r     io.Reader
-	frame framer
-}
-
-func (f *framed) Read(p []byte) (int, error) {
-	n, err := f.r.Read(p)
-	if bad := f.frame.check(p[:n]); bad != nil {
-		return 0, bad
+func readStartTLSAnswer(socket io.Reader) (code uint16, err error) {
+	const most = 4 << 10
+	_, body, err := readMessage(socket, most)
+	if err != nil {
+		return 0, err
 	}
-	return n, err
+	id, op, ok := messageID(body)
+	if !ok || len(op) == 0 || op[0] != tagExtendedResponse {
+		return 0, errFrame
+	}
+	var i inspector
+	if err := i.inspect(id, op); err != nil {
+		return 0, err
+	}
+	if id != 1 {
+		return 0, errFrame
+	}
+	code, _, err = resultOf(op)
+	return code, err
 }

@@ -8,17 +8,29 @@ import (
 	"github.com/go-adsync/adsync/internal/adattr"
 )
 
-// The identifier octets of the elements of a SearchResultEntry and of what is
-// around it (RFC 4511, appendix B).
+// The identifier octets of LDAP (RFC 4511, appendix B).
 const (
-	tagInteger       = 0x02
-	tagOctetString   = 0x04
-	tagSequence      = 0x30
-	tagSet           = 0x31
-	tagSearchRequest = 0x63
-	tagSearchEntry   = 0x64
-	tagReference     = 0x73
-	tagIntermediate  = 0x79
+	tagBoolean     = 0x01
+	tagInteger     = 0x02
+	tagOctetString = 0x04
+	tagEnumerated  = 0x0a
+	tagSequence    = 0x30
+	tagSet         = 0x31
+
+	tagBindResponse     = 0x61
+	tagSearchRequest    = 0x63
+	tagSearchEntry      = 0x64
+	tagSearchDone       = 0x65
+	tagModifyResponse   = 0x67
+	tagAddResponse      = 0x69
+	tagDeleteResponse   = 0x6b
+	tagRenameResponse   = 0x6d
+	tagCompareResponse  = 0x6f
+	tagReference        = 0x73
+	tagExtendedResponse = 0x78
+	tagIntermediate     = 0x79
+	tagResponseName     = 0x8a
+	tagControls         = 0xa0
 )
 
 // berElement splits the first element off b if it has the tag and a definite

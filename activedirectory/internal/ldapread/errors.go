@@ -91,9 +91,15 @@ func explainResult(at string, result *ldap.Error) error {
 }
 
 func words(result *ldap.Error) string {
-	switch result.ResultCode {
-	case ldap.LDAPResultInvalidCredentials:
+	if result.ResultCode == ldap.LDAPResultInvalidCredentials {
 		return refusal(result)
+	}
+	return wordsOf(result.ResultCode)
+}
+
+// wordsOf says what a result code asks for.
+func wordsOf(code uint16) string {
+	switch code {
 	case ldap.LDAPResultStrongAuthRequired, ldap.LDAPResultConfidentialityRequired:
 		return "the controller wants an encrypted connection; use ldaps:// or StartTLS. If it is encrypted already, the controller must be told to accept Kerberos over TLS"
 	case ldap.LDAPResultOperationsError, ldap.LDAPResultInsufficientAccessRights:

@@ -52,32 +52,6 @@ func TestAnAnswerThatGrowsWhenDecodedIsRefused(t *testing.T) {
 	}
 }
 
-func TestElementsAreCountedInAnyPieces(t *testing.T) {
-	stream := framedAs([]byte{0x04, 0x02, 'a', 'b', 0x30, 0x80, 0x01, 0x01, 0xff, 0x00, 0x00, 0x04, 0x00})
-	for piece := 1; piece <= len(stream); piece++ {
-		var e elements
-		for range 3 {
-			for part := range bytesIn(stream, piece) {
-				require.NoError(t, e.add(part))
-			}
-		}
-		// The message, its ID, the entry, and the five elements in that.
-		assert.Equal(t, 3*8, e.count)
-	}
-}
-
-func bytesIn(b []byte, piece int) func(yield func([]byte) bool) {
-	return func(yield func([]byte) bool) {
-		for len(b) > 0 {
-			n := min(piece, len(b))
-			if !yield(b[:n]) {
-				return
-			}
-			b = b[n:]
-		}
-	}
-}
-
 // What was counted for one request does not count for the next.
 func TestEachRequestMayHaveItsElements(t *testing.T) {
 	d := newDomain(t, fakead.Config{})
@@ -87,7 +61,7 @@ func TestEachRequestMayHaveItsElements(t *testing.T) {
 		_, err := list(t.Context(), c)
 		require.NoError(t, err)
 	}
-	c.idle.wire.elements.count = maxElements
+	c.idle.wire.sieve.inspector.elements = maxElements
 	_, err := list(t.Context(), c)
 	require.NoError(t, err)
 }

@@ -1,6 +1,7 @@
 package ldapread
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -77,23 +78,61 @@ func TestStartTLSRequestIsWhatTheStandardSays(t *testing.T) {
 
 // A third party that slips something in behind the answer must not get it read
 // as the answer of the encrypted server.
-func TestReadAnswerReadsNothingMore(t *testing.T) {
+func TestStartTLSReadsNothingBehindTheAnswer(t *testing.T) {
 	const injected = "injected"
 	r := strings.NewReader("\x30\x0c\x02\x01\x01\x78\x07\x0a\x01\x00\x04\x00\x04\x00" + injected)
-	p, err := readAnswer(r)
+	code, err := readStartTLSAnswer(r)
 	require.NoError(t, err)
-	require.NoError(t, ldap.GetLDAPError(p))
+	assert.Zero(t, code)
 	rest, err := io.ReadAll(r)
 	require.NoError(t, err)
 	assert.Equal(t, injected, string(rest))
 }
 
-func FuzzReadAnswer(f *testing.F) {
+// What cannot be read is no consent to encrypt.
+func TestStartTLSWantsAPlainAnswer(t *testing.T) {
+	result := func(id, code string, more ...string) []byte {
+		return []byte(tlv(0x30, id, tlv(0x78, append([]string{code, short(4), short(4)}, more...)...)))
+	}
+	code, err := readStartTLSAnswer(bytes.NewReader(result(idOne, "\x0a\x01\x34")))
+	require.NoError(t, err)
+	assert.EqualValues(t, 52, code)
+	for name, tt := range map[string]struct {
+		answer []byte
+		want   error
+	}{
+		"a code of no bytes":       {result(idOne, "\x0a\x00"), errResult},
+		"a code of nine bytes":     {result(idOne, "\x0a\x09\x00\x00\x00\x00\x00\x00\x00\x00\x01"), errResult},
+		"another request's":        {result("\x02\x01\x02", "\x0a\x01\x00"), errFrame},
+		"the end of a search":      {end(), errFrame},
+		"nothing in it":            {[]byte("\x30\x00"), errFrame},
+		"too long":                 {[]byte("\x30\x82\x10\x01"), errMessage},
+		"deeper than LDAP":         {result(idOne, "\x0a\x01\x00", nested(20)), errDepth},
+		"a notice of the end":      {result("\x02\x01\x00", "\x0a\x01\x34", short(0x8a, noticeOfDisconnection)), disconnection{52}},
+		"not LDAP":                 {[]byte("HTTP/1.1 400 Bad Request"), errFrame},
+		"cut off after the length": {[]byte("\x30\x0c\x02\x01\x01"), io.ErrUnexpectedEOF},
+	} {
+		_, err := readStartTLSAnswer(bytes.NewReader(tt.answer))
+		assert.ErrorIs(t, err, tt.want, name)
+	}
+}
+
+// FuzzStartTLSAnswer holds the reading against go-ldap's: both see the same success.
+func FuzzStartTLSAnswer(f *testing.F) {
 	f.Add([]byte("\x30\x0c\x02\x01\x01\x78\x07\x0a\x01\x00\x04\x00\x04\x00"))
 	f.Add([]byte("\x30\x84\x7f\xff\xff\xff"))
 	f.Fuzz(func(t *testing.T, b []byte) {
-		if p, err := readAnswer(strings.NewReader(string(b))); err == nil {
-			_ = ldap.GetLDAPError(p)
+		code, err := readStartTLSAnswer(bytes.NewReader(b))
+		if err != nil {
+			return
+		}
+		packet, err := ber.DecodePacketErr(b)
+		if err != nil {
+			requireBadValue(t, err)
+			return
+		}
+		if err := ldap.GetLDAPError(packet); code == 0 || err == nil {
+			assert.True(t, code == 0 && (err == nil || ldap.IsErrorWithCode(err, ldap.ErrorNetwork)), "%d, %v", code, err)
 		}
 	})
 }

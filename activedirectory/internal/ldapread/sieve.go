@@ -16,11 +16,14 @@ import (
 type sieve struct {
 	harvest atomic.Pointer[harvest] // of the search that is running
 
+	renewed atomic.Bool // a request has begun
+
 	// Only the reader touches these.
-	buffer []byte
-	unread []byte // the part of buffer that was read and not passed on
-	pass   int    // bytes of the message at hand that are still to pass
-	err    error  // why there is no more to read
+	inspector inspector
+	buffer    []byte
+	unread    []byte // the part of buffer that was read and not passed on
+	pass      int    // bytes of the message at hand that are still to pass
+	err       error  // why there is no more to read
 }
 
 // sieveBuffer is a few pages of the kernel's; a longer entry gets a buffer of its
@@ -82,43 +85,54 @@ func (s *sieve) read(p []byte, more func([]byte) (int, error)) (int, error) {
 			return 0, err
 		}
 	}
-	if len(s.unread) == 0 {
-		if err := s.fill(1, more); err != nil {
-			return 0, err
-		}
-	}
-	n := copy(p, s.unread[:min(len(s.unread), s.pass)])
+	n := copy(p, s.unread[:s.pass])
 	s.unread = s.unread[n:]
 	s.pass -= n
 	return n, nil
 }
 
-// judge looks at the next message: it takes an entry of ours, or lets it pass.
+// judge looks at the next message: it takes an entry of ours, or lets it pass whole if
+// go-ldap can decode it without harm.
 func (s *sieve) judge(more func([]byte) (int, error)) error {
 	header, length, err := s.header(more)
 	if err != nil {
 		return err
 	}
-	if h := s.harvest.Load(); h != nil {
-		const enough = 2 + 4 + 1 // a MessageID and the tag after it
-		if err := s.fill(header+min(length, enough), more); err != nil {
-			return err
-		}
-		switch h.tagOf(s.unread[header:min(len(s.unread), header+length)]) {
+	const enough = 6 + 4 + 1 // a MessageID, however its length is written, and the tag after it
+	if err := s.fill(header+min(length, enough), more); err != nil {
+		return err
+	}
+	_, op, ok := messageID(s.unread[header:min(len(s.unread), header+length)])
+	if !ok || len(op) == 0 || !isAnswer(op[0]) {
+		return errFrame
+	}
+	if op[0] != tagSearchEntry && header+length > maxOther {
+		return errOther
+	}
+	if err := s.fill(header+length, more); err != nil {
+		return err
+	}
+	message := s.unread[:header+length]
+	id, op, _ := messageID(message[header:])
+	if h := s.harvest.Load(); h != nil && h.answers(id) {
+		switch op[0] {
 		case tagSearchEntry:
-			if err := s.fill(header+length, more); err != nil {
-				return err
-			}
-			if h.take(s.unread[header : header+length]) {
-				s.unread = s.unread[header+length:]
+			if h.take(op) {
+				s.unread = s.unread[len(message):]
 				return nil
 			}
-		case tagNotOurs, tagReference, tagIntermediate:
+		case tagReference, tagIntermediate:
 		default: // the end of the search, or what go-ldap may take for it
 			s.finish(h)
 		}
 	}
-	s.pass = header + length
+	if s.renewed.Swap(false) {
+		s.inspector.elements = 0
+	}
+	if err := s.inspector.inspect(id, op); err != nil {
+		return err
+	}
+	s.pass = len(message)
 	return nil
 }
 
@@ -169,28 +183,11 @@ func (s *sieve) fill(n int, more func([]byte) (int, error)) error {
 	return nil
 }
 
-// tagNotOurs and tagUnclear stand for the tag of a message that answers another
-// request, or whose MessageID is not written plainly.
-const (
-	tagNotOurs = 0
-	tagUnclear = 0xff
-)
-
-// tagOf is the tag of the operation in a message that may answer our search.
-func (h *harvest) tagOf(body []byte) byte {
-	id, op, ok := messageID(body)
-	switch {
-	case !ok || len(op) == 0:
-		return tagUnclear
-	case h.id.Load() == 0 || id != h.id.Load():
-		return tagNotOurs
-	}
-	return op[0]
-}
+// answers reports a message that answers our search.
+func (h *harvest) answers(id uint32) bool { return id != 0 && id == h.id.Load() }
 
 // take reads an entry, unless it is for go-ldap to judge.
-func (h *harvest) take(body []byte) bool {
-	_, op, _ := messageID(body)
+func (h *harvest) take(op []byte) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.over || h.err != nil {

@@ -3,6 +3,7 @@ package ldapread
 import (
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"sync/atomic"
 	"time"
@@ -28,8 +29,6 @@ type wire struct {
 	net.Conn          // encrypted, where it should be
 	socket   net.Conn // the same without encryption: closing it never waits
 	sieve    sieve
-	elements elements // only the reader touches it
-	renewed  atomic.Bool
 	left     atomic.Int64
 	failure  atomic.Pointer[error]
 }
@@ -43,7 +42,7 @@ func newWire(conn, socket net.Conn) *wire {
 // begin starts the time and the allowance of one request.
 func (w *wire) begin(timeout time.Duration) error {
 	w.left.Store(maxAnswer)
-	w.renewed.Store(true)
+	w.sieve.renewed.Store(true)
 	return w.socket.SetDeadline(time.Now().Add(timeout))
 }
 
@@ -52,12 +51,6 @@ func (w *wire) end() { _ = w.socket.SetDeadline(time.Time{}) }
 
 func (w *wire) Read(p []byte) (int, error) {
 	n, err := w.sieve.read(p, w.more)
-	if w.renewed.Swap(false) {
-		w.elements.count = 0
-	}
-	if bad := w.elements.add(p[:n]); bad != nil {
-		n, err = 0, bad
-	}
 	w.remember(err)
 	return n, err
 }
@@ -92,31 +85,26 @@ func (w *wire) cause() error {
 	return nil
 }
 
-// framer follows the borders of LDAP messages in a stream that comes in pieces.
-type framer struct {
-	header []byte // of the message that has begun, as far as it came
-	body   int    // bytes of the message still to come
-}
-
-func (f *framer) check(b []byte) error {
-	for len(b) > 0 {
-		if f.body > 0 {
-			n := min(f.body, len(b))
-			f.body -= n
-			b = b[n:]
-			continue
+// readMessage reads one message of at most so many bytes, and not a byte more.
+func readMessage(r io.Reader, most int) (header, body []byte, err error) {
+	for {
+		header = append(header, 0)
+		if _, err := io.ReadFull(r, header[len(header)-1:]); err != nil {
+			return nil, nil, err
 		}
-		f.header = append(f.header, b[0])
-		b = b[1:]
-		length, complete, err := messageLength(f.header)
+		length, complete, err := messageLength(header)
 		if err != nil {
-			return err
+			return nil, nil, err
+		}
+		if length > most {
+			return nil, nil, errMessage
 		}
 		if complete {
-			f.header, f.body = f.header[:0], length
+			body = make([]byte, length)
+			_, err := io.ReadFull(r, body)
+			return header, body, err
 		}
 	}
-	return nil
 }
 
 // messageLength reads the tag and the length of an LDAPMessage: a SEQUENCE with

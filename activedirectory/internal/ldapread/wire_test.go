@@ -1,6 +1,7 @@
 package ldapread
 
 import (
+	"bytes"
 	"errors"
 	"io"
 	"net"
@@ -50,36 +51,22 @@ func TestMessageLength(t *testing.T) {
 	}
 }
 
-func TestFramerFollowsMessagesInAnyPieces(t *testing.T) {
-	stream := message(3) + message(200) + "\x30\x00" + message(70000)
-	for _, size := range []int{1, 2, 3, 7, 1000, len(stream)} {
-		var f framer
-		for rest := stream; rest != ""; {
-			n := min(size, len(rest))
-			require.NoError(t, f.check([]byte(rest[:n])))
-			rest = rest[n:]
-		}
-		assert.Zero(t, f.body)
-		assert.ErrorIs(t, f.check([]byte("\x04")), errFrame, "the next byte must be the border of a message")
+// Not a byte more is read than the message has: what comes behind it is not LDAP.
+func TestReadMessageStopsAtItsEnd(t *testing.T) {
+	for _, length := range []int{3, 200, 3000} {
+		stream := strings.NewReader(message(length) + "rest")
+		header, body, err := readMessage(stream, 4096)
+		require.NoError(t, err)
+		assert.Equal(t, message(length), string(header)+string(body))
+		assert.Equal(t, len("rest"), stream.Len())
 	}
-}
-
-func FuzzFramer(f *testing.F) {
-	f.Add([]byte(message(3)+message(200)), byte(3))
-	f.Add([]byte("\x30\x84\xff\xff\xff\xff"), byte(1))
-	f.Fuzz(func(t *testing.T, stream []byte, size byte) {
-		var whole, pieces framer
-		wholeErr := whole.check(stream)
-		var piecesErr error
-		for rest := stream; len(rest) > 0 && piecesErr == nil; {
-			n := min(int(size)+1, len(rest))
-			piecesErr = pieces.check(rest[:n])
-			rest = rest[n:]
-		}
-		assert.Equal(t, wholeErr, piecesErr)
-		assert.LessOrEqual(t, whole.body, maxMessage)
-		assert.LessOrEqual(t, len(whole.header), 6)
-	})
+	for stream, want := range map[string]error{
+		"": io.EOF, "\x30": io.EOF, "\x30\x03\x02": io.ErrUnexpectedEOF, "GET /": errFrame,
+		"\x30\x82\x10\x01": errMessage, "\x30\x84\xff\xff\xff\xff": errMessage,
+	} {
+		_, _, err := readMessage(strings.NewReader(stream), 4096)
+		assert.ErrorIs(t, err, want, "%q", stream)
+	}
 }
 
 // scripted is a connection whose reads come from a text.
@@ -91,11 +78,11 @@ type scripted struct {
 func (s scripted) Read(p []byte) (int, error) { return s.Reader.Read(p) }
 
 func TestWireStopsAfterTheAllowanceOfOneAnswer(t *testing.T) {
-	w := newWire(scripted{Reader: io.MultiReader(strings.NewReader(message(100)), strings.NewReader(message(100)))}, nil)
-	w.left.Store(150)
-	_, err := io.ReadFull(w, make([]byte, 100))
+	w := newWire(scripted{Reader: io.MultiReader(bytes.NewReader(end()), bytes.NewReader(end()))}, nil)
+	w.left.Store(int64(len(end()) + 10))
+	_, err := io.ReadFull(w, make([]byte, len(end())))
 	require.NoError(t, err)
-	_, err = io.ReadFull(w, make([]byte, 100))
+	_, err = io.ReadFull(w, make([]byte, 1))
 	assert.ErrorIs(t, err, errAnswer)
 	assert.ErrorIs(t, w.cause(), errAnswer)
 }
