@@ -7,8 +7,13 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"fmt"
 	"net"
+	"net/netip"
 	"net/url"
+	"slices"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/go-ldap/ldap/v3"
@@ -30,6 +35,7 @@ type Config struct {
 	Timeout    time.Duration     // of each request
 	Attributes [NumValues]string // attribute names of the details
 	Identity   adattr.Identity
+	MaxEntries int  // accounts in one listing; 0: no limit
 	Plain      bool // leave the accounts to go-ldap too, which is also the oracle of the tests
 }
 
@@ -67,8 +73,9 @@ type Account struct {
 type Server struct {
 	Host     string // a name or address, which the certificate must bear
 	Port     string
-	TLS      bool // encrypted from the start
-	StartTLS bool // encrypted before anything else is sent
+	TLS      bool   // encrypted from the start
+	StartTLS bool   // encrypted before anything else is sent
+	Domain   string // a name that the certificate must bear too; "" for none
 }
 
 // Address is the host and port.
@@ -77,11 +84,35 @@ func (s Server) Address() string { return net.JoinHostPort(s.Host, s.Port) }
 // Encrypted reports whether a password may be sent.
 func (s Server) Encrypted() bool { return s.TLS || s.StartTLS }
 
-// errURL does not repeat the URL: somebody may have put a password into it.
-var errURL = errors.New("want ldaps://host or ldap://host, with a port at most")
+// portHint names a scheme and a port that do not go together, or is "".
+func (s Server) portHint() string {
+	switch {
+	case s.TLS && (s.Port == "389" || s.Port == "3268"):
+		return fmt.Sprintf("; port %s does not go with ldaps://: use port %s, or ldap:// with StartTLS", s.Port, map[string]string{"389": "636", "3268": "3269"}[s.Port])
+	case !s.TLS && (s.Port == "636" || s.Port == "3269"):
+		return fmt.Sprintf("; port %s does not go with ldap://: use ldaps://", s.Port)
+	case slices.Contains(otherPorts, s.Port):
+		return fmt.Sprintf("; port %s is not for LDAP: use ldaps:// with port 636", s.Port)
+	}
+	return ""
+}
+
+// otherPorts are those on which a domain controller offers something else: DNS, Kerberos,
+// RPC, NetBIOS, file sharing, and changing passwords.
+var otherPorts = []string{"53", "88", "135", "139", "445", "464", "593"}
+
+// The errors of URLs do not repeat the URL: somebody may have put a password into it.
+var (
+	errURL  = errors.New("want ldaps://host or ldap://host, with a port at most")
+	errIPv6 = errors.New("an IPv6 address stands in brackets, as in ldaps://[::1]")
+	errPort = errors.New("the port must be a number from 1 to 65535")
+)
 
 // ParseURL reads an ldap or ldaps URL. startTLS applies to ldap alone.
 func ParseURL(raw string, startTLS bool) (Server, error) {
+	if isBareIPv6(raw) {
+		return Server{}, errIPv6
+	}
 	u, err := url.Parse(raw)
 	if err != nil || u.Hostname() == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" ||
 		(u.Path != "" && u.Path != "/") {
@@ -98,7 +129,18 @@ func ParseURL(raw string, startTLS bool) (Server, error) {
 	default:
 		return Server{}, errURL
 	}
+	if n, err := strconv.ParseUint(s.Port, 10, 16); err != nil || n == 0 {
+		return Server{}, errPort
+	}
 	return s, nil
+}
+
+// isBareIPv6 reports an address like ::1, of which the last part would look like a port.
+func isBareIPv6(raw string) bool {
+	_, rest, _ := strings.Cut(raw, "://")
+	host, _, _ := strings.Cut(rest, "/")
+	_, err := netip.ParseAddr(host)
+	return err == nil && strings.Contains(host, ":")
 }
 
 func orDefault(port, standard string) string {

@@ -37,7 +37,9 @@ func (c *Controller) Entries(ctx context.Context, each func(*Account) bool) erro
 		if err != nil {
 			return err
 		}
-		return s.list(ctx, query{base: base, filter: c.cfg.Filter, pageSize: c.cfg.PageSize}, stopping(each))
+		q := query{base: base, filter: c.cfg.Filter, pageSize: c.cfg.PageSize, most: c.cfg.MaxEntries}
+		q.beyond = fmt.Errorf("there are more than %d accounts; narrow the Filter, or raise MaxEntries", q.most)
+		return s.list(ctx, q, stopping(each))
 	})
 }
 

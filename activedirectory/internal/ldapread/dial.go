@@ -54,23 +54,52 @@ func encrypt(ctx context.Context, cfg *Config, server Server, socket net.Conn) (
 			return nil, err
 		}
 	}
-	conn := tls.Client(buffered(gather(socket)), tlsConfig(cfg.TLS, server.Host))
+	conn := tls.Client(buffered(gather(socket)), tlsConfig(cfg.TLS, server))
 	if err := conn.HandshakeContext(ctx); err != nil {
 		return nil, explainHandshake(err)
 	}
 	return conn, nil
 }
 
+// encryptError is why encrypting failed. Its words may hold what a server sent, such as
+// the names in a certificate that nobody trusts yet.
+type encryptError struct {
+	words string
+	err   error
+}
+
+func (e encryptError) Error() string { return e.words + ": " + e.err.Error() }
+
+func (e encryptError) Unwrap() error { return e.err }
+
 func explainHandshake(err error) error {
 	var untrusted *tls.CertificateVerificationError
-	if errors.As(err, &untrusted) {
-		return fmt.Errorf("the certificate is not trusted; it must bear the host name, and its authority must be among the TLS RootCAs: %w", err)
+	var record tls.RecordHeaderError
+	var noDomain noDomainError
+	switch {
+	case errors.As(err, &noDomain):
+		return noDomain
+	case errors.As(err, &untrusted):
+		return encryptError{"the certificate is not trusted; it must bear the host name, and its authority must be among the TLS RootCAs", err}
+	case errors.As(err, &record):
+		return encryptError{"the server does not speak TLS on this port; use the port of ldaps://, 636, or StartTLS", err}
+	case isAlert(err, "tls: handshake failure"):
+		return encryptError{"the server has no cipher suite in common, most likely because it offers RSA key exchange alone; enable its suites with ECDHE, or list one of its own in TLS.CipherSuites", err}
+	case isAlert(err, "tls: protocol version not supported"):
+		return encryptError{"the server has no TLS version in common; enable TLS 1.2 on it", err}
 	}
-	return fmt.Errorf("the TLS handshake failed; check the port and the controller's certificate: %w", err)
+	return encryptError{"the TLS handshake failed; check the port, the controller's certificate, and that it offers TLS 1.2 with ECDHE", err}
+}
+
+// isAlert reports the refusal of the other side. crypto/tls has no type for that, only
+// these words.
+func isAlert(err error, text string) bool {
+	var remote *net.OpError
+	return errors.As(err, &remote) && remote.Op == "remote error" && remote.Err.Error() == text
 }
 
 // tlsConfig is the caller's, with the gaps filled the safe way.
-func tlsConfig(given *tls.Config, host string) *tls.Config {
+func tlsConfig(given *tls.Config, server Server) *tls.Config {
 	c := &tls.Config{}
 	if given != nil {
 		c = given.Clone()
@@ -79,9 +108,35 @@ func tlsConfig(given *tls.Config, host string) *tls.Config {
 		c.MinVersion = tls.VersionTLS12
 	}
 	if c.ServerName == "" {
-		c.ServerName = host
+		c.ServerName = server.Host
+	}
+	if server.Domain != "" {
+		c.VerifyConnection = verifyDomain(server.Domain, c.VerifyConnection)
 	}
 	return c
+}
+
+// verifyDomain also wants the domain's name in the certificate: the host that DNS names
+// proves its own name, but not that it serves the domain.
+func verifyDomain(domain string, given func(tls.ConnectionState) error) func(tls.ConnectionState) error {
+	return func(state tls.ConnectionState) error {
+		if given != nil {
+			if err := given(state); err != nil {
+				return err
+			}
+		}
+		if len(state.PeerCertificates) == 0 || state.PeerCertificates[0].VerifyHostname(domain) != nil {
+			return noDomainError(domain)
+		}
+		return nil
+	}
+}
+
+// noDomainError is that of a certificate without the domain's name.
+type noDomainError string
+
+func (e noDomainError) Error() string {
+	return "the certificate does not bear the name " + string(e) + " of the domain, which any host could claim to serve: give the controller a certificate with it, as the template Kerberos Authentication does, or set TrustDNS"
 }
 
 // startTLSRequest is message 1, an ExtendedRequest with the StartTLS name (RFC
@@ -94,11 +149,11 @@ const startTLSRequest = "\x30\x1d\x02\x01\x01\x77\x18\x80\x16" + "1.3.6.1.4.1.14
 // would go into the handshake and break that.
 func startTLS(socket net.Conn) error {
 	if _, err := io.WriteString(socket, startTLSRequest); err != nil {
-		return fmt.Errorf("cannot ask for StartTLS: %w", err)
+		return encryptError{"cannot ask for StartTLS", err}
 	}
 	code, err := readStartTLSAnswer(socket)
 	if err != nil {
-		return fmt.Errorf("no answer to StartTLS; use ldaps://: %w", err)
+		return encryptError{"no answer to StartTLS; use ldaps://", err}
 	}
 	if code != 0 {
 		return fmt.Errorf("the server refused StartTLS with result code %d; use ldaps://, or give the controller a certificate", code)

@@ -33,17 +33,29 @@ func explain(ctx context.Context, cfg *Config, server Server, cause error, doing
 	if cause != nil && !answered { // a server may hang up right after it has refused
 		err = cause
 	}
-	switch {
-	case errors.Is(err, os.ErrDeadlineExceeded):
-		return fmt.Errorf("%s: no answer within %v; look at the controller, or raise Timeout: %w", at, cfg.Timeout, os.ErrDeadlineExceeded)
-	case isMalformed(err):
-		return fmt.Errorf("%s: %w", at, errFrame)
-	case isHangUp(err):
-		return fmt.Errorf("%s: the server closed the connection; look at the controller: %w", at, io.ErrUnexpectedEOF)
-	case errors.As(err, &result):
+	if answered {
 		return explainResult(at, result)
 	}
-	return fmt.Errorf("%s: %w", at, printableError{err})
+	return fmt.Errorf("%s: %w%s", at, unanswered(cfg, err), server.portHint())
+}
+
+// unanswered is the error of an exchange in which no result came.
+func unanswered(cfg *Config, err error) error {
+	var encrypting encryptError
+	var result *ldap.Error
+	switch {
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return fmt.Errorf("no answer within %v; look at the controller, or raise Timeout: %w", cfg.Timeout, os.ErrDeadlineExceeded)
+	case isMalformed(err):
+		return errFrame
+	case errors.As(err, &encrypting) && isHangUp(err):
+		return fmt.Errorf("%s: the server closed the connection: %w", encrypting.words, io.ErrUnexpectedEOF)
+	case isHangUp(err):
+		return fmt.Errorf("the server closed the connection; look at the controller: %w", io.ErrUnexpectedEOF)
+	case errors.As(err, &result):
+		return toldResult(result)
+	}
+	return printableError{err}
 }
 
 // printableError is an error whose text may hold what a server sent, such as the
@@ -83,18 +95,21 @@ func isHangUp(err error) bool {
 
 // explainResult keeps the result code and replaces the server's words.
 func explainResult(at string, result *ldap.Error) error {
-	told := &ldap.Error{ResultCode: result.ResultCode, Err: errors.New(words(result))}
 	if result.ResultCode == ldap.LDAPResultInvalidCredentials {
-		return fmt.Errorf("%s: %w; %w", at, told, ErrRefused)
+		return fmt.Errorf("%s: %w; %w", at, toldResult(result), ErrRefused)
 	}
-	return fmt.Errorf("%s: %w", at, told)
+	return fmt.Errorf("%s: %w", at, toldResult(result))
+}
+
+func toldResult(result *ldap.Error) *ldap.Error {
+	return &ldap.Error{ResultCode: result.ResultCode, Err: errors.New(words(result))}
 }
 
 func words(result *ldap.Error) string {
 	if result.ResultCode == ldap.LDAPResultInvalidCredentials {
 		return refusal(result)
 	}
-	return wordsOf(result.ResultCode)
+	return wordsOf(result.ResultCode) + inBrackets(leadingCode(result))
 }
 
 // wordsOf says what a result code asks for.
@@ -122,42 +137,91 @@ func wordsOf(code uint16) string {
 	return "look at the controller's log; RFC 4511, appendix A, says what the code means"
 }
 
-// refusals are the reasons that Active Directory adds to a refused bind as
-// "data" and a Windows error code in hex.
+// refusals are the reasons that Active Directory adds to a refused bind as "data" and a
+// Windows error code in hex.
 var refusals = map[string]string{
-	"525": "there is no such user; check the name",
-	"52e": "the name or password is wrong",
-	"530": "the account may not log on at this hour; widen its logon hours",
-	"531": "the account may not log on from this computer; allow it",
-	"532": "the password has expired; set a new one",
-	"533": "the account is disabled; enable it",
-	"701": "the account has expired; extend it",
-	"773": "the password must be changed first; clear that flag",
-	"775": "the account is locked; unlock it",
+	"525":      "there is no such user; check the name",
+	wrongData:  "the name or password is wrong",
+	"52f":      "the account is restricted, as by an authentication policy or by being a protected user; lift that for the service account",
+	"530":      "the account may not log on at this hour; widen its logon hours",
+	"531":      "the account may not log on from this computer; allow it",
+	"532":      "the password has expired; set a new one",
+	"533":      "the account is disabled; enable it",
+	"534":      "the account is not granted this kind of logon; grant it that right on the controller",
+	"568":      "the account is in too many groups to log on; take it out of some",
+	"701":      "the account has expired; extend it",
+	"773":      "the password must be changed first; clear that flag",
+	"775":      "the account is locked; unlock it",
+	"2030":     "there is no such object; write the user as a DN that exists, as a userPrincipalName, or as DOMAIN\\name",
+	channelTLS: "the controller requires a bind that is tied to its TLS channel, and says nothing of the password; use a BindFunc that does so, or let the controller accept binds without",
 }
 
-// IsWrongPassword reports a refused bind that counts towards locking the account:
-// one for which the controller gave no other reason.
+const (
+	wrongData  = "52e"
+	channelTLS = "80090346"
+)
+
+// IsWrongPassword reports a refused bind that counts towards locking the account: one for
+// which the controller gave no other reason.
 func IsWrongPassword(err error) bool {
 	var result *ldap.Error
 	if !errors.As(err, &result) || result.ResultCode != ldap.LDAPResultInvalidCredentials {
 		return false
 	}
-	text := refusal(result)
-	return text == otherRefusal || text == refusal(&ldap.Error{Err: errors.New(" data 52e")})
+	data := dataCode(result)
+	return data == wrongData || data == "" && leadingCode(result) != channelTLS
 }
 
-// otherRefusal is a refusal without a reason that is known.
-const otherRefusal = "the controller refused the name or password"
-
+// refusal always has the code, if there is one: it is what can be looked up.
 func refusal(result *ldap.Error) string {
+	data := dataCode(result)
+	if data == "" && leadingCode(result) == channelTLS {
+		data = channelTLS
+	}
+	if text, ok := refusals[data]; ok {
+		return text + " (data " + data + ")"
+	}
+	if data != "" {
+		return "the controller refused the bind for a reason of its own; look up what Windows means by the code (data " + data + ")"
+	}
+	return "the controller refused the name or password" + inBrackets(leadingCode(result))
+}
+
+func inBrackets(code string) string {
+	if code == "" {
+		return ""
+	}
+	return " (code " + code + ")"
+}
+
+// dataCode is the reason in the words of a controller, as in "comment:
+// AcceptSecurityContext error, data 52e, v4563"; "" if there is none.
+func dataCode(result *ldap.Error) string {
 	if result.Err == nil {
-		return otherRefusal
+		return ""
 	}
 	_, rest, _ := strings.Cut(result.Err.Error(), " data ")
-	code := rest[:len(rest)-len(strings.TrimLeft(rest, "0123456789abcdef"))]
-	if text, ok := refusals[code]; ok {
-		return text + " (data " + code + ")"
+	return hexBefore(rest, ",\x00")
+}
+
+// leadingCode is what a controller begins its words with, as in "80090308: LdapErr:"; ""
+// if it does not.
+func leadingCode(result *ldap.Error) string {
+	if result.Err == nil {
+		return ""
 	}
-	return otherRefusal
+	return hexBefore(result.Err.Error(), ":")
+}
+
+// hexBefore is the hex number of at most eight digits that the text begins with, if one
+// of the ends or nothing follows. Whatever else a server says may name people, some of
+// whom are called Ada.
+func hexBefore(text, ends string) string {
+	const digits = "0123456789abcdefABCDEF"
+	code := text[:len(text)-len(strings.TrimLeft(text, digits))]
+	rest := text[len(code):]
+	if len(code) > 8 || !strings.ContainsAny(code, "0123456789") || rest != "" && !strings.ContainsAny(rest[:1], ends) {
+		return ""
+	}
+	return strings.ToLower(code)
 }

@@ -15,6 +15,10 @@ import (
 // about the same time for each up to 200, and more beyond.
 const findBatch = 128
 
+// mostFound is how many accounts one look-up may bring: several accounts may have one
+// identity, where that is an attribute that people fill.
+const mostFound = 16 * findBatch
+
 // find tells what became of each account. Ids must be distinct.
 //
 // Those that the scope lacks are looked for once more without it, and then among
@@ -126,7 +130,8 @@ func (s *session) lookUpBatch(ctx context.Context, batch []adattr.GUID, l lookUp
 	for _, id := range batch {
 		found[id] = false
 	}
-	q := query{base: l.base, filter: "(&" + l.filter + anyOf(s.cfg.Identity, batch) + ")", tombstones: l.state == Deleted}
+	q := query{base: l.base, filter: "(&" + l.filter + anyOf(s.cfg.Identity, batch) + ")", tombstones: l.state == Deleted,
+		most: mostFound, beyond: errUnasked}
 	err = s.listShort(ctx, q, func(a *Account) error {
 		if _, asked := found[a.GUID]; !asked {
 			return s.complain(doing, errUnasked)

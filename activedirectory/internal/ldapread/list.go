@@ -27,6 +27,8 @@ type query struct {
 	filter     string
 	tombstones bool   // also what was deleted
 	pageSize   uint32 // 0: all at once
+	most       int    // accounts in all; 0: no limit
+	beyond     error  // when there are more
 }
 
 // doing is for errors.
@@ -40,8 +42,12 @@ var errStop = errors.New("stop")
 func (s *session) list(ctx context.Context, q query, each func(*Account) error) error {
 	var loop loopGuard
 	var cookie []byte
+	count := 0
 	for {
 		next, err := s.page(ctx, q, cookie, func(a *Account) error {
+			if count++; q.most > 0 && count > q.most {
+				return s.complain(doing, q.beyond)
+			}
 			loop.add(a.GUID)
 			return each(a)
 		})
