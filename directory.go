@@ -403,6 +403,10 @@ func (a answers) yield(asked []ObjectID, yield func(Entry, error) bool) {
 // account that several directories show Present, with different content, is
 // yielded as often, which a plan reports as ambiguous.
 //
+// A Join is one trust boundary: each of its directories is believed about every account,
+// so whoever administers one of them can list, rename or disable the accounts of all.
+// Directories that do not trust each other get a Source and a [Syncer] each.
+//
 // The result is an [Inspector] if any of the directories is. It is not a
 // [Sessions]: each directory chooses its controller by itself.
 func Join(dirs ...Directory) Directory {

@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/go-adsync/adsync"
+	"github.com/go-adsync/adsync/activedirectory/internal/ldapread"
 	"github.com/go-adsync/adsync/internal/fakead"
 )
 
@@ -45,6 +46,26 @@ func TestAWrongPasswordIsNotSentAgain(t *testing.T) {
 	entries, err := gather(t, d.Entries(t.Context()))
 	require.NoError(t, err, "the right one goes at once")
 	assert.Len(t, entries, 1)
+}
+
+// Only a wrong password, or no reason at all, speaks against the password.
+func TestOnlyAWrongPasswordIsRemembered(t *testing.T) {
+	const words = "80090308: LdapErr: DSID-0C090400, comment: AcceptSecurityContext error, data %s, v4563"
+	for code, remembered := range map[string]bool{"52e": true, "": true, "52f": false, "534": false, "568": false, "2030": false, "80090346": false, "57": false} {
+		c := newCorp(t, 1, 1)
+		d := c.directory(t, nil)
+		text := "invalid credentials"
+		if code != "" {
+			text = fmt.Sprintf(words, code)
+		}
+		c.controllers[0].Order(fakead.Fault{Kind: fakead.FaultResult, Op: fakead.OpBind, Code: 49, Text: text})
+		for range 2 {
+			_, err := gather(t, d.Entries(t.Context()))
+			require.Error(t, err)
+			assert.ErrorIs(t, err, ldapread.ErrRefused)
+		}
+		assert.Equal(t, map[bool]int{true: 1, false: 2}[remembered], c.controllers[0].Count(fakead.OpBind), code)
+	}
 }
 
 // An account that is disabled or expired is refused without being locked: once

@@ -25,8 +25,16 @@ type Config struct {
 	// 30 seconds, and up to 10 minutes if that goes on.
 	URLs []string
 	// Domain finds the controllers by SRV record instead; Site prefers those of
-	// one site.
+	// one site. DNS is not authentic: the hosts that it names must end in the domain's
+	// name, and their certificates bear both names, the host's and the domain's. Those
+	// of the template Kerberos Authentication do.
 	Domain, Site string
+	// HostSuffixes are other endings of the controllers' host names, such as
+	// servers.example where the domain is corp.example: a disjoint namespace.
+	HostSuffixes []string
+	// TrustDNS takes a certificate with the host's name alone. Whoever can answer for
+	// DNS and has a certificate of any host with such a name then gets the password.
+	TrustDNS bool
 	// BaseDN is where the search starts, with all below it. Default: the server's
 	// defaultNamingContext.
 	BaseDN string
@@ -36,7 +44,9 @@ type Config struct {
 	Filter string
 	// Bind is how to authenticate: SimpleBind, PasswordFunc or BindFunc.
 	Bind Bind
-	// TLS is the client configuration. Default: system roots, TLS 1.2 or newer.
+	// TLS is the client configuration. Default: system roots, TLS 1.2 or newer. A
+	// ServerName in it is wanted of every controller, instead of its host name in the
+	// URL or DNS: with several, each of them can stand in for any other.
 	TLS *tls.Config
 	// StartTLS upgrades an ldap:// connection before anything is sent.
 	StartTLS bool
@@ -46,6 +56,9 @@ type Config struct {
 	// PageSize is how many entries one page of a listing holds. Default 1000, the
 	// server's own limit. Look-ups go without pages; below 128 they have such pages too.
 	PageSize uint32
+	// MaxEntries is how many accounts a listing may have: one more is an error, so that a
+	// server that never ends cannot take all memory. Default 10 million; -1: no limit.
+	MaxEntries int
 	// Timeout bounds each request, such as one page, and not the whole sync.
 	// Default 30 seconds.
 	Timeout time.Duration
@@ -70,15 +83,16 @@ const (
 	defaultFilter   = "(sAMAccountType=805306368)"
 	otherFilter     = "(objectClass=person)" // where there is no sAMAccountType
 	defaultPageSize = 1000
+	defaultEntries  = 10_000_000
 	defaultTimeout  = 30 * time.Second
 )
 
-// defaultAttributes are those of the details, in their order.
 // details are the fields in the order of the values that are read.
 var details = [ldapread.NumValues]adsync.Field{
 	adsync.FieldUsername, adsync.FieldFirstName, adsync.FieldLastName, adsync.FieldEmail, adsync.FieldPhone,
 }
 
+// defaultAttributes are those of the details, in their order.
 var defaultAttributes = [ldapread.NumValues]string{"sAMAccountName", "givenName", "sn", "mail", "telephoneNumber"}
 
 func (cfg Config) servers() ([]ldapread.Server, error) {
@@ -91,6 +105,10 @@ func (cfg Config) servers() ([]ldapread.Server, error) {
 		return nil, errors.New("adsync: activedirectory.Config.Site needs a Domain")
 	case !isDNSName(cfg.Domain) || !isDNSName(cfg.Site):
 		return nil, errors.New("adsync: activedirectory.Config.Domain or Site is not a DNS name")
+	case cfg.Domain == "" && (len(cfg.HostSuffixes) > 0 || cfg.TrustDNS):
+		return nil, errors.New("adsync: activedirectory.Config.HostSuffixes and TrustDNS are for hosts that DNS names; give a Domain, or leave them out")
+	case slices.ContainsFunc(cfg.HostSuffixes, func(suffix string) bool { return strings.Trim(suffix, ".") == "" || !isDNSName(suffix) }):
+		return nil, errors.New("adsync: activedirectory.Config.HostSuffixes holds one that is not a DNS name; want one like servers.example")
 	}
 	servers := make([]ldapread.Server, 0, len(cfg.URLs))
 	for i, raw := range cfg.URLs {
@@ -123,10 +141,10 @@ func (cfg Config) reader() (ldapread.Config, error) {
 	r := ldapread.Config{
 		BaseDN: cfg.BaseDN, Filter: cfg.filter(), TLS: cfg.TLS,
 		PageSize: cmp.Or(cfg.PageSize, defaultPageSize), Timeout: cmp.Or(cfg.Timeout, defaultTimeout),
-		Attributes: defaultAttributes, Plain: cfg.PlainReader,
+		Attributes: defaultAttributes, Plain: cfg.PlainReader, MaxEntries: cfg.maxEntries(),
 	}
-	if _, err := ldap.CompileFilter(r.Filter); err != nil {
-		return r, errors.New("adsync: activedirectory.Config.Filter is not an LDAP filter; want one like (sAMAccountType=805306368)")
+	if err := ldapread.CheckFilter(r.Filter); err != nil {
+		return r, fmt.Errorf("adsync: activedirectory.Config.Filter is not an LDAP filter like (sAMAccountType=805306368): %w", err)
 	}
 	// A base like <GUID=...> is Active Directory's own, and no DN.
 	if _, err := ldap.ParseDN(r.BaseDN); err != nil && !strings.HasPrefix(r.BaseDN, "<") {
@@ -134,6 +152,9 @@ func (cfg Config) reader() (ldapread.Config, error) {
 	}
 	if r.PageSize > math.MaxInt32 {
 		return r, errors.New("adsync: activedirectory.Config.PageSize is too big; 1000 is what controllers give")
+	}
+	if cfg.MaxEntries < -1 {
+		return r, errors.New("adsync: activedirectory.Config.MaxEntries is negative; 0 means 10 million, and -1 no limit")
 	}
 	if r.Timeout < 0 {
 		return r, errors.New("adsync: activedirectory.Config.Timeout is negative; 0 means 30 seconds")
@@ -154,6 +175,9 @@ func (cfg Config) reader() (ldapread.Config, error) {
 	}
 	return r, nil
 }
+
+// maxEntries is 0 for no limit.
+func (cfg Config) maxEntries() int { return max(cmp.Or(cfg.MaxEntries, defaultEntries), 0) }
 
 func (cfg Config) filter() string {
 	if adattr.IdentityOf(cfg.Attributes[adsync.FieldObjectID]).IsObjectGUID() {

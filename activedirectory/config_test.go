@@ -26,6 +26,15 @@ func TestNewRefuses(t *testing.T) {
 		{"Site needs a Domain", func(c *Config) { c.Site = "Berlin" }},
 		{"not a DNS name", func(c *Config) { c.URLs, c.Domain = nil, "ldap://corp.example" }},
 		{"not a DNS name", func(c *Config) { c.URLs, c.Domain, c.Site = nil, "corp.example", "a b" }},
+		{"give a Domain, or leave them out", func(c *Config) { c.HostSuffixes = []string{"servers.example"} }},
+		{"give a Domain, or leave them out", func(c *Config) { c.TrustDNS = true }},
+		{"HostSuffixes holds one", func(c *Config) {
+			c.URLs, c.Domain, c.HostSuffixes = nil, "corp.example", []string{"servers.example", "."}
+		}},
+		{"HostSuffixes holds one", func(c *Config) { c.URLs, c.Domain, c.HostSuffixes = nil, "corp.example", []string{"a b"} }},
+		{"stands in brackets", func(c *Config) { c.URLs = []string{"ldaps://::1"} }},
+		{"MaxEntries", func(c *Config) { c.MaxEntries = -2 }},
+		{`\, of a DN is \5c, there`, func(c *Config) { c.Filter = `(memberOf=CN=svc\, and others,DC=corp,DC=example)` }},
 		{"URLs[1]", func(c *Config) { c.URLs = append(c.URLs, "dc2.corp.example") }},
 		{"URLs[0]", func(c *Config) { c.URLs = []string{"ldaps://svc:hunter2@dc1"} }},
 		{"URLs[0]", func(c *Config) { c.URLs = []string{"https://dc1"} }},
@@ -65,8 +74,11 @@ func TestNewAccepts(t *testing.T) {
 		"both schemes":         func(c *Config) { c.URLs, c.StartTLS = []string{"ldap://dc1", "ldaps://dc2"}, true },
 		"plaintext, permitted": func(c *Config) { c.URLs, c.AllowPlaintext = []string{"ldap://dc1"}, true },
 		"a domain":             func(c *Config) { c.URLs, c.Domain, c.Site = nil, "corp.example.", "Berlin" },
-		"a base by GUID":       func(c *Config) { c.BaseDN = "<GUID=e124855b-1a37-41be-9f05-3c1a9b7d2e10>" },
-		"another attribute":    func(c *Config) { c.Attributes = map[adsync.Field]string{adsync.FieldUsername: "userPrincipalName"} },
+		"other host names": func(c *Config) {
+			c.URLs, c.Domain, c.HostSuffixes, c.TrustDNS = nil, "corp.example", []string{".Servers.example."}, true
+		},
+		"a base by GUID":    func(c *Config) { c.BaseDN = "<GUID=e124855b-1a37-41be-9f05-3c1a9b7d2e10>" },
+		"another attribute": func(c *Config) { c.Attributes = map[adsync.Field]string{adsync.FieldUsername: "userPrincipalName"} },
 	} {
 		cfg := goodConfig()
 		change(&cfg)
@@ -85,4 +97,19 @@ func TestAttributes(t *testing.T) {
 	for _, r := range c.controllers[0].Requests() {
 		assert.NotContains(t, r.Attributes, "telephoneNumber")
 	}
+}
+
+func TestMaxEntries(t *testing.T) {
+	for given, want := range map[int]int{0: 10_000_000, 5: 5, -1: 0} {
+		assert.Equal(t, want, Config{MaxEntries: given}.maxEntries())
+	}
+	c := newCorp(t, 2, 25)
+	d := c.directory(t, func(cfg *Config) { cfg.MaxEntries = 24 })
+	entries, err := gather(t, d.Entries(t.Context()))
+	assert.ErrorContains(t, err, "raise MaxEntries")
+	assert.Len(t, entries, 24)
+	d = c.directory(t, func(cfg *Config) { cfg.MaxEntries = -1 })
+	entries, err = gather(t, d.Entries(t.Context()))
+	require.NoError(t, err)
+	assert.Len(t, entries, 25)
 }

@@ -71,9 +71,21 @@ func (h *health) order(servers []ldapread.Server) []ldapread.Server {
 // srvRecords says how controllers are found by DNS.
 type srvRecords struct {
 	domain, site string
+	suffixes     []string // of host names, besides the domain's
 	startTLS     bool
+	trusted      bool // what DNS says is not held against the domain's name
 	lookup       func(ctx context.Context, name string) ([]*net.SRV, error)
 }
+
+func newSRVRecords(cfg Config) srvRecords {
+	r := srvRecords{domain: dnsName(cfg.Domain), site: cfg.Site, startTLS: cfg.StartTLS, trusted: cfg.TrustDNS, lookup: lookupSRV}
+	for _, suffix := range cfg.HostSuffixes {
+		r.suffixes = append(r.suffixes, dnsName(suffix))
+	}
+	return r
+}
+
+func dnsName(name string) string { return strings.ToLower(strings.Trim(name, ".")) }
 
 func (r srvRecords) locate(ctx context.Context) ([]ldapread.Server, error) {
 	names := []string{"_ldap._tcp.dc._msdcs." + r.domain}
@@ -88,28 +100,42 @@ func (r srvRecords) locate(ctx context.Context) ([]ldapread.Server, error) {
 			failures = append(failures, err)
 		}
 		for _, record := range records {
-			if s, ok := r.server(record); ok && !slices.Contains(servers, s) {
+			host := dnsName(record.Target)
+			if !r.isWithin(host) {
+				failures = append(failures, fmt.Errorf("the host %q is not below the domain; if it is right (a disjoint namespace), add the ending of its name to HostSuffixes", host))
+				continue
+			}
+			if s := r.server(host, record.Port); !slices.Contains(servers, s) {
 				servers = append(servers, s)
 			}
 		}
 	}
-	if len(servers) == 0 {
-		return nil, fmt.Errorf("adsync: DNS names no controller within the domain; check Domain and the resolver, or give URLs: %w", errors.Join(failures...))
+	if len(servers) > 0 {
+		return servers, nil
 	}
-	return servers, nil
+	if len(failures) == 0 {
+		failures = append(failures, errors.New("there are no such records"))
+	}
+	return nil, fmt.Errorf("adsync: DNS names no controller of the domain; check Domain and the resolver, or give URLs: %w", errors.Join(failures...))
 }
 
-// server refuses a target outside the domain: DNS is not authentic, and a
-// stranger's server can prove a stranger's name.
-func (r srvRecords) server(record *net.SRV) (ldapread.Server, bool) {
-	host := strings.ToLower(strings.TrimSuffix(record.Target, "."))
-	if !strings.HasSuffix(host, "."+strings.ToLower(r.domain)) {
-		return ldapread.Server{}, false
-	}
+// isWithin refuses a target outside of the domain: DNS is not authentic, and a stranger's
+// server can prove a stranger's name.
+func (r srvRecords) isWithin(host string) bool {
+	return slices.ContainsFunc(append([]string{r.domain}, r.suffixes...), func(suffix string) bool {
+		return strings.HasSuffix(host, "."+suffix)
+	})
+}
+
+func (r srvRecords) server(host string, port uint16) ldapread.Server {
+	s := ldapread.Server{Host: host, Port: "636", TLS: true} // the record's port is the bare one
 	if r.startTLS {
-		return ldapread.Server{Host: host, Port: strconv.Itoa(int(record.Port)), StartTLS: true}, true
+		s = ldapread.Server{Host: host, Port: strconv.Itoa(int(port)), StartTLS: true}
 	}
-	return ldapread.Server{Host: host, Port: "636", TLS: true}, true // the record's port is the bare one
+	if !r.trusted {
+		s.Domain = r.domain
+	}
+	return s
 }
 
 func lookupSRV(ctx context.Context, name string) ([]*net.SRV, error) {

@@ -107,27 +107,40 @@ func TestControllersBySRVRecord(t *testing.T) {
 		}
 		return nil, &net.DNSError{Err: "no such host", Name: name, IsNotFound: true}
 	}
-	dc1 := ldapread.Server{Host: "dc1.corp.example", Port: "636", TLS: true}
-	dc2 := ldapread.Server{Host: "dc2.corp.example", Port: "636", TLS: true}
+	dc1 := ldapread.Server{Host: "dc1.corp.example", Port: "636", TLS: true, Domain: "corp.example"}
+	dc2 := ldapread.Server{Host: "dc2.corp.example", Port: "636", TLS: true, Domain: "corp.example"}
+	evil := ldapread.Server{Host: "dc.evil.example", Port: "636", TLS: true, Domain: "corp.example"}
 	tests := []struct {
 		name string
-		srv  srvRecords
+		cfg  Config
 		want []ldapread.Server
 	}{
-		{"the domain", srvRecords{domain: "corp.example"}, []ldapread.Server{dc1, dc2}},
-		{"the site first", srvRecords{domain: "corp.example", site: "Berlin"}, []ldapread.Server{dc2, dc1}},
-		{"a site without records", srvRecords{domain: "corp.example", site: "Bonn"}, []ldapread.Server{dc1, dc2}},
-		{"StartTLS", srvRecords{domain: "corp.example", startTLS: true}, []ldapread.Server{
-			{Host: "dc1.corp.example", Port: "389", StartTLS: true}, {Host: "dc2.corp.example", Port: "389", StartTLS: true}}},
+		{"the domain", Config{Domain: "corp.example"}, []ldapread.Server{dc1, dc2}},
+		{"the site first", Config{Domain: "corp.example", Site: "Berlin"}, []ldapread.Server{dc2, dc1}},
+		{"a site without records", Config{Domain: "corp.example", Site: "Bonn"}, []ldapread.Server{dc1, dc2}},
+		{"StartTLS", Config{Domain: "corp.example", StartTLS: true}, []ldapread.Server{
+			{Host: "dc1.corp.example", Port: "389", StartTLS: true, Domain: "corp.example"}, {Host: "dc2.corp.example", Port: "389", StartTLS: true, Domain: "corp.example"}}},
+		{"a disjoint namespace", Config{Domain: "corp.example", HostSuffixes: []string{".Evil.example."}}, []ldapread.Server{dc1, dc2, evil}},
+		{"DNS that is trusted", Config{Domain: "Corp.example.", Site: "Bonn", TrustDNS: true}, []ldapread.Server{
+			{Host: "dc1.corp.example", Port: "636", TLS: true}, {Host: "dc2.corp.example", Port: "636", TLS: true}}},
 	}
 	for _, tt := range tests {
-		tt.srv.lookup = lookup
-		servers, err := tt.srv.locate(t.Context())
+		srv := newSRVRecords(tt.cfg)
+		srv.lookup = lookup
+		servers, err := srv.locate(t.Context())
 		require.NoError(t, err, tt.name)
 		assert.Equal(t, tt.want, servers, tt.name)
 	}
 	_, err := srvRecords{domain: "other.example", lookup: lookup}.locate(t.Context())
 	assert.ErrorContains(t, err, "DNS names no controller")
+	zone["_ldap._tcp.dc._msdcs.foreign.example"] = zone["_ldap._tcp.dc._msdcs.corp.example"]
+	_, err = srvRecords{domain: "foreign.example", lookup: lookup}.locate(t.Context())
+	assert.ErrorContains(t, err, `the host "dc1.corp.example" is not below the domain`)
+	assert.ErrorContains(t, err, "add the ending of its name to HostSuffixes")
+	zone["_ldap._tcp.dc._msdcs.empty.example"] = nil
+	_, err = srvRecords{domain: "empty.example", lookup: lookup}.locate(t.Context())
+	assert.ErrorContains(t, err, "there are no such records")
+	assert.NotContains(t, err.Error(), "%!")
 
 	cfg := goodConfig()
 	cfg.URLs, cfg.Domain = nil, "other.example"

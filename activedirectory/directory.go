@@ -25,7 +25,6 @@ import (
 	"fmt"
 	"iter"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/go-adsync/adsync"
@@ -45,8 +44,8 @@ import (
 // [adsync.Join].
 //
 // A server is trusted to be a domain controller once TLS has proven its name:
-// what it may send is bounded (4 MiB a message, 64 MiB a page), but a listing may
-// be as long as it likes.
+// what it may send is bounded all the same: 4 MiB and 16 levels an entry, 64 KiB
+// any other message, 4 KiB its controls, 64 MiB a page, and Config.MaxEntries a listing.
 type Directory struct {
 	reader  ldapread.Config
 	servers []ldapread.Server // none: by SRV record
@@ -59,7 +58,7 @@ type Directory struct {
 func New(cfg Config) (*Directory, error) {
 	d := &Directory{
 		health: &health{now: time.Now, failed: map[ldapread.Server]failures{}}, refused: &refusedPassword{now: time.Now},
-		srv: srvRecords{domain: strings.Trim(cfg.Domain, "."), site: cfg.Site, startTLS: cfg.StartTLS, lookup: lookupSRV},
+		srv: newSRVRecords(cfg),
 	}
 	var err error
 	if d.servers, err = cfg.servers(); err != nil {
