@@ -40,21 +40,25 @@ func readValues(r *berReader) (values, error) {
 // draft collects what an add or modify wants, so that nothing is written
 // before all of it was checked.
 type draft struct {
-	attrs    []attr
-	password *string
+	tree       *tree
+	entry      *entry // nil: one that is to be added
+	encrypted  bool   // the connection, without which no password is taken
+	permissive bool   // a change without effect is a success
+	attrs      []attr
+	password   *string
 }
 
 // current is an attribute as the draft would leave it.
-func (d *draft) current(t *tree, e *entry, a *attrType) []string {
+func (d *draft) current(a *attrType) []string {
 	for _, have := range d.attrs {
 		if have.t == a {
 			return have.vals
 		}
 	}
-	if e == nil {
+	if d.entry == nil {
 		return nil
 	}
-	return t.values(e, a)
+	return d.tree.values(d.entry, a)
 }
 
 func (d *draft) put(a *attrType, vals []string) {
@@ -63,8 +67,8 @@ func (d *draft) put(a *attrType, vals []string) {
 }
 
 // apply writes the draft.
-func (w *writer) apply(e *entry, d *draft) {
-	t := w.tree
+func (d *draft) apply(e *entry) {
+	t := d.tree
 	for _, a := range d.attrs {
 		t.assign(e, a.t, a.vals)
 	}
@@ -76,9 +80,9 @@ func (w *writer) apply(e *entry, d *draft) {
 	}
 }
 
-// draftAdd takes one attribute of an add.
-func (w *writer) draftAdd(d *draft, name rdn, one values) error {
-	a, err := w.writable(one.name)
+// add takes one attribute of an add.
+func (d *draft) add(name rdn, one values) error {
+	a, err := d.writable(one.name)
 	switch {
 	case err != nil && a != nil:
 		return unwilling() // on an add, not a constraint violation
@@ -91,15 +95,15 @@ func (w *writer) draftAdd(d *draft, name rdn, one values) error {
 			return invalidDN()
 		}
 		return nil
-	case a == w.tree.types.unicodePwd:
-		return w.draftPassword(d, one.vals)
+	case a == d.tree.types.unicodePwd:
+		return d.setPassword(one.vals)
 	}
-	return w.draftValues(d, nil, a, one.vals)
+	return d.setValues(a, one.vals)
 }
 
 // writable is the attribute, with an error when clients may not write it.
-func (w *writer) writable(name string) (*attrType, error) {
-	a := w.tree.schema.attr(name)
+func (d *draft) writable(name string) (*attrType, error) {
+	a := d.tree.schema.attr(name)
 	if a == nil {
 		return nil, failure(resultNoSuchAttribute, "00000057: LdapErr: DSID-0C0910DF, comment: Error in attribute conversion operation, data 0, v4563")
 	}
@@ -109,8 +113,8 @@ func (w *writer) writable(name string) (*attrType, error) {
 	return a, nil
 }
 
-// draftValues checks the values an attribute is to have.
-func (w *writer) draftValues(d *draft, e *entry, a *attrType, vals []string) error {
+// setValues checks the values that an attribute is to have.
+func (d *draft) setValues(a *attrType, vals []string) error {
 	if len(vals) > 1 && !a.multi {
 		return failure(resultConstraintViolation, "00002081: AtrErr: DSID-03151D4A, #1:\n\t0: problem 1005 (CONSTRAINT_ATT_TYPE), data 0\n")
 	}
@@ -121,13 +125,13 @@ func (w *writer) draftValues(d *draft, e *entry, a *attrType, vals []string) err
 		if a.max > 0 && len([]rune(v)) > a.max {
 			return failure(resultConstraintViolation, "00002082: AtrErr: DSID-03151761, #1:\n\t0: problem 1005 (CONSTRAINT_ATT_TYPE), data 0\n")
 		}
-		if a.syntax == syntaxLink && w.tree.lookup(v) == nil {
+		if a.syntax == syntaxLink && d.tree.lookup(v) == nil {
 			return noSuchObject(nil)
 		}
 	}
-	if a == w.tree.types.sAMAccountName || a == w.tree.types.upn {
+	if a == d.tree.types.sAMAccountName || a == d.tree.types.upn {
 		for _, v := range vals {
-			if failed := w.tree.unique(e, a, v); failed != nil {
+			if failed := d.tree.unique(d.entry, a, v); failed != nil {
 				return failed
 			}
 		}
@@ -136,8 +140,8 @@ func (w *writer) draftValues(d *draft, e *entry, a *attrType, vals []string) err
 	return nil
 }
 
-func (w *writer) draftPassword(d *draft, vals []string) error {
-	if !w.encrypted || len(vals) != 1 {
+func (d *draft) setPassword(vals []string) error {
+	if !d.encrypted || len(vals) != 1 {
 		return unwilling()
 	}
 	password, ok := decodePassword(vals[0])
@@ -176,24 +180,25 @@ func readChange(r *berReader) (kind int, one values, err error) {
 	return kind, one, err
 }
 
-func (w *writer) draftChange(d *draft, e *entry, kind int, one values) error {
-	a, err := w.writable(one.name)
+// change takes one change of a modify.
+func (d *draft) change(kind int, one values) error {
+	a, err := d.writable(one.name)
 	switch {
 	case err != nil:
 		return err
-	case strings.EqualFold(a.name, e.rdn.typ):
+	case strings.EqualFold(a.name, d.entry.rdn.typ):
 		return failure(resultNotAllowedOnRDN, "000020B1: UpdErr: DSID-031A1202, problem 6004 (CANT_ON_RDN), data 0\n")
-	case a == w.tree.types.objectClass || a == w.tree.types.objectSid:
+	case a == d.tree.types.objectClass || a == d.tree.types.objectSid:
 		return unwilling()
-	case a == w.tree.types.unicodePwd:
-		return w.changePassword(d, e, kind, one.vals)
+	case a == d.tree.types.unicodePwd:
+		return d.changePassword(kind, one.vals)
 	}
-	have := d.current(w.tree, e, a)
+	have := d.current(a)
 	switch kind {
 	case modifyAdd:
-		have, err = w.plus(a, have, one.vals)
+		have, err = d.plus(a, have, one.vals)
 	case modifyDelete:
-		have, err = w.minus(a, have, one.vals)
+		have, err = d.minus(a, have, one.vals)
 	case modifyReplace:
 		have = one.vals
 	default:
@@ -202,33 +207,30 @@ func (w *writer) draftChange(d *draft, e *entry, kind int, one values) error {
 	if err != nil {
 		return err
 	}
-	return w.draftValues(d, e, a, have)
+	return d.setValues(a, have)
 }
 
 // changePassword takes a replace, which is a reset, or a delete of the old
 // password and an add of the new one.
-func (w *writer) changePassword(d *draft, e *entry, kind int, vals []string) error {
+func (d *draft) changePassword(kind int, vals []string) error {
 	if kind != modifyDelete {
-		return w.draftPassword(d, vals)
+		return d.setPassword(vals)
 	}
-	old := &draft{}
-	if err := w.draftPassword(old, vals); err != nil {
+	old := &draft{encrypted: d.encrypted}
+	if err := old.setPassword(vals); err != nil {
 		return err
 	}
-	if *old.password != e.password {
+	if *old.password != d.entry.password {
 		return failure(resultConstraintViolation, "00000056: AtrErr: DSID-03191083, #1:\n\t0: problem 1005 (CONSTRAINT_ATT_TYPE), data 0\n")
 	}
 	return nil
 }
 
-// permissive turns a change without effect into a success.
-func (w *writer) permissive() bool { return w.req.control(controlPermissive) != nil }
-
-func (w *writer) plus(a *attrType, have, vals []string) ([]string, error) {
+func (d *draft) plus(a *attrType, have, vals []string) ([]string, error) {
 	out := slices.Clone(have)
 	for _, v := range vals {
 		switch there := slices.ContainsFunc(out, func(x string) bool { return a.key(x) == a.key(v) }); {
-		case there && w.permissive():
+		case there && d.permissive:
 		case there && a.syntax == syntaxLink:
 			return nil, exists()
 		case there, len(out) > 0 && !a.multi:
@@ -240,10 +242,10 @@ func (w *writer) plus(a *attrType, have, vals []string) ([]string, error) {
 	return out, nil
 }
 
-func (w *writer) minus(a *attrType, have, vals []string) ([]string, error) {
+func (d *draft) minus(a *attrType, have, vals []string) ([]string, error) {
 	missing := failure(resultNoSuchAttribute, "00002085: AtrErr: DSID-03151813, #1:\n\t0: problem 1001 (NO_ATTRIBUTE_OR_VAL), data 0\n")
 	if len(vals) == 0 {
-		if len(have) == 0 && !w.permissive() {
+		if len(have) == 0 && !d.permissive {
 			return nil, missing
 		}
 		return nil, nil
@@ -254,7 +256,7 @@ func (w *writer) minus(a *attrType, have, vals []string) ([]string, error) {
 		switch {
 		case i >= 0:
 			out = slices.Delete(out, i, i+1)
-		case w.permissive():
+		case d.permissive:
 		case a.syntax == syntaxLink:
 			return nil, unwilling()
 		default:

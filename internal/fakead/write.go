@@ -70,7 +70,7 @@ func (w *writer) add(r *berReader) error {
 	if err != nil {
 		return err
 	}
-	d := &draft{}
+	d := w.draft(nil)
 	class := ""
 	for attrs := (&berReader{list}); !attrs.empty(); {
 		one, err := readValues(attrs)
@@ -83,7 +83,7 @@ func (w *writer) add(r *berReader) error {
 			}
 			continue
 		}
-		if err := w.draftAdd(d, name, one); err != nil {
+		if err := d.add(name, one); err != nil {
 			return err
 		}
 	}
@@ -91,9 +91,14 @@ func (w *writer) add(r *berReader) error {
 		return err
 	}
 	e := w.tree.create(parent, name, class)
-	w.apply(e, d)
+	d.apply(e)
 	w.tree.finish(e)
 	return nil
+}
+
+// draft is an empty one of a change of the entry; nil for an add.
+func (w *writer) draft(e *entry) *draft {
+	return &draft{tree: w.tree, entry: e, encrypted: w.encrypted, permissive: w.req.control(controlPermissive) != nil}
 }
 
 // newPlace is where an object with this DN would hang.
@@ -155,17 +160,17 @@ func (w *writer) modify(r *berReader) error {
 	if e.deleted {
 		return w.reanimate(e, &berReader{list})
 	}
-	d := &draft{}
+	d := w.draft(e)
 	for changes := (&berReader{list}); !changes.empty(); {
 		kind, one, err := readChange(changes)
 		if err != nil {
 			return err
 		}
-		if err := w.draftChange(d, e, kind, one); err != nil {
+		if err := d.change(kind, one); err != nil {
 			return err
 		}
 	}
-	w.apply(e, d)
+	d.apply(e)
 	w.settle(e)
 	return nil
 }
