@@ -30,8 +30,9 @@ const (
 )
 
 const (
-	groupGlobalSecurity = "-2147483646"
-	never               = "9223372036854775807"
+	groupGlobalSecurity  = "-2147483646"
+	groupBuiltinSecurity = "-2147483643"
+	never                = "9223372036854775807"
 )
 
 // control is userAccountControl as a number.

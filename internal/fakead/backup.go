@@ -32,7 +32,8 @@ func (s *Server) RestoreBackup(usn int64) {
 		}
 	}
 	settings := t.lookup("CN=NTDS Settings,CN=DC1,CN=Servers,CN=Default-First-Site-Name,CN=Sites,CN=Configuration," + s.baseDN)
-	t.setName(settings, "invocationId", newGUID().Wire())
+	t.invocation = newGUID()
+	t.setName(settings, "invocationId", t.invocation.Wire())
 	t.usn = usn
 }
 

@@ -30,7 +30,7 @@ func TestRestoreBackup(t *testing.T) {
 
 	assert.Equal(t, usn, read("", "highestCommittedUSN"))
 	assert.NotEqual(t, before, read(settings, "invocationId"))
-	_, found, err := pages(c, query(s, "(|(sAMAccountName=u*)(sAMAccountName=later))", "cn"), 10)
+	_, found, err := pages(c, query(s, "(&(objectClass=user)(|(sAMAccountName=u*)(sAMAccountName=later)))", "cn"), 10)
 	require.NoError(t, err)
 	assert.Len(t, found, 3, "the deleted one is back, the later one never was")
 }

@@ -39,7 +39,7 @@ func (c *conn) bind(req *request) ([]message, error) {
 	if err != nil {
 		return nil, errHangUp
 	}
-	c.bound, c.account = false, nil
+	c.bound, c.who = false, nil
 	switch {
 	case version != 3:
 		return req.fail(resultProtocolError, "00000057: LdapErr: DSID-0C0905FF, comment: Only version 3 is supported, data 0"), nil
@@ -60,11 +60,11 @@ func (c *conn) simpleBind(name, password string) *result {
 	if !c.encrypted && !c.server.cfg.AllowUnsafe {
 		return failure(resultStrongerAuthRequired, `00002028: LdapErr: DSID-0C090254, comment: The server requires binds to turn on integrity checking if SSL\TLS are not already active on the connection, data 0, v4563`)
 	}
-	account, data := c.server.authenticate(name, password)
+	who, data := c.server.authenticate(name, password)
 	if data != "" {
 		return failure(resultInvalidCredentials, fmt.Sprintf("80090308: LdapErr: DSID-0C090400, comment: AcceptSecurityContext error, data %s, v4563", data))
 	}
-	c.bound, c.account = true, account
+	c.bound, c.who = true, who
 	return nil
 }
 
@@ -83,12 +83,12 @@ func (c *conn) saslBind(r *berReader) *result {
 	if account == nil || account.deleted {
 		return failure(resultInvalidCredentials, "80090308: LdapErr: DSID-0C090400, comment: AcceptSecurityContext error, data 525, v4563")
 	}
-	c.bound, c.account = true, account
+	c.bound, c.who = true, c.server.tree.identify(account)
 	return nil
 }
 
-// authenticate returns the account, or the data code of a refusal.
-func (s *Server) authenticate(name, password string) (account *entry, data string) {
+// authenticate returns who is bound then, or the data code of a refusal.
+func (s *Server) authenticate(name, password string) (who *identity, data string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	e := s.findAccount(name)
@@ -107,7 +107,7 @@ func (s *Server) authenticate(name, password string) (account *entry, data strin
 		return nil, data
 	}
 	e.failures = 0
-	return e, ""
+	return s.tree.identify(e), ""
 }
 
 // refusal is why an account with the right password may not bind; "" if it may.
@@ -187,12 +187,16 @@ func (c *conn) allowTLS(req *request) []message {
 }
 
 func (c *conn) whoAmI() string {
-	if c.account == nil {
-		return ""
-	}
 	c.server.mu.RLock()
 	defer c.server.mu.RUnlock()
-	return "u:" + c.server.cfg.NetBIOS + `\` + c.account.first(c.server.tree.types.sAMAccountName)
+	if c.who == nil {
+		return ""
+	}
+	account := c.server.tree.byGUID(c.who.account)
+	if account == nil {
+		return ""
+	}
+	return "u:" + c.server.cfg.NetBIOS + `\` + account.first(c.server.tree.types.sAMAccountName)
 }
 
 // decodePassword reads a unicodePwd value: UTF-16LE in quotes ([MS-ADTS]

@@ -29,7 +29,7 @@ type conn struct {
 	in        *bufio.Reader
 	encrypted bool
 	bound     bool
-	account   *entry // nil: anonymous
+	who       *identity // nil: anonymous
 
 	certificates []*x509.Certificate // the client's, proven by the handshake
 
@@ -315,6 +315,6 @@ func (c *conn) upgrade(req *request) error {
 	if c.in.Buffered() > 0 {
 		return errHangUp // what was sent in the clear must not count as encrypted
 	}
-	c.bound, c.account = false, nil
+	c.bound, c.who = false, nil
 	return c.startTLS()
 }

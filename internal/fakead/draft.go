@@ -125,7 +125,7 @@ func (d *draft) setValues(a *attrType, vals []string) error {
 		if a.max > 0 && len([]rune(v)) > a.max {
 			return failure(resultConstraintViolation, "00002082: AtrErr: DSID-03151761, #1:\n\t0: problem 1005 (CONSTRAINT_ATT_TYPE), data 0\n")
 		}
-		if a.syntax == syntaxLink && d.tree.lookup(v) == nil {
+		if a.syntax == syntaxLink && d.tree.named(v) == nil {
 			return noSuchObject(nil)
 		}
 	}
@@ -150,6 +150,17 @@ func (d *draft) setPassword(vals []string) error {
 	}
 	d.password = &password
 	return nil
+}
+
+// plainDNs spells <GUID=…> and its like as the names that they stand for.
+func (t *tree) plainDNs(vals []string) []string {
+	out := slices.Clone(vals)
+	for i, v := range out {
+		if e := t.named(v); e != nil {
+			out[i] = e.dn()
+		}
+	}
+	return out
 }
 
 func unwilling() *result {
@@ -194,6 +205,9 @@ func (d *draft) change(kind int, one values) error {
 		return d.changePassword(kind, one.vals)
 	}
 	have := d.current(a)
+	if a.syntax == syntaxLink {
+		one.vals = d.tree.plainDNs(one.vals)
+	}
 	switch kind {
 	case modifyAdd:
 		have, err = d.plus(a, have, one.vals)

@@ -125,7 +125,7 @@ func TestPagesOverThousand(t *testing.T) {
 	s := start(t, fakead.Config{})
 	crowd(t, s, 2100)
 	c := admin(t, s)
-	req := query(s, "(sAMAccountName=u*)", "cn")
+	req := query(s, "(&(objectClass=user)(sAMAccountName=u*))", "cn")
 
 	res, err := c.Search(req)
 	assert.Equal(t, 4, code(err), "an unpaged search beyond the limit is cut")

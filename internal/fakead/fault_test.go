@@ -95,7 +95,7 @@ func TestFaultsOfPages(t *testing.T) {
 			ids := crowd(t, s, 10)
 			c := admin(t, s)
 			s.Order(tc.fault)
-			sizes, found, err := pages(c, query(s, "(sAMAccountName=u*)", "cn"), 4)
+			sizes, found, err := pages(c, query(s, "(&(objectClass=user)(sAMAccountName=u*))", "cn"), 4)
 			assert.Equal(t, tc.sizes, sizes)
 			if tc.code == 0 {
 				assert.NoError(t, err)
@@ -106,7 +106,7 @@ func TestFaultsOfPages(t *testing.T) {
 			if tc.code == 0 && tc.fault.Kind == fakead.FaultRepeatPage {
 				assert.Equal(t, found[:4], found[4:8])
 			}
-			fresh, _, err := pages(admin(t, s), query(s, "(sAMAccountName=u*)", "cn"), 4)
+			fresh, _, err := pages(admin(t, s), query(s, "(&(objectClass=user)(sAMAccountName=u*))", "cn"), 4)
 			assert.NoError(t, err)
 			assert.Equal(t, all, fresh, "without the fault all is well")
 			assert.Len(t, ids, 10)
@@ -119,8 +119,8 @@ func TestEntriesHiddenForOneRun(t *testing.T) {
 	ids := crowd(t, s, 4)
 	c := admin(t, s)
 	s.Order(fakead.Fault{Kind: fakead.FaultHide, Objects: ids[1:3], Times: 1})
-	assert.Equal(t, []string{"u0000", "u0003"}, names(t, c, query(s, "(sAMAccountName=u*)")))
-	assert.Len(t, names(t, c, query(s, "(sAMAccountName=u*)")), 4)
+	assert.Equal(t, []string{"u0000", "u0003"}, names(t, c, query(s, "(&(objectClass=user)(sAMAccountName=u*))")))
+	assert.Len(t, names(t, c, query(s, "(&(objectClass=user)(sAMAccountName=u*))")), 4)
 }
 
 func TestFaultsElsewhere(t *testing.T) {
@@ -238,7 +238,7 @@ func TestAttributesWithheldAndRanged(t *testing.T) {
 	require.NoError(t, s.SetAttribute(ids[1], "mail", "b@x"))
 	c := admin(t, s)
 	mails := func() (found []string) {
-		res, err := c.Search(query(s, "(sAMAccountName=u*)", "mail"))
+		res, err := c.Search(query(s, "(&(objectClass=user)(sAMAccountName=u*))", "mail"))
 		require.NoError(t, err)
 		for _, e := range res.Entries {
 			for _, a := range e.Attributes {
@@ -264,7 +264,7 @@ func TestAControlThatTheServerDoesNotHave(t *testing.T) {
 	root, err := c.Search(ldap.NewSearchRequest("", ldap.ScopeBaseObject, 0, 0, 0, false, "(objectClass=*)", []string{"supportedControl"}, nil))
 	require.NoError(t, err)
 	assert.NotContains(t, root.Entries[0].GetAttributeValues("supportedControl"), ldap.ControlTypePaging)
-	found, cookie, err := page(c, query(s, "(sAMAccountName=u*)", "cn"), 2, nil)
+	found, cookie, err := page(c, query(s, "(&(objectClass=user)(sAMAccountName=u*))", "cn"), 2, nil)
 	require.NoError(t, err)
 	assert.Len(t, found, 5, "paging is ignored")
 	assert.Empty(t, cookie)

@@ -198,13 +198,17 @@ func (v *viewer) eval(f *filter, e *entry) truth {
 	case filterNot:
 		return -v.eval(f.kids[0], e)
 	}
-	if f.attr == nil || v.withheld(f.attr) {
+	switch {
+	case v.broken || f.attr == nil:
 		return undefined
+	case !v.reads(e, f.attr) && f.attr != v.tree.types.dn:
+		// What may not be read counts as absent, so its negation matches. That an
+		// object has a class, a name and an identity is no secret.
+		return truthOf(f.op == filterPresent && f.attr.always)
+	case f.op == filterPresent:
+		return truthOf(f.attr == v.tree.types.dn || len(v.tree.values(e, f.attr)) > 0)
 	}
-	if f.op == filterPresent {
-		return truthOf(v.tree.has(e, f.attr))
-	}
-	return v.tree.item(f, e)
+	return v.item(f, e)
 }
 
 func truthOf(b bool) truth {
@@ -215,47 +219,40 @@ func truthOf(b bool) truth {
 }
 
 // item evaluates a comparison with the entry's values.
-func (t *tree) item(f *filter, e *entry) truth {
-	if f.op == filterSubstrings {
-		return truthOf(slices.ContainsFunc(t.values(e, f.attr), f.matchSubstrings))
-	}
-	if !f.valid {
+func (v *viewer) item(f *filter, e *entry) truth {
+	switch {
+	case f.op == filterSubstrings:
+		return truthOf(slices.ContainsFunc(v.tree.values(e, f.attr), f.matchSubstrings))
+	case f.op == filterExtensible && f.rule != "":
+		return v.extensible(f, e)
+	case !f.valid:
 		return undefined
-	}
-	if f.op == filterExtensible {
-		return t.extensible(f, e)
-	}
-	if f.attr.syntax == syntaxLink || f.attr == t.types.dn {
-		return truthOf(t.linkMatches(f, e))
+	case f.attr.syntax == syntaxLink || f.attr == v.tree.types.dn:
+		return truthOf(v.tree.linkMatches(f, e))
 	}
 	return truthOf(slices.ContainsFunc(e.get(f.attr), f.matchValue))
 }
 
-func (t *tree) has(e *entry, a *attrType) bool {
-	return a == t.types.dn || len(t.values(e, a)) > 0
-}
-
 // linkMatches compares objects rather than texts: a DN is only their name.
 func (t *tree) linkMatches(f *filter, e *entry) bool {
-	target := t.lookup(f.value)
-	if target == nil || f.op != filterEqual && f.op != filterApprox {
+	target := t.named(f.value)
+	if target == nil || f.op == filterGreater || f.op == filterLess {
 		return false
 	}
-	switch f.attr {
-	case t.types.dn:
-		return target == e
-	case t.types.memberOf:
-		return !target.deleted && slices.Contains(e.back, target)
-	case t.types.member:
-		return !target.deleted && slices.Contains(target.back, e)
+	switch {
+	case f.attr.forward != nil:
+		return !target.deleted && slices.Contains(targetsIn(e.back, f.attr.forward), target)
+	case f.attr == t.types.member: // a person has few groups, a group many members
+		return !target.deleted && slices.Contains(targetsIn(target.back, f.attr), e)
 	}
-	return slices.Contains(e.linked(f.attr), target)
+	objects, _ := t.objects(e, f.attr)
+	return slices.Contains(objects, target)
 }
 
 // matchValue compares one value by equality or order.
 func (f *filter) matchValue(v string) bool {
 	switch f.op {
-	case filterEqual, filterApprox:
+	case filterEqual, filterApprox, filterExtensible:
 		if f.attr.syntax == syntaxText {
 			return equalFold(v, f.key)
 		}
@@ -311,21 +308,23 @@ func (f *filter) matchSubstrings(v string) bool {
 	return strings.HasSuffix(rest, f.parts.final)
 }
 
-// extensible evaluates the three rules that Active Directory is used with. Any
-// other is undefined.
-func (t *tree) extensible(f *filter, e *entry) truth {
+// extensible evaluates the rules that Active Directory is used with. Any other
+// is undefined.
+func (v *viewer) extensible(f *filter, e *entry) truth {
 	switch f.rule {
 	case ruleBitAnd, ruleBitOr:
-		if f.attr.syntax != syntaxInteger {
+		if f.attr.syntax != syntaxInteger || !f.valid {
 			return undefined
 		}
 		return truthOf(slices.ContainsFunc(e.get(f.attr), f.matchBits))
 	case ruleInChain:
-		return t.inChain(f, e)
-	case "":
-		plain := *f
-		plain.op = filterEqual
-		return t.item(&plain, e)
+		switch {
+		case f.attr.syntax != syntaxLink:
+			return undefined
+		case !f.valid:
+			return isFalse
+		}
+		return v.chained(e, v.tree.named(f.value), f.attr, map[*entry]bool{e: true})
 	}
 	return undefined
 }
@@ -337,36 +336,6 @@ func (f *filter) matchBits(v string) bool {
 		return have&want == want
 	}
 	return have&want != 0
-}
-
-// inChain follows memberOf upwards from e, or member downwards to e.
-func (t *tree) inChain(f *filter, e *entry) truth {
-	target := t.lookup(f.value)
-	switch f.attr {
-	case t.types.memberOf:
-		return truthOf(target != nil && t.within(e, target))
-	case t.types.member:
-		return truthOf(target != nil && t.within(target, e))
-	}
-	return undefined
-}
-
-// within tells whether e is in the group, directly or through other groups.
-func (t *tree) within(e, group *entry) bool {
-	seen := map[*entry]bool{}
-	next := t.groups(e)
-	for len(next) > 0 {
-		g := next[0]
-		next = next[1:]
-		if g == group {
-			return true
-		}
-		if !seen[g] {
-			seen[g] = true
-			next = append(next, t.groups(g)...)
-		}
-	}
-	return false
 }
 
 // String is the filter as text, for the log of requests.

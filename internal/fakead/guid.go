@@ -4,6 +4,7 @@ import (
 	"crypto/rand"
 	"encoding/hex"
 	"errors"
+	"strconv"
 	"strings"
 )
 
@@ -55,4 +56,32 @@ func parseGUID(s string) (GUID, error) {
 		return g, nil
 	}
 	return GUID(b), nil
+}
+
+// parseSID reads S-1-5-…, and the hex of the wire bytes ([MS-DTYP] 2.4.2.1).
+func parseSID(s string) (string, error) {
+	errSID := errors.New("fakead: not a SID")
+	parts := strings.Split(s, "-")
+	if len(parts) == 1 {
+		b, err := hex.DecodeString(s)
+		if err != nil || len(b) < 8 || len(b)%4 != 0 {
+			return "", errSID
+		}
+		return string(b), nil
+	}
+	if len(parts) < 4 || !strings.EqualFold(parts[0], "S") || parts[1] != "1" {
+		return "", errSID
+	}
+	var numbers []uint32
+	for _, part := range parts[2:] {
+		n, err := strconv.ParseUint(part, 10, 32)
+		if err != nil {
+			return "", errSID
+		}
+		numbers = append(numbers, uint32(n))
+	}
+	if numbers[0] > 255 {
+		return "", errSID
+	}
+	return wellKnownSID(byte(numbers[0]), numbers[1:]...), nil
 }

@@ -21,13 +21,13 @@ func (t *tree) indexed(f *filter) ([]*entry, bool) {
 	case f.attr == nil || !f.valid:
 		return nil, false
 	case f.attr == t.types.dn:
-		if e := t.lookup(f.value); e != nil {
+		if e := t.named(f.value); e != nil {
 			return []*entry{e}, true
 		}
 		return nil, true
-	case f.attr == t.types.memberOf:
-		if g := t.lookup(f.value); g != nil {
-			return g.linked(t.types.member), true
+	case f.attr.forward != nil:
+		if target := t.named(f.value); target != nil {
+			return target.linked(f.attr.forward), true
 		}
 		return nil, true
 	case f.attr.indexed:

@@ -85,7 +85,7 @@ func FuzzRequest(f *testing.F) {
 	w.close(body)
 	f.Add(w.buf)
 	f.Add([]byte{0x02, 0x01, 0x01, 0x66, 0x00})
-	s := &Server{cfg: Config{}.withDefaults(), rights: map[*entry]*rights{}, baseDN: "DC=ad,DC=example,DC=test"}
+	s := &Server{cfg: Config{}.withDefaults(), baseDN: "DC=ad,DC=example,DC=test"}
 	s.tree = newTree(time.Now)
 	s.seed()
 	f.Fuzz(func(t *testing.T, data []byte) {
@@ -93,7 +93,7 @@ func FuzzRequest(f *testing.F) {
 		if err != nil || req.tag == tagUnbindRequest {
 			return
 		}
-		c := &conn{server: s, bound: true, encrypted: true, account: s.tree.lookup(s.AdminDN())}
+		c := &conn{server: s, bound: true, encrypted: true, who: s.tree.identify(s.tree.lookup(s.AdminDN()))}
 		op, known := req.op()
 		if !known {
 			return

@@ -46,6 +46,8 @@ type cursor struct {
 	request    string // the request and its other controls, to the byte
 	base       *entry
 	candidates []*entry
+	nothing    *result // the answer if nothing is found: the base is not to be seen
+	indexed    bool    // an index narrowed them down
 	pos        int
 	before     int // where the last page began
 	pages      int // sent so far
@@ -133,6 +135,7 @@ func (v *viewer) begin(req *request, base *entry) *cursor {
 		return cur
 	}
 	hits, ok := v.tree.candidates(req.query.filter)
+	cur.indexed = ok
 	if !ok {
 		hits = v.tree.all
 	} else {

@@ -32,13 +32,13 @@ func TestCookieBelongsToItsRequestAndConnection(t *testing.T) {
 	s := start(t, fakead.Config{})
 	crowd(t, s, 9)
 	c := admin(t, s)
-	req := query(s, "(sAMAccountName=u*)", "cn")
+	req := query(s, "(&(objectClass=user)(sAMAccountName=u*))", "cn")
 	first, cookie, err := page(c, req, 4, nil)
 	require.NoError(t, err)
 	assert.Equal(t, []string{"u0000", "u0001", "u0002", "u0003"}, first)
 	require.NotEmpty(t, cookie)
 
-	_, _, err = page(c, query(s, "(sAMAccountName=u*)", "cn", "mail"), 4, cookie)
+	_, _, err = page(c, query(s, "(&(objectClass=user)(sAMAccountName=u*))", "cn", "mail"), 4, cookie)
 	assert.Equal(t, 53, code(err), "another request")
 	_, _, err = page(admin(t, s), req, 4, cookie)
 	assert.Equal(t, 12, code(err), "another connection")
@@ -57,7 +57,7 @@ func TestCookieBelongsToItsRequestAndConnection(t *testing.T) {
 func TestLastPageIsFull(t *testing.T) {
 	s := start(t, fakead.Config{})
 	crowd(t, s, 4)
-	found, cookie, err := page(admin(t, s), query(s, "(sAMAccountName=u*)", "cn"), 4, nil)
+	found, cookie, err := page(admin(t, s), query(s, "(&(objectClass=user)(sAMAccountName=u*))", "cn"), 4, nil)
 	require.NoError(t, err)
 	assert.Len(t, found, 4)
 	assert.Empty(t, cookie, "there is no fifth")
@@ -67,7 +67,7 @@ func TestOldestPagedSearchIsForgotten(t *testing.T) {
 	s := start(t, fakead.Config{MaxCookies: 2})
 	crowd(t, s, 3)
 	c := admin(t, s)
-	req := query(s, "(sAMAccountName=u*)", "cn")
+	req := query(s, "(&(objectClass=user)(sAMAccountName=u*))", "cn")
 	var cookies [][]byte
 	for range 3 {
 		_, cookie, err := page(c, req, 1, nil)
@@ -86,7 +86,7 @@ func TestChangesBetweenPagesShow(t *testing.T) {
 	s := start(t, fakead.Config{})
 	ids := crowd(t, s, 6)
 	c := admin(t, s)
-	req := query(s, "(sAMAccountName=u*)", "cn")
+	req := query(s, "(&(objectClass=user)(sAMAccountName=u*))", "cn")
 	s.Before(func(r fakead.Request) {
 		if r.Page == 2 {
 			assert.NoError(t, s.Delete(ids[3]))
@@ -104,7 +104,7 @@ func TestSizeLimit(t *testing.T) {
 	s := start(t, fakead.Config{})
 	crowd(t, s, 5)
 	c := admin(t, s)
-	req := query(s, "(sAMAccountName=u*)", "cn")
+	req := query(s, "(&(objectClass=user)(sAMAccountName=u*))", "cn")
 	req.SizeLimit = 3
 	res, err := c.Search(req)
 	assert.Equal(t, 4, code(err))
@@ -118,7 +118,7 @@ func TestRequestsAreLogged(t *testing.T) {
 	s := start(t, fakead.Config{})
 	crowd(t, s, 3)
 	c := admin(t, s)
-	req := query(s, `(&(sAMAccountName=u*)(!(mail=\28\2a)))`, "cn")
+	req := query(s, `(&(objectClass=user)(sAMAccountName=u*)(!(mail=\28\2a)))`, "cn")
 	_, cookie, err := page(c, req, 2, nil)
 	require.NoError(t, err)
 	_, _, err = page(c, req, 2, cookie)
@@ -127,7 +127,7 @@ func TestRequestsAreLogged(t *testing.T) {
 	require.Len(t, log, 3)
 	assert.Equal(t, fakead.OpBind, log[0].Op)
 	assert.Equal(t, fakead.Request{
-		Conn: 1, Op: fakead.OpSearch, DN: s.BaseDN(), Scope: 2, Filter: `(&(sAMAccountName=u*)(!(mail=\28\2a)))`,
+		Conn: 1, Op: fakead.OpSearch, DN: s.BaseDN(), Scope: 2, Filter: `(&(objectClass=user)(sAMAccountName=u*)(!(mail=\28\2a)))`,
 		Attributes: []string{"cn"}, Controls: []string{ldap.ControlTypePaging}, Page: 2, PageSize: 2, Entries: 1,
 	}, log[2])
 	assert.Equal(t, 2, s.Count(fakead.OpSearch))

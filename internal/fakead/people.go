@@ -148,7 +148,7 @@ func (t *tree) assign(e *entry, a *attrType, vals []string) {
 	}
 	var to []*entry
 	for _, v := range vals {
-		if target := t.lookup(v); target != nil {
+		if target := t.named(v); target != nil {
 			to = append(to, target)
 		}
 	}
@@ -190,6 +190,29 @@ func (s *Server) AddGroup(name string, members ...GUID) (dn string, err error) {
 	t.finish(e)
 	t.setLinks(e, t.types.member, to)
 	return e.dn(), nil
+}
+
+// SetMembers replaces the members of a group, which is a change of the group
+// alone.
+func (s *Server) SetMembers(group string, members ...GUID) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	t := s.tree
+	e := t.named(group)
+	if e == nil || e.deleted || !t.isA(e, "group") {
+		return errUnknown
+	}
+	to := make([]*entry, 0, len(members))
+	for _, id := range members {
+		member := t.byGUID(id)
+		if member == nil || member.deleted {
+			return errUnknown
+		}
+		to = append(to, member)
+	}
+	t.setLinks(e, t.types.member, to)
+	t.touch(e)
+	return nil
 }
 
 // errUnknown is the answer to a GUID that is no live object's.

@@ -1,123 +1,199 @@
 package fakead
 
-import "fmt"
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+)
 
-// rights is what one account may do beyond or below the ordinary: reading
-// everything but tombstones.
-type rights struct {
-	admin      bool
-	tombstones bool
-	hidden     []*entry
-	withheld   map[*attrType]bool
+// propertySets are names for several attributes at once ([MS-ADTS] 3.1.1.2.3.3),
+// as far as the schema here has them.
+var propertySets = map[string][]string{
+	"user-account-restrictions": {"accountExpires", "pwdLastSet", "userAccountControl"},
+	"group-membership":          {"member", "memberOf"},
 }
 
-// viewer is one account's sight of the tree during one request.
-type viewer struct {
-	tree *tree
-	rights
-	showDeleted  bool
-	showRecycled bool
+// Deny keeps attributes of an object from an account or from the members of a
+// group: they look empty. A property set, such as User-Account-Restrictions, stands
+// for its attributes. Without attributes all is denied, as by a deny entry for full
+// control: what hangs directly below the object is then invisible, and the object
+// itself keeps its bare name as long as its parent shows it.
+//
+// What is below inherits the entry, but a domain controller gives more weight to
+// what an object's class grants: people in a container whose userAccountControl is
+// denied lose it; what is public of them, all of groups, and people in a
+// container below a denied one can still be read. Seen on Samba.
+//
+// Trustees are named as in a bind, or by a DN. Only the object's own uSNChanged
+// rises, not that of what inherits the entry.
+func (s *Server) Deny(trustee, dn string, attributes ...string) error {
+	return s.permit(trustee, dn, attributes, true)
 }
 
-func (s *Server) viewer(account *entry, req *request) *viewer {
-	v := &viewer{
-		tree:         s.tree,
-		showDeleted:  req.control(controlShowDeleted) != nil,
-		showRecycled: req.control(controlShowRecycled) != nil,
-	}
-	if r := s.rights[account]; r != nil {
-		v.rights = *r
-	}
-	return v
+// Allow lets an account or the members of a group read attributes of an object
+// and of everything below it, or all without attributes. What is denied at the
+// same object counts more, and what is said at an object more than what is said
+// above it.
+func (s *Server) Allow(trustee, dn string, attributes ...string) error {
+	return s.permit(trustee, dn, attributes, false)
 }
 
-// sees tells whether the viewer may know that the entry exists.
-func (v *viewer) sees(e *entry) bool {
-	if e.gone || e.deleted && !v.seesDeleted(e) {
-		return false
-	}
-	for _, top := range v.hidden {
-		if e.under(top) {
-			return false
-		}
-	}
-	return true
+// ResetRights takes back what Deny and Allow said of a trustee at an object.
+func (s *Server) ResetRights(trustee, dn string) error {
+	return s.changeRights(trustee, dn, func(acl []ace, id GUID) []ace {
+		return slices.DeleteFunc(acl, func(a ace) bool { return a.trustee == id })
+	})
 }
 
-// seesDeleted needs the control and the right. Recycled objects need their own
-// control where there is a recycle bin.
-func (v *viewer) seesDeleted(e *entry) bool {
-	if !v.admin && !v.tombstones {
-		return false
-	}
-	return v.showRecycled || v.showDeleted && !e.recycled
-}
-
-func (v *viewer) withheld(a *attrType) bool { return v.rights.withheld[a] }
-
-// GrantTombstones lets an account list and read CN=Deleted Objects. Accounts
-// are named as in a bind.
+// GrantTombstones lets an account list and read CN=Deleted Objects.
 func (s *Server) GrantTombstones(account string) error {
-	return s.changeRights(account, func(r *rights) error { r.tombstones = true; return nil })
+	return s.Allow(account, deletedObjects+s.baseDN)
 }
 
 // RevokeTombstones takes that right away again.
 func (s *Server) RevokeTombstones(account string) error {
-	return s.changeRights(account, func(r *rights) error { r.tombstones = false; return nil })
+	return s.ResetRights(account, deletedObjects+s.baseDN)
 }
 
-// GrantAdmin lets an account read and write everything.
-func (s *Server) GrantAdmin(account string) error {
-	return s.changeRights(account, func(r *rights) error { r.admin = true; return nil })
-}
-
-// Hide makes an object and all below it invisible to an account, like a deny
-// entry on a subtree: its searches succeed and find nothing there.
-func (s *Server) Hide(account, dn string) error {
-	return s.changeRights(account, func(r *rights) error {
-		e := s.tree.lookup(dn)
-		if e == nil {
-			return fmt.Errorf("fakead: there is no object to hide")
-		}
-		r.hidden = append(r.hidden, e)
-		return nil
-	})
-}
+// Hide is Deny of everything.
+func (s *Server) Hide(account, dn string) error { return s.Deny(account, dn) }
 
 // Unhide undoes every Hide for an account.
 func (s *Server) Unhide(account string) error {
-	return s.changeRights(account, func(r *rights) error { r.hidden = nil; return nil })
-}
-
-// Withhold keeps an attribute from an account: it looks empty, and a filter on
-// it is undefined.
-func (s *Server) Withhold(account, attribute string) error {
-	return s.changeRights(account, func(r *rights) error {
-		a := s.tree.schema.attr(attribute)
-		if a == nil {
-			return fmt.Errorf("fakead: the schema has no attribute %q", attribute)
-		}
-		withheld := map[*attrType]bool{a: true}
-		for old := range r.withheld {
-			withheld[old] = true
-		}
-		r.withheld = withheld
-		return nil
-	})
-}
-
-func (s *Server) changeRights(account string, change func(*rights) error) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	e := s.findAccount(account)
+	who := s.trustee(account)
+	if who == nil {
+		return errTrustee
+	}
+	for _, e := range s.tree.all {
+		if isHidden := func(a ace) bool { return a.trustee == who.id && a.deny && a.attrs == nil }; slices.ContainsFunc(e.acl, isHidden) {
+			s.tree.setACL(e, slices.DeleteFunc(slices.Clone(e.acl), isHidden))
+		}
+	}
+	return nil
+}
+
+// Withhold keeps attributes of all objects from an account, deleted ones too, as
+// if each object had an entry for that. It changes no object.
+func (s *Server) Withhold(account string, attributes ...string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	who := s.trustee(account)
+	if who == nil {
+		return errTrustee
+	}
+	attrs, err := s.attributesOf(attributes)
+	if err != nil {
+		return err
+	}
+	s.tree.withheld = append(slices.Clone(s.tree.withheld), ace{who.id, true, attrs})
+	return nil
+}
+
+// GrantAdmin makes an account a member of Domain Admins, who read and write
+// everything. It takes effect when the account binds the next time.
+func (s *Server) GrantAdmin(account string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	t := s.tree
+	who := s.trustee(account)
+	if who == nil {
+		return errTrustee
+	}
+	admins := t.bySID(t.accountSID(ridDomainAdmins))
+	t.setLinks(admins, t.types.member, append(slices.Clone(admins.targets(t.types.member)), who))
+	t.touch(admins)
+	return nil
+}
+
+// SetConfidential marks an attribute so that reading everything does not include
+// it: Allow has to name it. The mark is made in the schema partition, where the
+// attribute's own object gets a new uSNChanged.
+func (s *Server) SetConfidential(attribute string, confidential bool) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	t := s.tree
+	a := t.schema.attr(attribute)
+	if a == nil {
+		return fmt.Errorf("fakead: the schema has no attribute %q", attribute)
+	}
+	name := rdn{"CN", a.name}
+	e := t.schemaRoot.kids[name.key()]
 	if e == nil {
-		e = s.bySAM(account)
+		e = t.create(t.schemaRoot, name, "attributeSchema")
+		t.setName(e, "lDAPDisplayName", a.name)
 	}
-	if e == nil {
-		return fmt.Errorf("fakead: there is no such account")
+	const searchFlagConfidential = "128"
+	flags := "0"
+	if confidential {
+		flags = searchFlagConfidential
 	}
-	if s.rights[e] == nil {
-		s.rights[e] = &rights{}
+	t.setName(e, "searchFlags", flags)
+	t.confidential[a] = confidential
+	t.touch(e)
+	return nil
+}
+
+// deletedObjects begins the DN of the container of tombstones.
+const deletedObjects = "CN=Deleted Objects,"
+
+var errTrustee = errors.New("fakead: there is no such account or group")
+
+// trustee finds who an access control entry is for.
+func (s *Server) trustee(name string) *entry {
+	if e := s.findAccount(name); e != nil {
+		return e
 	}
-	return change(s.rights[e])
+	return s.bySAM(name)
+}
+
+func (s *Server) permit(trustee, dn string, attributes []string, deny bool) error {
+	attrs, err := s.attributesOf(attributes)
+	if err != nil {
+		return err
+	}
+	return s.changeRights(trustee, dn, func(acl []ace, id GUID) []ace { return append(acl, ace{id, deny, attrs}) })
+}
+
+// attributesOf resolves names of attributes and property sets.
+func (s *Server) attributesOf(names []string) ([]*attrType, error) {
+	var out []*attrType
+	for _, name := range names {
+		members, isSet := propertySets[strings.ToLower(name)]
+		if !isSet {
+			members = []string{name}
+		}
+		for _, one := range members {
+			a := s.tree.schema.attr(one)
+			if a == nil {
+				return nil, fmt.Errorf("fakead: the schema has no attribute %q", one)
+			}
+			out = append(out, a)
+		}
+	}
+	return out, nil
+}
+
+func (s *Server) changeRights(trustee, dn string, change func(acl []ace, trustee GUID) []ace) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	who, e := s.trustee(trustee), s.tree.lookup(dn)
+	switch {
+	case who == nil:
+		return errTrustee
+	case e == nil:
+		return errors.New("fakead: there is no object to set rights on")
+	}
+	s.tree.setACL(e, change(slices.Clone(e.acl), who.id))
+	return nil
+}
+
+// setACL replaces an object's access control list, which is a change of the
+// object alone.
+func (t *tree) setACL(e *entry, acl []ace) {
+	e.acl = acl
+	t.mark(e, t.types.securityDescriptor)
+	t.touch(e)
 }

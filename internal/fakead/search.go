@@ -11,6 +11,7 @@ import (
 const (
 	controlPaging       = "1.2.840.113556.1.4.319"
 	controlShowDeleted  = "1.2.840.113556.1.4.417"
+	controlExtendedDN   = "1.2.840.113556.1.4.529"
 	controlTreeDelete   = "1.2.840.113556.1.4.805"
 	controlDomainScope  = "1.2.840.113556.1.4.1339"
 	controlPermissive   = "1.2.840.113556.1.4.1413"
@@ -18,7 +19,7 @@ const (
 )
 
 var supportedControls = []string{
-	controlPaging, controlShowDeleted, controlTreeDelete, controlDomainScope,
+	controlPaging, controlShowDeleted, controlExtendedDN, controlTreeDelete, controlDomainScope,
 	controlPermissive, controlShowRecycled,
 }
 
@@ -97,24 +98,32 @@ func (c *conn) search(req *request) ([]message, error) {
 	s := c.server
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	v := s.viewer(c.account, req)
-	base, failed := v.resolve(q.base)
-	if failed != nil {
-		return req.done(failed), nil
+	v := s.viewer(c.who, req)
+	base, invisible := v.resolve(q.base)
+	if base == nil {
+		return req.done(invisible), nil
 	}
 	cur, paged, failed := c.cursorFor(req, v, base)
 	if failed != nil {
 		return req.done(failed), nil
 	}
-	return c.page(req, v, cur, paged), nil
+	cur.nothing = invisible
+	form, failed := req.dnForm()
+	if failed != nil {
+		return req.done(failed), nil
+	}
+	return c.page(req, v, cur, paged, form), nil
 }
 
 // page collects, encodes and closes one answer.
-func (c *conn) page(req *request, v *viewer, cur *cursor, paged *paging) []message {
+func (c *conn) page(req *request, v *viewer, cur *cursor, paged *paging, form dnForm) []message {
 	limit, exceeds := c.limit(req.query, paged)
 	found, more := v.collect(req, cur, limit)
-	sel := v.selection(req.query.attrs, c.server.cfg.MaxValRange)
+	sel := v.selection(req.query.attrs, c.server.cfg.MaxValRange, form)
 	req.spoil(&sel, v.tree.schema)
+	if failed := v.unanswerable(cur, sel, found); failed != nil {
+		return req.done(failed)
+	}
 	answer := make([]message, 0, len(found)+4)
 	for _, e := range found {
 		answer = append(answer, message{op: v.encode(e, sel, req.query.typesOnly)})
@@ -145,6 +154,23 @@ func (c *conn) page(req *request, v *viewer, cur *cursor, paged *paging) []messa
 	return append(answer, done)
 }
 
+// unanswerable is why a search has no answer although it could be read: a base
+// that this viewer does not see, with nothing below it either; the groups of more
+// than one account at once; and a scan without an index in which an in-chain rule
+// broke off. With an index such a scan only ends early, and says
+// success, as on Samba.
+func (v *viewer) unanswerable(cur *cursor, sel selection, found []*entry) *result {
+	switch asked := slices.ContainsFunc(sel.picked, func(p pick) bool { return p.attr == v.tree.types.tokenGroups }); {
+	case asked && cur.query.scope != scopeBase && len(found) > 0:
+		return failure(resultOperationsError, "00002020: tokenGroups needs a search of scope base\n")
+	case cur.nothing != nil && cur.pages == 0 && len(found) == 0:
+		return cur.nothing
+	case v.broken && !cur.indexed:
+		return failure(resultOperationsError, "00002020: Indexed and full searches both failed!\n")
+	}
+	return nil
+}
+
 // limit is how many entries this answer may hold, and whether more of them are
 // an error.
 func (c *conn) limit(q *query, paged *paging) (limit int, exceeds bool) {
@@ -172,7 +198,15 @@ func (v *viewer) collect(req *request, cur *cursor, limit int) (found []*entry, 
 	_, skip := req.fault(FaultSkipPage)
 	for ; cur.pos < len(cur.candidates); cur.pos++ {
 		e := cur.candidates[cur.pos]
-		if !cur.inScope(e) || !v.sees(e) || hidden(e) || v.eval(cur.query.filter, e) != isTrue {
+		if !cur.inScope(e) || !v.sees(e) || hidden(e) {
+			continue
+		}
+		matches := v.eval(cur.query.filter, e) == isTrue
+		if v.broken {
+			cur.pos = len(cur.candidates)
+			break
+		}
+		if !matches {
 			continue
 		}
 		if len(found) == limit {
@@ -185,92 +219,6 @@ func (v *viewer) collect(req *request, cur *cursor, limit int) (found []*entry, 
 		return nil, more
 	}
 	return found, more
-}
-
-// resolve finds the search base as this viewer may know it.
-func (v *viewer) resolve(text string) (*entry, *result) {
-	base, matched, failed := v.tree.baseOf(text)
-	if failed != nil {
-		return nil, failed
-	}
-	// The container of deleted objects is there for whoever asks for such; that
-	// it cannot be read shows as an empty answer.
-	asked := base == v.tree.deleted && (v.showDeleted || v.showRecycled)
-	if base != nil && (asked || v.sees(base)) {
-		return base, nil
-	}
-	for matched != nil && !v.sees(matched) {
-		matched = matched.parent.real()
-	}
-	return nil, noSuchObject(matched)
-}
-
-func noSuchObject(matched *entry) *result {
-	res := failure(resultNoSuchObject, "0000208D: NameErr: DSID-0310028C, problem 2001 (NO_OBJECT), data 0, best match of:\n\t''\n")
-	if matched != nil {
-		res.matched = matched.dn()
-		res.text = strings.Replace(res.text, "''", "'"+res.matched+"'", 1)
-	}
-	return res
-}
-
-// baseOf reads a DN, or one of the other forms of [MS-ADTS] 3.1.1.3.1.2.4.
-// Without a base, matched is the deepest object on the way.
-func (t *tree) baseOf(text string) (base, matched *entry, failed *result) {
-	if form, ok := strings.CutPrefix(text, "<"); ok {
-		kind, value, _ := strings.Cut(strings.TrimSuffix(form, ">"), "=")
-		base, ok = t.special(strings.ToUpper(kind), value)
-		if !ok {
-			return nil, nil, invalidDN()
-		}
-		return base, nil, nil
-	}
-	dn, err := parseDN(text)
-	if text == "" {
-		return nil, nil, noSuchObject(nil)
-	}
-	if err != nil {
-		return nil, nil, invalidDN()
-	}
-	at, found := t.find(dn)
-	if found {
-		return at, nil, nil
-	}
-	if at == nil {
-		res := failure(resultReferral, "0000202B: RefErr: DSID-03100781, data 0, 1 access points\n\tref 1: 'elsewhere'\n")
-		res.referral = "ldap://elsewhere/" + text
-		return nil, nil, res
-	}
-	return nil, at, nil
-}
-
-func invalidDN() *result {
-	return failure(resultInvalidDNSyntax, "0000208F: NameErr: DSID-03100233, problem 2006 (BAD_NAME), data 8349, best match of:\n\t''\n")
-}
-
-// wellKnownGUIDs are the containers that clients find without their names
-// ([MS-ADTS] 6.1.1.4).
-var wellKnownGUIDs = map[string]string{
-	"A9D1CA15768811D1ADED00C04FD8D5CD": "CN=Users",
-	"AA312825768811D1ADED00C04FD8D5CD": "CN=Computers",
-	"A361B2FFFFD211D1AA4B00C04FD7D83A": "OU=Domain Controllers",
-	"18E2EA80684F11D2B9AA00C04F79F805": "CN=Deleted Objects",
-}
-
-func (t *tree) special(kind, value string) (base *entry, ok bool) {
-	switch kind {
-	case "GUID":
-		id, err := parseGUID(value)
-		return t.byGUID(id), err == nil
-	case "WKGUID":
-		id, dn, found := strings.Cut(value, ",")
-		name := wellKnownGUIDs[strings.ToUpper(id)]
-		if !found || name == "" {
-			return nil, false
-		}
-		return t.lookup(name + "," + dn), true
-	}
-	return nil, false
 }
 
 // references are the other partitions below a search base, which this server
@@ -310,7 +258,8 @@ func (c *conn) scheme() string {
 type selection struct {
 	all    bool
 	picked []pick
-	max    int // values of one attribute
+	max    int // values of one attribute; negative: any number
+	form   dnForm
 
 	withhold []func(*entry, *attrType) bool // any of them
 }
@@ -326,8 +275,8 @@ type pick struct {
 	first, last int // last -1: as far as the server goes
 }
 
-func (v *viewer) selection(names []string, maxValues int) selection {
-	sel := selection{all: len(names) == 0, max: maxValues}
+func (v *viewer) selection(names []string, maxValues int, form dnForm) selection {
+	sel := selection{all: len(names) == 0, max: maxValues, form: form}
 	for _, name := range names {
 		base, option, _ := strings.Cut(name, ";")
 		if base == "*" {
@@ -371,20 +320,33 @@ func (p *pick) parseRange(option string) bool {
 func (v *viewer) encode(e *entry, sel selection, typesOnly bool) []byte {
 	w := &berWriter{buf: make([]byte, 0, 512)}
 	body := w.open(tagSearchEntry)
-	w.text(e.dn())
+	w.text(v.tree.spell(e, sel.form))
 	list := w.open(tagSequence)
 	picked := sel.picked
 	if sel.all {
 		picked = v.everything(e, picked)
 	}
 	for _, p := range picked {
-		if !v.withheld(p.attr) && !sel.withheld(e, p.attr) && p.attr != v.tree.types.unicodePwd {
-			writeAttr(w, p, v.tree.values(e, p.attr), sel.max, typesOnly)
+		if v.reads(e, p.attr) && !sel.withheld(e, p.attr) {
+			writeAttr(w, p, v.spelled(e, p.attr, sel.form), sel.max, typesOnly)
 		}
 	}
 	w.close(list)
 	w.close(body)
 	return w.buf
+}
+
+// spelled is the values as the answer has them.
+func (v *viewer) spelled(e *entry, a *attrType, form dnForm) []string {
+	objects, names := v.tree.objects(e, a)
+	if !names || form == dnPlain {
+		return v.tree.values(e, a)
+	}
+	out := make([]string, len(objects))
+	for i, o := range objects {
+		out[i] = v.tree.spell(o, form)
+	}
+	return out
 }
 
 // everything is what * stands for, after what was asked for by name.
@@ -401,37 +363,56 @@ func (v *viewer) everything(e *entry, picked []pick) []pick {
 	for _, l := range e.links {
 		add(l.t)
 	}
-	add(v.tree.types.memberOf)
+	for _, a := range v.tree.schema.backLinks {
+		add(a)
+	}
 	add(v.tree.types.dn)
 	return all
 }
 
 // writeAttr writes nothing for an attribute without values. One with too many
-// is cut, and its name tells the range.
+// comes in a range, which its name tells, and next to it the attribute as it was
+// asked for, without values: that is how Windows answers. A negative maximum is a
+// server like Samba, which has no limit and no ranges: asked for one it finds
+// nothing.
 func writeAttr(w *berWriter, p pick, vals []string, maxValues int, typesOnly bool) {
-	if len(vals) <= p.first {
+	switch {
+	case len(vals) <= p.first || p.ranged && maxValues < 0:
+	case p.ranged:
+		writeRange(w, p, vals, maxValues, typesOnly)
+	case maxValues >= 0 && len(vals) > maxValues:
+		writeSet(w, p.attr.name, nil)
+		writeRange(w, p, vals, maxValues, typesOnly)
+	case typesOnly:
+		writeSet(w, p.attr.name, nil)
+	default:
+		writeSet(w, p.attr.name, vals)
+	}
+}
+
+func writeRange(w *berWriter, p pick, vals []string, maxValues int, typesOnly bool) {
+	end := min(len(vals), p.first+maxValues)
+	if p.last >= 0 {
+		end = min(end, p.last+1)
+	}
+	upTo := "*"
+	if end < len(vals) {
+		upTo = strconv.Itoa(end - 1)
+	}
+	name := p.attr.name + ";range=" + strconv.Itoa(p.first) + "-" + upTo
+	if typesOnly {
+		writeSet(w, name, nil)
 		return
 	}
-	name := p.attr.name
-	if p.ranged || len(vals) > maxValues {
-		end := min(len(vals), p.first+maxValues)
-		if p.last >= 0 {
-			end = min(end, p.last+1)
-		}
-		upTo := "*"
-		if end < len(vals) {
-			upTo = strconv.Itoa(end - 1)
-		}
-		name += ";range=" + strconv.Itoa(p.first) + "-" + upTo
-		vals = vals[p.first:end]
-	}
+	writeSet(w, name, vals[p.first:end])
+}
+
+func writeSet(w *berWriter, name string, vals []string) {
 	one := w.open(tagSequence)
 	w.text(name)
 	set := w.open(tagSet)
-	if !typesOnly {
-		for _, v := range vals {
-			w.text(v)
-		}
+	for _, v := range vals {
+		w.text(v)
 	}
 	w.close(set)
 	w.close(one)

@@ -17,21 +17,24 @@ func (s *Server) seed() {
 	t.deleted = t.create(t.domain, rdn{"CN", "Deleted Objects"}, "container")
 	t.deleted.deleted = true
 	t.set(t.deleted, t.types.isDeleted, "TRUE")
-	for _, e := range []*entry{users, computers, controllers, t.deleted} {
+	builtin := t.create(t.domain, rdn{"CN", "Builtin"}, "builtinDomain")
+	principals := t.create(t.domain, rdn{"CN", "ForeignSecurityPrincipals"}, "container")
+	t.lost = t.create(t.domain, rdn{"CN", "LostAndFound"}, "lostAndFound")
+	for _, e := range []*entry{users, computers, controllers, t.deleted, builtin, principals, t.lost} {
 		t.setName(e, "isCriticalSystemObject", "TRUE")
 	}
 	s.seedConfiguration()
 
 	admin := s.seedAccount(users, "Administrator", "user", 500, uacNormal|uacNeverExpires)
 	t.setPassword(admin, s.cfg.AdminPassword)
-	s.rights[admin] = &rights{admin: true}
 	s.seedAccount(users, "Guest", "user", 501, uacNormal|uacNoPassword|uacNeverExpires|uacDisabled)
 	s.seedAccount(users, "krbtgt", "user", 502, uacNormal|uacDisabled)
 	dc := s.seedAccount(controllers, "DC1", "computer", 1000, uacServer)
 	t.setName(dc, "dNSHostName", "dc1."+s.cfg.Domain)
-	admins := s.seedGroup(users, "Domain Admins", 512)
-	t.setLinks(admins, t.types.member, []*entry{admin})
-	s.seedGroup(users, "Domain Users", 513)
+	admins := s.seedGroup(users, "Domain Admins", t.accountSID(ridDomainAdmins), admin)
+	everyone := s.seedGroup(users, "Domain Users", t.accountSID(ridDomainUsers))
+	s.seedGroup(users, "Domain Computers", t.accountSID(ridDomainComputers))
+	s.seedBuiltin(builtin, principals, admins, everyone)
 	if s.cfg.WithContact {
 		contact := t.create(users, rdn{"CN", "Contact"}, "contact")
 		t.setName(contact, "mail", "contact@elsewhere.example.test")
@@ -78,6 +81,7 @@ func (s *Server) seedConfiguration() {
 	configuration.root = configuration
 	s.dress(configuration, "configuration")
 	schema := t.insert(configuration, rdn{"CN", "Schema"})
+	t.schemaRoot = schema
 	schema.root = schema
 	s.dress(schema, "dMD")
 	at := configuration
@@ -86,7 +90,9 @@ func (s *Server) seedConfiguration() {
 	}
 	at = t.create(at, rdn{"CN", "DC1"}, "server")
 	settings := t.create(at, rdn{"CN", "NTDS Settings"}, "nTDSDSA")
-	t.setName(settings, "invocationId", newGUID().Wire())
+	t.setName(settings, "invocationId", t.invocation.Wire())
+	services := t.create(t.create(configuration, rdn{"CN", "Services"}, "container"), rdn{"CN", "Windows NT"}, "container")
+	t.setName(t.create(services, rdn{"CN", "Directory Service"}, "nTDSService"), "tombstoneLifetime", "180")
 	partitions := t.create(configuration, rdn{"CN", "Partitions"}, "container")
 	ref := t.create(partitions, rdn{"CN", s.cfg.NetBIOS}, "crossRef")
 	t.setName(ref, "nETBIOSName", s.cfg.NetBIOS)
@@ -109,11 +115,27 @@ func (s *Server) seedAccount(parent *entry, name, class string, rid uint32, cont
 	return e
 }
 
-func (s *Server) seedGroup(parent *entry, name string, rid uint32) *entry {
+// seedBuiltin makes the groups that rights depend on, and Authenticated Users,
+// who are in them.
+func (s *Server) seedBuiltin(builtin, principals, admins, everyone *entry) {
+	t := s.tree
+	authenticated := t.create(principals, rdn{"CN", sidText(sidAuthenticated)}, "foreignSecurityPrincipal")
+	t.set(authenticated, t.types.objectSid, sidAuthenticated)
+	t.administrators = s.seedGroup(builtin, "Administrators", builtinSID(ridAdministrators), admins).id
+	s.seedGroup(builtin, "Users", builtinSID(ridUsers), everyone, authenticated)
+	t.preWindows2000 = s.seedGroup(builtin, "Pre-Windows 2000 Compatible Access", builtinSID(ridPreWindows2000), authenticated).id
+}
+
+func (s *Server) seedGroup(parent *entry, name, sid string, members ...*entry) *entry {
 	t := s.tree
 	e := t.create(parent, rdn{"CN", name}, "group")
 	t.set(e, t.types.sAMAccountName, name)
-	t.set(e, t.types.objectSid, t.accountSID(rid))
+	t.set(e, t.types.objectSid, sid)
+	t.setName(e, "isCriticalSystemObject", "TRUE")
+	if strings.HasPrefix(sid, builtinSID(0)[:12]) {
+		t.set(e, t.types.groupType, groupBuiltinSecurity)
+	}
 	t.finish(e)
+	t.setLinks(e, t.types.member, members)
 	return e
 }

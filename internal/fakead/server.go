@@ -18,7 +18,7 @@ type Config struct {
 	AdminPassword string // of Administrator; default is a fixed one, see [Server.AdminPassword]
 
 	MaxPageSize  int           // entries in one answer; default 1000
-	MaxValRange  int           // values of one attribute in one answer; default 1500
+	MaxValRange  int           // values of one attribute in one answer; default 1500, negative: no limit and no ranges, as Samba
 	MaxCookies   int           // paged searches that one connection may have open; default 10
 	IdleTimeout  time.Duration // default 15 minutes
 	WithContact  bool          // seed a contact, which is no user
@@ -47,9 +47,8 @@ type Server struct {
 	once    sync.Once
 	running sync.WaitGroup
 
-	mu     sync.RWMutex // guards tree and rights
-	tree   *tree
-	rights map[*entry]*rights
+	mu   sync.RWMutex // guards tree
+	tree *tree
 
 	connMu sync.Mutex // guards conns and opened
 	conns  map[*conn]struct{}
@@ -66,7 +65,6 @@ func Start(cfg Config) (*Server, error) {
 	s := &Server{
 		cfg:     cfg.withDefaults(),
 		closing: make(chan struct{}),
-		rights:  map[*entry]*rights{},
 		conns:   map[*conn]struct{}{},
 	}
 	s.baseDN = "DC=" + strings.Join(strings.Split(s.cfg.Domain, "."), ",DC=")

@@ -1,5 +1,7 @@
 package fakead
 
+import "slices"
+
 // bury makes a tombstone of an object ([MS-ADTS] 3.1.1.5.5.1): it keeps its
 // identity and loses most else. With a recycle bin it keeps all but what makes
 // it an account.
@@ -29,11 +31,12 @@ func (t *tree) strip(e *entry) {
 			t.set(e, a)
 		}
 	}
-	for _, l := range e.links {
+	for _, l := range slices.Clone(e.links) {
 		if !l.t.keep {
 			t.setLinks(e, l.t, nil)
 		}
 	}
+	t.unlink(e)
 	t.set(e, t.types.isRecycled, "TRUE")
 }
 

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -19,7 +20,9 @@ type entry struct {
 	kids   map[string]*entry
 	attrs  []attr
 	links  []link
-	back   []*entry // groups that name this entry in member
+	back   []link // the links of others that name this entry
+	acl    []ace
+	stamps stamps
 
 	deleted  bool
 	recycled bool
@@ -35,25 +38,51 @@ type attr struct {
 	vals []string
 }
 
+// link is the values of a link attribute or, at the far end, of its back-link.
 type link struct {
-	t  *attrType
+	t  *attrType // the forward one
 	to []*entry
 }
 
 // tree is the directory's data. Its owner holds the lock.
 type tree struct {
-	schema  *schema
-	apex    *entry // above every DN; not an object
-	domain  *entry
-	all     []*entry // in order of creation, never changed in place: a slice of it is a snapshot
-	index   map[*attrType]map[string][]*entry
-	usn     int64
-	rid     uint32
-	sid     [3]uint32 // of the domain: S-1-5-21-a-b-c
-	now     func() time.Time
-	shared  map[string][]string // see setShared
-	deleted *entry              // CN=Deleted Objects
-	types   wellKnown
+	schema *schema
+	apex   *entry // above every DN; not an object
+	domain *entry
+	all    []*entry // in order of creation, never changed in place: a slice of it is a snapshot
+	seq    int      // how many were ever created
+	index  map[*attrType]map[string][]*entry
+	usn    int64
+	rids   *ridPool
+	sid    [3]uint32 // of the domain: S-1-5-21-a-b-c
+	now    func() time.Time
+	shared map[string][]string // see setShared
+	types  wellKnown
+
+	deleted        *entry // CN=Deleted Objects
+	lost           *entry // CN=LostAndFound
+	schemaRoot     *entry
+	administrators GUID // the group whose members may do all
+	preWindows2000 GUID // the group whose members read all of people
+	confidential   map[*attrType]bool
+	withheld       []ace // of each object, before all other entries
+
+	invocation GUID          // stamps what is written here
+	stamping   bool          // there are other controllers to replicate with
+	purged     map[GUID]bool // tombstones that are not to come back from those
+}
+
+// ridPool numbers the accounts of a domain, on all its controllers.
+type ridPool struct {
+	mu   sync.Mutex
+	last uint32
+}
+
+func (p *ridPool) next() uint32 {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.last++
+	return p.last
 }
 
 // wellKnown are the attributes that the code itself reads.
@@ -61,12 +90,17 @@ type wellKnown struct {
 	objectClass, objectCategory, objectGUID, objectSid, name, dn         *attrType
 	sAMAccountName, sAMAccountType, userAccountControl, upn              *attrType
 	member, memberOf, isDeleted, isRecycled, lastKnownParent, unicodePwd *attrType
-	whenChanged, usnChanged                                              *attrType
+	whenChanged, usnChanged, usnCreated, securityDescriptor              *attrType
+	primaryGroupID, primaryGroupToken, tokenGroups, groupType            *attrType
 }
 
 func newTree(now func() time.Time) *tree {
 	s := newSchema()
-	t := &tree{schema: s, now: now, rid: 1103, usn: 3500, apex: &entry{}, shared: map[string][]string{}, index: map[*attrType]map[string][]*entry{}}
+	t := &tree{
+		schema: s, now: now, rids: &ridPool{last: 1103}, usn: 3500, apex: &entry{}, shared: map[string][]string{},
+		index: map[*attrType]map[string][]*entry{}, confidential: map[*attrType]bool{}, purged: map[GUID]bool{},
+		invocation: newGUID(),
+	}
 	for _, a := range s.byName {
 		if a.indexed {
 			t.index[a] = map[string][]*entry{}
@@ -85,7 +119,10 @@ func newTree(now func() time.Time) *tree {
 		member: s.attr("member"), memberOf: s.attr("memberOf"),
 		isDeleted: s.attr("isDeleted"), isRecycled: s.attr("isRecycled"),
 		lastKnownParent: s.attr("lastKnownParent"), unicodePwd: s.attr("unicodePwd"),
-		whenChanged: s.attr("whenChanged"), usnChanged: s.attr("uSNChanged"),
+		whenChanged: s.attr("whenChanged"), usnChanged: s.attr("uSNChanged"), usnCreated: s.attr("uSNCreated"),
+		securityDescriptor: s.attr("nTSecurityDescriptor"), groupType: s.attr("groupType"),
+		primaryGroupID: s.attr("primaryGroupID"), primaryGroupToken: s.attr("primaryGroupToken"),
+		tokenGroups: s.attr("tokenGroups"),
 	}
 	return t
 }
@@ -157,7 +194,8 @@ func (e *entry) real() *entry {
 // insert hangs a new entry below its parent and gives it a sequence number. It
 // does not yet index the attributes.
 func (t *tree) insert(parent *entry, name rdn) *entry {
-	e := &entry{id: newGUID(), seq: len(t.all), rdn: name, attrs: make([]attr, 0, 26)}
+	e := &entry{id: newGUID(), seq: t.seq, rdn: name, attrs: make([]attr, 0, 26)}
+	t.seq++
 	e.root = parent.root
 	t.all = append(t.all, e)
 	e.hang(parent)
@@ -178,6 +216,9 @@ func (e *entry) unhang() { delete(e.parent.kids, e.rdn.key()) }
 // remove it.
 func (t *tree) set(e *entry, a *attrType, vals ...string) {
 	i := slices.IndexFunc(e.attrs, func(have attr) bool { return have.t == a })
+	if i >= 0 && !slices.Equal(e.attrs[i].vals, vals) || i < 0 && len(vals) > 0 {
+		t.mark(e, a)
+	}
 	if a.indexed {
 		if i >= 0 {
 			t.unindex(e, a, e.attrs[i].vals)
@@ -235,10 +276,7 @@ func (t *tree) touch(e *entry) {
 func (t *tree) stamp() string { return t.now().UTC().Truncate(time.Second).Format(timeLayout) }
 
 // nextSID makes the objectSid of a new account ([MS-DTYP] 2.4.2.2).
-func (t *tree) nextSID() string {
-	t.rid++
-	return t.accountSID(t.rid)
-}
+func (t *tree) nextSID() string { return t.accountSID(t.rids.next()) }
 
 func (t *tree) accountSID(rid uint32) string {
 	b := []byte{1, 5, 0, 0, 0, 0, 0, 5}
@@ -246,21 +284,6 @@ func (t *tree) accountSID(rid uint32) string {
 		b = binary.LittleEndian.AppendUint32(b, part)
 	}
 	return string(b)
-}
-
-// values returns an attribute's values, those included that are computed.
-func (t *tree) values(e *entry, a *attrType) []string {
-	switch {
-	case a == t.types.dn:
-		return []string{e.dn()}
-	case a == t.types.memberOf:
-		return dns(t.groups(e))
-	case a == t.types.lastKnownParent:
-		return dns(e.targets(a))
-	case a.syntax == syntaxLink:
-		return dns(e.linked(a))
-	}
-	return e.get(a)
 }
 
 // get returns the stored values.
@@ -279,49 +302,4 @@ func (e *entry) first(a *attrType) string {
 		return vals[0]
 	}
 	return ""
-}
-
-// linked returns the targets of a link that are alive.
-func (e *entry) linked(a *attrType) []*entry {
-	return slices.DeleteFunc(slices.Clone(e.targets(a)), func(to *entry) bool { return to.deleted || to.gone })
-}
-
-func (e *entry) targets(a *attrType) []*entry {
-	for _, l := range e.links {
-		if l.t == a {
-			return l.to
-		}
-	}
-	return nil
-}
-
-// groups returns the live groups that e is a direct member of.
-func (t *tree) groups(e *entry) []*entry {
-	return slices.DeleteFunc(slices.Clone(e.back), func(g *entry) bool { return g.deleted || g.gone })
-}
-
-// setLinks replaces the targets of a link attribute and keeps the back links.
-func (t *tree) setLinks(e *entry, a *attrType, to []*entry) {
-	i := slices.IndexFunc(e.links, func(l link) bool { return l.t == a })
-	if i < 0 {
-		e.links = append(e.links, link{t: a})
-		i = len(e.links) - 1
-	}
-	if a == t.types.member {
-		for _, old := range e.links[i].to {
-			old.back = slices.DeleteFunc(old.back, func(g *entry) bool { return g == e })
-		}
-		for _, m := range to {
-			m.back = append(m.back, e)
-		}
-	}
-	e.links[i].to = to
-}
-
-func dns(entries []*entry) []string {
-	out := make([]string, len(entries))
-	for i, e := range entries {
-		out[i] = e.dn()
-	}
-	return out
 }

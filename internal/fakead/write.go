@@ -14,7 +14,7 @@ func (c *conn) write(req *request, op Op) ([]message, error) {
 	s := c.server
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	w := &writer{viewer: s.viewer(c.account, req), encrypted: c.encrypted, keepDeleted: s.cfg.RecycleBin, req: req}
+	w := &writer{viewer: s.viewer(c.who, req), encrypted: c.encrypted, keepDeleted: s.cfg.RecycleBin, req: req}
 	run := map[Op]func(*berReader) error{
 		OpAdd: w.add, OpModify: w.modify, OpModifyDN: w.modifyDN, OpDelete: w.remove, OpCompare: w.compare,
 	}[op]

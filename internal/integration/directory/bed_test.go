@@ -25,6 +25,9 @@ type bed struct {
 	grantTombstones func(t *testing.T, a account)
 	// hide takes all rights on the object and what is below it from the account.
 	hide func(t *testing.T, a account, dn string)
+	// deny keeps attributes, or a property set, of the object and of what is below it
+	// from the account.
+	deny func(t *testing.T, a account, dn string, attributes ...string)
 	// attempts is how often a password was refused to the account.
 	attempts func(t *testing.T, a account) int
 	// flawed is a server whose certificate has the flaw, and the authorities that
@@ -55,6 +58,9 @@ func TestFake(t *testing.T) {
 	}
 	b.grantTombstones = func(t *testing.T, a account) { require.NoError(t, server.GrantTombstones(a.dn)) }
 	b.hide = func(t *testing.T, a account, dn string) { require.NoError(t, server.Hide(a.dn, dn)) }
+	b.deny = func(t *testing.T, a account, dn string, attributes ...string) {
+		require.NoError(t, server.Deny(a.dn, dn, attributes...))
+	}
 	b.attempts = func(t *testing.T, a account) int {
 		return server.BindAttempts(fakead.GUID(objectIDOf(t, b.bind(t, b.admin), a.dn)))
 	}

@@ -36,6 +36,11 @@ var cases = []struct {
 	{"search", testSearch},
 	{"base from the rootDSE", testBaseFromRootDSE},
 
+	{"denied attributes", testDeniedAttributes},
+	{"denied on one account", testDeniedOnOneAccount},
+	{"hidden objects", testHiddenObjects},
+	{"without Pre-Windows 2000 Compatible Access", testWithoutPreWindows2000},
+
 	{"wrong password", testWrongPassword},
 	{"plain connection refused", testPlainRefused},
 	{"plain connection allowed", testPlainAllowed},

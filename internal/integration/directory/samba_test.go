@@ -26,6 +26,9 @@ func TestSamba(t *testing.T) {
 	}
 	b.grantTombstones = func(t *testing.T, a account) { controller.GrantTombstones(t, a.dn) }
 	b.hide = func(t *testing.T, a account, dn string) { controller.Hide(t, a.dn, dn) }
+	b.deny = func(t *testing.T, a account, dn string, attributes ...string) {
+		controller.Deny(t, a.dn, dn, attributes...)
+	}
 	b.attempts = func(t *testing.T, a account) int { return badPasswords(t, b, a) }
 	b.flawed = func(t *testing.T, f flaw) (string, *x509.CertPool) {
 		switch f {

@@ -29,8 +29,16 @@ func (c *Controller) Admin(t testing.TB) *ldap.Conn {
 // trustee's SID goes in. CI passes them on to everything below.
 const (
 	denyAll     = "(D;CI;GA;;;%s)"       // all generic rights
+	denyRead    = "(OD;CI;RP;%s;;%%s)"   // read property, of one attribute or property set
 	readAndList = "(A;CI;RPLCLORC;;;%s)" // read property, list children, list object, read control
 )
+
+// propertySets have no object of their own in the schema; their GUIDs are those of
+// [MS-ADTS] 3.1.1.2.3.3.
+var propertySets = map[string]string{
+	"User-Account-Restrictions": "4c164200-20c0-11d0-a768-00aa006e0529",
+	"Group-Membership":          "bc0ac240-79a9-11d0-9020-00c04fc2d4cf",
+}
 
 // GrantTombstones lets the account read CN=Deleted Objects, as an administrator
 // would do for a sync.
@@ -44,6 +52,25 @@ func (c *Controller) GrantTombstones(t testing.TB, accountDN string) {
 func (c *Controller) Hide(t testing.TB, accountDN, dn string) {
 	t.Helper()
 	c.addACE(t, dn, accountDN, denyAll)
+}
+
+// Deny keeps attributes or property sets of the object, and of everything below
+// it, from the account.
+func (c *Controller) Deny(t testing.TB, accountDN, dn string, attributes ...string) {
+	t.Helper()
+	for _, name := range attributes {
+		id, known := propertySets[name]
+		if !known {
+			id = c.schemaID(t, name)
+		}
+		c.addACE(t, dn, accountDN, fmt.Sprintf(denyRead, id))
+	}
+}
+
+// schemaID is the GUID that names an attribute in an access control entry.
+func (c *Controller) schemaID(t testing.TB, attribute string) string {
+	t.Helper()
+	return c.searchLocal(t, "sub", "CN=Schema,CN=Configuration,"+c.BaseDN, "(lDAPDisplayName="+attribute+")", "schemaIDGUID")
 }
 
 // addACE puts an entry at the front of the object's access control list. It
@@ -68,7 +95,12 @@ func (c *Controller) AuthorityFile() string { return c.path("ca.pem") }
 // readLocal returns an attribute's value in its text form.
 func (c *Controller) readLocal(t testing.TB, dn, attribute string) string {
 	t.Helper()
-	out, err := exec.Command("ldbsearch", "-H", c.Database(), "-s", "base", "--show-deleted", "-b", dn, attribute).CombinedOutput()
+	return c.searchLocal(t, "base", dn, "(objectClass=*)", attribute)
+}
+
+func (c *Controller) searchLocal(t testing.TB, scope, base, filter, attribute string) string {
+	t.Helper()
+	out, err := exec.Command("ldbsearch", "-H", c.Database(), "-s", scope, "--show-deleted", "-b", base, filter, attribute).CombinedOutput()
 	require.NoError(t, err, "%s", out)
 	unfolded := strings.ReplaceAll(string(out), "\n ", "")
 	_, rest, found := strings.Cut(unfolded, "\n"+attribute+": ")
