@@ -24,8 +24,9 @@ func TestSubschema(t *testing.T) {
 			ldap.ScopeBaseObject, 0, 0, 0, false, "(objectClass=*)", []string{attribute}, nil))
 		require.NoError(t, err)
 		require.Len(t, res.Entries, 1)
-		require.Len(t, res.Entries[0].Attributes, 1)
-		return res.Entries[0].Attributes[0]
+		attributes := res.Entries[0].Attributes
+		require.NotEmpty(t, attributes)
+		return attributes[len(attributes)-1] // before a range comes the name that was asked for, empty
 	}
 	first, second := read("attributeTypes"), read("attributetypes;range=50-*")
 	assert.Equal(t, "attributeTypes;range=0-49", first.Name)
