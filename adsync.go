@@ -2,17 +2,7 @@
 // Directory in step with that directory, and shows what it is going to do before
 // it does it.
 //
-//	dir, err := adsync.NewActiveDirectory(adsync.ActiveDirectoryConfig{
-//		URLs: []string{"ldaps://dc1.corp.example"},
-//		Bind: adsync.SimpleBind("svc-sync@corp.example", password),
-//	})
-//	store, err := adsync.NewSQLStore(db, adsync.PostgreSQL, adsync.SQLTable{
-//		Name: "users",
-//		Columns: adsync.SQLColumns{
-//			ID: "id", ObjectID: "ad_guid", Username: "login", Email: "email",
-//		},
-//	})
-//	syncer, err := adsync.New(dir, store, nil)
+//	syncer, err := adsync.New(directory, users, nil) // safe defaults
 //
 //	plan, err := syncer.Plan(ctx)           // reads both sides, writes nothing
 //	plan.WriteTo(os.Stdout)                 // for a person to review
@@ -40,13 +30,14 @@
 //
 // # The parts
 //
-// A [Directory] tells which accounts there are: [ActiveDirectory] over LDAP, a
-// [Listing] or [StaticDirectory] of your own, or several with [Join]. A [UserStore]
-// is the host's user table: [SQLStore] over an existing one, [MemoryStore], or your
-// own, proven by [CheckStore]. [Reconcile] compares both and is pure: the same
-// input gives the same [Plan] in any order. A plan is plain data, which survives
-// JSON. [Rules] say how users follow the directory, and a [Report] has one [Result]
-// for each [Change]. Hosts that have users from before start with [Adopt].
+// A [Directory] tells which accounts there are: the one of package activedirectory, a
+// [Listing] or [StaticDirectory] of your own, or several with [Join]. A [UserStore] is
+// the host's user table: the one of package sqlstore over an existing table,
+// [MemoryStore], or your own. Package adsynctest proves implementations of both.
+// [Reconcile] compares both and is pure: the same input gives the same [Plan] in any
+// order. A plan is plain data, which survives JSON. [Rules] say how users follow the
+// directory, and a [Report] has one [Result] for each [Change]. Hosts that have users
+// from before start with [Adopt].
 //
 // Nothing in this package logs unless it was given a logger, and no error or log
 // record of its own holds a password, a name, an address or a phone number: users

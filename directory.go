@@ -157,7 +157,7 @@ type Entry struct {
 // id, in any order, its State telling what was found. Anything less is an
 // error, yielded last.
 //
-// [CheckDirectory] proves an implementation.
+// CheckDirectory of package adsynctest proves an implementation.
 type Directory interface {
 	Entries(ctx context.Context) iter.Seq2[Entry, error]
 	Find(ctx context.Context, ids []ObjectID) iter.Seq2[Entry, error]

@@ -11,6 +11,7 @@ import (
 
 	"github.com/go-adsync/adsync"
 	"github.com/go-adsync/adsync/activedirectory"
+	"github.com/go-adsync/adsync/sqlstore"
 )
 
 // A first embedding: a real directory, a table of the host's own, the plan, and
@@ -35,9 +36,9 @@ func syncUsers(ctx context.Context, db *sql.DB) error {
 	if err != nil {
 		return err
 	}
-	users, err := adsync.NewSQLStore(db, adsync.PostgreSQL, adsync.SQLTable{
+	users, err := sqlstore.New(db, sqlstore.PostgreSQL, sqlstore.Table{
 		Name:    "accounts",
-		Columns: adsync.SQLColumns{ID: "id", ObjectID: "ad_guid", Username: "login", Email: "email"},
+		Columns: sqlstore.Columns{ID: "id", ObjectID: "ad_guid", Username: "login", Email: "email"},
 	})
 	if err != nil {
 		return err

@@ -2,7 +2,6 @@ package adsync_test
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 	"fmt"
 	"log"
@@ -41,35 +40,4 @@ func ExampleMemoryStore_Get() {
 	// <nil>
 	// anna true
 	// true
-}
-
-// A host's own table is described, not changed. Here only people of one tenant
-// are users, a deleted one is marked, and what they own goes to an archive first.
-func ExampleNewSQLStore() {
-	db, err := sql.Open("sqlite", "host.db") // any driver; the host brings it
-	if err != nil {
-		fmt.Println("import a driver:", err)
-		return
-	}
-	store, err := adsync.NewSQLStore(db, adsync.SQLite, adsync.SQLTable{
-		Name: "accounts",
-		Columns: adsync.SQLColumns{
-			ID: "id", ObjectID: "ad_guid", Username: "login", Email: "mail", FirstName: "given_name", LastName: "surname", Status: "state",
-		},
-		Source:   "corp.example",
-		Where:    "tenant = ? AND deleted_at IS NULL",
-		Args:     []any{7},
-		Statuses: map[adsync.Status]any{adsync.StatusActive: 1, adsync.StatusBlocked: 0, adsync.StatusDeactivated: 2},
-		Defaults: map[string]any{"tenant": 7},
-		Delete:   map[string]any{"deleted_at": "2026-01-02"},
-		OnDelete: func(ctx context.Context, tx *sql.Tx, u adsync.User) error {
-			_, err := tx.ExecContext(ctx, "UPDATE documents SET owner = 'archive' WHERE owner = ?", u.ID)
-			return err
-		},
-	})
-	if err != nil {
-		log.Fatal(err)
-	}
-	fmt.Println(store.Traits().Fields)
-	// Output: import a driver: sql: unknown driver "sqlite" (forgotten import?)
 }

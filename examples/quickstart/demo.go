@@ -13,6 +13,7 @@ import (
 	"github.com/go-adsync/adsync"
 	"github.com/go-adsync/adsync/activedirectory"
 	"github.com/go-adsync/adsync/internal/fakead"
+	"github.com/go-adsync/adsync/sqlstore"
 )
 
 // demo is the world without flags: a directory, a table, and what happened to
@@ -49,10 +50,10 @@ CREATE TABLE accounts (
 )`
 
 // accounts maps that table.
-func accounts() adsync.SQLTable {
-	return adsync.SQLTable{
+func accounts() sqlstore.Table {
+	return sqlstore.Table{
 		Name: "accounts",
-		Columns: adsync.SQLColumns{
+		Columns: sqlstore.Columns{
 			ID: "id", Source: "directory", ObjectID: "ad_guid",
 			Username: "login", FirstName: "given_name", LastName: "family_name", Email: "email", Phone: "phone",
 			Status: "state", Protected: "is_owner",
@@ -115,7 +116,7 @@ func openDemo(ctx context.Context, file string, steps func(*demo, context.Contex
 	if err != nil {
 		return nil, err
 	}
-	store, err := adsync.NewSQLStore(d.db, adsync.SQLite, accounts())
+	store, err := sqlstore.New(d.db, sqlstore.SQLite, accounts())
 	if err != nil {
 		return nil, err
 	}

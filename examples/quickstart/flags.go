@@ -11,7 +11,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/go-adsync/adsync"
+	"github.com/go-adsync/adsync/sqlstore"
 )
 
 // settings are the flags, checked.
@@ -23,7 +23,7 @@ type settings struct {
 	startTLS               bool
 
 	db, dialect, table, where, objectIDs string
-	columns                              adsync.SQLColumns
+	columns                              sqlstore.Columns
 	source                               string
 
 	dryRun, json, check   bool
@@ -210,7 +210,7 @@ func (s *settings) validDemonstration() error {
 	if s.adopt {
 		return errors.New("quickstart: -adopt needs a directory; name it by -url or -domain, or see -first-day")
 	}
-	if s.startTLS || s.dialect != "sqlite" || s.columns != (adsync.SQLColumns{}) {
+	if s.startTLS || s.dialect != "sqlite" || s.columns != (sqlstore.Columns{}) {
 		return errors.New("quickstart: -starttls, -dialect and -columns need a directory; name it by -url or -domain")
 	}
 	return nil
@@ -231,7 +231,7 @@ func (s *settings) validReal() error {
 		return errors.New("quickstart: -db is missing: the database with the user table")
 	case !slices.Contains([]string{"sqlite", "postgres", "mysql"}, s.dialect):
 		return fmt.Errorf("quickstart: -dialect %q is not known; use sqlite, postgres or mysql", s.dialect)
-	case s.table == "" || s.columns == (adsync.SQLColumns{}):
+	case s.table == "" || s.columns == (sqlstore.Columns{}):
 		return errors.New("quickstart: -table and -columns are missing: where the users are")
 	}
 	return nil
@@ -256,7 +256,7 @@ func (l *list) Set(text string) error {
 }
 
 // parseColumns reads a mapping like id=id,username=login.
-func parseColumns(text string, c *adsync.SQLColumns) error {
+func parseColumns(text string, c *sqlstore.Columns) error {
 	columns := map[string]*string{
 		"id": &c.ID, "object_id": &c.ObjectID, "source": &c.Source, "username": &c.Username,
 		"first_name": &c.FirstName, "last_name": &c.LastName, "email": &c.Email, "phone": &c.Phone,

@@ -17,6 +17,7 @@ import (
 
 	"github.com/go-adsync/adsync"
 	"github.com/go-adsync/adsync/activedirectory"
+	"github.com/go-adsync/adsync/sqlstore"
 )
 
 // sides are the two that a sync compares.
@@ -98,7 +99,7 @@ func readRoots(file string) (*x509.CertPool, error) {
 // drivers are the names under which the drivers register.
 var drivers = map[string]string{"sqlite": "sqlite", "postgres": "pgx", "mysql": "mysql"}
 
-var dialects = map[string]adsync.Dialect{"sqlite": adsync.SQLite, "postgres": adsync.PostgreSQL, "mysql": adsync.MySQL}
+var dialects = map[string]sqlstore.Dialect{"sqlite": sqlstore.SQLite, "postgres": sqlstore.PostgreSQL, "mysql": sqlstore.MySQL}
 
 func openDatabase(dialect, dsn string) (*sql.DB, error) {
 	if dialect == "sqlite" && !strings.HasPrefix(dsn, "file:") {
@@ -117,10 +118,10 @@ func sqliteDSN(path, mode string) string {
 	return "file:" + (&url.URL{Path: path}).EscapedPath() + "?mode=" + mode + "&_pragma=busy_timeout(5000)"
 }
 
-func (s *settings) openStore(db *sql.DB) (*adsync.SQLStore, error) {
-	table := adsync.SQLTable{Name: s.table, Columns: s.columns, Where: s.where, ObjectIDs: s.objectIDs}
+func (s *settings) openStore(db *sql.DB) (*sqlstore.Store, error) {
+	table := sqlstore.Table{Name: s.table, Columns: s.columns, Where: s.where, ObjectIDs: s.objectIDs}
 	if s.columns.Source == "" {
 		table.Source = s.source // all rows are of this directory, or local
 	}
-	return adsync.NewSQLStore(db, dialects[s.dialect], table)
+	return sqlstore.New(db, dialects[s.dialect], table)
 }

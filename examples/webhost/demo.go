@@ -13,6 +13,7 @@ import (
 	"github.com/go-adsync/adsync"
 	"github.com/go-adsync/adsync/activedirectory"
 	"github.com/go-adsync/adsync/internal/fakead"
+	"github.com/go-adsync/adsync/sqlstore"
 )
 
 // demo is the world without flags: a directory, a database, and what happened
@@ -101,7 +102,7 @@ func openDemo(ctx context.Context, stdout io.Writer) (c config, closeAll func() 
 
 // build hires people, imports them, and lets a year go by.
 func (d *demo) build(ctx context.Context, db *sql.DB) (c config, err error) {
-	if d.store, err = openStore(ctx, db, adsync.SQLite); err != nil {
+	if d.store, err = openStore(ctx, db, sqlstore.SQLite); err != nil {
 		return c, err
 	}
 	users, err := d.store.userStore()

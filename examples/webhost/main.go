@@ -39,6 +39,7 @@ import (
 
 	"github.com/go-adsync/adsync"
 	"github.com/go-adsync/adsync/activedirectory"
+	"github.com/go-adsync/adsync/sqlstore"
 )
 
 func main() {
@@ -178,9 +179,9 @@ func (s *settings) open(ctx context.Context, stdout io.Writer) (config, func() e
 	if s.urls == "" && !s.noSync {
 		return openDemo(ctx, stdout)
 	}
-	driver, dialect, dsn := "pgx", adsync.PostgreSQL, s.postgres
+	driver, dialect, dsn := "pgx", sqlstore.PostgreSQL, s.postgres
 	if s.sqlite != "" {
-		driver, dialect, dsn = "sqlite", adsync.SQLite, sqliteDSN(s.sqlite)
+		driver, dialect, dsn = "sqlite", sqlstore.SQLite, sqliteDSN(s.sqlite)
 	}
 	db, err := sql.Open(driver, dsn)
 	if err != nil {
@@ -193,7 +194,7 @@ func (s *settings) open(ctx context.Context, stdout io.Writer) (config, func() e
 	return c, db.Close, nil
 }
 
-func (s *settings) config(ctx context.Context, db *sql.DB, dialect adsync.Dialect) (c config, err error) {
+func (s *settings) config(ctx context.Context, db *sql.DB, dialect sqlstore.Dialect) (c config, err error) {
 	c = config{source: s.source, secure: s.secure || s.cert != "", limits: adsync.Limits{MaxRemovals: s.maxRemovals, MaxRemovalRatio: s.maxRatio}}
 	if c.store, err = openStore(ctx, db, dialect); err != nil {
 		return c, err

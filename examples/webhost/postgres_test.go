@@ -16,13 +16,13 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/go-adsync/adsync"
+	"github.com/go-adsync/adsync/sqlstore"
 )
 
 func TestOnPostgreSQL(t *testing.T) {
 	db := startPostgreSQL(t)
 	var g *gate
-	w := newWorldOn(t, db, adsync.PostgreSQL, func(c *config) { g = newGate(c) })
+	w := newWorldOn(t, db, sqlstore.PostgreSQL, func(c *config) { g = newGate(c) })
 	tellOfTwo(t, w, g)
 	w.people("zoe")
 	w.set("zoe", "givenName", "ÖZGE")
@@ -38,14 +38,14 @@ func TestOnPostgreSQL(t *testing.T) {
 	assert.Contains(t, w.admin.get("/sync").text(), "Username already exists")
 	ofZoe := w.value(`SELECT run_id FROM run_changes WHERE user_id = ?`, w.id("zoe"))
 	assert.Contains(t, w.admin.get("/history/"+ofZoe+".csv").body, "First name,Zoe,ÖZGE,applied")
-	_, err := openStore(t.Context(), db, adsync.PostgreSQL)
+	_, err := openStore(t.Context(), db, sqlstore.PostgreSQL)
 	assert.NoError(t, err, "the tables are there already")
 	signedIn := client{w: w}.post("/sign-in", "username", "ADMIN", "password", adminsPassword)
 	assert.Len(t, signedIn.Cookies(), 1)
 }
 
 func TestTheStoryOnPostgreSQL(t *testing.T) {
-	tellStory(t, newWorldOn(t, startPostgreSQL(t), adsync.PostgreSQL))
+	tellStory(t, newWorldOn(t, startPostgreSQL(t), sqlstore.PostgreSQL))
 }
 
 // startPostgreSQL starts a server of the test's own, on a socket in its folder.

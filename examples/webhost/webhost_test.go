@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/go-adsync/adsync"
+	"github.com/go-adsync/adsync/sqlstore"
 )
 
 func TestSignIn(t *testing.T) {
@@ -508,19 +509,19 @@ func TestDatabaseLocked(t *testing.T) {
 
 // lockingStore locks the database once it has written.
 type lockingStore struct {
-	*adsync.SQLStore
+	*sqlstore.Store
 	lock func()
 }
 
 func (s *lockingStore) ApplyChanges(ctx context.Context, cs []adsync.Change) []adsync.Written {
-	written := s.SQLStore.ApplyChanges(ctx, cs)
+	written := s.Store.ApplyChanges(ctx, cs)
 	s.lock()
 	return written
 }
 
 func TestDatabaseLockedAtTheEndOfARun(t *testing.T) {
 	store := &lockingStore{lock: func() {}}
-	w := newWorld(t, func(c *config) { store.SQLStore = c.users.(*adsync.SQLStore); c.users = store })
+	w := newWorld(t, func(c *config) { store.Store = c.users.(*sqlstore.Store); c.users = store })
 	w.people("anna")
 	w.set("anna", "sn", "One")
 	path, digest := w.admin.plan("which", "all")
@@ -542,12 +543,12 @@ func TestDatabaseLockedAtTheEndOfARun(t *testing.T) {
 
 // refusingStore refuses what it is told to.
 type refusingStore struct {
-	*adsync.SQLStore
+	*sqlstore.Store
 	refuse string
 }
 
 func (s *refusingStore) ApplyChanges(ctx context.Context, cs []adsync.Change) []adsync.Written {
-	written := s.SQLStore.ApplyChanges(ctx, cs)
+	written := s.Store.ApplyChanges(ctx, cs)
 	for i, c := range cs {
 		if c.UserID == s.refuse {
 			written[i].Err = errors.New("adsync: the disk is full")
@@ -558,7 +559,7 @@ func (s *refusingStore) ApplyChanges(ctx context.Context, cs []adsync.Change) []
 
 func TestFailuresNameTheUserAndTheReason(t *testing.T) {
 	store := &refusingStore{refuse: "nobody"}
-	w := newWorld(t, func(c *config) { store.SQLStore = c.users.(*adsync.SQLStore); c.users = store })
+	w := newWorld(t, func(c *config) { store.Store = c.users.(*sqlstore.Store); c.users = store })
 	w.people("anna", "ben")
 	w.set("anna", "sn", "One")
 	w.set("ben", "sn", "Two")
@@ -588,7 +589,7 @@ func TestInterruptedRun(t *testing.T) {
 	path, _ := w.admin.plan("which", "all")
 	w.exec(`UPDATE runs SET state = 'running', started_at = 1, run_by = 'admin'`) // and the process ended
 	assert.Contains(t, w.admin.get(path).text(), "running elsewhere")
-	_, err := openStore(t.Context(), w.demo.store.db, adsync.SQLite)
+	_, err := openStore(t.Context(), w.demo.store.db, sqlstore.SQLite)
 	require.NoError(t, err)
 	assert.Contains(t, w.admin.get(path).text(), "The synchronization was interrupted.")
 	assert.Contains(t, w.admin.sync("which", "all").text(), "1 user(s) details are modified.", "the lock is free again")

@@ -22,6 +22,7 @@ import (
 	"github.com/go-adsync/adsync"
 	"github.com/go-adsync/adsync/activedirectory"
 	"github.com/go-adsync/adsync/internal/fakead"
+	"github.com/go-adsync/adsync/sqlstore"
 )
 
 // world is an application, its database, and a domain controller.
@@ -63,12 +64,12 @@ func newWorld(t *testing.T, setUp ...func(*config)) *world {
 	db, err := sql.Open("sqlite", strings.Replace(sqliteDSN(file), "busy_timeout(5000)", "busy_timeout(50)", 1))
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, db.Close()) })
-	w := newWorldOn(t, db, adsync.SQLite, setUp...)
+	w := newWorldOn(t, db, sqlstore.SQLite, setUp...)
 	w.file = file
 	return w
 }
 
-func newWorldOn(t *testing.T, db *sql.DB, dialect adsync.Dialect, setUp ...func(*config)) *world {
+func newWorldOn(t *testing.T, db *sql.DB, dialect sqlstore.Dialect, setUp ...func(*config)) *world {
 	t.Helper()
 	controller, err := fakead.Start(fakead.Config{Domain: demoDomain, NetBIOS: "CORP"})
 	require.NoError(t, err)
@@ -265,13 +266,13 @@ func (a answer) text() string {
 
 // gate is a store whose writes wait until it is opened.
 type gate struct {
-	*adsync.SQLStore
+	*sqlstore.Store
 	reached chan struct{} // one for each write that waits
 	open    chan struct{}
 }
 
 func newGate(c *config) *gate {
-	g := &gate{c.users.(*adsync.SQLStore), make(chan struct{}, 10), make(chan struct{})}
+	g := &gate{c.users.(*sqlstore.Store), make(chan struct{}, 10), make(chan struct{})}
 	c.users = g
 	return g
 }
@@ -282,5 +283,5 @@ func (g *gate) ApplyChanges(ctx context.Context, cs []adsync.Change) []adsync.Wr
 	case <-g.open:
 	case <-ctx.Done():
 	}
-	return g.SQLStore.ApplyChanges(ctx, cs)
+	return g.Store.ApplyChanges(ctx, cs)
 }

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/go-adsync/adsync"
+	"github.com/go-adsync/adsync/sqlstore"
 )
 
 // databases are those that a host may keep its users in, in the order of the table.
@@ -19,9 +20,9 @@ func databases() []database { return []database{sqlite(), postgreSQL(), mariaDB(
 // database is what differs from one to the next.
 type database struct {
 	name    string
-	dialect adsync.Dialect
+	dialect sqlstore.Dialect
 	driver  string
-	ids     string   // how the table holds objectGUIDs, see adsync.SQLTable
+	ids     string   // how the table holds objectGUIDs, see sqlstore.Table
 	users   string   // makes the table
 	analyze string   // counts what is in it, as a server does in time
 	needs   []string // the server's programs
@@ -45,8 +46,8 @@ type server interface {
 
 func (d database) open(dsn string) (*sql.DB, error) { return sql.Open(d.driver, dsn) }
 
-func (d database) store(db *sql.DB) (*adsync.SQLStore, error) {
-	return adsync.NewSQLStore(db, d.dialect, adsync.SQLTable{Name: "users", ObjectIDs: d.ids, Columns: adsync.SQLColumns{
+func (d database) store(db *sql.DB) (*sqlstore.Store, error) {
+	return sqlstore.New(db, d.dialect, sqlstore.Table{Name: "users", ObjectIDs: d.ids, Columns: sqlstore.Columns{
 		ID: "id", ObjectID: "ad_guid", Username: "login", FirstName: "first_name", LastName: "last_name", Email: "email", Phone: "phone", Status: "status"}})
 }
 

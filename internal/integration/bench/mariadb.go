@@ -14,11 +14,12 @@ import (
 	_ "github.com/go-sql-driver/mysql" // the driver "mysql"
 
 	"github.com/go-adsync/adsync"
+	"github.com/go-adsync/adsync/sqlstore"
 )
 
 func mariaDB() database {
 	return database{
-		name: "MariaDB", dialect: adsync.MySQL, driver: "mysql", ids: "text",
+		name: "MariaDB", dialect: sqlstore.MySQL, driver: "mysql", ids: "text",
 		users: `CREATE TABLE users (id BIGINT AUTO_INCREMENT PRIMARY KEY, ad_guid VARCHAR(36) UNIQUE, login VARCHAR(191) NOT NULL UNIQUE,
 			first_name VARCHAR(191) NOT NULL, last_name VARCHAR(191) NOT NULL, email VARCHAR(191) UNIQUE, phone VARCHAR(191) NOT NULL, status VARCHAR(20) NOT NULL)`,
 		analyze: "ANALYZE TABLE users",

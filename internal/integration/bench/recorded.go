@@ -20,7 +20,7 @@ type figures struct {
 // What is more than so many times the recorded figure is a change for the worse.
 // Both allow for the noise of a shared machine, so they miss what is lost bit by bit.
 // Where that is allocations, tests beside the code hold it to figures of their own:
-// an entry off the wire, a row read, a plan, its JSON, Apply. What a SQLStore spends
+// an entry off the wire, a row read, a plan, its JSON, Apply. What an SQL store spends
 // on writing is held to nothing but these.
 const (
 	mostCPU  = 3

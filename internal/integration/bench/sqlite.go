@@ -13,11 +13,12 @@ import (
 	_ "modernc.org/sqlite" // the driver "sqlite"
 
 	"github.com/go-adsync/adsync"
+	"github.com/go-adsync/adsync/sqlstore"
 )
 
 func sqlite() database {
 	return database{
-		name: "SQLite", dialect: adsync.SQLite, driver: "sqlite", ids: "text",
+		name: "SQLite", dialect: sqlstore.SQLite, driver: "sqlite", ids: "text",
 		users: `CREATE TABLE users (id INTEGER PRIMARY KEY, ad_guid TEXT UNIQUE, login TEXT NOT NULL UNIQUE,
 			first_name TEXT NOT NULL, last_name TEXT NOT NULL, email TEXT UNIQUE, phone TEXT NOT NULL, status TEXT NOT NULL)`,
 		analyze: "ANALYZE",

@@ -8,6 +8,7 @@ import (
 	"go/token"
 	"io/fs"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -97,6 +98,84 @@ func TestInternalPackagesDoNotKnowTheRoot(t *testing.T) {
 	for path, file := range libraryFiles(t) {
 		if strings.HasPrefix(path, "internal/") || strings.Contains(path, "/internal/") {
 			assert.NotContains(t, imports(file), modulePath, path)
+		}
+	}
+}
+
+// The core is what a host with a directory and a store of its own links: it knows
+// neither LDAP nor SQL, but for the two methods by which an ObjectID goes into a row.
+func TestTheCoreKnowsNoAdapter(t *testing.T) {
+	forbidden := []string{"database/sql", "net", "crypto/tls", "github.com/go-ldap/ldap/v3"}
+	adapters := []string{modulePath + "/activedirectory", modulePath + "/sqlstore", modulePath + "/adsynctest"}
+	for path, file := range libraryFiles(t) {
+		if strings.Contains(path, "/") {
+			continue
+		}
+		for _, imported := range imports(file) {
+			assert.NotContains(t, forbidden, imported, path)
+			for _, adapter := range adapters {
+				assert.False(t, imported == adapter || strings.HasPrefix(imported, adapter+"/"), "%s imports %s", path, imported)
+			}
+		}
+	}
+}
+
+// What the core links, also by way of others.
+func TestTheCoreLinksNeitherLDAPNorSQL(t *testing.T) {
+	list := exec.Command("go", "list", "-deps", ".")
+	list.Dir = root
+	out, err := list.Output()
+	require.NoError(t, err)
+	linked := strings.Fields(string(out))
+	require.Contains(t, linked, modulePath)
+	for _, p := range linked {
+		assert.NotContains(t, []string{"database/sql", "net", "crypto/tls"}, p)
+		assert.False(t, strings.HasPrefix(p, "github.com/"+"go-ldap/"), p)
+	}
+}
+
+// Adapters live by the exported names of the core, and by nothing that only they
+// could use.
+func TestAdaptersKnowTheCoreAlone(t *testing.T) {
+	adapters := []string{"activedirectory", "sqlstore", "adsynctest"}
+	for path, file := range libraryFiles(t) {
+		own, _, _ := strings.Cut(path, "/")
+		if !slices.Contains(adapters, own) {
+			continue
+		}
+		for _, imported := range imports(file) {
+			for _, other := range adapters {
+				theirs := modulePath + "/" + other
+				assert.False(t, other != own && (imported == theirs || strings.HasPrefix(imported, theirs+"/")), "%s imports %s", path, imported)
+			}
+		}
+	}
+}
+
+// A file tells one story. What is longer tells several.
+func TestFilesAreShort(t *testing.T) {
+	const atRoot, below = 800, 500
+	for path := range libraryFiles(t) {
+		text, err := os.ReadFile(filepath.Join(root, path))
+		require.NoError(t, err)
+		most := below
+		if !strings.Contains(path, "/") {
+			most = atRoot
+		}
+		if path == "internal/fakead/write.go" { // about to be split
+			most = 600
+		}
+		assert.LessOrEqual(t, strings.Count(string(text), "\n"), most, path)
+	}
+}
+
+// gofmt makes one curly quote of two straight ones in a comment.
+func TestCommentsHaveNoCurlyQuotes(t *testing.T) {
+	for _, path := range projectFiles(t) {
+		if strings.HasSuffix(path, ".go") {
+			text, err := os.ReadFile(filepath.Join(root, path))
+			require.NoError(t, err)
+			assert.False(t, strings.Contains(string(text), "\u201d"), path)
 		}
 	}
 }

@@ -1,0 +1,125 @@
+package databases
+
+import (
+	"context"
+	"database/sql"
+	"sync"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/go-adsync/adsync"
+	"github.com/go-adsync/adsync/sqlstore"
+)
+
+// unlocked hides that the store is a Locker.
+type unlocked struct {
+	adsync.UserStore
+	adsync.BatchStore
+	adsync.Creator
+}
+
+func hideLock(s *sqlstore.Store) unlocked { return unlocked{s, s, s} }
+
+// twoHosts are stores of one table, each on connections of its own: other is the
+// second's.
+func twoHosts(t *testing.T, d database) (first, second *sqlstore.Store, other *sql.DB) {
+	t.Helper()
+	if d.dialect == sqlstore.SQLite {
+		t.Skip("SQLite has no lock beside that of each write")
+	}
+	dsn := d.dsn(t)
+	db, other := open(t, d.driver, dsn, d.schema...), open(t, d.driver, dsn)
+	users := sqlstore.Table{Name: "users", Columns: allColumns}
+	return newStore(t, db, d.dialect, users), newStore(t, other, d.dialect, users), other
+}
+
+// testLock runs two syncs at once: the second is told, and writes nothing.
+func testLock(t *testing.T, d database) {
+	first, second, other := twoHosts(t, d)
+	seed(t, first, person(1, "ann"))
+	ann := list(t, first)["ann"]
+	dir := adsync.StaticDirectory{{ObjectID: ann.ObjectID, Profile: adsync.Profile{Username: "anna"}}}
+	syncer, err := adsync.New(dir, second, &adsync.Options{Rules: adsync.Rules{Source: "ad"}, Limits: adsync.Limits{MaxRemovalRatio: -1}})
+	require.NoError(t, err)
+
+	unlock, err := first.Lock(t.Context())
+	require.NoError(t, err)
+	report, err := syncer.Sync(t.Context())
+	assert.ErrorContains(t, err, "adsync: could not lock the users")
+	assert.ErrorContains(t, err, "another run holds the lock on the table users")
+	assert.Empty(t, report.Results)
+	assert.Equal(t, map[string]adsync.User{"ann": ann}, list(t, first))
+	docs := newStore(t, other, d.dialect, sqlstore.Table{Name: "docs", Columns: sqlstore.Columns{ID: "id", ObjectID: "owner", Username: "later"}})
+	another, err := docs.Lock(t.Context())
+	require.NoError(t, err, "another table has a lock of its own")
+	require.NoError(t, another())
+	require.NoError(t, unlock())
+	require.NoError(t, unlock(), "unlocking twice does nothing")
+
+	_, err = syncer.Sync(t.Context())
+	require.NoError(t, err)
+	assert.Contains(t, list(t, first), "anna")
+}
+
+// testLostLock ends the connection that holds the lock, as the end of its process
+// would: the lock is free, and its holder learns that it was lost.
+func testLostLock(t *testing.T, d database) {
+	first, second, other := twoHosts(t, d)
+	lost, err := first.Lock(t.Context())
+	require.NoError(t, err)
+	d.killOthers(t, other)
+	unlock := eventually(t, func() (func() error, error) { return second.Lock(t.Context()) })
+	assert.ErrorContains(t, lost(), "adsync: the lock on the table users was lost")
+	require.NoError(t, unlock())
+	again, err := first.Lock(t.Context())
+	require.NoError(t, err)
+	require.NoError(t, again())
+}
+
+// testSingleConnection must not wait for itself.
+func testSingleConnection(t *testing.T, d database) {
+	db, s, now := d.filled(t, sqlstore.Table{}, "ann")
+	db.SetMaxOpenConns(1)
+	dir := adsync.StaticDirectory{{ObjectID: now["ann"].ObjectID, Profile: adsync.Profile{Username: "anna"}}}
+	syncer, err := adsync.New(dir, s, &adsync.Options{Rules: adsync.Rules{Source: "ad"}})
+	require.NoError(t, err)
+	_, err = syncer.Sync(t.Context())
+	require.NoError(t, err)
+	assert.Contains(t, list(t, s), "anna")
+}
+
+// testUnlockedRuns applies one plan from two processes' worth of stores at once,
+// without a lock: every change is done once, and both reports are true.
+func testUnlockedRuns(t *testing.T, d database) {
+	d.skipSecondDriver(t)
+	c := newCrashes(t, d)
+	for range 2 {
+		c.refill()
+		var reports [2]*adsync.Report
+		var all sync.WaitGroup
+		for i := range reports {
+			store := newStore(t, open(t, d.driver, c.dsn), d.dialect, sqlstore.Table{Name: "users", Columns: allColumns})
+			syncer := c.newSyncer(hideLock(store))
+			all.Go(func() {
+				var err error
+				reports[i], err = syncer.Apply(context.Background(), c.plan)
+				assert.NoError(t, err)
+			})
+		}
+		all.Wait()
+		applied := map[int]int{}
+		for _, report := range reports {
+			for i, r := range report.Results {
+				if r.Outcome == adsync.OutcomeApplied {
+					applied[i]++
+				}
+			}
+		}
+		for i, n := range applied {
+			assert.LessOrEqual(t, n, 1, "change %d was applied twice", i)
+		}
+		c.settle(false)
+	}
+}

@@ -1,0 +1,5 @@
+//go:build !race
+
+package databases
+
+const defaultCrashes = 40

@@ -1,0 +1,288 @@
+package sqlstore
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/go-adsync/adsync"
+	"github.com/go-adsync/adsync/sqlstore/internal/sqlbatch"
+	"github.com/go-adsync/adsync/sqlstore/internal/sqltable"
+)
+
+// sqlBatch writes the changes of one transaction.
+type batch struct {
+	*Store
+	*knownTable
+	changes []adsync.Change
+	ids     []string // of the users that are created, or were there already
+
+	tx    *sqlbatch.Tx    // the one that links was read in
+	links map[link]string // the rows that the changes would create again, by ID
+	added map[link]string // the rows that tx added ahead, by ID
+
+	countedTx *sqlbatch.Tx // the one that done is of
+	done      map[int]bool // the changes that countedTx wrote ahead
+
+	updates []updateText // that were needed so far
+}
+
+// updateText is the text of a statement, which is longer in the making than some
+// databases take to run it.
+type updateText struct {
+	set   []string
+	match bool
+	text  string
+}
+
+func (b *batch) updateText(set []string, match bool) string {
+	for _, u := range b.updates {
+		if u.match == match && slices.Equal(u.set, set) {
+			return u.text
+		}
+	}
+	text := b.sql.Update(set, match)
+	b.updates = append(b.updates, updateText{set, match, text})
+	return text
+}
+
+func (b *batch) batch() sqlbatch.Batch {
+	return sqlbatch.Batch{
+		DB:    b.db,
+		Lock:  b.sql.LockWrites(),
+		Len:   len(b.changes),
+		Apply: b.apply,
+		Bulk:  b.bulkWriter(),
+		Ahead: b.ahead,
+		Part: func(from, to int) sqlbatch.Batch {
+			return (&batch{Store: b.Store, knownTable: b.knownTable, changes: b.changes[from:to], ids: b.ids[from:to]}).batch()
+		},
+		Retry:   func(err error) bool { return b.dialect.Fault(err).Kind == sqltable.Retry },
+		Refused: func(err error) bool { return b.dialect.Fault(err).Kind != sqltable.Other },
+		Ended:   b.dialect.NoTransaction,
+		Stop:    func(err error) bool { return b.dialect.Fault(err).Kind == sqltable.ReadOnly },
+	}
+}
+
+// ownFault is a fault in the words of this package, or of the host's OnDelete.
+type ownFault struct{ error }
+
+func (e ownFault) Unwrap() error { return e.error }
+
+func (b *batch) apply(ctx context.Context, tx *sqlbatch.Tx, i int) (verdict, fault error) {
+	c := b.changes[i]
+	b.ids[i] = ""
+	if b.countedTx == tx && b.done[i] {
+		return nil, nil
+	}
+	if err := c.CheckShape(writeOp(c)); err != nil {
+		return err, nil
+	}
+	switch c.Op {
+	case adsync.OpDelete:
+		return b.delete(ctx, tx, c)
+	case adsync.OpCreate:
+		return b.create(ctx, tx, i)
+	}
+	return b.update(ctx, tx, c)
+}
+
+// update first writes where the row is to the byte as planned. Only when it is
+// not does it read the row, and lets Guard judge: a row may read the same and
+// still be stored otherwise, as an objectGUID in another spelling.
+func (b *batch) update(ctx context.Context, tx *sqlbatch.Tx, c adsync.Change) (verdict, fault error) {
+	if c.Before == nil {
+		return adsync.ErrStale, nil
+	}
+	set, values, err := b.assignments(c.Before, c.After)
+	if err != nil {
+		return err, nil
+	}
+	write := func(match []any) (int64, error) {
+		args := slices.Concat(values, []any{b.bindID(c.UserID)}, match, b.where)
+		return one(tx.Exec(ctx, b.updateText(set, match != nil), args...))
+	}
+	if match, ok := b.matchArgs(nil, c); ok && len(set) > 0 {
+		if n, fault := write(match); n > 0 || fault != nil {
+			return nil, fault
+		}
+	}
+	now, fault := b.lockRow(ctx, tx, c.UserID)
+	if fault != nil {
+		return nil, fault
+	}
+	if err := c.Guard(now); err != nil || len(set) == 0 {
+		return err, nil
+	}
+	n, fault := write(nil)
+	return nil, b.took(ctx, tx, c, n, fault)
+}
+
+// took makes sure of a write after which the database says that no row was written,
+// as MySQL does of one that changes nothing, and any other where a trigger swallowed
+// it.
+func (b *batch) took(ctx context.Context, tx *sqlbatch.Tx, c adsync.Change, n int64, fault error) error {
+	if n > 0 || fault != nil {
+		return fault
+	}
+	now, fault := b.lockRow(ctx, tx, c.UserID)
+	if fault == nil && !errors.Is(c.Guard(now), adsync.ErrAlready) {
+		fault = ownFault{fmt.Errorf("adsync: the database left user %s as it was, and gave no reason; look for a trigger, a rule or a policy on the table %s", c.UserID, b.table.Name)}
+	}
+	return fault
+}
+
+// delete does the same, but where OnDelete is to be asked the row is read first.
+func (b *batch) delete(ctx context.Context, tx *sqlbatch.Tx, c adsync.Change) (verdict, fault error) {
+	if match, ok := b.matchArgs(nil, c); ok && b.table.OnDelete == nil {
+		n, fault := b.remove(ctx, tx, c.UserID, match)
+		if n > 0 || fault != nil {
+			return nil, fault
+		}
+	}
+	now, fault := b.lockRow(ctx, tx, c.UserID)
+	if fault != nil {
+		return nil, fault
+	}
+	if err := c.Guard(now); err != nil {
+		return err, nil
+	}
+	if b.table.OnDelete != nil {
+		if err := b.table.OnDelete(ctx, tx.Tx, *now); err != nil {
+			return nil, ownFault{fmt.Errorf("adsync: OnDelete kept user %s: %w", c.UserID, err)}
+		}
+	}
+	n, fault := b.remove(ctx, tx, c.UserID, nil)
+	return nil, b.took(ctx, tx, c, n, fault)
+}
+
+// remove deletes the row, or marks it and frees its keys.
+func (b *batch) remove(ctx context.Context, tx *sqlbatch.Tx, id string, match []any) (int64, error) {
+	if b.table.Delete == nil {
+		args := slices.Concat([]any{b.bindID(id)}, match, b.where)
+		return one(tx.Exec(ctx, b.sql.Delete(match != nil), args...))
+	}
+	set, values := b.removal(id)
+	args := slices.Concat(values, []any{b.bindID(id)}, match, b.where)
+	n, err := one(tx.Exec(ctx, b.updateText(set, match != nil), args...))
+	if n == 0 || err != nil {
+		return n, err
+	}
+	if still, err := b.lockRow(ctx, tx, id); err != nil || still == nil {
+		return n, err
+	}
+	return 0, b.stillThere(id)
+}
+
+// removal lists what marks a row as deleted and frees its keys; nothing where rows
+// are removed.
+func (b *batch) removal(id string) (set []string, values []any) {
+	if b.table.Delete == nil {
+		return nil, nil
+	}
+	set = slices.Sorted(maps.Keys(b.table.Delete))
+	for _, name := range set {
+		values = append(values, b.table.Delete[name])
+	}
+	for _, key := range [][2]string{{b.table.Columns.Username, "~deleted-" + id}, {b.table.Columns.Email, "~deleted-" + id + "@adsync.invalid"}} {
+		if key[0] != "" {
+			set = append(set, key[0])
+			values = append(values, b.nullOr(key[0], key[1]))
+		}
+	}
+	return set, values
+}
+
+func (b *batch) stillThere(id string) error {
+	return ownFault{fmt.Errorf("adsync: user %s is still a user after the deletion, and was kept; make sqlstore.Table.Where exclude the rows that Delete marks", id)}
+}
+
+// one refuses to write several rows for one ID.
+func one(n int64, err error) (int64, error) {
+	if err == nil && n > 1 {
+		err = ownFault{errors.New("adsync: several rows have this ID, and none was written; map the primary key as sqlstore.Columns.ID")}
+	}
+	return n, err
+}
+
+// lockRow reads the row as it is now and holds it; nil when there is none.
+func (b *batch) lockRow(ctx context.Context, tx *sqlbatch.Tx, id string) (*adsync.User, error) {
+	users, err := b.readUsers(ctx, tx, b.sql.SelectRow(), slices.Concat([]any{b.bindID(id)}, b.where))
+	if err != nil || len(users) == 0 {
+		return nil, err
+	}
+	_, err = one(int64(len(users)), nil)
+	return &users[0], err
+}
+
+func (b *batch) readUsers(ctx context.Context, tx *sqlbatch.Tx, text string, args []any) ([]adsync.User, error) {
+	rows, err := tx.Rows(ctx, text, args...)
+	if err != nil {
+		return nil, err
+	}
+	return b.collect(rows)
+}
+
+func (b *batch) collect(rows *sql.Rows) ([]adsync.User, error) {
+	defer rows.Close()
+	row := b.newRow()
+	var users []adsync.User
+	for rows.Next() {
+		u, err := row.read(rows)
+		if err != nil {
+			return nil, ownFault{err}
+		}
+		users = append(users, u)
+	}
+	return users, rows.Err()
+}
+
+// begin looks, once in each transaction, for what is there already.
+func (b *batch) begin(ctx context.Context, tx *sqlbatch.Tx) (fault error) {
+	if b.tx == tx {
+		return nil
+	}
+	b.added = map[link]string{}
+	if b.links, fault = b.findLinks(ctx, tx); fault == nil {
+		b.tx = tx
+	}
+	return fault
+}
+
+// ahead writes what many rows can be written of with one statement. The rest, and
+// all that is not as planned, is left to apply.
+func (b *batch) ahead(ctx context.Context, tx *sqlbatch.Tx) error {
+	if fault := b.writeAhead(ctx, tx); fault != nil {
+		return fault
+	}
+	return b.createAhead(ctx, tx)
+}
+
+// writeAhead updates and deletes where a statement tells no more than how many rows
+// it wrote. If that is as many as it was given, each was as planned; if not, it is
+// undone, and its changes are done and judged one by one. That takes transactions, an
+// ID that is one row's alone, and rows that no two changes touch.
+func (b *batch) writeAhead(ctx context.Context, tx *sqlbatch.Tx) error {
+	if !b.dialect.HasCounted() || !b.types[b.table.Columns.ID].Key || !b.touchApart() {
+		return nil
+	}
+	w := &countedWriter{batch: b, tx: tx, proven: make(map[string]bool)}
+	b.countedTx, b.done = tx, make(map[int]bool, len(b.changes))
+	for i, c := range b.changes {
+		if c.Op == adsync.OpDelete && b.table.OnDelete != nil {
+			return nil // the host's own statements must find what they would have found
+		}
+		w.sort(i)
+	}
+	for _, g := range w.groups {
+		for part := range slices.Chunk(g.changes, countedMost) {
+			if fault := w.write(ctx, g, part); fault != nil {
+				return fault
+			}
+		}
+	}
+	return nil
+}

@@ -1,0 +1,191 @@
+package sqlstore
+
+import (
+	"cmp"
+	"context"
+	"database/sql/driver"
+	"slices"
+
+	"github.com/go-adsync/adsync"
+	"github.com/go-adsync/adsync/sqlstore/internal/sqlbatch"
+	"github.com/go-adsync/adsync/sqlstore/internal/sqltable"
+)
+
+const (
+	countedMost = 50  // rows: each looks for its values in lists of as many
+	textMost    = 255 // bytes of a value, so that no packet gets too large
+	shortMost   = 2   // statements that found less than they were given, after which a batch goes on one by one
+)
+
+// countedWriter writes the changes of each countedGroup with few statements.
+type countedWriter struct {
+	*batch
+	tx     *sqlbatch.Tx
+	groups []*countedGroup
+	proven map[string]bool // texts of statements that read by the key
+	short  int             // statements that found less than they were given
+}
+
+// countedGroup is changes that write the same columns, and agree in all values that
+// are no texts.
+type countedGroup struct {
+	op      adsync.Op
+	set     []string
+	changes []countedChange
+}
+
+// countedChange is one change and its values: the ID, the new ones, and those to compare.
+type countedChange struct {
+	at     int
+	values []any
+}
+
+// sort puts a change into its group, if it may be written together with others.
+func (w *countedWriter) sort(i int) {
+	c := w.changes[i]
+	if c.Op == adsync.OpCreate || c.CheckShape(writeOp(c)) != nil || c.Before == nil {
+		return
+	}
+	key, exact := w.types[w.table.Columns.ID].ExactKey(c.UserID)
+	if !exact {
+		return
+	}
+	set, values := w.removal(c.UserID)
+	if c.Op == adsync.OpUpdate {
+		var err error
+		if set, values, err = w.assignments(c.Before, c.After); err != nil || len(set) == 0 {
+			return
+		}
+	}
+	values, told := w.matchArgs(slices.Concat([]any{key}, values), c)
+	if !told || slices.ContainsFunc(values, unfit) {
+		return
+	}
+	change := countedChange{i, values}
+	at := slices.IndexFunc(w.groups, func(g *countedGroup) bool { return g.takes(c.Op, set, change) })
+	if at < 0 {
+		at = len(w.groups)
+		w.groups = append(w.groups, &countedGroup{op: c.Op, set: set})
+	}
+	w.groups[at].changes = append(w.groups[at].changes, change)
+}
+
+// write runs one statement, where it is sure to read no row but those of the part.
+func (w *countedWriter) write(ctx context.Context, g *countedGroup, part []countedChange) error {
+	if len(part) < 2 || w.short == shortMost {
+		return nil
+	}
+	many, ok := w.statement(g, part)
+	if !ok {
+		return nil
+	}
+	if proven, fault := w.prove(ctx, many, len(part)); fault != nil || !proven {
+		return fault
+	}
+	if _, fault := w.tx.ExecContext(ctx, "SAVEPOINT adsync_counted"); fault != nil {
+		return w.unlessRefused(ctx, fault) // the table's engine may have been changed
+	}
+	n, fault := w.tx.Exec(ctx, many.Text, many.Args...)
+	if fault != nil {
+		return fault
+	}
+	all := n == int64(len(part))
+	if all && g.op == adsync.OpDelete && w.table.Delete != nil {
+		if all, fault = w.gone(ctx, part); fault != nil {
+			return fault
+		}
+	}
+	if !all {
+		w.short++
+		_, fault := w.tx.ExecContext(ctx, "ROLLBACK TO SAVEPOINT adsync_counted")
+		return fault
+	}
+	for _, c := range part {
+		w.done[c.at] = true
+	}
+	return nil
+}
+
+func (w *countedWriter) statement(g *countedGroup, part []countedChange) (many sqltable.Counted, ok bool) {
+	rows := make([][]any, len(part))
+	for i, c := range part {
+		rows[i] = c.values
+	}
+	if g.op == adsync.OpDelete && w.table.Delete == nil {
+		many, ok = w.sql.DeleteCounted(w.types, rows)
+	} else {
+		many, ok = w.sql.UpdateCounted(g.set, rows)
+	}
+	many.Args = append(many.Args, w.where...)
+	return many, ok
+}
+
+// prove asks once in a transaction how the statement would be run. A server that
+// would read other rows, and so lock them until the end, writes one by one; and so
+// does one that does not answer the question.
+func (w *countedWriter) prove(ctx context.Context, many sqltable.Counted, n int) (proven bool, fault error) {
+	if proven, known := w.proven[many.Text]; known {
+		return proven, nil
+	}
+	rows, err := w.tx.QueryContext(ctx, sqltable.Plan(many.Text), many.Args...)
+	if err == nil {
+		proven, err = sqltable.ReadsByKey(rows, n)
+	}
+	w.proven[many.Text] = proven && err == nil
+	return w.proven[many.Text], w.unlessRefused(ctx, err)
+}
+
+// gone reports whether the users who were marked as deleted are none now.
+func (w *countedWriter) gone(ctx context.Context, part []countedChange) (bool, error) {
+	ids := make([]any, len(part))
+	for i, c := range part {
+		ids[i] = c.values[0]
+	}
+	rows, err := w.tx.Rows(ctx, w.sql.CountRows(len(ids)), slices.Concat(ids, w.where)...)
+	if err != nil {
+		return false, err
+	}
+	defer rows.Close()
+	still := -1
+	if rows.Next() {
+		if err := rows.Scan(&still); err != nil {
+			return false, err
+		}
+	}
+	return still == 0, cmp.Or(rows.Close(), rows.Err())
+}
+
+// unfit reports a value that makes the statement too large, or that is asked for anew
+// each time.
+func unfit(v any) bool {
+	_, valuer := v.(driver.Valuer)
+	text, _ := v.(string)
+	return valuer || len(text) > textMost
+}
+
+// takes reports whether the change fits into the group.
+func (g *countedGroup) takes(op adsync.Op, set []string, c countedChange) bool {
+	if g.op != op || !slices.Equal(g.set, set) {
+		return false
+	}
+	return slices.EqualFunc(g.changes[0].values[1:], c.values[1:], func(a, b any) bool {
+		switch a.(type) {
+		case string:
+			_, text := b.(string)
+			return text
+		case []byte:
+			_, isBytes := b.([]byte)
+			return isBytes
+		}
+		return sqltable.SameValue(a, b)
+	})
+}
+
+// unlessRefused is the fault that ends the transaction; not one of a question that
+// the server did not like.
+func (b *batch) unlessRefused(ctx context.Context, fault error) error {
+	if fault != nil && ctx.Err() == nil && b.dialect.Fault(fault).Kind != sqltable.Retry {
+		return nil
+	}
+	return fault
+}

@@ -1,0 +1,181 @@
+package sqlstore_test
+
+import (
+	"context"
+	"database/sql"
+	"database/sql/driver"
+	"errors"
+	"io"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/go-adsync/adsync"
+	"github.com/go-adsync/adsync/sqlstore"
+)
+
+// noDatabase is never reached: New sends nothing.
+type noDatabase struct{}
+
+func (noDatabase) Connect(context.Context) (driver.Conn, error) { return nil, errors.New("down") }
+
+func (noDatabase) Driver() driver.Driver { return nil }
+
+func noDB(t *testing.T, c driver.Connector) *sql.DB {
+	db := sql.OpenDB(c)
+	t.Cleanup(func() { require.NoError(t, db.Close()) })
+	return db
+}
+
+func sqlTable(edit func(*sqlstore.Table)) sqlstore.Table {
+	table := sqlstore.Table{Name: "users", Columns: sqlstore.Columns{
+		ID: "id", ObjectID: "guid", Username: "login", Email: "mail", Status: "state",
+	}}
+	edit(&table)
+	return table
+}
+
+func TestNewChecksTheMapping(t *testing.T) {
+	db := noDB(t, noDatabase{})
+	_, err := sqlstore.New(nil, sqlstore.SQLite, sqlTable(func(*sqlstore.Table) {}))
+	assert.ErrorContains(t, err, "adsync: sqlstore.New needs a database")
+	_, err = sqlstore.New(db, "oracle", sqlTable(func(*sqlstore.Table) {}))
+	assert.ErrorContains(t, err, `adsync: there is no dialect "oracle"`)
+	for _, test := range []struct {
+		says string
+		harm func(s *sqlstore.Table)
+	}{
+		{"sqlstore.Table.Name", func(s *sqlstore.Table) { s.Name = "" }},
+		{"sqlstore.Table.Name", func(s *sqlstore.Table) { s.Name = "a.b.c" }},
+		{"sqlstore.Columns.ID is missing", func(s *sqlstore.Table) { s.Columns.ID = "" }},
+		{"sqlstore.Columns.ObjectID is missing", func(s *sqlstore.Table) { s.Columns.ObjectID = "" }},
+		{"sqlstore.Columns.Username is missing", func(s *sqlstore.Table) { s.Columns.Username = "" }},
+		{"column login twice", func(s *sqlstore.Table) { s.Columns.Email = "login" }},
+		{"column id twice", func(s *sqlstore.Table) { s.Columns.Phone = "id" }},
+		{"both a Source and a Source column", func(s *sqlstore.Table) { s.Columns.Source, s.Source = "source", "ad" }},
+		{"without a Status column", func(s *sqlstore.Table) {
+			s.Columns.Status, s.Statuses = "", map[adsync.Status]any{adsync.StatusActive: 1}
+		}},
+		{"no value for StatusActive", func(s *sqlstore.Table) { s.Statuses = map[adsync.Status]any{adsync.StatusBlocked: 1} }},
+		{`maps "odd", which is no Status`, func(s *sqlstore.Table) { s.Statuses = map[adsync.Status]any{"odd": 1} }},
+		{"which are the same", func(s *sqlstore.Table) { s.Statuses = map[adsync.Status]any{"": 1, adsync.StatusActive: 1} }},
+		{"a text, a number or a flag", func(s *sqlstore.Table) { s.Statuses = map[adsync.Status]any{adsync.StatusActive: time.Time{}} }},
+		{"a text, a number or a flag", func(s *sqlstore.Table) { s.Statuses = map[adsync.Status]any{adsync.StatusActive: []string{"x"}} }},
+		{"maps to bytes", func(s *sqlstore.Table) { s.Statuses = map[adsync.Status]any{adsync.StatusActive: []byte("x")} }},
+		{"an empty text", func(s *sqlstore.Table) { s.Statuses = map[adsync.Status]any{adsync.StatusActive: ""} }},
+		{`ObjectIDs is "hex"`, func(s *sqlstore.Table) { s.ObjectIDs = "hex" }},
+		{"needs a Where", func(s *sqlstore.Table) { s.Delete = map[string]any{"gone": 1} }},
+		{"names no column", func(s *sqlstore.Table) { s.Where, s.Delete = "gone = 0", map[string]any{} }},
+		{`must not set the column "login"`, func(s *sqlstore.Table) { s.Where, s.Delete = "gone = 0", map[string]any{"login": nil} }},
+		{`Defaults must not set the column "mail"`, func(s *sqlstore.Table) { s.Defaults = map[string]any{"mail": ""} }},
+		{`Defaults must not set the column ""`, func(s *sqlstore.Table) { s.Defaults = map[string]any{"": ""} }},
+		{"1 placeholders, but Args has 0", func(s *sqlstore.Table) { s.Where = "tenant = ?" }},
+		{"without a Where", func(s *sqlstore.Table) { s.Args = []any{1} }},
+	} {
+		_, err := sqlstore.New(db, sqlstore.SQLite, sqlTable(test.harm))
+		assert.ErrorContains(t, err, test.says)
+		assert.ErrorContains(t, err, "adsync: ")
+	}
+}
+
+func TestStoreFieldsAreThoseWithAColumn(t *testing.T) {
+	db := noDB(t, noDatabase{})
+	for _, test := range []struct {
+		want []adsync.Field
+		edit func(s *sqlstore.Table)
+	}{
+		{[]adsync.Field{adsync.FieldUsername, adsync.FieldEmail, adsync.FieldStatus}, func(*sqlstore.Table) {}},
+		{[]adsync.Field{adsync.FieldUsername, adsync.FieldFirstName, adsync.FieldPhone}, func(s *sqlstore.Table) {
+			s.Columns = sqlstore.Columns{ID: "id", ObjectID: "guid", Username: "login", FirstName: "first", Phone: "phone", Protected: "admin"}
+		}},
+		{[]adsync.Field{adsync.FieldUsername, adsync.FieldEmail}, func(s *sqlstore.Table) {
+			s.Statuses = map[adsync.Status]any{adsync.StatusActive: 1, adsync.StatusBlocked: 0}
+		}},
+	} {
+		s, err := sqlstore.New(db, sqlstore.SQLite, sqlTable(test.edit))
+		require.NoError(t, err)
+		assert.Equal(t, test.want, s.Traits().Fields)
+	}
+}
+
+func TestStoreSaysThatNothingWasWritten(t *testing.T) {
+	s, err := sqlstore.New(noDB(t, noDatabase{}), sqlstore.SQLite, sqlTable(func(*sqlstore.Table) {}))
+	require.NoError(t, err)
+	ann := storeUser("1", "ann")
+	out := s.ApplyChanges(t.Context(), []adsync.Change{storeDelete(ann), storeCreate(ann)})
+	require.Len(t, out, 2)
+	for _, w := range out {
+		assert.ErrorContains(t, w.Err, "nothing was written")
+		assert.ErrorIs(t, w.Err, adsync.ErrNotWritten, "which ends the run, as no other change will fare better")
+	}
+	assert.Empty(t, s.ApplyChanges(t.Context(), nil))
+	for _, err := range s.Users(t.Context()) {
+		assert.ErrorContains(t, err, "adsync: cannot read the users of the table users")
+	}
+}
+
+// silentCommit is a table whose database goes away during a commit.
+type silentCommit struct{}
+
+func (c silentCommit) Connect(context.Context) (driver.Conn, error) { return c, nil }
+
+func (silentCommit) Driver() driver.Driver { return nil }
+
+func (silentCommit) Prepare(string) (driver.Stmt, error) { return nil, errors.New("not used") }
+
+func (silentCommit) Close() error { return nil }
+
+func (c silentCommit) Begin() (driver.Tx, error) { return c, nil }
+
+func (silentCommit) Commit() error { return errors.New("connection reset") }
+
+func (silentCommit) Rollback() error { return nil }
+
+func (silentCommit) ExecContext(context.Context, string, []driver.NamedValue) (driver.Result, error) {
+	return driver.RowsAffected(1), nil
+}
+
+func (silentCommit) QueryContext(context.Context, string, []driver.NamedValue) (driver.Rows, error) {
+	return &columnRows{names: []string{"id", "guid", "login", "mail", "state"}}, nil
+}
+
+// columnRows is what a catalogue says of nullable texts.
+type columnRows struct{ names []string }
+
+func (*columnRows) Columns() []string { return []string{"name", "type", "nullable"} }
+
+func (*columnRows) Close() error { return nil }
+
+func (r *columnRows) Next(row []driver.Value) error {
+	if len(r.names) == 0 {
+		return io.EOF
+	}
+	row[0], row[1], row[2] = r.names[0], "TEXT", true
+	r.names = r.names[1:]
+	return nil
+}
+
+func TestStoreDoesNotGuessAboutACommit(t *testing.T) {
+	s, err := sqlstore.New(noDB(t, silentCommit{}), sqlstore.SQLite, sqlTable(func(*sqlstore.Table) {}))
+	require.NoError(t, err)
+	ann := storeUser("1", "ann")
+	ann.Source = ""
+	assert.ErrorIs(t, s.DeleteUser(t.Context(), storeDelete(ann)), adsync.ErrUnknown)
+}
+
+func storeUser(id, username string) adsync.User {
+	return adsync.User{
+		ID: id, ObjectID: adsync.ObjectID{15: id[0]}, Source: "ad", Status: adsync.StatusActive,
+		Profile: adsync.Profile{Username: username, Email: username + "@corp.example"},
+	}
+}
+
+func storeDelete(before adsync.User) adsync.Change {
+	return adsync.Change{Op: adsync.OpDelete, UserID: before.ID, ObjectID: before.ObjectID, Before: &before}
+}
+
+func storeCreate(u adsync.User) adsync.Change {
+	return adsync.Change{Op: adsync.OpCreate, ObjectID: u.ObjectID, After: &u}
+}

@@ -1,0 +1,62 @@
+package sqlstore
+
+import (
+	"context"
+	"database/sql"
+
+	"github.com/go-adsync/adsync"
+)
+
+// Dialect names a family of databases.
+type Dialect string
+
+// The dialects that [New] speaks.
+const (
+	PostgreSQL Dialect = "postgresql"
+	MySQL      Dialect = "mysql" // and MariaDB
+	SQLite     Dialect = "sqlite"
+)
+
+// Table says how a host's user table is laid out.
+//
+// Where is put into every statement, so that a row outside of it is no user. Its
+// placeholders are ? in order, or $1, $2 … by number, whatever the dialect; where
+// there is a $n, each ? is left alone (PostgreSQL has operators of that name).
+//
+// Texts are compared to the byte, whatever the column's collation, and NULL and an empty text
+// are the same. The padding of a char(n) is no part of its text. A value that
+// cannot be read, as an ObjectID that is none, ends the reading with an error
+// that names the row: a sync must not take such a user for a local one.
+//
+// ObjectIDs in text are read in any case, with or without braces and dashes, and
+// written dashed and lower-case. Two rows must not have one username or one
+// email, nor one Source and ObjectID: the table's unique indexes see to that, and
+// the store reports them as [adsync.ErrConflict]; without an index over the ObjectID, an
+// import reads the whole table for each batch. An email that is empty is written as
+// NULL where the column allows it, as a unique index allows only one empty text;
+// other empty details are written as empty texts.
+//
+// Delete marks a row instead of removing it, and then Where must exclude the
+// marked rows. Their username and email become NULL where the columns allow it,
+// and else a text with the row's ID.
+//
+// Defaults may name the ID column, with a driver.Valuer that makes a new ID for
+// each row. OnDelete may be called again for the same user, after a rollback.
+type Table struct {
+	Name      string                                                     // table or schema.table
+	Columns   Columns                                                    // "" = the table has none
+	Where     string                                                     // which rows are users at all, with placeholders
+	Args      []any                                                      // for Where
+	Source    string                                                     // for all rows, where there is no Source column
+	Statuses  map[adsync.Status]any                                      // how Status is stored, by default as its own name; a value that is unmapped, or mapped by two of them, reads as StatusBlocked
+	Defaults  map[string]any                                             // other columns of a created row
+	ObjectIDs string                                                     // "text" (default), "uuid", "bytes" (as printed), "ad-bytes" (as AD sends them)
+	Delete    map[string]any                                             // soft delete: set these instead; both keys are released. Name the ObjectID too, with nil, if it is unique
+	OnDelete  func(ctx context.Context, tx *sql.Tx, u adsync.User) error // hand over what they own, in the same transaction; an error keeps the user
+}
+
+// Columns names the columns. ID, ObjectID and Username are required. ID is the
+// primary key, of any type; a Protected column holds a flag or a number.
+type Columns struct {
+	ID, ObjectID, Source, Username, FirstName, LastName, Email, Phone, Status, Protected string
+}

@@ -1,0 +1,178 @@
+package sqlstore
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+
+	"github.com/go-adsync/adsync"
+	"github.com/go-adsync/adsync/internal/adattr"
+	"github.com/go-adsync/adsync/sqlstore/internal/sqltable"
+)
+
+// assignments lists the columns that differ, and their new values.
+func (b *batch) assignments(before, after *adsync.User) (set []string, values []any, err error) {
+	for _, f := range storedFields {
+		if sameIn(f, before, after) {
+			continue
+		}
+		i := slices.IndexFunc(b.columns, func(c column) bool { return c.field == f })
+		if i < 0 {
+			return nil, nil, b.noColumn(f)
+		}
+		value, err := b.storedValue(b.columns[i], after)
+		if err != nil {
+			return nil, nil, err
+		}
+		set, values = append(set, b.columns[i].name), append(values, value)
+	}
+	return set, values, nil
+}
+
+// newValues are what a new row holds in newColumns.
+func (b *batch) newValues(u *adsync.User) ([]any, error) {
+	if f := b.unmapped(u); f != "" {
+		return nil, b.noColumn(f)
+	}
+	values := make([]any, len(b.newColumns))
+	for i, c := range b.columns {
+		value, err := b.storedValue(c, u)
+		if err != nil {
+			return nil, err
+		}
+		values[i] = value
+	}
+	for i := len(b.columns); i < len(values); i++ {
+		values[i] = b.table.Defaults[b.newColumns[i]]
+	}
+	return values, nil
+}
+
+// storedFields are all that a row holds beside its ID.
+var storedFields = append([]adsync.Field{adsync.FieldObjectID, adsync.FieldSource, adsync.FieldStatus, fieldProtected}, details[:]...)
+
+// sameIn reports whether a store has nothing to write for the field.
+func sameIn(f adsync.Field, before, after *adsync.User) bool {
+	switch f {
+	case adsync.FieldObjectID:
+		return before.ObjectID == after.ObjectID
+	case adsync.FieldStatus:
+		return cmp.Or(before.Status, adsync.StatusActive) == cmp.Or(after.Status, adsync.StatusActive)
+	case fieldProtected:
+		return before.Protected == after.Protected
+	}
+	return *textIn(before, f) == *textIn(after, f)
+}
+
+// unmapped names a thing that the user has and the table has no column for.
+func (s *Store) unmapped(u *adsync.User) adsync.Field {
+	base := adsync.User{Source: s.table.Source}
+	for _, f := range storedFields {
+		if !sameIn(f, &base, u) && !slices.ContainsFunc(s.columns, func(c column) bool { return c.field == f }) {
+			return f
+		}
+	}
+	return ""
+}
+
+func (s *Store) noColumn(f adsync.Field) error {
+	return fmt.Errorf("adsync: the table %s has no column for %s; map one, or leave it out of the plan", s.table.Name, f)
+}
+
+// storedValue is what the column is to hold.
+func (b *batch) storedValue(c column, u *adsync.User) (any, error) {
+	switch c.field {
+	case adsync.FieldObjectID:
+		if !u.ObjectID.IsZero() {
+			return b.guids.Write(adattr.GUID(u.ObjectID)), nil
+		}
+		if b.guids == sqltable.GUIDText {
+			return b.nullOr(c.name, ""), nil
+		}
+		return b.nullOr(c.name, b.guids.Write(adattr.GUID{})), nil
+	case adsync.FieldStatus:
+		code, ok := b.codes[cmp.Or(u.Status, adsync.StatusActive)]
+		if !ok {
+			return nil, fmt.Errorf("adsync: sqlstore.Table.Statuses has no value for %q; add one", u.Status)
+		}
+		return code, nil
+	case fieldProtected:
+		if b.types[c.name].Name == "boolean" {
+			return u.Protected, nil
+		}
+		if u.Protected {
+			return 1, nil
+		}
+		return 0, nil
+	case adsync.FieldEmail:
+		if u.Email == "" {
+			return b.nullOr(c.name, ""), nil
+		}
+	}
+	return *textIn(u, c.field), nil
+}
+
+// nullOr is NULL where the column allows it.
+func (b *batch) nullOr(column string, otherwise any) any {
+	if b.types[column].Nullable {
+		return nil
+	}
+	return otherwise
+}
+
+func (b *batch) idType() string { return b.types[b.table.Columns.ID].Name }
+
+// bindID is the ID as the driver is to send it: all databases turn a text into
+// the type of the column, save for bytes.
+func (b *batch) bindID(id string) any {
+	if sqltable.IsBinary(b.idType()) {
+		if key, ok := sqltable.ParseBinaryKey(id); ok {
+			return key
+		}
+	}
+	return id
+}
+
+// matchArgs appends the arguments that compare the row with Before; not ok where the
+// statement cannot tell, and the row has to be read.
+func (b *batch) matchArgs(args []any, c adsync.Change) (_ []any, ok bool) {
+	u := c.Before
+	if u == nil || u.ID != c.UserID || !b.matches || b.sql.Uncounted() {
+		return args, false
+	}
+	if b.unmapped(u) != "" {
+		return args, false // no row reads like that
+	}
+	args = slices.Grow(args, len(b.columns)+1)
+	for _, col := range b.columns {
+		switch col.field {
+		case adsync.FieldObjectID:
+			args = append(args, b.matchObjectID(u.ObjectID))
+		case adsync.FieldStatus:
+			status := cmp.Or(u.Status, adsync.StatusActive)
+			if !b.tells(status) {
+				return args, false
+			}
+			args = append(args, b.codes[status])
+		case fieldProtected:
+			if u.Protected {
+				args = append(args, "1", "true")
+			} else {
+				args = append(args, "0", "false")
+			}
+		default:
+			args = append(args, *textIn(u, col.field))
+		}
+	}
+	return args, true
+}
+
+func (b *batch) matchObjectID(id adsync.ObjectID) any {
+	switch {
+	case !id.IsZero():
+		return b.guids.Write(adattr.GUID(id))
+	case b.guids == sqltable.GUIDText:
+		return ""
+	}
+	return nil
+}
