@@ -38,6 +38,8 @@ const (
 	ReasonDisabled    Reason = "disabled"     // likewise: disabled in the directory
 	ReasonOutOfScope  Reason = "out-of-scope" // likewise: alive, but outside the base or filter
 	ReasonUnproven    Reason = "unproven"     // likewise: not found, and nothing proves a deletion
+	ReasonDisputed    Reason = "disputed"     // Update or Notice: one controller has the tombstone, and another speaks against it
+	ReasonUnknown     Reason = "unknown"      // Notice: whether the account is disabled could not be read
 	ReasonProtected   Reason = "protected"    // Notice: would be removed, but is protected
 	ReasonTaken       Reason = "taken"        // Duplicate: a rival keeps the key
 	ReasonContested   Reason = "contested"    // Duplicate: others ask for the key too

@@ -137,15 +137,17 @@ const (
 	StateOutOfScope State = "out-of-scope" // alive, outside the base or filter
 	StateDeleted    State = "deleted"      // proven: its tombstone was read, same objectGUID
 	StateUnproven   State = "unproven"     // looked for and not seen; nothing proves a deletion
+	StateDisputed   State = "disputed"     // one controller has the tombstone, and another shows the account alive or could not be asked
 )
 
 // Entry is one directory account.
 type Entry struct {
 	ObjectID ObjectID `json:"object_id"`
 	Profile
-	State    State  `json:"state,omitempty"`
-	Disabled bool   `json:"disabled,omitempty"` // bit 2 of userAccountControl
-	DN       string `json:"dn,omitempty"`       // for people; never an identity
+	State           State  `json:"state,omitempty"`
+	Disabled        bool   `json:"disabled,omitempty"`         // bit 2 of userAccountControl
+	DisabledUnknown bool   `json:"disabled_unknown,omitempty"` // whether it is disabled could not be read
+	DN              string `json:"dn,omitempty"`               // for people; never an identity
 }
 
 // A Directory knows the accounts in scope.
@@ -221,6 +223,11 @@ type Access struct {
 	BaseDN     string   `json:"base_dn"`           // where the search starts
 	Tombstones bool     `json:"tombstones"`        // whether deletions can be proven
 	Missing    []string `json:"missing,omitempty"` // what cannot be read, and what to grant, in words
+
+	// Of a directory that asks other controllers about tombstones: those that it asked
+	// since it was opened, and those of them that gave no answer.
+	Witnesses []string `json:"witnesses,omitempty"`
+	Silent    []string `json:"silent,omitempty"`
 }
 
 // Listing makes a [Directory] of a plain listing whose word is final: who is

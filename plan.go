@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"time"
 
 	"github.com/go-adsync/adsync/internal/plantext"
 )
@@ -33,6 +34,17 @@ type Plan struct {
 	Stats    Stats    `json:"stats"`
 	Warnings []string `json:"warnings,omitempty"` // e.g. tombstones unreadable, nobody is managed
 	Changes  []Change `json:"changes"`
+
+	Reading *Provenance `json:"reading,omitempty"` // nil: a plan of [Reconcile] or [Adopt]
+}
+
+// Provenance is how a plan came about. The digest covers nothing of it, so that
+// planning the same two sides again gives the same digest.
+type Provenance struct {
+	At          time.Time `json:"at,omitzero"`           // when the reading began, by the host's clock
+	Controllers []string  `json:"controllers,omitempty"` // the servers that were read
+	Witnesses   []string  `json:"witnesses,omitempty"`   // other servers that were asked about tombstones
+	Silent      []string  `json:"silent,omitempty"`      // those of them that gave no answer
 }
 
 // Check holds the plan against the limits, by its own statistics. It returns nil
@@ -58,10 +70,12 @@ func clears(before, after *Profile) bool {
 	return slices.ContainsFunc(details[:], func(f Field) bool { return *before.detail(f) != "" && *after.detail(f) == "" })
 }
 
-// Digest is the SHA-256 of the plan's JSON, in hex. It names the plan in an
-// [Approval]; a plan that went through JSON has the same.
+// Digest is the SHA-256 of the plan's JSON without its Reading, in hex. It names the
+// plan in an [Approval]; a plan that went through JSON has the same.
 func (p *Plan) Digest() string {
-	canonical, err := json.Marshal(p)
+	signed := *p
+	signed.Reading = nil
+	canonical, err := json.Marshal(&signed)
 	if err != nil {
 		panic("adsync: a plan is plain data: " + err.Error()) // no field can fail
 	}

@@ -20,6 +20,7 @@ type Status string
 // The statuses of a [User].
 const (
 	StatusActive      Status = "active"      // "" means the same
+	StatusInactive    Status = "inactive"    // not active, in a store that cannot tell by whom: written by a sync, and never lifted by one
 	StatusBlocked     Status = "blocked"     // by the host: a sync never sets or lifts it
 	StatusDeactivated Status = "deactivated" // by a sync; lifted when the entry is Present and not Disabled
 )

@@ -169,7 +169,7 @@ func (p pinned) Traits() adsync.Traits { return adsync.Traits{Apart: true} }
 
 func (p pinned) Inspect(ctx context.Context) (adsync.Access, error) {
 	a, err := p.controller.Check(ctx)
-	return adsync.Access(a), err
+	return adsync.Access{Controller: a.Controller, BaseDN: a.BaseDN, Tombstones: a.Tombstones, Missing: a.Missing}, err
 }
 
 // eachAccount is told of every account, and returns whether to go on.
