@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"database/sql"
+	"errors"
 	"os"
 	"os/exec"
 	osuser "os/user"
@@ -16,6 +17,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/go-adsync/adsync/internal/integration/reaper"
 	"github.com/go-adsync/adsync/sqlstore"
 )
 
@@ -58,17 +60,21 @@ func startPostgreSQL(t *testing.T) *sql.DB {
 	bin := found[len(found)-1]
 	dir, err := os.MkdirTemp("", "webhost-pg-") // t.TempDir is closed to other users
 	require.NoError(t, err)
-	t.Cleanup(func() { require.NoError(t, os.RemoveAll(dir)) })
+	standby, err := reaper.New(dir)
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, errors.Join(os.RemoveAll(dir), standby.Close())) })
 	as := unprivileged(t, dir)
-	command := func(name string, args ...string) (*exec.Cmd, *bytes.Buffer) {
-		cmd, out := exec.Command(filepath.Join(bin, name), args...), &bytes.Buffer{}
-		cmd.SysProcAttr, cmd.Dir, cmd.Stdout, cmd.Stderr = as, dir, out, out
-		return cmd, out
+	command := func(name string, args ...string) *exec.Cmd {
+		cmd := exec.Command(filepath.Join(bin, name), args...)
+		cmd.SysProcAttr, cmd.Dir = as, dir
+		return cmd
 	}
-	initdb, out := command("initdb", "-D", dir+"/data", "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "--no-sync")
-	require.NoError(t, initdb.Run(), out)
-	server, out := command("postgres", "-D", dir+"/data", "-k", dir, "-c", "listen_addresses=", "-c", "fsync=off")
-	require.NoError(t, server.Start())
+	said, err := standby.CombinedOutput(command("initdb", "-D", dir+"/data", "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "--no-sync"))
+	require.NoError(t, err, "%s", said)
+	var out bytes.Buffer
+	server := command("postgres", "-D", dir+"/data", "-k", dir, "-c", "listen_addresses=", "-c", "fsync=off")
+	server.Stdout, server.Stderr = &out, &out
+	require.NoError(t, standby.Start(server))
 	t.Cleanup(func() {
 		_ = server.Process.Signal(syscall.SIGTERM)
 		_ = server.Wait()
@@ -76,7 +82,7 @@ func startPostgreSQL(t *testing.T) *sql.DB {
 	db, err := sql.Open("pgx", strings.Join([]string{"host=" + dir, "user=postgres", "dbname=postgres"}, " "))
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, db.Close()) })
-	require.Eventually(t, func() bool { return db.PingContext(t.Context()) == nil }, 20*time.Second, 50*time.Millisecond, out)
+	require.Eventually(t, func() bool { return db.PingContext(t.Context()) == nil }, 20*time.Second, 50*time.Millisecond, &out)
 	return db
 }
 

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"net/http/httptest"
@@ -17,6 +18,8 @@ import (
 	"github.com/chromedp/chromedp"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/go-adsync/adsync/internal/integration/reaper"
 )
 
 // go test ./webhost -run TestStory -args -screenshot ../../docs/images/webhost.png
@@ -42,6 +45,13 @@ type browser struct {
 }
 
 func openBrowser(t *testing.T) *browser {
+	ctx, _ := launchChromium(t)
+	return &browser{t: t, ctx: ctx, axe: axeSource(t)}
+}
+
+// launchChromium starts a browser that lives as long as the test and has its profile
+// in dir.
+func launchChromium(t *testing.T) (ctx context.Context, dir string) {
 	var found string
 	for _, name := range []string{"chromium", "chromium-browser", "google-chrome"} {
 		if path, err := exec.LookPath(name); err == nil && found == "" {
@@ -51,19 +61,24 @@ func openBrowser(t *testing.T) *browser {
 	if found == "" {
 		missing(t, "there is no Chromium: install the package chromium to run the story in a browser")
 	}
+	dir, err := os.MkdirTemp("", "webhost-chromium-")
+	require.NoError(t, err)
+	standby, err := reaper.New(dir)
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, errors.Join(os.RemoveAll(dir), standby.Close())) })
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	t.Cleanup(cancel)
 	ctx, cancel = chromedp.NewExecAllocator(ctx,
 		chromedp.ExecPath(found), chromedp.Headless, chromedp.NoSandbox, chromedp.DisableGPU, chromedp.NoFirstRun,
 		chromedp.Flag("disable-quic", true), chromedp.Flag("disable-background-networking", true),
 		chromedp.Flag("disable-component-update", true), chromedp.Flag("disable-sync", true), chromedp.Flag("disable-dev-shm-usage", true),
-		chromedp.UserDataDir(t.TempDir()), chromedp.WindowSize(1280, 900))
+		chromedp.UserDataDir(dir), chromedp.ModifyCmdFunc(reaper.InGroup), chromedp.WindowSize(1280, 900))
 	t.Cleanup(cancel)
 	ctx, cancel = chromedp.NewContext(ctx)
 	t.Cleanup(cancel)
-	b := &browser{t: t, ctx: ctx, axe: axeSource(t)}
 	require.NoError(t, chromedp.Do(ctx, chromedp.Navigate("about:blank"))) // the browser lives as long as the first context
-	return b
+	require.NoError(t, standby.Watch(chromedp.FromContext(ctx).Browser.Process().Pid))
+	return ctx, dir
 }
 
 // axeSource fetches axe-core, which is not ours to keep.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -10,6 +11,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/go-adsync/adsync/internal/integration/reaper"
 )
 
 // TestMain is the bench itself where the bench runs a task.
@@ -34,7 +37,9 @@ func TestEverythingIsMeasured(t *testing.T) {
 	t.Setenv("GORACE", os.Getenv("GORACE")+" atexit_sleep_ms=0") // else each task ends with a second's sleep
 	dir, err := os.MkdirTemp("", "adsync-bench")                 // t.TempDir is closed to the account that runs PostgreSQL
 	require.NoError(t, err)
-	t.Cleanup(func() { require.NoError(t, os.RemoveAll(dir)) })
+	standby, err := reaper.New(dir)
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, errors.Join(os.RemoveAll(dir), standby.Close())) })
 	require.NoError(t, os.Chmod(dir, 0o755))
 	b := &round{dir: dir, databases: databases(), runs: 1, sizes: []int{2000}}
 	require.NoError(t, b.all(t.Context()))

@@ -9,6 +9,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/go-adsync/adsync/internal/integration/reaper"
 )
 
 // ADSYNC_GITEA names a Gitea to try, which is built in minutes and is not in CI.
@@ -50,14 +52,17 @@ func TestGiteaIsComparedWithTheSameTask(t *testing.T) {
 
 func TestARunningProcessTellsWhatItTook(t *testing.T) {
 	// Its name, in parentheses, must not shift what comes behind it.
-	name := filepath.Join(t.TempDir(), "a ) b 7 7 7")
+	dir := t.TempDir()
+	name := filepath.Join(dir, "a ) b 7 7 7")
 	shell, err := exec.LookPath("sh")
 	require.NoError(t, err)
 	require.NoError(t, os.Symlink(shell, name))
 	cmd := exec.Command(name, "-c", "while :; do :; done")
 	begun := time.Now()
-	require.NoError(t, cmd.Start())
-	p := &process{cmd}
+	standby, err := reaper.New(dir)
+	require.NoError(t, err)
+	require.NoError(t, standby.Start(cmd))
+	p := &process{cmd, standby}
 	defer p.stop()
 	var spent time.Duration
 	for spent == 0 && time.Since(begun) < time.Minute {

@@ -13,6 +13,8 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+
+	"github.com/go-adsync/adsync/internal/integration/reaper"
 )
 
 func main() {
@@ -54,7 +56,11 @@ func bench(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(dir)
+	standby, err := reaper.New(dir)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = errors.Join(os.RemoveAll(dir), standby.Close()) }()
 	if err := os.Chmod(dir, 0o755); err != nil { // the account postgres must reach its part
 		return err
 	}

@@ -17,6 +17,7 @@ import (
 	"github.com/go-ldap/ldap/v3"
 
 	"github.com/go-adsync/adsync/internal/integration/certificate"
+	"github.com/go-adsync/adsync/internal/integration/reaper"
 )
 
 // tool finds a server's program, which Debian does not put on the path.
@@ -39,14 +40,22 @@ func run(ctx context.Context, as *syscall.SysProcAttr, dir, name string, args ..
 	}
 	cmd := exec.CommandContext(ctx, path, args...)
 	cmd.Dir, cmd.SysProcAttr = dir, as
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return fmt.Errorf("%s: %w: %s", name, err, out)
+	standby, err := reaper.New(dir)
+	if err != nil {
+		return err
 	}
-	return nil
+	out, err := standby.CombinedOutput(cmd)
+	if err != nil {
+		err = fmt.Errorf("%s: %w: %s", name, err, out)
+	}
+	return errors.Join(err, standby.Close())
 }
 
 // process is a server in the background.
-type process struct{ cmd *exec.Cmd }
+type process struct {
+	cmd    *exec.Cmd
+	reaper *reaper.Reaper
+}
 
 // launch starts a server and waits until it answers.
 func launch(ctx context.Context, as *syscall.SysProcAttr, dir string, answers func() error, name string, args ...string) (*process, error) {
@@ -61,10 +70,14 @@ func launch(ctx context.Context, as *syscall.SysProcAttr, dir string, answers fu
 	defer log.Close()
 	cmd := exec.Command(path, args...)
 	cmd.Dir, cmd.SysProcAttr, cmd.Stdout, cmd.Stderr = dir, as, log, log
-	if err := cmd.Start(); err != nil {
+	standby, err := reaper.New(dir)
+	if err != nil {
 		return nil, err
 	}
-	p := &process{cmd}
+	if err := standby.Start(cmd); err != nil {
+		return nil, errors.Join(err, standby.Close())
+	}
+	p := &process{cmd, standby}
 	for range 600 {
 		if err = answers(); err == nil {
 			return p, nil
@@ -84,6 +97,7 @@ func (p *process) stop() {
 	_ = p.cmd.Process.Signal(syscall.SIGINT)  // PostgreSQL then ends its sessions
 	_ = p.cmd.Process.Signal(syscall.SIGTERM) // MariaDB may be deaf to the other
 	_ = p.cmd.Wait()
+	_ = p.reaper.Close()
 }
 
 // launchDatabase starts a server for which admin is open, and returns what ends both.

@@ -121,13 +121,14 @@ func newProxy(t *testing.T, dsn string, answered bool) *proxy {
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, os.RemoveAll(dir)) })
 	p := &proxy{answered: answered}
+	socket := dir
 	for name, at := range socketIn {
 		if m := at.FindStringSubmatch(dsn); m != nil {
 			p.dsn, p.server = strings.Replace(dsn, m[1], dir, 1), m[1]+name
-			dir = filepath.Join(dir, name)
+			socket = filepath.Join(dir, name)
 		}
 	}
-	listener, err := net.Listen("unix", dir)
+	listener, err := net.Listen("unix", socket)
 	require.NoError(t, err)
 	t.Cleanup(func() {
 		require.NoError(t, listener.Close())

@@ -3,6 +3,7 @@ package databases
 import (
 	"bytes"
 	"database/sql"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -18,15 +19,18 @@ import (
 	_ "github.com/jackc/pgx/v5/stdlib"
 	_ "github.com/lib/pq"
 	"github.com/stretchr/testify/require"
+
+	"github.com/go-adsync/adsync/internal/integration/reaper"
 )
 
 // server is a database server of the test's own, reached by a socket in its
 // directory.
 type server struct {
-	t    testing.TB
-	dir  string
-	as   *syscall.SysProcAttr // PostgreSQL refuses to run as root
-	next int                  // the name of the next database or schema
+	t      testing.TB
+	dir    string
+	reaper *reaper.Reaper
+	as     *syscall.SysProcAttr // PostgreSQL refuses to run as root
+	next   int                  // the name of the next database or schema
 }
 
 // tool finds a server's program, which Debian does not put on the path.
@@ -50,14 +54,15 @@ func newServer(t testing.TB) *server {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "adsync-db") // t.TempDir is too deep for a socket, and closed to other users
 	require.NoError(t, err)
-	t.Cleanup(func() { require.NoError(t, os.RemoveAll(dir)) })
-	return &server{t: t, dir: dir}
+	standby, err := reaper.New(dir)
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, errors.Join(os.RemoveAll(dir), standby.Close())) })
+	return &server{t: t, dir: dir, reaper: standby}
 }
 
 func (s *server) run(name string, args ...string) {
 	s.t.Helper()
-	cmd := s.command(name, args...)
-	out, err := cmd.CombinedOutput()
+	out, err := s.reaper.CombinedOutput(s.command(name, args...))
 	require.NoError(s.t, err, string(out))
 }
 
@@ -76,7 +81,7 @@ func (s *server) start(driver, dsn, name string, args ...string) {
 	cmd := s.command(name, args...)
 	var log bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &log, &log
-	require.NoError(s.t, cmd.Start())
+	require.NoError(s.t, s.reaper.Start(cmd))
 	s.t.Cleanup(func() {
 		_ = cmd.Process.Signal(syscall.SIGTERM)
 		_ = cmd.Wait()

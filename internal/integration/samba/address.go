@@ -11,6 +11,8 @@ import (
 	"path/filepath"
 	"strings"
 	"syscall"
+
+	"github.com/go-adsync/adsync/internal/integration/reaper"
 )
 
 // claim is the sole use of one loopback address and of one directory.
@@ -18,6 +20,7 @@ type claim struct {
 	address string
 	dir     string
 	lock    *os.File
+	reaper  *reaper.Reaper
 }
 
 // ports are those that a controller listens on. They are fixed, which is why
@@ -25,8 +28,8 @@ type claim struct {
 var ports = []string{"88", "389", "464", "636", "3268", "3269"}
 
 // claimAddress takes the first address that nobody uses. The claim is a lock on
-// a file: the kernel drops it when the process ends, however that happens, and
-// the next claimant of the address clears what the dead one left behind.
+// a file: the kernel drops it when the process has ended, however that happens, and
+// its reaper has removed the directory. The next claimant takes over the address.
 func claimAddress() (*claim, error) {
 	const addresses = 100
 	parent := filepath.Join(os.TempDir(), "adsync-samba")
@@ -87,13 +90,21 @@ func tryClaim(parent, address string) (*claim, error) {
 	if err := errors.Join(os.RemoveAll(c.dir), os.Mkdir(c.dir, 0o700)); err != nil {
 		return nil, errors.Join(err, c.release())
 	}
+	// It holds the claim, too: the directory must be nobody else's while it is removed.
+	if c.reaper, err = reaper.New(c.dir, lock); err != nil {
+		return nil, errors.Join(err, c.release())
+	}
 	return c, nil
 }
 
 // release gives everything back. The lock file itself stays: removing it would
 // let two claimants lock two different files of one name.
 func (c *claim) release() error {
-	return errors.Join(os.RemoveAll(c.dir), removeAddress(c.address), c.lock.Close())
+	err := os.RemoveAll(c.dir)
+	if c.reaper != nil {
+		err = errors.Join(err, c.reaper.Close())
+	}
+	return errors.Join(err, removeAddress(c.address), c.lock.Close())
 }
 
 // addAddress puts the address on the loopback interface, where Samba looks for

@@ -17,6 +17,8 @@ import (
 
 	"github.com/go-ldap/ldap/v3"
 	"github.com/stretchr/testify/require"
+
+	"github.com/go-adsync/adsync/internal/integration/reaper"
 )
 
 // The domain that every controller serves, each on an address of its own.
@@ -45,6 +47,7 @@ type Controller struct {
 	authority   authority
 	certificate keyPair
 	process     *process
+	reaper      *reaper.Reaper
 }
 
 // Start provisions a new domain, serves it, and stops and removes everything
@@ -66,6 +69,7 @@ func Start(t testing.TB) *Controller {
 		AdminUPN:      "Administrator@" + realm,
 		AdminPassword: adminPass,
 		dir:           claim.dir,
+		reaper:        claim.reaper,
 	}
 	c.authority, err = newAuthority()
 	require.NoError(t, err)
@@ -100,10 +104,10 @@ func requireTools(t testing.TB) {
 }
 
 func (c *Controller) provision() error {
-	out, err := exec.Command("samba-tool", "domain", "provision",
+	out, err := c.reaper.CombinedOutput(exec.Command("samba-tool", "domain", "provision",
 		"--realm="+realm, "--domain="+netbios, "--server-role=dc", "--dns-backend=NONE",
 		"--adminpass="+adminPass, "--targetdir="+c.dir, "--host-name=dc1",
-		"--host-ip="+c.Address, "--use-rfc2307").CombinedOutput()
+		"--host-ip="+c.Address, "--use-rfc2307"))
 	if err != nil {
 		return fmt.Errorf("samba-tool domain provision: %w\n%s", err, out)
 	}
@@ -194,7 +198,7 @@ func (c *Controller) run(t testing.TB) {
 	for name, content := range files {
 		require.NoError(t, os.WriteFile(c.path(name), content, 0o600))
 	}
-	started, err := startProcess(c.path("adsync.conf"), c.path("samba.log"))
+	started, err := startProcess(c.reaper, c.path("adsync.conf"), c.path("samba.log"))
 	require.NoError(t, err)
 	c.process = started
 	require.NoError(t, c.awaitReady())

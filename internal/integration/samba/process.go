@@ -9,6 +9,8 @@ import (
 	"os/exec"
 	"syscall"
 	"time"
+
+	"github.com/go-adsync/adsync/internal/integration/reaper"
 )
 
 // process is a running samba in a process group of its own.
@@ -19,9 +21,8 @@ type process struct {
 	done    chan struct{} // closed when the process has ended and is reaped
 }
 
-// startProcess starts samba in the foreground. Samba ends when its standard
-// input does, so that a killed test leaves no server behind.
-func startProcess(config, logFile string) (*process, error) {
+// startProcess starts samba in the foreground. It ends when its standard input does.
+func startProcess(standby *reaper.Reaper, config, logFile string) (*process, error) {
 	output, err := os.Create(logFile)
 	if err != nil {
 		return nil, err
@@ -29,12 +30,11 @@ func startProcess(config, logFile string) (*process, error) {
 	defer output.Close()
 	cmd := exec.Command("samba", "--interactive", "--model=single", "--configfile="+config, "--debug-stdout", "--debuglevel=1")
 	cmd.Stdout, cmd.Stderr = output, output
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	stdin, err := cmd.StdinPipe()
 	if err != nil {
 		return nil, err
 	}
-	if err := cmd.Start(); err != nil {
+	if err := standby.Start(cmd); err != nil {
 		return nil, err
 	}
 	p := &process{cmd: cmd, stdin: stdin, logFile: logFile, done: make(chan struct{})}

@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"crypto/tls"
 	"crypto/x509"
+	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -19,6 +20,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/go-adsync/adsync/internal/integration/certificate"
+	"github.com/go-adsync/adsync/internal/integration/reaper"
 )
 
 const (
@@ -35,6 +37,7 @@ const (
 
 // server is a running slapd with a database of its own.
 type server struct {
+	dir           string
 	url, plainURL string
 	roots         *x509.CertPool
 }
@@ -43,8 +46,12 @@ type server struct {
 func start(t *testing.T) *server {
 	t.Helper()
 	slapd, slapadd := tool(t, "slapd"), tool(t, "slapadd")
-	dir := t.TempDir()
-	s := &server{url: "ldaps://" + freeAddress(t), plainURL: "ldap://" + freeAddress(t)}
+	dir, err := os.MkdirTemp("", "adsync-slapd")
+	require.NoError(t, err)
+	standby, err := reaper.New(dir)
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, errors.Join(os.RemoveAll(dir), standby.Close())) })
+	s := &server{dir: dir, url: "ldaps://" + freeAddress(t), plainURL: "ldap://" + freeAddress(t)}
 	s.roots = writeCertificate(t, dir)
 	config := filepath.Join(dir, "slapd.conf")
 	require.NoError(t, os.Mkdir(filepath.Join(dir, "db"), 0o700))
@@ -52,13 +59,13 @@ func start(t *testing.T) *server {
 
 	load := exec.Command(slapadd, "-q", "-f", config)
 	load.Stdin = strings.NewReader(seed())
-	out, err := load.CombinedOutput()
+	out, err := standby.CombinedOutput(load)
 	require.NoError(t, err, "%s", out)
 
 	var log bytes.Buffer
 	running := exec.Command(slapd, "-h", s.url+"/ "+s.plainURL+"/", "-f", config, "-d", "0")
 	running.Stderr = &log
-	require.NoError(t, running.Start())
+	require.NoError(t, standby.Start(running))
 	t.Cleanup(func() {
 		_ = running.Process.Signal(os.Interrupt)
 		_ = running.Wait()

@@ -1,0 +1,26 @@
+//go:build linux
+
+package main
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/go-adsync/adsync/internal/integration/reaper"
+)
+
+func TestPostgreSQLEndsWithAKilledTest(t *testing.T) {
+	reaper.Prove(t, func(t *testing.T) string {
+		var dir string
+		require.NoError(t, startPostgreSQL(t).QueryRowContext(t.Context(), "SHOW unix_socket_directories").Scan(&dir))
+		return dir
+	})
+}
+
+func TestChromiumEndsWithAKilledTest(t *testing.T) {
+	reaper.Prove(t, func(t *testing.T) string {
+		_, dir := launchChromium(t)
+		return dir
+	})
+}
