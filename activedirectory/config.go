@@ -39,8 +39,8 @@ type Config struct {
 	// defaultNamingContext.
 	BaseDN string
 	// Filter says who is in scope; others in the domain are out of scope.
-	// Default: (sAMAccountType=805306368), people; with another identity than
-	// objectGUID it is (objectClass=person).
+	// Default: (sAMAccountType=805306368), people; with an identity that is not Active
+	// Directory's it is (objectClass=person).
 	Filter string
 	// Bind is how to authenticate: SimpleBind, PasswordFunc or BindFunc.
 	Bind Bind
@@ -62,15 +62,23 @@ type Config struct {
 	// Timeout bounds each request, such as one page, and not the whole sync.
 	// Default 30 seconds.
 	Timeout time.Duration
-	// Attributes maps details to attribute names. Default: as beside the fields
-	// of [adsync.Profile], also for those that are left out. Of an attribute with several
-	// values the first that the server sends is taken.
+	// Attributes maps details to attributes, by any of their names or by their OID; the
+	// directory's schema says which are the same, and one that it does not know is an
+	// error of the first reading. Default: as beside the fields of [adsync.Profile], also
+	// for those that are left out. Of an attribute with several values the first that the
+	// server sends is taken; one of white space alone is none.
 	//
 	// FieldObjectID maps the identity, for directories other than Active Directory:
 	// entryUUID (OpenLDAP), nsUniqueId (389 Directory Server), ipaUniqueID
 	// (FreeIPA), or any that holds the text of a UUID and never changes. Such a
 	// directory proves no deletion: an account that is gone is StateUnproven, and
 	// nobody in it is seen to be disabled. BaseDN may have to be set.
+	//
+	// It may also be mS-DS-ConsistencyGuid, the identity that stays when an account is
+	// moved to another forest: 16 bytes in the layout of an objectGUID. Accounts that lack
+	// it must not be in scope, so add (mS-DS-ConsistencyGuid=*) to Filter. It is no index
+	// of Active Directory's own: make it one where accounts are looked up. A deleted
+	// account keeps it only where the Recycle Bin is on.
 	Attributes map[adsync.Field]string
 	// PlainReader leaves also the entries to go-ldap, instead of taking them off the
 	// connection before it: the same entries, several times slower and with far more
@@ -142,6 +150,7 @@ func (cfg Config) reader() (ldapread.Config, error) {
 		BaseDN: cfg.BaseDN, Filter: cfg.filter(), TLS: cfg.TLS,
 		PageSize: cmp.Or(cfg.PageSize, defaultPageSize), Timeout: cmp.Or(cfg.Timeout, defaultTimeout),
 		Attributes: defaultAttributes, Plain: cfg.PlainReader, MaxEntries: cfg.maxEntries(),
+		Names: new(ldapread.Names),
 	}
 	if err := ldapread.CheckFilter(r.Filter); err != nil {
 		return r, fmt.Errorf("adsync: activedirectory.Config.Filter is not an LDAP filter like (sAMAccountType=805306368): %w", err)
@@ -180,7 +189,7 @@ func (cfg Config) reader() (ldapread.Config, error) {
 func (cfg Config) maxEntries() int { return max(cmp.Or(cfg.MaxEntries, defaultEntries), 0) }
 
 func (cfg Config) filter() string {
-	if adattr.IdentityOf(cfg.Attributes[adsync.FieldObjectID]).IsObjectGUID() {
+	if adattr.IdentityOf(cfg.Attributes[adsync.FieldObjectID]).IsActiveDirectory() {
 		return cmp.Or(cfg.Filter, defaultFilter)
 	}
 	return cmp.Or(cfg.Filter, otherFilter)

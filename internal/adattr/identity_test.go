@@ -13,6 +13,8 @@ func TestIdentity(t *testing.T) {
 	for _, tt := range []struct{ attribute, name, value, assertion string }{
 		{"", "objectGUID", "\x5b\x85\x24\xe1\x1a\x37\xbe\x41\x9f\x05\x3c\x1a\x9b\x7d\x2e\x10", `\5b\85\24\e1\1a\37\be\41\9f\05\3c\1a\9b\7d\2e\10`},
 		{"OBJECTGUID", "objectGUID", "\x5b\x85\x24\xe1\x1a\x37\xbe\x41\x9f\x05\x3c\x1a\x9b\x7d\x2e\x10", `\5b\85\24\e1\1a\37\be\41\9f\05\3c\1a\9b\7d\2e\10`},
+		{"MS-DS-ConsistencyGuid", "MS-DS-ConsistencyGuid", "\x5b\x85\x24\xe1\x1a\x37\xbe\x41\x9f\x05\x3c\x1a\x9b\x7d\x2e\x10", `\5b\85\24\e1\1a\37\be\41\9f\05\3c\1a\9b\7d\2e\10`},
+		{"1.2.840.113556.1.4.1360", "1.2.840.113556.1.4.1360", "\x5b\x85\x24\xe1\x1a\x37\xbe\x41\x9f\x05\x3c\x1a\x9b\x7d\x2e\x10", `\5b\85\24\e1\1a\37\be\41\9f\05\3c\1a\9b\7d\2e\10`},
 		{"entryUUID", "entryUUID", "E124855B-371a-41be-9f05-3c1a9b7d2e10", "e124855b-371a-41be-9f05-3c1a9b7d2e10"},
 		{"nsuniqueid", "nsuniqueid", "e124855B-371a41be-9f053c1a-9b7d2e10", "e124855b-371a41be-9f053c1a-9b7d2e10"},
 	} {
@@ -23,8 +25,16 @@ func TestIdentity(t *testing.T) {
 		assert.Equal(t, g, got, tt.attribute)
 		assert.Equal(t, "x="+tt.assertion, string(i.AppendAssertion([]byte("x="), g)))
 	}
-	assert.True(t, IdentityOf("").IsObjectGUID())
-	assert.False(t, IdentityOf("entryUUID").IsObjectGUID())
+	for attribute, want := range map[string]struct{ isObjectGUID, isActiveDirectory bool }{
+		"": {true, true}, "1.2.840.113556.1.4.2": {true, true}, "mS-DS-ConsistencyGuid": {false, true}, "entryUUID": {false, false},
+	} {
+		i := IdentityOf(attribute)
+		assert.Equal(t, want.isObjectGUID, i.IsObjectGUID(), attribute)
+		assert.Equal(t, want.isActiveDirectory, i.IsActiveDirectory(), attribute)
+	}
+	renamed := IdentityOf("1.2.840.113556.1.4.1360").Named("mS-DS-ConsistencyGuid")
+	assert.Equal(t, "mS-DS-ConsistencyGuid", renamed.Attribute())
+	assert.Equal(t, IdentityOf("mS-DS-ConsistencyGuid"), renamed)
 }
 
 func TestIdentityRefuses(t *testing.T) {

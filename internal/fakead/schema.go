@@ -121,7 +121,7 @@ var schemaTable = []attrType{
 	{name: "servicePrincipalName", multi: true, public: true},
 	{name: "dNSHostName", max: 2048},
 	{name: "operatingSystem"},
-	{name: "mS-DS-ConsistencyGuid", syntax: syntaxOctets, indexed: true},
+	{name: "mS-DS-ConsistencyGuid", syntax: syntaxOctets},
 	{name: "invocationId", syntax: syntaxOctets, server: true},
 	{name: "nETBIOSName", server: true},
 	{name: "nCName", syntax: syntaxDN, server: true},

@@ -47,8 +47,14 @@ func (s *session) check(ctx context.Context) (Access, error) {
 	default:
 		a.Missing = seen.missing(s.cfg)
 	}
-	if !s.cfg.Identity.IsObjectGUID() {
+	switch {
+	case !s.cfg.Identity.IsActiveDirectory():
 		a.Missing = append(a.Missing, noTombstones)
+	case !s.cfg.Identity.IsObjectGUID() && !a.Tombstones:
+		a.Missing = append(a.Missing, bareTombstones)
+	}
+	if s.unknownNames {
+		a.Missing = append(a.Missing, noSchema)
 	}
 	if s.cfg.Clear && !s.server.Encrypted() {
 		a.Missing = append(a.Missing, clearText)
@@ -57,6 +63,10 @@ func (s *session) check(ctx context.Context) (Access, error) {
 }
 
 const noTombstones = "deletions: this directory keeps nothing of a deleted account that could be read, so an account that is gone is unproven, and its user is kept: set Rules.OnUnproven if absence is proof enough"
+
+const bareTombstones = "deletions: a deleted account keeps its objectGUID, and the attribute that object_id is mapped to only where the Recycle Bin is on, so an account that is gone is unproven, and its user is kept: switch the Recycle Bin on, or set Rules.OnUnproven if absence is proof enough"
+
+const noSchema = "the schema: whether the directory has the mapped attributes under these names cannot be known, and one that it has under another name looks empty: grant the service account Read on the entry that the rootDSE names as subschemaSubentry"
 
 const clearText = "encryption: the password and all that is read go over the network in the clear; use ldaps:// or StartTLS, and take AllowPlaintext back"
 
@@ -81,11 +91,12 @@ func (s *session) canReadTombstones(ctx context.Context) (bool, error) {
 	return false, nil
 }
 
-// showsDeleted reports whether the search sees anything that says isDeleted.
+// showsDeleted reports whether the search sees anything that says isDeleted, and has the
+// identity by which a tombstone is found.
 func (s *session) showsDeleted(ctx context.Context, base string, scope int) (bool, error) {
 	const few = 10
 	result, err := s.search(ctx, "looking for deleted objects", ldap.NewSearchRequest(base, scope, ldap.NeverDerefAliases, 0, 0, false,
-		"(isDeleted=TRUE)", []string{"isDeleted"}, s.controls(few, nil, true)))
+		"(isDeleted=TRUE)", []string{"isDeleted", s.cfg.Identity.Attribute()}, s.controls(few, nil, true)))
 	if ldap.IsErrorAnyOf(err, ldap.LDAPResultNoSuchObject, ldap.LDAPResultInsufficientAccessRights) {
 		s.spent = false // it answered, and that is the answer
 		return false, nil
@@ -95,7 +106,8 @@ func (s *session) showsDeleted(ctx context.Context, base string, scope int) (boo
 	}
 	s.leave(result)
 	for _, e := range result.Entries {
-		if strings.EqualFold(e.GetEqualFoldAttributeValue("isDeleted"), "TRUE") {
+		isFound := s.cfg.Identity.IsObjectGUID() || len(e.GetEqualFoldRawAttributeValue(s.cfg.Identity.Attribute())) > 0
+		if isFound && strings.EqualFold(e.GetEqualFoldAttributeValue("isDeleted"), "TRUE") {
 			return true, nil
 		}
 	}
@@ -162,7 +174,7 @@ func (n *sampled) missing(cfg *Config) []string {
 			tell(attribute, "")
 		}
 	}
-	if n.control == 0 && cfg.Identity.IsObjectGUID() {
+	if n.control == 0 && cfg.Identity.IsActiveDirectory() {
 		tell("userAccountControl", ", without which nobody is seen to be disabled")
 	}
 	return missing

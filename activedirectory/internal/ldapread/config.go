@@ -33,8 +33,9 @@ type Config struct {
 	Clear      bool // a password may go over a connection that is not encrypted
 	PageSize   uint32
 	Timeout    time.Duration     // of each request
-	Attributes [NumValues]string // attribute names of the details
+	Attributes [NumValues]string // of the details, by any of their names or OIDs
 	Identity   adattr.Identity
+	Names      *Names
 	MaxEntries int  // accounts in one listing; 0: no limit
 	Plain      bool // leave the accounts to go-ldap too, which is also the oracle of the tests
 }

@@ -1,6 +1,7 @@
 package ldapread
 
 import (
+	"cmp"
 	"encoding/binary"
 	"strings"
 	"unicode/utf8"
@@ -111,60 +112,67 @@ func (d *entryDecoder) decode(op []byte, a *Account) (ok bool, err error) {
 	}
 	*a, d.text = Account{}, d.text[:0]
 	where := found{dn: d.keep(dn)}
-	hasGUID, broken := false, false
+	hasGUID := false
 	for len(attributes) > 0 {
-		var name, value []byte
-		var has bool
-		if name, value, has, attributes, ok = nextAttribute(attributes); !ok {
+		var name, value, text []byte
+		if name, value, text, attributes, ok = nextAttribute(attributes); !ok {
 			return false, nil
 		}
-		if !has {
+		if value == nil {
 			continue
 		}
 		name = withoutRange(name)
 		switch {
 		case equalFold(name, d.cfg.Identity.Attribute()):
-			guid, err := d.cfg.Identity.Parse(value)
-			a.GUID, hasGUID, broken = guid, true, broken || err != nil
+			guid, parseErr := d.cfg.Identity.Parse(value)
+			a.GUID, hasGUID, err = guid, true, cmp.Or(err, parseErr)
 		case equalFold(name, "userAccountControl"):
 			a.Disabled, a.showsControl = adattr.IsDisabled(string(value)), true
 		case equalFold(name, "isDeleted"):
 			a.tombstone = equalFold(value, "TRUE")
 		}
-		d.fill(&where, name, value)
+		if text != nil {
+			d.fill(&where, name, text)
+		}
 	}
-	if !hasGUID || broken {
+	if err != nil {
+		return true, err
+	}
+	if !hasGUID {
 		return true, errNoGUID
 	}
 	where.copyTo(a, string(d.text))
 	return true, nil
 }
 
-// nextAttribute splits off a PartialAttribute and gives its first value, if it has
-// one.
-func nextAttribute(b []byte) (name, first []byte, has bool, rest []byte, ok bool) {
+// nextAttribute splits off a PartialAttribute and gives its first value, and the first
+// that is not blank. Each is nil if there is none.
+func nextAttribute(b []byte) (name, first, text, rest []byte, ok bool) {
 	attribute, rest, ok := berElement(b, tagSequence)
 	if !ok {
-		return nil, nil, false, nil, false
+		return nil, nil, nil, nil, false
 	}
 	name, attribute, ok = berElement(attribute, tagOctetString)
 	if !ok || !isASCII(name) {
-		return nil, nil, false, nil, false
+		return nil, nil, nil, nil, false
 	}
 	values, beside, ok := berElement(attribute, tagSet)
 	if !ok || len(beside) > 0 {
-		return nil, nil, false, nil, false
+		return nil, nil, nil, nil, false
 	}
 	for len(values) > 0 {
 		var value []byte
 		if value, values, ok = berElement(values, tagOctetString); !ok {
-			return nil, nil, false, nil, false
+			return nil, nil, nil, nil, false
 		}
-		if !has {
-			first, has = value, true
+		if first == nil {
+			first = value
+		}
+		if text == nil && isPresent(value) {
+			text = value
 		}
 	}
-	return name, first, has, rest, true
+	return name, first, text, rest, true
 }
 
 // fill looks at all details: two of them may come from one attribute.

@@ -70,7 +70,7 @@ func (s *session) lookUps() ([]lookUp, error) {
 // keepsTombstones is for directories like Active Directory. What others do with
 // the same control is not known.
 func (s *session) keepsTombstones() bool {
-	return s.cfg.Identity.IsObjectGUID() && s.root.supports(controlShowDeleted)
+	return s.cfg.Identity.IsActiveDirectory() && s.root.supports(controlShowDeleted)
 }
 
 // contexts are the naming contexts where accounts can live: the domain's, and

@@ -1,10 +1,12 @@
 package ldapread
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"hash/maphash"
+	"slices"
 	"strings"
 
 	"github.com/go-ldap/ldap/v3"
@@ -145,10 +147,11 @@ func (s *session) controls(pageSize uint32, cookie []byte, tombstones bool) []ld
 	return controls
 }
 
-var errNoGUID = errors.New("an account came without its identity, the objectGUID unless Attributes says otherwise; let the service account read that attribute, or narrow the Filter to accounts that it may read")
+var errNoGUID = errors.New("an account came without its identity, the objectGUID unless Attributes says otherwise; let the service account read that attribute, or narrow the Filter to accounts that have it and that it may read")
 
-// decode takes the first value of each attribute. Names are compared without
-// regard to case: a server answers in its schema's spelling.
+// decode takes the first value of each attribute, and the first that is not blank of a
+// detail. Names are compared without regard to case: a server answers in its schema's
+// spelling.
 func (c *Config) decode(e *ldap.Entry) (Account, error) {
 	a := Account{DN: strings.ToValidUTF8(e.DN, "\uFFFD")}
 	hasGUID := false
@@ -161,7 +164,7 @@ func (c *Config) decode(e *ldap.Entry) (Account, error) {
 		case strings.EqualFold(name, c.Identity.Attribute()):
 			guid, err := c.Identity.Parse(value)
 			if err != nil {
-				return Account{}, errNoGUID
+				return Account{}, err
 			}
 			a.GUID, hasGUID = guid, true
 		case strings.EqualFold(name, "userAccountControl"):
@@ -169,13 +172,18 @@ func (c *Config) decode(e *ldap.Entry) (Account, error) {
 		case strings.EqualFold(name, "isDeleted"):
 			a.tombstone = strings.EqualFold(string(value), "TRUE")
 		}
-		c.fill(&a, name, value)
+		if i := slices.IndexFunc(attribute.ByteValues, isPresent); i >= 0 {
+			c.fill(&a, name, attribute.ByteValues[i])
+		}
 	}
 	if !hasGUID {
 		return Account{}, errNoGUID
 	}
 	return a, nil
 }
+
+// isPresent reports a value that says something: one of white space alone is none.
+func isPresent(value []byte) bool { return len(bytes.TrimSpace(value)) > 0 }
 
 // withoutRange is the name of an attribute whose values came in part, because
 // there are very many: "member;range=0-1499" (MS-ADTS 3.1.1.3.1.3.3). Taken for

@@ -189,7 +189,7 @@ func TestExplain(t *testing.T) {
 
 func testConfig() *Config {
 	return &Config{Plain: plain, Filter: "(sAMAccountType=805306368)", PageSize: 1000, Timeout: 5 * time.Second,
-		Attributes: [NumValues]string{"sAMAccountName", "givenName", "sn", "mail", "telephoneNumber"}}
+		Attributes: [NumValues]string{"sAMAccountName", "givenName", "sn", "mail", "telephoneNumber"}, Names: new(Names)}
 }
 
 func guid(n byte) adattr.GUID {
@@ -246,7 +246,7 @@ func TestDecodeTakesTheFirstOfARange(t *testing.T) {
 
 func TestDecodeWantsAnObjectGUID(t *testing.T) {
 	for _, attributes := range [][]*ldap.EntryAttribute{
-		nil, {attribute("objectGUID")}, {attribute("objectGUID", "short")}, {attribute("objectGUID", strings.Repeat("x", 17))},
+		nil, {attribute("objectGUID")}, {attribute("objectguid;x", wireText(guid(1)))},
 	} {
 		_, err := testConfig().decode(&ldap.Entry{DN: "CN=Ada", Attributes: attributes})
 		require.ErrorIs(t, err, errNoGUID)

@@ -16,7 +16,7 @@ func (c *Controller) Search(ctx context.Context, text string, limit uint32) (fou
 		if err != nil {
 			return err
 		}
-		q := query{base: base, filter: c.cfg.searchFilter(text), pageSize: limit}
+		q := query{base: base, filter: s.cfg.searchFilter(text), pageSize: limit}
 		next, err := s.page(ctx, q, nil, func(a *Account) error {
 			if len(found) < int(limit) { // a server may send more than a page
 				found = append(found, *a)

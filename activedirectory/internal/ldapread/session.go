@@ -22,7 +22,8 @@ type session struct {
 	room   []Account // of one page, used again for the next
 	spent  bool      // something failed, or was left half read: not to be used again
 
-	pagesAlways bool // it took a look-up without pages for too long an answer
+	pagesAlways  bool // it took a look-up without pages for too long an answer
+	unknownNames bool // the schema could not be read
 }
 
 // rootDSE is what a server tells of itself.
@@ -31,6 +32,9 @@ type rootDSE struct {
 	base     string   // defaultNamingContext
 	contexts []string // namingContexts
 	controls []string // supportedControl
+
+	subschema         string // subschemaSubentry
+	isActiveDirectory bool   // by its supportedCapabilities
 }
 
 func (r rootDSE) supports(control string) bool { return slices.Contains(r.controls, control) }
@@ -57,6 +61,9 @@ func open(ctx context.Context, cfg *Config, server Server) (*session, error) {
 		return nil, err
 	}
 	if err := s.readRoot(ctx); err != nil {
+		return nil, err
+	}
+	if err := s.readNames(ctx); err != nil {
 		return nil, err
 	}
 	ready = true
@@ -120,10 +127,12 @@ func (s *session) request(ctx context.Context, doing string, exchange func() err
 	return nil
 }
 
+var rootAttributes = []string{"dnsHostName", "defaultNamingContext", "namingContexts", "supportedControl", "supportedCapabilities", "subschemaSubentry"}
+
 func (s *session) readRoot(ctx context.Context) error {
 	const doing = "reading the rootDSE"
 	result, err := s.search(ctx, doing, ldap.NewSearchRequest("", ldap.ScopeBaseObject, ldap.NeverDerefAliases, 0, 0, false,
-		"(objectClass=*)", []string{"dnsHostName", "defaultNamingContext", "namingContexts", "supportedControl"}, nil))
+		"(objectClass=*)", rootAttributes, nil))
 	if err != nil {
 		return err
 	}
@@ -136,6 +145,9 @@ func (s *session) readRoot(ctx context.Context) error {
 		base:     e.GetEqualFoldAttributeValue("defaultNamingContext"),
 		contexts: e.GetEqualFoldAttributeValues("namingContexts"),
 		controls: e.GetEqualFoldAttributeValues("supportedControl"),
+
+		subschema:         e.GetEqualFoldAttributeValue("subschemaSubentry"),
+		isActiveDirectory: slices.Contains(e.GetEqualFoldAttributeValues("supportedCapabilities"), capabilityActiveDirectory),
 	}
 	return nil
 }
