@@ -35,6 +35,8 @@ var cases = []struct {
 	{"check directory", testCheckDirectory},
 	{"search", testSearch},
 	{"base from the rootDSE", testBaseFromRootDSE},
+	{"attributes by OID", testNames},
+	{"another identity", testConsistencyGuid},
 
 	{"denied attributes", testDeniedAttributes},
 	{"denied on one account", testDeniedOnOneAccount},

@@ -31,6 +31,7 @@ const (
 	service    = "cn=svc," + suffix
 	limited    = "cn=limited," + suffix
 	paged      = "cn=paged," + suffix // limited but for pages
+	blind      = "cn=blind," + suffix // may not read the schema
 	secret     = "S3rvice-of-the-test"
 	population = 25
 )
@@ -115,6 +116,8 @@ func configuration(dir string) string {
 		"pidfile " + filepath.Join(dir, "slapd.pid"),
 		"TLSCertificateFile " + filepath.Join(dir, certificate.File),
 		"TLSCertificateKeyFile " + filepath.Join(dir, certificate.KeyFile),
+		`access to dn.base="cn=Subschema" by dn.exact="` + blind + `" none by * read`,
+		`access to dn.base="" by * read`,
 		"database mdb",
 		"suffix " + suffix,
 		"rootdn " + manager,
@@ -137,7 +140,7 @@ func seed() string {
 	add(suffix, "objectClass: dcObject", "objectClass: organization", "dc: example", "o: Example")
 	add(people, "objectClass: organizationalUnit", "ou: people")
 	add(elsewhere, "objectClass: organizationalUnit", "ou: elsewhere")
-	for _, account := range []string{service, limited, paged} {
+	for _, account := range []string{service, limited, paged, blind} {
 		name := strings.TrimSuffix(strings.TrimPrefix(account, "cn="), ","+suffix)
 		add(account, "objectClass: organizationalRole", "objectClass: simpleSecurityObject", "cn: "+name, "userPassword: "+secret)
 	}

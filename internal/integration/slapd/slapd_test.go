@@ -3,6 +3,7 @@
 package slapd
 
 import (
+	"context"
 	"crypto/tls"
 	"fmt"
 	"strings"
@@ -57,6 +58,7 @@ func TestOpenLDAP(t *testing.T) {
 	t.Run("size limit", func(t *testing.T) { testSizeLimit(t, s) })
 	t.Run("limit without pages", func(t *testing.T) { testPages(t, s) })
 	t.Run("wrong password", func(t *testing.T) { testWrongPassword(t, s) })
+	t.Run("aliases", func(t *testing.T) { testAliases(t, s) })
 	t.Run("another identity", func(t *testing.T) { testNoIdentity(t, s) })
 	t.Run("life of accounts", func(t *testing.T) { testLives(t, s) })
 }
@@ -144,14 +146,44 @@ func testWrongPassword(t *testing.T, s *server) {
 
 // What is no UUID must not become an identity.
 func testNoIdentity(t *testing.T, s *server) {
-	for _, attribute := range []string{"objectGUID", "mail", "employeeNumber"} {
+	for attribute, want := range map[string]string{
+		"objectGUID": `the directory has no attribute "objectGUID"`, "mail": "mail, is a text that is no UUID", "employeeNumber": "without its identity",
+	} {
 		d := s.directory(t, func(cfg *activedirectory.Config) {
 			cfg.Attributes[adsync.FieldObjectID], cfg.Filter = attribute, "(objectClass=person)"
 		})
-		for _, err := range d.Entries(t.Context()) {
-			assert.ErrorContains(t, err, "without its identity", attribute)
+		assert.ErrorContains(t, listingError(d), want, attribute)
+	}
+}
+
+// listingError is the error that a listing ends in.
+func listingError(d *activedirectory.Directory) (last error) {
+	for _, err := range d.Entries(context.Background()) {
+		last = err
+	}
+	return last
+}
+
+// The server answers under the first of the names that its schema has, whatever other
+// name it was asked with.
+func testAliases(t *testing.T, s *server) {
+	aliases := func(cfg *activedirectory.Config) {
+		cfg.Attributes = map[adsync.Field]string{
+			adsync.FieldObjectID: "1.3.6.1.1.16.4", adsync.FieldUsername: "userid", adsync.FieldFirstName: "2.5.4.42",
+			adsync.FieldLastName: "Surname", adsync.FieldEmail: "rfc822Mailbox", adsync.FieldPhone: "mobileTelephoneNumber",
 		}
 	}
+	assert.Equal(t, listed(t, s.directory(t, nil)), listed(t, s.directory(t, aliases)))
+
+	d := s.directory(t, func(cfg *activedirectory.Config) { cfg.Attributes[adsync.FieldPhone] = "cellphone" })
+	assert.ErrorContains(t, listingError(d), `the directory has no attribute "cellphone"; correct Attributes`)
+
+	// Without the schema, names are taken as they are, with a warning.
+	blindly := func(cfg *activedirectory.Config) { cfg.Bind = activedirectory.SimpleBind(blind, secret) }
+	assert.Equal(t, listed(t, s.directory(t, nil)), listed(t, s.directory(t, blindly)))
+	access, err := s.directory(t, blindly).Inspect(t.Context())
+	require.NoError(t, err)
+	assert.Contains(t, strings.Join(access.Missing, "\n"), "subschemaSubentry")
 }
 
 func testLives(t *testing.T, s *server) {
