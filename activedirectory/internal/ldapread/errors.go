@@ -49,7 +49,7 @@ func unanswered(cfg *Config, err error) error {
 	case isMalformed(err):
 		return errFrame
 	case errors.As(err, &encrypting) && isHangUp(err):
-		return fmt.Errorf("%s: the server closed the connection: %w", encrypting.words, io.ErrUnexpectedEOF)
+		return fmt.Errorf("%s: the server closed the connection; look at the controller: %w", encrypting.words, io.ErrUnexpectedEOF)
 	case isHangUp(err):
 		return fmt.Errorf("the server closed the connection; look at the controller: %w", io.ErrUnexpectedEOF)
 	case errors.As(err, &result):
