@@ -156,7 +156,7 @@ func startTLS(socket net.Conn) error {
 		return encryptError{"no answer to StartTLS; use ldaps://", err}
 	}
 	if code != 0 {
-		return fmt.Errorf("the server refused StartTLS with result code %d; use ldaps://, or give the controller a certificate", code)
+		return fmt.Errorf("the server refused StartTLS; use ldaps://, or give the controller a certificate (result code %d)", code)
 	}
 	return nil
 }
