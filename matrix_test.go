@@ -697,7 +697,7 @@ func TestAControllerFromABackup(t *testing.T) {
 	}
 	add("old")
 	left := add("left")
-	backup := dc.USN()
+	backup := dc.Snapshot()
 	add("new")
 	require.NoError(t, dc.Delete(left))
 

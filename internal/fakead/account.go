@@ -114,6 +114,7 @@ func (t *tree) retype(e *entry) {
 // setPassword changes what a bind takes, and when it was changed.
 func (t *tree) setPassword(e *entry, password string) {
 	e.password = password
+	t.mark(e, t.types.unicodePwd)
 	t.setName(e, "pwdLastSet", strconv.FormatInt(fileTime(t.now()), 10))
 }
 

@@ -121,7 +121,7 @@ func (s *Server) ClientCertificate(account string) (tls.Certificate, error) {
 		KeyUsage:     x509.KeyUsageDigitalSignature,
 		ExtKeyUsage:  []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth},
 	}
-	signer := s.pki.signer
+	signer := s.domain.pki.signer
 	der, err := x509.CreateCertificate(rand.Reader, template, signer.cert, &key.PublicKey, signer.key)
 	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}, err
 }

@@ -110,10 +110,10 @@ func (c *conn) stalled() bool {
 func (c *conn) startTLS() error {
 	c.raw.SetDeadline(time.Now().Add(messageTimeout))
 	secure := tls.Server(c.raw, &tls.Config{
-		Certificates: []tls.Certificate{c.server.pki.server},
+		Certificates: []tls.Certificate{c.server.domain.pki.server},
 		MinVersion:   tls.VersionTLS12,
 		ClientAuth:   tls.VerifyClientCertIfGiven,
-		ClientCAs:    c.server.pki.authorities,
+		ClientCAs:    c.server.domain.pki.authorities,
 	})
 	if err := secure.Handshake(); err != nil {
 		return err

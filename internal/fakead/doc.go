@@ -15,15 +15,19 @@
 // comments do not claim follows a Samba 4.17 controller where one was asked, and
 // [MS-ADTS] otherwise.
 //
-// Rights are three switches for each account rather than access control lists:
-// GrantTombstones, Hide and Withhold. An account without them reads everything
-// but tombstones and writes nothing; Administrator may do all.
+// An account reads what it would on a domain controller. Deny and Allow put entries
+// into access control lists, which are weighed as there; GrantTombstones, Hide and
+// Withhold are short for the usual ones. Members of Domain Admins may do all.
+//
+// AddController gives the domain another controller, which has USNs and an
+// invocationId of its own and learns of the others only by Pull. Stop, Snapshot,
+// RollBack and RestoreBackup are what happens to controllers.
 //
 // Order makes the server misbehave: cut, stall, lie or refuse, at a chosen
 // operation or page. Requests and BindAttempts tell what a client did.
 //
 // It is not a mock: a client is not compared with expected calls. And it is no
-// directory for use: no persistence, replication, Kerberos, NTLM, DirSync,
-// schema changes or access control lists, and passwords are kept in the clear.
+// directory for use: no persistence, Kerberos, NTLM, DirSync or schema changes, and
+// passwords are kept in the clear.
 // It listens on 127.0.0.1 only.
 package fakead

@@ -85,8 +85,9 @@ func FuzzRequest(f *testing.F) {
 	w.close(body)
 	f.Add(w.buf)
 	f.Add([]byte{0x02, 0x01, 0x01, 0x66, 0x00})
-	s := &Server{cfg: Config{}.withDefaults(), baseDN: "DC=ad,DC=example,DC=test"}
-	s.tree = newTree(time.Now)
+	s := newServer(Config{}.withDefaults(), &domain{rids: &ridPool{last: 1103}})
+	s.name, s.baseDN = "DC1", "DC=ad,DC=example,DC=test"
+	s.tree = newTree(time.Now, s.domain.rids)
 	s.seed()
 	f.Fuzz(func(t *testing.T, data []byte) {
 		req, err := parseRequest(data)

@@ -130,7 +130,9 @@ func (c *conn) describe(req *request, op Op) {
 	r := &berReader{req.body}
 	switch op {
 	case OpSearch:
+		c.server.mu.RLock()
 		q, err := c.server.tree.parseQuery(req.body)
+		c.server.mu.RUnlock()
 		if err != nil {
 			return
 		}

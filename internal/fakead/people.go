@@ -260,11 +260,7 @@ func (t *tree) move(e, parent *entry, name rdn) error {
 	if parent.under(e) {
 		return errors.New("fakead: an object cannot be below itself")
 	}
-	e.unhang()
-	e.rdn = name
-	e.hang(parent)
-	t.setName(e, name.typ, name.value)
-	t.set(e, t.types.name, name.value)
+	t.place(e, parent, name)
 	return nil
 }
 

@@ -125,7 +125,6 @@ func (s *Server) SetConfidential(attribute string, confidential bool) error {
 		e = t.create(t.schemaRoot, name, "attributeSchema")
 		t.setName(e, "lDAPDisplayName", a.name)
 	}
-	const searchFlagConfidential = "128"
 	flags := "0"
 	if confidential {
 		flags = searchFlagConfidential
@@ -135,6 +134,9 @@ func (s *Server) SetConfidential(attribute string, confidential bool) error {
 	t.touch(e)
 	return nil
 }
+
+// searchFlagConfidential is the bit of searchFlags ([MS-ADTS] 2.2.9).
+const searchFlagConfidential = "128"
 
 // deletedObjects begins the DN of the container of tombstones.
 const deletedObjects = "CN=Deleted Objects,"

@@ -56,7 +56,8 @@ type rootAttribute struct {
 func (s *Server) rootAttributes() []rootAttribute {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	server := "CN=DC1,CN=Servers,CN=Default-First-Site-Name,CN=Sites,CN=Configuration," + s.baseDN
+	server := "CN=" + s.name + "," + sites + s.baseDN
+	host := strings.ToLower(s.name)
 	return []rootAttribute{
 		{"currentTime", []string{s.tree.stamp()}},
 		{"subschemaSubentry", []string{s.subschemaDN()}},
@@ -79,8 +80,8 @@ func (s *Server) rootAttributes() []rootAttribute {
 			"1.2.840.113556.1.4.1935", "1.2.840.113556.1.4.2080",
 		}},
 		{"highestCommittedUSN", []string{strconv.FormatInt(s.tree.usn, 10)}},
-		{"dnsHostName", []string{"dc1." + s.cfg.Domain}},
-		{"ldapServiceName", []string{s.cfg.Domain + ":dc1$@" + strings.ToUpper(s.cfg.Domain)}},
+		{"dnsHostName", []string{host + "." + s.cfg.Domain}},
+		{"ldapServiceName", []string{s.cfg.Domain + ":" + host + "$@" + strings.ToUpper(s.cfg.Domain)}},
 		{"serverName", []string{server}},
 		{"isSynchronized", []string{"TRUE"}},
 		{"isGlobalCatalogReady", []string{"TRUE"}},

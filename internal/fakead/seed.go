@@ -29,8 +29,8 @@ func (s *Server) seed() {
 	t.setPassword(admin, s.cfg.AdminPassword)
 	s.seedAccount(users, "Guest", "user", 501, uacNormal|uacNoPassword|uacNeverExpires|uacDisabled)
 	s.seedAccount(users, "krbtgt", "user", 502, uacNormal|uacDisabled)
-	dc := s.seedAccount(controllers, "DC1", "computer", 1000, uacServer)
-	t.setName(dc, "dNSHostName", "dc1."+s.cfg.Domain)
+	t.controllers = controllers
+	s.seedController(s.name, t.invocation)
 	admins := s.seedGroup(users, "Domain Admins", t.accountSID(ridDomainAdmins), admin)
 	everyone := s.seedGroup(users, "Domain Users", t.accountSID(ridDomainUsers))
 	s.seedGroup(users, "Domain Computers", t.accountSID(ridDomainComputers))
@@ -73,8 +73,8 @@ func (s *Server) dress(e *entry, class string) {
 	t.touch(e)
 }
 
-// seedConfiguration makes the path to the controller's own object, which holds
-// its invocationId, and the domain's NetBIOS name.
+// seedConfiguration makes the place for the controllers' own objects, the lifetime
+// of tombstones, and the domain's NetBIOS name.
 func (s *Server) seedConfiguration() {
 	t := s.tree
 	configuration := t.insert(t.domain, rdn{"CN", "Configuration"})
@@ -88,9 +88,7 @@ func (s *Server) seedConfiguration() {
 	for _, name := range []string{"Sites", "Default-First-Site-Name", "Servers"} {
 		at = t.create(at, rdn{"CN", name}, "container")
 	}
-	at = t.create(at, rdn{"CN", "DC1"}, "server")
-	settings := t.create(at, rdn{"CN", "NTDS Settings"}, "nTDSDSA")
-	t.setName(settings, "invocationId", t.invocation.Wire())
+	t.servers = at
 	services := t.create(t.create(configuration, rdn{"CN", "Services"}, "container"), rdn{"CN", "Windows NT"}, "container")
 	t.setName(t.create(services, rdn{"CN", "Directory Service"}, "nTDSService"), "tombstoneLifetime", "180")
 	partitions := t.create(configuration, rdn{"CN", "Partitions"}, "container")
@@ -98,6 +96,19 @@ func (s *Server) seedConfiguration() {
 	t.setName(ref, "nETBIOSName", s.cfg.NetBIOS)
 	t.setName(ref, "nCName", s.baseDN)
 	t.setName(ref, "dnsRoot", s.cfg.Domain)
+}
+
+// sites is where the controllers' own objects are.
+const sites = "CN=Servers,CN=Default-First-Site-Name,CN=Sites,CN=Configuration,"
+
+// seedController makes the account of a controller, and the object that holds its
+// invocationId.
+func (s *Server) seedController(name string, invocation GUID) {
+	t := s.tree
+	dc := s.seedAccount(t.controllers, name, "computer", 999+uint32(s.domain.count), uacServer)
+	t.setName(dc, "dNSHostName", strings.ToLower(name)+"."+s.cfg.Domain)
+	settings := t.create(t.create(t.servers, rdn{"CN", name}, "server"), rdn{"CN", "NTDS Settings"}, "nTDSDSA")
+	t.setName(settings, "invocationId", invocation.Wire())
 }
 
 func (s *Server) seedAccount(parent *entry, name, class string, rid uint32, control int) *entry {

@@ -39,10 +39,11 @@ type Config struct {
 // Server is a running directory. It is safe for concurrent use.
 type Server struct {
 	cfg     Config
+	domain  *domain
+	name    string // DC1, in the directory
 	baseDN  string
 	secure  net.Listener
 	plain   net.Listener
-	pki     *pki
 	closing chan struct{}
 	once    sync.Once
 	running sync.WaitGroup
@@ -50,10 +51,11 @@ type Server struct {
 	mu   sync.RWMutex // guards tree
 	tree *tree
 
-	connMu sync.Mutex // guards conns and opened
-	conns  map[*conn]struct{}
-	opened int
-	ended  bool
+	connMu  sync.Mutex // guards conns and opened
+	conns   map[*conn]struct{}
+	opened  int
+	ended   bool
+	stopped bool
 
 	journal journal
 	orders  orders
@@ -62,29 +64,39 @@ type Server struct {
 // Start opens both ports on 127.0.0.1 and seeds the domain. The caller must
 // Close the server.
 func Start(cfg Config) (*Server, error) {
-	s := &Server{
-		cfg:     cfg.withDefaults(),
-		closing: make(chan struct{}),
-		conns:   map[*conn]struct{}{},
-	}
+	s := newServer(cfg.withDefaults(), &domain{count: 1, rids: &ridPool{last: 1103}})
+	s.name = "DC1"
 	s.baseDN = "DC=" + strings.Join(strings.Split(s.cfg.Domain, "."), ",DC=")
-	s.tree = newTree(s.cfg.Now)
+	s.tree = newTree(s.cfg.Now, s.domain.rids)
 	s.seed()
 	var err error
-	if s.pki, err = newPKI(s.cfg.Certificate); err != nil {
+	if s.domain.pki, err = newPKI(s.cfg.Certificate); err != nil {
 		return nil, err
 	}
-	if s.secure, err = net.Listen("tcp4", "127.0.0.1:0"); err != nil {
+	if err := s.listen(); err != nil {
 		return nil, err
+	}
+	return s, nil
+}
+
+func newServer(cfg Config, d *domain) *Server {
+	return &Server{cfg: cfg, domain: d, closing: make(chan struct{}), conns: map[*conn]struct{}{}}
+}
+
+// listen opens both ports.
+func (s *Server) listen() error {
+	var err error
+	if s.secure, err = net.Listen("tcp4", "127.0.0.1:0"); err != nil {
+		return err
 	}
 	if s.plain, err = net.Listen("tcp4", "127.0.0.1:0"); err != nil {
 		s.secure.Close()
-		return nil, err
+		return err
 	}
 	s.running.Add(2)
 	go s.accept(s.secure, true)
 	go s.accept(s.plain, false)
-	return s, nil
+	return nil
 }
 
 func (cfg Config) withDefaults() Config {
@@ -124,9 +136,7 @@ func (s *Server) Close() error {
 		err = errors.Join(s.secure.Close(), s.plain.Close())
 		s.connMu.Lock()
 		s.ended = true
-		for c := range s.conns {
-			c.raw.Close()
-		}
+		s.hangUp()
 		s.connMu.Unlock()
 	})
 	s.running.Wait()
@@ -145,6 +155,11 @@ func (s *Server) accept(l net.Listener, encrypted bool) {
 			s.connMu.Unlock()
 			raw.Close()
 			return
+		}
+		if s.stopped {
+			s.connMu.Unlock()
+			raw.Close()
+			continue
 		}
 		s.opened++
 		c := newConn(s, raw, s.opened)
@@ -174,14 +189,14 @@ func (s *Server) PlainURL() string { return "ldap://" + s.plain.Addr().String() 
 
 // RootCAs trusts the authority that signed, or should have signed, the server's
 // certificate.
-func (s *Server) RootCAs() *x509.CertPool { return s.pki.pool }
+func (s *Server) RootCAs() *x509.CertPool { return s.domain.pki.pool }
 
 // CACert is that authority's certificate in PEM.
-func (s *Server) CACert() []byte { return s.pki.caPEM }
+func (s *Server) CACert() []byte { return s.domain.pki.caPEM }
 
 // ClientTLS is a client's configuration that trusts the server.
 func (s *Server) ClientTLS() *tls.Config {
-	return &tls.Config{RootCAs: s.pki.pool, ServerName: "127.0.0.1", MinVersion: tls.VersionTLS12}
+	return &tls.Config{RootCAs: s.domain.pki.pool, ServerName: "127.0.0.1", MinVersion: tls.VersionTLS12}
 }
 
 // BaseDN is the domain's DN, the defaultNamingContext.

@@ -7,12 +7,8 @@ import "slices"
 // it an account.
 func (t *tree) bury(e *entry, keepAll bool) {
 	parent := e.parent
-	e.unhang()
-	e.rdn.value = tombstoneName(e.rdn.value, e.id)
-	e.hang(t.deleted)
+	t.place(e, t.deleted, rdn{e.rdn.typ, tombstoneName(e.rdn.value, e.id)})
 	e.deleted, e.password = true, ""
-	t.setName(e, e.rdn.typ, e.rdn.value)
-	t.set(e, t.types.name, e.rdn.value)
 	t.set(e, t.types.isDeleted, "TRUE")
 	t.setLinks(e, t.types.lastKnownParent, []*entry{parent})
 	t.set(e, t.types.sAMAccountType)
@@ -50,12 +46,8 @@ func tombstoneName(old string, id GUID) string {
 
 // unbury brings a deleted object back under a name. What it lost stays lost.
 func (t *tree) unbury(e, parent *entry, name rdn) {
-	e.unhang()
-	e.rdn = name
-	e.hang(parent)
+	t.place(e, parent, name)
 	e.deleted, e.recycled = false, false
-	t.setName(e, name.typ, name.value)
-	t.set(e, t.types.name, name.value)
 	t.set(e, t.types.isDeleted)
 	t.set(e, t.types.isRecycled)
 	t.setLinks(e, t.types.lastKnownParent, nil)
@@ -70,6 +62,11 @@ func (t *tree) purge(e *entry) {
 	for i := len(e.attrs) - 1; i >= 0; i-- {
 		t.set(e, e.attrs[i].t)
 	}
+	t.unlink(e)
+	for _, l := range slices.Clone(e.links) {
+		t.setLinks(e, l.t, nil)
+	}
 	e.unhang()
 	e.gone = true
+	t.purged[e.id] = true
 }

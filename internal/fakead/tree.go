@@ -61,6 +61,8 @@ type tree struct {
 
 	deleted        *entry // CN=Deleted Objects
 	lost           *entry // CN=LostAndFound
+	controllers    *entry // OU=Domain Controllers
+	servers        *entry // where each controller has its settings
 	schemaRoot     *entry
 	administrators GUID // the group whose members may do all
 	preWindows2000 GUID // the group whose members read all of people
@@ -94,10 +96,10 @@ type wellKnown struct {
 	primaryGroupID, primaryGroupToken, tokenGroups, groupType            *attrType
 }
 
-func newTree(now func() time.Time) *tree {
+func newTree(now func() time.Time, rids *ridPool) *tree {
 	s := newSchema()
 	t := &tree{
-		schema: s, now: now, rids: &ridPool{last: 1103}, usn: 3500, apex: &entry{}, shared: map[string][]string{},
+		schema: s, now: now, rids: rids, usn: 3500, apex: &entry{}, shared: map[string][]string{},
 		index: map[*attrType]map[string][]*entry{}, confidential: map[*attrType]bool{}, purged: map[GUID]bool{},
 		invocation: newGUID(),
 	}
@@ -211,6 +213,16 @@ func (e *entry) hang(parent *entry) {
 }
 
 func (e *entry) unhang() { delete(e.parent.kids, e.rdn.key()) }
+
+// place hangs an entry, with all below it, elsewhere or under another name.
+func (t *tree) place(e, parent *entry, name rdn) {
+	e.unhang()
+	e.rdn = name
+	e.hang(parent)
+	t.setName(e, name.typ, name.value)
+	t.set(e, t.types.name, name.value)
+	t.mark(e, t.types.name)
+}
 
 // set replaces an attribute's values and keeps the indexes right. No values
 // remove it.

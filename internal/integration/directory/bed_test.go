@@ -34,6 +34,13 @@ type bed struct {
 	// a client of it trusts.
 	flawed func(t *testing.T, f flaw) (url string, roots *x509.CertPool)
 
+	// second starts another controller of the same domain.
+	second func(t *testing.T) *bed
+	// pull replicates to this controller what is new on the other.
+	pull func(t *testing.T, from *bed)
+	// snapshot copies the controller's database, and returns what puts it back.
+	snapshot func(t *testing.T) (rollBack func())
+
 	reader   account // reads people and tombstones
 	ordinary account // reads people
 }
@@ -71,8 +78,30 @@ func TestFake(t *testing.T) {
 		flawed := startFake(t, fakead.Config{Certificate: flaws[f]})
 		return flawed.URL(), flawed.RootCAs()
 	}
+	b.replicate(server)
 	b.addReaders(t)
 	runSuite(t, b)
+}
+
+// replicate lets the bed have another controller, snapshots, and replication.
+func (b *bed) replicate(server *fakead.Server) {
+	controllers := map[*bed]*fakead.Server{b: server}
+	b.second = func(t *testing.T) *bed {
+		another, err := server.AddController()
+		require.NoError(t, err)
+		t.Cleanup(func() { require.NoError(t, another.Close()) })
+		c := *b
+		c.url, c.plainURL = another.URL(), another.PlainURL()
+		controllers[&c] = another
+		for one := range controllers {
+			one.pull = func(t *testing.T, from *bed) { require.NoError(t, controllers[one].Pull(controllers[from])) }
+		}
+		return &c
+	}
+	b.snapshot = func(*testing.T) func() {
+		kept := server.Snapshot()
+		return func() { server.RollBack(kept) }
+	}
 }
 
 func startFake(t *testing.T, cfg fakead.Config) *fakead.Server {

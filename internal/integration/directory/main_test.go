@@ -53,6 +53,8 @@ var cases = []struct {
 	{"certificate expired", testExpired},
 	{"nobody listens", testNobodyListens},
 
+	{"second controller", testSecondController},
+	{"rolled back", testRolledBack},
 	{"many pages", testManyPages}, // and what happens when they are cut short
 }
 

@@ -43,11 +43,30 @@ func TestSamba(t *testing.T) {
 		}
 		return controller.URL, controller.RootCAs()
 	}
+	replicateSamba(b, controller)
 	countBadPasswords(t, b)
 	b.addReaders(t)
 	runSuite(t, b)
 	t.Run("accounts that may not sign in", func(t *testing.T) { testRefusedAccounts(t, newScene(t, b, len(cases))) })
 	t.Run("stopped and started again", func(t *testing.T) { testStopped(t, newScene(t, b, len(cases)+1), controller) })
+}
+
+func replicateSamba(b *bed, controller *samba.Controller) {
+	controllers := map[*bed]*samba.Controller{b: controller}
+	b.second = func(t *testing.T) *bed {
+		another := controller.Join(t)
+		c := *b
+		c.url, c.plainURL = another.URL, another.PlainURL
+		controllers[&c] = another
+		for one := range controllers {
+			one.pull = func(t *testing.T, from *bed) { controllers[one].Pull(t, controllers[from]) }
+		}
+		return &c
+	}
+	b.snapshot = func(t *testing.T) func() {
+		rollBack := controller.Snapshot(t)
+		return func() { rollBack(t) }
+	}
 }
 
 // A controller that is down is no proof of anything, and one that is back is read

@@ -43,6 +43,8 @@ type Controller struct {
 	AdminUPN      string
 	AdminPassword string
 
+	name        string // of the computer, DC1 or DC2
+	replicating bool   // serves what other controllers need
 	dir         string
 	authority   authority
 	certificate keyPair
@@ -56,11 +58,22 @@ type Controller struct {
 func Start(t testing.TB) *Controller {
 	t.Helper()
 	requireTools(t)
+	c := newController(t, "DC1")
+	var err error
+	c.authority, err = newAuthority()
+	require.NoError(t, err)
+	require.NoError(t, c.provision())
+	c.serve(t)
+	return c
+}
+
+// newController claims an address and a directory until the test ends.
+func newController(t testing.TB, name string) *Controller {
+	t.Helper()
 	claim, err := claimAddress()
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, claim.release()) })
-
-	c := &Controller{
+	return &Controller{
 		URL:           "ldaps://" + claim.address,
 		PlainURL:      "ldap://" + claim.address,
 		Address:       claim.address,
@@ -68,17 +81,20 @@ func Start(t testing.TB) *Controller {
 		Realm:         realm,
 		AdminUPN:      "Administrator@" + realm,
 		AdminPassword: adminPass,
+		name:          name,
 		dir:           claim.dir,
 		reaper:        claim.reaper,
 	}
-	c.authority, err = newAuthority()
-	require.NoError(t, err)
+}
+
+// serve runs the controller until the test ends.
+func (c *Controller) serve(t testing.TB) {
+	t.Helper()
+	var err error
 	c.certificate, err = c.authority.issue(c.Address, time.Now().Add(24*time.Hour))
 	require.NoError(t, err)
-	require.NoError(t, c.provision())
 	t.Cleanup(func() { c.Stop(t) })
 	c.run(t)
-	return c
 }
 
 // requireTools skips the test where a controller cannot run, or fails it in CI.
@@ -111,19 +127,24 @@ func (c *Controller) provision() error {
 	if err != nil {
 		return fmt.Errorf("samba-tool domain provision: %w\n%s", err, out)
 	}
-	return os.WriteFile(c.path("adsync.conf"), []byte(c.config()), 0o600)
+	return nil
 }
 
 // config keeps every path below the controller's own directory, so that several
 // controllers and the machine's own Samba do not meet.
 func (c *Controller) config() string {
+	services := "ldap, cldap, kdc"
+	if c.replicating {
+		services += ", rpc"
+	}
 	return strings.Join([]string{
 		"[global]",
-		"netbios name = DC1",
+		"netbios name = " + c.name,
 		"workgroup = " + netbios,
 		"realm = " + realm,
 		"server role = active directory domain controller",
-		"server services = ldap, cldap, kdc",
+		"server services = " + services,
+		"dcerpc endpoint servers = epmapper, drsuapi, lsarpc, samr, netlogon",
 		"interfaces = " + c.Address + "/32",
 		"bind interfaces only = yes",
 		"private dir = " + c.path("private"),
@@ -191,9 +212,10 @@ func (c *Controller) RootCAs() *x509.CertPool {
 func (c *Controller) run(t testing.TB) {
 	t.Helper()
 	files := map[string][]byte{
-		"ca.pem":   c.authority.certificatePEM(),
-		"cert.pem": c.certificate.certificatePEM,
-		"key.pem":  c.certificate.keyPEM,
+		"adsync.conf": []byte(c.config()),
+		"ca.pem":      c.authority.certificatePEM(),
+		"cert.pem":    c.certificate.certificatePEM,
+		"key.pem":     c.certificate.keyPEM,
 	}
 	for name, content := range files {
 		require.NoError(t, os.WriteFile(c.path(name), content, 0o600))
