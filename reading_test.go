@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	gocmp "github.com/google/go-cmp/cmp"
@@ -218,12 +219,17 @@ func TestAStoreThatFailsEndsTheListing(t *testing.T) {
 	assert.True(t, ended, "the listing ended before Plan did")
 }
 
-func TestCancellingEndsBoth(t *testing.T) {
+func TestCancellingEndsBoth(t *testing.T) { synctest.Test(t, testCancellingEndsBoth) }
+
+func testCancellingEndsBoth(t *testing.T) {
 	_, users := bigWorld(6000)
 	ended := false
 	dir := beyond{controllers{func() (adsync.Directory, error) { return endless{&ended}, nil }}}
 	ctx, cancel := context.WithCancel(t.Context())
-	time.AfterFunc(20*time.Millisecond, cancel)
+	go func() {
+		synctest.Wait() // for both to have begun
+		cancel()
+	}()
 	_, err := newSyncer(t, dir, behind(users, nil), nil).Plan(ctx)
 	require.ErrorIs(t, err, adsync.ErrIncomplete)
 	require.ErrorIs(t, err, context.Canceled)
@@ -407,20 +413,21 @@ func crowded(n int, seen *atomic.Int64) iter.Seq2[adsync.Entry, error] {
 	}
 }
 
-// whenFull opens the gate when 16 MiB of them wait, and no more came.
+// whenFull opens the gate when 16 MiB of them wait, and no more came. It stands in a
+// bubble of synctest, which tells when everybody else waits.
 func whenFull(t *testing.T, seen *atomic.Int64, gate chan<- struct{}) {
 	go func() {
-		for seen.Load() < 15_000 {
-			time.Sleep(time.Millisecond)
-		}
-		time.Sleep(20 * time.Millisecond) // for a listing that runs on
+		synctest.Wait()
+		assert.Greater(t, seen.Load(), int64(15_000))
 		assert.Less(t, seen.Load(), int64(18_000))
 		close(gate)
 	}()
 }
 
 // A listing does not run away from a store that is slow.
-func TestFewEntriesWaitForTheStore(t *testing.T) {
+func TestFewEntriesWaitForTheStore(t *testing.T) { synctest.Test(t, testFewEntriesWaitForTheStore) }
+
+func testFewEntriesWaitForTheStore(t *testing.T) {
 	_, users := bigWorld(6000)
 	var seen atomic.Int64
 	gate := make(chan struct{})
@@ -434,6 +441,10 @@ func TestFewEntriesWaitForTheStore(t *testing.T) {
 
 // A server that has lost patience meanwhile is asked once more.
 func TestAListingThatStoodStillIsMadeAnew(t *testing.T) {
+	synctest.Test(t, testAListingThatStoodStillIsMadeAnew)
+}
+
+func testAListingThatStoodStillIsMadeAnew(t *testing.T) {
 	_, users := bigWorld(6000)
 	var seen atomic.Int64
 	gate, lists := make(chan struct{}), 0
@@ -499,6 +510,10 @@ func waitingFor(gate chan struct{}) func(context.Context) {
 // Entries find room as long as the rows of some of them have been read. The store waits
 // for the end of the listing, so that a listing which stands still fails.
 func TestEntriesWhoseRowsWereReadTakeNoRoom(t *testing.T) {
+	synctest.Test(t, testEntriesWhoseRowsWereReadTakeNoRoom)
+}
+
+func testEntriesWhoseRowsWereReadTakeNoRoom(t *testing.T) {
 	entries, users := bigWorld(6000)
 	const behind, megabyte = 5500, 400 // rows that are read late; entries of about a megabyte
 	for i := range entries {

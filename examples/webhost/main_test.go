@@ -45,7 +45,7 @@ func serve(t *testing.T, args ...string) (site string, stop func() error) {
 	ended := make(chan error, 1)
 	go func() { ended <- serveAll(ctx, append(args, "-listen", "127.0.0.1:0"), &out, io.Discard) }()
 	address := regexp.MustCompile(`http://127\.0\.0\.1:\d+`)
-	require.Eventually(t, func() bool { return address.MatchString(out.String()) }, 20*time.Second, 10*time.Millisecond)
+	require.Eventually(t, func() bool { return address.MatchString(out.String()) }, 5*time.Minute, 10*time.Millisecond)
 	return address.FindString(out.String()), func() error {
 		cancel()
 		return <-ended

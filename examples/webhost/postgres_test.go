@@ -82,7 +82,7 @@ func startPostgreSQL(t *testing.T) *sql.DB {
 	db, err := sql.Open("pgx", strings.Join([]string{"host=" + dir, "user=postgres", "dbname=postgres"}, " "))
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, db.Close()) })
-	require.Eventually(t, func() bool { return db.PingContext(t.Context()) == nil }, 20*time.Second, 50*time.Millisecond, &out)
+	require.Eventually(t, func() bool { return db.PingContext(t.Context()) == nil }, 2*time.Minute, 50*time.Millisecond, &out)
 	return db
 }
 

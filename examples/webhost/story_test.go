@@ -66,7 +66,7 @@ func launchChromium(t *testing.T) (ctx context.Context, dir string) {
 	standby, err := reaper.New(dir)
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, errors.Join(os.RemoveAll(dir), standby.Close())) })
-	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 15*time.Minute)
 	t.Cleanup(cancel)
 	ctx, cancel = chromedp.NewExecAllocator(ctx,
 		chromedp.ExecPath(found), chromedp.Headless, chromedp.NoSandbox, chromedp.DisableGPU, chromedp.NoFirstRun,
@@ -98,7 +98,7 @@ func axeSource(t *testing.T) string {
 }
 
 // patience is how long the browser may take for one thing.
-const patience = 20 * time.Second
+const patience = 2 * time.Minute
 
 func (b *browser) do(actions ...chromedp.Action[chromedp.Void]) {
 	b.t.Helper()

@@ -92,7 +92,7 @@ func newWorldOn(t *testing.T, db *sql.DB, dialect sqlstore.Dialect, setUp ...fun
 	w.app, err = newApp(c)
 	require.NoError(t, err)
 	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 		defer cancel()
 		w.app.close(ctx)
 	})
@@ -112,7 +112,7 @@ func (w *world) connect() directory {
 	require.NoError(w.t, w.controller.GrantTombstones(serviceAccount))
 	dir, err := activedirectory.New(activedirectory.Config{
 		URLs: []string{w.controller.URL()}, TLS: w.controller.ClientTLS(), Bind: activedirectory.SimpleBind(serviceAccount, w.password),
-		BaseDN: w.controller.BaseDN(), Timeout: 5 * time.Second,
+		BaseDN: w.controller.BaseDN(), Timeout: time.Minute,
 	})
 	require.NoError(w.t, err)
 	return dir

@@ -39,7 +39,7 @@ func readAll(t *testing.T, s *fakead.Server, requests ...[]byte) []byte {
 	c, err := tls.Dial("tcp", strings.TrimPrefix(s.URL(), "ldaps://"), s.ClientTLS())
 	require.NoError(t, err)
 	defer c.Close()
-	require.NoError(t, c.SetDeadline(time.Now().Add(10*time.Second)))
+	require.NoError(t, c.SetDeadline(time.Now().Add(time.Minute)))
 	for _, r := range requests {
 		_, err = c.Write(r)
 		require.NoError(t, err)
@@ -145,7 +145,7 @@ func TestSilence(t *testing.T) {
 	assert.ErrorContains(t, err, "timed out")
 	log := s.Requests()
 	assert.Equal(t, -1, log[len(log)-1].Code, "the log tells that there was no answer")
-	c.SetTimeout(10 * time.Second)
+	c.SetTimeout(time.Minute)
 	_, err = c.Search(query(s, "(cn=x)"))
 	assert.NoError(t, err, "the connection is still good")
 }
@@ -160,6 +160,7 @@ func TestFaultsBeforeTheHandshake(t *testing.T) {
 	var timeout net.Error
 	require.ErrorAs(t, err, &timeout)
 	assert.True(t, timeout.Timeout())
+	require.Eventually(t, func() bool { return s.Struck() == 2 }, time.Minute, time.Millisecond, "before the next comes")
 	admin(t, s)
 	assert.Equal(t, 3, s.Opened())
 }
@@ -178,7 +179,7 @@ func TestDrip(t *testing.T) {
 		_, err := c.Search(ldap.NewSearchRequest("", 0, 0, 0, 0, false, "(objectClass=*)", nil, nil))
 		done <- err
 	}()
-	require.Eventually(t, func() bool { return s.Count(fakead.OpSearch) == 3 }, 10*time.Second, time.Millisecond)
+	require.Eventually(t, func() bool { return s.Count(fakead.OpSearch) == 3 }, time.Minute, time.Millisecond)
 	require.NoError(t, s.Close(), "Close does not wait for the next byte")
 	assert.Error(t, <-done)
 }

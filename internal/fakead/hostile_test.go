@@ -55,7 +55,7 @@ func TestCloseDoesNotWaitForClients(t *testing.T) {
 		_, err = c.Write([]byte{0x30, 0x20, 0x02})
 		require.NoError(t, err)
 	}
-	require.Eventually(t, func() bool { return s.Connections() == 2 }, 10*time.Second, time.Millisecond)
+	require.Eventually(t, func() bool { return s.Connections() == 2 }, time.Minute, time.Millisecond)
 	require.NoError(t, s.Close())
 }
 
@@ -70,7 +70,7 @@ func TestStartTLSInjection(t *testing.T) {
 	request := wrap(0x30, append([]byte{0x02, 0x01, 0x01}, wrap(0x77, oid)...))
 	_, err = c.Write(append(request, readRootDSE...))
 	require.NoError(t, err)
-	require.NoError(t, c.SetDeadline(time.Now().Add(5*time.Second)))
+	require.NoError(t, c.SetDeadline(time.Now().Add(time.Minute)))
 	var all bytes.Buffer
 	_, err = all.ReadFrom(c)
 	assert.NotErrorIs(t, err, os.ErrDeadlineExceeded, "the server hangs up")

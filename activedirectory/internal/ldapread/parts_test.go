@@ -160,7 +160,7 @@ func TestExplain(t *testing.T) {
 		says  string
 	}{
 		{"the caller stopped", stopped, io.EOF, secret, context.Canceled, "stopped by the caller"},
-		{"a deadline", t.Context(), fmt.Errorf("read: %w", os.ErrDeadlineExceeded), secret, os.ErrDeadlineExceeded, "no answer within 5s"},
+		{"a deadline", t.Context(), fmt.Errorf("read: %w", os.ErrDeadlineExceeded), secret, os.ErrDeadlineExceeded, "no answer within 1m0s"},
 		{"closed", t.Context(), io.EOF, secret, io.ErrUnexpectedEOF, "closed the connection"},
 		{"not LDAP", t.Context(), errFrame, secret, errFrame, "check the port"},
 		{"refused and hung up", t.Context(), io.EOF, ldap.NewError(8, secret), nil, "ldaps:// or StartTLS"},
@@ -188,7 +188,7 @@ func TestExplain(t *testing.T) {
 }
 
 func testConfig() *Config {
-	return &Config{Plain: plain, Filter: "(sAMAccountType=805306368)", PageSize: 1000, Timeout: 5 * time.Second,
+	return &Config{Plain: plain, Filter: "(sAMAccountType=805306368)", PageSize: 1000, Timeout: time.Minute,
 		Attributes: [NumValues]string{"sAMAccountName", "givenName", "sn", "mail", "telephoneNumber"}, Names: new(Names)}
 }
 

@@ -78,7 +78,7 @@ func launch(ctx context.Context, as *syscall.SysProcAttr, dir string, answers fu
 		return nil, errors.Join(err, standby.Close())
 	}
 	p := &process{cmd, standby}
-	for range 600 {
+	for range 2400 {
 		if err = answers(); err == nil {
 			return p, nil
 		}

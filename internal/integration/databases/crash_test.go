@@ -357,7 +357,7 @@ func (c *crashes) settle(samePlan bool) {
 // again waits for the database to notice that the host is dead and to give its
 // lock back.
 func (c *crashes) again(samePlan bool) (report *adsync.Report, err error) {
-	for range 200 {
+	for range 20_000 {
 		if samePlan {
 			report, err = c.syncer.Apply(c.Context(), c.plan)
 		} else {

@@ -89,7 +89,7 @@ func (s *server) start(driver, dsn, name string, args ...string) {
 	db, err := sql.Open(driver, dsn)
 	require.NoError(s.t, err)
 	defer db.Close()
-	for range 300 {
+	for range 2400 {
 		if err = db.Ping(); err == nil {
 			return
 		}

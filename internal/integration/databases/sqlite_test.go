@@ -180,7 +180,7 @@ func TestNewUsersComeInLargeBatches(t *testing.T) {
 // look for entries in all spellings.
 func TestAnImportBesideABusyWriter(t *testing.T) {
 	const people = 2000
-	dsn := "file:" + filepath.Join(t.TempDir(), "host.db") + "?_pragma=journal_mode(wal)&_pragma=synchronous(off)&_pragma=busy_timeout(5000)"
+	dsn := "file:" + filepath.Join(t.TempDir(), "host.db") + "?_pragma=journal_mode(wal)&_pragma=synchronous(off)&_pragma=busy_timeout(120000)"
 	db := open(t, "sqlite", dsn, sqliteUsers, "CREATE TABLE hits (n INT)")
 	mustExec(t, db, "INSERT INTO users (object_id, source, username) VALUES ('{E124855B-371A-41BE-9F05-FFFFFFFFFFFF}', 'ad', 'odd')")
 	s := newStore(t, db, sqlstore.SQLite, sqlstore.Table{Name: "users", Columns: allColumns})

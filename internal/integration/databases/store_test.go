@@ -136,10 +136,10 @@ func (d database) killOthers(t *testing.T, db *sql.DB) {
 	}
 }
 
-// eventually tries until it succeeds, for up to ten seconds.
+// eventually tries until it succeeds, for some minutes on a busy machine.
 func eventually[T any](t *testing.T, try func() (T, error)) T {
 	t.Helper()
-	for range 1000 {
+	for range 20_000 {
 		if v, err := try(); err == nil {
 			return v
 		}

@@ -133,7 +133,7 @@ func (s *scene) config() activedirectory.Config {
 		BaseDN:  s.people,
 		Bind:    activedirectory.SimpleBind(s.reader.name, s.reader.password),
 		TLS:     &tls.Config{RootCAs: s.roots},
-		Timeout: 30 * time.Second,
+		Timeout: 2 * time.Minute,
 	}
 }
 

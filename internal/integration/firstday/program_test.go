@@ -148,7 +148,7 @@ type result struct {
 
 func (d *day) run(t *testing.T, more ...string) result {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
 	defer cancel()
 	var stdout, stderr bytes.Buffer
 	cmd := exec.CommandContext(ctx, d.program, append(append([]string{}, d.flags...), more...)...)

@@ -228,7 +228,7 @@ func (c *Controller) run(t testing.TB) {
 
 // awaitReady polls until the rootDSE answers over TLS.
 func (c *Controller) awaitReady() error {
-	const patience = 60 * time.Second
+	const patience = 5 * time.Minute
 	deadline := time.Now().Add(patience)
 	for {
 		err := c.readRootDSE()

@@ -77,7 +77,7 @@ func start(t *testing.T) *server {
 			c.Close()
 		}
 		return err == nil
-	}, 30*time.Second, 20*time.Millisecond, "slapd does not answer: %s", &log)
+	}, 2*time.Minute, 20*time.Millisecond, "slapd does not answer: %s", &log)
 	return s
 }
 
