@@ -13,7 +13,7 @@ import (
 	"github.com/go-adsync/adsync/sqlstore/internal/sqltable"
 )
 
-// sqlBatch writes the changes of one transaction.
+// batch writes the changes of one transaction.
 type batch struct {
 	*Store
 	*knownTable
@@ -51,12 +51,13 @@ func (b *batch) updateText(set []string, match bool) string {
 
 func (b *batch) batch() sqlbatch.Batch {
 	return sqlbatch.Batch{
-		DB:    b.db,
-		Lock:  b.sql.LockWrites(),
-		Len:   len(b.changes),
-		Apply: b.apply,
-		Bulk:  b.bulkWriter(),
-		Ahead: b.ahead,
+		DB:     b.db,
+		Lock:   b.sql.LockWrites(),
+		Len:    len(b.changes),
+		Apply:  b.apply,
+		Bulk:   b.bulkWriter(),
+		Ahead:  b.ahead,
+		Verify: b.verify,
 		Part: func(from, to int) sqlbatch.Batch {
 			return (&batch{Store: b.Store, knownTable: b.knownTable, changes: b.changes[from:to], ids: b.ids[from:to]}).batch()
 		},
@@ -102,7 +103,7 @@ func (b *batch) update(ctx context.Context, tx *sqlbatch.Tx, c adsync.Change) (v
 		return err, nil
 	}
 	write := func(match []any) (int64, error) {
-		args := slices.Concat(values, []any{b.bindID(c.UserID)}, match, b.where)
+		args := slices.Concat(values, b.target(c.UserID, match), b.where)
 		return one(tx.Exec(ctx, b.updateText(set, match != nil), args...))
 	}
 	if match, ok := b.matchArgs(nil, c); ok && len(set) > 0 {
@@ -117,22 +118,8 @@ func (b *batch) update(ctx context.Context, tx *sqlbatch.Tx, c adsync.Change) (v
 	if err := c.Guard(now); err != nil || len(set) == 0 {
 		return err, nil
 	}
-	n, fault := write(nil)
-	return nil, b.took(ctx, tx, c, n, fault)
-}
-
-// took makes sure of a write after which the database says that no row was written,
-// as MySQL does of one that changes nothing, and any other where a trigger swallowed
-// it.
-func (b *batch) took(ctx context.Context, tx *sqlbatch.Tx, c adsync.Change, n int64, fault error) error {
-	if n > 0 || fault != nil {
-		return fault
-	}
-	now, fault := b.lockRow(ctx, tx, c.UserID)
-	if fault == nil && !errors.Is(c.Guard(now), adsync.ErrAlready) {
-		fault = ownFault{fmt.Errorf("adsync: the database left user %s as it was, and gave no reason; look for a trigger, a rule or a policy on the table %s", c.UserID, b.table.Name)}
-	}
-	return fault
+	_, fault = write(nil)
+	return nil, fault
 }
 
 // delete does the same, but where OnDelete is to be asked the row is read first.
@@ -155,26 +142,19 @@ func (b *batch) delete(ctx context.Context, tx *sqlbatch.Tx, c adsync.Change) (v
 			return nil, ownFault{fmt.Errorf("adsync: OnDelete kept user %s: %w", c.UserID, err)}
 		}
 	}
-	n, fault := b.remove(ctx, tx, c.UserID, nil)
-	return nil, b.took(ctx, tx, c, n, fault)
+	_, fault = b.remove(ctx, tx, c.UserID, nil)
+	return nil, fault
 }
 
 // remove deletes the row, or marks it and frees its keys.
 func (b *batch) remove(ctx context.Context, tx *sqlbatch.Tx, id string, match []any) (int64, error) {
 	if b.table.Delete == nil {
-		args := slices.Concat([]any{b.bindID(id)}, match, b.where)
+		args := slices.Concat(b.target(id, match), b.where)
 		return one(tx.Exec(ctx, b.sql.Delete(match != nil), args...))
 	}
 	set, values := b.removal(id)
-	args := slices.Concat(values, []any{b.bindID(id)}, match, b.where)
-	n, err := one(tx.Exec(ctx, b.updateText(set, match != nil), args...))
-	if n == 0 || err != nil {
-		return n, err
-	}
-	if still, err := b.lockRow(ctx, tx, id); err != nil || still == nil {
-		return n, err
-	}
-	return 0, b.stillThere(id)
+	args := slices.Concat(values, b.target(id, match), b.where)
+	return one(tx.Exec(ctx, b.updateText(set, match != nil), args...))
 }
 
 // removal lists what marks a row as deleted and frees its keys; nothing where rows
@@ -194,10 +174,6 @@ func (b *batch) removal(id string) (set []string, values []any) {
 		}
 	}
 	return set, values
-}
-
-func (b *batch) stillThere(id string) error {
-	return ownFault{fmt.Errorf("adsync: user %s is still a user after the deletion, and was kept; make sqlstore.Table.Where exclude the rows that Delete marks", id)}
 }
 
 // one refuses to write several rows for one ID.

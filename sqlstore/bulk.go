@@ -176,16 +176,12 @@ func (w *bulkWriter) write(ctx context.Context, g *bulkGroup) error {
 	if err != nil {
 		return err
 	}
-	var gone []int
 	for k, i := range g.changes {
-		switch {
-		case !written[k]:
+		if !written[k] {
 			w.unsure = append(w.unsure, i)
-		case g.op == adsync.OpDelete && w.table.Delete != nil:
-			gone = append(gone, i)
 		}
 	}
-	return w.checkGone(ctx, gone)
+	return nil
 }
 
 // ordinals runs a statement that returns which of n rows it wrote.
@@ -262,15 +258,15 @@ func (w *bulkWriter) settle(ctx context.Context) error {
 // overwrite writes a row that is as planned, though stored in another way.
 func (w *bulkWriter) overwrite(ctx context.Context, c adsync.Change) error {
 	if c.Op == adsync.OpDelete {
-		n, err := w.remove(ctx, w.tx, c.UserID, nil)
-		return w.took(ctx, w.tx, c, n, err)
+		_, err := w.remove(ctx, w.tx, c.UserID, nil)
+		return err
 	}
 	set, values, err := w.assignments(c.Before, c.After)
 	if err != nil || len(set) == 0 {
 		return err
 	}
-	n, err := one(w.tx.Exec(ctx, w.updateText(set, false), slices.Concat(values, []any{w.bindID(c.UserID)}, w.where)...))
-	return w.took(ctx, w.tx, c, n, err)
+	_, err = one(w.tx.Exec(ctx, w.updateText(set, false), slices.Concat(values, []any{w.bindID(c.UserID)}, w.where)...))
+	return err
 }
 
 // lockRows is lockRow for the users of many changes, by ID.
@@ -291,15 +287,6 @@ func (w *bulkWriter) lockRows(ctx context.Context, changes []int) (map[string]*a
 		return nil, err
 	}
 	return byID(users)
-}
-
-// checkGone makes sure that the users who were marked as deleted are none now.
-func (w *bulkWriter) checkGone(ctx context.Context, changes []int) error {
-	still, err := w.lockRows(ctx, changes)
-	for id := range still {
-		return w.stillThere(id)
-	}
-	return err
 }
 
 func byID(users []adsync.User) (map[string]*adsync.User, error) {

@@ -1,7 +1,6 @@
 package sqlstore
 
 import (
-	"cmp"
 	"context"
 	"database/sql/driver"
 	"slices"
@@ -89,13 +88,7 @@ func (w *countedWriter) write(ctx context.Context, g *countedGroup, part []count
 	if fault != nil {
 		return fault
 	}
-	all := n == int64(len(part))
-	if all && g.op == adsync.OpDelete && w.table.Delete != nil {
-		if all, fault = w.gone(ctx, part); fault != nil {
-			return fault
-		}
-	}
-	if !all {
+	if n != int64(len(part)) {
 		w.short++
 		_, fault := w.tx.ExecContext(ctx, "ROLLBACK TO SAVEPOINT adsync_counted")
 		return fault
@@ -133,26 +126,6 @@ func (w *countedWriter) prove(ctx context.Context, many sqltable.Counted, n int)
 	}
 	w.proven[many.Text] = proven && err == nil
 	return w.proven[many.Text], w.unlessRefused(ctx, err)
-}
-
-// gone reports whether the users who were marked as deleted are none now.
-func (w *countedWriter) gone(ctx context.Context, part []countedChange) (bool, error) {
-	ids := make([]any, len(part))
-	for i, c := range part {
-		ids[i] = c.values[0]
-	}
-	rows, err := w.tx.Rows(ctx, w.sql.CountRows(len(ids)), slices.Concat(ids, w.where)...)
-	if err != nil {
-		return false, err
-	}
-	defer rows.Close()
-	still := -1
-	if rows.Next() {
-		if err := rows.Scan(&still); err != nil {
-			return false, err
-		}
-	}
-	return still == 0, cmp.Or(rows.Close(), rows.Err())
 }
 
 // unfit reports a value that makes the statement too large, or that is asked for anew

@@ -107,7 +107,6 @@ type insertText struct {
 	text    string
 	rows    int
 	returns bool // the ID and link of each row
-	judges  bool // and whether it is one of the host's users
 }
 
 // insertText asks a server that may return new rows to prepare such a statement, which
@@ -119,7 +118,7 @@ func (b *batch) insertText(ctx context.Context, tx *sqlbatch.Tx, n int) (many in
 	if text, ok := b.sql.InsertReturning(b.newColumns, n, b.linkNames...); ok {
 		refusal := tx.Prepare(ctx, text)
 		if refusal == nil {
-			return insertText{text: text, rows: n, returns: true, judges: true}, nil
+			return insertText{text: text, rows: n, returns: true}, nil
 		}
 		fault = b.unlessRefused(ctx, refusal)
 	}
@@ -167,14 +166,11 @@ func (b *batch) insertMany(ctx context.Context, tx *sqlbatch.Tx, many insertText
 // insertAndRead notes what the statement returns, or what is to be found afterwards.
 func (b *batch) insertAndRead(ctx context.Context, tx *sqlbatch.Tx, many insertText, values []any, rows []*adsync.User) error {
 	if many.returns {
-		if many.judges {
-			values = append(values, b.where...)
-		}
 		added, err := tx.Rows(ctx, many.text, values...)
 		if err != nil {
 			return err
 		}
-		return b.readAdded(added, many.judges)
+		return b.readAdded(added)
 	}
 	if _, err := tx.Exec(ctx, many.text, values...); err != nil {
 		return err
@@ -191,22 +187,13 @@ func (b *batch) insertAndRead(ctx context.Context, tx *sqlbatch.Tx, many insertT
 	return nil
 }
 
-// readAdded reads the IDs and links of new rows; of those that are users, if it is told.
-func (b *batch) readAdded(rows *sql.Rows, judged bool) error {
+// readAdded reads the IDs and links of new rows.
+func (b *batch) readAdded(rows *sql.Rows) error {
 	defer rows.Close()
-	size := 1 + len(b.linkNames)
-	if judged {
-		size++
-	}
-	row := sqltable.NewRow(size)
+	row := sqltable.NewRow(1 + len(b.linkNames))
 	for rows.Next() {
 		if err := row.Scan(rows); err != nil {
 			return err
-		}
-		if judged {
-			if user, _ := row.Cell(size - 1).Flag(); !user {
-				continue
-			}
 		}
 		id, err := b.idText(row.Cell(0), b.idType())
 		if err != nil {

@@ -237,14 +237,13 @@ func (s *Store) ask(ctx context.Context) (*knownTable, error) {
 	if err != nil || len(types) == 0 {
 		return &knownTable{types, s.text}, err
 	}
-	text, args, has := s.text.Quirks()
-	if !has {
-		return &knownTable{types, s.text}, nil
+	var quirks sqltable.Rows
+	if text, args, ok := s.text.Quirks(); ok {
+		if quirks, err = s.db.QueryContext(ctx, text, args...); err != nil {
+			return nil, err
+		}
 	}
-	if rows, err = s.db.QueryContext(ctx, text, args...); err != nil {
-		return nil, err
-	}
-	heeding, err := s.text.Heed(rows)
+	heeding, err := s.text.Heed(types, quirks)
 	return &knownTable{types, heeding}, err
 }
 

@@ -133,11 +133,29 @@ func (b *batch) bindID(id string) any {
 	return id
 }
 
+// target are the arguments that name the row, and what it must match.
+func (b *batch) target(id string, match []any) []any {
+	if match != nil && b.sql.TextID() {
+		return append([]any{b.bindID(id), id}, match...)
+	}
+	return append([]any{b.bindID(id)}, match...)
+}
+
+// readsLikeThat reports whether the ID is how the column's value reads, as far as no
+// statement compares that itself.
+func (b *batch) readsLikeThat(id string) bool {
+	if b.sql.TextID() {
+		return true
+	}
+	key, ok := sqltable.ParseBinaryKey(id)
+	return ok && sqltable.BinaryKey(string(key)) == id
+}
+
 // matchArgs appends the arguments that compare the row with Before; not ok where the
 // statement cannot tell, and the row has to be read.
 func (b *batch) matchArgs(args []any, c adsync.Change) (_ []any, ok bool) {
 	u := c.Before
-	if u == nil || u.ID != c.UserID || !b.matches || b.sql.Uncounted() {
+	if u == nil || u.ID != c.UserID || !b.matches || b.sql.Uncounted() || !b.readsLikeThat(u.ID) {
 		return args, false
 	}
 	if b.unmapped(u) != "" {

@@ -87,7 +87,7 @@ func TestMariaDBReturning(t *testing.T) {
 	}
 	members := []string{"CREATE TABLE members (id UUID)", "CREATE TRIGGER join_in AFTER INSERT ON users FOR EACH ROW INSERT INTO members VALUES (NEW.id)"}
 	for name, where := range map[string]string{"a condition": "gone = ?", "a condition with a query": "gone = ? AND id IN (SELECT id FROM members)"} {
-		t.Run(name, func(t *testing.T) { d.testImport(t, d.markedHost(where), name == "a condition", 3, members...) })
+		t.Run(name, func(t *testing.T) { d.testImport(t, d.markedHost(where), true, 3, members...) })
 		t.Run(name+" that new rows do not fit", func(t *testing.T) { d.testUnseen(t, d.markedHost(where), members...) })
 	}
 }
@@ -113,10 +113,11 @@ func (d database) testImport(t *testing.T, l layout, returned bool, statements i
 			returning++
 		}
 	}
+	const reads = 2 // of what was written, 1,000 rows each
 	if returned {
-		assert.Equal(t, []int{statements, 1 + statements}, []int{returning, len(texts)}, "a look for what is there, and no other")
+		assert.Equal(t, []int{statements, 1 + statements + reads}, []int{returning, len(texts)}, "a look for what is there, and no other")
 	} else {
-		assert.Equal(t, []int{0, 1 + 2*statements}, []int{returning, len(texts)}, "a look for what is there, and one after each statement")
+		assert.Equal(t, []int{0, 1 + 2*statements + reads}, []int{returning, len(texts)}, "a look for what is there, and one after each statement")
 	}
 }
 

@@ -186,6 +186,8 @@ func (d database) run(t *testing.T, layouts []layout) {
 		"many are created at once":                  testManyCreates,
 		"a batch of everything":                     testMixedBatch,
 		"a trigger that swallows writes":            testSwallowed,
+		"what the database changes is failed":       testChanged,
+		"a user who falls out of the condition":     testFallsOut,
 		"a database that takes no writes":           testReadOnly,
 	} {
 		t.Run(name, func(t *testing.T) { test(t, d) })

@@ -102,6 +102,9 @@ func (t *Table) finishMany(s *statement, types Types, set []string) *Bulk {
 	}
 	s.addValues(len(b.lists))
 	s.add(" WHERE ", t.id, " = ", bulkValue(1, types[t.key].Name))
+	if t.textID {
+		s.add(" AND ", t.d.sameText(t.id, bulkValue(1, "text")))
+	}
 	for _, condition := range conditions {
 		s.add(" AND ", condition)
 	}
@@ -139,11 +142,13 @@ func (t *Table) SelectLinksMany(types Types, source string, emptySource bool, co
 }
 
 // SelectMany is SelectRow for many rows. Arguments: an Array of the IDs.
-func (t *Table) SelectMany(types Types) string {
+func (t *Table) SelectMany(types Types) string { return t.ReadMany(types) + t.d.lock }
+
+// ReadMany is SelectMany that holds none of the rows.
+func (t *Table) ReadMany(types Types) string {
 	s := t.selectAll()
 	s.add(" WHERE ", t.id, " = ANY (CAST(CAST(", s.arg(), " AS text) AS ", types[t.key].Name, "[]))")
 	t.addAndWhere(s)
-	s.add(t.d.lock)
 	return s.String()
 }
 

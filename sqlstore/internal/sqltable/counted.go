@@ -69,10 +69,13 @@ func (t *Table) DeleteCounted(types Types, rows [][]any) (m Counted, ok bool) {
 // columns, which this must not be mistaken for.
 const countedKey = "`adsync id`"
 
-// CountRows counts the rows that the host's condition lets through, and locks none.
-// Arguments: the IDs.
-func (t *Table) CountRows(n int) string {
-	s := t.begin("SELECT COUNT(*) FROM ", t.quoted, " FORCE INDEX (PRIMARY) WHERE ", t.id, " IN (")
+// ReadRows reads n rows by their IDs, and holds none of them. Arguments: the IDs.
+func (t *Table) ReadRows(n int) string {
+	s := t.selectAll()
+	if t.d.counted {
+		s.add(" FORCE INDEX (PRIMARY)")
+	}
+	s.add(" WHERE ", t.id, " IN (")
 	s.list(n, ", ", func(int) string { return s.arg() })
 	s.add(")")
 	t.addAndWhere(s)

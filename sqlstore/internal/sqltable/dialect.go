@@ -12,23 +12,24 @@ import (
 // differently. The expressions take the quoted column, and where they compare,
 // then the placeholder.
 type Dialect struct {
-	quote      string                     // around an identifier; doubled inside
-	numbered   bool                       // $1 instead of ?
-	backslash  bool                       // escapes in every string literal
-	dollars    bool                       // has $tag$ literals $tag$, and E'' with backslashes
-	questions  bool                       // has operators with a ?
-	hash       bool                       // # begins a comment
-	nested     bool                       // comments within comments
-	brackets   bool                       // quote a name, too
-	nativeUUID bool                       // has a uuid type
-	returning  bool                       // INSERT … RETURNING
-	mayReturn  bool                       // the same, which not every server has
-	bulk       bool                       // rows made of arrays, and UPDATE … FROM … RETURNING
-	counted    bool                       // statements for many rows that tell how many they wrote
-	rowsAtOnce int                        // how many an INSERT best adds, of those with a list for each row
-	insertMany string                     // how an INSERT of several rows begins; "" as any other
-	lockWrites func(quoted string) string // makes a transaction one that writes; nil where that changes nothing
-	lock       string                     // after a SELECT: holds the row until the transaction ends
+	quote       string                     // around an identifier; doubled inside
+	numbered    bool                       // $1 instead of ?
+	backslash   bool                       // escapes in every string literal
+	dollars     bool                       // has $tag$ literals $tag$, and E'' with backslashes
+	questions   bool                       // has operators with a ?
+	hash        bool                       // # begins a comment
+	nested      bool                       // comments within comments
+	brackets    bool                       // quote a name, too
+	nativeUUID  bool                       // has a uuid type
+	bytesAsText bool                       // reads bytes as text, in hex
+	returning   bool                       // INSERT … RETURNING
+	mayReturn   bool                       // the same, which not every server has
+	bulk        bool                       // rows made of arrays, and UPDATE … FROM … RETURNING
+	counted     bool                       // statements for many rows that tell how many they wrote
+	rowsAtOnce  int                        // how many an INSERT best adds, of those with a list for each row
+	insertMany  string                     // how an INSERT of several rows begins; "" as any other
+	lockWrites  func(quoted string) string // makes a transaction one that writes; nil where that changes nothing
+	lock        string                     // after a SELECT: holds the row until the transaction ends
 
 	readText  func(col string) string
 	sameText  func(col, arg string) string // exact, to the byte; NULL equals ''
@@ -62,20 +63,21 @@ func postgreSQL() Dialect {
 	// any type as its text. COLLATE "C" undoes collations that ignore case.
 	text := func(col string) string { return "CAST(" + col + " AS text)" }
 	return Dialect{
-		quote:      `"`,
-		numbered:   true,
-		dollars:    true,
-		questions:  true,
-		nested:     true,
-		nativeUUID: true,
-		returning:  true,
-		bulk:       true,
-		rowsAtOnce: 100, // where the arrays are of no use
-		lock:       " FOR UPDATE",
-		readText:   text,
-		sameText:   func(col, arg string) string { return "COALESCE(" + text(col) + `, '') COLLATE "C" = ` + arg },
-		same:       func(col, arg string) string { return col + " IS NOT DISTINCT FROM " + arg },
-		sameBool:   func(col, a, b string) string { return "COALESCE(" + text(col) + ", '0') IN (" + a + ", " + b + ")" },
+		quote:       `"`,
+		numbered:    true,
+		dollars:     true,
+		questions:   true,
+		nested:      true,
+		nativeUUID:  true,
+		bytesAsText: true,
+		returning:   true,
+		bulk:        true,
+		rowsAtOnce:  100, // where the arrays are of no use
+		lock:        " FOR UPDATE",
+		readText:    text,
+		sameText:    func(col, arg string) string { return "COALESCE(" + text(col) + `, '') COLLATE "C" = ` + arg },
+		same:        func(col, arg string) string { return col + " IS NOT DISTINCT FROM " + arg },
+		sameBool:    func(col, a, b string) string { return "COALESCE(" + text(col) + ", '0') IN (" + a + ", " + b + ")" },
 		// The type without its length: -1, as a NULL would name the type char(n) by
 		// its name in the standard, which means char(1).
 		catalogue: func(_, _, quoted string) (string, []any) {

@@ -33,32 +33,49 @@ func sqliteQuirks(schema, table, _ string) (text string, args []any) {
 	return "SELECT type, name, sql FROM " + master + wanted + " UNION ALL SELECT type, name, sql FROM sqlite_temp_master" + wanted, []any{table, table}
 }
 
-// Heed reads what Quirks has asked for, and closes it. It returns a table whose
-// statements let no conflict clause have its way where it could take another row.
-func (t *Table) Heed(rows Rows) (*Table, error) {
-	defer rows.Close()
+// Heed reads what Quirks has asked for, and closes it; rows are nil where it asks for
+// nothing. It returns a table whose statements let no conflict clause have its way where
+// it could take another row, and which take no row for another whose ID is equal to its
+// column, as 012 is to 12.
+func (t *Table) Heed(types Types, rows Rows) (*Table, error) {
 	heeding := *t
+	id, _ := types.Find(t.key)
+	heeding.textID = !IsBinary(id.Name) || t.d.bytesAsText
+	if rows != nil {
+		defer rows.Close()
+		if err := heeding.heed(rows); err != nil {
+			return nil, err
+		}
+	}
+	heeding.makeTexts()
+	return &heeding, nil
+}
+
+func (t *Table) heed(rows Rows) error {
 	var own, others bool // conflict clauses of this table, and of others
 	replaces := regexp.MustCompile(`(?i)\bREPLACE\s+(INTO\s+)?(\S+\s*\.\s*)?["'\x60\[]?` + regexp.QuoteMeta(t.name) + `(\W|$)`)
 	for rows.Next() {
 		var kind, name, text string
 		if err := rows.Scan(&kind, &name, &text); err != nil {
-			return nil, err
+			return err
 		}
 		switch this := strings.EqualFold(name, t.name); {
 		case kind == "rule", kind == "view" && this:
-			heeding.uncounted = true
+			t.uncounted = true
 		case kind == "trigger":
 			own = own || replaces.MatchString(text)
 		case kind == "table" && strings.Contains(strings.ToUpper(text), "CONFLICT"):
 			own, others = own || this, true
 		}
 	}
-	if own || others && heeding.uncounted { // a view may write to any table
-		heeding.orAbort = "OR ABORT "
+	if own || others && t.uncounted { // a view may write to any table
+		t.orAbort = "OR ABORT "
 	}
-	return &heeding, rows.Err()
+	return rows.Err()
 }
+
+// TextID reports whether statements that match compare the ID as it reads, too.
+func (t *Table) TextID() bool { return t.textID }
 
 // Uncounted reports whether the database does not say how many rows a statement wrote.
 func (t *Table) Uncounted() bool { return t.uncounted }

@@ -38,6 +38,7 @@ type Table struct {
 
 	orAbort   string // where a conflict clause is to be overridden, what stands between the verb and its object
 	uncounted bool   // the database does not say how many rows it wrote
+	textID    bool   // the ID is compared as it reads, too, as the column may take others for it
 
 	selectRow           string
 	deleteRow, deleteAs string // whatever it is like, and as compared
@@ -55,8 +56,13 @@ func NewTable(d Dialect, name, id string, columns []Column, where Where) (*Table
 		return nil, errors.New("adsync: sqlstore.Table.Name must be table or schema.table")
 	}
 	t.quoted += d.Quote(t.name)
-	t.selectRow, t.deleteRow, t.deleteAs = t.makeSelectRow(), t.makeDelete(false), t.makeDelete(true)
+	t.makeTexts()
 	return t, nil
+}
+
+// makeTexts makes the statements that are always the same.
+func (t *Table) makeTexts() {
+	t.selectRow, t.deleteRow, t.deleteAs = t.makeSelectRow(), t.makeDelete(false), t.makeDelete(true)
 }
 
 // Catalogue asks for the name, type and nullability of every column; where HasCounted,
@@ -129,8 +135,9 @@ func (t *Table) beginLinks(source string, emptySource bool, column string) *stat
 	return s
 }
 
-// Update sets the columns of one row. Arguments: the values, the ID, and when it
-// must match, those of the mapped columns (two for a Bool).
+// Update sets the columns of one row. Arguments: the values, the ID, and when it must
+// match, the ID again where it is a TextID, and those of the mapped columns (two for a
+// Bool).
 func (t *Table) Update(set []string, match bool) string {
 	s := t.begin("UPDATE ", t.orAbort, t.quoted, " SET ")
 	s.list(len(set), ", ", func(i int) string { return t.d.Quote(set[i]) + " = " + s.arg() })
@@ -138,8 +145,7 @@ func (t *Table) Update(set []string, match bool) string {
 	return s.String()
 }
 
-// Delete removes one row. Arguments: the ID, and when it must match, those of the
-// mapped columns (two for a Bool).
+// Delete removes one row, with the arguments of Update but the values.
 func (t *Table) Delete(match bool) string {
 	if match {
 		return t.deleteAs
@@ -181,17 +187,14 @@ func (t *Table) InsertRows(columns []string, n int, returned ...string) string {
 }
 
 // InsertReturning is InsertRows where only some servers of the dialect return the new
-// rows, as MariaDB does since 10.5, and MySQL does not. The last value of each row is
-// whether the host's condition lets it through. Arguments: the values, row by row. ok
-// is false where no server would: one that returns rows does not run every query there.
+// rows, as MariaDB does since 10.5, and MySQL does not. Arguments: the values, row by
+// row. ok is false where no server would.
 func (t *Table) InsertReturning(columns []string, n int, returned ...string) (text string, ok bool) {
-	if !t.d.mayReturn || t.where.hasQuery() {
+	if !t.d.mayReturn {
 		return "", false
 	}
 	s := t.insert(columns, n)
 	t.addReturning(s, returned)
-	s.add(", TRUE")
-	t.addAndWhere(s)
 	return s.String(), true
 }
 
@@ -264,6 +267,9 @@ func (t *Table) addTarget(s *statement, match bool) {
 		return
 	}
 	s.add(" WHERE ", t.id, " = ", s.arg())
+	if t.textID {
+		s.add(" AND ", t.d.sameText(t.id, s.arg()))
+	}
 	for _, c := range t.columns {
 		s.add(" AND ", t.compare(s, c))
 	}

@@ -47,11 +47,6 @@ func (d Dialect) ParseWhere(text string, n int) (Where, error) {
 // IsZero reports whether there is no condition.
 func (w Where) IsZero() bool { return len(w.texts) == 0 }
 
-// hasQuery reports whether there may be a query within the condition.
-func (w Where) hasQuery() bool {
-	return strings.Contains(strings.ToLower(strings.Join(w.texts, "?")), "select")
-}
-
 // Args puts the host's arguments into the order of the text.
 func (w Where) Args(given []any) []any {
 	args := make([]any, len(w.args))
