@@ -191,7 +191,15 @@ func compareEntries(a, b *Entry) int {
 	for _, f := range details {
 		order = cmp.Or(order, strings.Compare(*a.detail(f), *b.detail(f)))
 	}
-	return cmp.Or(order, strings.Compare(a.DN, b.DN))
+	switch {
+	case order != 0:
+		return order
+	case saysMore(a, b):
+		return -1
+	case saysMore(b, a):
+		return 1
+	}
+	return 0
 }
 
 func fieldNames(fields []Field) []string {

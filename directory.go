@@ -146,7 +146,7 @@ type Entry struct {
 	Profile
 	State           State  `json:"state,omitempty"`
 	Disabled        bool   `json:"disabled,omitempty"`         // bit 2 of userAccountControl
-	DisabledUnknown bool   `json:"disabled_unknown,omitempty"` // whether it is disabled could not be read
+	DisabledUnknown bool   `json:"disabled_unknown,omitempty"` // whether it is disabled could not be read; Disabled says nothing then
 	DN              string `json:"dn,omitempty"`               // for people; never an identity
 }
 
@@ -282,7 +282,7 @@ var errListedNobody = errors.New("adsync: the directory listed nobody, although 
 //
 // Several literal entries with one ObjectID are yielded once if they differ in
 // nothing but the DN, and all of them otherwise, which a plan reports as
-// ambiguous.
+// ambiguous unless one of them merely does not know whether it is disabled.
 type StaticDirectory []Entry
 
 // Entries yields the accounts that are Present, in their order.
@@ -545,6 +545,8 @@ func (a answers) weigh(e Entry) {
 		a[e.ObjectID] = []Entry{e}
 	case weight(e.State) == weight(known[0].State) && e.Present():
 		a.add(e)
+	case weight(e.State) == weight(known[0].State) && known[0].DisabledUnknown:
+		a[e.ObjectID] = []Entry{e} // which may know it
 	}
 }
 
@@ -588,6 +590,8 @@ func (j inspectedJoin) Inspect(ctx context.Context) (Access, error) {
 		bases = append(bases, a.BaseDN)
 		all.Tombstones = all.Tombstones && a.Tombstones
 		all.Missing = append(all.Missing, a.Missing...)
+		all.Witnesses = append(all.Witnesses, a.Witnesses...)
+		all.Silent = append(all.Silent, a.Silent...)
 	}
 	all.Controller = strings.Join(controllers, ", ")
 	all.BaseDN = strings.Join(bases, "; ")
@@ -655,7 +659,10 @@ func (e *Entry) describe() string {
 	if e.State == StatePresent {
 		words = append(words, "with "+e.Profile.describe())
 	}
-	if e.Disabled {
+	switch {
+	case e.DisabledUnknown:
+		words = append(words, "perhaps disabled, which could not be read")
+	case e.Disabled:
 		words = append(words, "disabled")
 	}
 	return strings.Join(words, ", ")

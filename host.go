@@ -229,7 +229,7 @@ func (h *host) choosesGroup(first int) bool {
 // look at more than the five details, so with a Map every entry is kept whole; and
 // who has no username is told of.
 func (h *host) isHeld(first int, e *Entry) bool {
-	return h.Map == nil && e.Present() && !e.Disabled && h.keys[0].Has(first) && h.rows.Holds(first, e.Profile)
+	return h.Map == nil && e.Present() && !e.Disabled && !e.DisabledUnknown && h.keys[0].Has(first) && h.rows.Holds(first, e.Profile)
 }
 
 // arenaRows is the host side without a pointer per user.

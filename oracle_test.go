@@ -68,10 +68,15 @@ type party struct {
 // sighting is what the entries say of one ObjectID.
 type sighting struct {
 	entry    adsync.Entry
-	twice    bool // listed twice, differing in more than the DN
-	anyFree  bool // one of the entries is Present and not Disabled
+	enabled  bool // one of the entries says that it is
+	disabled bool // one of the entries says that it is
+	twice    bool // listed twice, contradicting each other in more than the DN
+	anyFree  bool // one of the entries is Present and known to be enabled
 	anyThere bool // one of the entries is Present
 }
+
+// unknown: no entry says whether the account is disabled.
+func (s sighting) unknown() bool { return !s.enabled && !s.disabled }
 
 type oracle struct {
 	rules adsync.Rules
@@ -81,7 +86,8 @@ type oracle struct {
 	sight map[adsync.ObjectID]sighting
 }
 
-// oraclePlan is the plan by the book. Its warnings are left empty.
+// oraclePlan is the plan by the book. Of its warnings there is only the one of accounts
+// that may be disabled.
 func oraclePlan(w world) *adsync.Plan {
 	o := &oracle{rules: w.rules.adsync(), sight: map[adsync.ObjectID]sighting{}}
 	o.setDefaults()
@@ -102,7 +108,27 @@ func oraclePlan(w world) *adsync.Plan {
 	o.tellLosers()
 	plan := &adsync.Plan{Version: 1, Source: o.rules.Source, Changes: o.ordered()}
 	plan.Stats = o.stats(plan)
+	if n := o.unknownMatter(); n > 0 {
+		plan.Warnings = []string{fmt.Sprintf("Whether accounts are disabled could not be read of %d", n)}
+	}
 	return plan
+}
+
+// unknownMatter counts the accounts of which it should be known whether they are disabled:
+// those of chosen users where a rule is about that, and those to import.
+func (o *oracle) unknownMatter() int {
+	n := 0
+	for id, s := range o.sight {
+		if s.twice || !s.unknown() {
+			continue
+		}
+		ofUser := slices.ContainsFunc(o.users, func(p *party) bool { return p.chosen && p.id == id })
+		alive := s.entry.State == adsync.StatePresent || s.entry.State == adsync.StateOutOfScope
+		if ofUser && alive && o.rules.OnDisabled != adsync.Keep || o.rules.Import && !o.linkedByAnyone(id) && s.anyThere {
+			n++
+		}
+	}
+	return n
 }
 
 func (o *oracle) setDefaults() {
@@ -149,15 +175,17 @@ func validProfile(p adsync.Profile) adsync.Profile {
 func (o *oracle) see(e adsync.Entry) {
 	e.Profile = validProfile(e.Profile)
 	e.State = cmp.Or(e.State, adsync.StatePresent)
-	e.DN = ""
 	s, again := o.sight[e.ObjectID]
-	if again && s.entry != e {
+	enabled, disabled := !e.Disabled && !e.DisabledUnknown, e.Disabled && !e.DisabledUnknown
+	e.DN, e.Disabled, e.DisabledUnknown = "", false, false
+	s.enabled, s.disabled = s.enabled || enabled, s.disabled || disabled
+	if again && s.entry != e || s.enabled && s.disabled {
 		s.twice = true
 	}
 	s.entry = e
 	if e.State == adsync.StatePresent {
 		s.anyThere = true
-		s.anyFree = s.anyFree || !e.Disabled
+		s.anyFree = s.anyFree || enabled
 	}
 	o.sight[e.ObjectID] = s
 }
@@ -176,7 +204,7 @@ func (o *oracle) newParty(u adsync.User) *party {
 func (o *oracle) sighting(id adsync.ObjectID) sighting {
 	s, ok := o.sight[id]
 	if !ok {
-		s.entry = adsync.Entry{ObjectID: id, State: adsync.StateDeleted}
+		s.entry, s.enabled = adsync.Entry{ObjectID: id, State: adsync.StateDeleted}, true
 	}
 	return s
 }
@@ -186,13 +214,17 @@ func (o *oracle) decideStatus(p *party) {
 	if !p.chosen || p.seen.twice {
 		return
 	}
-	if p.seen.entry.State == adsync.StatePresent && !p.seen.entry.Disabled {
-		if p.user.Status == adsync.StatusDeactivated {
+	if p.seen.entry.State == adsync.StatePresent && !p.seen.disabled {
+		switch {
+		case p.user.Status != adsync.StatusDeactivated:
+		case p.seen.unknown():
+			o.notice(p, adsync.ReasonUnknown)
+		default:
 			p.status, p.why = adsync.StatusActive, adsync.ReasonReactivated
 		}
 		return
 	}
-	reaction, why := o.reaction(p.seen.entry)
+	reaction, why := o.reaction(p.seen)
 	switch {
 	case reaction == adsync.Keep:
 		o.notice(p, why)
@@ -211,14 +243,14 @@ func (p *party) active() bool {
 	return p.user.Status == "" || p.user.Status == adsync.StatusActive
 }
 
-func (o *oracle) reaction(e adsync.Entry) (adsync.Reaction, adsync.Reason) {
-	switch e.State {
+func (o *oracle) reaction(s sighting) (adsync.Reaction, adsync.Reason) {
+	switch s.entry.State {
 	case adsync.StatePresent:
 		return o.rules.OnDisabled, adsync.ReasonDisabled
 	case adsync.StateOutOfScope:
 		// The reason is that of the reaction that decides; of two equal ones,
 		// that of being out of scope.
-		if e.Disabled && strength(o.rules.OnDisabled) > strength(o.rules.OnOutOfScope) {
+		if s.disabled && strength(o.rules.OnDisabled) > strength(o.rules.OnOutOfScope) {
 			return o.rules.OnDisabled, adsync.ReasonDisabled
 		}
 		return o.rules.OnOutOfScope, adsync.ReasonOutOfScope
@@ -1099,14 +1131,35 @@ func (c *planCheck) statusAllowed(was adsync.User, now adsync.Status) error {
 		return c.removalAllowed(was, adsync.Deactivate)
 	}
 	if now == adsync.StatusActive && was.Status == adsync.StatusDeactivated {
-		for _, e := range c.w.entries {
-			if e.ObjectID == was.ObjectID && (e.Disabled || e.State != "" && e.State != adsync.StatePresent) {
-				return errors.New("reactivated though not present and enabled")
-			}
+		if !c.certainlyFree(was.ObjectID) {
+			return errors.New("reactivated though not present and enabled")
 		}
 		return nil
 	}
 	return fmt.Errorf("status set to %q from %q", now, was.Status)
+}
+
+// certainlyFree: all entries of the account say that it is present, none that it is
+// disabled, and one that it is not.
+func (c *planCheck) certainlyFree(id adsync.ObjectID) bool {
+	enabled := false
+	for _, e := range c.w.entries {
+		if e.ObjectID != id {
+			continue
+		}
+		if e.State != "" && e.State != adsync.StatePresent || e.Disabled && !e.DisabledUnknown {
+			return false
+		}
+		enabled = enabled || !e.DisabledUnknown
+	}
+	return enabled
+}
+
+// saysDisabled: one of the entries does.
+func (c *planCheck) saysDisabled(id adsync.ObjectID) bool {
+	return slices.ContainsFunc(c.w.entries, func(e adsync.Entry) bool {
+		return e.ObjectID == id && e.Disabled && !e.DisabledUnknown
+	})
 }
 
 // removalAllowed: every entry of the user, or their absence, must ask for just
@@ -1131,7 +1184,11 @@ func (c *planCheck) removalAllowed(was adsync.User, done adsync.Reaction) error 
 		case adsync.StateOutOfScope:
 			reactions = append(reactions, c.rules.OnOutOfScope)
 		}
-		if e.Disabled && (e.State == adsync.StatePresent || e.State == adsync.StateOutOfScope) {
+		disabled := e.Disabled
+		if e.DisabledUnknown { // what another entry knows counts
+			disabled = c.saysDisabled(e.ObjectID)
+		}
+		if disabled && (e.State == adsync.StatePresent || e.State == adsync.StateOutOfScope) {
 			reactions = append(reactions, c.rules.OnDisabled)
 		}
 		if !slices.Contains(reactions, done) {
@@ -1154,10 +1211,8 @@ func (c *planCheck) createAllowed(change adsync.Change) error {
 	if slices.ContainsFunc(c.w.users, func(u adsync.User) bool { return u.ObjectID == change.ObjectID }) {
 		return errors.New("created though a user is linked")
 	}
-	for _, e := range c.w.entries {
-		if e.ObjectID == change.ObjectID && (e.Disabled || e.State != "" && e.State != adsync.StatePresent) {
-			return errors.New("created from an entry that is not present and enabled")
-		}
+	if !c.certainlyFree(change.ObjectID) {
+		return errors.New("created from an entry that is not present and enabled")
 	}
 	if c.rules.Fold(change.After.Username) == "" {
 		return errors.New("created without a username")

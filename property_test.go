@@ -170,6 +170,12 @@ func reconcileEqualsOracle(w world) error {
 func inEssence(p *adsync.Plan) *adsync.Plan {
 	essence := *p
 	essence.Warnings = nil
+	for _, warning := range p.Warnings {
+		if strings.HasPrefix(warning, "Whether accounts are disabled") {
+			essential, _, _ := strings.Cut(warning, ": ")
+			essence.Warnings = append(essence.Warnings, essential)
+		}
+	}
 	essence.Changes = slices.Clone(p.Changes)
 	for i := range essence.Changes {
 		c := &essence.Changes[i]
@@ -1281,10 +1287,12 @@ func (c *planCheck) certain(mine []key, near []adsync.Entry) bool {
 	if len(near) == 0 || slices.ContainsFunc(c.w.users, func(v adsync.User) bool { return v.ObjectID == near[0].ObjectID }) {
 		return false
 	}
+	account := oracle{sight: map[adsync.ObjectID]sighting{}}
 	for _, e := range c.w.entries {
-		if e.ObjectID == near[0].ObjectID && inEssenceEntry(e) != inEssenceEntry(near[0]) {
-			return false // listed twice
-		}
+		account.see(e)
+	}
+	if account.sight[near[0].ObjectID].twice {
+		return false
 	}
 	for _, e := range near {
 		if e.ObjectID != near[0].ObjectID || len(without(mine, c.keysOf(validProfile(e.Profile), keyFields))) > 0 {
@@ -1292,12 +1300,4 @@ func (c *planCheck) certain(mine []key, near []adsync.Entry) bool {
 		}
 	}
 	return true
-}
-
-func inEssenceEntry(e adsync.Entry) adsync.Entry {
-	if e.State == "" {
-		e.State = adsync.StatePresent
-	}
-	e.DN = ""
-	return e
 }

@@ -108,6 +108,8 @@ func (p *planner) openNewcomers() []*party {
 			told.Op, told.Reason = OpNotice, Reason(e.State)
 		case e.Disabled:
 			told.Op, told.Reason = OpNotice, ReasonDisabled
+		case e.DisabledUnknown:
+			told.Op, told.Reason = OpNotice, ReasonUnknown
 		default:
 			told.Op = OpInvalid
 			told.Reason, told.Detail = p.invalid(nobody, after.Profile, err)
@@ -414,9 +416,37 @@ func (p *planner) count() {
 	if p.managed == 0 && !p.importing() {
 		p.plan.Warnings = append(p.plan.Warnings, warnNobody)
 	}
+	if n := p.unknown(); n > 0 {
+		p.plan.Warnings = append(p.plan.Warnings, fmt.Sprintf(warnUnknown, n))
+	}
 }
 
 const warnNobody = "No user is managed: none has an ObjectID together with this source, so there is nobody to synchronise. Import users, or link those there are with Adopt."
+
+const warnUnknown = "Whether accounts are disabled could not be read of %d: Rules.OnDisabled does nothing about them, and none of them is imported. In Active Directory, let the service account read userAccountControl; of another directory, its configuration says how it tells."
+
+// unknown counts the accounts that the rules would treat in another way if it was known
+// whether they are disabled.
+func (p *planner) unknown() int {
+	n := 0
+	if orDefault(p.OnDisabled, Keep) != Keep {
+		for first, mark := range p.found {
+			if _, torn := p.torn[first]; torn || mark < firstKept {
+				continue
+			}
+			e := p.entries.shared(int(mark - firstKept))
+			if e.DisabledUnknown && (e.Present() || e.State == StateOutOfScope) {
+				n++
+			}
+		}
+	}
+	for _, newcomer := range p.newcomers {
+		if e := p.entries.shared(newcomer.entry); p.Import && !newcomer.torn && e.Present() && e.DisabledUnknown {
+			n++
+		}
+	}
+	return n
+}
 
 // present counts the entries that Stats.Entries promises.
 func (p *planner) present() int {

@@ -92,7 +92,8 @@ func (r Rules) fields() []Field {
 func (r *Rules) manages(u *User) bool { return !u.ObjectID.IsZero() && u.Source == r.Source }
 
 // reaction says what the rules do with a user of the entry, and why. The reason
-// is empty for an entry that is Present and not Disabled.
+// is empty for an entry that is Present and enabled. Where that is unknown
+// nothing is done for it: OnDisabled is for who is known to be.
 func (r Rules) reaction(e *Entry) (Reaction, Reason) {
 	disabled := orDefault(r.OnDisabled, Keep)
 	switch e.State {
@@ -107,8 +108,11 @@ func (r Rules) reaction(e *Entry) (Reaction, Reason) {
 		}
 		return outOfScope, ReasonOutOfScope
 	}
-	if e.Disabled {
+	switch {
+	case e.Disabled:
 		return disabled, ReasonDisabled
+	case e.DisabledUnknown:
+		return Keep, ReasonUnknown
 	}
 	return Keep, ""
 }
@@ -147,12 +151,16 @@ func (r Rules) key(s string) string { return string(r.appendKey(nil, s)) }
 
 // holds reports whether the entries still call for the removal or adoption.
 func (r Rules) holds(c *Change, entries []Entry) bool {
-	for i := range entries {
-		if !sameEntry(&entries[0], &entries[i]) {
+	e := &entries[0]
+	for i := range entries[1:] {
+		other := &entries[1+i]
+		if !sameEntry(e, other) {
 			return false
 		}
+		if saysMore(other, e) {
+			e = other
+		}
 	}
-	e := &entries[0]
 	if c.adopts() {
 		return r.adoptable(c.Before, e)
 	}

@@ -143,7 +143,7 @@ func (v *view) addLinked(first int, e *Entry) {
 	case !sameEntry(&known, e):
 		v.torn[first] = v.torn[first] || known.State == StatePresent || e.State == StatePresent
 		v.found[first] = uint32(v.entries.keep(e)) + firstKept // so that the row gets a decision
-	case e.DN < known.DN && v.found[first] != asHeld && !torn: // whichever came first, the plan is the same
+	case v.found[first] != asHeld && !torn && saysMore(e, &known): // whichever came first, the plan is the same
 		v.found[first] = v.keep(first, e)
 	}
 }
@@ -160,7 +160,7 @@ func (v *view) addNewcomer(e *Entry) {
 	if _, linked := v.foreign.First(e.ObjectID); linked {
 		return
 	}
-	open := e.State == StatePresent && !e.Disabled
+	open := e.State == StatePresent && !e.Disabled && !e.DisabledUnknown
 	known, seen := v.newcomers[e.ObjectID]
 	if !seen {
 		v.newcomers[e.ObjectID] = newcomer{entry: v.entries.keep(e), open: open}
@@ -170,8 +170,8 @@ func (v *view) addNewcomer(e *Entry) {
 	switch {
 	case !sameEntry(&entry, e):
 		known.torn, known.open = true, known.open || open
-	case e.DN < entry.DN:
-		known.entry = v.entries.keep(e)
+	case saysMore(e, &entry):
+		known.entry, known.open = v.entries.keep(e), known.open || open
 	}
 	v.newcomers[e.ObjectID] = known
 }
@@ -221,6 +221,7 @@ func (v *view) decideRow(row, first int) party {
 	reaction, reason := v.reaction(&entry)
 	switch {
 	case reason == "": // present and enabled
+	case reason == ReasonUnknown && d.user.Status != StatusDeactivated: // and so nothing depends on it
 	case reaction == Keep:
 		d.tell(OpNotice, reason)
 	case d.user.Protected && (reaction == Remove || d.user.active()):
@@ -331,16 +332,33 @@ func cleanEntry(e *Entry) Entry {
 	if clean.State == "" {
 		clean.State = StatePresent
 	}
+	if clean.DisabledUnknown {
+		clean.Disabled = false
+	}
 	return clean
 }
 
-// sameEntry compares all but the DN.
+// sameEntry reports whether two entries do not contradict each other. They may have
+// different DNs, and one of them may know what the other does not.
 func sameEntry(a, b *Entry) bool {
-	return a.Profile == b.Profile && a.State == b.State && a.Disabled == b.Disabled
+	return a.Profile == b.Profile && a.State == b.State &&
+		(a.Disabled == b.Disabled || a.DisabledUnknown || b.DisabledUnknown)
 }
 
-// flagDisabled is the flag of a kept entry.
-const flagDisabled = 1
+// saysMore orders entries that do not contradict each other: one that knows whether the
+// account is disabled comes before one that does not, and then the lesser DN.
+func saysMore(a, b *Entry) bool {
+	if a.DisabledUnknown != b.DisabledUnknown {
+		return b.DisabledUnknown
+	}
+	return a.DN < b.DN
+}
+
+// The flags of a kept entry.
+const (
+	flagDisabled = 1 << iota
+	flagUnknown
+)
 
 // entries are entries without a pointer each.
 type entries struct{ userindex.Arena }
@@ -353,7 +371,10 @@ func (a *entries) keep(e *Entry) int {
 		Texts:    [...]string{e.Username, e.FirstName, e.LastName, e.Email, e.Phone, e.DN},
 	}
 	if e.Disabled {
-		record.Flags = flagDisabled
+		record.Flags |= flagDisabled
+	}
+	if e.DisabledUnknown {
+		record.Flags |= flagUnknown
 	}
 	a.Append(&record)
 	return a.Len() - 1
@@ -368,6 +389,8 @@ func (a *entries) shared(i int) Entry {
 		State:    State(r.Words[0]),
 		Disabled: r.Flags&flagDisabled != 0,
 		DN:       r.Texts[5],
+
+		DisabledUnknown: r.Flags&flagUnknown != 0,
 	}
 }
 

@@ -262,13 +262,15 @@ func (g *worldGen) swapKeys(e *adsync.Entry, names, mails []int, i int) {
 
 func (g *worldGen) addWithState(e adsync.Entry) {
 	e.State = pick(g.dice, "", adsync.StatePresent)
-	switch g.dice(g.among(16)) {
+	switch g.dice(g.among(18)) {
 	case 9:
 		return // absent
+	case 16, 17:
+		e.DisabledUnknown, e.Disabled = true, g.oneIn(3)
 	case 10, 11:
 		e.Disabled = true
 	case 12:
-		e.State, e.Disabled = adsync.StateOutOfScope, g.oneIn(2)
+		e.State, e.Disabled, e.DisabledUnknown = adsync.StateOutOfScope, g.oneIn(2), g.oneIn(4)
 	case 13:
 		e.State, e.Disabled = adsync.StateDeleted, g.oneIn(2)
 	case 14:
@@ -276,6 +278,9 @@ func (g *worldGen) addWithState(e adsync.Entry) {
 	case 15:
 		again := e
 		again.DN = "CN=again"
+		if g.oneIn(3) {
+			pick(g.dice, &e, &again).DisabledUnknown = true
+		}
 		switch g.dice(6) {
 		case 1:
 			again.Phone += "1"
@@ -340,7 +345,7 @@ func (w world) String() string {
 	b.WriteString("world{\n\tentries: []adsync.Entry{\n")
 	for _, e := range w.entries {
 		fmt.Fprintf(&b, "\t\t{ObjectID: oid(%d), Profile: %s%s},\n", e.ObjectID[0], literalProfile(e.Profile),
-			literalFields("State", string(e.State), "Disabled", e.Disabled, "DN", e.DN))
+			literalFields("State", string(e.State), "Disabled", e.Disabled, "DisabledUnknown", e.DisabledUnknown, "DN", e.DN))
 	}
 	b.WriteString("\t},\n\tusers: []adsync.User{\n")
 	for _, u := range w.users {
@@ -440,6 +445,7 @@ func smallerWorlds(w world) []world {
 	for i := range w.entries {
 		add(func(s *world) { s.entries[i].State = "" })
 		add(func(s *world) { s.entries[i].Disabled = false })
+		add(func(s *world) { s.entries[i].DisabledUnknown = false })
 		add(func(s *world) { s.entries[i].Email = "" })
 		add(func(s *world) { s.entries[i].DN = "" })
 		add(func(s *world) { p := &s.entries[i]; p.FirstName, p.LastName, p.Phone = "", "", "" })

@@ -57,6 +57,7 @@ var reasonTexts = map[string]map[string]string{
 		"disabled":     "kept: disabled in the directory",
 		"out-of-scope": "kept: outside the base or filter",
 		"unproven":     "kept: not found, but no deletion is proven",
+		"unknown":      "kept as it is: whether the account is disabled could not be read",
 		"protected":    "kept: protected",
 		"linked":       "not imported: a user is linked to it already",
 		"ambiguous":    "not linked: something speaks against it",
@@ -72,5 +73,6 @@ var advices = map[string]string{
 	"listed-twice": "To change that, find out why the directory lists one objectGUID with different details.",
 	"no-username":  "To change that, give the account a username in the directory.",
 	"refused":      "To change that, correct the account in the directory, or Rules.Map.",
+	"unknown":      "To change that, let the service account read userAccountControl, or say in the directory's configuration how it tells who is disabled.",
 	"protected":    "To change that, lift the user's protection in the host first.",
 }
