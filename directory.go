@@ -639,6 +639,24 @@ func validProfile(p Profile) Profile {
 	return p
 }
 
+// dropBlanks makes details of white space alone empty: as a value of the directory they say
+// nothing, and as a key several users would have the same one.
+func (p *Profile) dropBlanks() {
+	if !p.hasBlanks() {
+		return
+	}
+	for _, f := range details {
+		if text := p.detail(f); keyfold.Blank(*text) {
+			*text = ""
+		}
+	}
+}
+
+func (p *Profile) hasBlanks() bool {
+	return keyfold.Blank(p.Username) || keyfold.Blank(p.FirstName) || keyfold.Blank(p.LastName) ||
+		keyfold.Blank(p.Email) || keyfold.Blank(p.Phone)
+}
+
 func validText(s string) string { return strings.ToValidUTF8(s, "\uFFFD") }
 
 // Present reports whether the account is one that Entries lists: its State is

@@ -226,10 +226,11 @@ func (h *host) choosesGroup(first int) bool {
 }
 
 // isHeld reports whether the entry says just what the row holds. Rules.Map may
-// look at more than the five details, so with a Map every entry is kept whole; and
-// who has no username is told of.
+// look at more than the five details, so with a Map every entry is kept whole; who has no
+// username is told of; and what is blank here and there is to be cleared.
 func (h *host) isHeld(first int, e *Entry) bool {
-	return h.Map == nil && e.Present() && !e.Disabled && !e.DisabledUnknown && h.keys[0].Has(first) && h.rows.Holds(first, e.Profile)
+	return h.Map == nil && e.Present() && !e.Disabled && !e.DisabledUnknown && h.keys[0].Has(first) && h.rows.Holds(first, e.Profile) &&
+		!e.Profile.hasBlanks()
 }
 
 // arenaRows is the host side without a pointer per user.

@@ -172,8 +172,20 @@ func validProfile(p adsync.Profile) adsync.Profile {
 	return p
 }
 
+// toldProfile is what a directory, or Rules.Map, tells: a value of white space alone is
+// none.
+func toldProfile(p adsync.Profile) adsync.Profile {
+	p = validProfile(p)
+	for _, f := range detailFields {
+		if s := detail(&p, f); len(strings.Fields(*s)) == 0 {
+			*s = ""
+		}
+	}
+	return p
+}
+
 func (o *oracle) see(e adsync.Entry) {
-	e.Profile = validProfile(e.Profile)
+	e.Profile = toldProfile(e.Profile)
 	e.State = cmp.Or(e.State, adsync.StatePresent)
 	s, again := o.sight[e.ObjectID]
 	enabled, disabled := !e.Disabled && !e.DisabledUnknown, e.Disabled && !e.DisabledUnknown
@@ -322,7 +334,7 @@ func (o *oracle) judgeProfile(p *party) {
 			o.tell(p, adsync.OpInvalid, adsync.ReasonRefused, nil)
 			return
 		}
-		found = validProfile(mapped)
+		found = toldProfile(mapped)
 	}
 	if p.user != nil {
 		p.target = p.user.Profile

@@ -142,6 +142,57 @@ func TestEmptyPlanIsALiteral(t *testing.T) {
 	assert.Equal(t, `{"version":1,"source":"corp","stats":{"entries":0,"users":0,"managed":0,"chosen":0,"unchanged":0},"changes":[]}`, string(out))
 }
 
+// A value of white space alone is none, whether the directory or Rules.Map tells it.
+func TestBlankIsEmpty(t *testing.T) {
+	const blank = "\u00a0 \t"
+	before := user("1", 1, "anna", "a@x")
+	cleared := user("1", 1, "anna", "")
+	newcomer := adsync.User{ObjectID: id(2), Profile: profile("bo", "")}
+	toBlank := func(e adsync.Entry) (adsync.Profile, error) { e.Email = blank; return e.Profile, nil }
+	for name, tt := range map[string]struct {
+		rules adsync.Rules
+		email string
+	}{"the directory": {adsync.Rules{}, blank}, "Rules.Map": {adsync.Rules{Map: toBlank}, "a@x"}} {
+		t.Run(name, func(t *testing.T) {
+			tt.rules.Import = true
+			plan := mustReconcile(t, []adsync.Entry{entry(1, "anna", tt.email), entry(2, "bo", tt.email)}, []adsync.User{before}, tt.rules)
+			require.Len(t, plan.Changes, 2)
+			assert.Equal(t, &cleared, plan.Changes[0].After)
+			assert.Equal(t, &newcomer, plan.Changes[1].After)
+
+			tt.rules.KeepOnEmpty = []adsync.Field{adsync.FieldEmail}
+			assert.Empty(t, mustReconcile(t, []adsync.Entry{entry(1, "anna", tt.email)}, []adsync.User{before}, tt.rules).Changes)
+		})
+	}
+
+	// Nobody loses a value that counts for less.
+	var entries []adsync.Entry
+	var users []adsync.User
+	for n := byte(1); n <= 20; n++ {
+		name := fmt.Sprintf("u%d", n)
+		entries = append(entries, entry(n, name, blank))
+		users = append(users, user(name, n, name, name+"@x"))
+	}
+	assert.ErrorContains(t, mustReconcile(t, entries, users, adsync.Rules{}).Check(adsync.Limits{MaxCleared: 5}), "MaxCleared")
+
+	// Several without an address have none in common.
+	nobodys := mustReconcile(t, []adsync.Entry{entry(1, "anna", blank), entry(2, "bo", blank)}, nil, adsync.Rules{Import: true})
+	for _, c := range nobodys.Changes {
+		assert.Equal(t, adsync.OpCreate, c.Op)
+		assert.Empty(t, c.After.Email)
+	}
+	assert.Len(t, nobodys.Changes, 2)
+
+	// What is blank in the host too is cleared, and who has no username is told of.
+	blankRow := user("1", 1, "anna", blank)
+	plan := mustReconcile(t, []adsync.Entry{entry(1, "anna", blank)}, []adsync.User{blankRow}, adsync.Rules{})
+	require.Len(t, plan.Changes, 1)
+	assert.Equal(t, &cleared, plan.Changes[0].After)
+	plan = mustReconcile(t, []adsync.Entry{entry(1, blank, "a@x")}, nil, adsync.Rules{Import: true})
+	require.Len(t, plan.Changes, 1)
+	assert.Equal(t, adsync.OpInvalid, plan.Changes[0].Op)
+}
+
 func TestNobodyManagedIsAWarning(t *testing.T) {
 	local := []adsync.User{{ID: "1", Profile: profile("local", "")}}
 	assert.NotEmpty(t, mustReconcile(t, nil, local, adsync.Rules{}).Warnings)

@@ -136,7 +136,9 @@ func (r Rules) mapped(e *Entry) (Profile, error) {
 		return e.Profile, nil
 	}
 	p, err := r.Map(*e)
-	return validProfile(p), err
+	p = validProfile(p)
+	p.dropBlanks()
+	return p, err
 }
 
 // appendKey appends the form in which keys are compared.

@@ -329,6 +329,7 @@ func cleanEntry(e *Entry) Entry {
 	if !clean.Profile.valid() || !keyfold.Valid(clean.DN) {
 		clean.Profile, clean.DN = validProfile(e.Profile), validText(e.DN)
 	}
+	clean.Profile.dropBlanks()
 	if clean.State == "" {
 		clean.State = StatePresent
 	}

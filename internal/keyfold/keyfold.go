@@ -41,6 +41,14 @@ func Append(dst []byte, s string) []byte {
 // Valid is utf8.ValidString, in half the time for a short text in ASCII.
 func Valid(s string) bool { return ascii(s) || utf8.ValidString(s) }
 
+// Blank reports whether a text is white space alone, and not empty.
+func Blank(s string) bool {
+	if s == "" || s[0] > ' ' && s[0] < utf8.RuneSelf {
+		return false // as nearly all
+	}
+	return strings.TrimSpace(s) == ""
+}
+
 // fold is foldFully, at a third of the cost for most names that are not ASCII.
 func fold(s string) string {
 	if simple(s) {

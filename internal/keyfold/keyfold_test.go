@@ -35,6 +35,15 @@ func TestFold(t *testing.T) {
 	assert.Equal(t, "anna b", Fold(" Anna B "))
 }
 
+func TestBlank(t *testing.T) {
+	for _, s := range []string{" ", "\t\n\v\f\r", "\u00a0", "\u0085 \u2003\u2028\u3000"} {
+		assert.True(t, Blank(s), "%q", s)
+	}
+	for _, s := range []string{"", "a", " a", "\u00a0a", "\u200b", "\x00", "\xff", "é"} {
+		assert.False(t, Blank(s), "%q", s)
+	}
+}
+
 func TestAppendASCIIDoesNotAllocate(t *testing.T) {
 	buffer := make([]byte, 0, 64)
 	assert.Zero(t, testing.AllocsPerRun(100, func() { buffer = Append(buffer[:0], " Anna.Berg@Corp.Example ") }))
