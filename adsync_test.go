@@ -820,6 +820,47 @@ func TestTheParkedArePutBackWhenTheirTakersFail(t *testing.T) {
 	assert.Equal(t, users, allUsers(t, store))
 }
 
+// A write that ends a parking, or takes it back, and is not answered leaves it unknown
+// whether the user is still parked. Nobody may be told that they are.
+func TestParkedWithoutAnAnswerIsUnknown(t *testing.T) {
+	for name, test := range map[string]struct {
+		unanswered, refused func(adsync.Change) bool
+		want                []adsync.Outcome
+	}{
+		"the final write": {
+			func(c adsync.Change) bool { return c.UserID == "1" && !c.Interim }, func(adsync.Change) bool { return false },
+			[]adsync.Outcome{"unknown", "applied", "unknown"},
+		},
+		"the putting back": {
+			func(c adsync.Change) bool { return c.Reason == adsync.ReasonParked && !c.Interim }, func(c adsync.Change) bool { return c.UserID == "2" },
+			[]adsync.Outcome{"unknown", "failed", "blocked"},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir, users := swap()
+			memory := adsync.NewMemoryStore(users...)
+			store := hooked{memory, func(c adsync.Change) error {
+				if test.refused(c) {
+					return adsync.ErrConflict
+				}
+				if test.unanswered(c) {
+					_ = memory.UpdateUser(t.Context(), c) // it was written all the same
+					return adsync.ErrUnknown
+				}
+				return nil
+			}}
+			report, _ := newSyncer(t, dir, store, nil).Sync(t.Context())
+			assert.Equal(t, test.want, outcomes(report))
+			require.ErrorIs(t, report.Results[0].Err, adsync.ErrUnknown)
+			assert.NotContains(t, strings.Join(report.Summary(), "\n"), "temporary name")
+			report, err := newSyncer(t, dir, memory, nil).Sync(t.Context())
+			require.NoError(t, err)
+			require.NoError(t, report.Err())
+			assert.Equal(t, "b", allUsers(t, memory)[0].Username)
+		})
+	}
+}
+
 func TestTheParkedAreNamedWhenTheyCannotFinish(t *testing.T) {
 	dir, users := swap()
 	store := hooked{adsync.NewMemoryStore(users...), func(c adsync.Change) error {

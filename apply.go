@@ -407,22 +407,29 @@ func (r *run) putBack(ctx context.Context, parkings []int) {
 
 func (r *run) putBackOne(ctx context.Context, i int, parking *parking) {
 	delete(r.parkings, i)
-	used := func(k int) bool { return r.succeeded(k) || r.report.Results[k].Outcome == OutcomeUnknown }
-	finished := parking.final >= 0 && r.succeeded(parking.final)
+	result := &r.report.Results[i]
+	unknown := func(k int) bool { return r.report.Results[k].Outcome == OutcomeUnknown }
+	used := func(k int) bool { return r.succeeded(k) || unknown(k) }
 	switch {
-	case finished:
+	case parking.final >= 0 && r.succeeded(parking.final):
 		return
-	case slices.ContainsFunc(parking.takers, used), parking.final >= 0 && used(parking.final):
-		r.report.Results[i].Err = errParked
+	case parking.final >= 0 && unknown(parking.final):
+		result.Outcome, result.Err = OutcomeUnknown, errPerhapsParked
+		return
+	case slices.ContainsFunc(parking.takers, used):
+		result.Err = errParked
 		return
 	}
 	parked := &r.plan.Changes[i]
 	back := NewUpdate(ReasonParked, parked.After, parked.Before)
-	switch err := r.updateSafely(ctx, back); {
-	case err == nil, errors.Is(err, ErrAlready):
-		r.report.Results[i].Outcome = OutcomeSkipped
+	err := r.updateSafely(ctx, back)
+	switch outcome, _ := outcomeOf(err); outcome {
+	case OutcomeApplied, OutcomeAlready:
+		result.Outcome = OutcomeSkipped
+	case OutcomeUnknown:
+		result.Outcome, result.Err = OutcomeUnknown, errors.Join(errPerhapsParked, err)
 	default:
-		r.report.Results[i].Err = errors.Join(errParked, err)
+		result.Err = errors.Join(errParked, err)
 	}
 }
 
@@ -518,3 +525,7 @@ const putBackTimeout = 10 * time.Second
 
 // errParked is told of a user whom a run left parked.
 var errParked = errors.New("adsync: the user was left with a temporary username or email, because a later change did not succeed; the next sync finishes the work")
+
+// errPerhapsParked is told of a user of whom nobody knows that, as the write that would
+// have ended it was not answered.
+var errPerhapsParked = fmt.Errorf("%w: the user may have a temporary username or email, and if so, the next sync finishes the work", ErrUnknown)
