@@ -1412,6 +1412,28 @@ func TestAJoinedListingIsNoTombstone(t *testing.T) {
 	}
 }
 
+// A key that would read as another on a screen is not written; one that is there already
+// stops nothing else.
+func TestKeysThatDeceiveAreInvalid(t *testing.T) {
+	for name, p := range map[string]adsync.Profile{
+		"username": profile("anna\u202egpj", "anna@x"), "email": profile("anna", "anna@x\r\nbcc:eve@x"),
+	} {
+		e := entry(1, p.Username, p.Email)
+		e.Phone = "1"
+		for _, users := range [][]adsync.User{{user("1", 1, "anna", "anna@x")}, nil} {
+			plan := mustReconcile(t, []adsync.Entry{e}, users, adsync.Rules{Import: true})
+			require.Len(t, plan.Changes, 1)
+			assert.Equal(t, adsync.OpInvalid, plan.Changes[0].Op)
+			assert.Equal(t, adsync.ReasonDeceptive, plan.Changes[0].Reason)
+			assert.Equal(t, name, plan.Changes[0].Detail)
+		}
+		there := user("1", 1, p.Username, p.Email)
+		plan := mustReconcile(t, []adsync.Entry{e}, []adsync.User{there}, adsync.Rules{})
+		require.Len(t, plan.Changes, 1)
+		assert.Equal(t, []adsync.Field{adsync.FieldPhone}, plan.Changes[0].Fields)
+	}
+}
+
 func TestNoUsernameIsToldWhateverOthersHold(t *testing.T) {
 	blank := user("1", 1, "", "anna@x")
 	e := entry(1, "", "anna@x")

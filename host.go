@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/go-adsync/adsync/internal/claims"
+	"github.com/go-adsync/adsync/internal/keyfold"
 	"github.com/go-adsync/adsync/internal/userindex"
 )
 
@@ -70,6 +71,10 @@ func (s *scope) invalid(u *User, p Profile, refused error) (reason Reason, detai
 	switch {
 	case refused != nil:
 		return ReasonRefused, validText(refused.Error())
+	case p.Username != u.Username && keyfold.Deceives(p.Username):
+		return ReasonDeceptive, string(FieldUsername)
+	case p.Email != u.Email && keyfold.Deceives(p.Email):
+		return ReasonDeceptive, string(FieldEmail)
 	case s.key(p.Username) != "":
 		return "", ""
 	case u.ID == "", p.Username != u.Username:

@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode"
 
 	gocmp "github.com/google/go-cmp/cmp"
 	"golang.org/x/text/cases"
@@ -146,11 +147,19 @@ func (o *oracle) setDefaults() {
 	o.rules.Fold = remembering(r.Fold)
 }
 
-// foldByTheBook is the default of Rules.Fold, for texts without characters that show
+// foldByTheBook is the default of Rules.Fold, as far as worlds have characters that show
 // nothing.
 func foldByTheBook(s string) string {
+	s = strings.NewReplacer("\u200b", "", "\u202e", "").Replace(s)
 	s = norm.NFKD.String(cases.Fold().String(norm.NFD.String(s)))
 	return strings.TrimSpace(norm.NFKC.String(cases.Fold().String(s)))
+}
+
+// deceptive texts have controls, line separators or marks of direction.
+func deceptive(s string) bool {
+	return strings.ContainsFunc(s, func(r rune) bool {
+		return unicode.IsControl(r) || strings.ContainsRune("\u2028\u2029\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069", r)
+	})
 }
 
 // remembering makes a slow function fast enough to call it all the time.
@@ -344,6 +353,14 @@ func (o *oracle) judgeProfile(p *party) {
 		if !kept {
 			*detail(&p.target, f) = *detail(&found, f)
 		}
+	}
+	var had adsync.Profile
+	if p.user != nil {
+		had = p.user.Profile
+	}
+	if p.target.Username != had.Username && deceptive(p.target.Username) || p.target.Email != had.Email && deceptive(p.target.Email) {
+		o.tell(p, adsync.OpInvalid, adsync.ReasonDeceptive, nil)
+		return
 	}
 	if slices.Contains(o.rules.Fields, adsync.FieldUsername) && o.rules.Fold(p.target.Username) == "" {
 		o.tell(p, adsync.OpInvalid, adsync.ReasonNoUsername, nil)

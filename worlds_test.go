@@ -105,7 +105,7 @@ func oid(n byte) adsync.ObjectID { return adsync.ObjectID{n, 0xad} }
 
 // The keys are few, so that users meet; the variants fold to the same key.
 var (
-	worldNames  = [][]string{{"ann", "Ann"}, {"bob", "bob "}, {"\u00e9ve", "e\u0301ve", "\u00c9VE"}, {"dan", "DAN"}, {"eli", "Eli"}, {"stra\u00dfe", "STRASSE"}, {"gus", " gus"}}
+	worldNames  = [][]string{{"ann", "Ann"}, {"bob", "bob "}, {"\u00e9ve", "e\u0301ve", "\u00c9VE"}, {"dan", "DAN", "d\u200ban", "ｄａｎ"}, {"eli", "Eli", "e\u202eli"}, {"stra\u00dfe", "STRASSE"}, {"gus", " gus"}}
 	worldEmails = [][]string{{"a@x", "A@x"}, {"b@x", "b@X"}, {"c@x", "c@x "}, {"d@x", "D@X"}, {"e@x", "E@x"}, {"f@x", "F@x"}, {"g@x", "G@x"}}
 	worldIDs    = []string{"1", "10", "2", "A", "a", "b", "u3"}
 )

@@ -49,6 +49,17 @@ func Blank(s string) bool {
 	return strings.TrimSpace(s) == ""
 }
 
+// Deceives reports whether the text has characters that make it read as another, or as
+// several lines: controls, separators, and those that change the direction of writing.
+func Deceives(s string) bool {
+	return strings.ContainsFunc(s, func(r rune) bool {
+		if r <= unicode.MaxASCII {
+			return r < ' ' || r == 0x7F
+		}
+		return unicode.In(r, unicode.Cc, unicode.Zl, unicode.Zp, unicode.Bidi_Control)
+	})
+}
+
 // fold is foldFully, at a third of the cost for most names that are not ASCII.
 func fold(s string) string {
 	if simple(s) {

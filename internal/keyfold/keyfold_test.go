@@ -72,6 +72,15 @@ func TestWordsAreFoldedAsBytesAre(t *testing.T) {
 	assert.True(t, Valid("Müller") && Valid(strings.Repeat("ü", 20)))
 }
 
+func TestDeceives(t *testing.T) {
+	for _, s := range []string{"a\nb", "a\x00", "\x7f", "a\u0085", "\u202eanna", "an\u200fna", "a\u2066", "\u061c", "a\u2028"} {
+		assert.True(t, Deceives(s), "%+q", s)
+	}
+	for _, s := range []string{"", "anna", "Jürgen Müller", "王小明", "עברית", "سارا", "an\u200dna", "a\u00a0b", "😀"} {
+		assert.False(t, Deceives(s), "%+q", s)
+	}
+}
+
 // Folding what is folded changes nothing, whatever stands beside a character; or a key
 // that was stored folded would be another one.
 func TestFoldIsStable(t *testing.T) {

@@ -51,6 +51,7 @@ var reasonTexts = map[string]map[string]string{
 	"invalid": {
 		"no-username": "invalid: it would have no username",
 		"refused":     "invalid: refused by the host's rule",
+		"deceptive":   "invalid: a key has characters that make it read as another",
 	},
 	"notice": {
 		"deleted":      "kept: deleted in the directory",
@@ -73,6 +74,7 @@ var advices = map[string]string{
 	"listed-twice": "To change that, find out why the directory lists one objectGUID with different details.",
 	"no-username":  "To change that, give the account a username in the directory.",
 	"refused":      "To change that, correct the account in the directory, or Rules.Map.",
+	"deceptive":    "To change that, take control characters and marks of direction out of the account's username and address in the directory.",
 	"unknown":      "To change that, let the service account read userAccountControl, or say in the directory's configuration how it tells who is disabled.",
 	"protected":    "To change that, lift the user's protection in the host first.",
 }
