@@ -7,7 +7,10 @@ import (
 	"database/sql"
 	"encoding/hex"
 	"errors"
+	"net"
 	"net/http"
+	"net/netip"
+	"net/url"
 	"strings"
 	"sync"
 	"time"
@@ -62,20 +65,20 @@ func (a *app) account(r *http.Request) *account {
 
 // as lets only those with the role in; an administrator is a viewer, too. The
 // role is read with every request, so that taking it away works at once.
-func (a *app) as(role string, next http.HandlerFunc) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+func (a *app) as(role string, next handler) http.Handler {
+	return a.page(func(w http.ResponseWriter, r *http.Request) error {
 		who, err := a.sessionOf(r)
-		switch {
-		case err != nil:
-			a.fail(w, r, err)
-		case who == nil:
-			http.Redirect(w, r, "/sign-in", http.StatusSeeOther)
-		case role == administrator && who.Role != administrator:
-			r = r.WithContext(context.WithValue(r.Context(), accountKey{}, who))
-			a.render(w, r, http.StatusForbidden, "error.html", "Not allowed", "This page is for administrators.")
-		default:
-			next(w, r.WithContext(context.WithValue(r.Context(), accountKey{}, who)))
+		if err != nil {
+			return err
 		}
+		if who == nil {
+			return redirect(w, r, "/sign-in?"+url.Values{"to": {r.URL.RequestURI()}}.Encode())
+		}
+		r = r.WithContext(context.WithValue(r.Context(), accountKey{}, who))
+		if role == administrator && who.Role != administrator {
+			return a.render(w, r, http.StatusForbidden, "error.html", "Not allowed", "", "This page is for administrators.")
+		}
+		return next(w, r)
 	})
 }
 
@@ -99,33 +102,62 @@ func (s *store) session(ctx context.Context, hash string, now time.Time) (*accou
 	return who, err
 }
 
-func (a *app) showSignIn(w http.ResponseWriter, r *http.Request) {
-	a.render(w, r, http.StatusOK, "signin.html", "Sign in", nil)
+// signInPage is the form to sign in.
+type signInPage struct {
+	To   string // where to go then
+	Bare bool   // anybody on the way could read the password
 }
 
-func (a *app) signIn(w http.ResponseWriter, r *http.Request) {
-	name := strings.ToLower(strings.TrimSpace(r.PostFormValue("username")))
-	if !a.slow.allow(name, time.Now()) {
-		a.renderAlert(w, r, http.StatusTooManyRequests, "signin.html", "Sign in", "Too many attempts. Wait a minute.", nil)
-		return
+func (a *app) signInPage(w http.ResponseWriter, r *http.Request, status int, alert string) error {
+	local, _ := r.Context().Value(http.LocalAddrContextKey).(net.Addr)
+	p := signInPage{To: wayBack(r.FormValue("to")), Bare: !a.secure && r.TLS == nil && local != nil && !loopback(local.String())}
+	return a.render(w, r, status, "signin.html", "Sign in", alert, p)
+}
+
+// wayBack is the page of this site that somebody wanted, and nothing else. Every
+// form has a page at its own address.
+func wayBack(to string) string {
+	u, err := url.Parse(to)
+	if err != nil || u.IsAbs() || u.Host != "" || !strings.HasPrefix(u.Path, "/") || strings.HasPrefix(u.Path, "//") || strings.Contains(to, "\\") {
+		return "/users"
 	}
-	who, err := a.store.check(r.Context(), name, r.PostFormValue("password"))
+	return u.RequestURI()
+}
+
+// loopback reports whether only this machine reaches the address.
+func loopback(address string) bool {
+	at, err := netip.ParseAddrPort(address)
+	return err == nil && at.Addr().Unmap().IsLoopback()
+}
+
+// maxCredential is the longest name or password that is looked at; bcrypt takes no
+// longer one.
+const maxCredential = 72
+
+func (a *app) signIn(w http.ResponseWriter, r *http.Request) error {
+	r.Body = http.MaxBytesReader(w, r.Body, 8<<10)
+	name, password := strings.ToLower(strings.TrimSpace(r.PostFormValue("username"))), r.PostFormValue("password")
+	if len(name) > maxCredential || len(password) > maxCredential {
+		name, password = "", ""
+	}
+	from := a.visitor(r)
+	if !a.limiter.allow(name, from, time.Now()) {
+		return a.signInPage(w, r, http.StatusTooManyRequests, "Too many attempts from here. Wait a minute.")
+	}
+	who, err := a.store.check(r.Context(), name, password)
 	if err != nil {
-		a.fail(w, r, err)
-		return
+		return err
 	}
 	if who == nil {
-		a.renderAlert(w, r, http.StatusUnauthorized, "signin.html", "Sign in", "The username or the password is wrong.", nil)
-		return
+		return a.signInPage(w, r, http.StatusUnauthorized, "The username or the password is wrong.")
 	}
 	token := rand.Text()
 	if err := a.store.addSession(r.Context(), hashToken(token), who.ID, time.Now()); err != nil {
-		a.fail(w, r, err)
-		return
+		return err
 	}
-	a.slow.forget(name)
+	a.limiter.forget(name, from)
 	http.SetCookie(w, a.cookie(token, sessionAge))
-	http.Redirect(w, r, "/users", http.StatusSeeOther)
+	return redirect(w, r, wayBack(r.PostFormValue("to")))
 }
 
 // nobodysHash is compared with when there is no such user, so that the time an
@@ -152,24 +184,20 @@ func (s *store) check(ctx context.Context, name, password string) (*account, err
 }
 
 func (s *store) addSession(ctx context.Context, hash string, user int64, now time.Time) error {
-	return s.inTx(ctx, func(exec func(string, ...any) (int64, error)) error {
-		if _, err := exec(`DELETE FROM sessions WHERE expires_at <= ?`, now.Unix()); err != nil {
-			return err
-		}
-		_, err := exec(`INSERT INTO sessions (token_hash, user_id, expires_at) VALUES (?, ?, ?)`, hash, user, now.Add(sessionAge).Unix())
-		return err
+	return s.inTx(ctx, func(t *tx) {
+		t.exec(`DELETE FROM sessions WHERE expires_at <= ?`, now.Unix())
+		t.exec(`INSERT INTO sessions (token_hash, user_id, expires_at) VALUES (?, ?, ?)`, hash, user, now.Add(sessionAge).Unix())
 	})
 }
 
-func (a *app) signOut(w http.ResponseWriter, r *http.Request) {
+func (a *app) signOut(w http.ResponseWriter, r *http.Request) error {
 	if cookie, err := r.Cookie(a.cookieName()); err == nil {
 		if _, err := a.store.exec(r.Context(), `DELETE FROM sessions WHERE token_hash = ?`, hashToken(cookie.Value)); err != nil {
-			a.fail(w, r, err)
-			return
+			return err
 		}
 	}
 	http.SetCookie(w, a.cookie("", -time.Second))
-	http.Redirect(w, r, "/sign-in", http.StatusSeeOther)
+	return redirect(w, r, "/sign-in")
 }
 
 // addAccount adds a local user who can sign in, or sets the password of one.
@@ -184,28 +212,70 @@ func (s *store) addAccount(ctx context.Context, name, password, role string) err
 	return err
 }
 
-// limiter slows down who guesses passwords: some attempts a minute for each name.
-// The zero value is ready.
+// limiter slows down who guesses passwords: some attempts a minute for each name
+// from each address, and more for each address. No name is limited by itself, as
+// anybody could lock its owner out. The zero value is ready.
 type limiter struct {
 	mu    sync.Mutex
 	since time.Time
-	tries map[string]int
+	tries map[attempt]int
 }
 
-const triesPerMinute = 10
+// attempt is who tries; without a name it counts for all names from the address.
+type attempt struct{ name, from string }
 
-func (l *limiter) allow(name string, now time.Time) bool {
+const (
+	triesPerName    = 10
+	triesPerAddress = 60
+	maxAttempts     = 10_000 // that are remembered; beyond, some are forgotten
+)
+
+// allow counts an attempt.
+func (l *limiter) allow(name, from string, now time.Time) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.tries == nil || now.Sub(l.since) > time.Minute {
-		l.since, l.tries = now, map[string]int{}
+		l.since, l.tries = now, map[attempt]int{}
 	}
-	l.tries[name]++
-	return l.tries[name] <= triesPerMinute
+	return l.count(attempt{"", from}, triesPerAddress) && l.count(attempt{name, from}, triesPerName)
 }
 
-func (l *limiter) forget(name string) {
+func (l *limiter) count(by attempt, most int) bool {
+	if len(l.tries) >= maxAttempts {
+		for any := range l.tries {
+			delete(l.tries, any)
+			break
+		}
+	}
+	l.tries[by]++
+	return l.tries[by] <= most
+}
+
+// forget takes back what somebody who is in has tried.
+func (l *limiter) forget(name, from string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	delete(l.tries, name)
+	delete(l.tries, attempt{name, from})
+	delete(l.tries, attempt{"", from})
+}
+
+// visitor is where a request comes from. A network of IPv6 counts as one, as anybody
+// has many addresses of his own.
+func (a *app) visitor(r *http.Request) string {
+	host, _, err := net.SplitHostPort(r.RemoteAddr)
+	if err != nil {
+		host = r.RemoteAddr
+	}
+	if a.proxied { // the last entry is the proxy's own, the others anybody's
+		hops := strings.Split(strings.Join(r.Header.Values("X-Forwarded-For"), ","), ",")
+		host = strings.TrimSpace(hops[len(hops)-1])
+	}
+	address, err := netip.ParseAddr(host)
+	if err != nil {
+		return ""
+	}
+	if network, err := address.Unmap().WithZone("").Prefix(64); err == nil && address.Unmap().Is6() {
+		return network.String()
+	}
+	return address.Unmap().String()
 }

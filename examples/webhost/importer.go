@@ -2,108 +2,93 @@ package main
 
 import (
 	"context"
+	"database/sql"
 	"fmt"
-	"net/http"
 	"slices"
 	"strings"
+
+	"github.com/go-ldap/ldap/v3"
 
 	"github.com/go-adsync/adsync"
 )
 
-// maxFound is how many people a search shows.
-const maxFound = 50
-
-// importPage shows people to choose from.
-type importPage struct {
-	Query    string
-	Searched bool
-	Found    []candidate
-	Full     bool // there may be more
+// importList shows everybody in scope of the directory.
+func (a *app) importList() list {
+	return list{path: "/import", title: "Import users", look: a.comparePeople, source: a.source, preset: "new", States: []state{
+		{Value: "new", Text: "Not imported yet"},
+		{Value: "imported", Text: "Imported"},
+		{Value: "duplicate", Text: "Duplicates"},
+		{Value: "disabled", Text: "Disabled"},
+		{Value: "invalid", Text: "Invalid"},
+	}}
 }
 
-// candidate is somebody of the directory, and why he cannot be imported.
-type candidate struct {
-	adsync.Entry
-	Mark *adsync.Change
-}
-
-// Name is what people call the person.
-func (c candidate) Name() string { return strings.TrimSpace(c.FirstName + " " + c.LastName) }
-
-// Free reports whether the person can be chosen.
-func (c candidate) Free() bool { return c.Mark == nil && !c.Disabled }
-
-func (a *app) showImport(w http.ResponseWriter, r *http.Request) {
-	a.render(w, r, http.StatusOK, "import.html", "Import users", importPage{})
-}
-
-// searchImport shows the answer itself: what was looked for stays out of URLs.
-func (a *app) searchImport(w http.ResponseWriter, r *http.Request) { a.found(w, r, http.StatusOK, "") }
-
-func (a *app) found(w http.ResponseWriter, r *http.Request, status int, alert string) {
-	p := importPage{Query: strings.TrimSpace(r.PostFormValue("q")), Searched: true}
-	ctx, cancel := context.WithTimeout(r.Context(), a.planTimeout)
+// comparePeople lists everybody in scope, and asks a plan who of them could be
+// imported.
+func (a *app) comparePeople(ctx context.Context) error {
+	reading, cancel := context.WithTimeout(ctx, a.planTimeout)
 	defer cancel()
-	err := a.search(ctx, &p)
-	if err != nil {
-		a.logger.Warn("search failed", "error", err)
-		status, alert = explain(err)
-		p.Searched = false
+	var entries []adsync.Entry
+	for e, err := range a.directory.Entries(reading) {
+		if err != nil {
+			return fmt.Errorf("%w: %w", adsync.ErrIncomplete, err)
+		}
+		entries = append(entries, e)
 	}
-	a.renderAlert(w, r, status, "import.html", "Import users", alert, p)
-}
-
-// search finds people, and asks a plan who of them could be imported.
-func (a *app) search(ctx context.Context, p *importPage) error {
-	entries, err := a.directory.Search(ctx, p.Query, maxFound)
-	if err != nil {
-		return fmt.Errorf("%w: %w", errDirectory, err)
-	}
-	if len(entries) == 0 {
-		return nil
-	}
-	p.Full = len(entries) == maxFound
-	ids := make([]adsync.ObjectID, len(entries))
-	for i, e := range entries {
-		ids[i] = e.ObjectID
-	}
-	plan, err := a.plan(ctx, adsync.ImportEntries(ids...))
+	plan, err := a.plan(ctx, adsync.Rules{Import: true})
 	if err != nil {
 		return err
 	}
-	for _, e := range entries {
-		at := slices.IndexFunc(plan.Changes, func(c adsync.Change) bool { return c.ObjectID == e.ObjectID && c.Op != adsync.OpCreate })
-		one := candidate{Entry: e}
-		if at >= 0 {
-			one.Mark = &plan.Changes[at]
+	held := map[adsync.ObjectID]adsync.Change{}
+	for _, c := range plan.Changes {
+		if c.UserID == "" && c.Op != adsync.OpCreate {
+			held[c.ObjectID] = c
 		}
-		p.Found = append(p.Found, one)
 	}
-	return nil
+	return a.store.inTx(ctx, func(t *tx) {
+		t.exec(`DELETE FROM people`)
+		for _, e := range entries {
+			state, change := "new", sql.NullString{}
+			if c, ok := held[e.ObjectID]; ok {
+				state, change = string(c.Op), sql.NullString{String: asJSON(c), Valid: true}
+			}
+			if e.Disabled {
+				state = "disabled"
+			}
+			t.exec(`INSERT INTO people (object_id, directory, username, first_name, last_name, email, unit, state, change) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`,
+				e.ObjectID.String(), a.source, e.Username, e.FirstName, e.LastName, e.Email, unitOf(e.DN), state, change)
+		}
+		t.keepComparison("/import", plan.Warnings)
+	})
 }
 
-// planImport plans the import of the chosen people; it is reviewed and applied
-// like any other plan.
-func (a *app) planImport(w http.ResponseWriter, r *http.Request) {
-	if err := r.ParseForm(); err != nil {
-		a.fail(w, r, err)
-		return
+// unitOf is the way from the domain down to the container of an account, as in
+// "People/Berlin/".
+func unitOf(dn string) string {
+	parsed, err := ldap.ParseDN(dn)
+	if err != nil {
+		return ""
 	}
-	var ids []adsync.ObjectID
-	for _, text := range r.PostForm["id"] {
-		if id, err := adsync.ParseObjectID(text); err == nil {
-			ids = append(ids, id)
+	path := ""
+	for _, rdn := range parsed.RDNs[min(1, len(parsed.RDNs)):] {
+		if kind := rdn.Attributes[0]; !strings.EqualFold(kind.Type, "DC") {
+			path = strings.ReplaceAll(kind.Value, "/", "∕") + "/" + path
 		}
 	}
-	if len(ids) == 0 {
-		a.found(w, r, http.StatusUnprocessableEntity, "Choose at least one person.")
-		return
-	}
-	plan, err := a.plan(r.Context(), adsync.ImportEntries(ids...))
-	if err != nil {
-		status, text := explain(err)
-		a.found(w, r, status, text)
-		return
-	}
-	a.keepPlan(w, r, "import", plan)
+	return path
+}
+
+// units lists all of them, and those above.
+func (s *store) units(ctx context.Context) (units []string, err error) {
+	err = s.each(ctx, func(rows *sql.Rows) error {
+		var path string
+		err := rows.Scan(&path)
+		for i, r := range path {
+			if r == '/' && !slices.Contains(units, path[:i+1]) {
+				units = append(units, path[:i+1])
+			}
+		}
+		return err
+	}, `SELECT DISTINCT unit FROM people ORDER BY unit`)
+	return units, err
 }

@@ -8,11 +8,14 @@
 // the end. It prints its address and how to sign in. Flags point it at a real
 // directory and database: see -h.
 //
-// app.go is the site, auth.go who may do what, users.go the lists, sync.go the
-// page of the synchronization, run.go how a plan is applied and shown, changes.go
-// how a change is put in words, importer.go and history.go their pages, and
-// store.go the database. demo.go is the world without flags; a host needs nothing
-// of it.
+// To read it, begin with app.go, which is the site, and page.go, how a page is made.
+// Then follow an administrator: auth.go and limiter.go sign in; list.go, selection.go
+// and users.go are the lists and who is chosen; compare.go and sync.go mark what a
+// sync would do, and importer.go whom one could import; plans.go makes a plan,
+// approval.go asks for a person's word, run.go applies it, interrupted.go finds what a
+// crash has left, and runpage.go and changes.go show it; history.go and export.go are
+// what remains. words.go says all of it in words, and db.go, runs.go and schema.sql are
+// the database. demo.go is the world without flags; a host needs nothing of it.
 package main
 
 import (
@@ -37,7 +40,6 @@ import (
 	_ "github.com/jackc/pgx/v5/stdlib"
 	_ "modernc.org/sqlite"
 
-	"github.com/go-adsync/adsync"
 	"github.com/go-adsync/adsync/activedirectory"
 	"github.com/go-adsync/adsync/sqlstore"
 )
@@ -56,15 +58,11 @@ func main() {
 
 // settings are the flags.
 type settings struct {
+	config                   // what they say of the host
 	listen, cert, key        string
 	urls, base, bindUser, ca string
-	source                   string
-	sqlite, postgres         string
-	admin                    string
-	secure, noSync           bool
-	maxRemovals              int
-	maxRatio                 float64
-	verbose                  bool
+	sqlite, postgres, admin  string
+	noSync, verbose          bool
 }
 
 // The environment holds what must not be seen in a list of processes.
@@ -81,7 +79,7 @@ func parse(args []string, stderr io.Writer) (*settings, error) {
 	f.StringVar(&s.listen, "listen", "127.0.0.1:8080", "`address` to listen on; port 0 is any free one")
 	f.StringVar(&s.cert, "cert", "", "PEM `file` with the certificate to serve HTTPS with; with -key")
 	f.StringVar(&s.key, "key", "", "PEM `file` with its key")
-	f.BoolVar(&s.secure, "secure", false, "the site is reached over TLS, by a proxy in front of it")
+	f.BoolVar(&s.proxied, "secure", false, "the site is reached over TLS, by a proxy in front of it that adds X-Forwarded-For")
 	f.StringVar(&s.urls, "url", "", "`URLs` of domain controllers, like ldaps://dc1.corp.example, separated by commas. Without: the demonstration")
 	f.StringVar(&s.base, "base", "", "`DN` under which people are synchronized; default: the whole domain")
 	f.StringVar(&s.bindUser, "bind-user", "", "service `account`; its password is in "+directoryPassword)
@@ -91,14 +89,21 @@ func parse(args []string, stderr io.Writer) (*settings, error) {
 	f.StringVar(&s.postgres, "postgres", "", "PostgreSQL `DSN`, instead of -db; or set "+postgresDSN+", as it may hold a password")
 	f.StringVar(&s.admin, "admin", "", "`name` of an administrator to add, or whose password to set to "+adminPassword)
 	f.BoolVar(&s.noSync, "no-sync", false, "switch the synchronization off: neither links nor pages exist")
-	f.IntVar(&s.maxRemovals, "max-removals", 0, "most users to remove in one run without an approval; 0 is 500")
-	f.Float64Var(&s.maxRatio, "max-ratio", 0, "likewise, as a share of all imported ones; 0 is 0.1")
+	f.IntVar(&s.limits.MaxRemovals, "max-removals", 0, "most users to remove in one run without an approval; 0 is 500")
+	f.Float64Var(&s.limits.MaxRemovalRatio, "max-ratio", 0, "likewise, as a share of all imported ones; 0 is 0.1")
+	f.BoolVar(&s.secondPerson, "second-person", false, "a plan beyond these limits is approved by somebody other than who made it")
+	f.DurationVar(&s.planAge, "plan-age", 24*time.Hour, "until a plan must be made anew to be applied")
+	f.DurationVar(&s.keepPlans, "keep-plans", 7*24*time.Hour, "until a plan that nobody applied is deleted")
 	f.BoolVar(&s.verbose, "v", false, "log requests and runs")
 	if err := f.Parse(args); err != nil {
 		return nil, err
 	}
 	if s.sqlite == "" {
 		s.postgres = cmp.Or(s.postgres, os.Getenv(postgresDSN))
+	}
+	s.secure = s.proxied || s.cert != ""
+	if s.verbose {
+		s.logger = slog.New(slog.NewTextHandler(stderr, nil))
 	}
 	return s, s.valid()
 }
@@ -115,6 +120,8 @@ func (s *settings) valid() error {
 		return errors.New("webhost: name the database by -db or -postgres")
 	case s.urls != "" && (s.bindUser == "" || os.Getenv(directoryPassword) == ""):
 		return errors.New("webhost: -url needs -bind-user, and the password in " + directoryPassword)
+	case s.admin != "" && os.Getenv(adminPassword) == "":
+		return errors.New("webhost: -admin needs a password in " + adminPassword)
 	}
 	return nil
 }
@@ -125,15 +132,16 @@ func serveAll(ctx context.Context, args []string, stdout, stderr io.Writer) (err
 	if err != nil {
 		return err
 	}
-	c, closeWorld, err := s.open(ctx, stdout)
+	open := s.openReal
+	if s.urls == "" && !s.noSync {
+		open = s.openDemo
+	}
+	closeWorld, err := open(ctx, stdout)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, closeWorld()) }()
-	if s.verbose {
-		c.logger = slog.New(slog.NewTextHandler(stderr, nil))
-	}
-	a, err := newApp(c)
+	a, err := newApp(s.config)
 	if err != nil {
 		return err
 	}
@@ -150,19 +158,16 @@ func (s *settings) serve(ctx context.Context, a *app, stdout io.Writer) error {
 	server := &http.Server{
 		Handler: a.handler(), ReadHeaderTimeout: 10 * time.Second, ReadTimeout: time.Minute, WriteTimeout: 2 * time.Minute,
 	}
-	scheme := "http"
+	scheme, answer := "http", func() error { return server.Serve(listener) }
 	if s.cert != "" {
-		scheme = "https"
+		scheme, answer = "https", func() error { return server.ServeTLS(listener, s.cert, s.key) }
+	}
+	if !s.secure && !loopback(listener.Addr().String()) {
+		fmt.Fprintln(stdout, "Warning: whoever is on the way can read passwords. Serve HTTPS by -cert and -key, or by a proxy in front (-secure).")
 	}
 	fmt.Fprintf(stdout, "The application is at %s://%s/\n", scheme, listener.Addr())
 	ended := make(chan error, 1)
-	go func() {
-		if s.cert != "" {
-			ended <- server.ServeTLS(listener, s.cert, s.key)
-		} else {
-			ended <- server.Serve(listener)
-		}
-	}()
+	go func() { ended <- answer() }()
 	select {
 	case err = <-ended:
 	case <-ctx.Done():
@@ -174,51 +179,34 @@ func (s *settings) serve(ctx context.Context, a *app, stdout io.Writer) error {
 	return errors.Join(err, shut)
 }
 
-// open opens the database and the directory.
-func (s *settings) open(ctx context.Context, stdout io.Writer) (config, func() error, error) {
-	if s.urls == "" && !s.noSync {
-		return openDemo(ctx, stdout)
-	}
+// openReal opens the database and the directory.
+func (s *settings) openReal(ctx context.Context, _ io.Writer) (closeAll func() error, err error) {
 	driver, dialect, dsn := "pgx", sqlstore.PostgreSQL, s.postgres
 	if s.sqlite != "" {
 		driver, dialect, dsn = "sqlite", sqlstore.SQLite, sqliteDSN(s.sqlite)
 	}
 	db, err := sql.Open(driver, dsn)
 	if err != nil {
-		return config{}, nil, errors.New("webhost: the name of the database is wrong") // it may hold a password
+		return nil, errors.New("webhost: the name of the database is wrong") // it may hold a password
 	}
-	c, err := s.config(ctx, db, dialect)
+	if s.store, err = openStore(ctx, db, dialect); err == nil {
+		s.users, err = s.store.userStore()
+	}
+	if err == nil && s.admin != "" {
+		err = s.store.addAccount(ctx, s.admin, os.Getenv(adminPassword), administrator)
+	}
+	if err == nil && !s.noSync {
+		err = s.openDirectory()
+	}
 	if err != nil {
-		return config{}, nil, errors.Join(err, db.Close())
+		return nil, errors.Join(err, db.Close())
 	}
-	return c, db.Close, nil
-}
-
-func (s *settings) config(ctx context.Context, db *sql.DB, dialect sqlstore.Dialect) (c config, err error) {
-	c = config{source: s.source, secure: s.secure || s.cert != "", limits: adsync.Limits{MaxRemovals: s.maxRemovals, MaxRemovalRatio: s.maxRatio}}
-	if c.store, err = openStore(ctx, db, dialect); err != nil {
-		return c, err
-	}
-	if c.users, err = c.store.userStore(); err != nil {
-		return c, err
-	}
-	if s.admin != "" {
-		if os.Getenv(adminPassword) == "" {
-			return c, errors.New("webhost: -admin needs a password in " + adminPassword)
-		}
-		if err := c.store.addAccount(ctx, s.admin, os.Getenv(adminPassword), administrator); err != nil {
-			return c, err
-		}
-	}
-	if !s.noSync {
-		c.directory, err = s.openDirectory()
-	}
-	return c, err
+	return db.Close, nil
 }
 
 // openDirectory connects to nothing yet. The password is read for each
 // connection, and shown nowhere.
-func (s *settings) openDirectory() (*activedirectory.Directory, error) {
+func (s *settings) openDirectory() (err error) {
 	cfg := activedirectory.Config{
 		URLs: strings.Split(s.urls, ","), BaseDN: s.base,
 		Bind: activedirectory.PasswordFunc(s.bindUser, func(context.Context) (string, error) { return os.Getenv(directoryPassword), nil }),
@@ -226,14 +214,15 @@ func (s *settings) openDirectory() (*activedirectory.Directory, error) {
 	if s.ca != "" {
 		pem, err := os.ReadFile(s.ca)
 		if err != nil {
-			return nil, err
+			return err
 		}
 		cfg.TLS = &tls.Config{RootCAs: x509.NewCertPool()}
 		if !cfg.TLS.RootCAs.AppendCertsFromPEM(pem) {
-			return nil, errors.New("webhost: -ca holds no certificate; it must be a PEM file")
+			return errors.New("webhost: -ca holds no certificate; it must be a PEM file")
 		}
 	}
-	return activedirectory.New(cfg)
+	s.directory, err = activedirectory.New(cfg)
+	return err
 }
 
 // sqliteDSN names a file. Readers do not wait for a writer, and a writer waits a

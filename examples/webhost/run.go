@@ -2,12 +2,8 @@ package main
 
 import (
 	"context"
-	"database/sql"
 	"errors"
-	"fmt"
 	"net/http"
-	"slices"
-	"strconv"
 	"sync"
 	"time"
 
@@ -16,134 +12,130 @@ import (
 
 // liveRun is a run of this process that is under way.
 type liveRun struct {
+	total int // users to write
+
 	mu      sync.Mutex
-	total   int
-	done    int
-	pending []record // not in the database yet
-	summary []string // all is done but the book-keeping
-	ended   chan struct{}
+	done    int             // of total
+	told    int             // changes that there is a result for, in the order of the plan
+	pending []adsync.Result // the last of them, which are not in the database yet
+	summary []string        // all is done but the book-keeping
 }
 
 // state says how far the run is, and at its end what became of it.
-func (l *liveRun) state() (done, total int, summary []string) {
+func (l *liveRun) state() (done int, summary []string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.done, l.total, l.summary
+	return l.done, l.summary
+}
+
+// actOnRun does what the pressed button says: apply the plan, reject or discard it, or
+// make it anew.
+func (a *app) actOnRun(w http.ResponseWriter, r *http.Request) error {
+	planned, err := a.store.run(r.Context(), r.PathValue("id"))
+	if err != nil {
+		return err
+	}
+	switch r.PostFormValue("do") {
+	case "again":
+		return a.planAgain(w, r, planned)
+	case "reject":
+		return a.reject(w, r, planned)
+	case "discard":
+		if err := a.store.discardRun(r.Context(), planned.ID); err != nil {
+			return err
+		}
+		return redirect(w, r, "/history")
+	}
+	return a.applyRun(w, r, planned)
 }
 
 // applyRun applies the very plan that was shown: the form carries its digest and
 // nothing else of it.
-func (a *app) applyRun(w http.ResponseWriter, r *http.Request) {
-	planned := a.findRun(w, r, r.PathValue("id"))
-	if planned == nil {
-		return
-	}
+func (a *app) applyRun(w http.ResponseWriter, r *http.Request, planned *run) error {
 	if r.PostFormValue("digest") != planned.Digest {
-		a.runPage(w, r, http.StatusConflict, "This is not the plan that is shown here. Nothing was changed.")
-		return
+		return a.runPage(w, r, http.StatusConflict, "This is not the plan that is shown here. Nothing was changed.")
 	}
-	planned.RunBy, planned.StartedAt = a.account(r).Username, time.Now()
-	planned.Approved = r.PostFormValue("approve") == planned.Digest
-	if _, err := a.start(r.Context(), planned); err != nil {
-		status, text := a.whyNotStarted(r.Context(), err)
-		a.runPage(w, r, status, text)
-		return
+	if planned.Waits() && time.Since(planned.MadeAt) > a.planAge {
+		return a.runPage(w, r, http.StatusConflict, "This plan is too old: too much may have changed since. Nothing was changed. Plan again.")
 	}
-	http.Redirect(w, r, "/runs/"+planned.ID, http.StatusSeeOther)
-}
-
-// whyNotStarted tells a lock of the database from one of the runs.
-func (a *app) whyNotStarted(ctx context.Context, cause error) (status int, text string) {
-	other, err := a.store.running(ctx)
-	if !busy(cause) && err == nil && other != nil {
-		return http.StatusConflict, fmt.Sprintf("Another synchronization is running: %s started it at %s. This one was not started, and nothing was changed. Try again when that one is done.",
-			other.RunBy, other.StartedAt.Format("15:04:05"))
+	if status, alert := a.approve(r, planned); planned.Waits() && alert != "" {
+		return a.runPage(w, r, status, alert)
 	}
-	a.logger.Warn("run not started", "error", cause)
-	return explain(cause)
+	planned.State, planned.RunBy, planned.StartedAt = stateRunning, a.account(r).Username, time.Now()
+	if err := a.start(r.Context(), planned); err != nil {
+		a.logger.Warn("run not started", "error", err)
+		status, text := a.explain(r.Context(), err)
+		return a.runPage(w, r, status, text)
+	}
+	return redirect(w, r, "/runs/"+planned.ID)
 }
 
 // start takes the lock and runs the plan in the background: it goes on when the
-// browser is closed, with a deadline of its own. It reports false when this plan
-// was started before, as by a second click.
-func (a *app) start(ctx context.Context, r *run) (bool, error) {
-	live := &liveRun{total: len(r.Plan.Changes), ended: make(chan struct{})}
-	if !a.register(r.ID, live) {
-		return false, nil
+// browser is closed, with a deadline of its own. A plan that was started before, as by
+// a second click, is left to that run.
+func (a *app) start(ctx context.Context, r *run) error {
+	plan, err := a.store.plan(ctx, r)
+	if err != nil {
+		return err
 	}
-	started, err := a.store.startRun(ctx, r)
+	live := &liveRun{}
+	for _, c := range plan.Changes {
+		if writes(c) && !c.Interim {
+			live.total++
+		}
+	}
+	if _, begun := a.live.LoadOrStore(r.ID, live); begun {
+		return nil
+	}
+	started, err := a.store.advance(ctx, r)
 	if err != nil || !started {
-		a.unregister(r.ID)
-		return false, err
+		a.live.Delete(r.ID)
+		return err
 	}
-	a.runs.Go(func() {
-		defer close(live.ended)
-		defer a.unregister(r.ID)
-		a.execute(r, live)
+	a.background.Go(func() {
+		defer a.live.Delete(r.ID)
+		a.execute(r, plan, live)
 	})
-	return true, nil
+	return nil
 }
 
-// register reports false when the run is under way already.
-func (a *app) register(id string, live *liveRun) bool {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if a.live[id] != nil {
-		return false
-	}
-	a.live[id] = live
-	return true
-}
-
-func (a *app) unregister(id string) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	delete(a.live, id)
-}
-
+// liveRun returns nil for a run that is not under way here.
 func (a *app) liveRun(id string) *liveRun {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	return a.live[id]
+	live, _ := a.live.Load(id)
+	run, _ := live.(*liveRun)
+	return run
 }
 
 // execute applies the plan and keeps what became of it.
-func (a *app) execute(r *run, live *liveRun) {
+func (a *app) execute(r *run, plan *adsync.Plan, live *liveRun) {
 	ctx, cancel := context.WithTimeout(a.ctx, a.runTimeout)
 	defer cancel()
-	report, err := a.apply(ctx, r, live)
-	r.State, r.EndedAt = stateDone, time.Now()
+	report, err := a.apply(ctx, r, plan, live)
+	r.EndedAt, r.Tally = time.Now(), tallyOf(report)
 	var limit *adsync.LimitError
-	switch {
+	switch wrote := r.Tally.Written() + r.Tally.Unknown; {
 	case errors.As(err, &limit):
-		r.State = stateRefused
-	case err != nil:
+		r.State, r.Beyond = stateRefused, beyond(err)
+	case err == nil && report.Err() == nil:
+		r.State = stateDone
+	case wrote > 0:
+		r.State = statePartly
+	default:
 		r.State = stateFailed
 	}
-	switch {
-	case err == nil:
-	case wrote(report):
-		r.Error = sentence(err) // explain would say that nothing was changed
-	default:
-		_, r.Error = explain(err)
+	if err != nil && limit == nil {
+		a.logger.Warn("run ended before its end", "run", r.ID, "error", err)
+		r.Note = a.cutShort(a.ctx, err)
 	}
-	r.Summary, r.Counts = report.Summary(), report.Counts()
 	live.mu.Lock()
-	live.summary = r.Summary
+	live.summary = summary(r)
 	live.mu.Unlock()
-	a.keepEnd(r, recordsOf(report))
+	a.keepEnd(r, report.Results)
 }
 
-// wrote reports whether something was written, or may have been.
-func wrote(report *adsync.Report) bool {
-	return slices.ContainsFunc(report.Results, func(r adsync.Result) bool {
-		return r.Outcome == adsync.OutcomeApplied || r.Outcome == adsync.OutcomeUnknown
-	})
-}
-
-func (a *app) apply(ctx context.Context, r *run, live *liveRun) (*adsync.Report, error) {
-	syncer, err := a.syncer(func(ctx context.Context, c adsync.Change, result adsync.Result) {
-		a.onResult(ctx, r.ID, live, record{Result: result, Change: c})
+func (a *app) apply(ctx context.Context, r *run, plan *adsync.Plan, live *liveRun) (*adsync.Report, error) {
+	syncer, err := a.syncer(adsync.Rules{}, func(ctx context.Context, c adsync.Change, result adsync.Result) {
+		a.onResult(ctx, r.ID, live, c, result)
 	})
 	if err != nil {
 		return &adsync.Report{}, err
@@ -152,50 +144,34 @@ func (a *app) apply(ctx context.Context, r *run, live *liveRun) (*adsync.Report,
 	if r.Approved {
 		approvals = append(approvals, adsync.Approval(r.Digest))
 	}
-	return syncer.Apply(ctx, r.Plan, approvals...)
+	return syncer.Apply(ctx, plan, approvals...)
 }
 
-// flushAt is how many results are kept at once.
-const flushAt = 100
-
-// onResult keeps results as they come, so that a crash leaves a true history. One
-// that cannot be kept now is kept at the end.
-func (a *app) onResult(ctx context.Context, id string, live *liveRun, r record) {
+// onResult keeps results as they come, so that a crash leaves a true history. What
+// cannot be kept now is kept at the end.
+func (a *app) onResult(ctx context.Context, id string, live *liveRun, c adsync.Change, result adsync.Result) {
 	live.mu.Lock()
-	r.Index = live.done // results are told in the order of the changes
-	live.done++
-	live.pending = append(live.pending, r)
-	var flush []record
-	if len(live.pending) >= flushAt || live.done == live.total {
-		flush, live.pending = live.pending, nil
+	defer live.mu.Unlock()
+	live.told++
+	if writes(c) && !c.Interim {
+		live.done++
 	}
-	live.mu.Unlock()
-	if flush == nil {
+	live.pending = append(live.pending, result)
+	if len(live.pending) < batchSize && live.done < live.total {
 		return
 	}
-	if err := a.store.addRecords(ctx, id, flush); err != nil {
+	if err := a.store.addResults(ctx, id, live.told-len(live.pending), live.pending); err != nil {
 		a.logger.Warn("history not kept yet", "run", id, "error", err)
 	}
-}
-
-// recordsOf is the last word: the report has one result for each change.
-func recordsOf(report *adsync.Report) []record {
-	if report.Plan == nil {
-		return nil
-	}
-	records := make([]record, len(report.Results))
-	for i, result := range report.Results {
-		records[i] = record{i, result, report.Plan.Changes[i]}
-	}
-	return records
+	live.pending = nil
 }
 
 // keepEnd goes on trying until the application is closed: what was done must get
 // into the history, also when the database is locked for a while.
-func (a *app) keepEnd(r *run, records []record) {
+func (a *app) keepEnd(r *run, results []adsync.Result) {
 	for {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(a.ctx), 30*time.Second)
-		err := a.store.finishRun(ctx, r, records)
+		err := a.store.finishRun(ctx, r, results)
 		cancel()
 		if err == nil {
 			return
@@ -209,134 +185,61 @@ func (a *app) keepEnd(r *run, records []record) {
 	}
 }
 
-// runPage is a plan: before, while and after it is applied.
-type runPage struct {
-	*run
-	Rows        []changeRow
-	Show        string // one Op, or "" for all
-	Ops         []opCount
-	Page, Pages int
-	Writes      int
-	Limit       *adsync.LimitError // beyond which the plan is
-	Removed     []string           // who would be removed, by name
-	Cleared     []string           // who would lose a value
-	Failures    []changeRow
-	Done, Total int
-	Ended       []string // the summary, while the history cannot be written
-}
-
-// PageURL is another page of the same plan.
-func (p runPage) PageURL(step int) string {
-	return fmt.Sprintf("/runs/%s?show=%s&page=%d", p.ID, p.Show, p.Page+step)
-}
-
-type opCount struct {
-	Op    adsync.Op
-	Label string
-	Count int
-}
-
-func (a *app) showRun(w http.ResponseWriter, r *http.Request) { a.runPage(w, r, http.StatusOK, "") }
-
-// findRun returns nil when it has answered that there is none.
-func (a *app) findRun(w http.ResponseWriter, r *http.Request, id string) *run {
-	found, err := a.store.run(r.Context(), id)
-	switch {
-	case errors.Is(err, sql.ErrNoRows):
-		a.notFound(w, r)
-		return nil
-	case err != nil:
-		a.fail(w, r, err)
-		return nil
+// settleInterrupted ends the runs that a crash has cut off. What they had not noted by
+// then is read off the users themselves: who is as the plan wants is written, who is as
+// before is not, and of others it is not known. Hosts of several processes give each
+// run a lease instead, lest one ends another's.
+func (a *app) settleInterrupted(ctx context.Context) error {
+	cut, err := a.store.running(ctx)
+	if err != nil || cut == nil {
+		return err
 	}
-	return found
-}
-
-func (a *app) runPage(w http.ResponseWriter, r *http.Request, status int, alert string) {
-	live := a.liveRun(r.PathValue("id")) // first: a run that ends in between is shown as ending, not as another's
-	shown := a.findRun(w, r, r.PathValue("id"))
-	if shown == nil {
-		return
+	now := map[string]*adsync.User{} // by ID, and by the account they are linked to
+	for u, err := range a.config.users.Users(ctx) {
+		if err != nil {
+			return err
+		}
+		now[u.ID] = &u
+		if u.Source == a.source {
+			now[u.ObjectID.String()] = &u
+		}
 	}
-	p := runPage{run: shown, Show: r.FormValue("show")}
-	if live != nil && shown.State == stateRunning {
-		p.Done, p.Total, p.Ended = live.state()
-		a.render(w, r, status, "running.html", "Synchronizing", p)
-		return
-	}
-	if err := a.fillRun(r, &p); err != nil {
-		a.fail(w, r, err)
-		return
-	}
-	name, title := "done.html", "Synchronization of "+shown.StartedAt.Format("2006-01-02 15:04")
-	if shown.State == statePlanned || shown.State == stateRefused {
-		name, title = "preview.html", "What will change"
-	}
-	a.renderAlert(w, r, status, name, title, alert, p)
-}
-
-// fillRun reads what the page shows of the changes.
-func (a *app) fillRun(r *http.Request, p *runPage) error {
-	records := map[int]record{}
-	err := a.store.eachRecord(r.Context(), p.ID, func(r record) error {
-		records[r.Index] = r
+	report := &adsync.Report{Plan: &cut.Header}
+	untouched := map[string]bool{} // by a run that would have parked them first
+	err = a.store.eachRecord(ctx, cut.ID, inOrder, func(rec record) error {
+		if rec.Outcome == "" {
+			rec.Result = outcomeOf(rec.Change, now, untouched)
+		}
+		report.Plan.Changes = append(report.Plan.Changes, rec.Change)
+		report.Results = append(report.Results, rec.Result)
 		return nil
 	})
 	if err != nil {
 		return err
 	}
-	counts := map[adsync.Op]int{}
-	var rows []changeRow
-	for i, c := range p.Plan.Changes {
-		if !c.Interim {
-			counts[c.Op]++
-		}
-		row := rowOf(c)
-		if kept, ok := records[i]; ok && p.State != stateRefused {
-			row.setResult(kept.Result)
-		}
-		if row.Error != "" {
-			p.Failures = append(p.Failures, row)
-		}
-		if p.Show == "" || p.Show == string(c.Op) {
-			rows = append(rows, row)
-		}
-	}
-	for _, op := range shownOps {
-		if counts[op] > 0 {
-			p.Ops = append(p.Ops, opCount{op, opTexts[op], counts[op]})
-		}
-	}
-	p.Writes = counts[adsync.OpUpdate] + counts[adsync.OpDelete] + counts[adsync.OpCreate]
-	if errors.As(p.Plan.Check(a.limits), &p.Limit) {
-		p.Removed, p.Cleared = losses(p.Plan)
-	}
-	p.Page, _ = strconv.Atoi(r.FormValue("page"))
-	p.Pages = max(1, (len(rows)+pageSize-1)/pageSize)
-	p.Page = min(max(1, p.Page), p.Pages)
-	p.Rows = rows[(p.Page-1)*pageSize : min(p.Page*pageSize, len(rows))]
-	return nil
+	cut.State, cut.EndedAt, cut.Tally = stateInterrupted, time.Now(), tallyOf(report)
+	cut.Header.Changes = nil
+	return a.store.finishRun(ctx, cut, report.Results)
 }
 
-// progress tells how far a run is, as server-sent events, until it has ended or
-// the browser is gone.
-func (a *app) progress(w http.ResponseWriter, r *http.Request) {
-	w.Header().Set("Content-Type", "text/event-stream")
-	out := http.NewResponseController(w)
-	live := a.liveRun(r.PathValue("id"))
-	for live != nil {
-		done, total, _ := live.state()
-		_ = out.SetWriteDeadline(time.Now().Add(10 * time.Second)) // not every writer has one
-		if _, err := fmt.Fprintf(w, "data: %d %d\n\n", done, total); err != nil || out.Flush() != nil {
-			return
-		}
-		select {
-		case <-r.Context().Done():
-			return
-		case <-live.ended:
-			live = nil
-		case <-time.After(250 * time.Millisecond):
-		}
+// outcomeOf reads off the user what became of a change.
+func outcomeOf(c adsync.Change, users map[string]*adsync.User, untouched map[string]bool) adsync.Result {
+	if !writes(c) {
+		return adsync.Result{UserID: c.UserID, Outcome: adsync.OutcomeSkipped}
 	}
-	_, _ = fmt.Fprint(w, "event: end\ndata: end\n\n") // the page is loaded anew then
+	key := c.UserID
+	if c.Op == adsync.OpCreate {
+		key = c.ObjectID.String()
+	}
+	now := users[key]
+	switch err := c.Guard(now); {
+	case errors.Is(err, adsync.ErrAlready) && now != nil:
+		return adsync.Result{UserID: now.ID, Outcome: adsync.OutcomeApplied}
+	case errors.Is(err, adsync.ErrAlready):
+		return adsync.Result{UserID: c.UserID, Outcome: adsync.OutcomeApplied}
+	case err == nil, untouched[key]:
+		untouched[key] = untouched[key] || c.Interim
+		return adsync.Result{UserID: c.UserID, Outcome: adsync.OutcomeNotAttempted}
+	}
+	return adsync.Result{UserID: c.UserID, Outcome: adsync.OutcomeUnknown}
 }

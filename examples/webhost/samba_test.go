@@ -7,7 +7,6 @@ import (
 	"net/http/httptest"
 	"testing"
 
-	"github.com/chromedp/chromedp"
 	"github.com/go-ldap/ldap/v3"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -55,21 +54,23 @@ func TestStoryWithSamba(t *testing.T) {
 	})
 	server := httptest.NewServer(w.handler)
 	t.Cleanup(server.Close)
-	b.do(chromedp.Navigate(server.URL), visible("#username"),
-		chromedp.SendKeys(chromedp.CSS("#username"), "admin\t"+adminsPassword+"\r"), visible(`a.button[href="/sync"]`),
-		click(`a.button[href="/import"]`), visible("#q"), chromedp.SendKeys(chromedp.CSS("#q"), "\r"), visible("#selection"),
-		click("#all"), click("#selection button"), visible(".changes"), click("form.actions button"), visible("dialog"))
-	assert.Contains(t, b.text("dialog"), "2 user(s) are created.")
+	b.signIn(server.URL, "admin", adminsPassword)
+	b.do(click(`a.button[href="/import"]`), click(`button[value="all"]`))
+	b.textBecomes("[data-chosen]", "2")
+	b.do(click(`button[value="plan"]`), visible(".changes"), click(`button[value="apply"]`), visible("dialog"))
+	assert.Contains(t, b.text("dialog"), "2 user(s) are imported.")
 
 	rename := ldap.NewModifyRequest("CN=zmueller,"+base, nil)
 	rename.Replace("sn", []string{"Schröder"})
 	require.NoError(t, admin.Modify(rename))
 	require.NoError(t, admin.Del(ldap.NewDelRequest("CN=bthorsson,"+base, nil)))
-	b.do(click("dialog button"), click(`nav a[href="/sync"]`), visible("#selection"))
-	assert.Contains(t, b.text("tbody"), "Delete: deleted in the directory")
-	b.do(click("#all"), click(`button[value="chosen"]`), visible(".changes"))
+	b.do(click("dialog button"), click(`nav a[href="/sync"]`), visible("[data-all]"))
+	assert.Contains(t, b.text("tbody"), "Deletion: deleted in the directory")
+	b.do(click("[data-all]"))
+	b.textBecomes("[data-chosen]", "2")
+	b.do(click(`button[value="plan"]`), visible(".changes"))
 	assert.Contains(t, b.text(".changes"), "Schröder")
-	b.do(click("form.actions button"), visible("dialog"))
+	b.do(click(`button[value="apply"]`), visible("dialog"))
 	assert.Contains(t, b.text("dialog"), "1 user(s) details are modified.")
 	assert.Contains(t, b.text("dialog"), "1 user(s) are deleted.")
 	assert.Equal(t, "Schröder", w.value(`SELECT last_name FROM users WHERE username = 'zmueller'`))

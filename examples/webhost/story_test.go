@@ -135,6 +135,19 @@ func (b *browser) text(selector string) string {
 	return in(b, selector, chromedp.Text(chromedp.CSS(selector), chromedp.NodeVisible))
 }
 
+// textBecomes waits until people read just that.
+func (b *browser) textBecomes(selector, want string) {
+	b.t.Helper()
+	read := fmt.Sprintf(`(document.querySelector(%q) || {}).innerText || ""`, selector)
+	require.EventuallyWithT(b.t, func(c *assert.CollectT) {
+		ctx, cancel := context.WithTimeout(b.ctx, patience)
+		defer cancel()
+		text, err := chromedp.Run(ctx, chromedp.Evaluate[string](read)) // a page that is going away has none
+		assert.NoError(c, err)
+		assert.Equal(c, want, text)
+	}, patience, 20*time.Millisecond)
+}
+
 // violations runs axe-core on the page.
 const violations = `axe.run().then(r => r.violations.flatMap(v => v.nodes.map(n => v.id + ": " + n.html + " " + n.failureSummary)))`
 
@@ -180,11 +193,13 @@ func (b *browser) picture(path string, take chromedp.Action[[]byte]) {
 // openDemoSite opens what go run shows, but for a store whose writes wait.
 func openDemoSite(t *testing.T) (site, password string, g *gate) {
 	var out bytes.Buffer
-	c, closeWorld, err := openDemo(t.Context(), &out)
+	s := settings{}
+	closeWorld, err := s.openDemo(t.Context(), &out)
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, closeWorld()) })
-	g = newGate(&c)
-	a, err := newApp(c)
+	g = newGate(&s.config)
+	s.patience = time.Hour
+	a, err := newApp(s.config)
 	require.NoError(t, err)
 	t.Cleanup(func() { a.close(context.WithoutCancel(t.Context())) })
 	server := httptest.NewServer(a.handler())
@@ -193,48 +208,68 @@ func openDemoSite(t *testing.T) (site, password string, g *gate) {
 	return server.URL, password, g
 }
 
+// signIn signs in on the page that is shown.
+func (b *browser) signIn(site, name, password string) {
+	b.t.Helper()
+	b.do(chromedp.Navigate(site), visible("#username"), chromedp.SendKeys(chromedp.CSS("#username"), name+"\t"+password+"\r"), visible(".title"))
+}
+
 func TestStoryInABrowser(t *testing.T) {
 	b := openBrowser(t)
 	site, password, g := openDemoSite(t)
 
 	b.do(chromedp.Navigate(site), visible("#username"))
 	b.accessible("sign-in")
-	b.do(chromedp.SendKeys(chromedp.CSS("#username"), "administrator\t"+password+"\r"), visible(`a.button[href="/sync"]`))
+	b.signIn(site, "administrator", password)
 	b.accessible("users")
-	b.do(click(`a.button[href="/sync"]`), visible("#selection"))
+	b.do(click(`a.button[href="/sync"]`), visible("[data-chosen]"))
 	assert.Contains(t, b.text("h1"), "Active Directory Synchronization - Users 30")
 	assert.Contains(t, b.text("main"), "Username already exists")
 	b.accessible("sync")
+
+	b.do(click(".more"), visible("#duplicate"))
+	assert.Contains(t, b.text("#duplicate"), "Who has it keeps it")
+	b.accessible("duplicate")
+	b.do(click("#duplicate .options a"), visible("#change"))
+	assert.Contains(t, b.text("main"), "ada.quist@audit.example", "the way to the rival")
+	b.accessible("user")
+
+	b.do(click(`nav a[href="/sync"]`), visible("[data-all]"), click("[data-all]"))
+	b.textBecomes("[data-chosen]", "26") // all but the duplicates
 	if *screenshot != "" {
 		b.picture(*screenshot, chromedp.CaptureScreenshot())
 	}
-
-	b.do(click(".conflict a"), visible("tbody tr:only-child"))
-	assert.Contains(t, b.text("tbody"), "ada.quist@audit.example", "the way to the rival")
-	b.do(click(`nav a[href="/sync"]`), visible("#all"), click("#all"))
-	assert.Equal(t, "26 selected", b.text("#selected"), "all but the duplicates")
-	b.do(click(`button[value="chosen"]`), visible(".changes"))
+	b.do(click(`button[value="plan"]`), visible(".changes"))
 	assert.Contains(t, b.text("main"), "Schröder")
+	assert.Equal(t, "Apply: 2 deletions, 7 updates", b.text(`button[value="apply"]`))
 	b.accessible("preview")
+	if *screenshot != "" {
+		b.picture(strings.TrimSuffix(*screenshot, ".png")+"-plan.png", chromedp.CaptureScreenshot())
+	}
 
-	b.do(click(`form.actions button`), visible("progress"))
-	assert.Contains(t, b.text("#far"), "0 of 11 changes are done.")
+	b.do(click(`button[value="apply"]`), visible("progress"))
+	assert.Contains(t, b.text("#far"), "0 of 9 users are written.")
+	assert.False(t, in(b, "bar", chromedp.Evaluate[bool](`document.querySelector("progress").hasAttribute("value")`)), "the bar moves before the first result")
 	b.accessible("progress")
 	close(g.open)
 	b.do(visible("dialog")) // the page follows the run by itself
 	assert.Equal(t, []string{
 		"Synchronizing users with Active Directory has been successful.",
-		"7 user(s) details are modified.", "2 user(s) are deleted.", "0 user(s) are duplicated.", "OK",
+		"7 user(s) details are modified.", "2 user(s) are deleted.", "OK",
 	}, strings.FieldsFunc(b.text("dialog"), func(r rune) bool { return r == '\n' }))
 	b.accessible("message-box")
 	b.do(chromedp.KeyEvent("\r"), chromedp.WaitNotVisible(chromedp.CSS("dialog"))) // the button has the focus
+	b.accessible("done")
 
-	b.do(click(`nav a[href="/history"]`), visible("td.n"))
-	b.accessible("history")
-	b.do(click(`nav a[href="/import"]`), visible("#q"), chromedp.SendKeys(chromedp.CSS("#q"), "h\r"), visible("#selection"))
+	b.do(click(`nav a[href="/import"]`), visible("[data-all]"))
 	b.accessible("import")
-	b.do(click(`input[aria-label="Select Hanne Hansen"]`), click("#selection button"), visible(".changes"), click("form.actions button"), visible("dialog"))
-	assert.Contains(t, b.text("dialog"), "1 user(s) are created.")
+	b.do(click(`input[aria-label="Select Hanne Hansen"]`))
+	b.textBecomes("[data-chosen]", "1")
+	b.do(click(`button[value="plan"]`), visible(".changes"))
+	b.do(click(`nav a[href="/history"]`), visible(".runs"))
+	b.accessible("history")
+	b.do(click(`tbody a[href^="/runs/"]`), click(`button[value="apply"]`), visible("dialog"))
+	assert.Contains(t, b.text("dialog"), "Importing users from Active Directory has been successful.\n\n1 user(s) are imported.")
 }
 
 func TestApprovalInABrowser(t *testing.T) {
@@ -245,13 +280,17 @@ func TestApprovalInABrowser(t *testing.T) {
 	require.NoError(t, w.controller.Delete(w.guids["ben"]))
 	server := httptest.NewServer(w.handler)
 	t.Cleanup(server.Close)
-	b.do(chromedp.Navigate(server.URL), visible("#username"),
-		chromedp.SendKeys(chromedp.CSS("#username"), "admin\t"+adminsPassword+"\r"), visible(`a.button[href="/sync"]`),
-		click(`a.button[href="/sync"]`), click(`button[value="all"]`), visible("#limit"))
+	b.signIn(server.URL, "admin", adminsPassword)
+	b.do(click(`a.button[href="/sync"]`), click(`button[value="all"]`))
+	b.textBecomes("[data-chosen]", "4")
+	b.do(click(`button[value="plan"]`), visible("#limit"))
 	b.accessible("approval")
-	b.do(click("button.danger")) // the browser asks for the check mark
-	assert.Contains(t, b.text(".names"), "Anna Person")
-	b.do(click(`input[name="approve"]`), click("button.danger"), visible("dialog"))
+	b.do(click("button.danger")) // the browser asks for the number
+	assert.Contains(t, b.text(".names"), "Person, Anna (anna)")
+	b.do(chromedp.SendKeys(chromedp.CSS(".find input"), "BEN"))
+	b.textBecomes(".find [role=status]", "1 of 2")
+	assert.Equal(t, "Person, Ben (ben)", b.text(".names"))
+	b.do(chromedp.SendKeys(chromedp.CSS("#typed"), "2"), click("button.danger"), visible("dialog"))
 	assert.Contains(t, b.text("dialog"), "2 user(s) are deleted.")
 }
 
@@ -262,9 +301,10 @@ func TestStoryWithoutScripts(t *testing.T) {
 		_, err := chromedp.Call(ctx, emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: true})
 		return err
 	}))
-	b.do(chromedp.Navigate(site), visible("#username"),
-		chromedp.SendKeys(chromedp.CSS("#username"), "administrator\t"+password+"\r"), visible(`a.button[href="/sync"]`),
-		click(`a.button[href="/sync"]`), click(`button[value="all"]`), visible(".changes"), click(`form.actions button`), visible("progress"))
+	b.signIn(site, "administrator", password)
+	b.do(click(`a.button[href="/sync"]`), click(`button[value="all"]`))
+	b.textBecomes("[data-chosen]", "26")
+	b.do(click(`button[value="plan"]`), visible(".changes"), click(`button[value="apply"]`), visible("progress"))
 	close(g.open)
 	b.do(visible("dialog")) // the page is loaded again every two seconds
 	assert.Contains(t, b.text("dialog"), "7 user(s) details are modified.")

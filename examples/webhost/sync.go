@@ -2,179 +2,178 @@ package main
 
 import (
 	"context"
-	"crypto/rand"
+	"database/sql"
+	"encoding/json"
+	"errors"
 	"net/http"
-	"slices"
-	"strconv"
 	"time"
 
 	"github.com/go-adsync/adsync"
 )
 
-// managed are the users whom the page lists: those imported from the directory
-// that is configured here.
-const managed = "u.object_id IS NOT NULL AND u.directory = ?"
-
-// syncPage is the list to choose from.
-type syncPage struct {
-	*listing
-	States   []stateOption
-	Imported int // all imported, whatever the filter
-	Survey   *survey
-	Trouble  string // why there is no newer look at the directory
-	Running  *run
+// syncList shows those imported from the directory that is configured here.
+func (a *app) syncList() list {
+	return list{path: "/sync", title: "Active Directory Synchronization", look: a.compareUsers, source: a.source, preset: anyState, States: []state{
+		{Value: string(adsync.OpDelete), Text: "To delete"},
+		{Value: string(adsync.OpUpdate), Text: "To update"},
+		{Value: string(adsync.OpDuplicate), Text: "Duplicates"},
+		{Value: string(adsync.OpInvalid), Text: "Invalid"},
+		{Value: string(adsync.OpNotice), Text: "Notices"},
+		{Value: "unchanged", Text: "Unchanged"},
+		{Value: "ignored", Text: "Ignored duplicates"},
+	}}
 }
 
-// List is the part that other lists have, too.
-func (p syncPage) List() *listing { return p.listing }
-
-type stateOption struct{ Value, Text string }
-
-// states are what the list can be filtered by.
-var states = []stateOption{
-	{"unchanged", "As in the directory"},
-	{string(adsync.OpUpdate), "To update"},
-	{string(adsync.OpDelete), "To delete"},
-	{string(adsync.OpDuplicate), "Duplicate"},
-	{string(adsync.OpNotice), "Notice"},
-	{string(adsync.OpInvalid), "Invalid"},
+// comparison is a look at the directory for a list: what a sync would do with whom,
+// and whom one could import. It applies nothing. One is good for a while and for all
+// who look at the list.
+type comparison struct {
+	Made     time.Time
+	Warnings []string
+	Trouble  string // why there is no newer one
+	Running  *run   // who is writing meanwhile, so that there is none
+	Reading  bool   // a newer one is on its way
 }
 
-const syncTitle = "Active Directory Synchronization"
+// failureAge is how long a failed comparison is not tried again: nobody waits for a
+// dead controller on every page.
+const failureAge = 30 * time.Second
 
-func (a *app) showSync(w http.ResponseWriter, r *http.Request) {
-	a.syncPage(w, r, http.StatusOK, "")
+// compare makes sure that the list has a comparison that is new enough, and waits a
+// moment for it. While a run writes none is made: it would show what is no longer true.
+func (a *app) compare(r *http.Request, from list) (*comparison, error) {
+	if from.look == nil {
+		return nil, nil
+	}
+	c := &comparison{}
+	var err error
+	if c.Running, err = a.store.running(r.Context()); err != nil {
+		return nil, err
+	}
+	if err := a.store.comparison(r.Context(), from.path, c); err != nil {
+		return nil, err
+	}
+	latest := a.job(from.path)
+	triedNow := latest != nil && latest.over() && time.Since(latest.failed) < failureAge
+	if c.Running == nil && !triedNow && time.Since(c.Made) > a.compareEvery {
+		latest = a.begin(from.path, from.look)
+	}
+	switch {
+	case latest == nil:
+	case !a.await(r, latest):
+		c.Reading = true
+	case latest.failed.After(c.Made):
+		_, c.Trouble = a.explain(r.Context(), latest.err)
+	}
+	return c, a.store.comparison(r.Context(), from.path, c)
 }
 
-func (a *app) syncPage(w http.ResponseWriter, r *http.Request, status int, alert string) {
-	l, err := a.listing(r, "/sync")
-	if err != nil {
-		a.fail(w, r, err)
-		return
+// compareAgain begins a new one, which the list waits for.
+func (a *app) compareAgain(ctx context.Context, from list) error {
+	running, err := a.store.running(ctx)
+	if err == nil && running == nil {
+		a.begin(from.path, from.look)
 	}
-	p := syncPage{listing: l, States: states}
-	if err := a.lookAround(r.Context(), false); err != nil {
-		_, p.Trouble = explain(err)
-	}
-	if p.Survey, err = a.store.survey(r.Context()); err != nil {
-		a.fail(w, r, err)
-		return
-	}
-	if p.Running, err = a.store.running(r.Context()); err != nil {
-		a.fail(w, r, err)
-		return
-	}
-	if err := a.store.row(r.Context(), `SELECT count(*) FROM users u WHERE `+managed, a.source).Scan(&p.Imported); err != nil {
-		a.fail(w, r, err)
-		return
-	}
-	if err := a.store.fill(r.Context(), l, managed, a.source); err != nil {
-		a.fail(w, r, err)
-		return
-	}
-	a.renderAlert(w, r, status, "sync.html", syncTitle, alert, p)
-}
-
-// refusal is a look at the directory that failed. It is not tried again at once:
-// nobody waits for a dead controller on every page.
-type refusal struct {
-	err error
-	at  time.Time
-}
-
-const refusalAge = 30 * time.Second
-
-// lookAround plans a sync of everybody, to mark duplicates before one is chosen.
-// It applies nothing. A look is good for a while, unless anew asks for another.
-func (a *app) lookAround(ctx context.Context, anew bool) error {
-	ctx = context.WithoutCancel(ctx) // it is for all, also when who began it leaves
-	a.surveyMu.Lock()                // who comes meanwhile finds the work done
-	defer a.surveyMu.Unlock()
-	now := time.Now()
-	if !anew {
-		if a.refusal.err != nil && now.Sub(a.refusal.at) < refusalAge {
-			return a.refusal.err
-		}
-		latest, err := a.store.survey(ctx)
-		if err != nil || latest != nil && now.Sub(latest.MadeAt) < a.surveyAge {
-			return err
-		}
-	}
-	plan, err := a.plan(ctx)
-	if err == nil {
-		err = a.store.keepSurvey(ctx, plan, now)
-	}
-	a.refusal = refusal{err, now}
 	return err
 }
 
-func (a *app) plan(ctx context.Context, selection ...adsync.Selection) (*adsync.Plan, error) {
-	ctx, cancel := context.WithTimeout(ctx, a.planTimeout)
-	defer cancel()
-	syncer, err := a.syncer(nil)
-	if err != nil {
-		return nil, err
+// comparison reads when the one that is kept was made, and its warnings.
+func (s *store) comparison(ctx context.Context, path string, c *comparison) error {
+	var made int64
+	var warnings string
+	err := s.row(ctx, `SELECT made_at, warnings FROM comparisons WHERE list = ?`, path).Scan(&made, &warnings)
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil
 	}
-	plan, err := syncer.Plan(ctx, selection...)
-	if err != nil {
-		a.logger.Warn("not planned", "error", err)
+	if err == nil {
+		c.Made, c.Warnings = atTime(made), nil
+		err = json.Unmarshal([]byte(warnings), &c.Warnings)
 	}
-	return plan, err
+	return err
 }
 
-func (a *app) surveyAgain(w http.ResponseWriter, r *http.Request) {
-	if err := a.lookAround(r.Context(), true); err != nil {
-		a.logger.Warn("not compared", "error", err) // the page says so, too
-	}
-	http.Redirect(w, r, "/sync", http.StatusSeeOther)
+func (t *tx) keepComparison(path string, warnings []string) {
+	t.exec(`INSERT INTO comparisons (list, made_at, warnings) VALUES (?, ?, ?)
+		ON CONFLICT (list) DO UPDATE SET made_at = excluded.made_at, warnings = excluded.warnings`, path, time.Now().Unix(), asJSON(warnings))
 }
 
-// planSync plans for the chosen users and shows what would change.
-func (a *app) planSync(w http.ResponseWriter, r *http.Request) {
-	ids, err := a.chosen(r)
+// compareUsers plans a sync of everybody, to mark each user whom the plan mentions.
+func (a *app) compareUsers(ctx context.Context) error {
+	plan, err := a.plan(ctx, adsync.Rules{})
 	if err != nil {
-		a.fail(w, r, err)
-		return
+		return err
 	}
-	if len(ids) == 0 {
-		a.syncPage(w, r, http.StatusUnprocessableEntity, "Choose at least one user.")
-		return
-	}
-	plan, err := a.plan(r.Context(), adsync.OnlyUsers(ids...))
-	if err != nil {
-		status, text := explain(err)
-		a.syncPage(w, r, status, text)
-		return
-	}
-	a.keepPlan(w, r, "sync", plan)
-}
-
-// chosen lists the users whose boxes are checked, or all that the filter matches.
-func (a *app) chosen(r *http.Request) ([]string, error) {
-	if r.PostFormValue("which") == "all" {
-		l, err := a.listing(r, "/sync")
-		if err != nil {
-			return nil, err
+	return a.store.inTx(ctx, func(t *tx) {
+		t.exec(`DELETE FROM marks`)
+		for _, c := range plan.Changes {
+			if c.UserID == "" || c.Interim {
+				continue // nobody of ours, or a detour of what is marked anyway
+			}
+			// A duplicate outweighs another mark of the same user.
+			t.exec(`INSERT INTO marks (user_id, state, change) VALUES (CAST(? AS BIGINT), ?, ?)
+				ON CONFLICT (user_id) DO UPDATE SET state = excluded.state, change = excluded.change WHERE excluded.state = ?`,
+				c.UserID, string(c.Op), asJSON(c), string(adsync.OpDuplicate))
 		}
-		return a.store.idsOf(r.Context(), l.Filter, managed, a.source)
-	}
-	ids := slices.DeleteFunc(slices.Clone(r.PostForm["id"]), func(id string) bool {
-		_, err := strconv.ParseInt(id, 10, 64)
-		return err != nil
+		t.keepComparison("/sync", plan.Warnings)
 	})
-	slices.Sort(ids)
-	return slices.Compact(ids), nil
 }
 
-// keepPlan keeps a plan on the server and leads to its page.
-func (a *app) keepPlan(w http.ResponseWriter, r *http.Request, kind string, plan *adsync.Plan) {
-	made := &run{
-		ID: rand.Text(), Kind: kind, Digest: plan.Digest(), Plan: plan,
-		MadeBy: a.account(r).Username, MadeAt: time.Now(),
+// job is what reads the directory in the background: a comparison for a list, or a plan
+// that is being made. A page waits a moment for it, and then shows that it waits.
+type job struct {
+	started, failed time.Time
+	ended           chan struct{}
+	err             error // once it has ended
+}
+
+// begin starts a job under a key, which is a list's path or the ID that a plan will
+// have. There is one of a key at a time.
+func (a *app) begin(key string, work func(context.Context) error) *job {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for other, j := range a.jobs {
+		if j.over() && time.Since(j.started) > time.Hour {
+			delete(a.jobs, other)
+		}
 	}
-	if err := a.store.addRun(r.Context(), made); err != nil {
-		a.fail(w, r, err)
-		return
+	if under := a.jobs[key]; under != nil && !under.over() {
+		return under
 	}
-	http.Redirect(w, r, "/runs/"+made.ID, http.StatusSeeOther)
+	begun := &job{started: time.Now(), ended: make(chan struct{})}
+	a.jobs[key] = begun
+	a.background.Go(func() {
+		defer close(begun.ended)
+		if begun.err = work(a.ctx); begun.err != nil {
+			a.logger.Warn("the directory was not read", "error", begun.err)
+			begun.failed = time.Now()
+		}
+	})
+	return begun
+}
+
+// job returns the latest of the key, or nil.
+func (a *app) job(key string) *job {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.jobs[key]
+}
+
+func (j *job) over() bool {
+	select {
+	case <-j.ended:
+		return true
+	default:
+		return false
+	}
+}
+
+// await reports whether the job has ended before the patience has.
+func (a *app) await(r *http.Request, j *job) bool {
+	select {
+	case <-j.ended:
+		return true
+	case <-time.After(a.patience):
+	case <-r.Context().Done():
+	}
+	return j.over()
 }

@@ -6,6 +6,7 @@ import (
 	"database/sql"
 	"fmt"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -81,9 +82,12 @@ func newWorldOn(t *testing.T, db *sql.DB, dialect sqlstore.Dialect, setUp ...fun
 	w.demo.store, err = openStore(t.Context(), db, dialect)
 	require.NoError(t, err)
 	c := config{
-		store: w.demo.store, source: demoDomain, directory: w.connect(),
-		logger: slog.New(slog.NewTextHandler(w.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
+		store: w.demo.store, source: demoDomain,
+		patience: time.Hour, // a page waits for what it shows
+		logger:   slog.New(slog.NewTextHandler(w.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 	}
+	c.directory, err = w.connect()
+	require.NoError(t, err)
 	c.users, err = c.store.userStore()
 	require.NoError(t, err)
 	for _, f := range setUp {
@@ -104,29 +108,15 @@ func newWorldOn(t *testing.T, db *sql.DB, dialect sqlstore.Dialect, setUp ...fun
 	return w
 }
 
-// connect makes the directory, read by an account with the rights it needs.
-func (w *world) connect() directory {
-	w.t.Helper()
-	_, err := w.controller.AddUser(fakead.User{Username: "svc-webhost", Password: w.password})
-	require.NoError(w.t, err)
-	require.NoError(w.t, w.controller.GrantTombstones(serviceAccount))
-	dir, err := activedirectory.New(activedirectory.Config{
-		URLs: []string{w.controller.URL()}, TLS: w.controller.ClientTLS(), Bind: activedirectory.SimpleBind(serviceAccount, w.password),
-		BaseDN: w.controller.BaseDN(), Timeout: time.Minute,
-	})
-	require.NoError(w.t, err)
-	return dir
-}
-
 // people are hired and imported.
 func (w *world) people(logins ...string) {
 	w.t.Helper()
 	var ids []adsync.ObjectID
 	for _, login := range logins {
-		require.NoError(w.t, w.hire([4]string{login, strings.ToUpper(login[:1]) + login[1:], "Person", "+49 30 1"}))
+		require.NoError(w.t, w.hire(login, strings.ToUpper(login[:1])+login[1:], "Person", "+49 30 1", "Berlin"))
 		ids = append(ids, adsync.ObjectID(w.guids[login]))
 	}
-	syncer, err := w.syncer(nil)
+	syncer, err := w.syncer(adsync.Rules{}, nil)
 	require.NoError(w.t, err)
 	report, err := syncer.Sync(w.t.Context(), adsync.ImportEntries(ids...))
 	require.NoError(w.t, err)
@@ -229,29 +219,51 @@ func (c client) follow(a answer) answer {
 	return c.get(a.Header.Get("Location"))
 }
 
-// plan chooses users and returns the address of the plan, and its digest.
-func (c client) plan(pairs ...string) (path, digest string) {
+// choose chooses just these users, as by their boxes.
+func (c client) choose(logins ...string) {
 	c.w.t.Helper()
-	a := c.post("/sync", pairs...)
+	c.post("/sync", "do", "none")
+	pairs := []string{"shown", ""}
+	for _, login := range logins {
+		pairs = append(pairs, "id", c.w.id(login))
+		pairs[1] = strings.TrimPrefix(pairs[1]+","+c.w.id(login), ",")
+	}
+	c.post("/sync/chosen", pairs...)
+}
+
+// plan plans for these users, or for all, and returns the address of the plan, and its
+// digest.
+func (c client) plan(logins ...string) (path, digest string) {
+	c.w.t.Helper()
+	if c.choose(logins...); len(logins) == 0 {
+		c.follow(c.post("/sync", "do", "all"))
+	}
+	a := c.post("/sync", "do", "plan")
 	require.Equal(c.w.t, http.StatusSeeOther, a.StatusCode, a.text())
 	return a.Header.Get("Location"), digestOn(c.w.t, c.follow(a))
 }
 
 func digestOn(t *testing.T, a answer) string {
 	t.Helper()
-	match := regexp.MustCompile(`name="digest" value="([0-9a-f]{64})"`).FindStringSubmatch(a.body)
+	match := regexp.MustCompile(`fingerprint of this plan is ([0-9a-f]{64})`).FindStringSubmatch(a.body)
 	require.NotNil(t, match, a.text())
 	return match[1]
 }
 
 // wait waits for the runs that are under way.
-func (w *world) wait() { w.app.runs.Wait() }
+func (w *world) wait() { w.app.background.Wait() }
 
 // sync chooses, applies and returns the last page.
-func (c client) sync(pairs ...string) answer {
+func (c client) sync(logins ...string) answer {
 	c.w.t.Helper()
-	path, digest := c.plan(pairs...)
-	a := c.post(path, "digest", digest)
+	path, digest := c.plan(logins...)
+	return c.apply(path, digest)
+}
+
+// apply applies a plan, and returns the page once it has ended.
+func (c client) apply(path, digest string, more ...string) answer {
+	c.w.t.Helper()
+	a := c.post(path, append([]string{"digest", digest}, more...)...)
 	c.w.wait()
 	return c.follow(a)
 }
@@ -266,16 +278,19 @@ func (a answer) text() string {
 
 // gate is a store whose writes wait until it is opened.
 type gate struct {
-	*sqlstore.Store
+	*userStore
 	reached chan struct{} // one for each write that waits
 	open    chan struct{}
 }
 
 func newGate(c *config) *gate {
-	g := &gate{c.users.(*sqlstore.Store), make(chan struct{}, 10), make(chan struct{})}
+	g := &gate{c.users.(*userStore), make(chan struct{}, 10), make(chan struct{})}
 	c.users = g
 	return g
 }
+
+// close closes it again, for writes that are still to come.
+func (g *gate) close() { g.open, g.reached = make(chan struct{}), make(chan struct{}, 10) }
 
 func (g *gate) ApplyChanges(ctx context.Context, cs []adsync.Change) []adsync.Written {
 	g.reached <- struct{}{}
@@ -283,5 +298,32 @@ func (g *gate) ApplyChanges(ctx context.Context, cs []adsync.Change) []adsync.Wr
 	case <-g.open:
 	case <-ctx.Done():
 	}
-	return g.Store.ApplyChanges(ctx, cs)
+	return g.userStore.ApplyChanges(ctx, cs)
+}
+
+func mustGet(path string) *http.Request { return httptest.NewRequest(http.MethodGet, path, nil) }
+
+// withLocal is the context of a request that a server on the address has got.
+func withLocal(r *http.Request, local net.Addr) context.Context {
+	return context.WithValue(r.Context(), http.LocalAddrContextKey, local)
+}
+
+// wrongly is the directory with something wrong in its settings.
+func (w *world) wrongly(what string) adsync.Directory {
+	w.t.Helper()
+	c := activedirectory.Config{
+		URLs: []string{w.controller.URL()}, TLS: w.controller.ClientTLS(), BaseDN: w.controller.BaseDN(),
+		Bind: activedirectory.SimpleBind(serviceAccount, w.password),
+	}
+	switch what {
+	case "password":
+		c.Bind = activedirectory.SimpleBind(serviceAccount, "wrong")
+	case "certificate":
+		c.TLS = nil
+	case "base":
+		c.BaseDN = "OU=Nowhere," + c.BaseDN
+	}
+	d, err := activedirectory.New(c)
+	require.NoError(w.t, err)
+	return d
 }

@@ -1,0 +1,199 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/go-adsync/adsync"
+)
+
+// planChosen makes one for those who are chosen in a list.
+func (a *app) planChosen(w http.ResponseWriter, r *http.Request, from list) error {
+	items, err := a.store.chosenItems(r.Context(), a.account(r).ID, from)
+	if err != nil {
+		return err
+	}
+	if len(items) == 0 {
+		return a.showList(from)(w, r, http.StatusUnprocessableEntity, "Choose at least one user.")
+	}
+	return a.planAndShow(w, r, from.path[1:], items, a.showList(from))
+}
+
+// planAndShow makes a plan and leads to its page. While the directory takes its time,
+// that page says so; what fails at once is told where it was asked for.
+func (a *app) planAndShow(w http.ResponseWriter, r *http.Request, kind string, items []string, tell teller) error {
+	id, by := rand.Text(), a.account(r)
+	making := a.begin(id, func(ctx context.Context) error { return a.makePlan(ctx, id, kind, items, by) })
+	if a.await(r, making) && making.err != nil {
+		status, text := a.explain(r.Context(), making.err)
+		return tell(w, r, status, text)
+	}
+	return redirect(w, r, "/runs/"+id)
+}
+
+// makePlan keeps the plan on the server, under the ID.
+func (a *app) makePlan(ctx context.Context, id, kind string, items []string, by *account) (err error) {
+	var people []adsync.ObjectID
+	if kind == kindImport {
+		people = make([]adsync.ObjectID, len(items))
+		for i, item := range items {
+			if people[i], err = adsync.ParseObjectID(item); err != nil {
+				return err
+			}
+		}
+	} else if items, err = a.store.sameUsers(ctx, items, a.source); err != nil {
+		return err
+	}
+	selection := adsync.ImportEntries(people...)
+	if kind == kindSync {
+		selection = adsync.OnlyUsers(items...)
+	}
+	plan, err := a.plan(ctx, adsync.Rules{}, selection)
+	if err != nil {
+		return err
+	}
+	made := &run{
+		ID: id, Kind: kind, Items: items, Digest: plan.Digest(), Beyond: beyond(plan.Check(a.limits)),
+		MadeBy: by.Username, MadeByID: by.ID, MadeAt: time.Now(),
+	}
+	return a.store.addRun(ctx, made, plan, made.MadeAt.Add(-a.keepPlans))
+}
+
+// planAgain makes the plan anew, for those that were chosen or, after a run, for
+// those that it left. A plan that was not applied is worth nothing then.
+func (a *app) planAgain(w http.ResponseWriter, r *http.Request, old *run) error {
+	items := old.Items
+	if old.Tally.Written() > 0 {
+		var err error
+		if items, err = a.store.left(r.Context(), old.ID); err != nil {
+			return err
+		}
+	}
+	if len(items) == 0 {
+		return a.runPage(w, r, http.StatusConflict, "Nobody is left to plan for.")
+	}
+	if err := a.store.discardRun(r.Context(), old.ID); err != nil {
+		return err
+	}
+	return a.planAndShow(w, r, old.Kind, items, func(w http.ResponseWriter, r *http.Request, status int, alert string) error {
+		return a.render(w, r, status, "error.html", "The plan could not be made", "", alert)
+	})
+}
+
+// left are those whom a run did not write, or of whom that is not known.
+func (s *store) left(ctx context.Context, id string) (items []string, err error) {
+	err = s.eachRecord(ctx, id, `AND op IN ('update', 'delete', 'create') AND outcome NOT IN ('applied', 'already')`+inOrder, func(rec record) error {
+		if rec.Change.Op == adsync.OpCreate {
+			items = append(items, rec.Change.ObjectID.String())
+		} else {
+			items = append(items, rec.Change.UserID)
+		}
+		return nil
+	})
+	slices.Sort(items)
+	return slices.Compact(items), err
+}
+
+// A plan that would remove too many users, or take a detail from too many, is applied
+// only when a person has read who they are and typed how many. It may be wanted that
+// this is a second person.
+
+// beyond is the limit that a plan is beyond, or nil.
+func beyond(err error) *adsync.LimitError {
+	var limit *adsync.LimitError
+	if !errors.As(err, &limit) {
+		return nil
+	}
+	kept := *limit
+	kept.Plan = nil // which is kept already
+	return &kept
+}
+
+// approval is what the page shows to whoever approves.
+type approval struct {
+	*adsync.LimitError
+	Removed, Cleared []string // by last name
+	MayApprove       bool     // else somebody else has to
+}
+
+func (a *app) approvalOf(ctx context.Context, r *run, who *account) (*approval, error) {
+	if r.Beyond == nil {
+		return nil, nil
+	}
+	p := &approval{LimitError: r.Beyond, MayApprove: a.mayApprove(r, who)}
+	err := a.store.eachRecord(ctx, r.ID, `AND lost <> '' ORDER BY name, idx`, func(rec record) error {
+		row := rowOf(rec.Shown)
+		name := strings.TrimSpace(row.LastFirst + " (" + row.Username + ")")
+		if lossOf(rec.Change) == lossRemoved {
+			p.Removed = append(p.Removed, name)
+		} else {
+			p.Cleared = append(p.Cleared, name)
+		}
+		return nil
+	})
+	return p, err
+}
+
+func (a *app) mayApprove(r *run, who *account) bool { return !a.secondPerson || r.MadeByID != who.ID }
+
+// approve says what keeps the request from applying the plan; "" is nothing.
+func (a *app) approve(r *http.Request, planned *run) (status int, alert string) {
+	if planned.Beyond == nil {
+		return 0, ""
+	}
+	if !a.mayApprove(planned, a.account(r)) {
+		return http.StatusForbidden, "Somebody other than who made this plan has to approve it. Nothing was changed."
+	}
+	typed, err := strconv.Atoi(strings.TrimSpace(r.PostFormValue("typed")))
+	if err != nil || typed != planned.Beyond.Count {
+		return http.StatusUnprocessableEntity, "To approve this plan, type the number of users that the text names. Nothing was changed."
+	}
+	planned.Approved = true
+	return 0, ""
+}
+
+// reject ends a plan for good, and keeps who did it and why.
+func (a *app) reject(w http.ResponseWriter, r *http.Request, planned *run) error {
+	planned.State, planned.RunBy, planned.Note = stateRejected, a.account(r).Username, strings.TrimSpace(r.PostFormValue("comment"))
+	planned.StartedAt, planned.EndedAt = time.Now(), time.Now()
+	if len(planned.Note) > 8000 {
+		return a.runPage(w, r, http.StatusUnprocessableEntity, "The comment is too long.")
+	}
+	rejected, err := a.store.advance(r.Context(), planned)
+	if err != nil {
+		return err
+	}
+	if !rejected {
+		return a.runPage(w, r, http.StatusConflict, "This plan was applied or rejected before.")
+	}
+	return redirect(w, r, "/runs/"+planned.ID)
+}
+
+// What a change takes from a user, as the limits count it.
+const (
+	lossRemoved = "removed"
+	lossCleared = "cleared"
+)
+
+func lossOf(c adsync.Change) string {
+	switch {
+	case c.Before == nil || c.Interim:
+		return ""
+	case c.Op == adsync.OpDelete, c.Op == adsync.OpUpdate && c.After.Status == adsync.StatusDeactivated && c.Before.Status != adsync.StatusDeactivated:
+		return lossRemoved
+	case c.Op != adsync.OpUpdate:
+		return ""
+	}
+	for _, d := range diffs(c) {
+		if d.New == "" {
+			return lossCleared
+		}
+	}
+	return ""
+}

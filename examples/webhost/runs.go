@@ -1,0 +1,251 @@
+package main
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/go-adsync/adsync"
+)
+
+// The states of a run.
+const (
+	statePlanned     = "planned"
+	stateRunning     = "running"
+	stateDone        = "done"
+	statePartly      = "partly"   // some changes were written, and some were not
+	stateRefused     = "refused"  // beyond the limits: nothing was changed
+	stateRejected    = "rejected" // by a person
+	stateFailed      = "failed"   // nothing was written
+	stateInterrupted = "interrupted"
+)
+
+// run is a plan, and what became of it.
+type run struct {
+	ID, Kind, State, Digest    string
+	Header                     adsync.Plan        // without its changes
+	Items                      []string           // for whom it was made: IDs of users, or of accounts to import
+	Beyond                     *adsync.LimitError // which limit it is beyond, without the plan
+	MadeBy, RunBy              string             // who planned it; who applied or rejected it
+	MadeByID                   int64
+	MadeAt, StartedAt, EndedAt time.Time
+	Approved                   bool
+	Note                       string // what went wrong, or why it was rejected
+	Tally                      tally
+}
+
+// The kinds of runs.
+const (
+	kindSync   = "sync"
+	kindImport = "import"
+)
+
+// tally counts users by what became of them.
+type tally struct {
+	adsync.Counts
+	NotReached int `json:"not_reached"`
+	Unknown    int `json:"unknown"` // whether they were written; among Failed, too
+}
+
+// LeftAlone counts whom the run should have written, and did not try to.
+func (t tally) LeftAlone() int { return t.Stale + t.Blocked + t.NotReached }
+
+// Written counts whom it changed.
+func (t tally) Written() int { return t.Modified + t.Deleted + t.Created + t.Deactivated }
+
+func tallyOf(report *adsync.Report) tally {
+	t := tally{Counts: report.Counts()}
+	for i, result := range report.Results {
+		switch c := report.Plan.Changes[i]; {
+		case !writes(c) || c.Interim:
+		case result.Outcome == adsync.OutcomeNotAttempted:
+			t.NotReached++
+		case result.Outcome == adsync.OutcomeUnknown:
+			t.Unknown++
+		}
+	}
+	return t
+}
+
+func writes(c adsync.Change) bool {
+	return c.Op == adsync.OpUpdate || c.Op == adsync.OpDelete || c.Op == adsync.OpCreate
+}
+
+// Waits reports whether it can be applied.
+func (r *run) Waits() bool { return r.State == statePlanned || r.State == stateRefused }
+
+// addRun keeps a plan on the server; browsers only ever get its digest. Plans that
+// nobody applied since purge go.
+func (s *store) addRun(ctx context.Context, r *run, plan *adsync.Plan, purge time.Time) error {
+	r.State, r.Header = statePlanned, *plan
+	r.Header.Changes = nil
+	return s.inTx(ctx, func(t *tx) {
+		t.deleteRuns(`state IN (?, ?) AND made_at < ?`, statePlanned, stateRefused, purge.Unix())
+		t.exec(`INSERT INTO runs (id, state, made_at, run) VALUES (?, ?, ?, ?)`, r.ID, r.State, r.MadeAt.Unix(), asJSON(r))
+		was := map[string]*adsync.User{}
+		for i, c := range plan.Changes {
+			op := string(c.Op)
+			if c.Interim {
+				op, was[c.UserID] = opInterim, c.Before
+			}
+			t.exec(`INSERT INTO run_changes (run_id, idx, op, lost, name, user_id, change, was) VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
+				r.ID, i, op, lossOf(c), sortName(c), c.UserID, asJSON(c), asJSON(was[c.UserID]))
+		}
+	})
+}
+
+const opInterim = "interim"
+
+func (t *tx) deleteRuns(where string, args ...any) {
+	t.exec(`DELETE FROM run_changes WHERE run_id IN (SELECT id FROM runs WHERE `+where+`)`, args...)
+	t.exec(`DELETE FROM runs WHERE `+where, args...)
+}
+
+// discardRun forgets a plan that was never applied.
+func (s *store) discardRun(ctx context.Context, id string) error {
+	return s.inTx(ctx, func(t *tx) { t.deleteRuns(`id = ? AND state IN (?, ?)`, id, statePlanned, stateRefused) })
+}
+
+func (s *store) run(ctx context.Context, id string) (*run, error) {
+	runs, err := s.runs(ctx, `id = ?`, id)
+	if err == nil && len(runs) == 0 {
+		err = sql.ErrNoRows
+	}
+	if err != nil {
+		return nil, err
+	}
+	return runs[0], nil
+}
+
+// runs lists those that meet the condition.
+func (s *store) runs(ctx context.Context, condition string, args ...any) (runs []*run, err error) {
+	err = s.each(ctx, func(rows *sql.Rows) error {
+		var text string
+		r := &run{}
+		if err := rows.Scan(&text); err != nil {
+			return err
+		}
+		runs = append(runs, r)
+		return json.Unmarshal([]byte(text), r)
+	}, `SELECT run FROM runs WHERE `+condition, args...)
+	return runs, err
+}
+
+// waiting lists the plans that can be applied, the latest first.
+func (s *store) waiting(ctx context.Context) ([]*run, error) {
+	return s.runs(ctx, `state IN (?, ?) ORDER BY made_at DESC, id`, statePlanned, stateRefused)
+}
+
+// running is the run that holds the lock, or nil.
+func (s *store) running(ctx context.Context) (*run, error) {
+	runs, err := s.runs(ctx, `state = ?`, stateRunning)
+	if err != nil || len(runs) == 0 {
+		return nil, err
+	}
+	return runs[0], nil
+}
+
+// advance keeps a plan that waited in its new state, and reports false when it had left
+// that state before. A run takes the lock so: a violation of the index runs_one means
+// that another holds it.
+func (s *store) advance(ctx context.Context, r *run) (bool, error) {
+	n, err := s.exec(ctx, `UPDATE runs SET state = ?, started_at = ?, run = ? WHERE id = ? AND state IN (?, ?)`,
+		r.State, r.StartedAt.Unix(), asJSON(r), r.ID, statePlanned, stateRefused)
+	return n == 1, err
+}
+
+// record is a change and what became of it.
+type record struct {
+	adsync.Result
+	Index  int // of the change in the plan
+	Change adsync.Change
+	Shown  adsync.Change // to people, who need not know of temporary values
+	Words  string        // the error, for administrators
+}
+
+// addResults keeps the results of the changes from the first on, while a run goes on.
+func (s *store) addResults(ctx context.Context, id string, first int, results []adsync.Result) error {
+	return s.inTx(ctx, func(t *tx) { t.addResults(id, first, results) })
+}
+
+func (t *tx) addResults(id string, first int, results []adsync.Result) {
+	for i, r := range results {
+		t.exec(`UPDATE run_changes SET outcome = ?, user_id = ?, error = ? WHERE run_id = ? AND idx = ?`,
+			string(r.Outcome), r.UserID, failure(r.Err), id, first+i)
+	}
+}
+
+// finishRun keeps the end of a run, gives the lock back, and forgets the comparisons,
+// which show what was before. Where something was written, nobody is chosen any more.
+func (s *store) finishRun(ctx context.Context, r *run, results []adsync.Result) error {
+	return s.inTx(ctx, func(t *tx) {
+		t.addResults(r.ID, 0, results)
+		t.exec(`DELETE FROM comparisons`)
+		if r.State == stateDone || r.State == statePartly {
+			t.exec(`DELETE FROM chosen WHERE account_id = ? AND list = ?`, r.MadeByID, "/"+r.Kind)
+		}
+		t.exec(`UPDATE runs SET state = ?, run = ? WHERE id = ?`, r.State, asJSON(r), r.ID)
+	})
+}
+
+// plan puts a plan together again.
+func (s *store) plan(ctx context.Context, r *run) (*adsync.Plan, error) {
+	plan := r.Header
+	plan.Changes = []adsync.Change{}
+	err := s.eachRecord(ctx, r.ID, inOrder, func(rec record) error {
+		plan.Changes = append(plan.Changes, rec.Change)
+		return nil
+	})
+	return &plan, err
+}
+
+const inOrder = ` ORDER BY idx`
+
+// eachRecord reads changes of a run, and what became of them; the tail says which,
+// and in which order.
+func (s *store) eachRecord(ctx context.Context, id, tail string, f func(record) error, args ...any) error {
+	return s.each(ctx, func(rows *sql.Rows) error {
+		var r record
+		var change, before string
+		if err := rows.Scan(&r.Index, &r.Outcome, &r.UserID, &r.Words, &change, &before); err != nil {
+			return err
+		}
+		var was *adsync.User
+		if err := errors.Join(json.Unmarshal([]byte(change), &r.Change), json.Unmarshal([]byte(before), &was)); err != nil {
+			return err
+		}
+		r.Shown = r.Change
+		if was != nil && r.Change.Before != nil {
+			r.Shown.Before = was
+		}
+		return f(r)
+	}, `SELECT idx, outcome, user_id, error, change, was FROM run_changes WHERE run_id = ? `+tail, append([]any{id}, args...)...)
+}
+
+// opCounts counts the changes of a run by their operation.
+func (s *store) opCounts(ctx context.Context, id string) (map[string]int, error) {
+	counts := map[string]int{}
+	err := s.each(ctx, func(rows *sql.Rows) error {
+		var op string
+		var n int
+		err := rows.Scan(&op, &n)
+		counts[op] = n
+		return err
+	}, `SELECT op, count(*) FROM run_changes WHERE run_id = ? GROUP BY op`, id)
+	return counts, err
+}
+
+// sameUsers are those of the IDs who are still imported from the directory.
+func (s *store) sameUsers(ctx context.Context, ids []string, source string) ([]string, error) {
+	kept := map[string]bool{}
+	err := s.each(ctx, func(rows *sql.Rows) error {
+		var id string
+		err := rows.Scan(&id)
+		kept[id] = true
+		return err
+	}, `SELECT item FROM list_sync WHERE directory = ?`, source)
+	return slices.DeleteFunc(slices.Clone(ids), func(id string) bool { return !kept[id] }), err
+}

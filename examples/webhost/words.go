@@ -1,0 +1,335 @@
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"strings"
+
+	"github.com/go-ldap/ldap/v3"
+
+	"github.com/go-adsync/adsync"
+)
+
+// explain says an error in words for administrators, who can do something about it.
+// The log has the error itself.
+func (a *app) explain(ctx context.Context, err error) (status int, text string) {
+	switch {
+	case busy(err), violatesUnique(err): // of the lock of the runs
+		if other, err := a.store.running(ctx); err == nil && other != nil {
+			return http.StatusConflict, fmt.Sprintf("Another synchronization is running: %s started it at %s. Nothing was changed here. Try again when that one is done.",
+				legible(other.RunBy), other.StartedAt.Format("15:04:05"))
+		}
+		return http.StatusServiceUnavailable, "The database is locked by something else. Nothing was changed. Try again in a moment."
+	case errors.Is(err, context.DeadlineExceeded):
+		return http.StatusGatewayTimeout, "That took too long and was given up. Nothing was changed. Try again."
+	case errors.Is(err, adsync.ErrUnsafe):
+		return http.StatusConflict, "This plan cannot be applied as it is. Nothing was changed. Plan again."
+	}
+	if text := directoryTrouble(err); text != "" {
+		return http.StatusBadGateway, text + " Nothing was changed."
+	}
+	if errors.Is(err, adsync.ErrIncomplete) {
+		return http.StatusBadGateway, "Active Directory or the users could not be read completely. Nothing was changed. The log says what was missing."
+	}
+	return http.StatusInternalServerError, "The database could not be reached or refused this. The log says why."
+}
+
+// directoryTrouble says what kept the directory from being read; "" when it was not
+// the directory.
+func directoryTrouble(err error) string {
+	var certificate *tls.CertificateVerificationError
+	var result *ldap.Error
+	var network net.Error
+	switch {
+	case errors.As(err, &certificate):
+		return "The certificate of the domain controller is not trusted. Name the certificate authority that signed it in the settings."
+	case errors.As(err, &result) && result.ResultCode == ldap.LDAPResultInvalidCredentials:
+		return "Active Directory refused the service account's name or password. It is not tried again at once, so that the account does not get locked."
+	case errors.As(err, &result) && result.ResultCode == ldap.LDAPResultInsufficientAccessRights:
+		return "The service account is not allowed to read Active Directory."
+	case errors.As(err, &result) && result.ResultCode == ldap.LDAPResultNoSuchObject:
+		return "The part of Active Directory to synchronize does not exist, or the service account may not see it."
+	case errors.As(err, &result) && result.ResultCode < ldap.ErrorNetwork:
+		return "Active Directory refused to answer. The log has its reason."
+	case errors.Is(err, os.ErrDeadlineExceeded), errors.As(err, &network) && network.Timeout():
+		return "Active Directory did not answer in time. Look at the domain controller and the network, then try again."
+	case errors.Is(err, io.ErrUnexpectedEOF), errors.As(err, &network), errors.As(err, &result):
+		return "No domain controller could be reached. Look at the domain controller and the network, then try again."
+	}
+	return ""
+}
+
+// failure says why a change was not written.
+func failure(err error) string {
+	switch {
+	case err == nil:
+		return ""
+	case errors.Is(err, adsync.ErrUnknown):
+		return "It is not known whether this was written. Synchronize this user again."
+	case errors.Is(err, adsync.ErrConflict):
+		return "Somebody else has this username or email address by now."
+	case errors.Is(err, adsync.ErrStale):
+		return "Has changed since the plan was made, here or in the directory."
+	case busy(err):
+		return "The database was locked by something else."
+	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
+		return "The run ended before this was written."
+	}
+	text := strings.ReplaceAll(err.Error(), "adsync: ", "")
+	return strings.ToUpper(text[:1]) + text[1:] + "."
+}
+
+// cutShort says why a run ended before its end.
+func (a *app) cutShort(ctx context.Context, err error) string {
+	switch {
+	case a.ctx.Err() != nil:
+		return "The application was stopped before the run was through."
+	case errors.Is(err, context.DeadlineExceeded):
+		return fmt.Sprintf("The run was ended because it took longer than %v.", a.runTimeout)
+	case busy(err):
+		return "The database was locked by something else, and the run was ended."
+	}
+	_, text := a.explain(ctx, err)
+	return strings.ReplaceAll(text, " Nothing was changed.", "")
+}
+
+// stateTexts name the states of runs.
+var stateTexts = map[string]string{
+	statePlanned: "waiting", stateRunning: "running", stateDone: "done", statePartly: "partly done", stateRefused: "refused",
+	stateRejected: "rejected", stateFailed: "not done", stateInterrupted: "interrupted",
+}
+
+// summary is what the message box says: how it went, and the numbers.
+func summary(r *run) (lines []string) {
+	doing := "Synchronizing users with Active Directory"
+	if r.Kind == kindImport {
+		doing = "Importing users from Active Directory"
+	}
+	t := r.Tally
+	switch {
+	case r.State == stateDone:
+		lines = append(lines, doing+" has been successful.")
+	case r.State == statePartly:
+		lines = append(lines, doing+" was only partly done.")
+	case r.State == stateInterrupted:
+		lines = append(lines, doing+" was interrupted.")
+	default:
+		lines = append(lines, doing+" was not possible. Nothing was changed.")
+	}
+	for _, more := range []struct {
+		count int
+		text  string
+	}{
+		{t.Modified, "user(s) details are modified."},
+		{t.Deleted, "user(s) are deleted."},
+		{t.Duplicated, "user(s) are duplicated."},
+		{t.Created, "user(s) are imported."},
+		{t.Deactivated, "user(s) are deactivated."},
+		{t.Failed - t.Unknown, "user(s) could not be written."},
+		{t.Stale, "user(s) were left alone: they have changed since the plan was made."},
+		{t.Blocked, "user(s) were left alone: they wait for another user who could not be written."},
+		{t.NotReached, "user(s) were not reached."},
+		{t.Unknown, "user(s): it is not known whether they were written."},
+	} {
+		if more.count > 0 {
+			lines = append(lines, fmt.Sprintf("%d %s", more.count, more.text))
+		}
+	}
+	if len(lines) == 1 && r.State == stateDone {
+		lines = append(lines, "There was nothing to change.")
+	}
+	return lines
+}
+
+// ops are what changes do, in the order of the pages: one, and many.
+var ops = []struct {
+	Op        adsync.Op
+	One, Many string
+}{
+	{adsync.OpDelete, "Deletion", "Deletions"}, {adsync.OpUpdate, "Update", "Updates"}, {adsync.OpCreate, "Import", "Imports"},
+	{adsync.OpDuplicate, "Duplicate", "Duplicates"}, {adsync.OpInvalid, "Invalid", "Invalid"}, {adsync.OpNotice, "Notice", "Notices"},
+}
+
+func opText(op adsync.Op) string {
+	for _, one := range ops {
+		if one.Op == op {
+			return one.One
+		}
+	}
+	return string(op)
+}
+
+// writesText says how much a plan writes: "2 deletions, 7 updates".
+func writesText(counts map[string]int) string {
+	var parts []string
+	for _, op := range ops[:3] {
+		switch n := counts[string(op.Op)]; n {
+		case 0:
+		case 1:
+			parts = append(parts, "1 "+strings.ToLower(op.One))
+		default:
+			parts = append(parts, fmt.Sprint(n, " ", strings.ToLower(op.Many)))
+		}
+	}
+	return strings.Join(parts, ", ")
+}
+
+var reasonTexts = map[adsync.Reason]string{
+	adsync.ReasonChanged:     "changed in the directory",
+	adsync.ReasonReactivated: "present and enabled again",
+	adsync.ReasonAdopted:     "linked to the account in the directory",
+	adsync.ReasonNew:         "new in the directory",
+	adsync.ReasonDeleted:     "deleted in the directory",
+	adsync.ReasonDisabled:    "disabled in the directory",
+	adsync.ReasonOutOfScope:  "outside the part of the directory that is synchronized",
+	adsync.ReasonUnproven:    "not found in the directory, but nothing proves a deletion",
+	adsync.ReasonProtected:   "protected here, so not removed",
+	adsync.ReasonTaken:       "another user keeps it",
+	adsync.ReasonContested:   "others ask for it too",
+	adsync.ReasonWaiting:     "waits for users who are held up themselves",
+	adsync.ReasonLinkedTwice: "several users are linked to one account",
+	adsync.ReasonListedTwice: "the directory contradicts itself",
+	adsync.ReasonNoUsername:  "would have no username",
+	adsync.ReasonRefused:     "refused by a rule of this application",
+	adsync.ReasonLinked:      "imported already",
+	adsync.ReasonAmbiguous:   "not clear whose account it is",
+}
+
+// reasonText is why a change is made; a newer library may know more reasons.
+func reasonText(c adsync.Change) string {
+	if text, ok := reasonTexts[c.Reason]; ok {
+		return text
+	}
+	return strings.ReplaceAll(string(c.Reason), "-", " ")
+}
+
+var outcomeTexts = map[adsync.Outcome]string{
+	adsync.OutcomeApplied:      "Done",
+	adsync.OutcomeAlready:      "Was done already",
+	adsync.OutcomeStale:        "Left alone",
+	adsync.OutcomeFailed:       "Failed",
+	adsync.OutcomeBlocked:      "Left alone: waits for another user who could not be written",
+	adsync.OutcomeSkipped:      "Nothing to write",
+	adsync.OutcomeNotAttempted: "Not reached",
+	adsync.OutcomeUnknown:      "Not known",
+}
+
+// changeRow is a change as the pages show it.
+type changeRow struct {
+	Op        adsync.Op
+	What      string // is done
+	Reason    string
+	UserID    string
+	Username  string
+	Name      string
+	LastFirst string // the name, to sort by
+	Diffs     []diff
+	Conflicts []conflict
+	Outcome   adsync.Outcome
+	Result    string // what became of it; "" before
+	Error     string
+}
+
+// diff is one detail, old and new.
+type diff struct {
+	Field    string
+	Old, New string
+}
+
+func rowOf(c adsync.Change) changeRow {
+	row := changeRow{Op: c.Op, What: opText(c.Op), Reason: reasonText(c), UserID: c.UserID, Diffs: diffs(c)}
+	if c.Reason == adsync.ReasonRefused && c.Detail != "" { // the words of this application's own rule
+		row.Reason += ": " + c.Detail
+	}
+	if u := subject(c); u != nil {
+		row.Username, row.Name = u.Username, strings.TrimSpace(u.FirstName+" "+u.LastName)
+		row.LastFirst = strings.Trim(u.LastName+", "+u.FirstName, ", ")
+	}
+	if row.Name == "" {
+		row.Name = row.Username
+	}
+	if row.Name == "" {
+		row.Name = "An account without a name"
+	}
+	return row
+}
+
+// subject is the user as people know them here, or as they will be.
+func subject(c adsync.Change) *adsync.User {
+	if c.Before != nil {
+		return c.Before
+	}
+	return c.After
+}
+
+// sortName sorts people by last name, whatever its case.
+func sortName(c adsync.Change) string {
+	u := subject(c)
+	if u == nil {
+		return ""
+	}
+	return strings.ToLower(u.LastName + "\x01" + u.FirstName + "\x01" + u.Username) // no zero byte, which PostgreSQL refuses
+}
+
+// details are what the pages show of a user, and how they call it.
+var details = []struct {
+	field adsync.Field
+	label string
+}{
+	{adsync.FieldUsername, "Username"}, {adsync.FieldFirstName, "First name"}, {adsync.FieldLastName, "Last name"},
+	{adsync.FieldEmail, "Email address"}, {adsync.FieldPhone, "Contact number"},
+}
+
+// diffs are the details that an update or an import writes. A deletion takes them
+// all, which needs no list.
+func diffs(c adsync.Change) (out []diff) {
+	if c.Op != adsync.OpUpdate && c.Op != adsync.OpCreate || c.After == nil {
+		return nil
+	}
+	before := adsync.User{}
+	if c.Before != nil {
+		before = *c.Before
+		if before.Status != c.After.Status {
+			out = append(out, diff{"Status", string(before.Status), string(c.After.Status)})
+		}
+	}
+	for _, d := range details {
+		if one := (diff{d.label, before.Get(d.field), c.After.Get(d.field)}); one.Old != one.New {
+			out = append(out, one)
+		}
+	}
+	return out
+}
+
+// Says is what a sync would do with the person of a list, in a few words.
+func (p person) Says() string {
+	if p.Mark == nil {
+		return ""
+	}
+	c := *p.Mark
+	if c.Op != adsync.OpUpdate {
+		return opText(c.Op) + ": " + reasonText(c)
+	}
+	var fields []string
+	for _, d := range diffs(c) {
+		fields = append(fields, d.Field)
+	}
+	if len(fields) == 0 {
+		return "Update: " + reasonText(c)
+	}
+	text := strings.ToLower(strings.Join(fields, ", "))
+	return strings.ToUpper(text[:1]) + text[1:]
+}
+
+func (r *changeRow) setResult(rec record) {
+	if rec.Outcome == "" {
+		return
+	}
+	r.Outcome, r.Result, r.Error = rec.Outcome, outcomeTexts[rec.Outcome], rec.Words
+}
