@@ -151,7 +151,7 @@ func TestInverseUnlinksTheAdopted(t *testing.T) {
 	require.NoError(t, err)
 	plan, err := s.Inverse(t.Context(), report)
 	require.NoError(t, err)
-	undone, err := s.Apply(t.Context(), plan)
+	undone, err := s.Apply(t.Context(), plan, approve(plan))
 	require.NoError(t, err)
 	require.NoError(t, undone.Err())
 	assert.Equal(t, users, allUsers(t, store))

@@ -54,6 +54,9 @@ func allUsers(t *testing.T, store adsync.UserStore) []adsync.User {
 	return users
 }
 
+// approve is what a person says who has reviewed the plan.
+func approve(p *adsync.Plan) adsync.Approval { return adsync.Approval(p.Digest()) }
+
 func outcomes(r *adsync.Report) []adsync.Outcome {
 	var list []adsync.Outcome
 	for _, result := range r.Results {
@@ -236,7 +239,7 @@ func TestLimits(t *testing.T) {
 
 			_, err = s.Apply(t.Context(), plan, "another digest")
 			require.ErrorIs(t, err, adsync.ErrUnsafe)
-			report, err = s.Apply(t.Context(), plan, adsync.Approval(plan.Digest()))
+			report, err = s.Apply(t.Context(), plan, approve(plan))
 			require.NoError(t, err)
 			require.NoError(t, report.Err())
 			assert.Len(t, allUsers(t, store), test.users-test.leavers)
@@ -296,25 +299,36 @@ func TestApplyRefusesForgedPlans(t *testing.T) {
 	}
 	username, status := adsync.FieldUsername, adsync.FieldStatus
 	for name, forge := range map[string]func(p *adsync.Plan){
-		"another version":          func(p *adsync.Plan) { p.Version = 2 },
-		"another source":           func(p *adsync.Plan) { p.Source = "elsewhere" },
-		"unknown operation":        func(p *adsync.Plan) { p.Changes[0].Op = "explode" },
-		"a need that follows":      func(p *adsync.Plan) { p.Changes[0].Needs = []int{1} },
-		"needs out of order":       func(p *adsync.Plan) { p.Changes[2].Needs = []int{1, 0} },
-		"a negative need":          func(p *adsync.Plan) { p.Changes[2].Needs = []int{-1, 0} },
-		"no before":                func(p *adsync.Plan) { p.Changes[1].Before = nil },
-		"no after":                 func(p *adsync.Plan) { p.Changes[1].After = nil },
-		"a before of somebody":     func(p *adsync.Plan) { p.Changes[1].UserID = "3" },
-		"fields that do not fit":   func(p *adsync.Plan) { p.Changes[1].Fields = nil },
-		"parked for good":          func(p *adsync.Plan) { p.Changes = p.Changes[:1] },
-		"parked and forgotten":     func(p *adsync.Plan) { p.Changes[2].Needs = []int{1} },
-		"changed twice":            func(p *adsync.Plan) { p.Changes = append(p.Changes, p.Changes[1]) },
-		"a notice that writes":     func(p *adsync.Plan) { p.Changes[1].Op = adsync.OpNotice },
-		"a local user renamed":     func(p *adsync.Plan) { p.Changes = []adsync.Change{write(users[3], renamed(users[3]), username)} },
-		"a local user deleted":     func(p *adsync.Plan) { p.Changes = []adsync.Change{remove(users[3])} },
-		"a foreign user renamed":   func(p *adsync.Plan) { p.Changes = []adsync.Change{write(users[4], renamed(users[4]), username)} },
-		"a foreign user deleted":   func(p *adsync.Plan) { p.Changes = []adsync.Change{remove(users[4])} },
-		"a protected user deleted": func(p *adsync.Plan) { p.Changes = []adsync.Change{remove(users[2])} },
+		"another version":        func(p *adsync.Plan) { p.Version = 2 },
+		"another source":         func(p *adsync.Plan) { p.Source = "elsewhere" },
+		"unknown operation":      func(p *adsync.Plan) { p.Changes[0].Op = "explode" },
+		"a need that follows":    func(p *adsync.Plan) { p.Changes[0].Needs = []int{1} },
+		"needs out of order":     func(p *adsync.Plan) { p.Changes[2].Needs = []int{1, 0} },
+		"a negative need":        func(p *adsync.Plan) { p.Changes[2].Needs = []int{-1, 0} },
+		"no before":              func(p *adsync.Plan) { p.Changes[1].Before = nil },
+		"no after":               func(p *adsync.Plan) { p.Changes[1].After = nil },
+		"a before of somebody":   func(p *adsync.Plan) { p.Changes[1].UserID = "3" },
+		"fields that do not fit": func(p *adsync.Plan) { p.Changes[1].Fields = nil },
+		"parked under another name": func(p *adsync.Plan) {
+			renamed := *p.Changes[0].After
+			renamed.Username = "reception"
+			p.Changes[0].After, p.Changes[2].Before = &renamed, &renamed
+		},
+		"parked under the name of another": func(p *adsync.Plan) {
+			renamed := *p.Changes[0].After
+			renamed.Username = "~adsync-d4735e3a265e" // which is that of user 2
+			p.Changes[0].After, p.Changes[2].Before = &renamed, &renamed
+		},
+		"an update that takes a run back": func(p *adsync.Plan) { p.Changes[2].Reason = adsync.ReasonUndone },
+		"parked for good":                 func(p *adsync.Plan) { p.Changes = p.Changes[:1] },
+		"parked and forgotten":            func(p *adsync.Plan) { p.Changes[2].Needs = []int{1} },
+		"changed twice":                   func(p *adsync.Plan) { p.Changes = append(p.Changes, p.Changes[1]) },
+		"a notice that writes":            func(p *adsync.Plan) { p.Changes[1].Op = adsync.OpNotice },
+		"a local user renamed":            func(p *adsync.Plan) { p.Changes = []adsync.Change{write(users[3], renamed(users[3]), username)} },
+		"a local user deleted":            func(p *adsync.Plan) { p.Changes = []adsync.Change{remove(users[3])} },
+		"a foreign user renamed":          func(p *adsync.Plan) { p.Changes = []adsync.Change{write(users[4], renamed(users[4]), username)} },
+		"a foreign user deleted":          func(p *adsync.Plan) { p.Changes = []adsync.Change{remove(users[4])} },
+		"a protected user deleted":        func(p *adsync.Plan) { p.Changes = []adsync.Change{remove(users[2])} },
 		"a protected user deactivated": func(p *adsync.Plan) {
 			p.Changes = []adsync.Change{write(users[2], after(users[2], func(u *adsync.User) { u.Status = adsync.StatusDeactivated }), status)}
 		},
@@ -354,7 +368,11 @@ func TestApplyRefusesForgedPlans(t *testing.T) {
 			require.NoError(t, err)
 			require.True(t, plan.Changes[0].Interim)
 			forge(plan)
-			report, err := s.Apply(t.Context(), plan, adsync.Approval(plan.Digest()))
+			var approvals []adsync.Approval
+			if !strings.Contains(name, "takes a run back") {
+				approvals = append(approvals, approve(plan)) // which lifts limits and nothing else
+			}
+			report, err := s.Apply(t.Context(), plan, approvals...)
 			require.ErrorIs(t, err, adsync.ErrUnsafe)
 			assert.Len(t, report.Results, len(plan.Changes))
 			assert.Equal(t, users, allUsers(t, store))
@@ -1211,7 +1229,7 @@ func TestInverseTakesARunBack(t *testing.T) {
 	again, err := s.Inverse(t.Context(), report)
 	require.NoError(t, err)
 	assert.Equal(t, plan.Digest(), again.Digest())
-	undone, err := s.Apply(t.Context(), plan)
+	undone, err := s.Apply(t.Context(), plan, approve(plan))
 	require.NoError(t, err)
 	require.NoError(t, undone.Err())
 
@@ -1293,7 +1311,7 @@ func TestInverseOfARunThatWasCutShort(t *testing.T) {
 	s := newSyncer(t, dir, memory, nil)
 	plan, err := s.Inverse(t.Context(), report)
 	require.NoError(t, err)
-	undone, err := s.Apply(t.Context(), plan)
+	undone, err := s.Apply(t.Context(), plan, approve(plan))
 	require.NoError(t, err)
 	require.NoError(t, undone.Err())
 	assert.Equal(t, users, allUsers(t, memory))
@@ -1442,15 +1460,6 @@ func TestNoUsernameIsToldWhateverOthersHold(t *testing.T) {
 		require.Len(t, plan.Changes, 1)
 		assert.Equal(t, adsync.ReasonNoUsername, plan.Changes[0].Reason)
 	}
-}
-
-func TestApplyAsksTheDirectoryOnlyWhatItMust(t *testing.T) {
-	store := adsync.NewMemoryStore(user("1", 1, "anna", ""))
-	plan := mustReconcile(t, []adsync.Entry{entry(1, "anna2", "")}, allUsers(t, store), adsync.Rules{})
-	down := controllers{func() (adsync.Directory, error) { return nil, errDown }}
-	report, err := newSyncer(t, down, store, nil).Apply(t.Context(), plan)
-	require.NoError(t, err)
-	assert.Equal(t, []adsync.Outcome{adsync.OutcomeApplied}, outcomes(report))
 }
 
 func TestARefusedPlanIsNoSuccess(t *testing.T) {

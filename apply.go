@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"iter"
 	"log/slog"
 	"maps"
 	"runtime"
@@ -36,6 +35,9 @@ func (s *Syncer) applyOwn(ctx context.Context, p *Plan) (*Report, error) {
 	if err := s.opts.Limits.hold(p, p.Stats.Managed); err != nil {
 		return run.report, err
 	}
+	if err := run.lookAgain(ctx, grave); err != nil {
+		return run.report, err
+	}
 	return run.report, run.all(ctx)
 }
 
@@ -45,60 +47,30 @@ func (s *Syncer) applyAny(ctx context.Context, p *Plan, approvals []Approval) (*
 	if err := p.validate(s.opts.Rules); err != nil {
 		return run.report, err
 	}
-	if !slices.ContainsFunc(p.Changes, func(c Change) bool { return c.writes() }) {
+	if !p.writes() {
 		return run.report, run.all(ctx)
+	}
+	approved := len(approvals) > 0 && slices.Contains(approvals, Approval(p.Digest()))
+	if p.undoes() && !approved {
+		return run.report, errUndo
 	}
 	now, err := s.readNow(ctx, p)
 	if err != nil {
 		return run.report, err
 	}
-	if !slices.Contains(approvals, Approval(p.Digest())) {
+	if !approved {
 		if err := s.opts.Limits.hold(p, now.managed); err != nil {
 			return run.report, err
 		}
 	}
-	if err := run.lookAgain(ctx, now); err != nil {
+	run.settleDone(now)
+	if err := run.lookAgain(ctx, anyWrite); err != nil {
 		return run.report, err
 	}
-	run.skipDoneParkings(now)
 	return run.report, run.all(ctx)
 }
 
-// now is how the store stands when a plan is applied.
-type now struct {
-	users   map[string]*User // those that the plan writes; nil: no longer there
-	managed int              // with the users that this plan has deleted before
-}
-
-// readNow reads the store again, because the plan's own word is not taken for it.
-func (s *Syncer) readNow(ctx context.Context, p *Plan) (*now, error) {
-	n := &now{users: map[string]*User{}}
-	for i := range p.Changes {
-		if c := &p.Changes[i]; c.writes() && c.UserID != "" {
-			n.users[c.UserID] = nil
-		}
-	}
-	for u, err := range s.store.Users(ctx) {
-		if err != nil {
-			return nil, incomplete(fmt.Errorf("reading the users: %w", err))
-		}
-		if s.opts.Rules.manages(&u) {
-			n.managed++
-		}
-		if _, ok := n.users[u.ID]; ok {
-			n.users[u.ID] = &u
-		}
-	}
-	if err := ctx.Err(); err != nil {
-		return nil, incomplete(err)
-	}
-	for i := range p.Changes {
-		if c := &p.Changes[i]; c.Op == OpDelete && n.users[c.UserID] == nil {
-			n.managed++
-		}
-	}
-	return n, nil
-}
+var errUndo = fmt.Errorf("%w: it takes back what a run did, which no directory can bear out; have a person review it, and approve its digest", ErrUnsafe)
 
 // run is one application of a plan.
 type run struct {
@@ -127,69 +99,6 @@ func (s *Syncer) newRun(p *Plan) *run {
 		report:   refusedReport(p),
 		settled:  make([]bool, len(p.Changes)),
 		parkings: p.parkings(),
-	}
-}
-
-// emptiable is a Final directory that may list nobody.
-type emptiable struct{ Directory }
-
-// Find takes even an empty listing for the final word.
-func (e emptiable) Find(ctx context.Context, ids []ObjectID) iter.Seq2[Entry, error] {
-	return findIn(ctx, e.Entries, ids)
-}
-
-var errNoLonger = fmt.Errorf("%w: the directory no longer bears out this change", ErrStale)
-
-// lookAgain asks the directory about each removal and each adoption; one that no
-// longer holds is stale.
-func (r *run) lookAgain(ctx context.Context, now *now) error {
-	var doubtful []int
-	var ids []ObjectID
-	for i := range r.plan.Changes {
-		c := &r.plan.Changes[i]
-		if c.writes() && (c.removes() || c.adopts()) && now.users[c.UserID] != nil {
-			doubtful = append(doubtful, i)
-			ids = append(ids, c.ObjectID)
-		}
-	}
-	if len(doubtful) == 0 {
-		return nil
-	}
-	slices.SortFunc(ids, ObjectID.Compare)
-	ids = slices.Compact(ids)
-	var entries map[ObjectID][]Entry
-	err := r.eachController(ctx, func(ctx context.Context, dir Directory) error {
-		entries = map[ObjectID][]Entry{}
-		if traitsOf(dir).Final && r.opts.Limits.AllowEmpty {
-			dir = emptiable{dir}
-		}
-		return lookUp(ctx, dir, ids, func(e *Entry) error {
-			entries[e.ObjectID] = append(entries[e.ObjectID], cleanEntry(e))
-			return nil
-		})
-	})
-	if err != nil {
-		return err
-	}
-	for _, i := range doubtful {
-		if !r.opts.Rules.holds(&r.plan.Changes[i], entries[r.plan.Changes[i].ObjectID]) {
-			r.settle(i, OutcomeStale, errNoLonger)
-		}
-	}
-	return nil
-}
-
-// skipDoneParkings finds the Interims whose user has its final details already,
-// as when a finished plan is applied again.
-func (r *run) skipDoneParkings(now *now) {
-	for i, parking := range r.parkings {
-		if parking.final < 0 {
-			continue
-		}
-		u := now.users[r.plan.Changes[i].UserID]
-		if u != nil && u.Same(*r.plan.Changes[parking.final].After) {
-			r.settle(i, OutcomeAlready, nil)
-		}
 	}
 }
 
@@ -416,7 +325,8 @@ func (r *run) putBackOne(ctx context.Context, i int, parking *parking) {
 	case parking.final >= 0 && unknown(parking.final):
 		result.Outcome, result.Err = OutcomeUnknown, errPerhapsParked
 		return
-	case slices.ContainsFunc(parking.takers, used):
+	case slices.ContainsFunc(parking.takers, used),
+		result.Outcome == OutcomeAlready: // what the user was before is then the plan's word alone
 		result.Err = errParked
 		return
 	}

@@ -160,15 +160,16 @@ func BenchmarkPlanJSON(b *testing.B) {
 func BenchmarkApply(b *testing.B) {
 	const n = 10_000
 	users, updates, creates := usersOf(n), updatePlan(b, n), importPlan(b, n)
+	updated, created := said(updates), said(creates)
 	for _, way := range []struct {
 		name  string
 		users []adsync.User
 		do    func(*adsync.MemoryStore)
 	}{
 		{"updates, MemoryStore", users, func(store *adsync.MemoryStore) { write(b, store, updates) }},
-		{"updates, Apply", users, func(store *adsync.MemoryStore) { applyTo(b, store, updates) }},
+		{"updates, Apply", users, func(store *adsync.MemoryStore) { applyTo(b, updated, store, updates) }},
 		{"new users, MemoryStore", nil, func(store *adsync.MemoryStore) { write(b, store, creates) }},
-		{"new users, Apply", nil, func(store *adsync.MemoryStore) { applyTo(b, store, creates) }},
+		{"new users, Apply", nil, func(store *adsync.MemoryStore) { applyTo(b, created, store, creates) }},
 	} {
 		b.Run(way.name, func(b *testing.B) {
 			b.ReportAllocs()

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/go-adsync/adsync/internal/keyfold"
 	"github.com/go-adsync/adsync/internal/plantext"
 )
 
@@ -155,6 +156,27 @@ func (c Change) writeOp() Op {
 
 func (c *Change) writes() bool { return c.Op == OpUpdate || c.Op == OpDelete || c.Op == OpCreate }
 
+// validTexts reports whether all texts are valid UTF-8.
+func (c *Change) validTexts() bool {
+	for _, u := range []*User{c.Before, c.After} {
+		if u != nil && !u.valid() {
+			return false
+		}
+	}
+	for i := range c.Conflicts {
+		conflict := &c.Conflicts[i]
+		if !keyfold.Valid(string(conflict.Field)) || !keyfold.Valid(conflict.Value) || !validAll(conflict.With) {
+			return false
+		}
+	}
+	for _, f := range c.Fields {
+		if !keyfold.Valid(string(f)) {
+			return false
+		}
+	}
+	return keyfold.Valid(string(c.Op)) && keyfold.Valid(string(c.Reason)) && keyfold.Valid(c.Detail) && keyfold.Valid(c.UserID)
+}
+
 func (c *Change) validateCreate(rules Rules) error {
 	switch {
 	case c.Before != nil || c.After == nil || c.UserID != "" || c.After.ID != "" || c.Interim:
@@ -202,7 +224,7 @@ func (c *Change) validateUpdate(rules Rules) error {
 	case before.Status != after.Status && !statusMaySwitch(before, after):
 		return errors.New("the status is not a sync's to change in this way")
 	case c.Interim && (c.Reason != ReasonParked || !c.parksOnly()):
-		return errors.New("a parking changes keys and nothing else")
+		return errors.New("a parking gives its user the names that are reserved for it, and changes nothing else")
 	case (!rules.manages(before) || c.adopts()) && !c.validAdoption():
 		return errors.New("the user is not managed by this source, or its link would change")
 	}
@@ -219,8 +241,28 @@ func (c *Change) validateUnlink(rules Rules) error {
 	return nil
 }
 
+// parksOnly reports whether the change does what a parking of just its user may.
 func (c *Change) parksOnly() bool {
-	return !slices.ContainsFunc(c.Fields, func(f Field) bool { return f != FieldUsername && f != FieldEmail })
+	const names = 100 // that a user may have: the first, unless somebody has or wants it
+	for n := range names {
+		parked := c.parked(parkedName(c.UserID, n))
+		if parked == *c.After {
+			return true
+		}
+	}
+	return false
+}
+
+// parked is the user before the change, under that name where the change alters keys.
+func (c *Change) parked(name string) User {
+	u := *c.Before
+	if slices.Contains(c.Fields, FieldUsername) {
+		u.Username = name
+	}
+	if slices.Contains(c.Fields, FieldEmail) {
+		u.Email = name + parkedDomain
+	}
+	return u
 }
 
 // validAdoption allows linking a local user, and nothing else with it.
@@ -307,9 +349,15 @@ func (c *Change) advice() string {
 }
 
 // removes reports whether the change deletes or deactivates its user.
-func (c *Change) removes() bool {
-	return c.Op == OpDelete ||
-		c.rewrites() && c.After.Status == StatusDeactivated && c.Before.Status != StatusDeactivated
+func (c *Change) removes() bool { return c.Op == OpDelete || c.deactivates() }
+
+func (c *Change) deactivates() bool {
+	return c.rewrites() && c.After.Status == StatusDeactivated && c.Before.Status != StatusDeactivated
+}
+
+// reactivates reports whether the change lifts a deactivation.
+func (c *Change) reactivates() bool {
+	return c.rewrites() && c.Before.Status == StatusDeactivated && c.After.active()
 }
 
 // rewrites reports whether the change is an update that says from what to what;

@@ -189,7 +189,7 @@ func ExampleSyncer_Inverse() {
 		fmt.Println(err)
 		return
 	}
-	_, err = syncer.Apply(ctx, back)
+	_, err = syncer.Apply(ctx, back, adsync.Approval(back.Digest())) // a person has reviewed it
 	anna, _ = store.Get("1")
 	fmt.Println(err, anna.Status == adsync.StatusDeactivated)
 	// Output:

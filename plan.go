@@ -11,6 +11,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/go-adsync/adsync/internal/keyfold"
 	"github.com/go-adsync/adsync/internal/plantext"
 )
 
@@ -92,6 +93,9 @@ func (p *Plan) validate(rules Rules) error {
 	if p.Source != validText(rules.Source) {
 		return fmt.Errorf("%w: it was made for another source", ErrUnsafe)
 	}
+	if !p.validTexts() {
+		return fmt.Errorf("%w: a text in it is not valid UTF-8, which a digest cannot tell from another", ErrUnsafe)
+	}
 	last := map[string]int{} // by user: the change that writes it
 	for i := range p.Changes {
 		if err := p.validateChange(i, rules, last); err != nil {
@@ -104,6 +108,33 @@ func (p *Plan) validate(rules Rules) error {
 		}
 	}
 	return nil
+}
+
+// validTexts reports whether all texts are valid UTF-8.
+func (p *Plan) validTexts() bool {
+	if !keyfold.Valid(p.Source) || !validAll(p.Warnings) {
+		return false
+	}
+	for i := range p.Changes {
+		if !p.Changes[i].validTexts() {
+			return false
+		}
+	}
+	return true
+}
+
+func validAll(texts []string) bool {
+	return !slices.ContainsFunc(texts, func(text string) bool { return !keyfold.Valid(text) })
+}
+
+// writes reports whether the plan writes at all.
+func (p *Plan) writes() bool {
+	return slices.ContainsFunc(p.Changes, func(c Change) bool { return c.writes() })
+}
+
+// undoes reports whether the plan takes back something of a run.
+func (p *Plan) undoes() bool {
+	return slices.ContainsFunc(p.Changes, func(c Change) bool { return c.writes() && c.Reason == ReasonUndone })
 }
 
 func (p *Plan) validateChange(i int, rules Rules, last map[string]int) error {

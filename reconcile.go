@@ -370,7 +370,7 @@ const parkedDomain = "@adsync.invalid"
 
 // park gives the user keys that nobody holds or asks for.
 func (p *planner) park(before *User, spaces [claims.Spaces]bool) Change {
-	name := p.parkedName(before.ID)
+	name := p.freeParkedName(before.ID)
 	after := *before
 	if spaces[0] {
 		after.Username = name
@@ -383,19 +383,24 @@ func (p *planner) park(before *User, spaces [claims.Spaces]bool) Change {
 	return change
 }
 
-// parkedName depends on the user alone, unless somebody has or wants that name.
-func (p *planner) parkedName(id string) string {
+// freeParkedName depends on the user alone, unless somebody has or wants that name.
+func (p *planner) freeParkedName(id string) string {
 	for n := 0; ; n++ {
-		seed := id
-		if n > 0 {
-			seed = fmt.Sprintf("%s#%d", id, n)
-		}
-		sum := sha256.Sum256([]byte(seed))
-		name := parkedPrefix + hex.EncodeToString(sum[:6])
+		name := parkedName(id, n)
 		if !p.parkings[p.key(name)] && !p.parkings[p.key(name+parkedDomain)] {
 			return name
 		}
 	}
+}
+
+// parkedName is the user's nth parked name, from 0.
+func parkedName(id string, n int) string {
+	seed := id
+	if n > 0 {
+		seed = fmt.Sprintf("%s#%d", id, n)
+	}
+	sum := sha256.Sum256([]byte(seed))
+	return parkedPrefix + hex.EncodeToString(sum[:6])
 }
 
 // count fills in the statistics and what a person should be warned of.

@@ -151,28 +151,6 @@ func (r *Rules) appendKey(dst []byte, s string) []byte {
 
 func (r Rules) key(s string) string { return string(r.appendKey(nil, s)) }
 
-// holds reports whether the entries still call for the removal or adoption.
-func (r Rules) holds(c *Change, entries []Entry) bool {
-	e := &entries[0]
-	for i := range entries[1:] {
-		other := &entries[1+i]
-		if !sameEntry(e, other) {
-			return false
-		}
-		if saysMore(other, e) {
-			e = other
-		}
-	}
-	if c.adopts() {
-		return r.adoptable(c.Before, e)
-	}
-	reaction, _ := r.reaction(e)
-	if c.Op == OpDelete {
-		return reaction == Remove
-	}
-	return reaction == Deactivate || reaction == Remove
-}
-
 // differences lists the details that do not match as Rules.AdoptBy wants. The
 // profile is what Rules.Map made of the entry.
 func (r Rules) differences(u *User, e *Entry, p *Profile) []string {

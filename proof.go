@@ -1,0 +1,308 @@
+package adsync
+
+import (
+	"context"
+	"fmt"
+	"iter"
+	"slices"
+)
+
+// What Apply believes of a plan. Others may have had it in their hands, so that it
+// writes is not reason enough: each change is held against the store and the
+// directory as they are now.
+
+// now is how the store stands when a plan is applied.
+type now struct {
+	users   map[string]*User    // by ID, those that the plan writes; nil: the store did not yield them
+	linked  map[ObjectID]string // the users linked to entries for which the plan creates one
+	managed int                 // with the users that this plan has deleted before
+}
+
+// readNow reads the store again, because the plan's own word is not taken for it.
+func (s *Syncer) readNow(ctx context.Context, p *Plan) (*now, error) {
+	n := &now{users: map[string]*User{}, linked: map[ObjectID]string{}}
+	for i := range p.Changes {
+		switch c := &p.Changes[i]; {
+		case c.Op == OpCreate:
+			n.linked[c.ObjectID] = ""
+		case c.writes():
+			n.users[c.UserID] = nil
+		}
+	}
+	ids := map[string]bool{}
+	for u, err := range s.store.Users(ctx) {
+		if err != nil {
+			return nil, incomplete(fmt.Errorf("reading the users: %w", err))
+		}
+		if err := n.take(&u, &s.opts.Rules, ids); err != nil {
+			return nil, incomplete(err)
+		}
+	}
+	if err := ctx.Err(); err != nil {
+		return nil, incomplete(err)
+	}
+	for i := range p.Changes {
+		if c := &p.Changes[i]; c.Op == OpDelete && n.users[c.UserID] == nil {
+			n.managed++
+		}
+	}
+	return n, nil
+}
+
+// take counts one user, who must not have been counted before: whoever comes twice
+// would otherwise widen the limits.
+func (n *now) take(u *User, rules *Rules, ids map[string]bool) error {
+	managed := rules.manages(u)
+	_, written := n.users[u.ID]
+	if managed || written {
+		if ids[u.ID] {
+			return fmt.Errorf("adsync: two users have the ID %q; a store must give each row its own", validText(u.ID))
+		}
+		ids[u.ID] = true
+	}
+	if managed {
+		n.managed++
+		if _, created := n.linked[u.ObjectID]; created {
+			n.linked[u.ObjectID] = u.ID
+		}
+	}
+	if written {
+		own := *u
+		n.users[u.ID] = &own
+	}
+	return nil
+}
+
+var (
+	errNoLonger = fmt.Errorf("%w: the directory no longer bears out this change", ErrStale)
+	errNoUser   = fmt.Errorf("%w: the host has no user of this ID", ErrStale)
+)
+
+// settleDone settles what needs no write, or can have none: what is written already, as
+// when a finished plan is applied again, and what is about users that the store did not
+// yield. An ID that is only spelled like another's never reaches the store, which might
+// take it for that one.
+func (r *run) settleDone(now *now) {
+	for i := range r.plan.Changes {
+		c := &r.plan.Changes[i]
+		u := now.users[c.UserID]
+		switch {
+		case !c.writes():
+		case c.Op == OpCreate:
+			if id := now.linked[c.ObjectID]; id != "" {
+				r.report.Results[i].UserID = id
+				r.settle(i, OutcomeAlready, nil)
+			}
+		case u == nil && c.Op == OpDelete:
+			r.settle(i, OutcomeAlready, nil)
+		case u == nil:
+			r.settle(i, OutcomeStale, errNoUser)
+		case c.Op == OpUpdate && u.Same(*r.plan.end(i, r.parkings).After):
+			r.settle(i, OutcomeAlready, nil)
+		}
+	}
+}
+
+// end is the change with which its user is done: for an Interim, the final one.
+func (p *Plan) end(i int, parkings map[int]*parking) *Change {
+	if parking := parkings[i]; parking != nil && parking.final >= 0 {
+		i = parking.final
+	}
+	return &p.Changes[i]
+}
+
+// lookAgain asks the directory about the changes that are doubted; one that it does not
+// bear out is stale, and so is the parking before it.
+func (r *run) lookAgain(ctx context.Context, doubted func(*Change) bool) error {
+	var open []int
+	var ids []ObjectID
+	for i := range r.plan.Changes {
+		if c := &r.plan.Changes[i]; !r.settled[i] && c.writes() && doubted(c) {
+			open = append(open, i)
+			ids = append(ids, c.ObjectID)
+		}
+	}
+	if len(open) == 0 {
+		return nil
+	}
+	answers, err := r.lookUpNow(ctx, ids)
+	if err != nil {
+		return err
+	}
+	scope := scopeOf(r.opts.Rules)
+	for _, i := range open {
+		c := &r.plan.Changes[i]
+		if e := answers.of(c.ObjectID); e == nil || !scope.callsFor(c, e, r.isFinal(i)) {
+			r.settle(i, OutcomeStale, errNoLonger)
+		}
+	}
+	for i, parking := range r.parkings {
+		if !r.settled[i] && parking.final >= 0 && r.report.Results[parking.final].Outcome == OutcomeStale {
+			r.settle(i, OutcomeStale, errNoLonger)
+		}
+	}
+	return nil
+}
+
+// isFinal reports whether the change is that of a user who is parked before.
+func (r *run) isFinal(i int) bool {
+	return slices.ContainsFunc(r.plan.Changes[i].Needs, func(need int) bool {
+		return r.parkings[need] != nil && r.parkings[need].final == i
+	})
+}
+
+// anyWrite doubts all that a plan from anywhere writes, but for parkings, whose names
+// are fixed and which wait for their final change, and what takes a run back, which no
+// directory bears out.
+func anyWrite(c *Change) bool { return !c.Interim && c.Reason != ReasonUndone }
+
+// grave doubts what a plan must not do for the word of one reading alone, even though
+// that was a moment ago.
+func grave(c *Change) bool { return c.removes() || c.reactivates() }
+
+// callsFor reports whether the rules and the entry call for just this change.
+func (s *scope) callsFor(c *Change, e *Entry, final bool) bool {
+	switch {
+	case c.Op == OpCreate:
+		u, reason := s.created(e)
+		return reason == "" && e.enabled() && u.Same(*c.After)
+	case c.adopts():
+		return s.adoptable(c.Before, e)
+	case !s.chooses(c.Before):
+		return false
+	case c.Op == OpDelete:
+		reaction, _ := s.reaction(e)
+		return reaction == Remove
+	}
+	want := *c.Before
+	want.Status, _ = s.status(c.Before, e)
+	if c.deactivates() {
+		if reaction, _ := s.reaction(e); reaction.strength() < Deactivate.strength() {
+			return false
+		}
+		want.Status = StatusDeactivated
+	}
+	if c.reactivates() && !e.enabled() {
+		return false
+	}
+	if !final && want.Same(*c.After) { // only that status
+		return true
+	}
+	if !e.Present() {
+		return false
+	}
+	profile, err := s.profile(c.Before, e)
+	if reason, _ := s.invalid(c.Before, profile, err); reason != "" {
+		return false
+	}
+	want.Profile = profile
+	return want.Same(*c.After)
+}
+
+// created is the user to create for the entry. The reason says why there can be none.
+func (s *scope) created(e *Entry) (u User, reason Reason) {
+	profile, err := s.profile(nobody, e)
+	reason, _ = s.invalid(nobody, profile, err)
+	return User{ObjectID: e.ObjectID, Source: validText(s.Source), Profile: profile}, reason
+}
+
+// enabled reports whether the account is there and known not to be disabled.
+func (e *Entry) enabled() bool { return e.Present() && !e.Disabled && !e.DisabledUnknown }
+
+// findings are what the directory said of the accounts asked for.
+type findings struct {
+	ids  []ObjectID // sorted
+	list []finding  // of each
+}
+
+type finding struct {
+	entry Entry
+	said  bool
+	torn  bool // different entries
+}
+
+func newFindings(ids []ObjectID) *findings {
+	return &findings{ids: ids, list: make([]finding, len(ids))}
+}
+
+// add takes in an entry, unless nobody asked for it.
+func (f *findings) add(e *Entry) error {
+	place, asked := slices.BinarySearchFunc(f.ids, e.ObjectID, ObjectID.Compare)
+	if !asked {
+		return nil
+	}
+	if err := checkEntry(e); err != nil {
+		return err
+	}
+	clean := cleanEntry(e)
+	found := &f.list[place]
+	found.torn = found.torn || found.said && !sameEntry(&found.entry, &clean)
+	if !found.said || saysMore(&clean, &found.entry) {
+		found.entry, found.said = clean, true
+	}
+	return nil
+}
+
+// addListed takes in those whom a listing shows.
+func (f *findings) addListed(ctx context.Context, dir Directory) error {
+	for e, err := range dir.Entries(ctx) {
+		if err != nil {
+			return err
+		}
+		if !e.Present() {
+			continue // a listing proves nobody's absence; the look-up does
+		}
+		if err := f.add(&e); err != nil {
+			return err
+		}
+	}
+	return ctx.Err()
+}
+
+// of returns what was said of the account; nil where that is not one thing.
+func (f *findings) of(id ObjectID) *Entry {
+	place, asked := slices.BinarySearchFunc(f.ids, id, ObjectID.Compare)
+	if !asked || !f.list[place].said || f.list[place].torn {
+		return nil
+	}
+	return &f.list[place].entry
+}
+
+// silent are those of whom nothing was said.
+func (f *findings) silent() []ObjectID {
+	var ids []ObjectID
+	for i := range f.list {
+		if !f.list[i].said {
+			ids = append(ids, f.ids[i])
+		}
+	}
+	return ids
+}
+
+// lookUpNow asks one controller what there is to the accounts. Many are listed, and
+// only those that the listing lacks are looked up; see lookUpMost.
+func (s *Syncer) lookUpNow(ctx context.Context, ids []ObjectID) (found *findings, err error) {
+	slices.SortFunc(ids, ObjectID.Compare)
+	ids = slices.Compact(ids)
+	err = s.eachController(ctx, func(ctx context.Context, dir Directory) error {
+		found = newFindings(ids)
+		switch final := traitsOf(dir).Final; {
+		case final && s.opts.Limits.AllowEmpty:
+			dir = emptiable{dir}
+		case !final && len(ids) > lookUpMost:
+			if err := found.addListed(ctx, dir); err != nil {
+				return err
+			}
+		}
+		return lookUp(ctx, dir, found.silent(), found.add)
+	})
+	return found, err
+}
+
+// emptiable is a Final directory that may list nobody.
+type emptiable struct{ Directory }
+
+// Find takes even an empty listing for the final word.
+func (e emptiable) Find(ctx context.Context, ids []ObjectID) iter.Seq2[Entry, error] {
+	return findIn(ctx, e.Entries, ids)
+}
