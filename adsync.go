@@ -51,6 +51,7 @@ import (
 	"log/slog"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/go-adsync/adsync/internal/userindex"
 )
@@ -84,6 +85,8 @@ const (
 	defaultRatio     = 0.1
 	defaultCleared   = 500
 	defaultBatchSize = 500
+
+	defaultApprovalAge = 7 * 24 * time.Hour
 )
 
 // Options are a Syncer's settings; the zero value of each is a safe default.
@@ -93,6 +96,9 @@ type Options struct {
 	Logger    *slog.Logger                          // nil: silent
 	OnResult  func(context.Context, Change, Result) // progress: each final result, in order, on the caller's goroutine
 	BatchSize int                                   // changes given to a BatchStore at once; default 500, or as many new users as the store's Traits say
+
+	// MaxApprovalAge is how long an Approval is good for; default seven days, -1 for ever.
+	MaxApprovalAge time.Duration
 }
 
 // Syncer joins a directory and a store. It is safe for concurrent use.
@@ -124,6 +130,9 @@ func New(dir Directory, store UserStore, opts *Options) (*Syncer, error) {
 	}
 	if s.opts.BatchSize < 0 {
 		return nil, errors.New("adsync: Options.BatchSize is a number of changes, or 0 for the default")
+	}
+	if s.opts.MaxApprovalAge < -1 {
+		return nil, errors.New("adsync: Options.MaxApprovalAge is how long an approval is good for, 0 for the default, or -1 for ever")
 	}
 	if err := errors.Join(s.opts.Rules.Check(), s.opts.Limits.check()); err != nil {
 		return nil, err
@@ -283,12 +292,10 @@ func (s *Syncer) Explain(ctx context.Context, userID string) ([]string, error) {
 	return append(lines, plan.explain(userID)...), nil
 }
 
-// Approval is the digest of the one plan whose limits it lifts.
-type Approval string
-
 // Sync is [Syncer.Plan] and [Syncer.Apply] in a row, under one lock where the
-// store is a [Locker]. A plan beyond the limits is refused with a *LimitError
-// that holds it.
+// store is a [Locker]. As both sides were read a moment ago, it looks again only at
+// removals and reactivations, which it does not do for the word of one reading. A plan
+// beyond the limits is refused with a *LimitError that holds it.
 func (s *Syncer) Sync(ctx context.Context, sel ...Selection) (*Report, error) {
 	var report *Report
 	err := s.locked(ctx, func() error {
@@ -311,16 +318,33 @@ func (s *Syncer) Sync(ctx context.Context, sel ...Selection) (*Report, error) {
 // cut short. What failed for one user is in [Report.Err]. The Report is never
 // nil.
 //
-// The plan is not trusted: its changes are checked for consistency, counted anew
-// against the limits, and each removal and each adoption is looked up in the
-// directory again.
-func (s *Syncer) Apply(ctx context.Context, p *Plan, ok ...Approval) (*Report, error) {
+// The plan is not trusted, since others may have had it in their hands. Its changes are
+// checked for consistency, and counted anew against the limits, which an [Approval] of
+// just this plan lifts. Then each is held against the store and the directory as they
+// are now, whatever was approved:
+//
+//   - an update, unless it says what the rules and the account give for the user before,
+//     or the status alone that they give, is stale;
+//   - so is a new user that is not just what the account gives, or whose account is not
+//     there or not known to be enabled;
+//   - so is a deletion, a deactivation or a reactivation that is no longer called for, and
+//     an adoption whose account is no longer the one to link;
+//   - what is written already is told so; what is about a user whom the store did not
+//     yield, to the byte of its ID, never reaches the store;
+//   - a user may be parked under no name but its own, and only if its final change is
+//     called for;
+//   - what takes a run back ([Syncer.Inverse]) is borne out by no directory: a plan with
+//     any such change is refused without its Approval.
+//
+// That takes one reading of the users, and a look-up of all accounts that are written to;
+// where they are many, a listing.
+func (s *Syncer) Apply(ctx context.Context, p *Plan, approvals ...Approval) (*Report, error) {
 	if p == nil {
 		return &Report{Results: []Result{}}, fmt.Errorf("%w: there is none", ErrUnsafe)
 	}
 	report := refusedReport(p)
 	err := s.locked(ctx, func() (err error) {
-		report, err = s.applyAny(ctx, p, ok)
+		report, err = s.applyAny(ctx, p, approvals)
 		return err
 	})
 	return report, err

@@ -55,7 +55,9 @@ func allUsers(t *testing.T, store adsync.UserStore) []adsync.User {
 }
 
 // approve is what a person says who has reviewed the plan.
-func approve(p *adsync.Plan) adsync.Approval { return adsync.Approval(p.Digest()) }
+func approve(p *adsync.Plan) adsync.Approval {
+	return adsync.Approval{Digest: p.Digest(), At: time.Now()}
+}
 
 func outcomes(r *adsync.Report) []adsync.Outcome {
 	var list []adsync.Outcome
@@ -120,6 +122,7 @@ func TestNewRefuses(t *testing.T) {
 		"a negative limit":     {dir, store, adsync.Options{Limits: adsync.Limits{MaxRemovals: -2}}},
 		"a ratio above one":    {dir, store, adsync.Options{Limits: adsync.Limits{MaxRemovalRatio: 1.5}}},
 		"a negative batch":     {dir, store, adsync.Options{BatchSize: -1}},
+		"a negative age":       {dir, store, adsync.Options{MaxApprovalAge: -2}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s, err := adsync.New(test.dir, test.store, &test.opts)
@@ -237,7 +240,7 @@ func TestLimits(t *testing.T) {
 			_, err = s.Sync(t.Context())
 			require.ErrorIs(t, err, adsync.ErrUnsafe)
 
-			_, err = s.Apply(t.Context(), plan, "another digest")
+			_, err = s.Apply(t.Context(), plan, adsync.Approval{Digest: "another digest"})
 			require.ErrorIs(t, err, adsync.ErrUnsafe)
 			report, err = s.Apply(t.Context(), plan, approve(plan))
 			require.NoError(t, err)

@@ -50,7 +50,10 @@ func (s *Syncer) applyAny(ctx context.Context, p *Plan, approvals []Approval) (*
 	if !p.writes() {
 		return run.report, run.all(ctx)
 	}
-	approved := len(approvals) > 0 && slices.Contains(approvals, Approval(p.Digest()))
+	approved, err := s.opts.approved(p, approvals, time.Now())
+	if err != nil {
+		return run.report, err
+	}
 	if p.undoes() && !approved {
 		return run.report, errUndo
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"strings"
+	"time"
 
 	"github.com/go-adsync/adsync"
 )
@@ -189,7 +190,7 @@ func ExampleSyncer_Inverse() {
 		fmt.Println(err)
 		return
 	}
-	_, err = syncer.Apply(ctx, back, adsync.Approval(back.Digest())) // a person has reviewed it
+	_, err = syncer.Apply(ctx, back, adsync.Approval{Digest: back.Digest(), At: time.Now()}) // a person has reviewed it
 	anna, _ = store.Get("1")
 	fmt.Println(err, anna.Status == adsync.StatusDeactivated)
 	// Output:
@@ -372,7 +373,7 @@ func ExampleLimits() {
 	report, err := syncer.Apply(ctx, plan)
 	fmt.Println(report.Counts().Deleted, err)
 
-	report, err = syncer.Apply(ctx, plan, adsync.Approval(plan.Digest()))
+	report, err = syncer.Apply(ctx, plan, adsync.Approval{Digest: plan.Digest(), At: time.Now()})
 	fmt.Println(report.Counts().Deleted, err)
 	// Output:
 	// 0 adsync: the plan removes 3 of 3 managed users, and MaxRemovals allows 2; nothing was changed. Review the plan, then approve its digest or change the limit

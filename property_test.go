@@ -609,7 +609,7 @@ func TestInverseLeavesRowsAsTheyWere(t *testing.T) {
 		if err != nil {
 			return err
 		}
-		undone, err := s.Apply(context.Background(), plan, adsync.Approval(plan.Digest()))
+		undone, err := s.Apply(context.Background(), plan, approve(plan))
 		if err := errors.Join(err, undone.Err()); err != nil {
 			return err
 		}

@@ -117,7 +117,10 @@ func TestUndo(t *testing.T) {
 	assert.Equal(t, exitChanges, dry.code, dry.stderr)
 	assert.Contains(t, dry.stdout, "undo: back to what it was before")
 	assert.Len(t, w.linked(t), 8)
-	w.mustRun(t, "-undo", file)
+	refused := w.run(t, "-undo", file)
+	assert.Equal(t, exitRefused, refused.code, "nothing but a person's review speaks for it")
+	assert.Len(t, w.linked(t), 8)
+	w.mustRun(t, "-undo", file, "-approve", digest.FindString(refused.stderr))
 	assert.Equal(t, before, w.rows(t))
 
 	plan := w.run(t, "-adopt", "-dry-run", "-json")

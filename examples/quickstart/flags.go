@@ -69,7 +69,8 @@ Exit codes of the built program (go run makes 1 of all but 0):
      with -check: something cannot be read
   2  wrong flags
   3  the plan was refused, or with -dry-run would be: it is beyond the limits,
-     or not the one that -approve names; nothing was changed
+     takes a run back without -approve, or is not the one that -approve names;
+     nothing was changed
   4  some changes failed, the others are done
   5  with -dry-run: a real run would change something
 

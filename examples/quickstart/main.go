@@ -22,6 +22,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"time"
 
 	"github.com/go-adsync/adsync"
 )
@@ -169,7 +170,11 @@ func (j *job) carryOut(ctx context.Context, plan *adsync.Plan) (int, error) {
 		j.tellDigest(plan)
 		return exitRefused, errNotApproved
 	}
-	report, err := j.syncer.Apply(ctx, plan, adsync.Approval(j.approve))
+	var approvals []adsync.Approval
+	if j.approve != "" {
+		approvals = append(approvals, adsync.Approval{Digest: j.approve, At: time.Now()}) // by whoever typed it
+	}
+	report, err := j.syncer.Apply(ctx, plan, approvals...)
 	j.out.working("")
 	code := exitCode(report, err)
 	if printed := j.out.report(report); printed != nil {
@@ -217,7 +222,7 @@ func (j *job) tellDigest(plan *adsync.Plan) {
 
 func exitCode(report *adsync.Report, err error) int {
 	switch {
-	case beyondLimits(err):
+	case errors.Is(err, adsync.ErrUnsafe):
 		return exitRefused
 	case err != nil:
 		return exitError
@@ -225,11 +230,6 @@ func exitCode(report *adsync.Report, err error) int {
 		return exitPartly
 	}
 	return exitDone
-}
-
-func beyondLimits(err error) bool {
-	var limit *adsync.LimitError
-	return errors.As(err, &limit)
 }
 
 // writes counts the changes that write, rather than only tell.

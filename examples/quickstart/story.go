@@ -103,7 +103,7 @@ func (j *job) closeOffices(ctx context.Context) error {
 		return err
 	}
 	_, err := j.syncer.Sync(ctx)
-	if !beyondLimits(err) {
+	if !errors.Is(err, adsync.ErrUnsafe) {
 		return errors.Join(errors.New("quickstart: the limits did not hold"), err)
 	}
 	j.out.line("  %s.", err)

@@ -142,7 +142,7 @@ func (a *app) apply(ctx context.Context, r *run, plan *adsync.Plan, live *liveRu
 	}
 	var approvals []adsync.Approval
 	if r.Approved {
-		approvals = append(approvals, adsync.Approval(r.Digest))
+		approvals = append(approvals, adsync.Approval{Digest: r.Digest, At: r.StartedAt})
 	}
 	return syncer.Apply(ctx, plan, approvals...)
 }

@@ -168,7 +168,8 @@ func (d *day) sync(t *testing.T, all []person) {
 	file := filepath.Join(t.TempDir(), "report.json")
 	require.NoError(t, os.WriteFile(file, []byte(done.stdout), 0o600))
 	assert.Contains(t, d.runTo(t, 5, "-undo", file, "-dry-run").stdout, "7 to update, 0 to delete, 15 to create;")
-	d.mustRun(t, "-undo", file)
+	refused = d.runTo(t, 3, "-undo", file)
+	d.mustRun(t, "-undo", file, "-approve", regexp.MustCompile("[0-9a-f]{64}").FindString(refused.stderr))
 	assert.Equal(t, withoutIDs(before), withoutIDs(d.rows(t)))
 }
 
