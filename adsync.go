@@ -69,6 +69,9 @@ var (
 	ErrAlready = errors.New("adsync: written already")
 	// ErrConflict: another row holds the key.
 	ErrConflict = errors.New("adsync: another user holds this username or email; rename one of them, or have it done in the directory")
+	// ErrLocked: another run holds the lock of the users, so nothing was read or
+	// written; try again when it has ended.
+	ErrLocked = errors.New("adsync: another run holds the lock on the users; try again when it has ended")
 	// ErrNotWritten: certainly nothing of the change was written, and no other change
 	// will fare better, as when the database went away before the commit. A store
 	// returns it to end the run.

@@ -102,9 +102,10 @@ type Creator interface {
 }
 
 // Locker is an optional power of a [UserStore]: the lock is held for a run, so
-// that two syncs of one table do not meet. While another has it, Lock fails or
-// waits, but not longer than ctx lasts; with a ctx that has ended it fails. A lock
-// is held until unlock is called, which happens once, even if ctx ends before.
+// that two syncs of one table do not meet. While another has it, Lock fails with
+// [ErrLocked] or waits, but not longer than ctx lasts; with a ctx that has ended it
+// fails. A lock is held until unlock is called, which happens once, even if ctx ends
+// before.
 type Locker interface {
 	Lock(ctx context.Context) (unlock func() error, err error)
 }

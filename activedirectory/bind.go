@@ -102,6 +102,11 @@ type refusedPassword struct {
 // forget failed attempts after 10 to 30 minutes.
 const refusedFor = 15 * time.Minute
 
+// ErrRefused: a controller refused the name or password of the service account, or it
+// was refused a moment ago and was not sent again. Whoever meets it must not try again
+// before they are corrected, here or elsewhere: the account would get locked.
+var ErrRefused = ldapread.ErrRefused
+
 var errRefusedBefore = fmt.Errorf("adsync: this very password was refused less than %v ago and is not sent again, lest the account gets locked; correct it", refusedFor)
 
 func (r *refusedPassword) note(secret string) {

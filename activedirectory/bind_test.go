@@ -30,7 +30,7 @@ func TestAWrongPasswordIsNotSentAgain(t *testing.T) {
 	binds := func() int { return c.controllers[0].Count(fakead.OpBind) + c.controllers[1].Count(fakead.OpBind) }
 	for range 5 {
 		_, err := gather(t, d.Entries(t.Context()))
-		require.Error(t, err)
+		require.ErrorIs(t, err, ErrRefused)
 		assert.NotContains(t, err.Error(), "hunter2")
 		now = now.Add(time.Minute)
 	}

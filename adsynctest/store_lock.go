@@ -61,11 +61,14 @@ func (b *bench) checkLockedOut(store adsync.Locker, unlock func() error) error {
 	late, held := time.After(lockWait+lockPatience), true
 	for {
 		select {
-		case <-failed:
-			if held {
-				return nil
+		case err := <-failed:
+			switch {
+			case !held:
+				return errLockWaits
+			case ctx.Err() == nil && !errors.Is(err, adsync.ErrLocked):
+				return fmt.Errorf("a second Lock failed while the first was held, and not with ErrLocked: %w", err)
 			}
-			return errLockWaits
+			return nil
 		case again := <-second:
 			if held {
 				return errors.Join(errors.New("a second Lock succeeded while the first was held"), again(), unlock())

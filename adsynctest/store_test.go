@@ -691,6 +691,20 @@ func TestCheckStoreNamesTheBrokenDuty(t *testing.T) {
 				return m.Lock(context.Background())
 			}
 		}},
+		{"Lock must keep a second run out", func(b *broken) { // and not say why
+			m := make(mutex, 1)
+			b.lock = func(ctx context.Context) (func() error, error) {
+				if err := ctx.Err(); err != nil {
+					return nil, err
+				}
+				select {
+				case m <- struct{}{}:
+					return func() error { <-m; return nil }, nil
+				default:
+					return nil, errors.New("busy")
+				}
+			}
+		}},
 		{"Lock must fail when the context has ended", func(b *broken) {
 			m := make(mutex, 1)
 			b.lock = func(ctx context.Context) (func() error, error) {

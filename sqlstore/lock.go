@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"sync"
 
+	"github.com/go-adsync/adsync"
 	"github.com/go-adsync/adsync/sqlstore/internal/sqlbatch"
 )
 
@@ -62,7 +63,7 @@ func (s *Store) takeLock(ctx context.Context) (release func() error, err error) 
 
 func (s *Store) lockError(err error) error {
 	if errors.Is(err, sqlbatch.ErrHeld) {
-		return fmt.Errorf("adsync: another run holds the lock on the table %s; try again when it has ended", s.table.Name)
+		return fmt.Errorf("%w (the table %s)", adsync.ErrLocked, s.table.Name)
 	}
 	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
 		return fmt.Errorf("adsync: the run was ended before it had the lock on the table %s: %w", s.table.Name, err)

@@ -14,13 +14,14 @@ import (
 	"github.com/go-ldap/ldap/v3"
 
 	"github.com/go-adsync/adsync"
+	"github.com/go-adsync/adsync/activedirectory"
 )
 
 // explain says an error in words for administrators, who can do something about it.
 // The log has the error itself.
 func (a *app) explain(ctx context.Context, err error) (status int, text string) {
 	switch {
-	case busy(err), violatesUnique(err): // of the lock of the runs
+	case busy(err), errors.Is(err, adsync.ErrLocked), violatesUnique(err): // of the lock of the runs
 		if other, err := a.store.running(ctx); err == nil && other != nil {
 			return http.StatusConflict, fmt.Sprintf("Another synchronization is running: %s started it at %s. Nothing was changed here. Try again when that one is done.",
 				legible(other.RunBy), other.StartedAt.Format("15:04:05"))
@@ -49,7 +50,7 @@ func directoryTrouble(err error) string {
 	switch {
 	case errors.As(err, &certificate):
 		return "The certificate of the domain controller is not trusted. Name the certificate authority that signed it in the settings."
-	case errors.As(err, &result) && result.ResultCode == ldap.LDAPResultInvalidCredentials:
+	case errors.Is(err, activedirectory.ErrRefused):
 		return "Active Directory refused the service account's name or password. It is not tried again at once, so that the account does not get locked."
 	case errors.As(err, &result) && result.ResultCode == ldap.LDAPResultInsufficientAccessRights:
 		return "The service account is not allowed to read Active Directory."
