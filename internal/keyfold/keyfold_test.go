@@ -92,8 +92,11 @@ func TestFoldIsStable(t *testing.T) {
 			continue // ideographs, which have neither case nor other forms
 		}
 		assert.Equal(t, foldFully(string(r)), Fold(string(r)), "%U", r)
-		for _, s := range []string{"a" + string(r) + "\u0301", "\u0345" + string(r) + "\u0345", "ß\u200d" + string(r)} {
+		for _, s := range []string{"a" + string(r) + "\u0301", "\u0345" + string(r) + "\u0345", "ß\u200d" + string(r), string(r) + "\u0301"} {
 			once := Fold(s)
+			if full := foldFully(s); once != full {
+				t.Fatalf("%q folds to %+q on the quick way, and to %+q on the slow one", s, once, full)
+			}
 			if again := Fold(once); again != once {
 				t.Fatalf("%q folds to %+q, and that to %+q", s, once, again)
 			}

@@ -62,6 +62,42 @@ foot
 `, out.String())
 }
 
+func TestColumnsAreAsWideAsTheirLongestValue(t *testing.T) {
+	var out strings.Builder
+	_, err := Write(&out, nil, []Item{
+		{Mark: '+', ID: "1\n", Name: "anna", Text: "new", Details: []Detail{
+			{Label: "first name", Old: "a", New: "b", Arrow: true},
+			{Label: "email", Old: "somebody", New: "c", Arrow: true},
+			{Label: "phone", Old: "not shown, so it takes no room", New: "d"},
+		}},
+	}, nil)
+	require.NoError(t, err)
+	assert.Equal(t, `
++ 1\u{a}  anna  new
+          first name  a         →  b
+          email       somebody  →  c
+          phone       d
+`, out.String())
+}
+
+func TestNothingIsPrintedOfNothing(t *testing.T) {
+	var out strings.Builder
+	_, err := Write(&out, []string{"head"}, nil, nil)
+	require.NoError(t, err)
+	assert.Equal(t, "head\n", out.String())
+}
+
+func TestReason(t *testing.T) {
+	assert.Equal(t, "create: new in the directory", Reason("create", "new"))
+	assert.Equal(t, "create: of another version", Reason("create", "of another version"))
+	assert.Equal(t, "another: new", Reason("another", "new"))
+}
+
+func TestAdvice(t *testing.T) {
+	assert.Contains(t, Advice("taken"), "rename")
+	assert.Contains(t, Advice("deleted"), "Rules.OnDeleted")
+}
+
 func TestALongValueDoesNotPushTheOthersAway(t *testing.T) {
 	var out strings.Builder
 	long := strings.Repeat("x", 500)
