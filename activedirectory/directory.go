@@ -90,7 +90,7 @@ func (d *Directory) Find(ctx context.Context, ids []adsync.ObjectID) iter.Seq2[a
 
 // Sessions yields one Directory for each controller, in order. It reads that
 // controller and no other, on one connection that is kept until the loop goes
-// on, and is an [Inspector] too. It connects when it is first used: a controller
+// on, and is an [adsync.Inspector] too. It connects when it is first used: a controller
 // that does not answer shows in the error of its Entries or Find. After a
 // refused password, or when ctx has ended, the sequence ends with an error.
 func (d *Directory) Sessions(ctx context.Context) iter.Seq2[adsync.Directory, error] {

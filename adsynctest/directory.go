@@ -13,7 +13,7 @@ import (
 	"github.com/go-adsync/adsync"
 )
 
-// CheckDirectory proves a host's own [Directory]: it returns joined errors, each
+// CheckDirectory proves a host's own [adsync.Directory]: it returns joined errors, each
 // naming the duty that was broken and the ObjectID it was broken for. The
 // directory must hold at least one account and be at rest meanwhile; want, if
 // given, are entries that it must find in exactly that state.

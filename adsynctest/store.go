@@ -23,7 +23,7 @@ import (
 	"github.com/go-adsync/adsync"
 )
 
-// CheckStore proves a host's own [UserStore], in the manner of testing/fstest: it
+// CheckStore proves a host's own [adsync.UserStore], in the manner of testing/fstest: it
 // returns joined errors, each naming the duty that was broken. open returns a
 // store that holds exactly the seed, whose IDs it may replace by its own; it is
 // called many times.
