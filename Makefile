@@ -13,7 +13,7 @@ FUZZTIME ?= 3000x
 OLDER_GO ?= go1.26.11
 
 .DEFAULT_GOAL := test
-.PHONY: test older lint fuzz vuln examples screenshot tidy bench benchmarks ratios
+.PHONY: test older lint fuzz vuln api mutate examples screenshot tidy bench benchmarks ratios
 
 ## test: run all tests of all modules, real servers included where they can run
 test:
@@ -46,6 +46,18 @@ fuzz:
 ## vuln: look for known vulnerabilities that the code reaches
 vuln: bin/govulncheck
 	@.ci/vuln
+
+## api: record what the packages export, which make test compares
+api:
+	go test -count=1 ./internal/integration/house -run TestAPI -args -write-api
+
+# What make mutate changes, and the packages whose tests must notice, if they are others.
+PKG ?= ./internal/claims
+TESTS ?=
+
+## mutate: change PKG in one small way at a time, and tell which changes no test of TESTS notices
+mutate:
+	nice go run ./internal/integration/mutate -listed internal/integration/mutate/equivalent.txt -tests "$(TESTS)" $(PKG)
 
 ## examples: build every example
 examples:

@@ -1,0 +1,97 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+func texts(mutants []mutant) (all []string) {
+	for _, m := range mutants {
+		all = append(all, m.what)
+	}
+	return all
+}
+
+func TestMutantsOf(t *testing.T) {
+	for code, want := range map[string][]string{
+		"if a < b { f() }":      {"the condition is always true", "the condition is never true", "< to <=", "< to >=", "the call is left out"},
+		"a = b + c - d":         {"the assignment is left out", "- to +", "+ to -"},
+		"a = b == c == d":       {"the assignment is left out", "== to !=", "== to != (2)"},
+		"a := !b":               {"! to "},
+		"for { a++; continue }": {"++ to --", "continue to break"},
+		"return true":           {"true to false"},
+		"const a = 1 + 1":       nil,
+	} {
+		found, err := mutantsOf("p/a.go", []byte("package p\nfunc f() {\n"+code+"\n}\n"))
+		require.NoError(t, err)
+		assert.Equal(t, want, texts(found), code)
+		for _, m := range found {
+			assert.Equal(t, code, m.code)
+			assert.Equal(t, 3, m.line)
+		}
+	}
+}
+
+// A package of a module of its own, half of which is tested.
+func TestMutatePackage(t *testing.T) {
+	dir := t.TempDir()
+	for name, text := range map[string]string{
+		"go.mod": "module example.test/half\n\ngo 1.26.0\n",
+		"half/half.go": `package half
+
+func Tested(a int) bool { return a < 3 }
+
+func Untested(a int) bool { return a > 3 }
+
+func Endless(n int) {
+	for n > 0 {
+		n--
+	}
+}
+`,
+		"half/half_test.go": `package half
+
+import "testing"
+
+func TestHalf(t *testing.T) {
+	if !Tested(2) || Tested(3) || Tested(4) {
+		t.Fatal()
+	}
+	Endless(3)
+}
+`,
+		"listed.txt": "half/half.go | func Untested(a int) bool { return a > 3 } | > to >= | a reason\n" +
+			"half/half.go | for n > 0 { | > to >= | another\n" +
+			"half/half.go | gone() | the call is left out | it was here once\n" +
+			"half/deeper/deeper.go | if a { | the condition is always true | of another package\n",
+	} {
+		path := filepath.Join(dir, name)
+		require.NoError(t, os.MkdirAll(filepath.Dir(path), 0o700))
+		require.NoError(t, os.WriteFile(path, []byte(text), 0o600))
+	}
+	t.Chdir(dir)
+	t.Setenv("GOWORK", "off")
+	p, err := load("./half")
+	require.NoError(t, err)
+	require.Equal(t, []string{"< to <=", "< to >=", "> to >=", "> to <=", "> to >=", "> to <=", "-- to ++"}, texts(p.mutants))
+
+	survived, err := mutatePackage("./half", "", "", "listed.txt")
+	require.NoError(t, err)
+	assert.Equal(t, 1+1+1, survived, "one of Untested, one that ends a loop at once, and a line of the list that fits nothing")
+
+	r := runner{packages: []string{"./half"}}
+	require.NoError(t, r.measure())
+	last := p.mutants[len(p.mutants)-1]
+	r.timeout = 2e9
+	got, err := r.try(p, last)
+	require.NoError(t, err)
+	assert.Equal(t, killed, got, "a loop without an end")
+	last.by = "-"
+	got, err = r.try(p, last)
+	require.NoError(t, err)
+	assert.Equal(t, broken, got)
+}
