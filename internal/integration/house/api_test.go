@@ -106,7 +106,7 @@ func apart(declaration ast.Decl) []ast.Decl {
 		case token.TYPE, token.VAR:
 			var parts []ast.Decl
 			for _, spec := range d.Specs {
-				if value, ok := spec.(*ast.ValueSpec); ok && value.Type != nil {
+				if value, ok := spec.(*ast.ValueSpec); ok {
 					value.Values = nil
 				}
 				parts = append(parts, &ast.GenDecl{TokPos: d.TokPos, Tok: d.Tok, Specs: []ast.Spec{spec}})
