@@ -24,6 +24,7 @@ func (a ace) covers(attribute *attrType, confidential bool) bool {
 type identity struct {
 	account GUID
 	token   map[GUID]bool // the account, and all its groups
+	sids    []string      // the same, and those of the well-known identities
 }
 
 // viewer is one account's sight of the tree during one request.

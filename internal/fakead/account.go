@@ -121,6 +121,15 @@ func (t *tree) setPassword(e *entry, password string) {
 // fileTime counts 100 ns ticks since 1601.
 func fileTime(at time.Time) int64 { return at.UnixNano()/100 + 116444736000000000 }
 
+// FileTime is a time as accountExpires has it.
+func FileTime(at time.Time) string { return strconv.FormatInt(fileTime(at), 10) }
+
+// number is an attribute's value as a number; 0 without one.
+func (t *tree) number(e *entry, attribute string) int64 {
+	n, _ := strconv.ParseInt(e.first(t.schema.attr(attribute)), 10, 64)
+	return n
+}
+
 // randomSAM is the name of an account that was given none.
 func randomSAM() string {
 	var b [9]byte

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"time"
 	"unicode/utf16"
 )
 
@@ -107,7 +108,20 @@ func (s *Server) authenticate(name, password string) (who *identity, data string
 		return nil, data
 	}
 	e.failures = 0
+	s.tree.logOn(e)
 	return s.tree.identify(e), ""
+}
+
+// logOn notes the time. What other controllers learn of it, and what moves the
+// account's uSNChanged, is written only every two weeks ([MS-ADA1] 2.352).
+func (t *tree) logOn(e *entry) {
+	const rarely = 14 * 24 * time.Hour
+	now := fileTime(t.now())
+	t.setName(e, "lastLogon", strconv.FormatInt(now, 10))
+	if t.number(e, "lastLogonTimestamp") <= now-int64(rarely/100) {
+		t.setName(e, "lastLogonTimestamp", strconv.FormatInt(now, 10))
+		t.touch(e)
+	}
 }
 
 // refusal is why an account with the right password may not bind; "" if it may.

@@ -70,6 +70,9 @@ func (d *draft) put(a *attrType, vals []string) {
 func (d *draft) apply(e *entry) {
 	t := d.tree
 	for _, a := range d.attrs {
+		if a.t == t.types.primaryGroupID && t.setPrimaryGroup(e, a.vals[0]) == nil {
+			continue
+		}
 		t.assign(e, a.t, a.vals)
 	}
 	if d.password != nil {
@@ -128,6 +131,9 @@ func (d *draft) setValues(a *attrType, vals []string) error {
 		if a.syntax == syntaxLink && d.tree.named(v) == nil {
 			return noSuchObject(nil)
 		}
+	}
+	if a == d.tree.types.primaryGroupID && d.entry != nil && !d.tree.mayBePrimary(d.entry, vals) {
+		return unwilling()
 	}
 	if a == d.tree.types.sAMAccountName || a == d.tree.types.upn {
 		for _, v := range vals {

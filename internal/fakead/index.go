@@ -60,3 +60,16 @@ func (t *tree) union(kids []*filter) ([]*entry, bool) {
 	slices.SortFunc(all, func(a, b *entry) int { return a.seq - b.seq })
 	return slices.Compact(all), true
 }
+
+// narrows tells whether a domain controller would answer from an index.
+func (t *tree) narrows(f *filter) bool {
+	switch f.op {
+	case filterEqual:
+		return f.attr != nil && f.valid && (f.attr.indexed || f.attr.looked || f.attr.syntax == syntaxLink)
+	case filterAnd:
+		return slices.ContainsFunc(f.kids, t.narrows)
+	case filterOr:
+		return len(f.kids) > 0 && !slices.ContainsFunc(f.kids, func(kid *filter) bool { return !t.narrows(kid) })
+	}
+	return false
+}

@@ -135,7 +135,7 @@ func (v *viewer) begin(req *request, base *entry) *cursor {
 		return cur
 	}
 	hits, ok := v.tree.candidates(req.query.filter)
-	cur.indexed = ok
+	cur.indexed = v.tree.narrows(req.query.filter)
 	if !ok {
 		hits = v.tree.all
 	} else {

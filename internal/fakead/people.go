@@ -57,10 +57,7 @@ func (s *Server) AddUser(u User) (GUID, error) {
 		return GUID{}, err
 	}
 	e := t.create(parent, name, u.Class)
-	if u.ID != (GUID{}) {
-		e.id = u.ID
-		t.set(e, t.types.objectGUID, e.id.Wire())
-	}
+	t.identifyAs(e, u.ID)
 	for _, a := range attrs {
 		t.assign(e, a.t, a.vals)
 	}
@@ -69,6 +66,14 @@ func (s *Server) AddUser(u User) (GUID, error) {
 		t.setPassword(e, u.Password)
 	}
 	return e.id, nil
+}
+
+// identifyAs gives a new entry the objectGUID that its maker chose, if any.
+func (t *tree) identifyAs(e *entry, id GUID) {
+	if id != (GUID{}) {
+		e.id = id
+		t.set(e, t.types.objectGUID, id.Wire())
+	}
 }
 
 func (u User) attributes() map[string][]string {
@@ -167,54 +172,6 @@ func (s *Server) AddOU(name, parent string) (dn string, err error) {
 	return s.tree.create(above, part, "organizationalUnit").dn(), nil
 }
 
-// AddGroup adds a global security group to CN=Users and returns its DN.
-func (s *Server) AddGroup(name string, members ...GUID) (dn string, err error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	above, part, err := s.place("", "CN", name)
-	if err != nil {
-		return "", err
-	}
-	t := s.tree
-	if t.unique(nil, t.types.sAMAccountName, name) != nil {
-		return "", errors.New("fakead: another account has this sAMAccountName")
-	}
-	var to []*entry
-	for _, id := range members {
-		if e := t.byGUID(id); e != nil {
-			to = append(to, e)
-		}
-	}
-	e := t.create(above, part, "group")
-	t.set(e, t.types.sAMAccountName, name)
-	t.finish(e)
-	t.setLinks(e, t.types.member, to)
-	return e.dn(), nil
-}
-
-// SetMembers replaces the members of a group, which is a change of the group
-// alone.
-func (s *Server) SetMembers(group string, members ...GUID) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	t := s.tree
-	e := t.named(group)
-	if e == nil || e.deleted || !t.isA(e, "group") {
-		return errUnknown
-	}
-	to := make([]*entry, 0, len(members))
-	for _, id := range members {
-		member := t.byGUID(id)
-		if member == nil || member.deleted {
-			return errUnknown
-		}
-		to = append(to, member)
-	}
-	t.setLinks(e, t.types.member, to)
-	t.touch(e)
-	return nil
-}
-
 // errUnknown is the answer to a GUID that is no live object's.
 var errUnknown = errors.New("fakead: there is no such object")
 
@@ -274,6 +231,9 @@ func (s *Server) SetAttribute(id GUID, name string, vals ...string) error {
 		a := attrs[0].t
 		if (a == t.types.sAMAccountName || a == t.types.upn) && len(vals) == 1 && t.unique(e, a, vals[0]) != nil {
 			return fmt.Errorf("fakead: another account has this %s", a.name)
+		}
+		if a == t.types.primaryGroupID && len(vals) == 1 {
+			return t.setPrimaryGroup(e, vals[0])
 		}
 		t.assign(e, a, vals)
 		return nil
@@ -344,6 +304,22 @@ func (s *Server) Recycle(id GUID) error {
 // Purge removes a tombstone for good, as time does.
 func (s *Server) Purge(id GUID) error {
 	return s.changeTombstone(id, func(t *tree, e *entry) { t.purge(e) })
+}
+
+// ExpireTombstones removes the tombstones that are older than the forest's
+// tombstoneLifetime, by the server's clock. Nothing tells of it: no object changes.
+func (s *Server) ExpireTombstones() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	t := s.tree
+	lifetime := t.lookup("CN=Directory Service,CN=Windows NT,CN=Services,CN=Configuration," + s.baseDN)
+	oldest := t.now().AddDate(0, 0, -int(t.number(lifetime, "tombstoneLifetime")))
+	for _, e := range t.all {
+		deletedAt, err := parseTime(e.first(t.types.whenChanged))
+		if e.deleted && !e.gone && e != t.deleted && err == nil && deletedAt.Before(oldest) {
+			t.purge(e)
+		}
+	}
 }
 
 func (s *Server) changeTombstone(id GUID, do func(*tree, *entry)) error {

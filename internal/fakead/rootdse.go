@@ -19,7 +19,11 @@ func (c *conn) rootDSE(req *request) []message {
 	body := w.open(tagSearchEntry)
 	w.text("")
 	list := w.open(tagSequence)
-	for _, a := range c.server.rootAttributes() {
+	attributes := c.server.rootAttributes()
+	if slices.ContainsFunc(req.query.attrs, func(a string) bool { return strings.EqualFold(a, "tokenGroups") }) {
+		attributes = append(attributes, rootToken(c.who)...)
+	}
+	for _, a := range attributes {
 		if !asksFor(req.query.attrs, a.name) {
 			continue
 		}
@@ -46,6 +50,14 @@ func asksFor(attrs []string, name string) bool {
 	return len(attrs) == 0 || slices.ContainsFunc(attrs, func(a string) bool {
 		return a == "*" || strings.EqualFold(a, name)
 	})
+}
+
+// rootToken is the groups of who is bound, which have to be asked for by name.
+func rootToken(who *identity) []rootAttribute {
+	if who == nil {
+		return nil
+	}
+	return []rootAttribute{{"tokenGroups", who.sids}}
 }
 
 type rootAttribute struct {

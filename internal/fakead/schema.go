@@ -29,6 +29,7 @@ type attrType struct {
 	multi   bool // may have several values
 	server  bool // made by the server; clients may not write it
 	indexed bool
+	looked  bool      // a domain controller has an index, though none is needed here
 	max     int       // longest value in characters; 0: any
 	keep    bool      // stays on a tombstone
 	public  bool      // each account may read it of people, see [viewer.byDefault]
@@ -41,21 +42,21 @@ type attrType struct {
 // schemaTable is a selection of the base schema: what people, groups and
 // computers carry, and what a sync may ask for.
 var schemaTable = []attrType{
-	{name: "objectClass", syntax: syntaxClass, multi: true, keep: true, public: true, always: true},
-	{name: "cn", max: 64, keep: true, public: true},
+	{name: "objectClass", syntax: syntaxClass, multi: true, keep: true, public: true, always: true, looked: true},
+	{name: "cn", max: 64, keep: true, public: true, looked: true},
 	{name: "ou", max: 64, multi: true, keep: true, public: true},
 	{name: "dc", keep: true},
-	{name: "name", server: true, max: 255, keep: true, public: true, always: true},
+	{name: "name", server: true, max: 255, keep: true, public: true, always: true, looked: true},
 	{name: "distinguishedName", syntax: syntaxDN, server: true, public: true, always: true},
 	{name: "objectGUID", syntax: syntaxOctets, server: true, indexed: true, keep: true, public: true, always: true},
 	{name: "objectSid", syntax: syntaxOctets, server: true, indexed: true, keep: true, public: true},
 	{name: "sAMAccountName", max: 256, indexed: true, keep: true, public: true},
-	{name: "sAMAccountType", syntax: syntaxInteger, server: true, public: true},
+	{name: "sAMAccountType", syntax: syntaxInteger, server: true, public: true, looked: true},
 	{name: "userAccountControl", syntax: syntaxInteger, keep: true},
 	{name: "userPrincipalName", max: 1024, indexed: true, public: true},
 	{name: "mail", max: 256, indexed: true, public: true},
-	{name: "givenName", max: 64, public: true},
-	{name: "sn", max: 64, public: true},
+	{name: "givenName", max: 64, public: true, looked: true},
+	{name: "sn", max: 64, public: true, looked: true},
 	{name: "displayName", max: 256, public: true},
 	{name: "initials", max: 6, public: true},
 	{name: "telephoneNumber", max: 64, public: true},
@@ -96,7 +97,7 @@ var schemaTable = []attrType{
 	{name: "member", syntax: syntaxLink, multi: true},
 	{name: "memberOf", syntax: syntaxLink, multi: true, server: true, back: "member"},
 	{name: "groupType", syntax: syntaxInteger, keep: true},
-	{name: "objectCategory", syntax: syntaxClass, public: true},
+	{name: "objectCategory", syntax: syntaxClass, public: true, looked: true},
 	{name: "instanceType", syntax: syntaxInteger, server: true, keep: true},
 	{name: "whenCreated", syntax: syntaxTime, server: true, keep: true},
 	{name: "whenChanged", syntax: syntaxTime, server: true, keep: true, local: true},

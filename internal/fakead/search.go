@@ -372,12 +372,11 @@ func (v *viewer) everything(e *entry, picked []pick) []pick {
 
 // writeAttr writes nothing for an attribute without values. One with too many
 // comes in a range, which its name tells, and next to it the attribute as it was
-// asked for, without values: that is how Windows answers. A negative maximum is a
-// server like Samba, which has no limit and no ranges: asked for one it finds
-// nothing.
+// asked for, without values: that is how Windows answers. A negative maximum is no
+// limit, as Samba has none.
 func writeAttr(w *berWriter, p pick, vals []string, maxValues int, typesOnly bool) {
 	switch {
-	case len(vals) <= p.first || p.ranged && maxValues < 0:
+	case len(vals) == 0:
 	case p.ranged:
 		writeRange(w, p, vals, maxValues, typesOnly)
 	case maxValues >= 0 && len(vals) > maxValues:
@@ -391,7 +390,10 @@ func writeAttr(w *berWriter, p pick, vals []string, maxValues int, typesOnly boo
 }
 
 func writeRange(w *berWriter, p pick, vals []string, maxValues int, typesOnly bool) {
-	end := min(len(vals), p.first+maxValues)
+	first, end := min(p.first, len(vals)), len(vals)
+	if maxValues >= 0 {
+		end = min(end, first+maxValues)
+	}
 	if p.last >= 0 {
 		end = min(end, p.last+1)
 	}
@@ -404,7 +406,7 @@ func writeRange(w *berWriter, p pick, vals []string, maxValues int, typesOnly bo
 		writeSet(w, name, nil)
 		return
 	}
-	writeSet(w, name, vals[p.first:end])
+	writeSet(w, name, vals[first:max(first, end)])
 }
 
 func writeSet(w *berWriter, name string, vals []string) {

@@ -18,7 +18,7 @@ type Config struct {
 	AdminPassword string // of Administrator; default is a fixed one, see [Server.AdminPassword]
 
 	MaxPageSize  int           // entries in one answer; default 1000
-	MaxValRange  int           // values of one attribute in one answer; default 1500, negative: no limit and no ranges, as Samba
+	MaxValRange  int           // values of one attribute in one answer; default 1500, negative: no limit, as Samba
 	MaxCookies   int           // paged searches that one connection may have open; default 10
 	IdleTimeout  time.Duration // default 15 minutes
 	WithContact  bool          // seed a contact, which is no user

@@ -58,7 +58,7 @@ const (
 type account struct{ dn, name, password string }
 
 func TestFake(t *testing.T) {
-	server := startFake(t, fakead.Config{})
+	server := startFake(t, fakead.Config{MaxValRange: -1})
 	b := &bed{
 		url: server.URL(), plainURL: server.PlainURL(), baseDN: server.BaseDN(), roots: server.RootCAs(),
 		admin: account{dn: server.AdminDN(), name: server.AdminDN(), password: server.AdminPassword()},

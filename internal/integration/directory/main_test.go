@@ -43,6 +43,15 @@ var cases = []struct {
 	{"hidden objects", testHiddenObjects},
 	{"without Pre-Windows 2000 Compatible Access", testWithoutPreWindows2000},
 
+	{"nested groups", testNestedGroups},
+	{"primary group", testPrimaryGroup},
+	{"hidden groups", testHiddenGroups},
+	{"extended names", testExtendedNames},
+	{"ranges", testRanges},
+	{"what moves numbers", testWhatMovesNumbers},
+	{"changed since", testChangedSince},
+	{"bound token", testBoundToken},
+
 	{"wrong password", testWrongPassword},
 	{"plain connection refused", testPlainRefused},
 	{"plain connection allowed", testPlainAllowed},

@@ -16,9 +16,6 @@ const (
 	ridPreWindows2000  = 554
 )
 
-// groupSecurity is the bit of groupType that distribution groups lack.
-const groupSecurity = 0x80000000
-
 func (t *tree) isSecurityGroup(g *entry) bool {
 	n, _ := strconv.ParseInt(g.first(t.types.groupType), 10, 64)
 	return t.isA(g, "group") && n&groupSecurity != 0
@@ -51,6 +48,8 @@ func (t *tree) primaryGroup(e *entry) *entry {
 	}
 	return t.bySID(t.accountSID(uint32(n)))
 }
+
+func (t *tree) isMember(e, g *entry) bool { return slices.Contains(t.groups(e), g) }
 
 // securityGroups are all that an account is in, the nesting of its primary group
 // included. Distribution groups are none, and lead to none.
@@ -95,9 +94,14 @@ func (t *tree) identify(account *entry) *identity {
 			groups = append(groups, t.securityGroups(e)...)
 		}
 	}
+	who.sids = append([]string{account.first(t.types.objectSid)}, everybody...)
 	for _, g := range groups {
-		who.token[g.id] = true
+		if !who.token[g.id] {
+			who.token[g.id] = true
+			who.sids = append(who.sids, g.first(t.types.objectSid))
+		}
 	}
+	slices.Sort(who.sids)
 	return who
 }
 
@@ -118,20 +122,6 @@ var sidAuthenticated = wellKnownSID(5, 11)
 
 // builtinSID is that of a group of CN=Builtin.
 func builtinSID(rid uint32) string { return wellKnownSID(5, 32, rid) }
-
-// tokenSIDs is the rootDSE's tokenGroups: all SIDs of who is bound.
-func (t *tree) tokenSIDs(who *identity) []string {
-	sids := slices.Clone(everybody)
-	for id := range who.token {
-		if e := t.byGUID(id); e != nil {
-			if sid := e.first(t.types.objectSid); !slices.Contains(sids, sid) {
-				sids = append(sids, sid)
-			}
-		}
-	}
-	slices.Sort(sids)
-	return sids
-}
 
 // chained follows a link from an entry, or back along it, until it names the
 // target. What it meets on the way it reads with the viewer's rights: something
