@@ -150,6 +150,16 @@ func TestOnlyATombstoneProvesADeletion(t *testing.T) {
 	}
 }
 
+// Nor does anything else show that deletions can be read.
+func TestCheck_BelievesOnlyATombstoneThatSaysSo(t *testing.T) {
+	for isDeleted, want := range map[string]bool{"TRUE": true, "FALSE": false, "": false} {
+		c := newLiar(t, func(string) []*ldap.Entry { return []*ldap.Entry{account(guid(1), isDeleted)} })
+		access, err := c.Check(t.Context())
+		require.NoError(t, err)
+		assert.Equal(t, want, access.Tombstones, isDeleted)
+	}
+}
+
 func TestAnAccountThatWasNotAskedForIsAnError(t *testing.T) {
 	c := newLiar(t, func(string) []*ldap.Entry { return []*ldap.Entry{account(guid(2), "")} })
 	found, err := look(t.Context(), c, [16]byte(guid(1)))
