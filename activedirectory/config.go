@@ -71,8 +71,8 @@ type Config struct {
 	// FieldObjectID maps the identity, for directories other than Active Directory:
 	// entryUUID (OpenLDAP), nsUniqueId (389 Directory Server), ipaUniqueID
 	// (FreeIPA), or any that holds the text of a UUID and never changes. Such a
-	// directory proves no deletion: an account that is gone is StateUnproven, and
-	// nobody in it is seen to be disabled. BaseDN may have to be set.
+	// directory proves no deletion: an account that is gone is StateUnproven. Who is
+	// disabled in it, DisabledBy says. BaseDN may have to be set.
 	//
 	// It may also be mS-DS-ConsistencyGuid, the identity that stays when an account is
 	// moved to another forest: 16 bytes in the layout of an objectGUID. Accounts that lack
@@ -80,10 +80,29 @@ type Config struct {
 	// of Active Directory's own: make it one where accounts are looked up. A deleted
 	// account keeps it only where the Recycle Bin is on.
 	Attributes map[adsync.Field]string
+	// DisabledBy says how accounts tell that they are disabled. The default is Active
+	// Directory's userAccountControl, and where it is not seen of an account, as the
+	// service account may not read it, [adsync.Entry.DisabledUnknown] is set: nobody is
+	// created or reactivated then. With another identity there is no default, and so it is
+	// unknown of all accounts.
+	DisabledBy DisabledBy
+	// NoDisabled says that the directory disables nobody: every account is enabled.
+	NoDisabled bool
 	// PlainReader leaves also the entries to go-ldap, instead of taking them off the
 	// connection before it: the same entries, several times slower and with far more
 	// garbage. It is for finding out whether a fault lies there.
 	PlainReader bool
+}
+
+// DisabledBy names the attribute by which a directory tells that an account is disabled,
+// and the values of it that say so, compared without regard to case. An account that has
+// none of them is enabled, also one whose attribute the service account may not read: such
+// a directory gives no sign of that. Examples are nsAccountLock with true (389 Directory
+// Server, FreeIPA), nsRole with the DN of a role of locked accounts, and
+// msDS-UserAccountDisabled with TRUE (AD LDS).
+type DisabledBy struct {
+	Attribute string
+	Values    []string
 }
 
 // The defaults of activedirectory.Config.
@@ -152,6 +171,10 @@ func (cfg Config) reader() (ldapread.Config, error) {
 		Attributes: defaultAttributes, Plain: cfg.PlainReader, MaxEntries: cfg.maxEntries(),
 		Names: new(ldapread.Names),
 	}
+	var err error
+	if r.Flag, err = cfg.flag(); err != nil {
+		return r, err
+	}
 	if err := ldapread.CheckFilter(r.Filter); err != nil {
 		return r, fmt.Errorf("adsync: activedirectory.Config.Filter is not an LDAP filter like (sAMAccountType=805306368): %w", err)
 	}
@@ -184,6 +207,33 @@ func (cfg Config) reader() (ldapread.Config, error) {
 	}
 	return r, nil
 }
+
+// flag says how accounts tell that they are disabled.
+func (cfg Config) flag() (ldapread.Flag, error) {
+	by := cfg.DisabledBy
+	isGiven := by.Attribute != "" || len(by.Values) > 0
+	switch {
+	case isGiven && cfg.NoDisabled:
+		return ldapread.Flag{}, errors.New("adsync: activedirectory.Config has both DisabledBy and NoDisabled; give one of them")
+	case isGiven && !isAttribute(by.Attribute):
+		return ldapread.Flag{}, errors.New("adsync: activedirectory.Config.DisabledBy.Attribute is not an attribute name")
+	case isGiven && (len(by.Values) == 0 || slices.ContainsFunc(by.Values, isBlank)):
+		return ldapread.Flag{}, errors.New("adsync: activedirectory.Config.DisabledBy.Values must say which values of the attribute mean disabled")
+	case isGiven:
+		flag := ldapread.Flag{Attribute: by.Attribute}
+		for _, value := range by.Values {
+			flag.Values = append(flag.Values, strings.ToLower(strings.TrimSpace(value)))
+		}
+		return flag, nil
+	case cfg.NoDisabled:
+		return ldapread.Flag{Never: true}, nil
+	case adattr.IdentityOf(cfg.Attributes[adsync.FieldObjectID]).IsActiveDirectory():
+		return ldapread.ActiveDirectoryFlag, nil
+	}
+	return ldapread.Flag{}, nil
+}
+
+func isBlank(s string) bool { return strings.TrimSpace(s) == "" }
 
 // maxEntries is 0 for no limit.
 func (cfg Config) maxEntries() int { return max(cmp.Or(cfg.MaxEntries, defaultEntries), 0) }

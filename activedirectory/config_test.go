@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/go-adsync/adsync"
+	"github.com/go-adsync/adsync/activedirectory/internal/ldapread"
 )
 
 func goodConfig() Config {
@@ -34,6 +35,11 @@ func TestNewRefuses(t *testing.T) {
 		{"HostSuffixes holds one", func(c *Config) { c.URLs, c.Domain, c.HostSuffixes = nil, "corp.example", []string{"a b"} }},
 		{"stands in brackets", func(c *Config) { c.URLs = []string{"ldaps://::1"} }},
 		{"MaxEntries", func(c *Config) { c.MaxEntries = -2 }},
+		{"both DisabledBy and NoDisabled", func(c *Config) { c.DisabledBy.Values, c.NoDisabled = []string{"x"}, true }},
+		{"DisabledBy.Attribute", func(c *Config) { c.DisabledBy = DisabledBy{Values: []string{"TRUE"}} }},
+		{"DisabledBy.Attribute", func(c *Config) { c.DisabledBy = DisabledBy{Attribute: "a)(b", Values: []string{"TRUE"}} }},
+		{"DisabledBy.Values", func(c *Config) { c.DisabledBy = DisabledBy{Attribute: "nsAccountLock"} }},
+		{"DisabledBy.Values", func(c *Config) { c.DisabledBy = DisabledBy{Attribute: "nsAccountLock", Values: []string{"TRUE", " "}} }},
 		{`\, of a DN is \5c, there`, func(c *Config) { c.Filter = `(memberOf=CN=svc\, and others,DC=corp,DC=example)` }},
 		{"URLs[1]", func(c *Config) { c.URLs = append(c.URLs, "dc2.corp.example") }},
 		{"URLs[0]", func(c *Config) { c.URLs = []string{"ldaps://svc:hunter2@dc1"} }},
@@ -112,4 +118,45 @@ func TestMaxEntries(t *testing.T) {
 	entries, err = gather(t, d.Entries(t.Context()))
 	require.NoError(t, err)
 	assert.Len(t, entries, 25)
+}
+
+// By default Active Directory's own attribute says it, and of another directory nobody
+// knows.
+func TestDisabledBy(t *testing.T) {
+	uuid := map[adsync.Field]string{adsync.FieldObjectID: "entryUUID"}
+	byLock := DisabledBy{Attribute: "nsAccountLock", Values: []string{" True"}}
+	for _, tt := range []struct {
+		cfg  Config
+		want ldapread.Flag
+	}{
+		{Config{}, ldapread.ActiveDirectoryFlag},
+		{Config{Attributes: map[adsync.Field]string{adsync.FieldObjectID: "mS-DS-ConsistencyGuid"}}, ldapread.ActiveDirectoryFlag},
+		{Config{Attributes: uuid}, ldapread.Flag{}},
+		{Config{Attributes: uuid, NoDisabled: true}, ldapread.Flag{Never: true}},
+		{Config{NoDisabled: true}, ldapread.Flag{Never: true}},
+		{Config{Attributes: uuid, DisabledBy: byLock}, ldapread.Flag{Attribute: "nsAccountLock", Values: []string{"true"}}},
+		{Config{DisabledBy: byLock}, ldapread.Flag{Attribute: "nsAccountLock", Values: []string{"true"}}},
+	} {
+		r, err := tt.cfg.reader()
+		require.NoError(t, err)
+		assert.Equal(t, tt.want, r.Flag)
+	}
+	c := newCorp(t, 1, 1)
+	require.NoError(t, c.controllers[0].SetAttribute(c.ids[0][0], "displayName", "Locked"))
+	for _, tt := range []struct {
+		change   func(*Config)
+		disabled bool
+	}{
+		{func(cfg *Config) { cfg.DisabledBy = DisabledBy{Attribute: "displayName", Values: []string{"LOCKED"}} }, true},
+		{func(cfg *Config) { cfg.DisabledBy = DisabledBy{Attribute: "displayName", Values: []string{"no"}} }, false},
+		{nil, false},
+	} {
+		entries, err := gather(t, c.directory(t, tt.change).Entries(t.Context()))
+		require.NoError(t, err)
+		assert.Equal(t, tt.disabled, entries[0].Disabled)
+	}
+	require.NoError(t, c.controllers[0].Withhold(corpUser, "userAccountControl"))
+	entries, err := gather(t, c.directory(t, nil).Entries(t.Context()))
+	require.NoError(t, err)
+	assert.True(t, entries[0].DisabledUnknown)
 }

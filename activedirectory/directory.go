@@ -112,8 +112,8 @@ func (d *Directory) Traits() adsync.Traits { return adsync.Traits{Apart: true} }
 
 // Check tells what the service account can read on the first controller that
 // answers. Access.Missing names a base that is not found, a filter that matches
-// nobody, attributes that none of the first 100 accounts shows, and a password
-// that is sent in the clear.
+// nobody, attributes that none of the first 100 accounts shows, how many of those do not
+// show whether they are disabled, and a password that is sent in the clear.
 //
 // Access.Tombstones means that deletions can be proven. By default that takes an
 // administrator: grant the service account List Contents and Read Property on
@@ -189,7 +189,7 @@ func entryOf(a *ldapread.Account) adsync.Entry {
 	return adsync.Entry{
 		ObjectID: adsync.ObjectID(a.GUID),
 		Profile:  adsync.Profile{Username: v[0], FirstName: v[1], LastName: v[2], Email: v[3], Phone: v[4]},
-		State:    states[a.State], Disabled: a.Disabled, DN: a.DN,
+		State:    states[a.State], Disabled: a.Disabled, DisabledUnknown: a.DisabledUnknown, DN: a.DN,
 	}
 }
 

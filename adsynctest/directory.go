@@ -138,6 +138,9 @@ func (c *directoryCheck) compare(duty string, want, got adsync.Entry) {
 	if want.Present() && want.Disabled != got.Disabled {
 		c.failf(duty, "%s has Disabled %t, want %t", want.ObjectID, got.Disabled, want.Disabled)
 	}
+	if want.Present() && want.DisabledUnknown != got.DisabledUnknown {
+		c.failf(duty, "%s has DisabledUnknown %t, want %t", want.ObjectID, got.DisabledUnknown, want.DisabledUnknown)
+	}
 }
 
 func (c *directoryCheck) findStranger() {

@@ -82,9 +82,15 @@ func TestCheckDirectoryNamesTheDuty(t *testing.T) {
 			}
 			return found
 		})}, nil},
-		{"Find knows whom Entries lists: " + dirID(1).String() + " has Disabled", directoryFuncs{good.Entries, find(func(found []adsync.Entry) []adsync.Entry {
+		{"Find knows whom Entries lists: " + dirID(1).String() + " has Disabled true", directoryFuncs{good.Entries, find(func(found []adsync.Entry) []adsync.Entry {
 			for i := range found {
 				found[i].Disabled = true
+			}
+			return found
+		})}, nil},
+		{"Find knows whom Entries lists: " + dirID(1).String() + " has DisabledUnknown", directoryFuncs{good.Entries, find(func(found []adsync.Entry) []adsync.Entry {
+			for i := range found {
+				found[i].DisabledUnknown = true
 			}
 			return found
 		})}, nil},

@@ -56,7 +56,7 @@ func (p printer) access(a adsync.Access) {
 		p.line("But %s.", missing)
 	}
 	if len(a.Missing) == 0 {
-		p.line("All five details and userAccountControl can be read.")
+		p.line("All five details can be read, and whether an account is disabled.")
 	}
 }
 

@@ -52,7 +52,7 @@ func (a *app) comparePeople(ctx context.Context) error {
 			if c, ok := held[e.ObjectID]; ok {
 				state, change = string(c.Op), sql.NullString{String: asJSON(c), Valid: true}
 			}
-			if e.Disabled {
+			if e.Disabled || e.DisabledUnknown { // neither is imported
 				state = "disabled"
 			}
 			t.exec(`INSERT INTO people (object_id, directory, username, first_name, last_name, email, unit, state, change) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`,

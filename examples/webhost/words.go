@@ -190,6 +190,7 @@ var reasonTexts = map[adsync.Reason]string{
 	adsync.ReasonDisabled:    "disabled in the directory",
 	adsync.ReasonOutOfScope:  "outside the part of the directory that is synchronized",
 	adsync.ReasonUnproven:    "not found in the directory, but nothing proves a deletion",
+	adsync.ReasonUnknown:     "the directory does not show whether the account is disabled",
 	adsync.ReasonProtected:   "protected here, so not removed",
 	adsync.ReasonTaken:       "another user keeps it",
 	adsync.ReasonContested:   "others ask for it too",

@@ -75,22 +75,25 @@ func TestErrorsDoNotRepeatTheInput(t *testing.T) {
 
 func TestIsDisabled(t *testing.T) {
 	tests := []struct {
-		in   string
-		want bool
+		in       string
+		disabled bool
+		ok       bool
 	}{
-		{"512", false},
-		{"514", true},
-		{"66048", false}, // password never expires
-		{"66050", true},
-		{"2", true},
-		{"-2147483646", true}, // the sign bit is in use too
-		{"-2147483648", false},
-		{"", false},
-		{"disabled", false},
-		{"514x", false},
+		{"512", false, true},
+		{"514", true, true},
+		{"66048", false, true}, // password never expires
+		{"66050", true, true},
+		{"2", true, true},
+		{"-2147483646", true, true}, // the sign bit is in use too
+		{"-2147483648", false, true},
+		{"", false, false},
+		{"disabled", false, false},
+		{"514x", false, false},
 	}
 	for _, tt := range tests {
-		assert.Equal(t, tt.want, adattr.IsDisabled(tt.in), tt.in)
+		disabled, ok := adattr.IsDisabled(tt.in)
+		assert.Equal(t, tt.disabled, disabled, tt.in)
+		assert.Equal(t, tt.ok, ok, tt.in)
 	}
 }
 
@@ -160,7 +163,9 @@ func FuzzIsDisabled(f *testing.F) {
 	f.Add("-2147483646")
 	f.Fuzz(func(t *testing.T, s string) {
 		n, err := strconv.ParseInt(s, 10, 64)
-		assert.Equal(t, err == nil && n&2 == 2, adattr.IsDisabled(s))
+		disabled, ok := adattr.IsDisabled(s)
+		assert.Equal(t, err == nil, ok)
+		assert.Equal(t, ok && n&2 == 2, disabled)
 	})
 }
 

@@ -126,7 +126,7 @@ func (s *session) leave(result *ldap.SearchResult) {
 // sampled counts what the first accounts in scope show.
 type sampled struct {
 	accounts int
-	control  int // with userAccountControl
+	unknown  int // of which it is unknown whether they are disabled
 	values   [NumValues]int
 }
 
@@ -148,8 +148,8 @@ func (s *session) sample(ctx context.Context, base string) (sampled, error) {
 
 func (n *sampled) add(a *Account) {
 	n.accounts++
-	if a.showsControl {
-		n.control++
+	if a.DisabledUnknown {
+		n.unknown++
 	}
 	for i, value := range a.Values {
 		if value != "" {
@@ -165,17 +165,14 @@ func (n *sampled) missing(cfg *Config) []string {
 		return []string{"no account matches under BaseDN: correct BaseDN or Filter, or grant the service account List Contents and Read All Properties there"}
 	}
 	var missing []string
-	tell := func(attribute, effect string) {
-		missing = append(missing, fmt.Sprintf("none of the first %d accounts shows %s%s: if they have it, grant the service account Read on that attribute",
-			n.accounts, attribute, effect))
-	}
 	for i, attribute := range cfg.Attributes {
 		if n.values[i] == 0 {
-			tell(attribute, "")
+			missing = append(missing, fmt.Sprintf("none of the first %d accounts shows %s: if they have it, grant the service account Read on that attribute",
+				n.accounts, attribute))
 		}
 	}
-	if n.control == 0 && cfg.Identity.IsActiveDirectory() {
-		tell("userAccountControl", ", without which nobody is seen to be disabled")
+	if text := cfg.Flag.missing(n.unknown, n.accounts); text != "" {
+		missing = append(missing, text)
 	}
 	return missing
 }

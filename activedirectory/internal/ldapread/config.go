@@ -35,6 +35,7 @@ type Config struct {
 	Timeout    time.Duration     // of each request
 	Attributes [NumValues]string // of the details, by any of their names or OIDs
 	Identity   adattr.Identity
+	Flag       Flag
 	Names      *Names
 	MaxEntries int  // accounts in one listing; 0: no limit
 	Plain      bool // leave the accounts to go-ldap too, which is also the oracle of the tests
@@ -60,14 +61,14 @@ const (
 
 // Account is one entry, as it was read. Texts are valid UTF-8.
 type Account struct {
-	GUID     adattr.GUID
-	DN       string
-	Values   [NumValues]string // as Config.Attributes orders them
-	Disabled bool
-	State    State
+	GUID            adattr.GUID
+	DN              string
+	Values          [NumValues]string // as Config.Attributes orders them
+	Disabled        bool
+	DisabledUnknown bool // of one that is alive
+	State           State
 
-	tombstone    bool // isDeleted is TRUE
-	showsControl bool // userAccountControl can be read
+	tombstone bool // isDeleted is TRUE
 }
 
 // Server is one controller.

@@ -730,13 +730,16 @@ func TestCheck(t *testing.T) {
 	require.Len(t, check(nobody).Missing, 1)
 	assert.Contains(t, check(nobody).Missing[0], "no account matches")
 
+	require.NoError(t, d.Deny("svc@ad.example.test", d.DN(ids[1]), "User-Account-Restrictions"))
+	require.Len(t, check(d.config()).Missing, 1)
+	assert.Contains(t, check(d.config()).Missing[0], "1 of the first 100 accounts do not show userAccountControl")
 	for _, attribute := range []string{"mail", "userAccountControl"} {
 		require.NoError(t, d.Withhold("svc@ad.example.test", attribute))
 	}
 	missing := check(d.config()).Missing
 	require.Len(t, missing, 2)
 	assert.Contains(t, missing[0], "none of the first 100 accounts shows mail")
-	assert.Contains(t, missing[1], "userAccountControl")
+	assert.Contains(t, missing[1], "100 of the first 100 accounts do not show userAccountControl")
 }
 
 func TestCheckFails(t *testing.T) {

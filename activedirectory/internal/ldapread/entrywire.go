@@ -5,8 +5,6 @@ import (
 	"encoding/binary"
 	"strings"
 	"unicode/utf8"
-
-	"github.com/go-adsync/adsync/internal/adattr"
 )
 
 // The identifier octets of LDAP (RFC 4511, appendix B).
@@ -110,29 +108,29 @@ func (d *entryDecoder) decode(op []byte, a *Account) (ok bool, err error) {
 	if !ok || len(rest) > 0 {
 		return false, nil
 	}
-	*a, d.text = Account{}, d.text[:0]
+	*a, d.text = Account{DisabledUnknown: d.cfg.Flag.absent()}, d.text[:0]
 	where := found{dn: d.keep(dn)}
 	hasGUID := false
 	for len(attributes) > 0 {
-		var name, value, text []byte
-		if name, value, text, attributes, ok = nextAttribute(attributes); !ok {
+		var next wireAttribute
+		if next, attributes, ok = nextAttribute(attributes); !ok {
 			return false, nil
 		}
-		if value == nil {
+		if next.first == nil {
 			continue
 		}
-		name = withoutRange(name)
+		name := withoutRange(next.name)
 		switch {
 		case equalFold(name, d.cfg.Identity.Attribute()):
-			guid, parseErr := d.cfg.Identity.Parse(value)
+			guid, parseErr := d.cfg.Identity.Parse(next.first)
 			a.GUID, hasGUID, err = guid, true, cmp.Or(err, parseErr)
-		case equalFold(name, "userAccountControl"):
-			a.Disabled, a.showsControl = adattr.IsDisabled(string(value)), true
+		case equalFold(name, d.cfg.Flag.Attribute):
+			d.tell(a, next.values)
 		case equalFold(name, "isDeleted"):
-			a.tombstone = equalFold(value, "TRUE")
+			a.tombstone = equalFold(next.first, "TRUE")
 		}
-		if text != nil {
-			d.fill(&where, name, text)
+		if next.text != nil {
+			d.fill(&where, name, next.text)
 		}
 	}
 	if err != nil {
@@ -145,34 +143,51 @@ func (d *entryDecoder) decode(op []byte, a *Account) (ok bool, err error) {
 	return true, nil
 }
 
-// nextAttribute splits off a PartialAttribute and gives its first value, and the first
-// that is not blank. Each is nil if there is none.
-func nextAttribute(b []byte) (name, first, text, rest []byte, ok bool) {
-	attribute, rest, ok := berElement(b, tagSequence)
+// tell takes in the values of the attribute that says who is disabled.
+func (d *entryDecoder) tell(a *Account, values []byte) {
+	for more := true; more && len(values) > 0; {
+		var value []byte
+		value, values, _ = berElement(values, tagOctetString)
+		more = d.cfg.Flag.tell(a, value)
+	}
+}
+
+// wireAttribute is a PartialAttribute as it stands in a message.
+type wireAttribute struct {
+	name   []byte
+	values []byte // all, each of them an element
+	first  []byte // nil if there is none
+	text   []byte // the first that is not blank; nil if there is none
+}
+
+// nextAttribute splits one off.
+func nextAttribute(b []byte) (a wireAttribute, rest []byte, ok bool) {
+	content, rest, ok := berElement(b, tagSequence)
 	if !ok {
-		return nil, nil, nil, nil, false
+		return a, nil, false
 	}
-	name, attribute, ok = berElement(attribute, tagOctetString)
-	if !ok || !isASCII(name) {
-		return nil, nil, nil, nil, false
+	a.name, content, ok = berElement(content, tagOctetString)
+	if !ok || !isASCII(a.name) {
+		return a, nil, false
 	}
-	values, beside, ok := berElement(attribute, tagSet)
+	values, beside, ok := berElement(content, tagSet)
 	if !ok || len(beside) > 0 {
-		return nil, nil, nil, nil, false
+		return a, nil, false
 	}
+	a.values = values
 	for len(values) > 0 {
 		var value []byte
 		if value, values, ok = berElement(values, tagOctetString); !ok {
-			return nil, nil, nil, nil, false
+			return a, nil, false
 		}
-		if first == nil {
-			first = value
+		if a.first == nil {
+			a.first = value
 		}
-		if text == nil && isPresent(value) {
-			text = value
+		if a.text == nil && isPresent(value) {
+			a.text = value
 		}
 	}
-	return name, first, text, rest, true
+	return a, rest, true
 }
 
 // fill looks at all details: two of them may come from one attribute.

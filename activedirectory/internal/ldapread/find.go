@@ -141,6 +141,7 @@ func (s *session) lookUpBatch(ctx context.Context, batch []adattr.GUID, l lookUp
 		}
 		found[a.GUID] = true
 		a.State = l.state
+		a.DisabledUnknown = a.DisabledUnknown && l.state != Deleted // of whom nobody asks
 		return each(a)
 	})
 	return found, err

@@ -119,7 +119,8 @@ var errUnpaged = errors.New("the server does not say whether there is more; it m
 
 // searchRequest is made anew for each page: go-ldap changes what it is given.
 func (s *session) searchRequest(q query, cookie []byte) *ldap.SearchRequest {
-	attributes := append([]string{s.cfg.Identity.Attribute(), "userAccountControl"}, s.cfg.Attributes[:]...)
+	attributes := append([]string{s.cfg.Identity.Attribute()}, s.cfg.Flag.wanted()...)
+	attributes = append(attributes, s.cfg.Attributes[:]...)
 	if q.tombstones {
 		attributes = append(attributes, "isDeleted")
 	}
@@ -153,7 +154,7 @@ var errNoGUID = errors.New("an account came without its identity, the objectGUID
 // detail. Names are compared without regard to case: a server answers in its schema's
 // spelling.
 func (c *Config) decode(e *ldap.Entry) (Account, error) {
-	a := Account{DN: strings.ToValidUTF8(e.DN, "\uFFFD")}
+	a := Account{DN: strings.ToValidUTF8(e.DN, "\uFFFD"), DisabledUnknown: c.Flag.absent()}
 	hasGUID := false
 	for _, attribute := range e.Attributes {
 		if len(attribute.ByteValues) == 0 {
@@ -167,8 +168,12 @@ func (c *Config) decode(e *ldap.Entry) (Account, error) {
 				return Account{}, err
 			}
 			a.GUID, hasGUID = guid, true
-		case strings.EqualFold(name, "userAccountControl"):
-			a.Disabled, a.showsControl = adattr.IsDisabled(string(value)), true
+		case strings.EqualFold(name, c.Flag.Attribute):
+			for _, one := range attribute.ByteValues {
+				if !c.Flag.tell(&a, one) {
+					break
+				}
+			}
 		case strings.EqualFold(name, "isDeleted"):
 			a.tombstone = strings.EqualFold(string(value), "TRUE")
 		}

@@ -189,7 +189,7 @@ func TestExplain(t *testing.T) {
 
 func testConfig() *Config {
 	return &Config{Plain: plain, Filter: "(sAMAccountType=805306368)", PageSize: 1000, Timeout: time.Minute,
-		Attributes: [NumValues]string{"sAMAccountName", "givenName", "sn", "mail", "telephoneNumber"}, Names: new(Names)}
+		Attributes: [NumValues]string{"sAMAccountName", "givenName", "sn", "mail", "telephoneNumber"}, Names: new(Names), Flag: ActiveDirectoryFlag}
 }
 
 func guid(n byte) adattr.GUID {
@@ -219,7 +219,7 @@ func TestDecode(t *testing.T) {
 	}})
 	require.NoError(t, err)
 	assert.Equal(t, Account{GUID: guid(7), DN: "CN=a\uFFFD", Values: [NumValues]string{"ada", "A\uFFFDda"},
-		Disabled: true, tombstone: true, showsControl: true}, a)
+		Disabled: true, tombstone: true}, a)
 }
 
 func TestDecodeFillsAllDetailsThatShareAnAttribute(t *testing.T) {
@@ -230,7 +230,7 @@ func TestDecodeFillsAllDetailsThatShareAnAttribute(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, "ada@corp.example", a.Values[0])
 	assert.Equal(t, "ada@corp.example", a.Values[3])
-	assert.False(t, a.Disabled)
+	assert.True(t, !a.Disabled && a.DisabledUnknown)
 }
 
 // A domain controller sends what has very many values in ranges.

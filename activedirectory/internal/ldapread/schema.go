@@ -59,6 +59,9 @@ func (s *session) readNames(ctx context.Context) error {
 	cfg := *s.cfg
 	identity := cfg.Identity.Attribute()
 	names := []*string{&identity}
+	if cfg.Flag.Attribute != "" {
+		names = append(names, &cfg.Flag.Attribute)
+	}
 	for i := range cfg.Attributes {
 		names = append(names, &cfg.Attributes[i])
 	}
@@ -102,7 +105,7 @@ func (s *session) ownNames(ctx context.Context, names []*string) (own map[string
 	for _, name := range asked {
 		known, ok := schema[strings.ToLower(name)]
 		if !ok {
-			return nil, s.complain(doingSchema, fmt.Errorf("the directory has no attribute %q; correct Attributes", name))
+			return nil, s.complain(doingSchema, fmt.Errorf("the directory has no attribute %q; correct Attributes or DisabledBy", name))
 		}
 		own[name] = known
 	}

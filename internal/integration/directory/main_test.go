@@ -40,6 +40,7 @@ var cases = []struct {
 
 	{"denied attributes", testDeniedAttributes},
 	{"denied on one account", testDeniedOnOneAccount},
+	{"who is disabled cannot be read", testUnreadableFlag},
 	{"hidden objects", testHiddenObjects},
 	{"without Pre-Windows 2000 Compatible Access", testWithoutPreWindows2000},
 

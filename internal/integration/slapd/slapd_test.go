@@ -31,6 +31,7 @@ func (s *server) directory(t *testing.T, change func(*activedirectory.Config)) *
 		Attributes: map[adsync.Field]string{
 			adsync.FieldObjectID: "entryUUID", adsync.FieldUsername: "uid", adsync.FieldPhone: "mobile",
 		},
+		DisabledBy: activedirectory.DisabledBy{Attribute: "employeeType", Values: []string{"Left"}},
 	}
 	if change != nil {
 		change(&cfg)
@@ -60,7 +61,60 @@ func TestOpenLDAP(t *testing.T) {
 	t.Run("wrong password", func(t *testing.T) { testWrongPassword(t, s) })
 	t.Run("aliases", func(t *testing.T) { testAliases(t, s) })
 	t.Run("another identity", func(t *testing.T) { testNoIdentity(t, s) })
+	t.Run("who is disabled", func(t *testing.T) { testDisabled(t, s) })
 	t.Run("life of accounts", func(t *testing.T) { testLives(t, s) })
+}
+
+// Nobody is made active or imported unless the configuration says how the directory tells
+// who is disabled.
+func testDisabled(t *testing.T, s *server) {
+	admin := s.admin(t)
+	modify := ldap.NewModifyRequest(personDN(8), nil)
+	modify.Add("employeeType", []string{"intern", "left"})
+	require.NoError(t, admin.Modify(modify))
+	t.Cleanup(func() {
+		back := ldap.NewModifyRequest(personDN(8), nil)
+		back.Replace("employeeType", nil)
+		require.NoError(t, admin.Modify(back))
+	})
+	entries := listed(t, s.directory(t, nil))
+	deactivated := func(id string, e adsync.Entry) adsync.User {
+		return adsync.User{ID: id, ObjectID: e.ObjectID, Profile: e.Profile, Status: adsync.StatusDeactivated}
+	}
+	for _, tt := range []struct {
+		name      string
+		change    func(*activedirectory.Config)
+		want      []string
+		creations int
+		warning   string
+	}{
+		{"an attribute", nil, []string{"u7 reactivated", "u8 disabled"}, population - 2, ""},
+		{"none", func(cfg *activedirectory.Config) { cfg.DisabledBy = activedirectory.DisabledBy{} },
+			[]string{"u7 unknown", "u8 unknown"}, 0, "set DisabledBy, or NoDisabled"},
+		{"nobody", func(cfg *activedirectory.Config) { cfg.DisabledBy, cfg.NoDisabled = activedirectory.DisabledBy{}, true },
+			[]string{"u7 reactivated", "u8 reactivated"}, population - 2, ""},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			store := adsync.NewMemoryStore(deactivated("u7", entries["u7"]), deactivated("u8", entries["u8"]))
+			syncer, err := adsync.New(s.directory(t, tt.change), store, &adsync.Options{Rules: adsync.Rules{Import: true}})
+			require.NoError(t, err)
+			plan, err := syncer.Plan(t.Context())
+			require.NoError(t, err)
+			var got []string
+			creations := 0
+			for _, c := range plan.Changes {
+				if c.Op == adsync.OpCreate {
+					creations++
+				} else {
+					got = append(got, c.UserID+" "+string(c.Reason))
+				}
+			}
+			assert.Equal(t, tt.want, got)
+			assert.Equal(t, tt.creations, creations)
+			assert.Contains(t, strings.Join(plan.Warnings, "\n"), tt.warning)
+			assert.Equal(t, tt.warning == "", !strings.Contains(strings.Join(plan.Warnings, "\n"), "DisabledBy"))
+		})
+	}
 }
 
 func testReading(t *testing.T, s *server) {

@@ -1,0 +1,67 @@
+package ldapread
+
+import (
+	"bytes"
+	"fmt"
+	"slices"
+
+	"github.com/go-adsync/adsync/internal/adattr"
+)
+
+// Flag says how the accounts of a directory tell that they are disabled. The zero value is
+// a directory of which that is not known, so it is unknown of each account.
+type Flag struct {
+	Attribute string
+	// Values are those that mean disabled, in lower case; an account that has none of them
+	// is enabled. Without any, the attribute is like userAccountControl, a number that
+	// every account has: where it is not seen, it could not be read.
+	Values []string
+	// Never is a directory that disables nobody.
+	Never bool
+}
+
+// ActiveDirectoryFlag is the one of a domain controller.
+var ActiveDirectoryFlag = Flag{Attribute: "userAccountControl"}
+
+// wanted are the attributes to ask for.
+func (f *Flag) wanted() []string {
+	if f.Attribute == "" {
+		return nil
+	}
+	return []string{f.Attribute}
+}
+
+// isBits reports a number of which one bit counts.
+func (f *Flag) isBits() bool { return f.Attribute != "" && len(f.Values) == 0 }
+
+// absent is whether it is unknown of an account that does not show the attribute.
+func (f *Flag) absent() (unknown bool) { return !f.Never && len(f.Values) == 0 }
+
+// tell takes in one value of the attribute, and returns whether another may say more.
+func (f *Flag) tell(a *Account, value []byte) (more bool) {
+	if f.isBits() {
+		disabled, isNumber := adattr.IsDisabled(string(value))
+		a.Disabled, a.DisabledUnknown = disabled, !isNumber
+		return false
+	}
+	var buffer [16]byte
+	small := buffer[:0]
+	for _, c := range bytes.TrimSpace(value) {
+		small = append(small, lower(c))
+	}
+	a.Disabled = a.Disabled || slices.Contains(f.Values, string(small))
+	return !a.Disabled
+}
+
+// missing says of how many of the first accounts it is unknown whether they are disabled,
+// and what to do about it. It is empty if it is known of all.
+func (f *Flag) missing(unknown, accounts int) string {
+	switch {
+	case unknown == 0:
+		return ""
+	case f.Attribute == "":
+		return "whether an account is disabled: nothing says how this directory tells it, so nobody is created, reactivated, or removed for it: set DisabledBy, or NoDisabled if it disables nobody"
+	}
+	return fmt.Sprintf("%d of the first %d accounts do not show %s, so whether they are disabled is unknown, and they are neither created nor reactivated, nor removed for it: grant the service account Read on that attribute, which is in the property set Account Restrictions",
+		unknown, accounts, f.Attribute)
+}
