@@ -1,6 +1,7 @@
 package adattr
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -50,5 +51,36 @@ func TestIdentityRefuses(t *testing.T) {
 				assert.NotContains(t, err.Error(), value[:4], "it may be anybody's data")
 			}
 		}
+	}
+}
+
+// The message says what the value is, so that a wrong mapping is found at once.
+func TestIdentitySaysWhatAValueIs(t *testing.T) {
+	const unknown = "\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff"
+	sid := "\x01\x05\x00\x00\x00\x00\x00\x05" + unknown + "\xe9\x03\x00\x00"
+	for _, tt := range []struct{ attribute, value, want string }{
+		{"", "", "empty or all zeros"},
+		{"", strings.Repeat("\x00", 16), "all zeros"},
+		{"", strings.Repeat("\x00", 15), "15 bytes that are neither a GUID nor text"},
+		{"entryUUID", "00000000-0000-0000-0000-000000000000", "empty or all zeros"},
+		{"entryUUID", "{00000000-0000-0000-0000-000000000000}", "empty or all zeros"},
+		{"nsUniqueId", "00000000-00000000-00000000-00000000", "empty or all zeros"},
+		{"entryUUID", "ada", "a text that is no UUID"},
+		{"entryUUID", "a line\n", "7 bytes that are neither a GUID nor text"},
+		{"entryUUID", "ad\xff", "3 bytes that are neither a GUID nor text"},
+		{"entryUUID", unknown, "16 bytes of a layout that is not known"},
+		{"", sid, "a security identifier (SID)"},
+		{"", "\x01\x00\x00\x00\x00\x00\x00\x05", "a security identifier (SID)"},
+		{"", "\x01\x00\x00\x00\x00\x00\x05", "7 bytes that are neither a GUID nor text"},
+		{"", "\x02" + sid[1:], "28 bytes that are neither a GUID nor text"},
+		{"", sid[:24], "24 bytes that are neither a GUID nor text"},
+		{"nsUniqueId", "e124855b-371a41be-9f053c1a-9b7d2e100", "a text that is no UUID"},
+		{"nsUniqueId", "e124855b-371a41be-9f053c1a_9b7d2e10", "a text that is no UUID"},
+		{"nsUniqueId", "e124855b-371a41be_9f053c1a-9b7d2e10", "a text that is no UUID"},
+		{"nsUniqueId", "e124855b_371a41be-9f053c1a-9b7d2e10", "a text that is no UUID"},
+	} {
+		g, err := IdentityOf(tt.attribute).Parse([]byte(tt.value))
+		require.ErrorContains(t, err, " is "+tt.want, "%q", tt.value)
+		assert.Zero(t, g, "%q", tt.value)
 	}
 }
