@@ -157,9 +157,6 @@ var toBeSplit = []string{
 	"activedirectory/internal/ldapread/controller_test.go",
 	"adsync_test.go",
 	"adsynctest/store_test.go",
-	"examples/webhost/webhost_test.go",
-	"internal/integration/databases/counted_test.go",
-	"internal/integration/databases/store_test.go",
 	"oracle_test.go",
 	"property_test.go",
 }
