@@ -44,6 +44,7 @@ func TestSolve(t *testing.T) {
 		"both ask":                       {[]Claimant{candidate(0, 2), candidate(1, 2)}, []Verdict{Contested, Contested}},
 		"asked by its holder":            {[]Claimant{candidate(0, 0), candidate(1, 0)}, []Verdict{Won, Taken}},
 		"chain behind a loser":           {[]Claimant{candidate(0, 1), candidate(1, 2), fixed(2)}, []Verdict{Waiting, Taken, Won}},
+		"only those who may ask do":      {[]Claimant{{Role: Fixed, Has: [Spaces]Key{1, None}}, {Role: Leaver, Has: [Spaces]Key{2, None}}, candidate(3, 0)}, []Verdict{Won, Won, Won}},
 		"clash from before":              {[]Claimant{candidate(0, 0), candidate(0, 0)}, []Verdict{Taken, Taken}},
 		"clash that one leaves":          {[]Claimant{candidate(0, 0), candidate(0, 1)}, []Verdict{Won, Won}},
 		"clash that one wants to leave":  {[]Claimant{candidate(0, 0), candidate(0, 1), fixed(1)}, []Verdict{Waiting, Taken, Won}},

@@ -74,7 +74,7 @@ func (r *runner) try(p *mutated, m mutant) (verdict, error) {
 }
 
 func (r *runner) test(flags ...string) (passed bool, out []byte, err error) {
-	args := append([]string{"test", "-count=1", "-p", "1", "-failfast", "-vet=off", "-timeout", r.timeout.String(), "-run", r.only}, flags...)
+	args := append([]string{"test", "-count=1", "-p", "1", "-ldflags=-s -w", "-failfast", "-vet=off", "-timeout", r.timeout.String(), "-run", r.only}, flags...)
 	out, err = exec.Command("go", append(args, r.packages...)...).CombinedOutput()
 	var failed *exec.ExitError
 	if errors.As(err, &failed) {
