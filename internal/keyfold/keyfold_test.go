@@ -29,6 +29,10 @@ func TestFold(t *testing.T) {
 			assert.Equal(t, Fold(same[0]), Fold(s), "%q", s)
 		}
 	}
+	for small, large := range map[string]string{"ꭰ": "Ꭰ", "ꮿ": "Ꮿ", "ᏸ": "Ᏸ", "ᏽ": "Ᏽ"} { // Cherokee folds to its capitals
+		assert.Equal(t, large, Fold(small))
+		assert.Equal(t, large, Fold(large))
+	}
 	assert.NotEqual(t, Fold("muller"), Fold("müller"), "accents tell people apart")
 	assert.NotEqual(t, Fold("anna"), Fold("аnna"), "and so do scripts")
 	assert.NotEqual(t, Fold("a\u200bb"), Fold("a b"), "what is ignored is no space")

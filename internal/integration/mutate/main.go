@@ -54,7 +54,10 @@ func mutatePackage(pkg, tests, only, listed string) (survived int, err error) {
 		return 0, err
 	}
 	count := map[verdict]int{}
-	for _, m := range p.mutants {
+	for i, m := range p.mutants {
+		if i%50 == 0 {
+			fmt.Fprintf(os.Stderr, "%s: %d of %d\n", p.path, i, len(p.mutants))
+		}
 		if equivalent.take(m) {
 			count[excused]++
 			continue
