@@ -156,17 +156,21 @@ func (s *Syncer) fit() error {
 	if held := traitsOf(s.store).Fields; len(held) > 0 {
 		if len(rules.Fields) == 0 {
 			rules.Fields = slices.DeleteFunc(slices.Clone(held), func(f Field) bool { return f == FieldStatus })
-			if len(rules.Fields) == 0 {
+			if len(rules.fields()) == 0 {
 				errs = append(errs, errors.New("adsync: the store holds none of the five details"))
 			}
 		}
+		if slices.Contains(held, FieldActive) && !slices.Contains(rules.Fields, FieldActive) {
+			rules.Fields = append(slices.Clone(rules.Fields), FieldActive)
+		}
 		for _, f := range rules.Fields {
-			if !slices.Contains(held, f) {
+			less := f == FieldActive && slices.Contains(held, FieldStatus) // which can hold it
+			if !less && !slices.Contains(held, f) {
 				errs = append(errs, fmt.Errorf("adsync: Rules.Fields: the store does not hold %q; map a column to it or leave it out", f))
 			}
 		}
 		reactions := []Reaction{rules.OnDeleted, rules.OnDisabled, rules.OnOutOfScope, rules.OnUnproven}
-		if slices.Contains(reactions, Deactivate) && !slices.Contains(held, FieldStatus) {
+		if slices.Contains(reactions, Deactivate) && !slices.Contains(held, FieldStatus) && !slices.Contains(held, FieldActive) {
 			errs = append(errs, errors.New("adsync: a rule deactivates users, but the store holds no status; map a column to it or choose Keep or Remove"))
 		}
 		errs = append(errs, rules.Check())

@@ -132,6 +132,60 @@ func TestNewRefuses(t *testing.T) {
 	}
 }
 
+// twoValued is a store that tells who is active, and no more.
+type twoValued struct{ *adsync.MemoryStore }
+
+func (twoValued) Traits() adsync.Traits {
+	return adsync.Traits{Fields: []adsync.Field{adsync.FieldUsername, adsync.FieldEmail, adsync.FieldActive}}
+}
+
+// Whoever is not active there may have been blocked by the host. No sync makes them
+// active again, and only an undo lifts what a sync has done.
+func TestInactiveIsNeverLiftedByASync(t *testing.T) {
+	off := user("2", 2, "bob", "")
+	off.Status = adsync.StatusInactive
+	store := twoValued{adsync.NewMemoryStore(user("1", 1, "ann", ""), off)}
+	dir := adsync.StaticDirectory{entry(1, "ann", ""), entry(2, "rob", "")}
+	dir[0].Disabled = true
+	opts := &adsync.Options{Rules: adsync.Rules{OnDisabled: adsync.Deactivate}, Limits: adsync.Limits{MaxRemovals: 1, MaxRemovalRatio: -1}}
+	s := newSyncer(t, dir, store, opts)
+	report, err := s.Sync(t.Context())
+	require.NoError(t, err)
+	require.NoError(t, report.Err())
+	assert.Equal(t, 1, report.Counts().Deactivated)
+	ann, _ := store.Get("1")
+	assert.Equal(t, adsync.StatusInactive, ann.Status)
+	bob, _ := store.Get("2")
+	assert.Equal(t, adsync.StatusInactive, bob.Status)
+	assert.Equal(t, "rob", bob.Username, "details still follow")
+
+	enabled := newSyncer(t, adsync.StaticDirectory{entry(1, "ann", ""), entry(2, "rob", "")}, store, opts)
+	plan, err := enabled.Plan(t.Context())
+	require.NoError(t, err)
+	assert.Empty(t, plan.Changes)
+	plan.Changes = append(plan.Changes, adsync.NewUpdate(adsync.ReasonReactivated, &ann, &adsync.User{ID: "1", ObjectID: ann.ObjectID, Profile: ann.Profile, Status: adsync.StatusActive}))
+	_, err = enabled.Apply(t.Context(), plan)
+	require.ErrorContains(t, err, "the status is not a sync's to change")
+
+	undo, err := s.Inverse(t.Context(), report)
+	require.NoError(t, err)
+	require.Len(t, undo.Changes, 2)
+	_, err = s.Apply(t.Context(), undo)
+	require.NoError(t, err)
+	ann, _ = store.Get("1")
+	assert.Empty(t, ann.Status)
+}
+
+func TestInactiveCountsAsARemoval(t *testing.T) {
+	store := twoValued{adsync.NewMemoryStore(user("1", 1, "ann", ""), user("2", 2, "bob", ""))}
+	dir := adsync.StaticDirectory{entry(1, "ann", ""), entry(2, "bob", "")}
+	dir[0].Disabled, dir[1].Disabled = true, true
+	opts := &adsync.Options{Rules: adsync.Rules{OnDisabled: adsync.Deactivate}, Limits: adsync.Limits{MaxRemovals: 1}}
+	_, err := newSyncer(t, dir, store, opts).Sync(t.Context())
+	var limit *adsync.LimitError
+	require.ErrorAs(t, err, &limit)
+}
+
 type fewFields struct{ adsync.UserStore }
 
 func (fewFields) Traits() adsync.Traits {

@@ -221,7 +221,7 @@ func (c *Change) validateUpdate(rules Rules) error {
 		return errors.New("it would leave the user without a username")
 	case c.removes() && before.Protected:
 		return errors.New("the user is protected")
-	case before.Status != after.Status && !statusMaySwitch(before, after):
+	case before.Status != after.Status && !c.switchesStatus():
 		return errors.New("the status is not a sync's to change in this way")
 	case c.Interim && (c.Reason != ReasonParked || !c.parksOnly()):
 		return errors.New("a parking gives its user the names that are reserved for it, and changes nothing else")
@@ -352,12 +352,12 @@ func (c *Change) advice() string {
 func (c *Change) removes() bool { return c.Op == OpDelete || c.deactivates() }
 
 func (c *Change) deactivates() bool {
-	return c.rewrites() && c.After.Status == StatusDeactivated && c.Before.Status != StatusDeactivated
+	return c.rewrites() && c.After.off() && c.Before.Status != c.After.Status
 }
 
 // reactivates reports whether the change lifts a deactivation.
 func (c *Change) reactivates() bool {
-	return c.rewrites() && c.Before.Status == StatusDeactivated && c.After.active()
+	return c.rewrites() && c.Before.off() && c.After.active()
 }
 
 // rewrites reports whether the change is an update that says from what to what;
@@ -374,9 +374,10 @@ func (c *Change) unlinks() bool {
 	return c.rewrites() && c.After.ObjectID.IsZero() && !c.Before.ObjectID.IsZero()
 }
 
-// statusMaySwitch allows what Rules.status does.
-func statusMaySwitch(before, after *User) bool {
-	return before.active() && after.Status == StatusDeactivated || before.Status == StatusDeactivated && after.active()
+// switchesStatus allows what Rules.status does, and an undo of it.
+func (c *Change) switchesStatus() bool {
+	lifts := c.Before.Status == StatusDeactivated || c.Before.Status == StatusInactive && c.Reason == ReasonUndone
+	return c.Before.active() && c.After.off() || lifts && c.After.active()
 }
 
 // NewUpdate returns the Update that turns before into after, with the Fields that

@@ -124,6 +124,7 @@ const (
 	FieldEmail     Field = "email"
 	FieldPhone     Field = "phone"
 	FieldStatus    Field = "status"
+	FieldActive    Field = "active" // the status, in [Traits] and [Rules] of a store that tells who is active and no more
 	FieldObjectID  Field = "object_id"
 	FieldSource    Field = "source"
 )
@@ -192,8 +193,10 @@ type Traits struct {
 	Apart bool
 
 	// Fields, of a store: the details that it holds, and FieldStatus if it holds a
-	// status; none stands for all five and the status. Links (ObjectID and Source) are
-	// always held.
+	// status; none stands for all five and the status. One that tells active users from
+	// others, and not who made them so, names FieldActive instead: it reads all others as
+	// StatusInactive, and is given no other status to write. Links (ObjectID and Source)
+	// are always held.
 	Fields []Field
 
 	// CreatesAtOnce, of a [BatchStore]: how many Creates it is best given in one batch

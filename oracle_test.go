@@ -80,6 +80,7 @@ type sighting struct {
 func (s sighting) unknown() bool { return !s.enabled && !s.disabled }
 
 type oracle struct {
+	off   adsync.Status // of whom a sync deactivates
 	rules adsync.Rules
 	users []*party
 	news  []*party // entries to import
@@ -136,6 +137,11 @@ func (o *oracle) setDefaults() {
 	r := &o.rules
 	if r.Fields == nil {
 		r.Fields = detailFields
+	}
+	o.off = adsync.StatusDeactivated
+	if slices.Contains(r.Fields, adsync.FieldActive) {
+		o.off = adsync.StatusInactive
+		r.Fields = slices.DeleteFunc(slices.Clone(r.Fields), func(f adsync.Field) bool { return f == adsync.FieldActive })
 	}
 	r.OnDeleted = cmp.Or(r.OnDeleted, adsync.Remove)
 	r.OnDisabled = cmp.Or(r.OnDisabled, adsync.Keep)
@@ -256,7 +262,7 @@ func (o *oracle) decideStatus(p *party) {
 	case reaction == adsync.Remove:
 		p.deleted, p.why = true, why
 	case p.active():
-		p.status, p.why = adsync.StatusDeactivated, why
+		p.status, p.why = o.off, why
 	}
 }
 
@@ -1156,7 +1162,7 @@ func (c *planCheck) userAllowed(was, now adsync.User, remains bool) error {
 }
 
 func (c *planCheck) statusAllowed(was adsync.User, now adsync.Status) error {
-	if now == adsync.StatusDeactivated && was.Status != adsync.StatusBlocked {
+	if now == c.off && (was.Status == "" || was.Status == adsync.StatusActive) {
 		return c.removalAllowed(was, adsync.Deactivate)
 	}
 	if now == adsync.StatusActive && was.Status == adsync.StatusDeactivated {

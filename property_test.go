@@ -1023,7 +1023,7 @@ func (c *planCheck) untouched(was, now adsync.User, there bool) error {
 		return c.removalAllowed(was, adsync.Remove)
 	case was.Status != now.Status && was.Status == adsync.StatusBlocked:
 		return errors.New("was blocked by the host")
-	case was.Status != now.Status && now.Status == adsync.StatusDeactivated:
+	case was.Status != now.Status && (now.Status == adsync.StatusDeactivated || now.Status == adsync.StatusInactive):
 		if c.removalAllowed(was, adsync.Remove) == nil {
 			return nil // the directory bears out more than that
 		}
@@ -1245,13 +1245,24 @@ func manyLocal(w world) world {
 	for i := range w.users {
 		u := &w.users[i]
 		if e := slices.IndexFunc(w.entries, func(e adsync.Entry) bool { return e.ObjectID == u.ObjectID }); i%3 > 0 && e >= 0 {
-			u.Username, u.Email = w.entries[e].Username, w.entries[e].Email
+			u.Profile = withKeysOf(u.Profile, w.entries[e].Profile)
 		}
 		if i%4 > 0 {
 			u.ObjectID, u.Source = adsync.ObjectID{}, ""
 		}
 	}
 	return w
+}
+
+// withKeysOf is the profile with the keys of another, of which one that is blank is none.
+func withKeysOf(p, from adsync.Profile) adsync.Profile {
+	p.Username, p.Email = from.Username, from.Email
+	for _, key := range []*string{&p.Username, &p.Email} {
+		if strings.TrimSpace(*key) == "" {
+			*key = ""
+		}
+	}
+	return p
 }
 
 // certainPairs are the links by the book: the two keys agree, and neither is of

@@ -16,7 +16,7 @@ type Reaction string
 // field of [Rules].
 const (
 	Keep       Reaction = "keep"       // tell, and change nothing
-	Deactivate Reaction = "deactivate" // set StatusDeactivated
+	Deactivate Reaction = "deactivate" // set StatusDeactivated, or StatusInactive where the store knows no more
 	Remove     Reaction = "remove"     // delete the user
 )
 
@@ -45,7 +45,7 @@ var details = [...]Field{FieldUsername, FieldFirstName, FieldLastName, FieldEmai
 func (r Rules) Check() error {
 	var errs []error
 	for _, f := range r.Fields {
-		if f != FieldStatus && !slices.Contains(details[:], f) { // a store's Traits name the status too
+		if f != FieldStatus && f != FieldActive && !slices.Contains(details[:], f) { // a store's Traits name the status too
 			errs = append(errs, fmt.Errorf("adsync: Rules.Fields: %q is not one of the five details", f))
 		}
 	}
@@ -87,6 +87,14 @@ func (r Rules) fields() []Field {
 	return fields
 }
 
+// off is the status of whom a sync deactivates.
+func (r Rules) off() Status {
+	if slices.Contains(r.Fields, FieldActive) {
+		return StatusInactive
+	}
+	return StatusDeactivated
+}
+
 // manages reports whether the user is one of this source's. This and appendKey are
 // asked of every user, and take a pointer because Rules are 200 bytes to copy.
 func (r *Rules) manages(u *User) bool { return !u.ObjectID.IsZero() && u.Source == r.Source }
@@ -118,14 +126,15 @@ func (r Rules) reaction(e *Entry) (Reaction, Reason) {
 }
 
 // status is what becomes of the user's status, and why; the reason is empty when
-// nothing does. The host's own statuses are not a sync's to change.
+// nothing does. The host's own statuses are not a sync's to change, and what may be one,
+// as StatusInactive, neither.
 func (r Rules) status(u *User, e *Entry) (Status, Reason) {
 	reaction, reason := r.reaction(e)
 	switch {
 	case reason == "" && u.Status == StatusDeactivated:
 		return StatusActive, ReasonReactivated
 	case reaction == Deactivate && u.active() && !u.Protected:
-		return StatusDeactivated, reason
+		return r.off(), reason
 	}
 	return u.Status, ""
 }

@@ -374,6 +374,9 @@ func (u *User) describe() string {
 	return strings.Join(words, ", ")
 }
 
+// off reports whether a sync may have deactivated the user.
+func (u *User) off() bool { return u.Status == StatusDeactivated || u.Status == StatusInactive }
+
 func (u *User) active() bool { return u.Status == "" || u.Status == StatusActive }
 
 // valid reports whether there is nothing to repair, as nearly always.

@@ -109,7 +109,7 @@ func (u *undoer) present(host *host) []*party {
 func (u *undoer) back(row int, span *span) *party {
 	after := *span.before
 	d := &party{row: row, role: claims.Candidate, user: span.after, after: &after, reason: ReasonUndone}
-	if d.after.Status == StatusDeactivated && d.user.active() {
+	if d.after.off() && d.user.active() {
 		d.after.Status = d.user.Status
 		u.tell(d.user, "it was reactivated and is present")
 	}

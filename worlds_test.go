@@ -155,6 +155,12 @@ func (g *worldGen) newRules() worldRules {
 			r.fields = append(r.fields, adsync.FieldUsername)
 		}
 	}
+	if g.oneIn(6) { // a store that tells who is active, and no more
+		r.fields = append(slices.Clone(r.fields), adsync.FieldActive)
+		if len(r.fields) == 1 {
+			r.fields = append(r.fields, detailFields...)
+		}
+	}
 	if g.oneIn(4) {
 		r.keepOnEmpty = g.someFields(3)
 	}
@@ -194,7 +200,7 @@ func (g *worldGen) addUsers() {
 		default:
 			u.ObjectID, u.Source = oid(byte(1+i)), g.w.rules.source
 		}
-		u.Status = pick(g.dice, "", "", "", adsync.StatusActive, adsync.StatusBlocked, adsync.StatusDeactivated)
+		u.Status = pick(g.dice, "", "", "", adsync.StatusActive, adsync.StatusBlocked, adsync.StatusDeactivated, adsync.StatusInactive)
 		u.Protected = g.oneIn(7)
 		g.w.users = append(g.w.users, u)
 	}

@@ -15,6 +15,7 @@ type bench struct {
 	store     adsync.UserStore
 	batch     adsync.BatchStore // does the writes, where it is not nil
 	fields    []adsync.Field    // that the store holds
+	off       adsync.Status     // of whom a sync deactivates
 	oneSource bool              // the store knows a single source
 	seed      []adsync.User
 	rows      []adsync.User // as Users yielded them, in the order of the seed
@@ -55,6 +56,12 @@ func (b *bench) open(open func(context.Context, []adsync.User) (adsync.UserStore
 	if held := traitsOf(store).Fields; len(held) > 0 {
 		b.fields = held
 	}
+	b.off = adsync.StatusDeactivated
+	if b.holds(adsync.FieldActive) { // as any other status reads there
+		b.off = adsync.StatusInactive
+		b.fields = append(slices.Clone(b.fields), adsync.FieldStatus)
+	}
+	b.seed[dan].Status = b.off
 	b.rows, b.readErr = b.findSeed()
 	return nil
 }

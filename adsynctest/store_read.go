@@ -12,15 +12,18 @@ import (
 )
 
 func (b *bench) checkFields() error {
-	allowed := append(details[:], adsync.FieldStatus)
+	allowed := append(details[:], adsync.FieldStatus, adsync.FieldActive)
 	seen := make(map[adsync.Field]bool)
-	for _, f := range b.fields {
+	for _, f := range traitsOf(b.store).Fields {
 		if !slices.Contains(allowed, f) || seen[f] {
 			return fmt.Errorf("it names %q, which is another or named twice", f)
 		}
 		seen[f] = true
 	}
-	if len(seen) == 0 || len(seen) == 1 && seen[adsync.FieldStatus] {
+	switch {
+	case seen[adsync.FieldStatus] && seen[adsync.FieldActive]:
+		return errors.New("it names both FieldStatus and FieldActive; the one says more than the other")
+	case len(b.fields) > 0 && !slices.ContainsFunc(details[:], b.holds):
 		return errors.New("it names no detail")
 	}
 	return nil

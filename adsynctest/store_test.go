@@ -149,6 +149,11 @@ func TestCheckStoreNamesTheBrokenDuty(t *testing.T) {
 		{"Traits must name", func(b *broken) { b.fields = []adsync.Field{adsync.FieldEmail, adsync.FieldEmail} }},
 		{"Traits must name", func(b *broken) { b.fields = []adsync.Field{adsync.FieldEmail, adsync.FieldSource} }},
 		{"Traits must name", func(b *broken) { b.fields = []adsync.Field{adsync.FieldStatus} }},
+		{"Traits must name", func(b *broken) { b.fields = []adsync.Field{adsync.FieldActive} }},
+		{"Traits must name", func(b *broken) {
+			b.fields = []adsync.Field{adsync.FieldUsername, adsync.FieldActive, adsync.FieldStatus}
+		}},
+		{"Users must yield every row", func(b *broken) { b.fields = []adsync.Field{adsync.FieldUsername, adsync.FieldActive} }},
 		{"Users must yield every row", func(b *broken) { b.users = b.without(func(u adsync.User) bool { return u.ObjectID.IsZero() }) }},
 		{"Users must yield every row", func(b *broken) {
 			b.users = b.altered(func(u *adsync.User) { u.Phone = strings.TrimSuffix(u.Phone, "5") })
@@ -824,4 +829,22 @@ func TestCheckStoreTellsWhatOpenDid(t *testing.T) {
 	require.ErrorIs(t, err, boom)
 	require.ErrorContains(t, adsynctest.CheckStore(t.Context(), func(context.Context, []adsync.User) (adsync.UserStore, error) { return nil, nil }), "no store")
 	require.ErrorContains(t, adsynctest.CheckStore(t.Context(), nil), "adsync: ")
+}
+
+type twoStatuses struct{ *adsync.MemoryStore }
+
+func (twoStatuses) Traits() adsync.Traits {
+	return adsync.Traits{Fields: []adsync.Field{adsync.FieldUsername, adsync.FieldPhone, adsync.FieldActive}}
+}
+
+// A store that tells who is active, and no more, is checked on that.
+func TestCheckStoreOfTwoStatuses(t *testing.T) {
+	require.NoError(t, adsynctest.CheckStore(t.Context(), func(_ context.Context, seed []adsync.User) (adsync.UserStore, error) {
+		for i := range seed {
+			if seed[i].Status == adsync.StatusDeactivated {
+				seed[i].Status = adsync.StatusInactive
+			}
+		}
+		return twoStatuses{adsync.NewMemoryStore(seed...)}, nil
+	}))
 }

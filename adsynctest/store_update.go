@@ -32,7 +32,7 @@ func (b *bench) checkUpdate() error {
 			return fmt.Errorf("after a change of %s alone, %w", f, err)
 		}
 	}
-	for _, status := range []adsync.Status{adsync.StatusDeactivated, adsync.StatusActive} {
+	for _, status := range []adsync.Status{b.off, adsync.StatusActive} {
 		if !b.holds(adsync.FieldStatus) {
 			continue
 		}
