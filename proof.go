@@ -180,7 +180,7 @@ func (s *scope) callsFor(c *Change, e *Entry, final bool) bool {
 		if reaction, _ := s.reaction(e); reaction.strength() < Deactivate.strength() {
 			return false
 		}
-		want.Status = StatusDeactivated
+		want.Status = s.off()
 	}
 	if c.reactivates() && !e.enabled() {
 		return false
