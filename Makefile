@@ -7,6 +7,10 @@ PACKAGES = $$(go list -m -f '{{.Dir}}/...')
 # default, because the go command sometimes takes the end of the time for a failure.
 FUZZTIME ?= 3000x
 
+# How long the tests of one package may take, on a machine with twenty times too much
+# to do.
+TIMEOUT ?= 60m
+
 # Two releases of Go are supported. go.work names the newer one's latest patch, with
 # which everything is checked; this is the older one's, with which the project must
 # build and the library's own tests pass.
@@ -18,7 +22,7 @@ OLDER_GO ?= go1.26.11
 ## test: run all tests of all modules, real servers included where they can run
 test:
 	@.ci/install
-	go test -race -timeout 20m $(PACKAGES)
+	go test -race -timeout $(TIMEOUT) $(PACKAGES)
 
 ## older: build and vet everything, and run the library's own tests, with the older Go
 older: export GOTOOLCHAIN = $(OLDER_GO)
@@ -26,7 +30,7 @@ older:
 	go version
 	go build -buildvcs=false $(PACKAGES)
 	go vet $(PACKAGES)
-	go test -timeout 20m ./...
+	go test -timeout $(TIMEOUT) ./...
 
 ## lint: formatting, go vet, staticcheck and tidy modules
 lint: bin/staticcheck
