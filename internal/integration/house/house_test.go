@@ -156,7 +156,6 @@ func TestAdaptersKnowTheCoreAlone(t *testing.T) {
 
 // toBeSplit are the files that tell several stories still.
 var toBeSplit = []string{
-	"activedirectory/internal/ldapread/controller_test.go",
 	"adsync_test.go",
 	"adsynctest/store_test.go",
 	"oracle_test.go",
