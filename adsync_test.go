@@ -170,7 +170,7 @@ func TestInactiveIsNeverLiftedByASync(t *testing.T) {
 	undo, err := s.Inverse(t.Context(), report)
 	require.NoError(t, err)
 	require.Len(t, undo.Changes, 2)
-	_, err = s.Apply(t.Context(), undo)
+	_, err = s.Apply(t.Context(), undo, approve(undo))
 	require.NoError(t, err)
 	ann, _ = store.Get("1")
 	assert.Empty(t, ann.Status)
