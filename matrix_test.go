@@ -305,6 +305,11 @@ var matrixFaults = []matrixFault{
 	{name: "malformed", fault: fakead.Fault{Kind: fakead.FaultMalformed}, at: requests, says: "not LDAP; look at the controller", startTLSSays: "no answer to StartTLS; use ldaps://"},
 	{name: "huge length", fault: fakead.Fault{Kind: fakead.FaultHugeLength}, at: requests, says: "more than 4 MiB"},
 
+	{name: "a notice of the end", fault: fakead.Fault{Kind: fakead.FaultNotice, Code: 52}, at: requests, says: "ended the connection by its own will, with result code 52"},
+	{name: "a result code of nine bytes", fault: fakead.Fault{Kind: fakead.FaultResultOctets, Text: "\x00\x00\x00\x00\x00\x00\x00\x00\x01"}, at: requests, says: "without a code that can be read"},
+	{name: "a result code of no bytes", fault: fakead.Fault{Kind: fakead.FaultResultOctets}, at: requests, says: "without a code that can be read"},
+	{name: "elements in elements", fault: fakead.Fault{Kind: fakead.FaultDeep, After: 1000}, at: requests, says: "more than 16 levels", startTLSSays: "no answer to StartTLS; use ldaps://"},
+
 	{name: "busy", fault: fakead.Fault{Kind: fakead.FaultResult, Code: 51}, at: noStartTLS, says: "busy or going down; try again later"},
 	{name: "unavailable", fault: fakead.Fault{Kind: fakead.FaultResult, Code: 52}, at: noStartTLS, says: "busy or going down; try again later"},
 	{name: "time limit", fault: fakead.Fault{Kind: fakead.FaultResult, Code: 3}, at: noStartTLS, says: saysLimit},

@@ -47,6 +47,14 @@ const (
 	// FaultHugeLength announces a message of two gigabytes, sends a little of
 	// it, and then nothing.
 	FaultHugeLength FaultKind = "huge-length"
+	// FaultNotice sends, instead of an answer, the notice that the connection is about to
+	// end, for the reason Code, and keeps the connection all the same.
+	FaultNotice FaultKind = "notice"
+	// FaultResultOctets makes Text the bytes of the result code, which may be none.
+	FaultResultOctets FaultKind = "result-octets"
+	// FaultDeep makes the first message of the answer one of After elements, each in
+	// the one before.
+	FaultDeep FaultKind = "deep"
 	// FaultHide leaves entries out of searches that succeed: those in Objects,
 	// or all when Objects is nil. It is what lost rights look like.
 	FaultHide FaultKind = "hide"
@@ -79,8 +87,8 @@ type Fault struct {
 
 	After      int           // see the kind
 	Delay      time.Duration // for FaultDrip
-	Code       int           // for FaultResult
-	Text       string        // for FaultResult and FaultNoControl
+	Code       int           // for FaultResult and FaultNotice
+	Text       string        // for FaultResult, FaultNoControl and FaultResultOctets
 	Objects    []GUID        // for FaultHide and FaultWithhold
 	Attributes []string      // for FaultWithhold and FaultRange
 }

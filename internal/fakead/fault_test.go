@@ -1,6 +1,7 @@
 package fakead_test
 
 import (
+	"bytes"
 	"crypto/tls"
 	"encoding/binary"
 	"io"
@@ -9,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	ber "github.com/go-asn1-ber/asn1-ber"
 	"github.com/go-ldap/ldap/v3"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -191,6 +193,40 @@ func TestWrongMessageID(t *testing.T) {
 	s.Order(fakead.Fault{Kind: fakead.FaultWrongID})
 	bad := readAll(t, s, readRootDSE, unbind)
 	assert.Equal(t, []byte{0x02, 0x03, 0x0f, 0x42, 0x47}, bad[6:11])
+}
+
+// What no honest server sends, to the byte.
+func TestFaultsOfTheEncoding(t *testing.T) {
+	sent := func(f fakead.Fault) []byte {
+		s := start(t, fakead.Config{})
+		f.Op = fakead.OpSearch
+		s.Order(f)
+		return readAll(t, s, readRootDSE, unbind)
+	}
+	first := func(b []byte) *ber.Packet {
+		packet, err := ber.ReadPacket(bytes.NewReader(b))
+		require.NoError(t, err)
+		return packet
+	}
+	notice := first(sent(fakead.Fault{Kind: fakead.FaultNotice, Code: 52}))
+	assert.EqualValues(t, 0, notice.Children[0].Value)
+	assert.EqualValues(t, 52, notice.Children[1].Children[0].Value)
+	assert.Equal(t, "1.3.6.1.4.1.1466.20036", notice.Children[1].Children[3].Data.String())
+
+	for _, octets := range []string{"", "\x00\x00\x00\x00\x00\x00\x00\x00\x01"} {
+		answer := sent(fakead.Fault{Kind: fakead.FaultResultOctets, Text: octets})
+		assert.Contains(t, string(answer), "\x65\x84\x00\x00\x00"+string(rune(6+len(octets)))+"\x0a"+string(rune(len(octets)))+octets)
+	}
+
+	depth := 0
+	for at := first(sent(fakead.Fault{Kind: fakead.FaultDeep, After: 30})).Children[1]; at != nil; depth++ {
+		if len(at.Children) == 0 {
+			at = nil
+		} else {
+			at = at.Children[0]
+		}
+	}
+	assert.Equal(t, 30, depth)
 }
 
 func TestHugeLength(t *testing.T) {

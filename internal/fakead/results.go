@@ -73,7 +73,11 @@ func (r *request) encodeResult(res *result, oid, value string) []byte {
 	r.log.Code = res.code
 	w := &berWriter{}
 	body := w.open(responses[r.tag])
-	w.integer(tagEnumerated, res.code)
+	if f, ordered := r.fault(FaultResultOctets); ordered {
+		w.primitive(tagEnumerated, f.Text)
+	} else {
+		w.integer(tagEnumerated, res.code)
+	}
 	w.text(res.matched)
 	w.text(res.text)
 	if res.code == resultReferral {

@@ -3,6 +3,7 @@ package fakead
 import (
 	"bufio"
 	"io"
+	"slices"
 	"time"
 )
 
@@ -11,6 +12,9 @@ import (
 func (c *conn) send(req *request, answer []message) error {
 	c.stream.SetWriteDeadline(time.Now().Add(messageTimeout))
 	out := bufio.NewWriter(&faultyWriter{conn: c, req: req, out: c.stream})
+	if f, ordered := req.fault(FaultNotice); ordered {
+		answer = []message{{op: notice(f.Code)}}
+	}
 	cut, cuts := req.fault(FaultCutEntries)
 	for i, m := range answer {
 		if cuts && i == cut.After {
@@ -32,11 +36,42 @@ func (c *conn) send(req *request, answer []message) error {
 	return nil
 }
 
+// notice is what a server says to all who are connected before it ends (RFC 4511 4.4.1).
+func notice(code int) []byte {
+	w := &berWriter{}
+	body := w.open(tagExtendedResponse)
+	w.integer(tagEnumerated, code)
+	w.text("")
+	w.text("00000000: LdapErr: DSID-0C0900E8, comment: the server is going down, data 0, v4563")
+	w.primitive(0x8a, "1.3.6.1.4.1.1466.20036")
+	w.close(body)
+	return w.buf
+}
+
+// nested is an entry in which each element is the only one of the one before.
+func nested(levels int) []byte {
+	w := &berWriter{}
+	open := []int{w.open(tagSearchEntry)}
+	for range levels - 1 {
+		open = append(open, w.open(tagSequence))
+	}
+	for _, start := range slices.Backward(open) {
+		w.close(start)
+	}
+	return w.buf
+}
+
 // envelope wraps one message (RFC 4511 4.1.1).
 func (r *request) envelope(m message, n int) []byte {
 	id := r.id
 	if _, wrong := r.fault(FaultWrongID); wrong {
 		id += 1_000_000
+	}
+	if _, unasked := r.fault(FaultNotice); unasked {
+		id = 0
+	}
+	if f, ordered := r.fault(FaultDeep); ordered && n == 0 {
+		m.op = nested(f.After)
 	}
 	w := &berWriter{buf: make([]byte, 0, len(m.op)+32)}
 	body := w.open(tagSequence)
