@@ -180,7 +180,7 @@ func (cfg Config) reader() (ldapread.Config, error) {
 	}
 	// A base like <GUID=...> is Active Directory's own, and no DN.
 	if _, err := ldap.ParseDN(r.BaseDN); err != nil && !strings.HasPrefix(r.BaseDN, "<") {
-		return r, errors.New("adsync: activedirectory.Config.BaseDN is not a distinguished name; want one like OU=People,DC=corp,DC=example")
+		return r, fmt.Errorf("adsync: activedirectory.Config.BaseDN is not a distinguished name like OU=People,DC=corp,DC=example: %s", dnFault(err))
 	}
 	if r.PageSize > math.MaxInt32 {
 		return r, errors.New("adsync: activedirectory.Config.PageSize is too big; 1000 is what controllers give")
@@ -234,6 +234,12 @@ func (cfg Config) flag() (ldapread.Flag, error) {
 }
 
 func isBlank(s string) bool { return strings.TrimSpace(s) == "" }
+
+// dnFault is why a text is no DN, without what of it may stand behind the colon.
+func dnFault(err error) string {
+	fault, _, _ := strings.Cut(err.Error(), ":")
+	return fault + `; in a value, a comma is written \, and a backslash \\`
+}
 
 // maxEntries is 0 for no limit.
 func (cfg Config) maxEntries() int { return max(cmp.Or(cfg.MaxEntries, defaultEntries), 0) }

@@ -191,6 +191,8 @@ func FuzzInspect(f *testing.F) {
 	}
 	f.Add([]byte(nested(15)))
 	f.Add([]byte(nested(17)))
+	f.Add([]byte("\x30\x02\x00\x00"))
+	f.Add([]byte("\x30\x80\x00\x81\x00\x04\x00"))
 	f.Add([]byte("\x30\x80\x24\x80\x04\x01x\x00\x00\x00\x00"))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		var i inspector

@@ -14,7 +14,7 @@ import (
 	"github.com/go-adsync/adsync/internal/adattr"
 )
 
-// liar is a server that answers every search with the accounts that it likes. It
+// liar is a server that answers every search with the entries that it likes. It
 // does what a domain controller, even a broken one, never would.
 type liar struct {
 	listener net.Listener
@@ -67,7 +67,7 @@ func (l *liar) reply(conn net.Conn, request *ber.Packet) error {
 	}
 	if op.Children[0].Value == "" {
 		if err := send(conn, id, entry(ldap.NewEntry("", map[string][]string{
-			"defaultNamingContext": {"DC=corp,DC=example"}, "supportedControl": {controlShowDeleted},
+			"defaultNamingContext": {"DC=corp,DC=example"}, "supportedControl": {controlShowDeleted}, "subschemaSubentry": {"cn=Subschema"},
 		}))); err != nil {
 			return err
 		}

@@ -158,8 +158,7 @@ func (s *session) attributeTypes(ctx context.Context, first int) (values []strin
 	result, err := s.search(ctx, doingSchema, ldap.NewSearchRequest(s.root.subschema, ldap.ScopeBaseObject, ldap.NeverDerefAliases, 0, 0, false,
 		"(objectClass=*)", []string{asked}, nil))
 	if isUnreadable(err) {
-		s.spent = false // it answered, and that is the answer
-		return nil, -1, nil
+		return nil, -1, nil // that is an answer too
 	}
 	if err != nil {
 		return nil, 0, err

@@ -100,6 +100,27 @@ func TestTheUsualNamesCostNoRequest(t *testing.T) {
 	assert.Zero(t, d.asked())
 }
 
+// Only Active Directory has them by all means; others have names of their own for the same.
+func TestOtherDirectoriesTellTheirNames(t *testing.T) {
+	types := []string{
+		"( 0.9.2342.19200300.100.1.3 NAME ( 'mail' 'rfc822Mailbox' ) )", "( 2.5.4.42 NAME ( 'givenName' 'gn' ) )",
+		"( 2.5.4.4 NAME ( 'sn' 'surname' ) )", "( 2.5.4.20 NAME 'telephoneNumber' )", "( 1.2 NAME 'objectGUID' )",
+	}
+	c := newLiar(t, func(filter string) []*ldap.Entry {
+		if filter == "(objectClass=*)" {
+			return []*ldap.Entry{ldap.NewEntry("cn=Subschema", map[string][]string{"attributeTypes": types})}
+		}
+		return []*ldap.Entry{ldap.NewEntry("CN=x", map[string][]string{"objectGUID": {wireText(guid(1))}, "mail": {"a@x"}, "sn": {"Berg"}})}
+	})
+	_, err := list(t.Context(), c)
+	require.ErrorContains(t, err, `the directory has no attribute "sAMAccountName"`)
+	c.cfg.Attributes = [NumValues]string{"RFC822mailbox", "gn", "surname", "mail", "telephonenumber"}
+	accounts, err := list(t.Context(), c)
+	require.NoError(t, err)
+	require.Len(t, accounts, 1)
+	assert.Equal(t, [NumValues]string{"a@x", "", "Berg", "a@x", ""}, accounts[0].Values)
+}
+
 // An attribute that the directory does not have is a mistake, and no empty value.
 func TestAnUnknownAttributeIsAnError(t *testing.T) {
 	d := newDomain(t, fakead.Config{})

@@ -58,6 +58,7 @@ func TestRefusalWithoutAReason(t *testing.T) {
 		{"80090308: LdapErr: CN=Ada", "the controller refused the name or password (code 80090308);", true},
 		{"80090346: LdapErr: CN=Ada", "tied to its TLS channel", false},
 		{"the account has data Ada Lovelace", "the controller refused the name or password;", true},
+		{"room data 12 Ada", "the controller refused the name or password;", true},
 		{"no data feedAda", "the controller refused the name or password;", true},
 		{"too much data 123456789abc, CN=Ada", "the controller refused the name or password;", true},
 	}
