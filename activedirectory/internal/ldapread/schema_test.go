@@ -104,7 +104,7 @@ func TestTheUsualNamesCostNoRequest(t *testing.T) {
 func TestOtherDirectoriesTellTheirNames(t *testing.T) {
 	types := []string{
 		"( 0.9.2342.19200300.100.1.3 NAME ( 'mail' 'rfc822Mailbox' ) )", "( 2.5.4.42 NAME ( 'givenName' 'gn' ) )",
-		"( 2.5.4.4 NAME ( 'sn' 'surname' ) )", "( 2.5.4.20 NAME 'telephoneNumber' )", "( 1.2 NAME 'objectGUID' )",
+		"( 2.5.4.4 NAME ( 'sn' 'surname' ) )", "( 2.5.4.20 NAME 'telephoneNumber' )", "( 1.2 NAME 'objectGUID' )", "( 1.3 NAME 'userAccountControl' )",
 	}
 	c := newLiar(t, func(filter string) []*ldap.Entry {
 		if filter == "(objectClass=*)" {
