@@ -41,7 +41,7 @@ const (
 	ReasonUnproven    Reason = "unproven"     // likewise: not found, and nothing proves a deletion
 	ReasonDisputed    Reason = "disputed"     // Update or Notice: one controller has the tombstone, and another speaks against it
 	ReasonUnknown     Reason = "unknown"      // Notice: whether the account is disabled could not be read
-	ReasonProtected   Reason = "protected"    // Notice: would be removed, but is protected
+	ReasonProtected   Reason = "protected"    // Notice: would be removed, or given another username or email, but is protected
 	ReasonTaken       Reason = "taken"        // Duplicate: a rival keeps the key
 	ReasonContested   Reason = "contested"    // Duplicate: others ask for the key too
 	ReasonWaiting     Reason = "waiting"      // Duplicate: every rival is itself blocked and wants to give the key up

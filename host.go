@@ -44,12 +44,24 @@ func (s *scope) lists(managed int) bool {
 
 func (s *scope) chooses(u *User) bool { return s.manages(u) && (s.only == nil || s.only[u.ID]) }
 
-// profile is what the user would be left with. The error is of Rules.Map.
+// profile is what the user would be left with, PinProtected considered. The error is of
+// Rules.Map.
 func (s *scope) profile(u *User, e *Entry) (Profile, error) {
 	wanted, err := s.mapped(e)
 	if err != nil {
 		return Profile{}, err
 	}
+	left := s.merged(u, &wanted)
+	if s.pins(u) {
+		for _, f := range keySpaces {
+			*left.detail(f) = *u.detail(f)
+		}
+	}
+	return left, nil
+}
+
+// merged is the user's profile with what is wanted of the details to synchronise.
+func (s *scope) merged(u *User, wanted *Profile) Profile {
 	left := u.Profile
 	for _, f := range s.synced {
 		value := *wanted.detail(f)
@@ -58,7 +70,29 @@ func (s *scope) profile(u *User, e *Entry) (Profile, error) {
 		}
 		*left.detail(f) = value
 	}
-	return left, nil
+	return left
+}
+
+// pins reports whether the user keeps its keys, whatever the directory says.
+func (s *scope) pins(u *User) bool { return s.PinProtected && u.Protected }
+
+// pinned are the keys that the entry would change otherwise.
+func (s *scope) pinned(u *User, e *Entry) []Field {
+	if !s.pins(u) {
+		return nil
+	}
+	wanted, err := s.mapped(e)
+	if err != nil {
+		return nil
+	}
+	var pinned []Field
+	unpinned := s.merged(u, &wanted)
+	for _, f := range keySpaces {
+		if *unpinned.detail(f) != *u.detail(f) {
+			pinned = append(pinned, f)
+		}
+	}
+	return pinned
 }
 
 func (s *scope) importing() bool { return s.Import || len(s.imports) > 0 }

@@ -63,6 +63,7 @@ type party struct {
 	why       adsync.Reason // the reason of a deletion or a change of status
 	candidate bool
 	target    adsync.Profile // of a candidate
+	pinned    bool           // the target would have another key but for the protection
 	lost      bool
 }
 
@@ -363,6 +364,7 @@ func (o *oracle) judgeProfile(p *party) {
 	var had adsync.Profile
 	if p.user != nil {
 		had = p.user.Profile
+		o.pin(p)
 	}
 	if p.target.Username != had.Username && deceptive(p.target.Username) || p.target.Email != had.Email && deceptive(p.target.Email) {
 		o.tell(p, adsync.OpInvalid, adsync.ReasonDeceptive, nil)
@@ -373,6 +375,18 @@ func (o *oracle) judgeProfile(p *party) {
 		return
 	}
 	p.candidate = true
+	if p.pinned {
+		o.notice(p, adsync.ReasonProtected)
+	}
+}
+
+// pin leaves a protected user the keys that it has, if the rules say so.
+func (o *oracle) pin(p *party) {
+	for _, f := range keyFields {
+		if has := *detail(&p.user.Profile, f); o.rules.PinProtected && p.user.Protected && *detail(&p.target, f) != has {
+			*detail(&p.target, f), p.pinned = has, true
+		}
+	}
 }
 
 func (o *oracle) findNews() {
@@ -758,7 +772,7 @@ func (o *oracle) sortedTold() []adsync.Change {
 	rank := []adsync.Op{adsync.OpDuplicate, adsync.OpInvalid, adsync.OpNotice}
 	slices.SortFunc(o.told, func(a, b adsync.Change) int {
 		return cmp.Or(slices.Index(rank, a.Op)-slices.Index(rank, b.Op), cmp.Compare(a.UserID, b.UserID),
-			cmp.Compare(a.ObjectID.String(), b.ObjectID.String()))
+			cmp.Compare(a.ObjectID.String(), b.ObjectID.String()), cmp.Compare(a.Reason, b.Reason))
 	})
 	return o.told
 }
@@ -829,6 +843,9 @@ func (c *planCheck) sorted() error {
 			return fmt.Errorf("change %d: %s after %s", i, b.Op, a.Op)
 		}
 		byID := cmp.Or(cmp.Compare(a.UserID, b.UserID), cmp.Compare(a.ObjectID.String(), b.ObjectID.String()))
+		if byID == 0 && b.Op == adsync.OpNotice { // of which a user may get several
+			byID = cmp.Or(cmp.Compare(a.Reason, b.Reason), cmp.Compare(a.Detail, b.Detail), -1)
+		}
 		if a.Op == b.Op && a.Op != adsync.OpUpdate && byID >= 0 {
 			return fmt.Errorf("change %d: %s of %s is out of order", i, b.Op, b.UserID)
 		}
@@ -1142,7 +1159,8 @@ func (c *planCheck) userAllowed(was, now adsync.User, remains bool) error {
 		return c.removalAllowed(was, adsync.Remove)
 	}
 	for _, f := range detailFields {
-		if slices.Contains(c.rules.Fields, f) {
+		pinned := c.rules.PinProtected && was.Protected && slices.Contains(keyFields, f)
+		if slices.Contains(c.rules.Fields, f) && !pinned {
 			*detail(&was.Profile, f) = *detail(&now.Profile, f)
 		}
 	}
@@ -1156,7 +1174,7 @@ func (c *planCheck) userAllowed(was, now adsync.User, remains bool) error {
 		was.Status = now.Status
 	}
 	if was != now {
-		return errors.New("has changed outside Rules.Fields")
+		return errors.New("has changed outside Rules.Fields, or is pinned")
 	}
 	return nil
 }

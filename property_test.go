@@ -76,7 +76,7 @@ var planMistakes = []struct {
 	}},
 	{"two that only tell the wrong way round", func(_ world, p *adsync.Plan) bool {
 		n := len(p.Changes)
-		if n < 2 || writes(p.Changes[n-2]) {
+		if n < 2 || writes(p.Changes[n-2]) || p.Changes[n-2].UserID == p.Changes[n-1].UserID && p.Changes[n-2].Reason == p.Changes[n-1].Reason {
 			return false
 		}
 		p.Changes[n-2], p.Changes[n-1] = p.Changes[n-1], p.Changes[n-2]

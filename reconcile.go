@@ -47,6 +47,7 @@ type party struct {
 	user   *User    // as it is; zero for a newcomer
 	after  *User    // with the details it asks for and its new status
 	reason Reason   // of a removal or a change of status; may be empty
+	pinned []Field  // the keys that a protected user keeps, though the directory has others
 	tells  []Change // what is told without writing
 }
 
@@ -59,7 +60,7 @@ func (d *party) name() string {
 }
 
 func (d *party) says() bool {
-	return d.role == claims.Leaver || *d.after != *d.user || len(d.tells) > 0
+	return d.role == claims.Leaver || *d.after != *d.user || len(d.tells) > 0 || len(d.pinned) > 0
 }
 
 // tell adds a change that writes nothing.
@@ -301,6 +302,10 @@ func (p *planner) tell() {
 		if p.solution.Lost(i) {
 			d.tells = append(d.tells, p.duplicate(i))
 		}
+		if len(d.pinned) > 0 {
+			d.tell(OpNotice, ReasonProtected)
+			d.tells[len(d.tells)-1].Detail = strings.Join(fieldNames(d.pinned), " and ") + " of the directory would be taken"
+		}
 		p.tells = append(p.tells, d.told()...)
 	}
 	slices.SortStableFunc(p.tells, compareTold)
@@ -359,6 +364,7 @@ func compareTold(a, b Change) int {
 		strings.Compare(a.UserID, b.UserID),
 		a.ObjectID.Compare(b.ObjectID),
 		cmp.Compare(a.Reason, b.Reason),
+		strings.Compare(a.Detail, b.Detail),
 	)
 }
 

@@ -32,6 +32,7 @@ type Rules struct {
 	OnOutOfScope Reaction                     // default Keep
 	OnUnproven   Reaction                     // default Keep
 	Import       bool                         // also create users for all new entries; needs a Creator
+	PinProtected bool                         // a protected user keeps its username and email; that they differ is told
 	AdoptBy      []Field                      // see Adopt
 	Fold         func(string) string          // default: NFKC, case folded, without what shows nothing, trimmed
 	Map          func(Entry) (Profile, error) // normalise or refuse; must be pure, may be called twice for an entry

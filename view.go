@@ -256,6 +256,7 @@ func (v *view) decideDetails(d *party, e *Entry) {
 	}
 	d.role = claims.Candidate
 	d.after.Profile = profile
+	d.pinned = v.pinned(d.user, e)
 }
 
 // parTwins makes duplicates of the users who remain linked to one Present entry.
@@ -277,7 +278,7 @@ func (v *view) parTwins(parties []*party) {
 			continue
 		}
 		d.role = claims.Fixed
-		d.after.Profile = d.user.Profile
+		d.after.Profile, d.pinned = d.user.Profile, nil
 		d.tells = slices.DeleteFunc(d.tells, func(c Change) bool { return c.Op == OpInvalid })
 		d.tell(OpDuplicate, ReasonLinkedTwice, conflict)
 	}

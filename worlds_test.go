@@ -30,7 +30,7 @@ type worldRules struct {
 	onDisabled          adsync.Reaction
 	onOutOfScope        adsync.Reaction
 	onUnproven          adsync.Reaction
-	imports             bool
+	imports, pin        bool
 	mapping, fold       string // keys of worldMaps and worldFolds
 }
 
@@ -63,7 +63,7 @@ func (r worldRules) adsync() adsync.Rules {
 	return adsync.Rules{
 		Source: r.source, Only: slices.Clone(r.only), Fields: slices.Clone(r.fields), KeepOnEmpty: slices.Clone(r.keepOnEmpty),
 		OnDeleted: r.onDeleted, OnDisabled: r.onDisabled, OnOutOfScope: r.onOutOfScope, OnUnproven: r.onUnproven,
-		Import: r.imports, Fold: worldFolds[r.fold], Map: worldMaps[r.mapping],
+		Import: r.imports, PinProtected: r.pin, Fold: worldFolds[r.fold], Map: worldMaps[r.mapping],
 	}
 }
 
@@ -148,7 +148,7 @@ func (g *worldGen) newRules() worldRules {
 	r.onDisabled = pick(g.dice, reactions...)
 	r.onOutOfScope = pick(g.dice, reactions...)
 	r.onUnproven = pick(g.dice, reactions...)
-	r.imports = g.oneIn(3)
+	r.imports, r.pin = g.oneIn(3), g.oneIn(4)
 	if g.oneIn(5) {
 		r.fields = g.someFields(2)
 		if r.imports && !slices.Contains(r.fields, adsync.FieldUsername) {
@@ -374,7 +374,7 @@ func literalProfile(p adsync.Profile) string {
 func (r worldRules) String() string {
 	fields := literalFields("source", r.source, "only", r.only, "fields", r.fields, "keepOnEmpty", r.keepOnEmpty,
 		"onDeleted", string(r.onDeleted), "onDisabled", string(r.onDisabled), "onOutOfScope", string(r.onOutOfScope),
-		"onUnproven", string(r.onUnproven), "imports", r.imports, "mapping", r.mapping, "fold", r.fold)
+		"onUnproven", string(r.onUnproven), "imports", r.imports, "pin", r.pin, "mapping", r.mapping, "fold", r.fold)
 	return "worldRules{" + strings.TrimPrefix(fields, ", ") + "}"
 }
 
@@ -442,6 +442,7 @@ func smallerWorlds(w world) []world {
 	add(func(s *world) { s.rules.mapping = "" })
 	add(func(s *world) { s.rules.fold = "" })
 	add(func(s *world) { s.rules.imports = false })
+	add(func(s *world) { s.rules.pin = false })
 	for i := range w.users {
 		add(func(s *world) { s.users[i].Status = "" })
 		add(func(s *world) { s.users[i].Protected = false })
@@ -632,6 +633,9 @@ var knots = []struct {
 	{"local", knot(worldRules{},
 		tie("u1", has("ann", ""), wants("bob", "")),
 		tie("u2", has("bob", ""), local))},
+	{"pinned", knot(worldRules{pin: true},
+		tie("u1", has("ann", "ann@x"), wants("bob", "ann2@x"), protected),
+		tie("u2", has("bob", ""), wants("ann", "")))},
 	{"out of scope", knot(worldRules{},
 		tie("u1", has("ann", ""), wants("bob", "")),
 		tie("u2", has("bob", ""), gone(adsync.StateOutOfScope)))},
