@@ -35,6 +35,11 @@ func TestGroup_CreatedByMethods(t *testing.T) {
 	}
 	assert.Equal(t, []string{s.DN(anna)}, get(t, c, s.DN(global)).GetAttributeValues("member"))
 
+	assert.Equal(t, global, s.ID("cn=GLOBAL,"+unit))
+	assert.Zero(t, s.ID("CN=none,"+unit))
+	require.NoError(t, s.Move(s.ID(unit), "CN=Computers,"+s.BaseDN()))
+	assert.Equal(t, "CN=global,OU=Groups,CN=Computers,"+s.BaseDN(), s.DN(global))
+
 	require.NoError(t, s.Join(letter, anna))
 	require.NoError(t, s.Join(letter, letter))
 	require.NoError(t, s.Leave(global, anna))
@@ -50,7 +55,7 @@ func TestGroup_CreatedByMethods(t *testing.T) {
 	assert.Error(t, s.Join(anna, letter), "no group")
 	assert.Error(t, s.Join(letter, fakead.GUID{9}))
 	assert.Error(t, s.SetMembers(s.DN(anna)))
-	assert.Error(t, s.SetMembers(unit, fakead.GUID{9}))
+	assert.Error(t, s.SetMembers(s.DN(letter), fakead.GUID{9}))
 }
 
 func TestGroup_Primary(t *testing.T) {

@@ -342,3 +342,14 @@ func (s *Server) DN(id GUID) string {
 	}
 	return ""
 }
+
+// ID is the objectGUID of the object that has a DN now; the zero GUID when there is
+// none.
+func (s *Server) ID(dn string) GUID {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	if e := s.tree.named(dn); e != nil {
+		return e.id
+	}
+	return GUID{}
+}

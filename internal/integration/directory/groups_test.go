@@ -112,6 +112,7 @@ func testNestedGroups(t *testing.T, s *scene) {
 	assert.Empty(t, find(t, conn, s.people, peopleWho("(memberOf="+outer+")")))
 	assert.Equal(t, []string{"alice", "bob"}, find(t, conn, s.people, peopleWho(inChain(renamed))))
 	assert.Empty(t, find(t, conn, s.people, peopleWho(inChain(outer))))
+	assert.Equal(t, []string{"alice", "bob"}, find(t, conn, s.people, peopleWho(inChain(id))))
 
 	require.NoError(t, s.conn.Del(ldap.NewDelRequest(inner, nil)))
 	assert.Equal(t, []string{distribution, right}, values(t, conn, alice.dn, "memberOf"))

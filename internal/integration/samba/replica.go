@@ -21,11 +21,10 @@ func (c *Controller) Join(t testing.TB) *Controller {
 	second.authority = c.authority
 	c.replicating, second.replicating = true, true
 	c.Restart(t)
-	out, err := exec.Command("samba-tool", "domain", "join", realm, "DC",
+	out, err := second.reaper.CombinedOutput(exec.Command("samba-tool", "domain", "join", realm, "DC",
 		"--server="+c.Address, "-W", netbios, "-U", administrator, "--dns-backend=NONE", "--targetdir="+second.dir,
 		"--option=interfaces="+second.Address+"/32", "--option=bind interfaces only=yes",
-		"--option=netbios name="+second.name, "--option=ldb:nosync=yes", "--option=tls verify peer=no_check",
-	).CombinedOutput()
+		"--option=netbios name="+second.name, "--option=ldb:nosync=yes", "--option=tls verify peer=no_check"))
 	require.NoError(t, err, "%s", out)
 	second.serve(t)
 	return second
@@ -38,8 +37,8 @@ const administrator = netbios + `\Administrator%` + adminPass
 // Pull replicates to this controller what is new on another of the same domain.
 func (c *Controller) Pull(t testing.TB, from *Controller) {
 	t.Helper()
-	out, err := exec.Command("samba-tool", "drs", "replicate", c.Address, from.Address, c.BaseDN, "--local",
-		"-s", c.path("adsync.conf"), "-U", administrator).CombinedOutput()
+	out, err := c.reaper.CombinedOutput(exec.Command("samba-tool", "drs", "replicate", c.Address, from.Address, c.BaseDN, "--local",
+		"-s", c.path("adsync.conf"), "-U", administrator))
 	require.NoError(t, err, "%s", out)
 }
 
