@@ -28,6 +28,8 @@ type bed struct {
 	// deny keeps attributes, or a property set, of the object and of what is below it
 	// from the account.
 	deny func(t *testing.T, a account, dn string, attributes ...string)
+	// allow lets the account, or whoever is in a group of that DN, read them.
+	allow func(t *testing.T, a account, dn string, attributes ...string)
 	// attempts is how often a password was refused to the account.
 	attempts func(t *testing.T, a account) int
 	// flawed is a server whose certificate has the flaw, and the authorities that
@@ -67,6 +69,9 @@ func TestFake(t *testing.T) {
 	b.hide = func(t *testing.T, a account, dn string) { require.NoError(t, server.Hide(a.dn, dn)) }
 	b.deny = func(t *testing.T, a account, dn string, attributes ...string) {
 		require.NoError(t, server.Deny(a.dn, dn, attributes...))
+	}
+	b.allow = func(t *testing.T, a account, dn string, attributes ...string) {
+		require.NoError(t, server.Allow(a.dn, dn, attributes...))
 	}
 	b.attempts = func(t *testing.T, a account) int {
 		return server.BindAttempts(fakead.GUID(objectIDOf(t, b.bind(t, b.admin), a.dn)))

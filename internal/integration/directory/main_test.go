@@ -43,6 +43,7 @@ var cases = []struct {
 	{"who is disabled cannot be read", testUnreadableFlag},
 	{"hidden objects", testHiddenObjects},
 	{"without Pre-Windows 2000 Compatible Access", testWithoutPreWindows2000},
+	{"rights of a group", testRightsOfAGroup},
 
 	{"nested groups", testNestedGroups},
 	{"primary group", testPrimaryGroup},

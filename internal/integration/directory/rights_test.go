@@ -204,6 +204,25 @@ func testWithoutPreWindows2000(t *testing.T, s *scene) {
 	assert.Equal(t, ask, shown(t, s.conn, alice.dn, ask...), "an administrator needs no such group")
 }
 
+// An account that leaves the group that its rights come from reads less from its
+// next bind on, and nothing fails.
+func testRightsOfAGroup(t *testing.T, s *scene) {
+	alice, bob := s.add(t, "alice"), s.add(t, "bob")
+	a := s.addBlinded(t)
+	group := s.addGroup(t, s.people, "readers", a.dn)
+	s.withoutPreWindows2000(t)
+	s.allow(t, account{dn: group}, s.people, "User-Account-Restrictions", "uSNChanged")
+	s.deny(t, account{dn: group}, bob.dn, "uSNChanged")
+	ask := []string{"mail", "memberOf", "uSNChanged", "userAccountControl"}
+
+	conn := s.bind(t, a)
+	assert.Equal(t, []string{"mail", "uSNChanged", "userAccountControl"}, shown(t, conn, alice.dn, ask...))
+	assert.Equal(t, []string{"mail", "userAccountControl"}, shown(t, conn, bob.dn, ask...))
+	s.leave(t, group, a.dn)
+	assert.Equal(t, []string{"mail", "uSNChanged", "userAccountControl"}, shown(t, conn, alice.dn, ask...))
+	assert.Equal(t, []string{"mail"}, shown(t, s.bind(t, a), alice.dn, ask...))
+}
+
 // withoutPreWindows2000 takes Authenticated Users out of the group until the test
 // ends.
 func (s *scene) withoutPreWindows2000(t *testing.T) {

@@ -29,6 +29,9 @@ func TestSamba(t *testing.T) {
 	b.deny = func(t *testing.T, a account, dn string, attributes ...string) {
 		controller.Deny(t, a.dn, dn, attributes...)
 	}
+	b.allow = func(t *testing.T, a account, dn string, attributes ...string) {
+		controller.Allow(t, a.dn, dn, attributes...)
+	}
 	b.attempts = func(t *testing.T, a account) int { return badPasswords(t, b, a) }
 	b.flawed = func(t *testing.T, f flaw) (string, *x509.CertPool) {
 		switch f {

@@ -28,8 +28,9 @@ func (c *Controller) Admin(t testing.TB) *ldap.Conn {
 // Access control entries in the security descriptor definition language; the
 // trustee's SID goes in. CI passes them on to everything below.
 const (
-	denyAll     = "(D;CI;GA;;;%s)"       // all generic rights
-	denyRead    = "(OD;CI;RP;%s;;%%s)"   // read property, of one attribute or property set
+	denyAll     = "(D;CI;GA;;;%s)"     // all generic rights
+	denyRead    = "(OD;CI;RP;%s;;%%s)" // read property, of one attribute or property set
+	allowRead   = "(OA;CI;RP;%s;;%%s)"
 	readAndList = "(A;CI;RPLCLORC;;;%s)" // read property, list children, list object, read control
 )
 
@@ -55,15 +56,26 @@ func (c *Controller) Hide(t testing.TB, accountDN, dn string) {
 }
 
 // Deny keeps attributes or property sets of the object, and of everything below
-// it, from the account.
+// it, from the account or group.
 func (c *Controller) Deny(t testing.TB, accountDN, dn string, attributes ...string) {
+	t.Helper()
+	c.addObjectACEs(t, dn, accountDN, denyRead, attributes)
+}
+
+// Allow lets the account or group read them.
+func (c *Controller) Allow(t testing.TB, accountDN, dn string, attributes ...string) {
+	t.Helper()
+	c.addObjectACEs(t, dn, accountDN, allowRead, attributes)
+}
+
+func (c *Controller) addObjectACEs(t testing.TB, dn, accountDN, ace string, attributes []string) {
 	t.Helper()
 	for _, name := range attributes {
 		id, known := propertySets[name]
 		if !known {
 			id = c.schemaID(t, name)
 		}
-		c.addACE(t, dn, accountDN, fmt.Sprintf(denyRead, id))
+		c.addACE(t, dn, accountDN, fmt.Sprintf(ace, id))
 	}
 }
 
