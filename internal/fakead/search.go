@@ -328,7 +328,7 @@ func (v *viewer) encode(e *entry, sel selection, typesOnly bool) []byte {
 	}
 	for _, p := range picked {
 		if v.reads(e, p.attr) && !sel.withheld(e, p.attr) {
-			writeAttr(w, p, v.spelled(e, p.attr, sel.form), sel.max, typesOnly)
+			writeAttr(w, p, v.valueList(e, p.attr, sel.form), sel.max, typesOnly)
 		}
 	}
 	w.close(list)
@@ -336,17 +336,22 @@ func (v *viewer) encode(e *entry, sel selection, typesOnly bool) []byte {
 	return w.buf
 }
 
-// spelled is the values as the answer has them.
-func (v *viewer) spelled(e *entry, a *attrType, form dnForm) []string {
-	objects, names := v.tree.objects(e, a)
-	if !names || form == dnPlain {
-		return v.tree.values(e, a)
+// valueList is an attribute's values as the answer has them, of which a range may need
+// but a few: a name is spelled when it is asked for.
+type valueList struct {
+	length int
+	at     func(i int) string
+}
+
+func (v *viewer) valueList(e *entry, a *attrType, form dnForm) valueList {
+	if objects, names := v.tree.objects(e, a); names {
+		return valueList{len(objects), func(i int) string { return v.tree.spell(objects[i], form) }}
 	}
-	out := make([]string, len(objects))
-	for i, o := range objects {
-		out[i] = v.tree.spell(o, form)
-	}
-	return out
+	return listOf(v.tree.values(e, a))
+}
+
+func listOf(vals []string) valueList {
+	return valueList{len(vals), func(i int) string { return vals[i] }}
 }
 
 // everything is what * stands for, after what was asked for by name.
@@ -374,23 +379,23 @@ func (v *viewer) everything(e *entry, picked []pick) []pick {
 // comes in a range, which its name tells, and next to it the attribute as it was
 // asked for, without values: that is how Windows answers. A negative maximum is no
 // limit, as Samba has none.
-func writeAttr(w *berWriter, p pick, vals []string, maxValues int, typesOnly bool) {
-	switch {
-	case len(vals) == 0:
+func writeAttr(w *berWriter, p pick, vals valueList, maxValues int, typesOnly bool) {
+	switch all := vals.length; {
+	case all == 0:
 	case p.ranged:
 		writeRange(w, p, vals, maxValues, typesOnly)
-	case maxValues >= 0 && len(vals) > maxValues:
-		writeSet(w, p.attr.name, nil)
+	case maxValues >= 0 && all > maxValues:
+		writeSet(w, p.attr.name, vals, 0, 0)
 		writeRange(w, p, vals, maxValues, typesOnly)
 	case typesOnly:
-		writeSet(w, p.attr.name, nil)
+		writeSet(w, p.attr.name, vals, 0, 0)
 	default:
-		writeSet(w, p.attr.name, vals)
+		writeSet(w, p.attr.name, vals, 0, all)
 	}
 }
 
-func writeRange(w *berWriter, p pick, vals []string, maxValues int, typesOnly bool) {
-	first, end := min(p.first, len(vals)), len(vals)
+func writeRange(w *berWriter, p pick, vals valueList, maxValues int, typesOnly bool) {
+	first, end := min(p.first, vals.length), vals.length
 	if maxValues >= 0 {
 		end = min(end, first+maxValues)
 	}
@@ -398,23 +403,22 @@ func writeRange(w *berWriter, p pick, vals []string, maxValues int, typesOnly bo
 		end = min(end, p.last+1)
 	}
 	upTo := "*"
-	if end < len(vals) {
+	if end < vals.length {
 		upTo = strconv.Itoa(end - 1)
 	}
-	name := p.attr.name + ";range=" + strconv.Itoa(p.first) + "-" + upTo
 	if typesOnly {
-		writeSet(w, name, nil)
-		return
+		end = first
 	}
-	writeSet(w, name, vals[first:max(first, end)])
+	writeSet(w, p.attr.name+";range="+strconv.Itoa(p.first)+"-"+upTo, vals, first, end)
 }
 
-func writeSet(w *berWriter, name string, vals []string) {
+// writeSet writes the values from first to before end.
+func writeSet(w *berWriter, name string, vals valueList, first, end int) {
 	one := w.open(tagSequence)
 	w.text(name)
 	set := w.open(tagSet)
-	for _, v := range vals {
-		w.text(v)
+	for i := first; i < end; i++ {
+		w.text(vals.at(i))
 	}
 	w.close(set)
 	w.close(one)

@@ -74,7 +74,7 @@ func (c *conn) subschema(req *request) []message {
 		base, option, _ := strings.Cut(name, ";")
 		p := pick{attr: list, last: -1}
 		if strings.EqualFold(base, list.name) && (option == "" || p.parseRange(option)) {
-			writeAttr(w, p, values, c.server.cfg.MaxValRange, req.query.typesOnly)
+			writeAttr(w, p, listOf(values), c.server.cfg.MaxValRange, req.query.typesOnly)
 		}
 	}
 	w.close(attributes)
