@@ -48,6 +48,7 @@ const (
 	ReasonLinkedTwice Reason = "linked-twice" // Duplicate: several users are linked to one entry
 	ReasonListedTwice Reason = "listed-twice" // Duplicate: the directory listed two different entries with one ObjectID
 	ReasonNoUsername  Reason = "no-username"  // Invalid: the username would be empty
+	ReasonMissing     Reason = "missing"      // Invalid: details that Rules.Require names, and Detail too, would be empty
 	ReasonRefused     Reason = "refused"      // Invalid: Rules.Map refused the profile; Detail has its words
 	ReasonDeceptive   Reason = "deceptive"    // Invalid: a new username or email, which Detail names, has controls or characters that change the direction of writing
 	ReasonLinked      Reason = "linked"       // Notice: asked to import, but a user is linked to the entry already

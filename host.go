@@ -109,14 +109,26 @@ func (s *scope) invalid(u *User, p Profile, refused error) (reason Reason, detai
 		return ReasonDeceptive, string(FieldUsername)
 	case p.Email != u.Email && keyfold.Deceives(p.Email):
 		return ReasonDeceptive, string(FieldEmail)
-	case s.key(p.Username) != "":
-		return "", ""
-	case u.ID == "", p.Username != u.Username:
-		return ReasonNoUsername, ""
-	case slices.Contains(s.synced, FieldUsername) && !slices.Contains(s.KeepOnEmpty, FieldUsername):
+	case s.leavesNameless(u, &p):
 		return ReasonNoUsername, ""
 	}
+	if lacking := s.lacking(&p); len(lacking) > 0 {
+		slices.Sort(lacking)
+		return ReasonMissing, strings.Join(fieldNames(lacking), " and ")
+	}
 	return "", ""
+}
+
+// leavesNameless reports a profile without a username, unless it is not the sync that
+// leaves the user without one.
+func (s *scope) leavesNameless(u *User, p *Profile) bool {
+	switch {
+	case s.key(p.Username) != "":
+		return false
+	case u.ID == "", p.Username != u.Username:
+		return true
+	}
+	return slices.Contains(s.synced, FieldUsername) && !slices.Contains(s.KeepOnEmpty, FieldUsername)
 }
 
 // rows is the host side, as a slice or as a compact arena. Texts are valid UTF-8.
@@ -226,6 +238,9 @@ func (h *host) add(u *User) {
 func (h *host) addKeys(u *User) {
 	var buffer [64]byte
 	for space, f := range keySpaces {
+		if !h.isKey(f) {
+			continue
+		}
 		key := h.appendKey(buffer[:0], *u.detail(f))
 		h.keys[space].Add(h.keys[space].Hash(key))
 		h.noteParked(key)
@@ -266,10 +281,11 @@ func (h *host) choosesGroup(first int) bool {
 
 // isHeld reports whether the entry says just what the row holds. Rules.Map may
 // look at more than the five details, so with a Map every entry is kept whole; who has no
-// username is told of; and what is blank here and there is to be cleared.
+// username, or lacks what is required, is told of; and what is blank here and there is to
+// be cleared.
 func (h *host) isHeld(first int, e *Entry) bool {
-	return h.Map == nil && e.Present() && !e.Disabled && !e.DisabledUnknown && h.keys[0].Has(first) && h.rows.Holds(first, e.Profile) &&
-		!e.Profile.hasBlanks()
+	return h.Map == nil && e.enabled() && h.keys[0].Has(first) && h.rows.Holds(first, e.Profile) &&
+		!e.Profile.hasBlanks() && len(h.lacking(&e.Profile)) == 0
 }
 
 // arenaRows is the host side without a pointer per user.

@@ -144,6 +144,9 @@ func (o *oracle) setDefaults() {
 		o.off = adsync.StatusInactive
 		r.Fields = slices.DeleteFunc(slices.Clone(r.Fields), func(f adsync.Field) bool { return f == adsync.FieldActive })
 	}
+	if r.Keys == nil {
+		r.Keys = keyFields
+	}
 	r.OnDeleted = cmp.Or(r.OnDeleted, adsync.Remove)
 	r.OnDisabled = cmp.Or(r.OnDisabled, adsync.Keep)
 	r.OnOutOfScope = cmp.Or(r.OnOutOfScope, adsync.Keep)
@@ -374,6 +377,12 @@ func (o *oracle) judgeProfile(p *party) {
 		o.tell(p, adsync.OpInvalid, adsync.ReasonNoUsername, nil)
 		return
 	}
+	for _, f := range o.rules.Require {
+		if len(strings.Fields(*detail(&p.target, f))) == 0 {
+			o.tell(p, adsync.OpInvalid, adsync.ReasonMissing, nil)
+			return
+		}
+	}
 	p.candidate = true
 	if p.pinned {
 		o.notice(p, adsync.ReasonProtected)
@@ -416,7 +425,7 @@ func (o *oracle) linkedByAnyone(id adsync.ObjectID) bool {
 // keysOf are the keys of a profile in the given fields.
 func (o *oracle) keysOf(p adsync.Profile, fields []adsync.Field) []key {
 	var keys []key
-	for _, f := range keyFields {
+	for _, f := range o.rules.Keys {
 		if folded := o.rules.Fold(*detail(&p, f)); slices.Contains(fields, f) && folded != "" {
 			keys = append(keys, key{f, folded})
 		}
@@ -997,7 +1006,7 @@ func (r *run) clashing() map[clash]bool {
 			if a >= b {
 				continue
 			}
-			for _, f := range keyFields {
+			for _, f := range r.rules.Keys {
 				if folded := r.rules.Fold(*detail(&u.Profile, f)); folded != "" && folded == r.rules.Fold(*detail(&v.Profile, f)) {
 					pairs[clash{f, a, b}] = true
 				}
@@ -1167,6 +1176,11 @@ func (c *planCheck) userAllowed(was, now adsync.User, remains bool) error {
 	if c.rules.Fold(now.Username) == "" && slices.Contains(differing(was, now), adsync.FieldUsername) {
 		return errors.New("has lost the username")
 	}
+	for _, f := range c.rules.Require {
+		if slices.Contains(differing(was, now), f) && strings.TrimSpace(*detail(&now.Profile, f)) == "" {
+			return fmt.Errorf("has lost %s", f)
+		}
+	}
 	if was.Status != now.Status {
 		if err := c.statusAllowed(was, now.Status); err != nil {
 			return err
@@ -1269,6 +1283,11 @@ func (c *planCheck) createAllowed(change adsync.Change) error {
 	}
 	if c.rules.Fold(change.After.Username) == "" {
 		return errors.New("created without a username")
+	}
+	for _, f := range c.rules.Require {
+		if strings.TrimSpace(*detail(&change.After.Profile, f)) == "" {
+			return fmt.Errorf("created without %s", f)
+		}
 	}
 	return nil
 }

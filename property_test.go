@@ -268,7 +268,7 @@ func TestReconcileLeavesItsArgumentsAlone(t *testing.T) {
 // storeWorld makes a world that a store and a directory can hold: each account
 // once, and keys folded as the store folds them.
 func storeWorld(w world) world {
-	w.rules.fold = ""
+	w.rules.fold, w.rules.keys = "", nil
 	seen := map[adsync.ObjectID]bool{}
 	w.entries = slices.DeleteFunc(slices.Clone(w.entries), func(e adsync.Entry) bool {
 		again := seen[e.ObjectID]
@@ -1241,7 +1241,7 @@ func adoptWorld(w world) (*adsync.Plan, error) {
 // are as their entries say.
 func manyLocal(w world) world {
 	w.users = slices.Clone(w.users)
-	w.rules.only, w.rules.mapping = nil, ""
+	w.rules.only, w.rules.mapping, w.rules.keys = nil, "", nil
 	for i := range w.users {
 		u := &w.users[i]
 		if e := slices.IndexFunc(w.entries, func(e adsync.Entry) bool { return e.ObjectID == u.ObjectID }); i%3 > 0 && e >= 0 {

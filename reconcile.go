@@ -158,6 +158,9 @@ func (p *planner) gather(users, newcomers []*party) error {
 	var asked [claims.Spaces][]uint32
 	for _, d := range slices.Concat(users, newcomers) {
 		for space, f := range keySpaces {
+			if !p.isKey(f) {
+				continue
+			}
 			if then := *d.after.detail(f); then != *d.user.detail(f) {
 				p.scratch = p.appendKey(p.scratch[:0], then)
 				asked[space] = append(asked[space], p.keys[space].Hash(p.scratch))
@@ -220,6 +223,10 @@ func (p *planner) solve() {
 	for space, f := range keySpaces {
 		numbers[space] = make(map[string]claims.Key, len(p.parties))
 		for i, d := range p.parties {
+			if !p.isKey(f) {
+				list[i].Role, list[i].Has[space], list[i].Asks[space] = d.role, claims.None, claims.None
+				continue
+			}
 			has := number(space, *d.user.detail(f))
 			asks := claims.None
 			switch {

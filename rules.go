@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/go-adsync/adsync/internal/claims"
 	"github.com/go-adsync/adsync/internal/keyfold"
@@ -26,6 +27,8 @@ type Rules struct {
 	Source       string                       // the Source of the users that are managed
 	Only         []string                     // nil: all managed users; else just these, even if empty
 	Fields       []Field                      // default: the five, or what the store's Traits name
+	Keys         []Field                      // details that belong to one user each: username and email (the default), or username alone
+	Require      []Field                      // details that no user can do without, besides the username
 	KeepOnEmpty  []Field                      // an empty directory value does not clear these
 	OnDeleted    Reaction                     // default Remove
 	OnDisabled   Reaction                     // default Keep
@@ -48,6 +51,14 @@ func (r Rules) Check() error {
 	for _, f := range r.Fields {
 		if f != FieldStatus && f != FieldActive && !slices.Contains(details[:], f) { // a store's Traits name the status too
 			errs = append(errs, fmt.Errorf("adsync: Rules.Fields: %q is not one of the five details", f))
+		}
+	}
+	if len(r.Keys) > 0 && !slices.Contains(r.Keys, FieldUsername) || slices.ContainsFunc(r.Keys, func(f Field) bool { return f != FieldUsername && f != FieldEmail }) {
+		errs = append(errs, errors.New("adsync: Rules.Keys: use username and email, or username alone"))
+	}
+	for _, f := range r.Require {
+		if !slices.Contains(r.fields(), f) {
+			errs = append(errs, fmt.Errorf("adsync: Rules.Require: %q is none of the details that are synchronised; add it to Rules.Fields", f))
 		}
 	}
 	for _, f := range r.KeepOnEmpty {
@@ -94,6 +105,20 @@ func (r Rules) off() Status {
 		return StatusInactive
 	}
 	return StatusDeactivated
+}
+
+// isKey reports whether the detail belongs to one user.
+func (r *Rules) isKey(f Field) bool { return len(r.Keys) == 0 || slices.Contains(r.Keys, f) }
+
+// lacking are the required details that are blank.
+func (r *Rules) lacking(p *Profile) []Field {
+	var lacking []Field
+	for _, f := range r.Require {
+		if strings.TrimSpace(*p.detail(f)) == "" {
+			lacking = append(lacking, f)
+		}
+	}
+	return lacking
 }
 
 // manages reports whether the user is one of this source's. This and appendKey are
@@ -211,5 +236,5 @@ func orDefault(r, def Reaction) Reaction {
 
 func (r Reaction) strength() int { return slices.Index([]Reaction{Keep, Deactivate, Remove}, r) }
 
-// keySpaces are the details that belong to one user each.
+// keySpaces are the details that can belong to one user each; see Rules.Keys.
 var keySpaces = [claims.Spaces]Field{FieldUsername, FieldEmail}

@@ -113,8 +113,9 @@ type Locker interface {
 // MemoryStore is a [UserStore] in memory, with every optional power but Locker:
 // the reference for others, and for tests. It is safe for concurrent use.
 //
-// Usernames and emails are compared like the keys of a plan: in NFKC, case-folded
-// and trimmed. Rows that clash from the start are let be; no write adds a clash.
+// Usernames and emails belong to one row each, whatever Rules.Keys says, and are compared
+// like the keys of a plan: in NFKC, case-folded and trimmed. Rows that clash from the start
+// are let be; no write adds a clash.
 type MemoryStore struct {
 	mu        sync.Mutex
 	users     map[string]User

@@ -26,6 +26,7 @@ type worldRules struct {
 	source              string
 	only                []string
 	fields, keepOnEmpty []adsync.Field
+	keys, require       []adsync.Field
 	onDeleted           adsync.Reaction
 	onDisabled          adsync.Reaction
 	onOutOfScope        adsync.Reaction
@@ -62,6 +63,7 @@ var worldFolds = map[string]func(string) string{
 func (r worldRules) adsync() adsync.Rules {
 	return adsync.Rules{
 		Source: r.source, Only: slices.Clone(r.only), Fields: slices.Clone(r.fields), KeepOnEmpty: slices.Clone(r.keepOnEmpty),
+		Keys: slices.Clone(r.keys), Require: slices.Clone(r.require),
 		OnDeleted: r.onDeleted, OnDisabled: r.onDisabled, OnOutOfScope: r.onOutOfScope, OnUnproven: r.onUnproven,
 		Import: r.imports, PinProtected: r.pin, Fold: worldFolds[r.fold], Map: worldMaps[r.mapping],
 	}
@@ -163,6 +165,15 @@ func (g *worldGen) newRules() worldRules {
 	}
 	if g.oneIn(4) {
 		r.keepOnEmpty = g.someFields(3)
+	}
+	if g.oneIn(6) {
+		r.keys = []adsync.Field{adsync.FieldUsername}
+	}
+	if g.oneIn(6) {
+		r.require = []adsync.Field{pick(g.dice, detailFields...)}
+		if some := slices.DeleteFunc(slices.Clone(r.fields), func(f adsync.Field) bool { return f == adsync.FieldActive }); len(some) > 0 {
+			r.require = []adsync.Field{pick(g.dice, some...)}
+		}
 	}
 	if g.oneIn(4) {
 		r.mapping = pick(g.dice, "lower-mail", "refuse-phone-0", "mail-from-name")
@@ -372,7 +383,7 @@ func literalProfile(p adsync.Profile) string {
 }
 
 func (r worldRules) String() string {
-	fields := literalFields("source", r.source, "only", r.only, "fields", r.fields, "keepOnEmpty", r.keepOnEmpty,
+	fields := literalFields("source", r.source, "only", r.only, "fields", r.fields, "keepOnEmpty", r.keepOnEmpty, "keys", r.keys, "require", r.require,
 		"onDeleted", string(r.onDeleted), "onDisabled", string(r.onDisabled), "onOutOfScope", string(r.onOutOfScope),
 		"onUnproven", string(r.onUnproven), "imports", r.imports, "pin", r.pin, "mapping", r.mapping, "fold", r.fold)
 	return "worldRules{" + strings.TrimPrefix(fields, ", ") + "}"
@@ -439,6 +450,8 @@ func smallerWorlds(w world) []world {
 	add(func(s *world) { s.rules.only = nil })
 	add(func(s *world) { s.rules.fields = nil })
 	add(func(s *world) { s.rules.keepOnEmpty = nil })
+	add(func(s *world) { s.rules.keys = nil })
+	add(func(s *world) { s.rules.require = nil })
 	add(func(s *world) { s.rules.mapping = "" })
 	add(func(s *world) { s.rules.fold = "" })
 	add(func(s *world) { s.rules.imports = false })
@@ -633,6 +646,9 @@ var knots = []struct {
 	{"local", knot(worldRules{},
 		tie("u1", has("ann", ""), wants("bob", "")),
 		tie("u2", has("bob", ""), local))},
+	{"username alone", knot(worldRules{keys: []adsync.Field{adsync.FieldUsername}},
+		tie("u1", has("ann", "ann@x"), wants("ann", "team@x")),
+		tie("u2", has("bob", "team@x"), wants("ann", "team@x")))},
 	{"pinned", knot(worldRules{pin: true},
 		tie("u1", has("ann", "ann@x"), wants("bob", "ann2@x"), protected),
 		tie("u2", has("bob", ""), wants("ann", "")))},

@@ -50,6 +50,7 @@ var reasonTexts = map[string]map[string]string{
 	},
 	"invalid": {
 		"no-username": "invalid: it would have no username",
+		"missing":     "invalid: it would lack what every user needs",
 		"refused":     "invalid: refused by the host's rule",
 		"deceptive":   "invalid: a key has characters that make it read as another",
 	},
@@ -73,6 +74,7 @@ var advices = map[string]string{
 	"linked-twice": "To change that, leave the link to one of the users and remove it from the others.",
 	"listed-twice": "To change that, find out why the directory lists one objectGUID with different details.",
 	"no-username":  "To change that, give the account a username in the directory.",
+	"missing":      "To change that, give the account these details in the directory, or take them out of Rules.Require.",
 	"refused":      "To change that, correct the account in the directory, or Rules.Map.",
 	"deceptive":    "To change that, take control characters and marks of direction out of the account's username and address in the directory.",
 	"unknown":      "To change that, let the service account read userAccountControl, or say in the directory's configuration how it tells who is disabled.",
