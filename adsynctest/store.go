@@ -1,17 +1,3 @@
-// Package adsynctest proves a host's own [adsync.UserStore] and [adsync.Directory], in
-// the manner of testing/fstest.
-//
-//	func TestUsers(t *testing.T) {
-//		err := adsynctest.CheckStore(t.Context(), func(ctx context.Context, seed []adsync.User) (adsync.UserStore, error) {
-//			return newUsers(ctx, seed) // a store that holds just these
-//		})
-//		if err != nil {
-//			t.Error(err)
-//		}
-//	}
-//
-// Each check goes through the duties that the interface's comment names, and its
-// errors say which one is broken.
 package adsynctest
 
 import (
@@ -23,23 +9,28 @@ import (
 	"github.com/go-adsync/adsync"
 )
 
-// CheckStore proves a host's own [adsync.UserStore], in the manner of testing/fstest: it
-// returns joined errors, each naming the duty that was broken. open returns a
-// store that holds exactly the seed, whose IDs it may replace by its own; it is
-// called many times.
+// CheckStore proves a host's own [adsync.UserStore]: it returns joined errors, each
+// naming the duty that was broken. open returns a store that holds exactly the seed,
+// whose IDs it may replace by its own; it is called many times.
 //
-// The seed is a few users of two sources ("" and "adsync-check"), with usernames
-// of up to 20 characters. A store that holds only some fields, as its Traits say,
-// is checked on those; one that knows a single source may replace the seed's, and
-// one that knows no protected users may make them others. The optional powers are
-// checked where the store has them, and each duty of a write by ApplyChanges too.
+// The seed is a few users of two sources ("" and "adsync-check"), with usernames of up
+// to 20 characters, one of them deactivated and one blocked; for what shows in large
+// tables only, it is several hundred. A store that holds only some fields, as its
+// Traits say, is checked on those; one that knows a single source may replace the
+// seed's, one that knows no protected users may make them others, and one that has no
+// word for a blocked user may take that one for any other. The optional
+// powers are checked where the store has them, and each duty of a write by ApplyChanges
+// too. A store that panics has broken the duty in whose check it did.
 //
-// A write that is not atomic is found only when its race happens. What a store
-// does when a commit is not answered, and whether its lock keeps out another
-// process, cannot be checked from outside.
+// A write that is not atomic is found only when its race happens. What a store does
+// when a commit is not answered, and whether its lock keeps out another process, cannot
+// be checked from outside.
 func CheckStore(ctx context.Context, open func(ctx context.Context, seed []adsync.User) (adsync.UserStore, error)) error {
 	if open == nil {
 		return errors.New("adsync: CheckStore needs a function that opens a store with the seed it is given")
+	}
+	if err := stopped(ctx); err != nil {
+		return err
 	}
 	for _, d := range basicDuties {
 		if err := d.prove(ctx, open); err != nil {
@@ -57,60 +48,69 @@ func CheckStore(ctx context.Context, open func(ctx context.Context, seed []adsyn
 type duty struct {
 	sentence string
 	check    func(*bench) error // on a bench of its own
+	more     int                // users besides those of the usual seed
 }
 
 // The duties without which no other can be checked.
 var basicDuties = []duty{
-	{"Traits must name some of the five details and FieldStatus, each once", (*bench).checkFields},
-	{"Users must yield every row, as it was stored", (*bench).checkUsers},
-	{"Users must yield each row with an ID of its own", (*bench).checkIDs},
+	{"Traits must name some of the five details and FieldStatus, each once, and no number below zero", (*bench).checkTraits, 0},
+	{"Users must yield every row, as it was stored", (*bench).checkUsers, 0},
+	{"Users must yield each row with an ID of its own", (*bench).checkIDs, 0},
 }
 
 var readDuties = []duty{
-	{"Users must return a fresh sequence, which can be ranged over again and shows the rows as they are then", (*bench).checkFresh},
-	{"Users must stop when the loop stops, and leave the store usable", (*bench).checkStop},
-	{"Users must end in an error, and yield it last, when the context has ended", (*bench).checkReadContext},
+	{"Users must yield a user whom an update has blocked as blocked", (*bench).checkBlocked, 0},
+	{"Users must return a fresh sequence, which can be ranged over again and shows the rows as they are then", (*bench).checkFresh, 0},
+	{"Users must stop when the loop stops, and leave the store usable", (*bench).checkStop, 0},
+	{"Users must end in an error, and yield it last, when the context has ended", (*bench).checkReadContext, 0},
 }
 
 var writeDuties = []duty{
-	{"UpdateUser must write exactly After", (*bench).checkUpdate},
-	{"UpdateUser must write links, an ObjectID and its Source", (*bench).checkLink},
-	{"UpdateUser must write a change of case alone", (*bench).checkCase},
-	{"UpdateUser must let several users be without an email", (*bench).checkEmpty},
-	{"UpdateUser must refuse a row that is not as Before says with ErrStale, and leave it alone", (*bench).checkUpdateStale},
-	{"UpdateUser must refuse a row that is gone with ErrStale", (*bench).checkUpdateGone},
-	{"UpdateUser must answer ErrAlready when the row is as After says, before it looks for rows with the same key", (*bench).checkUpdateAlready},
-	{"UpdateUser must take \"\" and StatusActive for the same, as Change.Guard does", (*bench).checkUpdateStatus},
-	{"UpdateUser must refuse a key that another row holds with ErrConflict, and write nothing of the change", (*bench).checkUpdateConflict},
-	{"UpdateUser must let a key pass to another row once it is given up", (*bench).checkPassOn},
-	{"UpdateUser must be atomic: of changes made at once from one Before, only one may be written", (*bench).checkAtomic},
-	{"UpdateUser must fail and write nothing when the context has ended", (*bench).checkUpdateContext},
-	{"DeleteUser must remove the row and no other", (*bench).checkDelete},
-	{"DeleteUser must free both keys", (*bench).checkDeleteFrees},
-	{"DeleteUser must refuse a row that is not as Before says with ErrStale, and leave it alone", (*bench).checkDeleteStale},
-	{"DeleteUser must answer ErrAlready when the row is gone", (*bench).checkDeleteAlready},
-	{"DeleteUser must take \"\" and StatusActive for the same, as Change.Guard does", (*bench).checkDeleteStatus},
-	{"DeleteUser must be atomic: of deletions and updates made at once from one Before, only one may be written", (*bench).checkDeleteAtomic},
-	{"DeleteUser must fail and remove nothing when the context has ended", (*bench).checkDeleteContext},
-	{"CreateUser must add a row that equals After but for the ID, and return that ID", (*bench).checkCreate},
-	{"CreateUser must answer ErrAlready for a Source and ObjectID that a row has, with its ID or none, and add nothing", (*bench).checkCreateAlready},
-	{"CreateUser must not take a row of another Source with the same ObjectID for the user: add it, or refuse it with ErrConflict if an ObjectID is unique in the table", (*bench).checkCreateSource},
-	{"CreateUser must refuse a key that another row holds with ErrConflict, and add nothing", (*bench).checkCreateConflict},
-	{"CreateUser must be atomic: of creations of one user made at once, only one may be written", (*bench).checkCreateAtomic},
-	{"CreateUser must fail and add nothing when the context has ended", (*bench).checkCreateContext},
-	{"A write must leave the Change as it is: copy what is to be altered", (*bench).checkChangeKept},
+	{"UpdateUser must write exactly After", (*bench).checkUpdate, 0},
+	{"UpdateUser must keep the status that After has: an update of details neither unblocks nor reactivates", (*bench).checkStatusKept, 0},
+	{"UpdateUser must write links, an ObjectID and its Source", (*bench).checkLink, 0},
+	{"UpdateUser must write a change of case alone", (*bench).checkCase, 0},
+	{"UpdateUser must let several users be without an email", (*bench).checkEmpty, 0},
+	{"UpdateUser must write each text to the byte, or fail with an error of its own: never cut off, trimmed or replaced", (*bench).checkUpdateTexts, 0},
+	{"UpdateUser must refuse a row that is not as Before says with ErrStale, and leave it alone", (*bench).checkUpdateStale, 0},
+	{"UpdateUser must refuse a row that is gone with ErrStale", (*bench).checkUpdateGone, 0},
+	{"UpdateUser must answer ErrAlready when the row is as After says, before it looks for rows with the same key", (*bench).checkUpdateAlready, 0},
+	{"UpdateUser must take \"\" and StatusActive for the same, as Change.Guard does", (*bench).checkUpdateStatus, 0},
+	{"UpdateUser must refuse a key that another row holds with ErrConflict, and write nothing of the change", (*bench).checkUpdateConflict, 0},
+	{"UpdateUser must let a key pass to another row once it is given up", (*bench).checkPassOn, 0},
+	{"UpdateUser must be atomic: of changes made at once from one Before, only one may be written", (*bench).checkAtomic, 0},
+	{"UpdateUser must fail and write nothing when the context has ended", (*bench).checkUpdateContext, 0},
+	{"DeleteUser must remove the row and no other", (*bench).checkDelete, 0},
+	{"DeleteUser must free both keys", (*bench).checkDeleteFrees, 0},
+	{"DeleteUser must refuse a row that is not as Before says with ErrStale, and leave it alone", (*bench).checkDeleteStale, 0},
+	{"DeleteUser must answer ErrAlready when the row is gone", (*bench).checkDeleteAlready, 0},
+	{"DeleteUser must take \"\" and StatusActive for the same, as Change.Guard does", (*bench).checkDeleteStatus, 0},
+	{"DeleteUser must be atomic: of deletions and updates made at once from one Before, only one may be written", (*bench).checkDeleteAtomic, 0},
+	{"DeleteUser must fail and remove nothing when the context has ended", (*bench).checkDeleteContext, 0},
+	{"CreateUser must add a row that equals After but for the ID, and return that ID", (*bench).checkCreate, 0},
+	{"CreateUser must write each text to the byte, or fail with an error of its own: never cut off, trimmed or replaced", (*bench).checkCreateTexts, 0},
+	{"CreateUser must answer ErrAlready for a Source and ObjectID that a row has, with its ID or none, and add nothing", (*bench).checkCreateAlready, 0},
+	{"CreateUser must not take a row of another Source with the same ObjectID for the user: add it, or refuse it with ErrConflict if an ObjectID is unique in the table", (*bench).checkCreateSource, 0},
+	{"CreateUser must refuse a key that another row holds with ErrConflict, and add nothing", (*bench).checkCreateConflict, 0},
+	{"CreateUser must be atomic: of creations of one user made at once, only one may be written", (*bench).checkCreateAtomic, 0},
+	{"CreateUser must fail and add nothing when the context has ended", (*bench).checkCreateContext, 0},
+	{"A write must leave the Change as it is: copy what is to be altered", (*bench).checkChangeKept, 0},
+	{"A write that answers an error must have written nothing, unless that is ErrUnknown: also when the context ends meanwhile", (*bench).checkCutShort, 0},
 }
 
 var batchDuties = []duty{
-	{"ApplyChanges must return one Written for each change, in order", (*bench).checkBatchOrder},
-	{"ApplyChanges must write the changes of a batch in which another fails", (*bench).checkBatchIsolation},
-	{"ApplyChanges must answer each change as if it were alone: ErrStale, ErrAlready or ErrConflict", (*bench).checkBatchVerdicts},
-	{"ApplyChanges must create users as CreateUser does, and return their IDs", (*bench).checkBatchCreate},
+	{"ApplyChanges must return one Written for each change, in order", (*bench).checkBatchOrder, 0},
+	{"ApplyChanges must write the changes of a batch in which another fails", (*bench).checkBatchIsolation, 0},
+	{"ApplyChanges must answer each change as if it were alone: ErrStale, ErrAlready or ErrConflict", (*bench).checkBatchVerdicts, 0},
+	{"ApplyChanges must create users as CreateUser does, and return their IDs", (*bench).checkBatchCreate, 0},
+	{"ApplyChanges must write all of a batch, such as 500 changes, and touch no other row", (*bench).checkBigBatch, bigBatch + 60},
+	{"ApplyChanges must create 5,000 users at once, or as many as Traits.CreatesAtOnce says, also where one is there already", (*bench).checkCreatesAtOnce, 0},
+	{"ApplyChanges must tell each change apart when the context ends meanwhile: what answers an error was not written, unless that is ErrUnknown", (*bench).checkBatchCutShort, smallBatch},
 }
 
 var lockDuties = []duty{
-	{"Lock must keep a second run out until unlock is called", (*bench).checkLock},
-	{"Lock must fail when the context has ended: ask ctx.Err first, even if the lock is free", (*bench).checkLockContext},
+	{"Lock must keep a second run out until unlock is called", (*bench).checkLock, 0},
+	{"Lock must fail when the context has ended: ask ctx.Err first, even if the lock is free", (*bench).checkLockContext, 0},
 }
 
 // inBatches are duties of a single write as those of a batch.
@@ -122,17 +122,20 @@ func inBatches(duties []duty) []duty {
 				return nil
 			}
 			return d.check(b)
-		}}
+		}, d.more}
 	}
 	return batched
 }
 
-func (d duty) prove(ctx context.Context, open func(context.Context, []adsync.User) (adsync.UserStore, error)) error {
-	b := &bench{ctx: ctx}
-	if err := b.open(open); err != nil {
+func (d duty) prove(ctx context.Context, open openFunc) error {
+	b, err := newBench(ctx, open, d.more)
+	if err != nil {
 		return fmt.Errorf("adsync: CheckStore could not begin to check that %s: %w", d.sentence, err)
 	}
-	if err := d.check(b); err != nil {
+	if thrown := panicOf(func() { err = d.check(b) }); thrown != nil {
+		err = thrown
+	}
+	if err != nil {
 		return fmt.Errorf("adsync: %s: %w", d.sentence, err)
 	}
 	return nil

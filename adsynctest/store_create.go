@@ -5,42 +5,16 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strconv"
 
 	"github.com/go-adsync/adsync"
 )
-
-// newcomer is a user who is not in the seed, as far as the store can hold it. Only
-// the first has more than a username.
-func (b *bench) newcomer(n byte) adsync.User {
-	u := adsync.User{
-		ObjectID: adsync.ObjectID{0xad, 0x5c, 0x00, 0x0c, 14: 0x4e, 15: 9 + n},
-		Source:   b.seed[ada].Source,
-	}
-	if b.oneSource && len(b.rows) > 0 {
-		u.Source = b.rows[ada].Source
-	}
-	all := map[adsync.Field]string{adsync.FieldUsername: "Check.New" + strconv.Itoa(int(n))}
-	if n == 0 {
-		u.Status = adsync.StatusActive
-		all = map[adsync.Field]string{
-			adsync.FieldUsername: "Check.New", adsync.FieldFirstName: "Ève", adsync.FieldLastName: "New", adsync.FieldEmail: "Check.New@adsync.invalid", adsync.FieldPhone: "110",
-		}
-	}
-	for f, value := range all {
-		if b.holds(f) {
-			u = b.after(u, f, value)
-		}
-	}
-	return u
-}
 
 func (b *bench) checkCreate() error {
 	if !b.creates() {
 		return nil
 	}
 	then := slices.Clone(b.rows)
-	for n := range byte(3) { // two without an email
+	for n := range 3 { // two without an email
 		u := b.newcomer(n)
 		w := b.create(u)
 		if err := answeredAs(w.Err, nil); err != nil {
@@ -52,7 +26,7 @@ func (b *bench) checkCreate() error {
 		u.ID = w.UserID
 		then = append(then, u)
 	}
-	return b.sees(then...)
+	return b.sees(then)
 }
 
 // checkCreateAlready meets a user of the seed, and one that it has created.
@@ -77,7 +51,7 @@ func (b *bench) checkCreateAlready() error {
 			return fmt.Errorf("it returned the ID %q, where the row has %q", w.UserID, id)
 		}
 	}
-	return b.sees(append(b.rows, then)...)
+	return b.sees(b.rows.with(then))
 }
 
 func (b *bench) checkCreateSource() error {
@@ -88,25 +62,22 @@ func (b *bench) checkCreateSource() error {
 	u.ObjectID, u.Source = b.rows[ada].ObjectID, b.rows[cleo].Source
 	w := b.create(u)
 	if errors.Is(w.Err, adsync.ErrConflict) {
-		return b.sees(b.rows...)
+		return b.sees(b.rows)
 	}
 	if err := answeredAs(w.Err, nil); err != nil {
 		return err
 	}
 	u.ID = w.UserID
-	return b.sees(append(b.rows, u)...)
+	return b.sees(b.rows.with(u))
 }
 
 func (b *bench) checkCreateConflict() error {
 	if !b.creates() {
 		return nil
 	}
-	for _, f := range []adsync.Field{adsync.FieldUsername, adsync.FieldEmail} {
-		if !b.holds(f) {
-			continue
-		}
+	for _, f := range b.keys() {
 		err := answeredAs(b.create(b.after(b.newcomer(0), f, b.rows[bob].Get(f))).Err, adsync.ErrConflict)
-		if err = cmp.Or(err, b.sees(b.rows...)); err != nil {
+		if err = cmp.Or(err, b.sees(b.rows)); err != nil {
 			return fmt.Errorf("with the %s of another row, %w", f, err)
 		}
 	}
@@ -119,12 +90,4 @@ func (b *bench) checkCreateAtomic() error {
 	}
 	u := b.newcomer(0)
 	return b.race(slices.Repeat([]adsync.Change{change(adsync.OpCreate, nil, &u)}, 4)...)
-}
-
-func (b *bench) checkCreateContext() error {
-	if !b.creates() {
-		return nil
-	}
-	u := b.newcomer(0)
-	return b.fails(change(adsync.OpCreate, nil, &u))
 }

@@ -11,7 +11,7 @@ func (b *bench) checkDelete() error {
 	if err := answeredAs(b.delete(b.rows[bob]), nil); err != nil {
 		return err
 	}
-	return b.sees(b.rows[ada], b.rows[cleo], b.rows[dan])
+	return b.sees(b.rows.without(b.rows[bob]))
 }
 
 func (b *bench) checkDeleteFrees() error {
@@ -19,10 +19,8 @@ func (b *bench) checkDeleteFrees() error {
 		return err
 	}
 	after := b.rows[ada]
-	for _, f := range []adsync.Field{adsync.FieldUsername, adsync.FieldEmail} {
-		if b.holds(f) {
-			after = b.after(after, f, b.rows[bob].Get(f))
-		}
+	for _, f := range b.keys() {
+		after = b.after(after, f, b.rows[bob].Get(f))
 	}
 	if after == b.rows[ada] {
 		return nil
@@ -30,14 +28,14 @@ func (b *bench) checkDeleteFrees() error {
 	if err := b.update(b.rows[ada], after); err != nil {
 		return fmt.Errorf("another row could not take them: %w", err)
 	}
-	return b.sees(after, b.rows[cleo], b.rows[dan])
+	return b.sees(b.rows.without(b.rows[bob]).with(after))
 }
 
 func (b *bench) checkDeleteStale() error {
-	for f, before := range b.unlike(b.rows[ada]) {
+	for what, before := range b.stale() {
 		err := answeredAs(b.delete(before), adsync.ErrStale)
-		if err = cmp.Or(err, b.sees(b.rows...)); err != nil {
-			return fmt.Errorf("with another %s in Before, %w", f, err)
+		if err = cmp.Or(err, b.sees(b.rows)); err != nil {
+			return fmt.Errorf("with %s in Before, %w", what, err)
 		}
 	}
 	return nil
@@ -50,7 +48,7 @@ func (b *bench) checkDeleteAlready() error {
 	if err := answeredAs(b.delete(b.rows[bob]), adsync.ErrAlready); err != nil {
 		return err
 	}
-	return b.sees(b.rows[ada], b.rows[cleo], b.rows[dan])
+	return b.sees(b.rows.without(b.rows[bob]))
 }
 
 func (b *bench) checkDeleteStatus() error {
@@ -64,15 +62,11 @@ func (b *bench) checkDeleteStatus() error {
 			return fmt.Errorf("with the status %q in Before, %w", status, err)
 		}
 	}
-	return b.sees(b.rows[cleo], b.rows[dan])
+	return b.sees(b.rows.without(b.rows[ada], b.rows[bob]))
 }
 
 func (b *bench) checkDeleteAtomic() error {
 	first, second := b.touched(b.rows[bob], "774"), b.touched(b.rows[bob], "775")
 	gone := change(adsync.OpDelete, &b.rows[bob], nil)
 	return b.race(gone, change(adsync.OpUpdate, &b.rows[bob], &first), gone, change(adsync.OpUpdate, &b.rows[bob], &second))
-}
-
-func (b *bench) checkDeleteContext() error {
-	return b.fails(change(adsync.OpDelete, &b.rows[bob], nil))
 }

@@ -9,11 +9,13 @@ import (
 	"github.com/go-adsync/adsync"
 )
 
+var errNoUnlock = errors.New("Lock returned no unlock and no error")
+
 var errLockWaits = errors.New("a second Lock went on waiting when its context had ended; wait for ctx.Done too")
 
 const (
 	lockWait     = 100 * time.Millisecond // how long a second Lock may wait for the first
-	lockPatience = 5 * time.Second        // and how late it may notice that its context has ended
+	lockPatience = 30 * time.Second       // and how late it may notice that its context has ended
 )
 
 // checkLock ends the context of the run before its lock is given back, as happens
@@ -23,11 +25,14 @@ func (b *bench) checkLock() error {
 	if !ok {
 		return nil
 	}
-	run, end := context.WithCancel(b.ctx)
+	run, end := context.WithTimeout(b.ctx, lockPatience)
 	defer end()
 	unlock, err := store.Lock(run)
 	if err != nil {
 		return fmt.Errorf("the first Lock failed: %w", err)
+	}
+	if unlock == nil {
+		return errNoUnlock
 	}
 	end()
 	if err := b.checkLockedOut(store, unlock); err != nil {
@@ -51,8 +56,11 @@ func (b *bench) checkLockedOut(store adsync.Locker, unlock func() error) error {
 	ctx, cancel := context.WithTimeout(b.ctx, lockWait)
 	defer cancel()
 	second, failed := make(chan func() error, 1), make(chan error, 1)
+	var thrown error // what the second Lock panicked with
 	go func() {
-		if unlock, err := store.Lock(ctx); err != nil {
+		var unlock func() error
+		var err error
+		if thrown = panicOf(func() { unlock, err = store.Lock(ctx) }); thrown != nil || err != nil {
 			failed <- err
 		} else {
 			second <- unlock
@@ -63,6 +71,8 @@ func (b *bench) checkLockedOut(store adsync.Locker, unlock func() error) error {
 		select {
 		case err := <-failed:
 			switch {
+			case thrown != nil:
+				return thrown
 			case !held:
 				return errLockWaits
 			case ctx.Err() == nil && !errors.Is(err, adsync.ErrLocked):

@@ -11,7 +11,7 @@ import (
 	"github.com/go-adsync/adsync"
 )
 
-func (b *bench) checkFields() error {
+func (b *bench) checkTraits() error {
 	allowed := append(details[:], adsync.FieldStatus, adsync.FieldActive)
 	seen := make(map[adsync.Field]bool)
 	for _, f := range traitsOf(b.store).Fields {
@@ -20,11 +20,14 @@ func (b *bench) checkFields() error {
 		}
 		seen[f] = true
 	}
+	n := traitsOf(b.store).CreatesAtOnce
 	switch {
 	case seen[adsync.FieldStatus] && seen[adsync.FieldActive]:
 		return errors.New("it names both FieldStatus and FieldActive; the one says more than the other")
 	case len(b.fields) > 0 && !slices.ContainsFunc(details[:], b.holds):
 		return errors.New("it names no detail")
+	case n < 0:
+		return fmt.Errorf("CreatesAtOnce is %d", n)
 	}
 	return nil
 }
@@ -35,6 +38,7 @@ func (b *bench) checkUsers() error {
 	}
 	for i, want := range b.seed {
 		want.Protected = b.rows[i].Protected
+		want.Status = b.seeded(want.Status, b.rows[i].Status)
 		if f := b.differs(want, b.rows[i]); f != "" {
 			return fmt.Errorf("row %d of the seed has another %s", i+1, f)
 		}
@@ -66,15 +70,15 @@ func (b *bench) checkFresh() error {
 		if err != nil {
 			return fmt.Errorf("reading failed: %w", err)
 		}
-		if len(users) != count {
-			return fmt.Errorf("ranging over the sequence again gave %d rows instead of %d", len(users), count)
+		if len(users) != len(b.rows) {
+			return fmt.Errorf("ranging over the sequence again gave %d rows instead of %d", len(users), len(b.rows))
 		}
 	}
 	after := b.touched(b.rows[ada], "777")
 	if err := answeredAs(b.update(b.rows[ada], after), nil); err != nil {
 		return err
 	}
-	return b.sees(after, b.rows[bob], b.rows[cleo], b.rows[dan])
+	return b.sees(b.rows.with(after))
 }
 
 func (b *bench) checkStop() error {
@@ -90,7 +94,7 @@ func (b *bench) checkStop() error {
 	if err := answeredAs(b.update(b.rows[ada], after), nil); err != nil {
 		return err
 	}
-	return b.sees(after, b.rows[bob], b.rows[cleo], b.rows[dan])
+	return b.sees(b.rows.with(after))
 }
 
 func (b *bench) checkReadContext() error {
@@ -111,7 +115,7 @@ func (b *bench) checkReadContext() error {
 		}
 	}
 	users, err := readAll(seq)
-	if err == nil && len(users) != count {
+	if err == nil && len(users) != len(b.rows) {
 		return errors.New("with a context that ended after the first row, it ended as if there were no more rows")
 	}
 	if errors.Is(err, errNotLast) {

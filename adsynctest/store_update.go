@@ -3,10 +3,8 @@ package adsynctest
 import (
 	"cmp"
 	"fmt"
-	"slices"
 	"strconv"
 	"strings"
-	"sync"
 
 	"github.com/go-adsync/adsync"
 )
@@ -19,17 +17,21 @@ func (b *bench) checkUpdate() error {
 			return err
 		}
 		now = after
-		return b.sees(now, b.rows[bob], b.rows[cleo], b.rows[dan])
+		return b.sees(b.rows.with(now))
 	}
-	for f, value := range map[adsync.Field]string{
-		adsync.FieldUsername: "check.ann", adsync.FieldFirstName: "Ännchen", adsync.FieldLastName: `D'Arc "x" \ %`,
-		adsync.FieldEmail: "check.ann@adsync.invalid", adsync.FieldPhone: "0",
+	for _, alone := range []struct {
+		field adsync.Field
+		value string
+	}{
+		{adsync.FieldPhone, "0"}, // while there is a namesake
+		{adsync.FieldUsername, "check.ann"}, {adsync.FieldFirstName, "Ännchen"}, {adsync.FieldLastName, `D'Arc "x" \ %`},
+		{adsync.FieldEmail, "check.ann@adsync.invalid"},
 	} {
-		if !b.holds(f) {
+		if !b.holds(alone.field) {
 			continue
 		}
-		if err := step(b.after(now, f, value)); err != nil {
-			return fmt.Errorf("after a change of %s alone, %w", f, err)
+		if err := step(b.after(now, alone.field, alone.value)); err != nil {
+			return fmt.Errorf("after a change of %s alone, %w", alone.field, err)
 		}
 	}
 	for _, status := range []adsync.Status{b.off, adsync.StatusActive} {
@@ -67,15 +69,13 @@ func (b *bench) checkLink() error {
 	if err := answeredAs(b.update(b.rows[cleo], after), nil); err != nil {
 		return err
 	}
-	return b.sees(b.rows[ada], b.rows[bob], after, b.rows[dan])
+	return b.sees(b.rows.with(after))
 }
 
 func (b *bench) checkCase() error {
 	after := b.rows[ada]
-	for _, f := range []adsync.Field{adsync.FieldUsername, adsync.FieldEmail} {
-		if b.holds(f) {
-			after = b.after(after, f, strings.ToUpper(after.Get(f)))
-		}
+	for _, f := range b.keys() {
+		after = b.after(after, f, strings.ToUpper(after.Get(f)))
 	}
 	if after.Same(b.rows[ada]) {
 		return nil
@@ -83,7 +83,7 @@ func (b *bench) checkCase() error {
 	if err := answeredAs(b.update(b.rows[ada], after), nil); err != nil {
 		return err
 	}
-	return b.sees(after, b.rows[bob], b.rows[cleo], b.rows[dan])
+	return b.sees(b.rows.with(after))
 }
 
 func (b *bench) checkEmpty() error {
@@ -94,34 +94,45 @@ func (b *bench) checkEmpty() error {
 	if err := answeredAs(b.update(b.rows[ada], after), nil); err != nil {
 		return err
 	}
-	return b.sees(after, b.rows[bob], b.rows[cleo], b.rows[dan])
+	return b.sees(b.rows.with(after))
 }
 
-// unlike is the row changed in one thing, for every thing that a row has.
-func (b *bench) unlike(u adsync.User) map[adsync.Field]adsync.User {
-	all := make(map[adsync.Field]adsync.User)
+// stale are states that rows are not in: of one row with each thing changed, and of
+// all who may not be used as if they might be.
+func (b *bench) stale() map[string]adsync.User {
+	u, all := b.rows[ada], make(map[string]adsync.User)
 	for _, f := range details {
 		if b.holds(f) {
-			all[f] = b.after(u, f, strings.ToUpper(u.Get(f))+"9")
+			all["another "+string(f)] = b.after(u, f, strings.ToUpper(u.Get(f))+"9")
 		}
 	}
 	if b.holds(adsync.FieldUsername) {
-		all["case of the username"] = b.after(u, adsync.FieldUsername, strings.ToUpper(u.Username))
+		all["another case of the username"] = b.after(u, adsync.FieldUsername, strings.ToUpper(u.Username))
 	}
 	status, id, source, protected := u, u, u, u
-	status.Status = adsync.StatusBlocked
+	status.Status = b.off
+	if u.Status == status.Status {
+		status.Status = adsync.StatusActive
+	}
 	id.ObjectID = b.newcomer(0).ObjectID
 	source.Source += "-other"
 	protected.Protected = !u.Protected
-	all[adsync.FieldStatus], all[adsync.FieldObjectID], all[adsync.FieldSource], all[fieldProtected] = status, id, source, protected
+	all["another status"], all["another ObjectID"], all["another Source"], all["another protection"] = status, id, source, protected
+	for _, u := range b.rows {
+		if !isActive(&u) {
+			was := u.Status
+			u.Status = adsync.StatusActive
+			all["StatusActive for one who is "+string(was)] = u
+		}
+	}
 	return all
 }
 
 func (b *bench) checkUpdateStale() error {
-	for f, before := range b.unlike(b.rows[ada]) {
+	for what, before := range b.stale() {
 		err := answeredAs(b.update(before, b.touched(before, "777")), adsync.ErrStale)
-		if err = cmp.Or(err, b.sees(b.rows...)); err != nil {
-			return fmt.Errorf("with another %s in Before, %w", f, err)
+		if err = cmp.Or(err, b.sees(b.rows)); err != nil {
+			return fmt.Errorf("with %s in Before, %w", what, err)
 		}
 	}
 	return nil
@@ -134,7 +145,7 @@ func (b *bench) checkUpdateGone() error {
 	if err := answeredAs(b.update(b.rows[bob], b.touched(b.rows[bob], "777")), adsync.ErrStale); err != nil {
 		return err
 	}
-	return b.sees(b.rows[ada], b.rows[cleo], b.rows[dan])
+	return b.sees(b.rows.without(b.rows[bob]))
 }
 
 func (b *bench) checkUpdateAlready() error {
@@ -150,7 +161,7 @@ func (b *bench) checkUpdateAlready() error {
 	if err := answeredAs(b.update(b.rows[ada], after), adsync.ErrAlready); err != nil {
 		return err
 	}
-	return b.sees(after, b.rows[bob], b.rows[cleo], b.rows[dan])
+	return b.sees(b.rows.with(after))
 }
 
 // checkUpdateStatus spells the status of an active user in both ways.
@@ -171,18 +182,18 @@ func (b *bench) checkUpdateStatus() error {
 		if err := answeredAs(b.update(before, now), adsync.ErrAlready); err != nil {
 			return fmt.Errorf("with the status %q in After, and %q when tried again, %w", status, now.Status, err)
 		}
+		if err := b.sees(b.rows.with(now)); err != nil {
+			return err
+		}
 	}
-	return b.sees(now, b.rows[bob], b.rows[cleo], b.rows[dan])
+	return nil
 }
 
 func (b *bench) checkUpdateConflict() error {
-	for _, f := range []adsync.Field{adsync.FieldUsername, adsync.FieldEmail} {
-		if !b.holds(f) {
-			continue
-		}
+	for _, f := range b.keys() {
 		after := b.after(b.touched(b.rows[ada], "777"), f, b.rows[bob].Get(f))
 		err := answeredAs(b.update(b.rows[ada], after), adsync.ErrConflict)
-		if err = cmp.Or(err, b.sees(b.rows...)); err != nil {
+		if err = cmp.Or(err, b.sees(b.rows)); err != nil {
 			return fmt.Errorf("with the %s of another row, %w", f, err)
 		}
 	}
@@ -207,7 +218,7 @@ func (b *bench) checkPassOn() error {
 	if err := answeredAs(b.update(b.rows[bob], second), nil); err != nil {
 		return err
 	}
-	return b.sees(first, second, b.rows[cleo], b.rows[dan])
+	return b.sees(b.rows.with(first, second))
 }
 
 func (b *bench) checkAtomic() error {
@@ -217,64 +228,4 @@ func (b *bench) checkAtomic() error {
 		cs = append(cs, change(adsync.OpUpdate, &b.rows[ada], &after))
 	}
 	return b.race(cs...)
-}
-
-func ownUser(u *adsync.User) *adsync.User {
-	if u == nil {
-		return nil
-	}
-	own := *u
-	return &own
-}
-
-// race makes changes at once of which each refuses the others. It may miss a store
-// that is not atomic, but never blames one that is.
-func (b *bench) race(cs ...adsync.Change) error {
-	out := make([]adsync.Written, len(cs))
-	var all sync.WaitGroup
-	for i, c := range cs {
-		c.Before, c.After = ownUser(c.Before), ownUser(c.After) // a store that writes there is found elsewhere
-		all.Go(func() { out[i] = b.write(b.ctx, c) })
-	}
-	all.Wait()
-	then, won := slices.Clone(b.rows), 0
-	for i, c := range cs {
-		if out[i].Err != nil {
-			continue
-		}
-		won++
-		then = slices.DeleteFunc(then, func(u adsync.User) bool { return u.ID == c.UserID })
-		if c.After != nil {
-			u := *c.After
-			u.ID = cmp.Or(c.UserID, out[i].UserID)
-			then = append(then, u)
-		}
-	}
-	if won > 1 {
-		return fmt.Errorf("%d of them succeeded; lock the row, or compare it in the statement that writes", won)
-	}
-	return b.sees(then...)
-}
-
-func (b *bench) checkUpdateContext() error {
-	after := b.touched(b.rows[ada], "777")
-	return b.fails(change(adsync.OpUpdate, &b.rows[ada], &after))
-}
-
-func (b *bench) checkChangeKept() error {
-	changed, created := b.touched(b.rows[ada], "777"), b.newcomer(0)
-	cs := []adsync.Change{change(adsync.OpUpdate, &b.rows[ada], &changed), change(adsync.OpDelete, &b.rows[bob], nil)}
-	if b.creates() {
-		cs = append(cs, change(adsync.OpCreate, nil, &created))
-	}
-	for _, c := range cs {
-		before, after := *cmp.Or(c.Before, &adsync.User{}), *cmp.Or(c.After, &adsync.User{})
-		if err := answeredAs(b.write(b.ctx, c).Err, nil); err != nil {
-			return err
-		}
-		if before != *cmp.Or(c.Before, &adsync.User{}) || after != *cmp.Or(c.After, &adsync.User{}) {
-			return fmt.Errorf("the %s altered its Before or After", c.Op)
-		}
-	}
-	return nil
 }

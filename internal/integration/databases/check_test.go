@@ -45,10 +45,7 @@ func sqliteLayouts() []layout {
 			},
 			insert: "INSERT INTO `the \"users\"` (\"object id\", `a``b`, username, mail, phone, state) VALUES (?, ?, ?, NULLIF(?, ''), ?, ?)",
 			args: func(u adsync.User) []any {
-				state := any(1)
-				if u.Status == adsync.StatusDeactivated {
-					state = nil
-				}
+				state := map[adsync.Status]any{adsync.StatusActive: 1, adsync.StatusBlocked: 2}[u.Status]
 				return []any{inWireOrder(u.ObjectID), u.Source, u.Username, u.Email, u.Phone, state}
 			},
 		},

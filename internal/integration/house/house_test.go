@@ -157,7 +157,6 @@ func TestAdaptersKnowTheCoreAlone(t *testing.T) {
 // toBeSplit are the files that tell several stories still.
 var toBeSplit = []string{
 	"adsync_test.go",
-	"adsynctest/store_test.go",
 	"oracle_test.go",
 	"property_test.go",
 }

@@ -1,0 +1,174 @@
+package adsynctest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/go-adsync/adsync"
+)
+
+// openFunc opens a store that holds exactly the seed.
+type openFunc = func(ctx context.Context, seed []adsync.User) (adsync.UserStore, error)
+
+// bench is a freshly opened store and its rows. A duty writes to it as it likes.
+type bench struct {
+	ctx       context.Context
+	store     adsync.UserStore
+	batch     adsync.BatchStore // does the writes, where it is not nil
+	fields    []adsync.Field    // that the store holds
+	off       adsync.Status     // of whom a sync deactivates
+	oneSource bool              // the store knows a single source
+	seed      []adsync.User
+	rows      table // as Users yielded them, in the order of the seed
+	readErr   error // why rows is nil, in the duties about reading
+}
+
+// newBench opens a store with the usual seed and so many further users.
+func newBench(ctx context.Context, open openFunc, more int) (*bench, error) {
+	b := &bench{ctx: ctx, seed: slices.Concat(usualSeed(), furtherSeed(more))}
+	var err error
+	if thrown := panicOf(func() { b.store, err = open(ctx, slices.Clone(b.seed)) }); thrown != nil {
+		return nil, fmt.Errorf("open: %w", thrown)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("open failed: %w", err)
+	}
+	if b.store == nil {
+		return nil, errors.New("open returned no store and no error")
+	}
+	b.fields = append(details[:], adsync.FieldStatus)
+	if held := traitsOf(b.store).Fields; len(held) > 0 {
+		b.fields = held
+	}
+	b.off = adsync.StatusDeactivated
+	if b.holds(adsync.FieldActive) { // as any other status reads there
+		b.off = adsync.StatusInactive
+		b.fields = append(slices.Clone(b.fields), adsync.FieldStatus)
+	}
+	if thrown := panicOf(func() { b.rows, b.readErr = b.findSeed() }); thrown != nil {
+		b.readErr = thrown
+	}
+	return b, nil
+}
+
+// findSeed finds the seed in the table. A store may have given the rows IDs of its
+// own, and put them in any order.
+func (b *bench) findSeed() (table, error) {
+	listed, err := b.list()
+	if err != nil {
+		return nil, err
+	}
+	b.oneSource = len(listed) > 0 && !slices.ContainsFunc(listed, func(u adsync.User) bool { return u.Source != listed[0].Source })
+	rows := make(table, len(b.seed))
+	for i, want := range b.seed {
+		at := slices.IndexFunc(listed, func(u adsync.User) bool {
+			return u.ObjectID == want.ObjectID && (!want.ObjectID.IsZero() || !b.holds(adsync.FieldUsername) || u.Username == want.Username)
+		})
+		if at < 0 {
+			return nil, fmt.Errorf("row %d of the seed is missing, or its ObjectID or username is not as it was given", i+1)
+		}
+		rows[i] = listed[at]
+	}
+	if len(listed) != len(b.seed) {
+		return nil, fmt.Errorf("there are %d rows instead of the %d of the seed", len(listed), len(b.seed))
+	}
+	return rows, nil
+}
+
+func (b *bench) holds(f adsync.Field) bool { return slices.Contains(b.fields, f) }
+
+// keys are the details that belong to one user each, as far as the store holds them.
+func (b *bench) keys() []adsync.Field {
+	return slices.DeleteFunc([]adsync.Field{adsync.FieldUsername, adsync.FieldEmail}, func(f adsync.Field) bool { return !b.holds(f) })
+}
+
+// list reads the table.
+func (b *bench) list() (table, error) {
+	var rows table
+	for u, err := range b.store.Users(b.ctx) {
+		if err != nil {
+			return nil, fmt.Errorf("reading failed: %w", err)
+		}
+		rows = append(rows, u)
+	}
+	return rows, nil
+}
+
+// table is what a table holds, in no order.
+type table []adsync.User
+
+// with is the table in which these rows are so, be they changed or new.
+func (t table) with(rows ...adsync.User) table { return append(t.without(rows...), rows...) }
+
+// without is the table in which no row has the ID of one of these.
+func (t table) without(rows ...adsync.User) table {
+	return slices.DeleteFunc(slices.Clone(t), func(u adsync.User) bool {
+		return slices.ContainsFunc(rows, func(other adsync.User) bool { return u.ID == other.ID })
+	})
+}
+
+// sees compares the whole table with what it must hold. The rows of the seed that
+// are to be as they were must be that in all that the store yields, and the others
+// in all that it holds.
+func (b *bench) sees(want table) error {
+	listed, err := b.list()
+	if err != nil {
+		return err
+	}
+	now := make(map[string]adsync.User, len(listed))
+	for _, u := range listed {
+		now[u.ID] = u
+	}
+	untouched := make(map[string]adsync.User, len(b.rows))
+	for _, u := range b.rows {
+		untouched[u.ID] = u
+	}
+	for _, w := range want {
+		u, ok := now[w.ID]
+		if !ok {
+			return fmt.Errorf("row %s is missing then", w.ID)
+		}
+		if f := b.differs(w, u); f != "" {
+			return fmt.Errorf("row %s has another %s then", w.ID, f)
+		}
+		if untouched[w.ID] == w && !w.Same(u) {
+			return fmt.Errorf("row %s has changed then, in what the store's Traits do not name", w.ID)
+		}
+	}
+	if len(listed) != len(want) {
+		return fmt.Errorf("there are %d rows then, not %d", len(listed), len(want))
+	}
+	return nil
+}
+
+// differs names the first thing in which two rows differ, of those that are held.
+func (b *bench) differs(want, got adsync.User) adsync.Field {
+	for _, f := range storedFields {
+		isDetail := slices.Contains(details[:], f) || f == adsync.FieldStatus
+		if isDetail && !b.holds(f) || f == adsync.FieldSource && b.oneSource {
+			continue
+		}
+		if !sameIn(f, &want, &got) {
+			return f
+		}
+	}
+	return ""
+}
+
+// after is a row with one detail changed.
+func (b *bench) after(u adsync.User, f adsync.Field, value string) adsync.User {
+	u.Profile = u.With(f, value)
+	return u
+}
+
+// touched is a row with some detail changed that no other row minds.
+func (b *bench) touched(u adsync.User, value string) adsync.User {
+	for _, f := range []adsync.Field{adsync.FieldPhone, adsync.FieldLastName, adsync.FieldFirstName, adsync.FieldEmail, adsync.FieldUsername} {
+		if b.holds(f) {
+			return b.after(u, f, value)
+		}
+	}
+	return u
+}
