@@ -3,20 +3,23 @@ package adsynctest
 import (
 	"cmp"
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"iter"
-	"maps"
 	"slices"
 
 	"github.com/go-adsync/adsync"
 )
 
 // CheckDirectory proves a host's own [adsync.Directory]: it returns joined errors, each
-// naming the duty that was broken and the ObjectID it was broken for. The
-// directory must hold at least one account and be at rest meanwhile; want, if
-// given, are entries that it must find in exactly that state.
+// naming the duty that was broken and the ObjectID it was broken for. The directory
+// must hold at least one account and be at rest meanwhile; want, if given, are entries
+// that it must find in exactly that state. Of a directory whose Traits say Final that
+// state is present or deleted.
+//
+// The optional powers are checked where the directory has them: Inspect, and each of
+// its Sessions in the same way as the whole, so that every server has to answer, and to
+// know the same. [CheckApart] proves what Traits.Apart says.
 //
 // It only reads: Entries some times over, and Find with at most 1000 accounts.
 func CheckDirectory(ctx context.Context, dir adsync.Directory, want ...adsync.Entry) error {
@@ -26,189 +29,77 @@ func CheckDirectory(ctx context.Context, dir adsync.Directory, want ...adsync.En
 	if err := stopped(ctx); err != nil {
 		return err
 	}
-	c := directoryCheck{ctx: ctx, dir: dir, want: want}
-	listed := c.entries()
-	c.findListed(listed)
-	c.findStranger()
-	c.findRepeated(listed)
-	c.findNothing()
-	c.findWanted(listed)
-	c.stopEarly(listed)
-	c.cancel(listed)
+	c := &directoryCheck{ctx: ctx, dir: dir, want: want}
+	c.proveDirectory()
+	if sessions, ok := dir.(adsync.Sessions); ok {
+		c.prove(sessionDuty, func(duty string) { c.eachSession(duty, sessions) })
+		c.prove("Sessions stops when the loop does", func(duty string) { c.stopSessions(duty, sessions) })
+		c.prove("Sessions of a context that has ended yields nothing that can be read", func(duty string) { c.cancelSessions(duty, sessions) })
+	}
 	return errors.Join(c.broken...)
 }
 
+// directoryCheck is a directory, or a session of it, and what it got wrong.
 type directoryCheck struct {
 	ctx    context.Context
 	dir    adsync.Directory
 	want   []adsync.Entry
+	where  string // which session; empty for the directory itself
+	first  iter.Seq2[adsync.Entry, error]
+	listed []adsync.Entry // by first
 	broken []error
 }
 
+// proveDirectory goes through what the whole and each of its sessions must do.
+func (c *directoryCheck) proveDirectory() {
+	c.prove(listDuty, c.list)
+	c.prove("Entries starts afresh", c.restart)
+	c.prove("Find knows whom Entries lists", c.findListed)
+	c.prove("Find answers for an account that never was", c.findStranger)
+	c.prove("Find answers once for an id that is asked for twice", c.findRepeated)
+	c.prove("Find of no ids yields nothing", func(duty string) { c.find(duty) })
+	c.prove("Find gives the entries wanted their state", c.findWanted)
+	c.prove("Traits.Final is true only where whoever is not listed is deleted", c.final)
+	c.prove("Entries stops when the loop does", c.stopEntries)
+	c.prove("Find stops when the loop does", c.stopFind)
+	c.prove("Entries ends with an error when its context has ended", func(duty string) { c.wantError(duty, c.dir.Entries(c.ended())) })
+	c.prove("Find ends with an error when its context has ended", c.cancelFind)
+	c.prove("Inspect answers", c.inspect)
+	c.prove("Inspect fails when its context has ended", c.cancelInspect)
+}
+
+// prove runs the check of one duty, and takes a panic for its breach.
+func (c *directoryCheck) prove(duty string, check func(duty string)) {
+	if thrown := panicOf(func() { check(duty) }); thrown != nil {
+		c.failf(duty, "%w", thrown)
+	}
+}
+
 func (c *directoryCheck) failf(duty, format string, args ...any) {
-	c.broken = append(c.broken, fmt.Errorf("adsync: CheckDirectory: %s: "+format, append([]any{duty}, args...)...))
+	c.broken = append(c.broken, fmt.Errorf("adsync: CheckDirectory: %s%s: "+format, append([]any{c.where, duty}, args...)...))
 }
 
-// entries lists everybody twice and returns the accounts.
-func (c *directoryCheck) entries() []adsync.Entry {
-	const duty = "Entries lists the accounts in scope"
-	sequence := c.dir.Entries(c.ctx)
-	listed, err := collect(sequence)
-	if err != nil {
-		c.failf(duty, "it failed: %w", err)
-		return nil
-	}
-	if len(listed) == 0 {
-		c.failf(duty, "it yields nobody; the check needs at least one account")
-	}
-	for _, e := range listed {
-		switch {
-		case e.ObjectID.IsZero():
-			c.failf(duty, "an entry has no ObjectID")
-		case !e.Present():
-			c.failf(duty, "%s has the state %q; only Find yields those", e.ObjectID, e.State)
-		}
-	}
-	c.restart("ranged a second time", sequence, listed)
-	c.restart("called a second time", c.dir.Entries(c.ctx), listed)
-	return listed
-}
-
-func (c *directoryCheck) restart(how string, sequence iter.Seq2[adsync.Entry, error], before []adsync.Entry) {
-	const duty = "Entries starts afresh"
-	again, err := collect(sequence)
-	if err != nil {
-		c.failf(duty, "%s, it failed: %w", how, err)
-		return
-	}
-	if !slices.Equal(inOrder(before), inOrder(again)) {
-		c.failf(duty, "%s, it yields other entries (%d, then %d)", how, len(before), len(again))
-	}
-}
-
-// find returns the answers by ObjectID. It holds Find to one answer for each
-// distinct id, and none for others.
-func (c *directoryCheck) find(duty string, ids ...adsync.ObjectID) map[adsync.ObjectID]adsync.Entry {
-	entries, err := collect(c.dir.Find(c.ctx, slices.Clone(ids)))
-	if err != nil {
-		c.failf(duty, "it failed: %w", err)
-		return nil
-	}
-	answers := make(map[adsync.ObjectID]adsync.Entry, len(ids))
-	for _, e := range entries {
-		if !slices.Contains(ids, e.ObjectID) {
-			c.failf(duty, "it answers for %s, which was not asked for", e.ObjectID)
-		} else if _, twice := answers[e.ObjectID]; twice {
-			c.failf(duty, "it answers more than once for %s", e.ObjectID)
-		}
-		answers[e.ObjectID] = e
-	}
-	for _, id := range ids {
-		if _, ok := answers[id]; !ok {
-			c.failf(duty, "it has no answer for %s", id)
-		}
-	}
-	return answers
-}
-
-func (c *directoryCheck) findListed(listed []adsync.Entry) {
-	const duty, most = "Find knows whom Entries lists", 1000
-	once := listedOnce(listed)
-	once = once[:min(most, len(once))]
-	if len(once) == 0 {
-		return
-	}
-	answers := c.find(duty, idsOf(once)...)
-	for _, e := range once {
-		if answer, ok := answers[e.ObjectID]; ok {
-			c.compare(duty, e, answer)
-		}
-	}
-}
-
-// compare names what differs, and no values.
-func (c *directoryCheck) compare(duty string, want, got adsync.Entry) {
-	if want.Present() != got.Present() || (!want.Present() && want.State != got.State) {
-		c.failf(duty, "%s is %q, want %q", want.ObjectID, got.State, want.State)
-		return
-	}
-	if want.Present() && want.Profile != got.Profile {
-		c.failf(duty, "%s has another profile", want.ObjectID)
-	}
-	if want.Present() && want.Disabled != got.Disabled {
-		c.failf(duty, "%s has Disabled %t, want %t", want.ObjectID, got.Disabled, want.Disabled)
-	}
-	if want.Present() && want.DisabledUnknown != got.DisabledUnknown {
-		c.failf(duty, "%s has DisabledUnknown %t, want %t", want.ObjectID, got.DisabledUnknown, want.DisabledUnknown)
-	}
-}
-
-func (c *directoryCheck) findStranger() {
-	const duty = "Find answers for an account that never was"
-	var id adsync.ObjectID
-	_, _ = rand.Read(id[:]) // never fails
-	if answer, ok := c.find(duty, id)[id]; ok && (answer.Present() || answer.State == adsync.StateOutOfScope) {
-		c.failf(duty, "%s is %q, which means alive", id, cmp.Or(answer.State, adsync.StatePresent))
-	}
-}
-
-func (c *directoryCheck) findRepeated(listed []adsync.Entry) {
-	if once := listedOnce(listed); len(once) > 0 {
-		id := once[0].ObjectID
-		c.find("Find answers once for an id that is asked for twice", id, id)
-	}
-}
-
-func (c *directoryCheck) findNothing() { c.find("Find of no ids yields nothing") }
-
-func (c *directoryCheck) findWanted(listed []adsync.Entry) {
-	const duty = "Find gives the entries wanted their state"
-	if len(c.want) == 0 {
-		return
-	}
-	answers := c.find(duty, idsOf(c.want)...)
-	for _, want := range c.want {
-		if answer, ok := answers[want.ObjectID]; ok {
-			c.compare(duty, want, answer)
-		}
-		isListed := slices.ContainsFunc(listed, func(e adsync.Entry) bool { return e.ObjectID == want.ObjectID })
-		if isListed != want.Present() {
-			c.failf("Entries lists the accounts in scope", "%s is wanted %q; listed: %t", want.ObjectID, cmp.Or(want.State, adsync.StatePresent), isListed)
-		}
-	}
-}
-
-// stopEarly calls the sequences by hand: a range statement would panic where a
-// sequence goes on.
-func (c *directoryCheck) stopEarly(listed []adsync.Entry) {
-	ids := idsOf(listedOnce(listed))
-	sequences := map[string]iter.Seq2[adsync.Entry, error]{
-		"Entries stops when the loop does": c.dir.Entries(c.ctx),
-		"Find stops when the loop does":    c.dir.Find(c.ctx, ids[:min(2, len(ids))]),
-	}
-	for _, duty := range slices.Sorted(maps.Keys(sequences)) {
-		yielded := 0
-		sequences[duty](func(adsync.Entry, error) bool {
-			yielded++
-			return false
-		})
-		if yielded > 1 {
-			c.failf(duty, "it went on after the first entry")
-		}
-	}
-}
-
-// cancel reads under a context that has ended. Whoever ends without an error then
-// claims to be complete.
-func (c *directoryCheck) cancel(listed []adsync.Entry) {
+func (c *directoryCheck) ended() context.Context {
 	ctx, cancel := context.WithCancel(c.ctx)
 	cancel()
-	c.wantError("Entries ends with an error when its context has ended", c.dir.Entries(ctx))
-	if once := listedOnce(listed); len(once) > 0 {
-		c.wantError("Find ends with an error when its context has ended", c.dir.Find(ctx, idsOf(once[:1])))
-	}
+	return ctx
 }
 
+// once are the listed accounts that are there a single time. The others are ambiguous,
+// and Find may say so by several answers.
+func (c *directoryCheck) once() []adsync.Entry {
+	times := make(map[adsync.ObjectID]int, len(c.listed))
+	for _, e := range c.listed {
+		times[e.ObjectID]++
+	}
+	return slices.DeleteFunc(slices.Clone(c.listed), func(e adsync.Entry) bool { return times[e.ObjectID] > 1 || e.ObjectID.IsZero() })
+}
+
+func (c *directoryCheck) lists(id adsync.ObjectID) bool {
+	return slices.ContainsFunc(c.listed, func(e adsync.Entry) bool { return e.ObjectID == id })
+}
+
+// wantError reads to the end. Whoever ends without an error claims to be complete.
 func (c *directoryCheck) wantError(duty string, sequence iter.Seq2[adsync.Entry, error]) {
 	var failed, wentOn bool
 	sequence(func(_ adsync.Entry, err error) bool {
@@ -224,11 +115,16 @@ func (c *directoryCheck) wantError(duty string, sequence iter.Seq2[adsync.Entry,
 	}
 }
 
-// inOrder makes two listings comparable: the order is not promised.
-func inOrder(entries []adsync.Entry) []adsync.Entry {
-	return slices.SortedFunc(slices.Values(entries), func(a, b adsync.Entry) int {
-		return cmp.Or(a.ObjectID.Compare(b.ObjectID), cmp.Compare(a.DN, b.DN), cmp.Compare(a.Username, b.Username))
+// wantStop calls the sequence by hand: a range statement would panic where it goes on.
+func (c *directoryCheck) wantStop(duty string, sequence iter.Seq2[adsync.Entry, error]) {
+	yielded := 0
+	sequence(func(adsync.Entry, error) bool {
+		yielded++
+		return false
 	})
+	if yielded > 1 {
+		c.failf(duty, "it went on after the first entry")
+	}
 }
 
 // collect keeps what a sequence yields, and its first error.
@@ -242,14 +138,11 @@ func collect(sequence iter.Seq2[adsync.Entry, error]) (entries []adsync.Entry, e
 	return entries, nil
 }
 
-// listedOnce leaves out accounts that the listing has several times: they are
-// ambiguous, and Find may say so by several answers.
-func listedOnce(listed []adsync.Entry) []adsync.Entry {
-	times := make(map[adsync.ObjectID]int, len(listed))
-	for _, e := range listed {
-		times[e.ObjectID]++
-	}
-	return slices.DeleteFunc(slices.Clone(listed), func(e adsync.Entry) bool { return times[e.ObjectID] > 1 || e.ObjectID.IsZero() })
+// inOrder makes two listings comparable: the order is not promised.
+func inOrder(entries []adsync.Entry) []adsync.Entry {
+	return slices.SortedFunc(slices.Values(entries), func(a, b adsync.Entry) int {
+		return cmp.Or(a.ObjectID.Compare(b.ObjectID), cmp.Compare(a.DN, b.DN), cmp.Compare(a.Username, b.Username))
+	})
 }
 
 func idsOf(entries []adsync.Entry) []adsync.ObjectID {
@@ -259,3 +152,5 @@ func idsOf(entries []adsync.Entry) []adsync.ObjectID {
 	}
 	return ids
 }
+
+func stateOf(e adsync.Entry) adsync.State { return cmp.Or(e.State, adsync.StatePresent) }

@@ -3,7 +3,6 @@ package adsynctest_test
 import (
 	"context"
 	"errors"
-	"fmt"
 	"iter"
 	"slices"
 	"testing"
@@ -14,7 +13,7 @@ import (
 	"github.com/go-adsync/adsync/adsynctest"
 )
 
-func TestCheckDirectoryPassesOurs(t *testing.T) {
+func TestCheckDirectory_PassesOurs(t *testing.T) {
 	static := adsync.StaticDirectory{dirEntry(1, ""), dirEntry(2, ""), dirEntry(3, adsync.StateOutOfScope), dirEntry(4, adsync.StateDeleted), dirEntry(5, adsync.StateUnproven)}
 	assert.NoError(t, adsynctest.CheckDirectory(t.Context(), static, static...))
 	assert.NoError(t, adsynctest.CheckDirectory(t.Context(), adsync.Listing(static.Entries), static[:2]...))
@@ -22,7 +21,7 @@ func TestCheckDirectoryPassesOurs(t *testing.T) {
 }
 
 // Each of these directories breaks one duty, and the check must name that one.
-func TestCheckDirectoryNamesTheDuty(t *testing.T) {
+func TestCheckDirectory_NamesTheDuty(t *testing.T) {
 	good := adsync.StaticDirectory{dirEntry(1, ""), dirEntry(2, ""), dirEntry(3, adsync.StateOutOfScope)}
 	find := func(change func([]adsync.Entry) []adsync.Entry) func(context.Context, []adsync.ObjectID) iter.Seq2[adsync.Entry, error] {
 		return func(ctx context.Context, ids []adsync.ObjectID) iter.Seq2[adsync.Entry, error] {
@@ -94,6 +93,13 @@ func TestCheckDirectoryNamesTheDuty(t *testing.T) {
 			}
 			return found
 		})}, nil},
+		{"Find answers for an account that never was: it panicked at directory_test.go:", directoryFuncs{good.Entries, find(func(found []adsync.Entry) []adsync.Entry {
+			if len(found) == 1 && found[0].Username == "" {
+				panic("never was")
+			}
+			return found
+		})}, nil},
+		{"Entries lists the accounts in scope: it panicked at directory_test.go:", directoryFuncs{func(context.Context) iter.Seq2[adsync.Entry, error] { panic("at once") }, good.Find}, nil},
 		{"Find answers for an account that never was: it has no answer", directoryFuncs{good.Entries, find(func(found []adsync.Entry) []adsync.Entry {
 			return slices.DeleteFunc(found, func(e adsync.Entry) bool { return e.Username == "" })
 		})}, nil},
@@ -154,47 +160,4 @@ func TestCheckDirectoryNamesTheDuty(t *testing.T) {
 	ended, cancel := context.WithCancel(t.Context())
 	cancel()
 	assert.ErrorIs(t, adsynctest.CheckDirectory(ended, good), context.Canceled)
-}
-
-func dirID(n byte) adsync.ObjectID { return adsync.ObjectID{15: n} }
-
-func dirEntry(n byte, state adsync.State) adsync.Entry {
-	return adsync.Entry{ObjectID: dirID(n), Profile: adsync.Profile{Username: fmt.Sprintf("u%d", n)}, State: state}
-}
-
-func fails(err error) iter.Seq2[adsync.Entry, error] {
-	return func(yield func(adsync.Entry, error) bool) { yield(adsync.Entry{}, err) }
-}
-
-func yields(entries ...adsync.Entry) iter.Seq2[adsync.Entry, error] {
-	return func(yield func(adsync.Entry, error) bool) {
-		for _, e := range entries {
-			if !yield(e, nil) {
-				return
-			}
-		}
-	}
-}
-
-func collect(sequence iter.Seq2[adsync.Entry, error]) (entries []adsync.Entry, err error) {
-	for e, err := range sequence {
-		if err != nil {
-			return entries, err
-		}
-		entries = append(entries, e)
-	}
-	return entries, nil
-}
-
-type directoryFuncs struct {
-	entries func(context.Context) iter.Seq2[adsync.Entry, error]
-	find    func(context.Context, []adsync.ObjectID) iter.Seq2[adsync.Entry, error]
-}
-
-func (d directoryFuncs) Entries(ctx context.Context) iter.Seq2[adsync.Entry, error] {
-	return d.entries(ctx)
-}
-
-func (d directoryFuncs) Find(ctx context.Context, ids []adsync.ObjectID) iter.Seq2[adsync.Entry, error] {
-	return d.find(ctx, ids)
 }
