@@ -153,19 +153,18 @@ func (b *bench) checkBigBatch() error {
 	if !ok {
 		return nil
 	}
-	then, first := b.rows, eve+1
 	var cs []adsync.Change
-	for i := range bigBatch {
-		before := b.rows[first+i]
+	var deleted, updated table
+	for i, before := range b.rows[eve+1:][:bigBatch] {
 		if i%5 == 4 {
-			cs, then = append(cs, change(adsync.OpDelete, &before, nil)), then.without(before)
+			cs, deleted = append(cs, change(adsync.OpDelete, &before, nil)), append(deleted, before)
 			continue
 		}
 		after := b.touched(before, fmt.Sprint("7", i))
 		if b.holds(adsync.FieldStatus) && isActive(&after) && i%8 == 0 {
 			after.Status = b.off
 		}
-		cs, then = append(cs, change(adsync.OpUpdate, &before, &after)), then.with(after)
+		cs, updated = append(cs, change(adsync.OpUpdate, &before, &after)), append(updated, after)
 	}
 	out, err := b.apply(store, cs...)
 	if err != nil {
@@ -176,7 +175,7 @@ func (b *bench) checkBigBatch() error {
 			return fmt.Errorf("for change %d of %d, %w", i+1, len(cs), err)
 		}
 	}
-	return b.sees(then)
+	return b.sees(b.rows.with(updated...).without(deleted...))
 }
 
 // checkCreatesAtOnce has a user in the middle who is there already.

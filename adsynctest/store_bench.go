@@ -104,9 +104,11 @@ func (t table) with(rows ...adsync.User) table { return append(t.without(rows...
 
 // without is the table in which no row has the ID of one of these.
 func (t table) without(rows ...adsync.User) table {
-	return slices.DeleteFunc(slices.Clone(t), func(u adsync.User) bool {
-		return slices.ContainsFunc(rows, func(other adsync.User) bool { return u.ID == other.ID })
-	})
+	ids := make(map[string]bool, len(rows))
+	for _, u := range rows {
+		ids[u.ID] = true
+	}
+	return slices.DeleteFunc(slices.Clone(t), func(u adsync.User) bool { return ids[u.ID] })
 }
 
 // sees compares the whole table with what it must hold. The rows of the seed that
