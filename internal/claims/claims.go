@@ -212,9 +212,7 @@ func (s *Solution) spread() {
 				continue // at two keepers every candidate that asks has lost
 			}
 			for _, asker := range s.askers.of(k) {
-				if other := &s.claimants[asker]; other.Role == Candidate && s.mustLose(other, k) {
-					s.lose(asker)
-				}
+				s.lose(asker) // also one that has it, too: the two keep it from each other
 			}
 		}
 	}
