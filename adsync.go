@@ -229,6 +229,7 @@ func (s *Syncer) Plan(ctx context.Context, sel ...Selection) (*Plan, error) {
 	if err != nil {
 		return nil, err
 	}
+	begun := time.Now()
 	reading, err := s.readBoth(ctx, scope, len(sel) > 0)
 	if err != nil {
 		return nil, err
@@ -238,6 +239,7 @@ func (s *Syncer) Plan(ctx context.Context, sel ...Selection) (*Plan, error) {
 		return nil, incomplete(err)
 	}
 	plan.Warnings = append(plan.Warnings, reading.warnings...)
+	plan.Reading = reading.provenance(begun)
 	for _, warning := range plan.Warnings {
 		s.opts.Logger.LogAttrs(ctx, slog.LevelWarn, "adsync: "+warning)
 	}

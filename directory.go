@@ -180,6 +180,13 @@ type Inspector interface {
 	Inspect(ctx context.Context) (Access, error)
 }
 
+// Confirmer is an optional power of a [Directory], and of each that Sessions yields: it
+// is Find for accounts whose users are to be reactivated. Who is present on one server
+// only, while another has the tombstone or shows the account disabled, is StateDisputed.
+type Confirmer interface {
+	Confirm(ctx context.Context, ids []ObjectID) iter.Seq2[Entry, error]
+}
+
 // Traits are facts about a [Directory] or a [UserStore] that a [Syncer] makes use of.
 // The zero value promises nothing; a fact that is wrong breaks a plan, so
 // implementations prove theirs with package adsynctest.
@@ -467,6 +474,26 @@ func (j joined) Entries(ctx context.Context) iter.Seq2[Entry, error] {
 }
 
 func (j joined) Find(ctx context.Context, ids []ObjectID) iter.Seq2[Entry, error] {
+	return j.lookUp(ctx, ids, Directory.Find)
+}
+
+// Confirm asks each directory to confirm that is a Confirmer.
+func (j joined) Confirm(ctx context.Context, ids []ObjectID) iter.Seq2[Entry, error] {
+	return j.lookUp(ctx, ids, confirm)
+}
+
+// confirm is Confirm where the directory has it, and Find otherwise.
+func confirm(d Directory, ctx context.Context, ids []ObjectID) iter.Seq2[Entry, error] {
+	if c, ok := d.(Confirmer); ok {
+		return c.Confirm(ctx, ids)
+	}
+	return d.Find(ctx, ids)
+}
+
+// finding is a way to look accounts up in a directory.
+type finding func(d Directory, ctx context.Context, ids []ObjectID) iter.Seq2[Entry, error]
+
+func (j joined) lookUp(ctx context.Context, ids []ObjectID, find finding) iter.Seq2[Entry, error] {
 	return func(yield func(Entry, error) bool) {
 		asked, err := distinct(ids)
 		if err == nil {
@@ -478,7 +505,7 @@ func (j joined) Find(ctx context.Context, ids []ObjectID) iter.Seq2[Entry, error
 		}
 		best := newAnswers(asked)
 		for _, d := range j {
-			if err := best.ask(ctx, d, asked); err != nil {
+			if err := best.ask(ctx, d, asked, find); err != nil {
 				yield(Entry{}, err)
 				return
 			}
@@ -490,12 +517,12 @@ func (j joined) Find(ctx context.Context, ids []ObjectID) iter.Seq2[Entry, error
 
 // ask adds one directory's answers. It must have one for each id: what it leaves
 // out would else look as if the others had said all.
-func (a answers) ask(ctx context.Context, d Directory, asked []ObjectID) error {
+func (a answers) ask(ctx context.Context, d Directory, asked []ObjectID, find finding) error {
 	silent := make(map[ObjectID]bool, len(asked))
 	for _, id := range asked {
 		silent[id] = true
 	}
-	for e, err := range d.Find(ctx, slices.Clone(asked)) {
+	for e, err := range find(d, ctx, slices.Clone(asked)) {
 		if err != nil {
 			return err
 		}

@@ -353,7 +353,7 @@ type matrixCase struct {
 	stage    matrixStage
 	mode     matrixMode
 	startTLS bool
-	second   bool // another controller is well
+	second   bool // other controllers are well
 }
 
 func (c matrixCase) String() string {
@@ -456,7 +456,7 @@ func newMatrixWorld(c matrixCase, timeout time.Duration) (w *matrixWorld, err er
 	cfg := activedirectory.Config{Bind: activedirectory.SimpleBind("svc@ad.example.test", matrixSecret), PageSize: matrixPage, StartTLS: c.startTLS, Timeout: timeout}
 	count := 1
 	if c.second {
-		count = 2
+		count = 3 // the one that reads, and one that bears it out
 	}
 	for range count {
 		dc, err := newMatrixDC()

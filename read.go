@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
+	"time"
 
 	"github.com/go-adsync/adsync/internal/userindex"
 )
@@ -186,6 +188,7 @@ type reading struct {
 	view     *view      // from then on
 	waited   bool       // the listing stood still until it came
 	warnings []string
+	access   Access // what the directory tells of itself
 }
 
 // lookUpMost is up to how many users a look-up by ObjectID is preferred to a
@@ -196,6 +199,7 @@ const lookUpMost = 5000
 
 func (r *reading) read(ctx context.Context, dir Directory) error {
 	r.batch, r.held, r.early, r.view, r.warnings, r.waited = r.batch[:0], nil, entries{}, nil, nil, false
+	r.access = Access{}
 	if r.host != nil {
 		if err := r.awaitHost(ctx); err != nil {
 			return err
@@ -332,6 +336,15 @@ func (r *reading) hasRoom() bool {
 	return r.early.Size() < most-most/16
 }
 
+// provenance tells how the plan came about. Seconds are enough, and survive JSON.
+func (r *reading) provenance(begun time.Time) *Provenance {
+	p := &Provenance{At: begun.UTC().Truncate(time.Second), Witnesses: r.access.Witnesses, Silent: r.access.Silent}
+	if r.access.Controller != "" {
+		p.Controllers = strings.Split(r.access.Controller, ", ") // as Join joins them
+	}
+	return p
+}
+
 // inspect notes what the service account cannot read.
 func (r *reading) inspect(ctx context.Context, dir Directory) error {
 	inspector, ok := dir.(Inspector)
@@ -342,6 +355,7 @@ func (r *reading) inspect(ctx context.Context, dir Directory) error {
 	if err != nil {
 		return err
 	}
+	r.access = access
 	if !access.Tombstones {
 		r.warnings = append(r.warnings, warnTombstones)
 	}

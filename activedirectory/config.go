@@ -56,6 +56,12 @@ type Config struct {
 	// PageSize is how many entries one page of a listing holds. Default 1000, the
 	// server's own limit. Look-ups go without pages; below 128 they have such pages too.
 	PageSize uint32
+	// Witnesses is how many other controllers are asked about an account whose tombstone
+	// one has, and about one whose user is to be reactivated: replication lags, and a
+	// controller may have been put back from an old copy. Default: up to 3 of those in
+	// URLs or DNS; -1: none. With one controller alone there is nobody to ask. One that
+	// should not be waited for, as it is far or often down, is better left out of URLs.
+	Witnesses int
 	// MaxEntries is how many accounts a listing may have: one more is an error, so that a
 	// server that never ends cannot take all memory. Default 10 million; -1: no limit.
 	MaxEntries int
@@ -243,6 +249,13 @@ func dnFault(err error) string {
 
 // maxEntries is 0 for no limit.
 func (cfg Config) maxEntries() int { return max(cmp.Or(cfg.MaxEntries, defaultEntries), 0) }
+
+func (cfg Config) witnesses() (int, error) {
+	if cfg.Witnesses < -1 {
+		return 0, errors.New("adsync: activedirectory.Config.Witnesses is a number of controllers, 0 for the default, or -1 for none")
+	}
+	return cmp.Or(cfg.Witnesses, defaultWitnesses), nil
+}
 
 func (cfg Config) filter() string {
 	if adattr.IdentityOf(cfg.Attributes[adsync.FieldObjectID]).IsActiveDirectory() {

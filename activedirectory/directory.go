@@ -40,7 +40,9 @@ import (
 // controllers, and not at all after a refused password.
 //
 // Find looks for who is not in scope everywhere in the controller's domain, and
-// then among its tombstones. Several domains take one Directory each, and
+// then among its tombstones. Whoever has a tombstone is asked for at other controllers
+// too (Config.Witnesses), as replication lags: an account that one of them shows alive,
+// or about which none of them answers, is StateDisputed. Several domains take one Directory each, and
 // [adsync.Join].
 //
 // A server is trusted to be a domain controller once TLS has proven its name:
@@ -52,6 +54,9 @@ type Directory struct {
 	srv     srvRecords
 	health  *health
 	refused *refusedPassword
+
+	witnesses     int             // how many other controllers are asked about tombstones; -1: none
+	witnessReader ldapread.Config // what they are read with
 }
 
 // New checks the configuration. It connects to nothing.
@@ -71,6 +76,13 @@ func New(cfg Config) (*Directory, error) {
 		return nil, err
 	}
 	d.reader.Auth, d.reader.Clear = cfg.Bind.auth(d.refused), cfg.Bind.password != nil
+	if d.witnesses, err = cfg.witnesses(); err != nil {
+		return nil, err
+	}
+	// A controller that was put back from an old copy may know an old password, and must
+	// not end the reading of the others.
+	d.witnessReader = d.reader
+	d.witnessReader.Auth = cfg.Bind.auth(&refusedPassword{now: time.Now})
 	return d, nil
 }
 
@@ -83,8 +95,20 @@ func (d *Directory) Entries(ctx context.Context) iter.Seq2[adsync.Entry, error] 
 
 // Find looks accounts up by their objectGUID, in batches.
 func (d *Directory) Find(ctx context.Context, ids []adsync.ObjectID) iter.Seq2[adsync.Entry, error] {
+	return d.lookUp(ctx, ids, false)
+}
+
+// Confirm is Find for accounts whose users are to be reactivated: other controllers are
+// asked about those that are present too.
+func (d *Directory) Confirm(ctx context.Context, ids []adsync.ObjectID) iter.Seq2[adsync.Entry, error] {
+	return d.lookUp(ctx, ids, true)
+}
+
+func (d *Directory) lookUp(ctx context.Context, ids []adsync.ObjectID, confirm bool) iter.Seq2[adsync.Entry, error] {
 	return stream(func(each eachAccount) error {
-		return d.read(ctx, each, func(c *ldapread.Controller, each eachAccount) error { return find(ctx, c, ids, each) })
+		return d.read(ctx, each, func(c *ldapread.Controller, each eachAccount) error {
+			return d.witnessesOf(c).find(ctx, ids, confirm, each)
+		})
 	})
 }
 
@@ -100,7 +124,7 @@ func (d *Directory) Sessions(ctx context.Context) iter.Seq2[adsync.Directory, er
 				yield(nil, err)
 				return
 			}
-			if !yield(pinned{c}, nil) {
+			if !yield(pinned{c, d.witnessesOf(c)}, nil) {
 				return
 			}
 		}
@@ -122,7 +146,7 @@ func (d *Directory) Traits() adsync.Traits { return adsync.Traits{Apart: true} }
 func (d *Directory) Inspect(ctx context.Context) (adsync.Access, error) {
 	var access adsync.Access
 	err := d.first(ctx, func(c *ldapread.Controller) (final bool, err error) {
-		access, err = pinned{c}.Inspect(ctx)
+		access, err = pinned{c, d.witnessesOf(c)}.Inspect(ctx)
 		return false, err
 	})
 	return access, err
@@ -154,14 +178,23 @@ func (d *Directory) Search(ctx context.Context, text string, max int) ([]adsync.
 }
 
 // pinned reads one controller.
-type pinned struct{ controller *ldapread.Controller }
+type pinned struct {
+	controller *ldapread.Controller
+	witnesses  *witnesses
+}
 
 func (p pinned) Entries(ctx context.Context) iter.Seq2[adsync.Entry, error] {
 	return stream(func(each eachAccount) error { return p.controller.Entries(ctx, each) })
 }
 
 func (p pinned) Find(ctx context.Context, ids []adsync.ObjectID) iter.Seq2[adsync.Entry, error] {
-	return stream(func(each eachAccount) error { return find(ctx, p.controller, ids, each) })
+	return stream(func(each eachAccount) error { return p.witnesses.find(ctx, ids, false, each) })
+}
+
+// Confirm is Find for accounts whose users are to be reactivated: other controllers are
+// asked about those that are present too.
+func (p pinned) Confirm(ctx context.Context, ids []adsync.ObjectID) iter.Seq2[adsync.Entry, error] {
+	return stream(func(each eachAccount) error { return p.witnesses.find(ctx, ids, true, each) })
 }
 
 // Traits are those of the directory.
@@ -169,7 +202,9 @@ func (p pinned) Traits() adsync.Traits { return adsync.Traits{Apart: true} }
 
 func (p pinned) Inspect(ctx context.Context) (adsync.Access, error) {
 	a, err := p.controller.Check(ctx)
-	return adsync.Access{Controller: a.Controller, BaseDN: a.BaseDN, Tombstones: a.Tombstones, Missing: a.Missing}, err
+	access := adsync.Access{Controller: a.Controller, BaseDN: a.BaseDN, Tombstones: a.Tombstones, Missing: a.Missing}
+	p.witnesses.tell(&access)
+	return access, err
 }
 
 // eachAccount is told of every account, and returns whether to go on.
@@ -196,31 +231,20 @@ func entryOf(a *ldapread.Account) adsync.Entry {
 var states = [...]adsync.State{
 	ldapread.Present: adsync.StatePresent, ldapread.OutOfScope: adsync.StateOutOfScope,
 	ldapread.Deleted: adsync.StateDeleted, ldapread.Unproven: adsync.StateUnproven,
+	ldapread.Disputed: adsync.StateDisputed,
 }
 
-// find looks up each account once.
-func find(ctx context.Context, c *ldapread.Controller, ids []adsync.ObjectID, each eachAccount) error {
-	asked, err := distinct(ids)
-	if err != nil {
-		return err
-	}
-	if len(asked) == 0 {
-		return stopped(ctx)
-	}
-	guids := make([]adattr.GUID, len(asked))
-	for i, id := range asked {
-		guids[i] = adattr.GUID(id)
-	}
-	return c.Find(ctx, guids, each)
-}
-
-// distinct is a sorted copy of the ids without repetition.
-func distinct(ids []adsync.ObjectID) ([]adsync.ObjectID, error) {
+// distinct are the ids, sorted and without repetition.
+func distinct(ids []adsync.ObjectID) ([]adattr.GUID, error) {
 	sorted := slices.Compact(slices.SortedFunc(slices.Values(ids), adsync.ObjectID.Compare))
 	if len(sorted) > 0 && sorted[0].IsZero() {
 		return nil, errors.New("adsync: the zero ObjectID is nobody's; look up only users that have one")
 	}
-	return sorted, nil
+	guids := make([]adattr.GUID, len(sorted))
+	for i, id := range sorted {
+		guids[i] = adattr.GUID(id)
+	}
+	return guids, nil
 }
 
 // stopped is the error of a context that has ended, or nil.

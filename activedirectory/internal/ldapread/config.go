@@ -57,6 +57,7 @@ const (
 	OutOfScope
 	Deleted
 	Unproven
+	Disputed // by another controller; no session says so of itself
 )
 
 // Account is one entry, as it was read. Texts are valid UTF-8.

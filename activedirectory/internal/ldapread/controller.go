@@ -29,6 +29,9 @@ func NewController(cfg *Config, server Server) *Controller {
 	return &Controller{cfg: cfg, server: server}
 }
 
+// Server is the server that is read.
+func (c *Controller) Server() Server { return c.server }
+
 // Entries hands over every account in scope. It returns nil only if that was
 // all, or if each returned false.
 func (c *Controller) Entries(ctx context.Context, each func(*Account) bool) error {

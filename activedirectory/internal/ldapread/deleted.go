@@ -1,0 +1,48 @@
+package ldapread
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"github.com/go-ldap/ldap/v3"
+
+	"github.com/go-adsync/adsync/internal/adattr"
+)
+
+// DeletedAt tells when the tombstones of the accounts were last changed, which is when
+// they were deleted. Those that show no such time are left out.
+func (c *Controller) DeletedAt(ctx context.Context, ids []adattr.GUID) (map[adattr.GUID]time.Time, error) {
+	when := make(map[adattr.GUID]time.Time, len(ids))
+	err := c.use(ctx, func(s *session) error {
+		for batch := range slices.Chunk(ids, findBatch) {
+			for _, base := range s.contexts() {
+				if err := s.deletedAt(ctx, base, batch, when); err != nil {
+					return err
+				}
+			}
+		}
+		return nil
+	})
+	return when, err
+}
+
+func (s *session) deletedAt(ctx context.Context, base string, ids []adattr.GUID, when map[adattr.GUID]time.Time) error {
+	attribute := s.cfg.Identity.Attribute()
+	result, err := s.search(ctx, "reading tombstones", ldap.NewSearchRequest(base, ldap.ScopeWholeSubtree, ldap.NeverDerefAliases, 0, 0, false,
+		"(&(isDeleted=TRUE)"+anyOf(s.cfg.Identity, ids)+")", []string{attribute, "whenChanged"}, s.controls(0, nil, true)))
+	if err != nil {
+		return err
+	}
+	s.leave(result)
+	for _, e := range result.Entries {
+		id, err := s.cfg.Identity.Parse(e.GetEqualFoldRawAttributeValue(attribute))
+		if err != nil {
+			continue
+		}
+		if t, err := adattr.ParseGeneralizedTime(e.GetEqualFoldAttributeValue("whenChanged")); err == nil {
+			when[id] = t
+		}
+	}
+	return nil
+}

@@ -1,0 +1,238 @@
+package activedirectory
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/go-adsync/adsync"
+	"github.com/go-adsync/adsync/activedirectory/internal/ldapread"
+	"github.com/go-adsync/adsync/internal/adattr"
+)
+
+// Replication lags, and a controller may have been put back from an old copy: one can
+// have the tombstone of somebody whom another shows alive. So who has a tombstone is
+// asked for at other controllers too, before anybody calls that a deletion. They are
+// asked about tombstoned accounts alone, and about those that are to be reactivated,
+// which are few.
+
+// defaultWitnesses is how many other controllers are asked.
+const defaultWitnesses = 3
+
+// oldDispute is how old a tombstone is that replication should have settled.
+const oldDispute = 24 * time.Hour
+
+// witnesses are the other controllers beside one that is read.
+type witnesses struct {
+	dir  *Directory
+	read *ldapread.Controller
+
+	mu      sync.Mutex
+	asked   []string
+	silent  []string
+	warning string
+}
+
+func (d *Directory) witnessesOf(c *ldapread.Controller) *witnesses {
+	return &witnesses{dir: d, read: c}
+}
+
+// find is the controller's own answer about each account, but for those that other
+// controllers have to bear out: the tombstoned ones, and with confirm those that are
+// present too.
+func (w *witnesses) find(ctx context.Context, ids []adsync.ObjectID, confirm bool, each eachAccount) error {
+	guids, err := distinct(ids)
+	if err != nil || len(guids) == 0 {
+		return errors.Join(err, stopped(ctx))
+	}
+	var doubtful []ldapread.Account
+	more := true
+	err = w.read.Find(ctx, guids, func(a *ldapread.Account) bool {
+		if a.State == ldapread.Deleted || confirm && a.State == ldapread.Present {
+			doubtful = append(doubtful, *a)
+			return true
+		}
+		more = each(a)
+		return more
+	})
+	if err != nil || !more || len(doubtful) == 0 {
+		return err
+	}
+	if err := w.judge(ctx, doubtful); err != nil {
+		return err
+	}
+	for i := range doubtful {
+		if !each(&doubtful[i]) {
+			break
+		}
+	}
+	return nil
+}
+
+// judge makes Disputed of the accounts that the others do not bear out.
+func (w *witnesses) judge(ctx context.Context, accounts []ldapread.Account) error {
+	others, err := w.others(ctx)
+	if err != nil || len(others) == 0 {
+		return err
+	}
+	guids := make([]adattr.GUID, len(accounts))
+	for i := range accounts {
+		guids[i] = accounts[i].GUID
+	}
+	slices.SortFunc(guids, func(a, b adattr.GUID) int { return slices.Compare(a[:], b[:]) })
+	said, answered := w.ask(ctx, others, slices.Compact(guids))
+	if err := stopped(ctx); err != nil {
+		return err
+	}
+	var contradicted []adattr.GUID
+	for i := range accounts {
+		a := &accounts[i]
+		switch {
+		case !answered:
+		case a.State == ldapread.Deleted && said[a.GUID].alive:
+			contradicted = append(contradicted, a.GUID)
+		case a.State == ldapread.Present && said[a.GUID].gone:
+		default:
+			continue
+		}
+		a.State = ldapread.Disputed
+	}
+	return w.warnOfOld(ctx, contradicted)
+}
+
+// others are the controllers to ask, those that failed lately last.
+func (w *witnesses) others(ctx context.Context) ([]ldapread.Server, error) {
+	most := w.dir.witnesses
+	if most < 0 {
+		return nil, nil
+	}
+	servers, err := w.dir.locate(ctx)
+	if err != nil {
+		return nil, err
+	}
+	servers = slices.DeleteFunc(slices.Clone(servers), func(s ldapread.Server) bool { return s == w.read.Server() })
+	servers = w.dir.health.order(servers)
+	return servers[:min(len(servers), most)], nil
+}
+
+// testimony is what the other controllers say of an account.
+type testimony struct {
+	alive bool // one shows it
+	gone  bool // one has its tombstone, or shows it disabled
+}
+
+// ask asks all of them concurrently. answered is false if none of them spoke.
+func (w *witnesses) ask(ctx context.Context, others []ldapread.Server, guids []adattr.GUID) (said map[adattr.GUID]testimony, answered bool) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	answers := make([]witness, len(others))
+	var all sync.WaitGroup
+	for i, server := range others {
+		all.Go(func() {
+			answers[i] = w.askOne(ctx, server, guids)
+			if answers[i].refused {
+				cancel() // the account would get locked
+			}
+		})
+	}
+	all.Wait()
+	said = make(map[adattr.GUID]testimony, len(guids))
+	for i := range answers {
+		if answers[i].thrown != nil {
+			panic(answers[i].thrown) // of the host's BindFunc
+		}
+		w.note(others[i], answers[i].accounts != nil)
+		answered = answered || answers[i].accounts != nil
+		for guid, account := range answers[i].accounts {
+			t := said[guid]
+			said[guid] = testimony{t.alive || account.alive, t.gone || account.gone}
+		}
+	}
+	return said, answered
+}
+
+// witness is one controller's answer; without accounts there was none.
+type witness struct {
+	accounts map[adattr.GUID]testimony
+	refused  bool
+	thrown   any
+}
+
+func (w *witnesses) askOne(ctx context.Context, server ldapread.Server, guids []adattr.GUID) (answer witness) {
+	defer func() { answer.thrown = recover() }()
+	c := ldapread.NewController(&w.dir.witnessReader, server)
+	defer c.Close()
+	accounts := make(map[adattr.GUID]testimony, len(guids))
+	err := c.Find(ctx, guids, func(a *ldapread.Account) bool {
+		t := accounts[a.GUID]
+		switch a.State {
+		case ldapread.Present, ldapread.OutOfScope:
+			t.alive, t.gone = true, t.gone || a.Disabled
+		case ldapread.Deleted:
+			t.gone = true
+		}
+		accounts[a.GUID] = t
+		return true
+	})
+	if failed, known := c.Failed(); known {
+		w.dir.health.note(server, failed)
+	}
+	if err != nil {
+		return witness{refused: c.Refused() != nil}
+	}
+	return witness{accounts: accounts}
+}
+
+// note remembers who was asked, for the plan.
+func (w *witnesses) note(server ldapread.Server, spoke bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	name := server.Address()
+	if !slices.Contains(w.asked, name) {
+		w.asked = append(w.asked, name)
+		slices.Sort(w.asked)
+	}
+	if !spoke && !slices.Contains(w.silent, name) {
+		w.silent = append(w.silent, name)
+		slices.Sort(w.silent)
+	}
+}
+
+// warnOfOld warns where controllers still contradict each other about a tombstone that
+// replication should have carried long ago.
+func (w *witnesses) warnOfOld(ctx context.Context, contradicted []adattr.GUID) error {
+	if len(contradicted) == 0 {
+		return nil
+	}
+	when, err := w.read.DeletedAt(ctx, contradicted)
+	if err != nil {
+		return err
+	}
+	old := 0
+	for _, t := range when {
+		if w.dir.health.now().Sub(t) > oldDispute {
+			old++
+		}
+	}
+	if old > 0 {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		w.warning = fmt.Sprintf("%d account(s) were deleted on %s more than a day ago and are alive on another controller (asked: %s): replication between them fails, or one was put back from an old copy; repair that, as no such user is removed until they agree",
+			old, w.read.Server().Address(), strings.Join(w.asked, ", "))
+	}
+	return nil
+}
+
+// tell adds to what Inspect says.
+func (w *witnesses) tell(a *adsync.Access) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	a.Witnesses, a.Silent = slices.Clone(w.asked), slices.Clone(w.silent)
+	if w.warning != "" {
+		a.Missing = append(a.Missing, w.warning)
+	}
+}

@@ -1,0 +1,261 @@
+package activedirectory
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/go-ldap/ldap/v3"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+
+	"github.com/go-adsync/adsync"
+	"github.com/go-adsync/adsync/internal/fakead"
+)
+
+// oneDomain has controllers that hold the same accounts, each for itself, as between
+// two replications.
+func oneDomain(t *testing.T, controllers, people int) *corp {
+	t.Helper()
+	before := goleak.IgnoreCurrent()
+	t.Cleanup(func() { goleak.VerifyNone(t, before) })
+	c := &corp{}
+	for range controllers {
+		dc, err := fakead.Start(fakead.Config{})
+		require.NoError(t, err)
+		t.Cleanup(func() { require.NoError(t, dc.Close()) })
+		ou, err := dc.AddOU("People", "")
+		require.NoError(t, err)
+		_, err = dc.AddUser(fakead.User{Username: "svc", UPN: corpUser, Password: corpPassword})
+		require.NoError(t, err)
+		require.NoError(t, dc.GrantTombstones(corpUser))
+		var ids []fakead.GUID
+		for n := range people {
+			id := fakead.GUID{0: 0xc0, 15: byte(n + 1)}
+			_, err := dc.AddUser(fakead.User{Parent: ou, ID: id, Username: "u" + string(rune('a'+n)), LastName: "L"})
+			require.NoError(t, err)
+			ids = append(ids, id)
+		}
+		c.controllers, c.ids = append(c.controllers, dc), append(c.ids, ids)
+	}
+	return c
+}
+
+// stateOf looks one account up.
+func stateOf(t *testing.T, d adsync.Directory, id fakead.GUID) adsync.State {
+	t.Helper()
+	found, err := collect(d.Find(t.Context(), []adsync.ObjectID{adsync.ObjectID(id)}))
+	require.NoError(t, err)
+	require.Len(t, found, 1)
+	return found[0].State
+}
+
+// Deleted and restored on one controller, and the other still has the tombstone.
+func TestWitnessesDisputeAStaleTombstone(t *testing.T) {
+	c := oneDomain(t, 2, 3)
+	stale, id := c.controllers[0], c.ids[0][0]
+	require.NoError(t, stale.Delete(id))
+	assert.Equal(t, adsync.StateDisputed, stateOf(t, c.directory(t, nil), id))
+	alone := c.directory(t, func(cfg *Config) { cfg.Witnesses = -1 })
+	assert.Equal(t, adsync.StateDeleted, stateOf(t, alone, id), "nobody was to be asked")
+}
+
+func TestWitnessesBearADeletionOut(t *testing.T) {
+	c := oneDomain(t, 2, 3)
+	id := c.ids[0][0]
+	require.NoError(t, c.controllers[0].Delete(id))
+	require.NoError(t, c.controllers[1].Delete(id))
+	assert.Equal(t, adsync.StateDeleted, stateOf(t, c.directory(t, nil), id))
+}
+
+// A tombstone is no less one where the other controller has purged its own, or may not
+// show it.
+func TestWitnessesThatKnowNothingDisputeNothing(t *testing.T) {
+	c := oneDomain(t, 2, 3)
+	id := c.ids[0][0]
+	for _, dc := range c.controllers {
+		require.NoError(t, dc.Delete(id))
+	}
+	require.NoError(t, c.controllers[1].Purge(id))
+	assert.Equal(t, adsync.StateDeleted, stateOf(t, c.directory(t, nil), id))
+}
+
+// In a failover the controller that knows better may be the one that is down.
+func TestWitnessesThatAreSilentDisputeATombstone(t *testing.T) {
+	c := oneDomain(t, 3, 3)
+	id := c.ids[0][0]
+	for _, dc := range c.controllers {
+		require.NoError(t, dc.Delete(id))
+	}
+	c.controllers[0].Order(fakead.Fault{Kind: fakead.FaultCut, Op: fakead.OpBind})
+	c.controllers[2].Order(fakead.Fault{Kind: fakead.FaultCut, Op: fakead.OpBind})
+	d := c.directory(t, nil)
+	assert.Equal(t, adsync.StateDisputed, stateOf(t, d, id), "neither of the others answers")
+	c.controllers[2].ClearFaults()
+	assert.Equal(t, adsync.StateDeleted, stateOf(t, d, id), "one of them does")
+}
+
+func TestWitnessesAreAskedAboutTombstonesAlone(t *testing.T) {
+	c := oneDomain(t, 2, 5)
+	d := c.directory(t, nil)
+	ids := make([]adsync.ObjectID, 0, 6)
+	for _, id := range c.ids[0] {
+		ids = append(ids, adsync.ObjectID(id))
+	}
+	ids = append(ids, dirID(99)) // whom nobody knows
+	_, err := collect(d.Find(t.Context(), ids))
+	require.NoError(t, err)
+	assert.Zero(t, c.controllers[1].Count(fakead.OpBind))
+	require.NoError(t, c.controllers[0].Delete(c.ids[0][0]))
+	_, err = collect(d.Find(t.Context(), ids))
+	require.NoError(t, err)
+	assert.Equal(t, 1, c.controllers[1].Count(fakead.OpBind))
+}
+
+func TestWitnessesAreAtMostSoMany(t *testing.T) {
+	c := oneDomain(t, 4, 1)
+	id := c.ids[0][0]
+	for _, dc := range c.controllers {
+		require.NoError(t, dc.Delete(id))
+	}
+	stateOf(t, c.directory(t, func(cfg *Config) { cfg.Witnesses = 2 }), id)
+	asked := 0
+	for _, dc := range c.controllers[1:] {
+		asked += dc.Count(fakead.OpBind)
+	}
+	assert.Equal(t, 2, asked)
+	_, err := New(Config{URLs: []string{"ldaps://dc1.corp.example"}, Bind: SimpleBind("u", "p"), Witnesses: -2})
+	assert.ErrorContains(t, err, "Witnesses")
+}
+
+// A sync never deletes who is alive on another controller, and says who was asked.
+func TestWitnessesKeepAUser(t *testing.T) {
+	c := oneDomain(t, 2, 3)
+	require.NoError(t, c.controllers[0].Delete(c.ids[0][0]))
+	d := c.directory(t, nil)
+	store := hosted(c.ids[0]...)
+	s, err := adsync.New(d, store, &adsync.Options{Limits: adsync.Limits{MaxRemovalRatio: -1}})
+	require.NoError(t, err)
+	plan, err := s.Plan(t.Context())
+	require.NoError(t, err)
+	assert.Len(t, plan.Reading.Witnesses, 1)
+	assert.Empty(t, plan.Reading.Silent)
+	report, err := s.Sync(t.Context())
+	require.NoError(t, err)
+	assert.Zero(t, report.Counts().Deleted)
+	assert.Len(t, usersOf(t, store), 3)
+	require.NoError(t, c.controllers[1].Delete(c.ids[0][0]))
+	report, err = s.Sync(t.Context())
+	require.NoError(t, err)
+	assert.Equal(t, 1, report.Counts().Deleted, "now they agree")
+}
+
+// Before a reactivation the others are asked about who is present, too.
+func TestWitnessesConfirmReactivations(t *testing.T) {
+	c := oneDomain(t, 2, 4)
+	ids := c.ids[0]
+	require.NoError(t, c.controllers[1].Delete(ids[0]))
+	require.NoError(t, c.controllers[1].Disable(ids[1]))
+	require.NoError(t, c.controllers[0].Disable(ids[3]))
+	d := c.directory(t, nil)
+	confirmed := func(dir adsync.Confirmer) map[adsync.ObjectID]adsync.State {
+		asked := make([]adsync.ObjectID, len(ids))
+		for i, id := range ids {
+			asked[i] = adsync.ObjectID(id)
+		}
+		found, err := collect(dir.Confirm(t.Context(), asked))
+		require.NoError(t, err)
+		states := map[adsync.ObjectID]adsync.State{}
+		for _, e := range found {
+			states[e.ObjectID] = e.State
+		}
+		return states
+	}
+	want := map[adsync.ObjectID]adsync.State{
+		adsync.ObjectID(ids[0]): adsync.StateDisputed, // deleted there
+		adsync.ObjectID(ids[1]): adsync.StateDisputed, // disabled there
+		adsync.ObjectID(ids[2]): adsync.StatePresent,
+		adsync.ObjectID(ids[3]): adsync.StatePresent, // disabled here, whatever the other says
+	}
+	assert.Equal(t, want, confirmed(d))
+	assert.Equal(t, want, confirmed(adsync.Join(d).(adsync.Confirmer)))
+	for session, err := range d.Sessions(t.Context()) {
+		require.NoError(t, err)
+		assert.Equal(t, want, confirmed(session.(adsync.Confirmer)))
+		break
+	}
+	assert.Equal(t, adsync.StatePresent, stateOf(t, d, ids[0]), "Find does not ask")
+}
+
+// An old copy may know an old password: that must neither lock the account nor end the
+// reading of the others.
+func TestWitnessesThatRefuseThePasswordAreNotAskedAgain(t *testing.T) {
+	c := oneDomain(t, 2, 2)
+	id := c.ids[0][0]
+	require.NoError(t, c.controllers[0].Delete(id))
+	c.controllers[1].Order(fakead.Fault{Kind: fakead.FaultResult, Op: fakead.OpBind, Code: ldap.LDAPResultInvalidCredentials, Times: 10})
+	d := c.directory(t, nil)
+	for range 3 {
+		assert.Equal(t, adsync.StateDisputed, stateOf(t, d, id))
+	}
+	assert.Equal(t, 1, c.controllers[1].Count(fakead.OpBind))
+	_, err := collect(d.Entries(t.Context()))
+	require.NoError(t, err, "the password is right where it counts")
+}
+
+func TestWitnessesEndWithTheirContext(t *testing.T) {
+	c := oneDomain(t, 2, 1)
+	id := c.ids[0][0]
+	require.NoError(t, c.controllers[0].Delete(id))
+	ctx, cancel := context.WithCancel(t.Context())
+	var once sync.Once
+	c.controllers[1].Before(func(fakead.Request) { once.Do(cancel) })
+	_, err := collect(c.directory(t, nil).Find(ctx, []adsync.ObjectID{adsync.ObjectID(id)}))
+	assert.ErrorIs(t, err, context.Canceled)
+}
+
+func TestWitnessesPanicInTheirCaller(t *testing.T) {
+	c := oneDomain(t, 2, 1)
+	id := c.ids[0][0]
+	require.NoError(t, c.controllers[0].Delete(id))
+	binds := 0
+	d := c.directory(t, func(cfg *Config) {
+		cfg.Bind = BindFunc(func(_ context.Context, _ string, conn *ldap.Conn) error {
+			if binds++; binds > 1 {
+				panic("the host's")
+			}
+			return conn.Bind(corpUser, corpPassword)
+		})
+	})
+	assert.PanicsWithValue(t, "the host's", func() { stateOf(t, d, id) })
+}
+
+// A dispute that replication should have settled long ago is told.
+func TestWitnessesWarnOfAnOldDispute(t *testing.T) {
+	c := oneDomain(t, 2, 1)
+	id := c.ids[0][0]
+	require.NoError(t, c.controllers[0].Delete(id))
+	d := c.directory(t, nil)
+	warnings := func() []string {
+		for session, err := range d.Sessions(t.Context()) {
+			require.NoError(t, err)
+			assert.Equal(t, adsync.StateDisputed, stateOf(t, session, id))
+			access, err := session.(adsync.Inspector).Inspect(t.Context())
+			require.NoError(t, err)
+			return access.Missing
+		}
+		return nil
+	}
+	for _, w := range warnings() {
+		assert.NotContains(t, w, "more than a day ago")
+	}
+	d.health.now = func() time.Time { return time.Now().Add(25 * time.Hour) }
+	old := slices.DeleteFunc(warnings(), func(w string) bool { return !strings.Contains(w, "more than a day ago") })
+	require.Len(t, old, 1)
+	assert.Contains(t, old[0], "1 account(s)")
+	assert.Contains(t, old[0], strings.TrimPrefix(c.controllers[1].URL(), "ldaps://"), "it names the controllers")
+}
