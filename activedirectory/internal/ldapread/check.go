@@ -53,6 +53,13 @@ func (s *session) check(ctx context.Context) (Access, error) {
 	case !s.cfg.Identity.IsObjectGUID() && !a.Tombstones:
 		a.Missing = append(a.Missing, bareTombstones)
 	}
+	switch m := membershipOf(s.cfg.Filter); {
+	case !s.cfg.Identity.IsActiveDirectory() || len(m.terms) == 0:
+	case m.nests():
+		a.Missing = append(a.Missing, filterNests)
+	default:
+		a.Missing = append(a.Missing, filterMembership)
+	}
 	if s.unknownNames {
 		a.Missing = append(a.Missing, noSchema)
 	}

@@ -30,8 +30,14 @@ func (s *session) find(ctx context.Context, ids []adattr.GUID, each func(*Accoun
 		return err
 	}
 	missing := ids
+	m := membershipOf(s.cfg.Filter)
 	for _, step := range steps {
-		if missing, err = s.lookUp(ctx, missing, step, each); err != nil {
+		if step.state == OutOfScope && len(m.terms) > 0 && s.cfg.Identity.IsActiveDirectory() {
+			missing, err = s.lookOutside(ctx, missing, step, m, each)
+		} else {
+			missing, err = s.lookUp(ctx, missing, step, each)
+		}
+		if err != nil {
 			return err
 		}
 	}

@@ -33,6 +33,7 @@ var cases = []struct {
 	{"hidden base", testHiddenBase},
 	{"check", testCheck},
 	{"check directory", testCheckDirectory},
+	{"filter on membership", testFilterOnMembership},
 	{"search", testSearch},
 	{"base from the rootDSE", testBaseFromRootDSE},
 	{"attributes by OID", testNames},
