@@ -185,7 +185,7 @@ func (a *adopter) against(u *User, e *candidateEntry, likely []*candidateEntry) 
 // compareEntries puts a Present entry first, and else is any order.
 func compareEntries(a, b *Entry) int {
 	rank := func(e *Entry) int {
-		return slices.Index([]State{StatePresent, StateOutOfScope, StateDeleted, StateUnproven}, e.State)
+		return slices.Index([]State{StatePresent, StateOutOfScope, StateDisputed, StateDeleted, StateUnproven}, e.State)
 	}
 	order := cmp.Compare(rank(a), rank(b))
 	for _, f := range details {

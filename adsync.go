@@ -169,8 +169,9 @@ func (s *Syncer) fit() error {
 				errs = append(errs, fmt.Errorf("adsync: Rules.Fields: the store does not hold %q; map a column to it or leave it out", f))
 			}
 		}
+		rules.statusless = !slices.Contains(held, FieldStatus)
 		reactions := []Reaction{rules.OnDeleted, rules.OnDisabled, rules.OnOutOfScope, rules.OnUnproven}
-		if slices.Contains(reactions, Deactivate) && !slices.Contains(held, FieldStatus) && !slices.Contains(held, FieldActive) {
+		if slices.Contains(reactions, Deactivate) && rules.statusless && !slices.Contains(held, FieldActive) {
 			errs = append(errs, errors.New("adsync: a rule deactivates users, but the store holds no status; map a column to it or choose Keep or Remove"))
 		}
 		errs = append(errs, rules.Check())

@@ -1557,3 +1557,35 @@ func TestLimitErrorAsJSON(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, `{"plan":null,"limit":"MaxRemovals","count":3,"managed":9,"allowed":1}`, string(out))
 }
+
+// withoutStatus holds no status.
+type withoutStatus struct{ adsync.UserStore }
+
+func (withoutStatus) Traits() adsync.Traits {
+	return adsync.Traits{Fields: []adsync.Field{adsync.FieldUsername, adsync.FieldEmail}}
+}
+
+// What one controller calls deleted and another does not is never deleted.
+func TestDisputedDeletionsOnlyDeactivate(t *testing.T) {
+	dir := adsync.StaticDirectory{{ObjectID: id(1), State: adsync.StateDisputed}, {ObjectID: id(2), State: adsync.StateDisputed}}
+	off := user("2", 2, "ben", "")
+	off.Status = adsync.StatusDeactivated
+	for name, test := range map[string]struct {
+		hide func(adsync.UserStore) adsync.UserStore
+		then adsync.Status
+	}{
+		"a store that holds a status": {func(s adsync.UserStore) adsync.UserStore { return s }, adsync.StatusDeactivated},
+		"one that holds none":         {func(s adsync.UserStore) adsync.UserStore { return withoutStatus{s} }, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			store := adsync.NewMemoryStore(user("1", 1, "anna", ""), off)
+			report, err := newSyncer(t, dir, test.hide(store), &adsync.Options{Limits: adsync.Limits{MaxRemovalRatio: -1}}).Sync(t.Context())
+			require.NoError(t, err)
+			assert.Zero(t, report.Counts().Deleted)
+			anna, _ := store.Get("1")
+			assert.Equal(t, test.then, anna.Status)
+			ben, _ := store.Get("2")
+			assert.Equal(t, adsync.StatusDeactivated, ben.Status, "and never made active")
+		})
+	}
+}

@@ -413,8 +413,8 @@ func (a answers) yield(asked []ObjectID, yield func(Entry, error) bool) {
 //
 // Entries yields the accounts of one after the other. Find asks each directory
 // for all ids, and holds the answers until the last one has spoken: Present in
-// one wins, then alive but out of scope, then Deleted, which needs that one
-// directory has read the tombstone and none has seen the account alive. That a
+// one wins, then alive but out of scope, then Disputed, then Deleted, which needs that
+// one directory has read the tombstone and none has seen the account alive. That a
 // [Listing] lacks an account is no tombstone: it counts only where no other
 // directory has more to say. An
 // account that several directories show Present, with different content, is
@@ -585,8 +585,10 @@ func (a answers) weigh(e Entry) {
 func weight(s State) int {
 	switch s {
 	case "", StatePresent:
-		return 3
+		return 4
 	case StateOutOfScope:
+		return 3
+	case StateDisputed:
 		return 2
 	case StateDeleted:
 		return 1

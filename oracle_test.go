@@ -287,6 +287,11 @@ func (o *oracle) reaction(s sighting) (adsync.Reaction, adsync.Reason) {
 		return o.rules.OnOutOfScope, adsync.ReasonOutOfScope
 	case adsync.StateUnproven:
 		return o.rules.OnUnproven, adsync.ReasonUnproven
+	case adsync.StateDisputed:
+		if o.rules.OnDeleted == adsync.Keep {
+			return adsync.Keep, adsync.ReasonDisputed
+		}
+		return adsync.Deactivate, adsync.ReasonDisputed
 	default:
 		return o.rules.OnDeleted, adsync.ReasonDeleted
 	}
@@ -1248,6 +1253,10 @@ func (c *planCheck) removalAllowed(was adsync.User, done adsync.Reaction) error 
 			reactions = append(reactions, c.rules.OnDeleted)
 		case adsync.StateUnproven:
 			reactions = append(reactions, c.rules.OnUnproven)
+		case adsync.StateDisputed:
+			if c.rules.OnDeleted != adsync.Keep {
+				reactions = append(reactions, adsync.Deactivate)
+			}
 		case adsync.StateOutOfScope:
 			reactions = append(reactions, c.rules.OnOutOfScope)
 		}

@@ -39,6 +39,8 @@ type Rules struct {
 	AdoptBy      []Field                      // see Adopt
 	Fold         func(string) string          // default: NFKC, case folded, without what shows nothing, trimmed
 	Map          func(Entry) (Profile, error) // normalise or refuse; must be pure, may be called twice for an entry
+
+	statusless bool // the store holds no status that can be set and lifted
 }
 
 // details are the five synchronised fields, in the order in which plans name
@@ -133,6 +135,11 @@ func (r Rules) reaction(e *Entry) (Reaction, Reason) {
 	switch e.State {
 	case StateDeleted:
 		return orDefault(r.OnDeleted, Remove), ReasonDeleted
+	case StateDisputed:
+		if orDefault(r.OnDeleted, Remove) != Keep && !r.statusless {
+			return Deactivate, ReasonDisputed // which the controllers can take back when they agree
+		}
+		return Keep, ReasonDisputed
 	case StateUnproven:
 		return orDefault(r.OnUnproven, Keep), ReasonUnproven
 	case StateOutOfScope:

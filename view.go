@@ -318,7 +318,7 @@ func checkEntry(e *Entry) error {
 		return errors.New("adsync: the directory listed an account without an ObjectID; map the attribute that holds its objectGUID, and let the service account read it")
 	}
 	switch e.State {
-	case "", StatePresent, StateOutOfScope, StateDeleted, StateUnproven:
+	case "", StatePresent, StateOutOfScope, StateDeleted, StateUnproven, StateDisputed:
 	default:
 		return fmt.Errorf("adsync: the directory says that account %s is %q; use one of the State constants", e.ObjectID, e.State)
 	}

@@ -279,9 +279,11 @@ func (g *worldGen) swapKeys(e *adsync.Entry, names, mails []int, i int) {
 
 func (g *worldGen) addWithState(e adsync.Entry) {
 	e.State = pick(g.dice, "", adsync.StatePresent)
-	switch g.dice(g.among(18)) {
+	switch g.dice(g.among(19)) {
 	case 9:
 		return // absent
+	case 18:
+		e.State, e.Disabled = adsync.StateDisputed, g.oneIn(4)
 	case 16, 17:
 		e.DisabledUnknown, e.Disabled = true, g.oneIn(3)
 	case 10, 11:

@@ -33,6 +33,7 @@ var reasonTexts = map[string]map[string]string{
 		"disabled":     "deactivate: disabled in the directory",
 		"out-of-scope": "deactivate: outside the base or filter",
 		"unproven":     "deactivate: not found, though no deletion is proven",
+		"disputed":     "deactivate: deleted on one controller, and not on another",
 	},
 	"delete": {
 		"deleted":      "delete: deleted in the directory",
@@ -59,6 +60,7 @@ var reasonTexts = map[string]map[string]string{
 		"disabled":     "kept: disabled in the directory",
 		"out-of-scope": "kept: outside the base or filter",
 		"unproven":     "kept: not found, but no deletion is proven",
+		"disputed":     "kept: deleted on one controller, and not on another",
 		"unknown":      "kept as it is: whether the account is disabled could not be read",
 		"protected":    "kept: protected",
 		"linked":       "not imported: a user is linked to it already",
@@ -77,6 +79,7 @@ var advices = map[string]string{
 	"missing":      "To change that, give the account these details in the directory, or take them out of Rules.Require.",
 	"refused":      "To change that, correct the account in the directory, or Rules.Map.",
 	"deceptive":    "To change that, take control characters and marks of direction out of the account's username and address in the directory.",
+	"disputed":     "To change that, look at the replication between the domain controllers; it is settled by itself when they agree.",
 	"unknown":      "To change that, let the service account read userAccountControl, or say in the directory's configuration how it tells who is disabled.",
 	"protected":    "To change that, lift the user's protection in the host first.",
 }
