@@ -490,10 +490,10 @@ func confirm(d Directory, ctx context.Context, ids []ObjectID) iter.Seq2[Entry, 
 	return d.Find(ctx, ids)
 }
 
-// finding is a way to look accounts up in a directory.
-type finding func(d Directory, ctx context.Context, ids []ObjectID) iter.Seq2[Entry, error]
+// lookUpWay is a way to look accounts up in a directory.
+type lookUpWay func(d Directory, ctx context.Context, ids []ObjectID) iter.Seq2[Entry, error]
 
-func (j joined) lookUp(ctx context.Context, ids []ObjectID, find finding) iter.Seq2[Entry, error] {
+func (j joined) lookUp(ctx context.Context, ids []ObjectID, find lookUpWay) iter.Seq2[Entry, error] {
 	return func(yield func(Entry, error) bool) {
 		asked, err := distinct(ids)
 		if err == nil {
@@ -517,7 +517,7 @@ func (j joined) lookUp(ctx context.Context, ids []ObjectID, find finding) iter.S
 
 // ask adds one directory's answers. It must have one for each id: what it leaves
 // out would else look as if the others had said all.
-func (a answers) ask(ctx context.Context, d Directory, asked []ObjectID, find finding) error {
+func (a answers) ask(ctx context.Context, d Directory, asked []ObjectID, find lookUpWay) error {
 	silent := make(map[ObjectID]bool, len(asked))
 	for _, id := range asked {
 		silent[id] = true

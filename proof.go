@@ -115,17 +115,22 @@ func (p *Plan) end(i int, parkings map[int]*parking) *Change {
 // bear out is stale, and so is the parking before it.
 func (r *run) lookAgain(ctx context.Context, doubted func(*Change) bool) error {
 	var open []int
-	var ids []ObjectID
+	var ids, confirmed []ObjectID
 	for i := range r.plan.Changes {
-		if c := &r.plan.Changes[i]; !r.settled[i] && c.writes() && doubted(c) {
-			open = append(open, i)
+		switch c := &r.plan.Changes[i]; {
+		case r.settled[i] || !c.writes() || !doubted(c):
+			continue
+		case c.reactivates():
+			confirmed = append(confirmed, c.ObjectID)
+		default:
 			ids = append(ids, c.ObjectID)
 		}
+		open = append(open, i)
 	}
 	if len(open) == 0 {
 		return nil
 	}
-	answers, err := r.lookUpNow(ctx, ids)
+	answers, err := r.lookUpNow(ctx, ids, confirmed)
 	if err != nil {
 		return err
 	}
@@ -243,14 +248,18 @@ func (f *findings) add(e *Entry) error {
 	return nil
 }
 
-// addListed takes in those whom a listing shows.
-func (f *findings) addListed(ctx context.Context, dir Directory) error {
+// addListed takes in those whom a listing shows, but for some, sorted, for whom that is
+// not enough.
+func (f *findings) addListed(ctx context.Context, dir Directory, except []ObjectID) error {
 	for e, err := range dir.Entries(ctx) {
 		if err != nil {
 			return err
 		}
 		if !e.Present() {
 			continue // a listing proves nobody's absence; the look-up does
+		}
+		if _, skip := slices.BinarySearchFunc(except, e.ObjectID, ObjectID.Compare); skip {
+			continue
 		}
 		if err := f.add(&e); err != nil {
 			return err
@@ -280,23 +289,38 @@ func (f *findings) silent() []ObjectID {
 }
 
 // lookUpNow asks one controller what there is to the accounts. Many are listed, and
-// only those that the listing lacks are looked up; see lookUpMost.
-func (s *Syncer) lookUpNow(ctx context.Context, ids []ObjectID) (found *findings, err error) {
-	slices.SortFunc(ids, ObjectID.Compare)
-	ids = slices.Compact(ids)
+// only those that the listing lacks are looked up; see lookUpMost. Of the confirmed ones
+// another controller is asked too, where the directory has several.
+func (s *Syncer) lookUpNow(ctx context.Context, ids, confirmed []ObjectID) (found *findings, err error) {
+	all := slices.Concat(ids, confirmed)
+	for _, list := range []*[]ObjectID{&all, &confirmed} {
+		slices.SortFunc(*list, ObjectID.Compare)
+		*list = slices.Compact(*list)
+	}
 	err = s.eachController(ctx, func(ctx context.Context, dir Directory) error {
-		found = newFindings(ids)
+		found = newFindings(all)
 		switch final := traitsOf(dir).Final; {
 		case final && s.opts.Limits.AllowEmpty:
 			dir = emptiable{dir}
 		case !final && len(ids) > lookUpMost:
-			if err := found.addListed(ctx, dir); err != nil {
+			if err := found.addListed(ctx, dir, confirmed); err != nil {
 				return err
 			}
+		}
+		if err := lookUp(ctx, confirming{dir}, confirmed, found.add); err != nil {
+			return err
 		}
 		return lookUp(ctx, dir, found.silent(), found.add)
 	})
 	return found, err
+}
+
+// confirming is a directory whose Find is Confirm, where it has that.
+type confirming struct{ Directory }
+
+// Find confirms the accounts.
+func (c confirming) Find(ctx context.Context, ids []ObjectID) iter.Seq2[Entry, error] {
+	return confirm(c.Directory, ctx, ids)
 }
 
 // emptiable is a Final directory that may list nobody.

@@ -1285,7 +1285,7 @@ func (c *planCheck) certainPairs() []string {
 		}
 		var near []adsync.Entry
 		for _, e := range c.w.entries {
-			if meet(mine, c.keysOf(validProfile(e.Profile), keyFields)) && (e.State == "" || e.State == adsync.StatePresent) {
+			if meet(mine, c.keysOf(toldProfile(e.Profile), keyFields)) && (e.State == "" || e.State == adsync.StatePresent) {
 				near = append(near, e)
 			}
 		}
@@ -1310,7 +1310,7 @@ func (c *planCheck) certain(mine []key, near []adsync.Entry) bool {
 		return false
 	}
 	for _, e := range near {
-		if e.ObjectID != near[0].ObjectID || len(without(mine, c.keysOf(validProfile(e.Profile), keyFields))) > 0 {
+		if e.ObjectID != near[0].ObjectID || len(without(mine, c.keysOf(toldProfile(e.Profile), keyFields))) > 0 {
 			return false
 		}
 	}
