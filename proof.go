@@ -299,15 +299,19 @@ func (s *Syncer) lookUpNow(ctx context.Context, ids, confirmed []ObjectID) (foun
 	}
 	err = s.eachController(ctx, func(ctx context.Context, dir Directory) error {
 		found = newFindings(all)
+		apart := confirmed
+		if _, ok := dir.(Confirmer); !ok {
+			apart = nil // to look up with the others
+		}
 		switch final := traitsOf(dir).Final; {
 		case final && s.opts.Limits.AllowEmpty:
 			dir = emptiable{dir}
 		case !final && len(ids) > lookUpMost:
-			if err := found.addListed(ctx, dir, confirmed); err != nil {
+			if err := found.addListed(ctx, dir, apart); err != nil {
 				return err
 			}
 		}
-		if err := lookUp(ctx, confirming{dir}, confirmed, found.add); err != nil {
+		if err := lookUp(ctx, confirming{dir}, apart, found.add); err != nil {
 			return err
 		}
 		return lookUp(ctx, dir, found.silent(), found.add)
