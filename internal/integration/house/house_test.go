@@ -157,8 +157,6 @@ func TestAdaptersKnowTheCoreAlone(t *testing.T) {
 // toBeSplit are the files that tell several stories still.
 var toBeSplit = []string{
 	"adsync_test.go",
-	"oracle_test.go",
-	"property_test.go",
 }
 
 // A file tells one story. What is longer tells several. Tests are read like the rest.

@@ -1,0 +1,147 @@
+package adsync_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/go-adsync/adsync"
+)
+
+// A plan that was tampered with is refused, or does no more than a plan may: the
+// directory must bear out each removal.
+func TestForgedPlans(t *testing.T) {
+	inWorlds(t, 400, func(w world) error {
+		w = storeWorld(w)
+		for seed := range uint64(8) {
+			if len(w.users) == 0 {
+				return nil
+			}
+			p, err := reconcile(w)
+			if err != nil {
+				return err
+			}
+			forge(seededDice(seed+8*uint64(len(p.Changes))), w, p)
+			if err := applyForged(w, p); err != nil {
+				return fmt.Errorf("%w\n%s", err, mustJSON(p))
+			}
+		}
+		return nil
+	})
+}
+
+func applyForged(w world, p *adsync.Plan) error {
+	store := newPlainTable(w.users)
+	s, err := worldSyncer(w, store)
+	if err != nil {
+		return err
+	}
+	report, err := s.Apply(context.Background(), p)
+	rows := plainRows(store, w)
+	if errors.Is(err, adsync.ErrUnsafe) {
+		untouched := plainRows(newPlainTable(w.users), w)
+		if err := equalRows(untouched, rows); err != nil {
+			return fmt.Errorf("refused, yet %w", err)
+		}
+		return nil
+	}
+	if len(report.Results) != len(p.Changes) {
+		return fmt.Errorf("%d results for %d changes", len(report.Results), len(p.Changes))
+	}
+	return untouchables(w, rows)
+}
+
+// forge changes one or two things of a plan.
+func forge(d dice, w world, p *adsync.Plan) {
+	anyone := func() adsync.User { return pick(d, w.users...) }
+	for range 1 + d(2) {
+		if len(p.Changes) == 0 || d.oneIn(4) {
+			u := anyone()
+			c := adsync.Change{Op: adsync.OpDelete, Reason: adsync.ReasonDeleted, UserID: u.ID, ObjectID: u.ObjectID, Before: &u}
+			p.Changes = slices.Insert(p.Changes, d(len(p.Changes)+1), c)
+		}
+		c := &p.Changes[d(len(p.Changes))]
+		for _, side := range []**adsync.User{&c.Before, &c.After} {
+			if *side != nil {
+				own := **side
+				*side = &own
+			}
+		}
+		u := anyone()
+		switch d(13) {
+		case 0:
+			c.Op = pick(d, adsync.OpUpdate, adsync.OpDelete, adsync.OpCreate, adsync.OpNotice, "")
+		case 1:
+			c.UserID = u.ID
+		case 2:
+			c.ObjectID = u.ObjectID
+		case 3:
+			c.Before = nil
+		case 4:
+			c.After = nil
+		case 5:
+			c.Interim = !c.Interim
+		case 6:
+			c.Needs = []int{d(len(p.Changes))}
+		case 7: // deactivate somebody
+			after := u
+			after.Status = adsync.StatusDeactivated
+			*c = adsync.Change{Op: adsync.OpUpdate, Reason: adsync.ReasonDisabled, UserID: u.ID, ObjectID: u.ObjectID, Before: &u, After: &after, Fields: []adsync.Field{adsync.FieldStatus}}
+		case 8: // change the details of anybody
+			after := u
+			after.Phone += "1"
+			*c = adsync.Change{Op: adsync.OpUpdate, Reason: adsync.ReasonChanged, UserID: u.ID, ObjectID: u.ObjectID, Before: &u, After: &after, Fields: []adsync.Field{adsync.FieldPhone}}
+		case 9:
+			c.Before = &u
+		case 10: // take an account over, in the name of adoption
+			after := u
+			after.ObjectID, after.Source = anyone().ObjectID, w.rules.source
+			*c = adsync.Change{Op: adsync.OpUpdate, Reason: adsync.ReasonAdopted, UserID: u.ID, ObjectID: after.ObjectID, Before: &u, After: &after, Fields: differing(u, after)}
+		case 11: // park somebody for ever
+			after := u
+			after.Username = "~adsync-000000000000"
+			*c = adsync.Change{Op: adsync.OpUpdate, Reason: adsync.ReasonParked, UserID: u.ID, ObjectID: u.ObjectID, Before: &u, After: &after, Fields: []adsync.Field{adsync.FieldUsername}, Interim: true}
+		case 12: // lift what the host has blocked
+			after := u
+			after.Status = adsync.StatusActive
+			*c = adsync.Change{Op: adsync.OpUpdate, Reason: adsync.ReasonReactivated, UserID: u.ID, ObjectID: u.ObjectID, Before: &u, After: &after, Fields: []adsync.Field{adsync.FieldStatus}}
+		}
+	}
+}
+
+// untouchables looks for a user who was changed or removed though no plan may.
+func untouchables(w world, rows map[string]adsync.User) error {
+	c := newPlanCheck(w, &adsync.Plan{})
+	for _, was := range w.users {
+		now, there := rows[was.ID]
+		if err := c.untouched(plainStatus(was), now, there); err != nil {
+			return fmt.Errorf("user %s: %w", was.ID, err)
+		}
+	}
+	return nil
+}
+
+func (c *planCheck) untouched(was, now adsync.User, there bool) error {
+	managed := !was.ObjectID.IsZero() && was.Source == c.rules.Source
+	switch {
+	case !managed && was != now:
+		return errors.New("is not managed, yet changed")
+	case !there:
+		return c.removalAllowed(was, adsync.Remove)
+	case was.Status != now.Status && was.Status == adsync.StatusBlocked:
+		return errors.New("was blocked by the host")
+	case was.Status != now.Status && (now.Status == adsync.StatusDeactivated || now.Status == adsync.StatusInactive):
+		if c.removalAllowed(was, adsync.Remove) == nil {
+			return nil // the directory bears out more than that
+		}
+		return c.removalAllowed(was, adsync.Deactivate)
+	case was.Protected != now.Protected || was.ObjectID != now.ObjectID || was.Source != now.Source:
+		return errors.New("is another user now")
+	case strings.HasPrefix(now.Username, "~adsync-000000000000"):
+		return errors.New("was parked for ever")
+	}
+	return nil
+}
