@@ -380,12 +380,16 @@ func TestApplyRefusesForgedPlans(t *testing.T) {
 		"parked for good":                 func(p *adsync.Plan) { p.Changes = p.Changes[:1] },
 		"parked and forgotten":            func(p *adsync.Plan) { p.Changes[2].Needs = []int{1} },
 		"changed twice":                   func(p *adsync.Plan) { p.Changes = append(p.Changes, p.Changes[1]) },
-		"a notice that writes":            func(p *adsync.Plan) { p.Changes[1].Op = adsync.OpNotice },
-		"a local user renamed":            func(p *adsync.Plan) { p.Changes = []adsync.Change{write(users[3], renamed(users[3]), username)} },
-		"a local user deleted":            func(p *adsync.Plan) { p.Changes = []adsync.Change{remove(users[3])} },
-		"a foreign user renamed":          func(p *adsync.Plan) { p.Changes = []adsync.Change{write(users[4], renamed(users[4]), username)} },
-		"a foreign user deleted":          func(p *adsync.Plan) { p.Changes = []adsync.Change{remove(users[4])} },
-		"a protected user deleted":        func(p *adsync.Plan) { p.Changes = []adsync.Change{remove(users[2])} },
+		"what only tells waits for its user's parking": func(p *adsync.Plan) {
+			u := p.Changes[0].Before
+			p.Changes = append(p.Changes, adsync.Change{Op: adsync.OpNotice, UserID: u.ID, ObjectID: u.ObjectID, Before: u, Needs: []int{0}})
+		},
+		"a notice that writes":     func(p *adsync.Plan) { p.Changes[1].Op = adsync.OpNotice },
+		"a local user renamed":     func(p *adsync.Plan) { p.Changes = []adsync.Change{write(users[3], renamed(users[3]), username)} },
+		"a local user deleted":     func(p *adsync.Plan) { p.Changes = []adsync.Change{remove(users[3])} },
+		"a foreign user renamed":   func(p *adsync.Plan) { p.Changes = []adsync.Change{write(users[4], renamed(users[4]), username)} },
+		"a foreign user deleted":   func(p *adsync.Plan) { p.Changes = []adsync.Change{remove(users[4])} },
+		"a protected user deleted": func(p *adsync.Plan) { p.Changes = []adsync.Change{remove(users[2])} },
 		"a protected user deactivated": func(p *adsync.Plan) {
 			p.Changes = []adsync.Change{write(users[2], after(users[2], func(u *adsync.User) { u.Status = adsync.StatusDeactivated }), status)}
 		},

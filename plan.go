@@ -145,7 +145,7 @@ func (p *Plan) validateChange(i int, rules Rules, last map[string]int) error {
 	switch c.Op {
 	case OpDuplicate, OpInvalid, OpNotice:
 		if c.Before != nil && c.After != nil || c.Interim || len(c.Needs) > 0 {
-			return errors.New("what only tells must not write")
+			return errors.New("what only tells must not write, and needs nothing")
 		}
 		return nil
 	case OpCreate:
