@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/go-adsync/adsync"
 	"github.com/go-adsync/adsync/internal/fakead"
 )
 
@@ -107,6 +108,7 @@ func testSecondController(t *testing.T, s *scene) {
 	assert.Equal(t, []string{"deleted", "deleted"}, states(alice))
 	restore(t, here, alice)
 	assert.Equal(t, []string{"alive", "deleted"}, states(alice), "the other still has the tombstone")
+	s.assertDisputed(t, second, alice)
 	second.pull(t, first)
 	assert.Equal(t, []string{"alive", "alive"}, states(alice))
 
@@ -137,6 +139,26 @@ func testSecondController(t *testing.T, s *scene) {
 	quiet := usn(t, there)
 	second.pull(t, first)
 	assert.Equal(t, quiet, usn(t, there), "nothing new, no new number")
+}
+
+// assertDisputed shows that a sync which reads the controller with the stale tombstone
+// does not delete the person, as long as the other can be asked.
+func (s *scene) assertDisputed(t *testing.T, stale *bed, p person) {
+	t.Helper()
+	planned := func(urls ...string) *adsync.Plan {
+		cfg := s.config()
+		cfg.URLs = urls
+		plan, err := newSyncer(t, open(t, cfg), adsync.NewMemoryStore(imported("1", p)), adsync.Rules{}).Plan(t.Context())
+		require.NoError(t, err)
+		return plan
+	}
+	assert.Equal(t, []string{"delete deleted 1"}, told(planned(stale.url)), "by itself it proves a deletion")
+	plan := planned(stale.url, s.url)
+	assert.Equal(t, []string{"update disputed 1"}, told(plan))
+	_, address := hostOf(t, s.url)
+	assert.Equal(t, []string{address}, plan.Reading.Witnesses)
+	assert.Empty(t, plan.Reading.Silent)
+	assert.Equal(t, []string{"update changed 1"}, told(planned(s.url, stale.url)), "alive where it is read, without the details that a tombstone loses")
 }
 
 // A controller that was put back from an older copy knows nothing of it: it has the
