@@ -3,7 +3,6 @@ package claims
 import (
 	"fmt"
 	"math/rand/v2"
-	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -95,23 +94,23 @@ func slowLost(world []Claimant) []bool {
 }
 
 func slowMustLose(world []Claimant, lost []bool, i int) bool {
+	return len(slowRivals(world, lost, i, 0))+len(slowRivals(world, lost, i, 1)) > 0
+}
+
+func slowRivals(world []Claimant, lost []bool, i, space int) (rivals []int32) {
 	c := world[i]
-	if c.Role != Candidate && c.Role != Newcomer {
-		return false
+	k := c.Asks[space]
+	if c.Role != Candidate && c.Role != Newcomer || k < 0 {
+		return nil
 	}
-	for space, k := range c.Asks {
-		for j, other := range world {
-			if j == i || k < 0 {
-				continue
-			}
-			asks := (other.Role == Candidate || other.Role == Newcomer && c.Role == Newcomer) && other.Asks[space] == k
-			keeps := other.Role == Fixed || other.Role == Candidate && (lost[j] || other.Asks[space] == k || other.Asks[space] == Same)
-			if other.Has[space] == k && keeps || asks && c.Has[space] != k {
-				return true
-			}
+	for j, other := range world {
+		asks := (other.Role == Candidate || other.Role == Newcomer && c.Role == Newcomer) && other.Asks[space] == k
+		keeps := other.Role == Fixed || other.Role == Candidate && (lost[j] || other.Asks[space] == k || other.Asks[space] == Same)
+		if j != i && (other.Has[space] == k && keeps || asks && c.Has[space] != k) {
+			rivals = append(rivals, int32(j))
 		}
 	}
-	return false
+	return rivals
 }
 
 func randomWorld(r *rand.Rand) []Claimant {
@@ -152,7 +151,10 @@ func TestSolveAgainstTheRuleAsWritten(t *testing.T) {
 			for space := range Spaces {
 				rivals, total := s.Rivals(i, space, 100)
 				require.Len(t, rivals, total, "%+v", world)
-				require.True(t, slices.IsSorted(rivals))
+				require.Equal(t, slowRivals(world, want, i, space), rivals, "claimant %d of %+v", i, world)
+				first, same := s.Rivals(i, space, 1)
+				require.Equal(t, rivals[:min(1, total)], first[:min(1, total)], "claimant %d of %+v", i, world)
+				require.Equal(t, total, same)
 				require.Equal(t, total > 0, s.Verdict(i, space) != Won, "claimant %d of %+v", i, world)
 				any = any || total > 0
 			}
