@@ -3,6 +3,7 @@ package fakead_test
 import (
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/go-ldap/ldap/v3"
 	"github.com/stretchr/testify/assert"
@@ -142,6 +143,32 @@ func TestPull_SettlesConflicts(t *testing.T) {
 	require.NoError(t, a.Purge(anna))
 	converge(t, a, b)
 	assert.Empty(t, a.DN(anna), "nobody comes back from a tombstone of others")
+}
+
+func TestPull_BringsWhatIsNoAttribute(t *testing.T) {
+	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	a := start(t, fakead.Config{Now: func() time.Time { return now }})
+	svc := addUser(t, a, fakead.User{Username: "svc", Password: "F1rst!"})
+	anna := addUser(t, a, fakead.User{Username: "anna", Email: "a@x.test"})
+	group, err := a.AddGroup("group")
+	require.NoError(t, err)
+	b := second(t, a)
+	e := get(t, admin(t, b), b.DN(anna))
+	assert.NotEqual(t, get(t, admin(t, a), a.DN(anna)).GetAttributeValue("uSNChanged"), e.GetAttributeValue("uSNChanged"), "each has its own from the beginning")
+
+	require.NoError(t, a.SetPassword(svc, "Sec0nd!"))
+	require.NoError(t, a.Deny("svc", a.DN(anna), "mail"))
+	now = now.Add(time.Hour)
+	require.NoError(t, b.Pull(a))
+	e = get(t, as(t, b, "svc", "Sec0nd!"), b.DN(anna))
+	assert.Empty(t, e.GetAttributeValue("mail"), "rights")
+	assert.Equal(t, "20260101000000.0Z", e.GetAttributeValue("whenChanged"), "when it was changed, not when it came")
+
+	require.NoError(t, a.SetMembers(group, anna))
+	require.NoError(t, b.Delete(anna))
+	require.NoError(t, b.Pull(a))
+	require.NoError(t, b.Restore(anna))
+	assert.Empty(t, get(t, admin(t, b), group).GetAttributeValues("member"), "a deleted object joins nothing")
 }
 
 func TestPull_WhileBothAreRead(t *testing.T) {

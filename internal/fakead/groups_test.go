@@ -87,6 +87,22 @@ func TestGroup_AfterADeletion(t *testing.T) {
 	}
 }
 
+func TestTombstones_SayWhereTheyWere(t *testing.T) {
+	s := start(t, fakead.Config{})
+	unit, err := s.AddOU("Staff", "")
+	require.NoError(t, err)
+	anna := addUser(t, s, fakead.User{Username: "anna", Parent: unit})
+	require.NoError(t, s.Delete(anna))
+	id := s.ID(unit)
+	require.NoError(t, s.Delete(id))
+	search := query(s, guidFilter(anna), "lastKnownParent")
+	search.Controls = showDeleted
+	res, err := admin(t, s).Search(search)
+	require.NoError(t, err)
+	require.Len(t, res.Entries, 1)
+	assert.Equal(t, s.DN(id), res.Entries[0].GetAttributeValue("lastKnownParent"), "also below what is deleted itself")
+}
+
 func TestTombstones_Expire(t *testing.T) {
 	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 	s := start(t, fakead.Config{Now: func() time.Time { return now }})
