@@ -1,6 +1,6 @@
 // Package hosttest shows how a host tests its own use of adsync: with a fake
-// directory of a few lines, and no server. The tests are the example; this file
-// is the host's code that they are about.
+// directory of a few lines, and over LDAP with a domain controller in the process of
+// the test. The tests are the example; this file is the host's code that they are about.
 package hosttest
 
 import (
