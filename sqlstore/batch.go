@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"time"
 
 	"github.com/go-adsync/adsync"
 	"github.com/go-adsync/adsync/sqlstore/internal/sqlbatch"
@@ -17,6 +18,7 @@ import (
 type batch struct {
 	*Store
 	*knownTable
+	now     time.Time // that is written where one is
 	changes []adsync.Change
 	ids     []string // of the users that are created, or were there already
 
@@ -59,7 +61,7 @@ func (b *batch) batch() sqlbatch.Batch {
 		Ahead:  b.ahead,
 		Verify: b.verify,
 		Part: func(from, to int) sqlbatch.Batch {
-			return (&batch{Store: b.Store, knownTable: b.knownTable, changes: b.changes[from:to], ids: b.ids[from:to]}).batch()
+			return (&batch{Store: b.Store, knownTable: b.knownTable, now: b.now, changes: b.changes[from:to], ids: b.ids[from:to]}).batch()
 		},
 		Retry:   func(err error) bool { return b.dialect.Fault(err).Kind == sqltable.Retry },
 		Refused: func(err error) bool { return b.dialect.Fault(err).Kind != sqltable.Other },
@@ -204,7 +206,7 @@ func (b *batch) readUsers(ctx context.Context, tx *sqlbatch.Tx, text string, arg
 
 func (b *batch) collect(rows *sql.Rows) ([]adsync.User, error) {
 	defer rows.Close()
-	row := b.newRow()
+	row := b.newRow(b.knownTable)
 	var users []adsync.User
 	for rows.Next() {
 		u, err := row.read(rows)

@@ -213,7 +213,7 @@ func (b *batch) readLink(row *sqltable.Row) (l link, ok bool) {
 	u, at := adsync.User{Source: b.table.Source}, 1
 	for _, c := range b.columns {
 		if slices.Contains(b.linkNames, c.name) {
-			if !b.readCell(&u, c.field, row.Cell(at)) {
+			if !b.readCell(b.knownTable, &u, c.field, row.Cell(at)) {
 				return link{}, false
 			}
 			at++

@@ -3,7 +3,6 @@ package sqlstore
 import (
 	"cmp"
 	"context"
-	"database/sql/driver"
 	"errors"
 	"fmt"
 	"maps"
@@ -61,73 +60,18 @@ func (s *Store) mapObjectIDs() error {
 	return nil
 }
 
-func (s *Store) mapStatuses() error {
+func (s *Store) mapStatuses() (err error) {
+	s.matches = true
 	if s.table.Columns.Status == "" {
 		if len(s.table.Statuses) > 0 {
 			return errors.New("adsync: sqlstore.Table.Statuses is given without a Status column; name the column or leave the map out")
 		}
-		s.matches = true
 		return nil
 	}
-	given := s.table.Statuses
-	if given == nil {
-		given = map[adsync.Status]any{adsync.StatusActive: string(adsync.StatusActive), adsync.StatusBlocked: string(adsync.StatusBlocked), adsync.StatusDeactivated: string(adsync.StatusDeactivated)}
+	if s.statuses, err = newStatusMap(s.table.Statuses); err == nil {
+		s.statusKind, s.matches = s.statuses.kind()
 	}
-	s.statuses, s.codes = make(map[sqltable.Code]adsync.Status), make(map[adsync.Status]any)
-	for status, value := range given {
-		if err := s.mapStatus(status, value); err != nil {
-			return err
-		}
-	}
-	if _, ok := s.codes[adsync.StatusActive]; !ok {
-		return errors.New("adsync: sqlstore.Table.Statuses has no value for StatusActive; say how an active user is stored")
-	}
-	return s.checkCodes()
-}
-
-// mapStatus enters one status. A value that two statuses share is no longer known
-// to be either, and the safe reading is that the host has blocked the user.
-func (s *Store) mapStatus(status adsync.Status, value any) error {
-	status = cmp.Or(status, adsync.StatusActive)
-	if status != adsync.StatusActive && status != adsync.StatusBlocked && status != adsync.StatusDeactivated {
-		return fmt.Errorf("adsync: sqlstore.Table.Statuses maps %q, which is no Status", status)
-	}
-	if _, twice := s.codes[status]; twice {
-		return errors.New(`adsync: sqlstore.Table.Statuses maps both "" and StatusActive, which are the same; give one of them`)
-	}
-	stored, err := driver.DefaultParameterConverter.ConvertValue(value)
-	cell := sqltable.CellOf(stored)
-	if err != nil || cell.Bad {
-		return fmt.Errorf("adsync: sqlstore.Table.Statuses maps %s to a %T; use a text, a number or a flag", status, value)
-	}
-	s.codes[status] = stored
-	if _, shared := s.statuses[cell.Code()]; shared {
-		status = adsync.StatusBlocked
-	}
-	s.statuses[cell.Code()] = status
-	return nil
-}
-
-// checkCodes chooses how a status is compared: as text, or by the column's type.
-func (s *Store) checkCodes() error {
-	texts := 0
-	for _, code := range s.codes {
-		switch code := code.(type) {
-		case string:
-			if code == "" {
-				return errors.New("adsync: sqlstore.Table.Statuses maps to an empty text, which is the same as NULL; use nil, or a word")
-			}
-			texts++
-		case []byte:
-			return errors.New("adsync: sqlstore.Table.Statuses maps to bytes; use a text, a number or a flag")
-		}
-	}
-	s.statusKind = sqltable.Raw
-	if texts == len(s.codes) {
-		s.statusKind = sqltable.Text
-	}
-	s.matches = s.table.Columns.Status == "" || texts == 0 || texts == len(s.codes)
-	return nil
+	return err
 }
 
 func (s *Store) checkDelete() error {
@@ -189,12 +133,23 @@ func (s *Store) kind(c column) sqltable.Kind {
 
 // knownTable is what the database says of the table.
 type knownTable struct {
-	types sqltable.Types  // of the columns that are used
-	sql   *sqltable.Table // the statements, which heed its quirks
+	types  sqltable.Types  // of the columns that are used
+	sql    *sqltable.Table // the statements, which heed its quirks
+	status *statusMap      // fitted to its column; nil where there is none
 }
 
-// look asks the database once what the table is like, and checks that all columns are
-// there.
+// lookPatiently is look for a writer, who waits while others keep the table locked.
+func (s *Store) lookPatiently(ctx context.Context) (*knownTable, error) {
+	for try := 1; ; try++ {
+		known, err := s.look(ctx)
+		if err != nil && s.dialect.Fault(err).Kind == sqltable.Retry && sqlbatch.Wait(ctx, try) {
+			continue
+		}
+		return known, s.lookError(ctx, err)
+	}
+}
+
+// look asks the database once what the table is like, and checks that the mapping fits.
 func (s *Store) look(ctx context.Context) (*knownTable, error) {
 	s.mu.Lock()
 	known := s.known
@@ -202,29 +157,22 @@ func (s *Store) look(ctx context.Context) (*knownTable, error) {
 	if known != nil {
 		return known, nil
 	}
-	known, err := s.lookPatiently(ctx)
+	known, err := s.ask(ctx)
 	if err != nil {
 		return nil, err
 	}
 	if known.types, err = s.usedTypes(known.types); err != nil {
-		return nil, err
+		return nil, ownFault{err}
+	}
+	if column := s.table.Columns.Status; column != "" {
+		if known.status, err = s.statuses.fit(column, known.types[column], s.dialect.Loose()); err != nil {
+			return nil, ownFault{err}
+		}
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.known = known
 	return known, nil
-}
-
-func (s *Store) lookPatiently(ctx context.Context) (*knownTable, error) {
-	for try := 1; ; try++ {
-		known, err := s.ask(ctx)
-		if err == nil {
-			return known, nil
-		}
-		if s.dialect.Fault(err).Kind != sqltable.Retry || !sqlbatch.Wait(ctx, try) {
-			return nil, s.typesError(ctx, err)
-		}
-	}
 }
 
 func (s *Store) ask(ctx context.Context) (*knownTable, error) {
@@ -235,7 +183,7 @@ func (s *Store) ask(ctx context.Context) (*knownTable, error) {
 	}
 	types, err := sqltable.ReadTypes(rows)
 	if err != nil || len(types) == 0 {
-		return &knownTable{types, s.text}, err
+		return &knownTable{types: types, sql: s.text}, err
 	}
 	var quirks sqltable.Rows
 	if text, args, ok := s.text.Quirks(); ok {
@@ -244,12 +192,18 @@ func (s *Store) ask(ctx context.Context) (*knownTable, error) {
 		}
 	}
 	heeding, err := s.text.Heed(types, quirks)
-	return &knownTable{types, heeding}, err
+	return &knownTable{types: types, sql: heeding}, err
 }
 
-func (s *Store) typesError(ctx context.Context, err error) error {
-	if ended := notWritten(ctx); ended != nil {
+func (s *Store) lookError(ctx context.Context, err error) error {
+	var own ownFault
+	switch ended := notWritten(ctx); {
+	case err == nil:
+		return nil
+	case ended != nil:
 		return ended
+	case errors.As(err, &own):
+		return own.error
 	}
 	return notDone{fmt.Errorf("adsync: cannot ask the database for the columns of the table %s, so nothing was written: %s", s.table.Name, s.dialect.Fault(err).Reason)}
 }

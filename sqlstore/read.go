@@ -36,12 +36,16 @@ func (s *Store) readAll(ctx context.Context, yield func(adsync.User, error) bool
 	s.mu.Lock()
 	foreign, start := s.foreign, time.Now()
 	s.mu.Unlock()
+	known, err := s.look(ctx)
+	if err != nil {
+		return false, err
+	}
 	rows, err := s.db.QueryContext(ctx, s.text.Select(), s.where...)
 	if err != nil {
 		return false, err
 	}
 	defer rows.Close()
-	row := s.newRow()
+	row := s.newRow(known)
 	for rows.Next() {
 		begun = true
 		u, err := row.read(rows)
@@ -72,17 +76,18 @@ func (s *Store) readError(ctx context.Context, err error) error {
 	return fmt.Errorf("adsync: cannot read the users of the table %s: %s", s.table.Name, s.dialect.Fault(err).Reason)
 }
 
-// sqlRow reads one row after the other.
+// rowReader reads one row after the other.
 type rowReader struct {
 	*sqltable.Row
 	s        *Store
+	known    *knownTable
 	idType   string
 	askedFor bool // idType
 	foreign  bool // an objectGUID was spelled as others do
 }
 
-func (s *Store) newRow() *rowReader {
-	return &rowReader{Row: sqltable.NewRow(1 + len(s.columns)), s: s}
+func (s *Store) newRow(known *knownTable) *rowReader {
+	return &rowReader{Row: sqltable.NewRow(1 + len(s.columns)), s: s, known: known}
 }
 
 func (r *rowReader) read(rows *sql.Rows) (adsync.User, error) {
@@ -95,7 +100,7 @@ func (r *rowReader) read(rows *sql.Rows) (adsync.User, error) {
 	}
 	u := adsync.User{ID: id, Source: r.s.table.Source}
 	for i, c := range r.s.columns {
-		if !r.s.readCell(&u, c.field, r.Cell(i+1)) {
+		if !r.s.readCell(r.known, &u, c.field, r.Cell(i+1)) {
 			return adsync.User{}, fmt.Errorf("adsync: the column %s of user %s cannot be read as its %s; correct the row, or the mapping", c.name, id, c.field)
 		}
 		if c.field == adsync.FieldObjectID && !r.foreign && !r.s.guids.Own(r.Cell(i+1)) {
@@ -130,18 +135,14 @@ func (s *Store) idText(cell *sqltable.Cell, typeName string) (string, error) {
 }
 
 // readCell puts a value into the user, and reports whether it could be read.
-func (s *Store) readCell(u *adsync.User, f adsync.Field, cell *sqltable.Cell) bool {
+func (s *Store) readCell(known *knownTable, u *adsync.User, f adsync.Field, cell *sqltable.Cell) bool {
 	switch f {
 	case adsync.FieldObjectID:
 		id, ok := s.guids.Read(cell)
 		u.ObjectID = adsync.ObjectID(id)
 		return ok
 	case adsync.FieldStatus:
-		status, known := s.statuses[cell.Code()]
-		if !known || cell.Bad {
-			status = adsync.StatusBlocked
-		}
-		u.Status = status
+		u.Status = known.status.read(cell)
 		return true
 	case fieldProtected:
 		flag, ok := cell.Flag()

@@ -48,9 +48,8 @@ type Store struct {
 	linkNames  []string // those that link a user to an entry
 	newColumns []string // those that a new row gets: the mapped ones, then the defaults
 	text       *sqltable.Table
-	where      []any // the arguments of Where, in the order of the text
-	statuses   map[sqltable.Code]adsync.Status
-	codes      map[adsync.Status]any
+	where      []any      // the arguments of Where, in the order of the text
+	statuses   *statusMap // nil where there is no column
 	statusKind sqltable.Kind
 	matches    bool // a statement can compare the whole row
 
@@ -96,9 +95,9 @@ func New(db *sql.DB, dialect Dialect, table Table) (*Store, error) {
 // tenth of a second.
 const createsAtOnce = 5000
 
-// Traits tells which details have a column, and of FieldStatus where an active and a
-// deactivated user can be stored and told apart from all others. New users are best
-// written 5,000 at once.
+// Traits tells which details have a column; FieldStatus where a deactivated user can be
+// stored and told apart from all others, or FieldActive where the column tells who is
+// active and no more. New users are best written 5,000 at once.
 func (s *Store) Traits() adsync.Traits {
 	return adsync.Traits{Fields: s.held(), CreatesAtOnce: createsAtOnce}
 }
@@ -110,18 +109,15 @@ func (s *Store) held() []adsync.Field {
 		case adsync.FieldUsername, adsync.FieldFirstName, adsync.FieldLastName, adsync.FieldEmail, adsync.FieldPhone:
 			held = append(held, c.field)
 		case adsync.FieldStatus:
-			if s.tells(adsync.StatusActive) && s.tells(adsync.StatusDeactivated) {
+			switch {
+			case s.statuses.tells(adsync.StatusDeactivated):
 				held = append(held, adsync.FieldStatus)
+			case s.statuses.tells(adsync.StatusInactive):
+				held = append(held, adsync.FieldActive)
 			}
 		}
 	}
 	return held
-}
-
-// tells reports whether a status that is written reads as itself.
-func (s *Store) tells(status adsync.Status) bool {
-	code, ok := s.codes[status]
-	return ok && s.statuses[sqltable.CellOf(code).Code()] == status
 }
 
 // UpdateUser writes what differs between c.Before and c.After.
@@ -156,7 +152,7 @@ func (s *Store) ApplyChanges(ctx context.Context, cs []adsync.Change) []adsync.W
 	if len(cs) == 0 {
 		return out
 	}
-	known, err := s.look(ctx)
+	known, err := s.lookPatiently(ctx)
 	if err != nil {
 		for i := range out {
 			out[i].Err = err
@@ -177,6 +173,6 @@ func (s *Store) ApplyChanges(ctx context.Context, cs []adsync.Change) []adsync.W
 }
 
 func (s *Store) writeBatch(ctx context.Context, known *knownTable, cs []adsync.Change) []adsync.Written {
-	b := &batch{Store: s, knownTable: known, changes: cs, ids: make([]string, len(cs))}
+	b := &batch{Store: s, knownTable: known, now: time.Now(), changes: cs, ids: make([]string, len(cs))}
 	return b.explain(b.batch().Run(ctx))
 }

@@ -62,8 +62,8 @@ func TestNewChecksTheMapping(t *testing.T) {
 		{"no value for StatusActive", func(s *sqlstore.Table) { s.Statuses = map[adsync.Status]any{adsync.StatusBlocked: 1} }},
 		{`maps "odd", which is no Status`, func(s *sqlstore.Table) { s.Statuses = map[adsync.Status]any{"odd": 1} }},
 		{"which are the same", func(s *sqlstore.Table) { s.Statuses = map[adsync.Status]any{"": 1, adsync.StatusActive: 1} }},
-		{"a text, a number or a flag", func(s *sqlstore.Table) { s.Statuses = map[adsync.Status]any{adsync.StatusActive: time.Time{}} }},
-		{"a text, a number or a flag", func(s *sqlstore.Table) { s.Statuses = map[adsync.Status]any{adsync.StatusActive: []string{"x"}} }},
+		{"a text, a number, a flag, Null, NotNull or Now", func(s *sqlstore.Table) { s.Statuses = map[adsync.Status]any{adsync.StatusActive: time.Time{}} }},
+		{"a text, a number, a flag, Null, NotNull or Now", func(s *sqlstore.Table) { s.Statuses = map[adsync.Status]any{adsync.StatusActive: []string{"x"}} }},
 		{"maps to bytes", func(s *sqlstore.Table) { s.Statuses = map[adsync.Status]any{adsync.StatusActive: []byte("x")} }},
 		{"an empty text", func(s *sqlstore.Table) { s.Statuses = map[adsync.Status]any{adsync.StatusActive: ""} }},
 		{`ObjectIDs is "hex"`, func(s *sqlstore.Table) { s.ObjectIDs = "hex" }},
@@ -182,4 +182,51 @@ func storeDelete(before adsync.User) adsync.Change {
 
 func storeCreate(u adsync.User) adsync.Change {
 	return adsync.Change{Op: adsync.OpCreate, ObjectID: u.ObjectID, After: &u}
+}
+
+func TestNewRefusesStatusesThatNobodyCanTell(t *testing.T) {
+	active, inactive, deactivated, blocked := adsync.StatusActive, adsync.StatusInactive, adsync.StatusDeactivated, adsync.StatusBlocked
+	for _, test := range []struct {
+		says     string
+		statuses map[adsync.Status]any
+	}{
+		{"two statuses to NotNull or Now", map[adsync.Status]any{active: sqlstore.Null, deactivated: sqlstore.Now, blocked: sqlstore.NotNull}},
+		{"maps StatusActive to NotNull or Now", map[adsync.Status]any{active: sqlstore.NotNull, deactivated: sqlstore.Null}},
+		{"StatusActive and another status to one value", map[adsync.Status]any{active: 1, inactive: true}},
+		{"StatusActive and another status to one value", map[adsync.Status]any{active: nil, blocked: sqlstore.Null}},
+	} {
+		_, err := sqlstore.New(noDB(t, noDatabase{}), sqlstore.SQLite, sqlTable(func(s *sqlstore.Table) { s.Statuses = test.statuses }))
+		assert.ErrorContains(t, err, test.says)
+	}
+}
+
+// What a column can say of whom a sync deactivates.
+func TestStoreTellsWhichStatusesItHolds(t *testing.T) {
+	active, inactive, deactivated, blocked := adsync.StatusActive, adsync.StatusInactive, adsync.StatusDeactivated, adsync.StatusBlocked
+	for _, test := range []struct {
+		want     adsync.Field
+		statuses map[adsync.Status]any
+	}{
+		{adsync.FieldStatus, nil},
+		{adsync.FieldActive, map[adsync.Status]any{active: true, deactivated: false}},
+		{adsync.FieldActive, map[adsync.Status]any{active: 1, inactive: 0}},
+		{adsync.FieldActive, map[adsync.Status]any{active: "N", deactivated: "Y"}},
+		{adsync.FieldActive, map[adsync.Status]any{active: sqlstore.Null, deactivated: sqlstore.Now}},
+		{adsync.FieldStatus, map[adsync.Status]any{active: true, deactivated: false, blocked: nil}},
+		{adsync.FieldStatus, map[adsync.Status]any{active: 1, deactivated: 2}},
+		{adsync.FieldStatus, map[adsync.Status]any{active: sqlstore.Null, deactivated: "sync", blocked: sqlstore.NotNull}},
+		{"", map[adsync.Status]any{active: sqlstore.Null, deactivated: sqlstore.NotNull}}, // which cannot be written
+		{"", map[adsync.Status]any{active: true, blocked: false}},
+		{"", map[adsync.Status]any{active: 1, blocked: 0, deactivated: 0}},
+	} {
+		s, err := sqlstore.New(noDB(t, noDatabase{}), sqlstore.SQLite, sqlTable(func(s *sqlstore.Table) { s.Statuses = test.statuses }))
+		require.NoError(t, err)
+		var got adsync.Field
+		for _, f := range s.Traits().Fields {
+			if f == adsync.FieldStatus || f == adsync.FieldActive {
+				got = f
+			}
+		}
+		assert.Equal(t, test.want, got, "%v", test.statuses)
+	}
 }

@@ -36,6 +36,14 @@ const (
 // NULL where the column allows it, as a unique index allows only one empty text;
 // other empty details are written as empty texts.
 //
+// Statuses may map to one value each, or to [Null], [NotNull] and [Now]. A value that is
+// unmapped, or mapped by two of them, reads as StatusBlocked. Where all that the column
+// can say is whether a user is active, as a boolean, 0 and 1, or a time that is NULL or
+// not, whoever is not active reads as [adsync.StatusInactive], also where the map calls it
+// StatusDeactivated: nobody knows whether a sync or the host did it, and so no sync lifts
+// it. A third value of the host's makes all the difference. The values are held against
+// the column's type at the first reading.
+//
 // Delete marks a row instead of removing it, and then Where must exclude the
 // marked rows. Their username and email become NULL where the columns allow it,
 // and else a text with the row's ID.
@@ -48,7 +56,7 @@ type Table struct {
 	Where     string                                                     // which rows are users at all, with placeholders
 	Args      []any                                                      // for Where
 	Source    string                                                     // for all rows, where there is no Source column
-	Statuses  map[adsync.Status]any                                      // how Status is stored, by default as its own name; a value that is unmapped, or mapped by two of them, reads as StatusBlocked
+	Statuses  map[adsync.Status]any                                      // how Status is stored, by default as its own name
 	Defaults  map[string]any                                             // other columns of a created row
 	ObjectIDs string                                                     // "text" (default), "uuid", "bytes" (as printed), "ad-bytes" (as AD sends them)
 	Delete    map[string]any                                             // soft delete: set these instead; both keys are released. Name the ObjectID too, with nil, if it is unique

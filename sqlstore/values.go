@@ -91,11 +91,7 @@ func (b *batch) storedValue(c column, u *adsync.User) (any, error) {
 		}
 		return b.nullOr(c.name, b.guids.Write(adattr.GUID{})), nil
 	case adsync.FieldStatus:
-		code, ok := b.codes[cmp.Or(u.Status, adsync.StatusActive)]
-		if !ok {
-			return nil, fmt.Errorf("adsync: sqlstore.Table.Statuses has no value for %q; add one", u.Status)
-		}
-		return code, nil
+		return b.status.value(u.Status, b.now)
 	case fieldProtected:
 		if b.types[c.name].Name == "boolean" {
 			return u.Protected, nil
@@ -167,11 +163,11 @@ func (b *batch) matchArgs(args []any, c adsync.Change) (_ []any, ok bool) {
 		case adsync.FieldObjectID:
 			args = append(args, b.matchObjectID(u.ObjectID))
 		case adsync.FieldStatus:
-			status := cmp.Or(u.Status, adsync.StatusActive)
-			if !b.tells(status) {
+			code, one := b.status.code(u.Status)
+			if !one || b.status.readsAs(u.Status) != cmp.Or(u.Status, adsync.StatusActive) {
 				return args, false
 			}
-			args = append(args, b.codes[status])
+			args = append(args, code)
 		case fieldProtected:
 			if u.Protected {
 				args = append(args, "1", "true")

@@ -1,7 +1,6 @@
 package sqlstore
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -135,10 +134,10 @@ func (b *batch) asPlanned(c adsync.Change, id string, now *adsync.User) error {
 }
 
 // readsAs is the user as it reads once it is written.
-func (s *Store) readsAs(u adsync.User, id string) adsync.User {
+func (b *batch) readsAs(u adsync.User, id string) adsync.User {
 	u.ID = id
-	if code, mapped := s.codes[cmp.Or(u.Status, adsync.StatusActive)]; mapped {
-		u.Status = s.statuses[sqltable.CellOf(code).Code()]
+	if b.status != nil {
+		u.Status = b.status.readsAs(u.Status)
 	}
 	return u
 }

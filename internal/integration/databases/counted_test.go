@@ -415,7 +415,7 @@ func TestMariaDBManyOfOtherTypes(t *testing.T) {
 		Columns:   sqlstore.Columns{ID: "id", ObjectID: "guid", Username: "username", Email: "email", Status: "active"},
 		ObjectIDs: "ad-bytes",
 		Source:    "ad",
-		Statuses:  map[adsync.Status]any{adsync.StatusActive: true, adsync.StatusDeactivated: false},
+		Statuses:  map[adsync.Status]any{adsync.StatusActive: true, adsync.StatusInactive: false},
 		Where:     "kind = ? AND gone IS NULL",
 		Args:      []any{"person"},
 		Delete:    map[string]any{"gone": time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)},
@@ -447,7 +447,7 @@ func TestMariaDBManyOfOtherTypes(t *testing.T) {
 		case 0:
 			after.Email = ""
 		case 1:
-			after.Status = adsync.StatusDeactivated
+			after.Status = adsync.StatusInactive
 		}
 		updates, deletes = append(updates, update(u, after)), append(deletes, remove(after))
 		now[u.Username] = after

@@ -149,7 +149,7 @@ func (d database) testHost(t *testing.T, host layout) *sql.DB {
 	assert.Equal(t, before["bob"].ID, after["ann"].ID)
 	assert.Equal(t, before["dan"].ID, after["cid"].ID, "a leaver's name is free, however they were deleted")
 	assert.Equal(t, "cid@corp.example", after["new"].Email)
-	assert.Equal(t, adsync.StatusDeactivated, after["eve"].Status)
+	assert.Equal(t, adsync.StatusInactive, after["eve"].Status, "a flag does not tell by whom")
 	assert.Equal(t, before["local"], after["local"])
 	plan, err := syncer.Plan(t.Context())
 	require.NoError(t, err)

@@ -77,15 +77,14 @@ func TestSQLiteNeverReplacesARow(t *testing.T) {
 
 // An empty value that the table replaces by its default is not what was to be written.
 func TestSQLiteNeverWritesADefaultForNothing(t *testing.T) {
-	db := openSQLite(t, `CREATE TABLE users (id INTEGER PRIMARY KEY, guid TEXT, login TEXT, state TEXT NOT NULL ON CONFLICT REPLACE DEFAULT 'on')`)
+	db := openSQLite(t, `CREATE TABLE users (id INTEGER PRIMARY KEY, guid TEXT, login TEXT, mark TEXT NOT NULL ON CONFLICT REPLACE DEFAULT 'on')`)
 	s := newStore(t, db, sqlstore.SQLite, sqlstore.Table{
-		Name: "users", Columns: sqlstore.Columns{ID: "id", ObjectID: "guid", Username: "login", Status: "state"},
-		Statuses: map[adsync.Status]any{adsync.StatusActive: "on", adsync.StatusDeactivated: nil},
+		Name: "users", Columns: sqlstore.Columns{ID: "id", ObjectID: "guid", Username: "login"},
+		Where: "mark = 'on'", Delete: map[string]any{"mark": nil},
 	})
 	seed(t, s, adsync.User{ObjectID: objectID(1), Profile: adsync.Profile{Username: "ann"}})
 	ann := list(t, s)["ann"]
-	err := s.UpdateUser(t.Context(), update(ann, with(ann, func(u *adsync.User) { u.Status = adsync.StatusDeactivated })))
-	assert.ErrorContains(t, err, "users.state")
+	assert.ErrorContains(t, s.DeleteUser(t.Context(), remove(ann)), "users.mark")
 }
 
 // What a trigger's statements say of conflicts is the host's, as long as no user can go

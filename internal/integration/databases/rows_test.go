@@ -137,10 +137,10 @@ var raiseOnInsert = map[sqlstore.Dialect][]string{
 // testRefusedRows has rows that leave a column empty that must not be, and rows
 // that a trigger refuses, new and old, among others.
 func testRefusedRows(t *testing.T, d database) {
-	db := d.open(t, append([]string{d.table("people", "id COUNTER, guid TEXT, login TEXT NOT NULL, state TEXT NOT NULL")}, raiseOnInsert[d.dialect]...)...)
+	db := d.open(t, append([]string{d.table("people", "id COUNTER, guid TEXT, login TEXT NOT NULL, state TEXT NOT NULL, CONSTRAINT no_state CHECK (state <> 'gone')")}, raiseOnInsert[d.dialect]...)...)
 	s := newStore(t, db, d.dialect, sqlstore.Table{
 		Name: "people", Source: "ad", Columns: sqlstore.Columns{ID: "id", ObjectID: "guid", Username: "login", Status: "state"},
-		Statuses: map[adsync.Status]any{adsync.StatusActive: "on", adsync.StatusDeactivated: nil}, // which the table does not take
+		Statuses: map[adsync.Status]any{adsync.StatusActive: "on", adsync.StatusDeactivated: "gone"}, // which the table does not take
 	})
 	seed(t, s, one("", 1, "ann", ""), one("", 2, "bob", ""))
 	now := list(t, s)
@@ -159,7 +159,7 @@ func testRefusedRows(t *testing.T, d database) {
 		update(now["bob"], gone(now["bob"])),
 		create(one("", 6, "dan", "")),
 	}
-	why := map[int]string{1: "state", 2: "the host does not want …", 4: "state"}
+	why := map[int]string{1: "no_state", 2: "the host does not want …", 4: "no_state"}
 	out := s.ApplyChanges(t.Context(), cs)
 	for i, w := range out {
 		if why[i] == "" {

@@ -188,6 +188,8 @@ func (d database) run(t *testing.T, layouts []layout) {
 		"a trigger that swallows writes":            testSwallowed,
 		"what the database changes is failed":       testChanged,
 		"a user who falls out of the condition":     testFallsOut,
+		"statuses of any column":                    testStatuses,
+		"statuses that do not fit their column":     testStatusesThatDoNotFit,
 		"a database that takes no writes":           testReadOnly,
 	} {
 		t.Run(name, func(t *testing.T) { test(t, d) })
@@ -421,7 +423,7 @@ func testWrongNames(t *testing.T, d database) {
 	var failed bool
 	for _, err := range s.Users(context.Background()) {
 		failed = err != nil
-		assert.ErrorContains(t, err, "adsync: cannot read the users")
+		assert.ErrorContains(t, err, "no column nick", "said before anything is read")
 	}
 	assert.True(t, failed)
 }

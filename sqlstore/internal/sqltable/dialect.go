@@ -178,6 +178,9 @@ func sqlite() Dialect {
 // NativeUUID tells whether the dialect has a type of its own for UUIDs.
 func (d Dialect) NativeUUID() bool { return d.nativeUUID }
 
+// Loose tells whether a column holds values of any type, whatever its own.
+func (d Dialect) Loose() bool { return d.brackets }
+
 // Returning tells whether an INSERT gives back the new row's ID, whatever the server.
 func (d Dialect) Returning() bool { return d.returning }
 

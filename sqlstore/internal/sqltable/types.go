@@ -2,6 +2,7 @@ package sqltable
 
 import (
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -50,6 +51,51 @@ func (t Types) Find(name string) (Type, bool) {
 		}
 	}
 	return Type{}, false
+}
+
+// Family is what a type holds.
+type Family int
+
+// The families.
+const (
+	Anything Family = iota // or nobody knows
+	Flags
+	Numbers
+	Texts
+	Times
+)
+
+// Family tells by the type's name.
+func (t Type) Family() Family {
+	name, base := strings.ToLower(t.Name), t.base()
+	switch {
+	case t.IsBoolean(), base == "bit", strings.HasPrefix(name, "tinyint(1)"):
+		return Flags
+	case slices.Contains([]string{"integer", "int2", "int4", "int8", "numeric", "decimal", "number", "real", "double", "float"}, base),
+		strings.HasSuffix(base, "int") && base != "point":
+		return Numbers
+	case strings.HasPrefix(base, "time"), strings.HasPrefix(base, "date"):
+		return Times
+	case strings.Contains(base, "char"), strings.Contains(base, "text"), strings.HasPrefix(base, "enum"):
+		return Texts
+	}
+	return Anything
+}
+
+// IsBoolean reports whether a flag reads as one, and not as a number.
+func (t Type) IsBoolean() bool { return strings.HasPrefix(t.base(), "bool") }
+
+// IsWide reports whether a number may have 64 bits.
+func (t Type) IsWide() bool {
+	return slices.Contains([]string{"bigint", "int8", "numeric", "decimal"}, t.base())
+}
+
+// Lists reports whether the column may hold the text: an enum of MySQL lists all that it
+// does.
+func (t Type) Lists(text string) bool {
+	values, isEnum := strings.CutPrefix(strings.ToLower(t.Name), "enum(")
+	quoted := "'" + strings.ReplaceAll(strings.ToLower(text), "'", "''") + "'"
+	return !isEnum || strings.Contains(","+strings.TrimSuffix(values, ")")+",", ","+quoted+",")
 }
 
 // ExactKey is an ID as the column itself holds it, so that an index over it can be
