@@ -87,7 +87,8 @@ func (c *crashes) checkAgain(first *adsync.Report, committed bool) {
 			want = adsync.OutcomeAlready
 		case adsync.OutcomeUnknown:
 			unknown++
-			if committed {
+			parked := strings.Contains(r.Err.Error(), "temporary") // the parking was written, and the end of it is unknown
+			if committed || parked {
 				want = adsync.OutcomeAlready
 			}
 		default:
