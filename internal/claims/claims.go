@@ -314,6 +314,5 @@ func listsOf(claimants []Claimant, keys int, keysOf func(*Claimant) [Spaces]Key)
 			}
 		}
 	}
-	l.start = l.start[:keys+1]
 	return l
 }
