@@ -98,8 +98,7 @@ var unlinked = regexp.MustCompile(`\[\*?(?:[a-z]\w*\.)?[A-Z]\w*(?:\.[A-Z]\w*)?\]
 // followLinks returns the links of a comment, and fails for those that lead nowhere.
 func followLinks(t *testing.T, documented map[string]*doc.Package, path string, d *comment.Doc) (links []*comment.DocLink) {
 	t.Helper()
-	var walk func(texts []comment.Text)
-	walk = func(texts []comment.Text) {
+	walk := func(texts []comment.Text) {
 		for _, text := range texts {
 			switch text := text.(type) {
 			case comment.Plain:
