@@ -92,15 +92,23 @@ func (u *undoer) plan(host *host) (*Plan, error) {
 // present are the users that the run changed, on their way back.
 func (u *undoer) present(host *host) []*party {
 	var users []*party
+	there := map[string]bool{}
 	for row := range host.rows.Len() {
 		now := host.rows.User(row)
 		span := u.spans[now.ID]
-		switch {
-		case span == nil || span.after == nil:
-		case now.Same(*span.after):
+		if span == nil || span.after == nil {
+			continue
+		}
+		there[now.ID] = true
+		if now.Same(*span.after) {
 			users = append(users, u.back(row, span))
-		default:
+		} else {
 			u.tell(span.after, "it has changed since")
+		}
+	}
+	for _, id := range slices.Sorted(maps.Keys(u.spans)) {
+		if span := u.spans[id]; span.after != nil && !there[id] {
+			u.tell(span.after, "it is no longer there")
 		}
 	}
 	return users
