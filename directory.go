@@ -418,7 +418,9 @@ func (a answers) yield(asked []ObjectID, yield func(Entry, error) bool) {
 // [Listing] lacks an account is no tombstone: it counts only where no other
 // directory has more to say. An
 // account that several directories show Present, with different content, is
-// yielded as often, which a plan reports as ambiguous.
+// yielded as often, which a plan reports as [ReasonListedTwice]. With one directory for
+// each domain nobody is in two; two controllers of one domain show that while replication
+// lags, so give them to one directory, which reads them one at a time.
 //
 // A Join is one trust boundary: each of its directories is believed about every account,
 // so whoever administers one of them can list, rename or disable the accounts of all.

@@ -196,7 +196,7 @@ var reasonTexts = map[adsync.Reason]string{
 	adsync.ReasonContested:   "others ask for it too",
 	adsync.ReasonWaiting:     "waits for users who are held up themselves",
 	adsync.ReasonLinkedTwice: "several users are linked to one account",
-	adsync.ReasonListedTwice: "the directory contradicts itself",
+	adsync.ReasonListedTwice: "the directory shows its account in two ways, as while its controllers do not agree yet",
 	adsync.ReasonNoUsername:  "would have no username",
 	adsync.ReasonRefused:     "refused by a rule of this application",
 	adsync.ReasonLinked:      "imported already",

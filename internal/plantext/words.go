@@ -47,7 +47,7 @@ var reasonTexts = map[string]map[string]string{
 		"contested":    "duplicate: others ask for it too",
 		"waiting":      "duplicate: waits for users who are held up themselves",
 		"linked-twice": "duplicate: several users are linked to one account",
-		"listed-twice": "duplicate: the directory contradicts itself",
+		"listed-twice": "duplicate: the directory shows its account in two ways, as while replication lags",
 	},
 	"invalid": {
 		"no-username": "invalid: it would have no username",
@@ -74,7 +74,7 @@ var advices = map[string]string{
 	"contested":    "To change that, give all but one of them another name or address in the directory.",
 	"waiting":      "To change that, solve the conflict of the users it waits for; then this one follows by itself.",
 	"linked-twice": "To change that, leave the link to one of the users and remove it from the others.",
-	"listed-twice": "To change that, find out why the directory lists one objectGUID with different details.",
+	"listed-twice": "To change that, wait until the domain controllers agree; if they do not, look at their replication, and for a domain that is joined twice.",
 	"no-username":  "To change that, give the account a username in the directory.",
 	"missing":      "To change that, give the account these details in the directory, or take them out of Rules.Require.",
 	"refused":      "To change that, correct the account in the directory, or Rules.Map.",

@@ -163,3 +163,24 @@ func TestExplain_TellsThatTheFlagIsUnknown(t *testing.T) {
 	assert.Contains(t, text, "perhaps disabled")
 	assert.Contains(t, text, "read userAccountControl")
 }
+
+// Two controllers of one domain that are joined show an account in two ways while a change
+// is on its way from one to the other.
+func TestJoin_SaysThatReplicationLags(t *testing.T) {
+	ahead, behind := adsync.StaticDirectory{entry(1, "ann2", "")}, adsync.StaticDirectory{entry(1, "ann", "")}
+	store := adsync.NewMemoryStore(user("u1", 1, "ann", ""))
+	s := newSyncer(t, adsync.Join(ahead, behind), store, nil)
+	plan, err := s.Plan(t.Context())
+	require.NoError(t, err)
+	assert.Equal(t, []string{"u1 duplicate listed-twice"}, inBrief(plan))
+	lines, err := s.Explain(t.Context(), "u1")
+	require.NoError(t, err)
+	text := strings.Join(lines, "\n")
+	assert.Contains(t, text, "shows its account in two ways, as while replication lags")
+	assert.Contains(t, text, "wait until the domain controllers agree")
+
+	behind[0].Username = "ann2"
+	plan, err = s.Plan(t.Context())
+	require.NoError(t, err)
+	assert.Equal(t, []string{"u1 update changed"}, inBrief(plan), "then it ends by itself")
+}
