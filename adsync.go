@@ -84,9 +84,8 @@ var (
 
 // The defaults of Limits and Options.
 const (
-	defaultRemovals  = 500
+	defaultLimit     = 500 // users, of each limit
 	defaultRatio     = 0.1
-	defaultCleared   = 500
 	defaultBatchSize = 500
 
 	defaultApprovalAge = 7 * 24 * time.Hour

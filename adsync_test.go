@@ -54,6 +54,9 @@ func allUsers(t *testing.T, store adsync.UserStore) []adsync.User {
 	return users
 }
 
+// rekeying lets a small crowd trade names.
+var rekeying = &adsync.Options{Limits: adsync.Limits{MaxRekeyed: -1}}
+
 // approve is what a person says who has reviewed the plan.
 func approve(p *adsync.Plan) adsync.Approval {
 	return adsync.Approval{Digest: p.Digest(), At: time.Now()}
@@ -237,73 +240,6 @@ func TestSync(t *testing.T) {
 	assert.Equal(t, adsync.Counts{Duplicated: 1, Unchanged: 2}, again.Counts())
 }
 
-func TestLimits(t *testing.T) {
-	for name, test := range map[string]struct {
-		users, leavers, cleared int
-		limits                  adsync.Limits
-		want                    string // the limit, or none
-	}{
-		"a tenth":               {30, 3, 0, adsync.Limits{}, ""},
-		"more than a tenth":     {30, 4, 0, adsync.Limits{}, "MaxRemovalRatio"},
-		"one is let through":    {3, 1, 0, adsync.Limits{}, ""},
-		"but not two":           {3, 2, 0, adsync.Limits{}, "MaxRemovalRatio"},
-		"lifted":                {3, 3, 0, adsync.Limits{MaxRemovalRatio: -1}, ""},
-		"a count":               {30, 3, 0, adsync.Limits{MaxRemovals: 2}, "MaxRemovals"},
-		"a count, lifted":       {30, 3, 0, adsync.Limits{MaxRemovals: -1}, ""},
-		"a third":               {30, 10, 0, adsync.Limits{MaxRemovalRatio: 0.34}, ""},
-		"29 of 100":             {100, 29, 0, adsync.Limits{MaxRemovalRatio: 0.29}, ""},
-		"30 of 100":             {100, 30, 0, adsync.Limits{MaxRemovalRatio: 0.29}, "MaxRemovalRatio"},
-		"cleared by a tenth":    {30, 0, 3, adsync.Limits{}, ""},
-		"cleared by more":       {30, 0, 4, adsync.Limits{}, "MaxCleared"},
-		"cleared by count":      {30, 0, 3, adsync.Limits{MaxCleared: 2}, "MaxCleared"},
-		"cleared, lifted":       {30, 0, 30, adsync.Limits{MaxCleared: -1}, ""},
-		"more than the default": {120, 12, 0, adsync.Limits{MaxRemovals: 11}, "MaxRemovals"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			dir, users := crowd(test.users)
-			for i := range test.leavers {
-				dir[i].State = adsync.StateDeleted
-			}
-			for i := range test.cleared {
-				dir[i].Email = ""
-			}
-			store := adsync.NewMemoryStore(users...)
-			s := newSyncer(t, dir, store, &adsync.Options{Limits: test.limits})
-			plan, err := s.Plan(t.Context())
-			require.NoError(t, err)
-			checked := plan.Check(test.limits)
-			report, err := s.Apply(t.Context(), plan)
-			if test.want == "" {
-				require.NoError(t, checked)
-				require.NoError(t, err)
-				assert.Len(t, allUsers(t, store), test.users-test.leavers)
-				return
-			}
-			for _, err := range []error{checked, err} {
-				var limit *adsync.LimitError
-				require.ErrorAs(t, err, &limit)
-				require.ErrorIs(t, err, adsync.ErrUnsafe)
-				assert.Equal(t, test.want, limit.Limit)
-				assert.Equal(t, test.users, limit.Managed)
-				assert.Equal(t, test.leavers+test.cleared, limit.Count)
-			}
-			assert.Equal(t, users, allUsers(t, store), "nothing of a refused plan is applied")
-			assert.NotContains(t, outcomes(report), adsync.OutcomeApplied)
-			assert.Contains(t, report.Summary()[0], "not carried out")
-
-			_, err = s.Sync(t.Context())
-			require.ErrorIs(t, err, adsync.ErrUnsafe)
-
-			_, err = s.Apply(t.Context(), plan, adsync.Approval{Digest: "another digest"})
-			require.ErrorIs(t, err, adsync.ErrUnsafe)
-			report, err = s.Apply(t.Context(), plan, approve(plan))
-			require.NoError(t, err)
-			require.NoError(t, report.Err())
-			assert.Len(t, allUsers(t, store), test.users-test.leavers)
-		})
-	}
-}
-
 func TestApplyDoesNotBelieveThePlansStatistics(t *testing.T) {
 	dir, users := crowd(10)
 	dir[0].State, dir[1].State = adsync.StateDeleted, adsync.StateDeleted
@@ -424,7 +360,7 @@ func TestApplyRefusesForgedPlans(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			store := adsync.NewMemoryStore(users...)
-			s := newSyncer(t, dir, store, nil)
+			s := newSyncer(t, dir, store, rekeying)
 			plan, err := s.Plan(t.Context())
 			require.NoError(t, err)
 			require.True(t, plan.Changes[0].Interim)
@@ -441,7 +377,7 @@ func TestApplyRefusesForgedPlans(t *testing.T) {
 	}
 	t.Run("as it was planned", func(t *testing.T) {
 		store := adsync.NewMemoryStore(users...)
-		s := newSyncer(t, dir, store, nil)
+		s := newSyncer(t, dir, store, rekeying)
 		plan, err := s.Plan(t.Context())
 		require.NoError(t, err)
 		report, err := s.Apply(t.Context(), plan)
@@ -730,7 +666,7 @@ func TestAFailureBlocksThoseWhoNeedIt(t *testing.T) {
 		}
 		return nil
 	}}
-	report, err := newSyncer(t, dir, store, nil).Sync(t.Context())
+	report, err := newSyncer(t, dir, store, rekeying).Sync(t.Context())
 	require.NoError(t, err)
 	assert.Equal(t, []adsync.Outcome{"failed", "blocked", "blocked", "applied"}, outcomes(report))
 	assert.Equal(t, adsync.Counts{Modified: 1, Failed: 1, Blocked: 2}, report.Counts())
@@ -767,7 +703,7 @@ func TestManySwapsGoInFewBatches(t *testing.T) {
 	}
 	store := &batches{MemoryStore: adsync.NewMemoryStore(users...)}
 	var told []adsync.Change
-	opts := &adsync.Options{BatchSize: 20, OnResult: func(_ context.Context, c adsync.Change, _ adsync.Result) { told = append(told, c) }}
+	opts := &adsync.Options{Limits: rekeying.Limits, BatchSize: 20, OnResult: func(_ context.Context, c adsync.Change, _ adsync.Result) { told = append(told, c) }}
 	report, err := newSyncer(t, dir, store, opts).Sync(t.Context())
 	require.NoError(t, err)
 	require.NoError(t, report.Err())
@@ -847,7 +783,7 @@ func TestFewAreParkedAtATime(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	store := &stopping{MemoryStore: adsync.NewMemoryStore(users...), cancel: cancel, deadlines: map[time.Time]bool{}}
-	_, err := newSyncer(t, dir, store, nil).Sync(ctx)
+	_, err := newSyncer(t, dir, store, rekeying).Sync(ctx)
 	require.ErrorIs(t, err, context.Canceled)
 	assert.Len(t, store.putBack, 10)
 	assert.Len(t, store.deadlines, 1, "one for all of them")
@@ -862,7 +798,7 @@ func TestAsManyAreParkedAsACircleTakes(t *testing.T) {
 		dir[i].Username, dir[i].Email = users[(i+1)%n].Username, users[(i+n/2)%n].Email
 	}
 	store := adsync.NewMemoryStore(users...)
-	report, err := newSyncer(t, dir, store, nil).Sync(t.Context())
+	report, err := newSyncer(t, dir, store, rekeying).Sync(t.Context())
 	require.NoError(t, err)
 	require.NoError(t, report.Err())
 	parked := 0
@@ -891,7 +827,7 @@ func TestTheParkedArePutBackWhenTheirTakersFail(t *testing.T) {
 		return nil
 	}}
 	var told []adsync.Outcome
-	opts := &adsync.Options{OnResult: func(_ context.Context, _ adsync.Change, r adsync.Result) { told = append(told, r.Outcome) }}
+	opts := &adsync.Options{Limits: rekeying.Limits, OnResult: func(_ context.Context, _ adsync.Change, r adsync.Result) { told = append(told, r.Outcome) }}
 	report, err := newSyncer(t, dir, store, opts).Sync(t.Context())
 	require.NoError(t, err)
 	assert.Equal(t, []adsync.Outcome{"skipped", "failed", "blocked"}, outcomes(report))
@@ -928,11 +864,11 @@ func TestParkedWithoutAnAnswerIsUnknown(t *testing.T) {
 				}
 				return nil
 			}}
-			report, _ := newSyncer(t, dir, store, nil).Sync(t.Context())
+			report, _ := newSyncer(t, dir, store, rekeying).Sync(t.Context())
 			assert.Equal(t, test.want, outcomes(report))
 			require.ErrorIs(t, report.Results[0].Err, adsync.ErrUnknown)
 			assert.NotContains(t, strings.Join(report.Summary(), "\n"), "temporary name")
-			report, err := newSyncer(t, dir, memory, nil).Sync(t.Context())
+			report, err := newSyncer(t, dir, memory, rekeying).Sync(t.Context())
 			require.NoError(t, err)
 			require.NoError(t, report.Err())
 			assert.Equal(t, "b", allUsers(t, memory)[0].Username)
@@ -949,7 +885,7 @@ func TestTheParkedAreNamedWhenTheyCannotFinish(t *testing.T) {
 		return nil
 	}}
 	var told []adsync.Result
-	opts := &adsync.Options{OnResult: func(_ context.Context, _ adsync.Change, r adsync.Result) { told = append(told, r) }}
+	opts := &adsync.Options{Limits: rekeying.Limits, OnResult: func(_ context.Context, _ adsync.Change, r adsync.Result) { told = append(told, r) }}
 	report, err := newSyncer(t, dir, store, opts).Sync(t.Context())
 	require.NoError(t, err)
 	assert.Equal(t, []adsync.Outcome{"applied", "applied", "failed"}, outcomes(report))
@@ -962,7 +898,7 @@ func TestTheParkedAreNamedWhenTheyCannotFinish(t *testing.T) {
 	require.NoError(t, json.Unmarshal(out, &back))
 	assert.Equal(t, report.Summary(), back.Summary())
 
-	report, err = newSyncer(t, dir, store.MemoryStore, nil).Sync(t.Context())
+	report, err = newSyncer(t, dir, store.MemoryStore, rekeying).Sync(t.Context())
 	require.NoError(t, err)
 	require.NoError(t, report.Err())
 	one, _ := store.Get("1")
@@ -999,7 +935,7 @@ func TestCancellingPutsTheParkedBack(t *testing.T) {
 		}
 		return nil
 	}}
-	_, err := newSyncer(t, dir, bareStore{store}, nil).Sync(ctx)
+	_, err := newSyncer(t, dir, bareStore{store}, rekeying).Sync(ctx)
 	require.ErrorIs(t, err, context.Canceled)
 	one, _ := memory.Get("1")
 	assert.Contains(t, one.Username, "~adsync-", "whether user 2 took the name is not known, so nothing is put back")
@@ -1013,7 +949,7 @@ func TestCancellingPutsTheParkedBack(t *testing.T) {
 		}
 		return nil
 	}}
-	_, err = newSyncer(t, dir, bareStore{store}, nil).Sync(ctx)
+	_, err = newSyncer(t, dir, bareStore{store}, rekeying).Sync(ctx)
 	require.ErrorIs(t, err, context.Canceled)
 	assert.Equal(t, users, allUsers(t, memory))
 }
@@ -1034,13 +970,13 @@ func TestWhatIsUnknownIsSaidToBe(t *testing.T) {
 				assert.NoError(t, memory.UpdateUser(context.Background(), c))
 				return lost
 			}}
-			s := newSyncer(t, dir, store, nil)
+			s := newSyncer(t, dir, store, rekeying)
 			plan, err := s.Plan(t.Context())
 			require.NoError(t, err)
 			report, err := s.Apply(t.Context(), plan)
 			require.ErrorIs(t, err, lost)
 			assert.Equal(t, []adsync.Outcome{"applied", "unknown", "not-attempted", "applied"}, outcomes(report), "the fourth needs nobody")
-			report, err = newSyncer(t, dir, memory, nil).Apply(t.Context(), plan)
+			report, err = newSyncer(t, dir, memory, rekeying).Apply(t.Context(), plan)
 			require.NoError(t, err)
 			assert.Equal(t, []adsync.Outcome{"already", "already", "applied", "already"}, outcomes(report))
 		})
@@ -1055,12 +991,12 @@ func TestAPanicLeavesATrueReport(t *testing.T) {
 		}
 		return nil
 	}}
-	report, err := newSyncer(t, dir, bareStore{store}, nil).Sync(t.Context())
+	report, err := newSyncer(t, dir, bareStore{store}, rekeying).Sync(t.Context())
 	require.ErrorContains(t, err, "panicked")
 	assert.NotContains(t, err.Error(), "anna@x")
 	assert.Equal(t, []adsync.Outcome{"applied", "unknown", "not-attempted", "not-attempted"}, outcomes(report))
 
-	opts := &adsync.Options{OnResult: func(context.Context, adsync.Change, adsync.Result) { panic("callback") }, BatchSize: 1}
+	opts := &adsync.Options{Limits: rekeying.Limits, OnResult: func(context.Context, adsync.Change, adsync.Result) { panic("callback") }, BatchSize: 1}
 	report, err = newSyncer(t, dir, adsync.NewMemoryStore(users...), opts).Sync(t.Context())
 	require.ErrorContains(t, err, "OnResult panicked")
 	assert.Equal(t, []adsync.Outcome{"applied", "not-attempted", "not-attempted", "not-attempted"}, outcomes(report))
@@ -1076,7 +1012,7 @@ func (s terse) ApplyChanges(ctx context.Context, cs []adsync.Change) []adsync.Wr
 func TestAMissingAnswerIsUnknown(t *testing.T) {
 	dir, users := swap()
 	dir[0].Username, dir[1].Username = "p", "q"
-	report, err := newSyncer(t, dir, terse{adsync.NewMemoryStore(users...)}, nil).Sync(t.Context())
+	report, err := newSyncer(t, dir, terse{adsync.NewMemoryStore(users...)}, rekeying).Sync(t.Context())
 	require.ErrorIs(t, err, adsync.ErrUnknown)
 	assert.Equal(t, []adsync.Outcome{"applied", "unknown"}, outcomes(report))
 }
@@ -1105,7 +1041,7 @@ func TestALockIsHeldForTheRun(t *testing.T) {
 		assert.Equal(t, 1, held)
 		return nil
 	}}
-	s := newSyncer(t, dir, locking{bareStore{store}, &held, &locked, &unlocked, nil}, nil)
+	s := newSyncer(t, dir, locking{bareStore{store}, &held, &locked, &unlocked, nil}, rekeying)
 	_, err := s.Sync(t.Context())
 	require.NoError(t, err)
 	assert.Equal(t, []int{0, 1, 1}, []int{held, locked, unlocked})
@@ -1113,7 +1049,7 @@ func TestALockIsHeldForTheRun(t *testing.T) {
 	plan := mustReconcile(t, dir, users, adsync.Rules{})
 	errTaken := errors.New("another session has it")
 	memory = adsync.NewMemoryStore(users...)
-	s = newSyncer(t, dir, locking{bareStore{memory}, nil, nil, nil, errTaken}, nil)
+	s = newSyncer(t, dir, locking{bareStore{memory}, nil, nil, nil, errTaken}, rekeying)
 	report, err := s.Apply(t.Context(), plan)
 	require.ErrorIs(t, err, errTaken)
 	assert.Len(t, report.Results, len(plan.Changes))
@@ -1216,7 +1152,7 @@ func TestReportAsJSON(t *testing.T) {
 		}
 		return nil
 	}}
-	report, err := newSyncer(t, dir, store, nil).Sync(t.Context())
+	report, err := newSyncer(t, dir, store, rekeying).Sync(t.Context())
 	require.NoError(t, err)
 	out, err := json.Marshal(report)
 	require.NoError(t, err)
@@ -1366,10 +1302,10 @@ func TestInverseOfARunThatWasCutShort(t *testing.T) {
 		}
 		return nil
 	}}
-	report, err := newSyncer(t, dir, store, nil).Sync(t.Context())
+	report, err := newSyncer(t, dir, store, rekeying).Sync(t.Context())
 	require.NoError(t, err)
 	require.Error(t, report.Err())
-	s := newSyncer(t, dir, memory, nil)
+	s := newSyncer(t, dir, memory, rekeying)
 	plan, err := s.Inverse(t.Context(), report)
 	require.NoError(t, err)
 	undone, err := s.Apply(t.Context(), plan, approve(plan))
@@ -1554,12 +1490,6 @@ func TestCancellingWithinABatch(t *testing.T) {
 	require.ErrorIs(t, err, context.Canceled)
 	assert.Equal(t, []adsync.Outcome{"applied", "not-attempted", "not-attempted"}, outcomes(report))
 	assert.Zero(t, report.Counts().Failed)
-}
-
-func TestLimitErrorAsJSON(t *testing.T) {
-	out, err := json.Marshal(&adsync.LimitError{Limit: "MaxRemovals", Count: 3, Managed: 9, Allowed: 1})
-	require.NoError(t, err)
-	assert.Equal(t, `{"plan":null,"limit":"MaxRemovals","count":3,"managed":9,"allowed":1}`, string(out))
 }
 
 // withoutStatus holds no status.

@@ -12,12 +12,14 @@ type Limits struct {
 	MaxRemovals     int     // deletions and deactivations; default 500
 	MaxRemovalRatio float64 // of all managed users of the source, also when only some are chosen; default 0.1; one is always let through
 	MaxCleared      int     // users who lose a non-empty value; default 500, and the ratio applies too unless this is -1
+	MaxRekeyed      int     // users whose username or email changes, if only in case; default and ratio likewise
+	MaxReactivated  int     // users whose deactivation is lifted; default and ratio likewise
 	AllowEmpty      bool    // else a listing (not a look-up) that yields nobody while users are managed is ErrIncomplete
 }
 
 func (l Limits) check() error {
 	switch {
-	case l.MaxRemovals < -1, l.MaxCleared < -1:
+	case min(l.MaxRemovals, l.MaxCleared, l.MaxRekeyed, l.MaxReactivated) < -1:
 		return errors.New("adsync: a limit is a number of users, 0 for the default, or -1 for none")
 	case l.MaxRemovalRatio != -1 && !(0 <= l.MaxRemovalRatio && l.MaxRemovalRatio <= 1): // NaN is in no range
 		return errors.New("adsync: Limits.MaxRemovalRatio is from 0 to 1, 0 for the default, or -1 for none")
@@ -27,22 +29,41 @@ func (l Limits) check() error {
 
 // hold holds the plan against the limits, with so many managed users.
 func (l Limits) hold(p *Plan, managed int) error {
-	removed, cleared := p.tally()
+	n := p.tally()
 	for _, limit := range []struct {
-		name    string
-		count   int
-		allowed int
+		name  string
+		count int
+		most  int
 	}{
-		{limitRemovals, removed, allowed(l.MaxRemovals, defaultRemovals)},
-		{limitRatio, removed, l.share(managed)},
-		{limitCleared, cleared, allowed(l.MaxCleared, defaultCleared)},
-		{limitCleared, cleared, l.clearedShare(managed)},
+		{limitRemovals, n.removed, allowed(l.MaxRemovals)},
+		{limitRatio, n.removed, l.share(managed)},
+		{limitCleared, n.cleared, l.allowed(l.MaxCleared, managed)},
+		{limitRekeyed, n.rekeyed, l.allowed(l.MaxRekeyed, managed)},
+		{limitReactivated, n.reactivated, l.allowed(l.MaxReactivated, managed)},
 	} {
-		if limit.count > limit.allowed {
-			return &LimitError{Plan: p, Limit: limit.name, Count: limit.count, Managed: managed, Allowed: limit.allowed}
+		if limit.count > limit.most {
+			return &LimitError{Plan: p, Limit: limit.name, Count: limit.count, Managed: managed, Allowed: limit.most}
 		}
 	}
 	return nil
+}
+
+// allowed is how many users a limit lets through to which the ratio applies too.
+func (l Limits) allowed(limit, managed int) int {
+	if limit == -1 {
+		return math.MaxInt
+	}
+	return min(allowed(limit), l.share(managed))
+}
+
+func allowed(limit int) int {
+	switch limit {
+	case -1:
+		return math.MaxInt
+	case 0:
+		return defaultLimit
+	}
+	return limit
 }
 
 // share is how many users the ratio lets through.
@@ -58,47 +79,37 @@ func (l Limits) share(managed int) int {
 	return max(1, int(ratio*float64(managed)+rounding))
 }
 
-func (l Limits) clearedShare(managed int) int {
-	if l.MaxCleared == -1 {
-		return math.MaxInt
-	}
-	return l.share(managed)
-}
-
 // LimitError says which limit a plan is beyond. It is [ErrUnsafe].
 type LimitError struct {
 	Plan    *Plan  `json:"plan"`
-	Limit   string `json:"limit"`   // "MaxRemovals", "MaxRemovalRatio" or "MaxCleared"
-	Count   int    `json:"count"`   // users that the plan would remove or clear
+	Limit   string `json:"limit"`   // "MaxRemovals", "MaxRemovalRatio", "MaxCleared", "MaxRekeyed" or "MaxReactivated"
+	Count   int    `json:"count"`   // users that the plan would remove, clear, rekey or reactivate
 	Managed int    `json:"managed"` // managed users of the source
 	Allowed int    `json:"allowed"` // the most that the limit lets through
 }
 
 // Error says what is beyond the limit and how to go on.
 func (e *LimitError) Error() string {
-	does := "removes"
-	if e.Limit == limitCleared {
-		does = "clears values of"
-	}
 	return fmt.Sprintf("adsync: the plan %s %d of %d managed users, and %s allows %d; nothing was changed. Review the plan, then approve its digest or change the limit",
-		does, e.Count, e.Managed, e.Limit, e.Allowed)
+		limitWords[e.Limit], e.Count, e.Managed, e.Limit, e.Allowed)
 }
 
 // Is reports that a LimitError is ErrUnsafe.
 func (e *LimitError) Is(target error) bool { return target == ErrUnsafe }
 
 const (
-	limitRemovals = "MaxRemovals"
-	limitRatio    = "MaxRemovalRatio"
-	limitCleared  = "MaxCleared"
+	limitRemovals    = "MaxRemovals"
+	limitRatio       = "MaxRemovalRatio"
+	limitCleared     = "MaxCleared"
+	limitRekeyed     = "MaxRekeyed"
+	limitReactivated = "MaxReactivated"
 )
 
-func allowed(limit, def int) int {
-	switch limit {
-	case -1:
-		return math.MaxInt
-	case 0:
-		return def
-	}
-	return limit
+// limitWords say what a plan does that is beyond the limit.
+var limitWords = map[string]string{
+	limitRemovals:    "removes",
+	limitRatio:       "removes",
+	limitCleared:     "clears values of",
+	limitRekeyed:     "changes the username or email of",
+	limitReactivated: "reactivates",
 }

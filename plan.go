@@ -52,23 +52,47 @@ type Provenance struct {
 // or a [*LimitError].
 func (p *Plan) Check(l Limits) error { return l.hold(p, p.Stats.Managed) }
 
-// tally counts the users that the plan removes, and those who lose a value.
-func (p *Plan) tally() (removed, cleared int) {
-	gone, emptied := map[string]bool{}, map[string]bool{}
+// tally counts users by what the plan does that Limits are about.
+type tally struct{ removed, cleared, rekeyed, reactivated int }
+
+// tally counts each user once in each.
+func (p *Plan) tally() (n tally) {
+	var gone, emptied, renamed, back userSet
 	for i := range p.Changes {
 		c := &p.Changes[i]
-		if c.writes() && c.removes() {
-			gone[c.UserID] = true
-		}
-		if c.rewrites() && clears(&c.Before.Profile, &c.After.Profile) {
-			emptied[c.UserID] = true
+		gone.add(c.UserID, c.removes(), &n.removed)
+		if c.rewrites() {
+			emptied.add(c.UserID, clears(&c.Before.Profile, &c.After.Profile), &n.cleared)
+			renamed.add(c.UserID, rekeys(&c.Before.Profile, &c.After.Profile), &n.rekeyed)
+			back.add(c.UserID, c.reactivates(), &n.reactivated)
 		}
 	}
-	return len(gone), len(emptied)
+	return n
+}
+
+// userSet is a set of user IDs.
+type userSet map[string]bool
+
+// add counts the user if the plan does it to that one, and has not before.
+func (s *userSet) add(id string, does bool, count *int) {
+	if !does || (*s)[id] {
+		return
+	}
+	if *s == nil {
+		*s = userSet{}
+	}
+	(*s)[id] = true
+	*count++
 }
 
 func clears(before, after *Profile) bool {
 	return slices.ContainsFunc(details[:], func(f Field) bool { return *before.detail(f) != "" && *after.detail(f) == "" })
+}
+
+// rekeys reports whether the user gets another username or email. A parking counts as
+// well, as its final change does.
+func rekeys(before, after *Profile) bool {
+	return before.Username != after.Username || before.Email != after.Email
 }
 
 // Digest is the SHA-256 of the plan's JSON without its Reading, in hex. It names the

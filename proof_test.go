@@ -313,7 +313,7 @@ func TestApply_ParksNobodyForAStaleChange(t *testing.T) {
 	require.Equal(t, "1", plan.Changes[0].UserID)
 	store := &batches{MemoryStore: adsync.NewMemoryStore(users...)}
 	changed := adsync.StaticDirectory{entry(1, "z", ""), dir[1]}
-	report, err := newSyncer(t, changed, store, nil).Apply(t.Context(), plan)
+	report, err := newSyncer(t, changed, store, rekeying).Apply(t.Context(), plan)
 	require.NoError(t, err)
 	assert.Equal(t, []adsync.Outcome{"stale", "blocked", "stale"}, outcomes(report))
 	assert.Empty(t, store.given)
@@ -325,7 +325,7 @@ func TestApply_ParksNobodyForAStaleChange(t *testing.T) {
 func TestApply_FinishesOnlyWhatItParked(t *testing.T) {
 	dir, users := swap()
 	dir[0].Disabled = true
-	opts := &adsync.Options{Rules: adsync.Rules{OnDisabled: adsync.Deactivate}}
+	opts := &adsync.Options{Rules: adsync.Rules{OnDisabled: adsync.Deactivate}, Limits: rekeying.Limits}
 	plan := mustReconcile(t, dir, users, opts.Rules)
 	require.Equal(t, "1", plan.Changes[2].UserID)
 	nameless := *plan.Changes[2].Before
@@ -351,7 +351,7 @@ func TestApply_FinishesOnlyWhatItParked(t *testing.T) {
 		}
 		return nil
 	}}
-	report, err = newSyncer(t, dir, failing, nil).Apply(t.Context(), plan)
+	report, err = newSyncer(t, dir, failing, rekeying).Apply(t.Context(), plan)
 	require.NoError(t, err)
 	assert.Equal(t, []adsync.Outcome{"already", "failed", "blocked"}, outcomes(report))
 	require.ErrorContains(t, report.Err(), "temporary username")
