@@ -32,7 +32,7 @@ func hosted(ids ...fakead.GUID) *adsync.MemoryStore {
 func TestOneNameInTwoDomains(t *testing.T) {
 	north, south, joined := forest(t)
 	store := hosted(north.ids[0][0], south.ids[0][0])
-	s, err := adsync.New(joined, store, nil)
+	s, err := adsync.New(joined, store, &adsync.Options{Limits: adsync.Limits{MaxRekeyed: -1}})
 	require.NoError(t, err)
 	report, err := s.Sync(t.Context())
 	require.NoError(t, err)

@@ -54,6 +54,7 @@ func tellStory(t *testing.T, w *world) {
 
 func TestTradedKeysAreAFootnote(t *testing.T) {
 	w := newWorld(t)
+	w.app.limits = adsync.Limits{MaxRekeyed: -1}
 	w.people("anna", "ben")
 	w.set("anna", "mail", "ben@corp.example")
 	w.set("ben", "mail", "anna@corp.example")

@@ -164,7 +164,7 @@ func (t task) sync(ctx context.Context, rules adsync.Rules) error {
 		if err != nil {
 			return err
 		}
-		syncer, err := adsync.New(dir, store, &adsync.Options{Rules: rules, Limits: adsync.Limits{MaxRemovals: -1, MaxCleared: -1}})
+		syncer, err := adsync.New(dir, store, &adsync.Options{Rules: rules, Limits: adsync.Limits{MaxRemovals: -1, MaxCleared: -1, MaxRekeyed: -1}})
 		if err != nil {
 			return err
 		}

@@ -90,7 +90,7 @@ func crashSyncer(store adsync.UserStore, batchSize int, onResult func(context.Co
 	_, dir := crashWorld()
 	return adsync.New(dir, store, &adsync.Options{
 		Rules:     adsync.Rules{Source: "ad", Import: true, OnDisabled: adsync.Deactivate},
-		Limits:    adsync.Limits{MaxRemovals: -1, MaxRemovalRatio: -1, MaxCleared: -1},
+		Limits:    adsync.Limits{MaxRemovals: -1, MaxRemovalRatio: -1, MaxCleared: -1, MaxRekeyed: -1, MaxReactivated: -1},
 		BatchSize: batchSize,
 		OnResult:  onResult,
 	})

@@ -134,7 +134,7 @@ func (d database) testHost(t *testing.T, host layout) *sql.DB {
 	s := newStore(t, db, d.dialect, host.table)
 	syncer, err := adsync.New(dir, s, &adsync.Options{
 		Rules:  adsync.Rules{Source: "ad", Import: true, OnDisabled: adsync.Deactivate},
-		Limits: adsync.Limits{MaxRemovals: -1, MaxRemovalRatio: -1, MaxCleared: -1},
+		Limits: adsync.Limits{MaxRemovals: -1, MaxRemovalRatio: -1, MaxCleared: -1, MaxRekeyed: -1, MaxReactivated: -1},
 	})
 	require.NoError(t, err)
 	before := list(t, s)
