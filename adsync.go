@@ -89,6 +89,7 @@ const (
 	defaultBatchSize = 500
 
 	defaultApprovalAge = 7 * 24 * time.Hour
+	defaultTimeout     = 5 * time.Minute
 )
 
 // Options are a Syncer's settings; the zero value of each is a safe default.
@@ -101,6 +102,16 @@ type Options struct {
 
 	// MaxApprovalAge is how long an Approval is good for; default seven days, -1 for ever.
 	MaxApprovalAge time.Duration
+
+	// Timeout bounds each call of the store: a write or a batch, the lock and its release,
+	// and, while users are read, the wait for the next one. Default five minutes, -1 for
+	// none. When it has passed, the context of the call ends. A store that does not return
+	// within moments after that (ten seconds, or Timeout if that is less) is given up: the
+	// run ends with an error that names the call, and what it was to write is unknown. The
+	// goroutine of that one call stays until the store returns, with the connection and
+	// whatever else the store holds; what it answers then is dropped, and a lock that it
+	// gets then is released.
+	Timeout time.Duration
 }
 
 // Syncer joins a directory and a store. It is safe for concurrent use.
@@ -135,6 +146,9 @@ func New(dir Directory, store UserStore, opts *Options) (*Syncer, error) {
 	}
 	if s.opts.MaxApprovalAge < -1 {
 		return nil, errors.New("adsync: Options.MaxApprovalAge is how long an approval is good for, 0 for the default, or -1 for ever")
+	}
+	if s.opts.Timeout < -1 {
+		return nil, errors.New("adsync: Options.Timeout is how long a call of the store may take, 0 for the default, or -1 for none")
 	}
 	if err := errors.Join(s.opts.Rules.Check(), s.opts.Limits.check()); err != nil {
 		return nil, err

@@ -1002,21 +1002,6 @@ func TestAPanicLeavesATrueReport(t *testing.T) {
 	assert.Equal(t, []adsync.Outcome{"applied", "not-attempted", "not-attempted", "not-attempted"}, outcomes(report))
 }
 
-// terse says nothing about its last change.
-type terse struct{ *adsync.MemoryStore }
-
-func (s terse) ApplyChanges(ctx context.Context, cs []adsync.Change) []adsync.Written {
-	return s.MemoryStore.ApplyChanges(ctx, cs)[:len(cs)-1]
-}
-
-func TestAMissingAnswerIsUnknown(t *testing.T) {
-	dir, users := swap()
-	dir[0].Username, dir[1].Username = "p", "q"
-	report, err := newSyncer(t, dir, terse{adsync.NewMemoryStore(users...)}, rekeying).Sync(t.Context())
-	require.ErrorIs(t, err, adsync.ErrUnknown)
-	assert.Equal(t, []adsync.Outcome{"applied", "unknown"}, outcomes(report))
-}
-
 // locking counts.
 type locking struct {
 	bareStore

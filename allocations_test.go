@@ -103,8 +103,8 @@ func TestAllocationsOfEachChange(t *testing.T) {
 		}},
 		// The store's three; the folded username, to see that there is one, of the plan and
 		// of what the directory says now; what the store answered; what is linked to the
-		// account; and two to count the distinct users.
-		{"Apply of a new user", 9, func(n int) spent {
+		// account; and two to count the distinct users. The rest is what a batch takes.
+		{"Apply of a new user", 9.1, func(n int) spent {
 			plan := importPlan(t, n)
 			dir := said(plan)
 			return spentBy(func() { applyTo(t, dir, adsync.NewMemoryStore(), plan) })

@@ -8,22 +8,15 @@ import (
 	"io"
 	"log/slog"
 	"maps"
-	"runtime"
 	"slices"
 	"time"
 )
 
-var errNotLocked = errors.New("adsync: could not lock the users, so nothing was changed; is another sync running?")
-
 // locked runs f under the store's lock, where it has one.
 func (s *Syncer) locked(ctx context.Context, f func() error) (err error) {
-	locker, ok := s.store.(Locker)
-	if !ok {
-		return f()
-	}
-	unlock, err := locker.Lock(ctx)
+	unlock, err := s.lock(ctx)
 	if err != nil {
-		return &wrapped{errNotLocked, err}
+		return err
 	}
 	defer func() { err = errors.Join(err, unlock()) }()
 	return f()
@@ -86,6 +79,7 @@ type run struct {
 	parked   int              // users who are parked now
 	first    int              // the first change that is not settled
 	told     int              // results given to OnResult
+	hangs    bool             // the store has not returned from a call that was given up
 }
 
 // parking is an Interim and what became of those that wait for it.
@@ -228,7 +222,12 @@ func (r *run) writeBatch(ctx context.Context, batch []int) (end error) {
 	if err := ctx.Err(); err != nil {
 		return cutShort(err)
 	}
-	written := r.write(ctx, batch)
+	changes := make([]Change, len(batch))
+	for k, i := range batch {
+		changes[k] = r.plan.Changes[i]
+	}
+	written, hangs := r.written(ctx, changes)
+	r.hangs = hangs
 	for k, i := range batch {
 		outcome, last := outcomeOf(written[k].Err)
 		if written[k].UserID != "" {
@@ -267,44 +266,6 @@ func (r *run) settle(i int, outcome Outcome, err error) {
 	}
 }
 
-// write hands the changes to the store and returns one Written for each, whatever
-// the store does.
-func (r *run) write(ctx context.Context, batch []int) (written []Written) {
-	written = slices.Repeat([]Written{{Err: ErrUnknown}}, len(batch))
-	defer func() {
-		if v := recover(); v != nil {
-			written[0].Err = panicked("store", v)
-		}
-	}()
-	if store, ok := r.store.(BatchStore); ok {
-		changes := make([]Change, len(batch))
-		for k, i := range batch {
-			changes[k] = r.plan.Changes[i]
-		}
-		copy(written, store.ApplyChanges(ctx, changes))
-		return written
-	}
-	for k, i := range batch {
-		written[k] = r.writeOne(ctx, r.plan.Changes[i])
-	}
-	return written
-}
-
-func (r *run) writeOne(ctx context.Context, c Change) Written {
-	switch c.Op {
-	case OpUpdate:
-		return Written{Err: r.store.UpdateUser(ctx, c)}
-	case OpDelete:
-		return Written{Err: r.store.DeleteUser(ctx, c)}
-	}
-	creator, ok := r.store.(Creator)
-	if !ok {
-		return Written{Err: errors.New("adsync: the store cannot create users; it is no Creator")}
-	}
-	id, err := creator.CreateUser(ctx, c)
-	return Written{UserID: id, Err: err}
-}
-
 // putBack undoes those of the parkings of which nobody made use. It is certain of
 // each that nobody will.
 func (r *run) putBack(ctx context.Context, parkings []int) {
@@ -334,8 +295,13 @@ func (r *run) putBackOne(ctx context.Context, i int, parking *parking) {
 		return
 	}
 	parked := &r.plan.Changes[i]
+	if r.hangs {
+		result.Err = errParked
+		return
+	}
 	back := NewUpdate(ReasonParked, parked.After, parked.Before)
-	err := r.updateSafely(ctx, back)
+	var err error
+	err, r.hangs = r.update(ctx, back)
 	switch outcome, _ := outcomeOf(err); outcome {
 	case OutcomeApplied, OutcomeAlready:
 		result.Outcome = OutcomeSkipped
@@ -344,15 +310,6 @@ func (r *run) putBackOne(ctx context.Context, i int, parking *parking) {
 	default:
 		result.Err = errors.Join(errParked, err)
 	}
-}
-
-func (r *run) updateSafely(ctx context.Context, c Change) (err error) {
-	defer func() {
-		if v := recover(); v != nil {
-			err = panicked("store", v)
-		}
-	}()
-	return r.store.UpdateUser(ctx, c)
 }
 
 // tell gives OnResult the results that are final, in order. An Interim is final
@@ -422,19 +379,6 @@ func outcomeOf(err error) (outcome Outcome, last bool) {
 	}
 	return OutcomeFailed, false
 }
-
-// panicked is an error for a panic in the host's code. A runtime error is told;
-// any other value may hold a person's data, so only its type is.
-func panicked(where string, v any) error {
-	if err, ok := v.(runtime.Error); ok {
-		return fmt.Errorf("%w: the %s panicked: %w", ErrUnknown, where, err)
-	}
-	return fmt.Errorf("%w: the %s panicked with a %T", ErrUnknown, where, v)
-}
-
-// putBackTimeout bounds the writes that undo parkings at one time. They go on when
-// the run's context has ended.
-const putBackTimeout = 10 * time.Second
 
 // errParked is told of a user whom a run left parked.
 var errParked = errors.New("adsync: the user was left with a temporary username or email, because a later change did not succeed; the next sync finishes the work")

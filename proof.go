@@ -30,16 +30,8 @@ func (s *Syncer) readNow(ctx context.Context, p *Plan) (*now, error) {
 		}
 	}
 	ids := map[string]bool{}
-	for u, err := range s.store.Users(ctx) {
-		if err != nil {
-			return nil, incomplete(fmt.Errorf("reading the users: %w", err))
-		}
-		if err := n.take(&u, &s.opts.Rules, ids); err != nil {
-			return nil, incomplete(err)
-		}
-	}
-	if err := ctx.Err(); err != nil {
-		return nil, incomplete(err)
+	if err := s.eachUser(ctx, func(u *User) error { return n.take(u, &s.opts.Rules, ids) }); err != nil {
+		return nil, err
 	}
 	for i := range p.Changes {
 		if c := &p.Changes[i]; c.Op == OpDelete && n.users[c.UserID] == nil {

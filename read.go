@@ -17,25 +17,25 @@ import (
 // still being read.
 func (s *Syncer) readBoth(ctx context.Context, scope scope, selected bool) (*reading, error) {
 	both, cancel := context.WithCancel(ctx)
-	var listing *background
-	defer func() {
-		cancel()
-		_ = listing.wait()
-	}()
 	growing := newGrowing(scope)
 	r := &reading{Syncer: s, scope: scope, growing: growing, hosts: make(chan *host, 1)}
-	list := func() error {
+	listing := &starter{run: func() error {
 		defer cancel() // if it went well, the store was read before
 		return s.eachController(both, r.read)
-	}
+	}}
+	defer func() {
+		cancel()
+		_ = listing.end().wait()
+	}()
 	apart := traitsOf(s.dir).Apart
 	host, err := s.readUsers(both, growing, func(managed int) {
-		if listing == nil && apart && scope.lists(managed) {
-			listing = inBackground(list)
+		if apart && scope.lists(managed) {
+			listing.start()
 		}
 	})
+	began := listing.end()
 	if err != nil && both.Err() != nil && ctx.Err() == nil {
-		return nil, listing.wait() // the directory's error, which came first
+		return nil, began.wait() // the directory's error, which came first
 	}
 	if err != nil {
 		return nil, err
@@ -43,12 +43,42 @@ func (s *Syncer) readBoth(ctx context.Context, scope scope, selected bool) (*rea
 	if err := host.checkSelection(selected); err != nil {
 		return nil, err
 	}
-	if listing == nil {
+	if began == nil {
 		r.host = host
 		return r, s.eachController(ctx, r.read)
 	}
 	r.hosts <- host
-	return r, listing.wait()
+	return r, began.wait()
+}
+
+// starter starts a function in the background, once, and not after its end. The store
+// may be at it still when nobody waits for it any more.
+type starter struct {
+	run   func() error
+	mu    sync.Mutex
+	began bool // as only whoever starts it sees it
+	over  bool
+	back  *background
+}
+
+func (s *starter) start() {
+	if s.began {
+		return
+	}
+	s.began = true
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.over {
+		s.back = inBackground(s.run)
+	}
+}
+
+// end returns what was started, or nil, which it will be for good.
+func (s *starter) end() *background {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.over = true
+	return s.back
 }
 
 // background is a function that runs beside its caller. There may be none.
@@ -84,10 +114,7 @@ func (b *background) wait() error {
 // with the number of managed ones so far.
 func (s *Syncer) readUsers(ctx context.Context, growing *growing, meanwhile func(managed int)) (*host, error) {
 	read := make([]User, 0, s.steps.users)
-	for u, err := range s.store.Users(ctx) {
-		if err != nil {
-			return nil, incomplete(fmt.Errorf("reading the users: %w", err))
-		}
+	err := s.eachUser(ctx, func(u *User) error {
 		if len(read) == cap(read) {
 			growing.add(read)
 			read = read[:0]
@@ -95,10 +122,11 @@ func (s *Syncer) readUsers(ctx context.Context, growing *growing, meanwhile func
 		if meanwhile != nil {
 			meanwhile(growing.host.managed)
 		}
-		read = append(read, validUser(u))
-	}
-	if err := ctx.Err(); err != nil { // a store may take a cancelled context for its end
-		return nil, incomplete(err)
+		read = append(read, validUser(*u))
+		return nil
+	})
+	if err != nil {
+		return nil, err
 	}
 	growing.add(read)
 	return growing.host, nil

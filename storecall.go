@@ -1,0 +1,324 @@
+package adsync
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime"
+	"sync/atomic"
+	"time"
+)
+
+// Each call of the host's store is made here, on a goroutine of its own, so that a store
+// which ignores its context cannot hold up a run for ever.
+
+// graceAtMost is how long a call is waited for whose context was ended because it took
+// too long: so that a store that listens can say what became of its writes.
+const graceAtMost = 10 * time.Second
+
+// storeCall is one call of the store.
+type storeCall struct {
+	name    string        // of the method
+	timeout time.Duration // without a sign of life; -1 for none
+	cancel  context.CancelCauseFunc
+	alive   atomic.Int64 // grows with each sign of life
+	given   atomic.Bool  // up: nobody waits any more
+	late    error        // why its context was ended, where that was the timeout
+}
+
+func (s *Syncer) storeCall(ctx context.Context, name string) (context.Context, *storeCall) {
+	timeout := s.opts.Timeout
+	if timeout == 0 {
+		timeout = defaultTimeout
+	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	return ctx, &storeCall{name: name, timeout: timeout, cancel: cancel}
+}
+
+// slowError is about a call that took longer than Options.Timeout.
+type slowError struct {
+	name    string
+	timeout time.Duration
+}
+
+func (e *slowError) Error() string {
+	return fmt.Sprintf("adsync: the store did not return from %s within %s (Options.Timeout); see what its database waits for, or allow more time", e.name, e.timeout)
+}
+
+// thrown is a panic of the store's, as an error.
+type thrown struct{ value any }
+
+func (t *thrown) Error() string { return panicWords("store", t.value) }
+
+var errStoreEnded = errors.New("adsync: the store ended the goroutine that called it")
+
+// await runs the call and waits for its end, or until it is given up. What it returns
+// after that goes to dropped, unless that is nil. The error is a *slowError when it was
+// given up, a *thrown when it panicked, or errStoreEnded.
+func await[T any](c *storeCall, call func() T, dropped func(T)) (T, error) {
+	type end struct {
+		value T
+		err   error
+	}
+	ends := make(chan end, 1)
+	var over atomic.Bool // whoever sets it first has the last word
+	go func() {
+		e := end{err: errStoreEnded}
+		defer func() {
+			if v := recover(); v != nil {
+				e.err = &thrown{v}
+			}
+			switch {
+			case over.CompareAndSwap(false, true):
+				ends <- e
+			case e.err == nil && dropped != nil:
+				dropped(e.value)
+			}
+		}()
+		e.value = call()
+		e.err = nil
+	}()
+	if c.timeout == -1 {
+		e := <-ends
+		return e.value, e.err
+	}
+	timer := time.NewTimer(c.timeout)
+	defer timer.Stop()
+	for seen := int64(0); ; {
+		select {
+		case e := <-ends:
+			return e.value, e.err
+		case <-timer.C:
+		}
+		switch alive := c.alive.Load(); {
+		case c.late != nil && over.CompareAndSwap(false, true):
+			c.given.Store(true)
+			var none T
+			return none, c.late
+		case alive != seen:
+			seen = alive
+			timer.Reset(c.timeout)
+		case c.late == nil:
+			c.late = &slowError{c.name, c.timeout}
+			c.cancel(c.late)
+			timer.Reset(min(c.timeout, graceAtMost))
+		}
+	}
+}
+
+// eachUser calls take with each user of the store, on another goroutine than the
+// caller's, which waits meanwhile. The user is take's only for the moment. An error may
+// come while take is still at work on one; it is not called again.
+func (s *Syncer) eachUser(ctx context.Context, take func(*User) error) error {
+	ctx, call := s.storeCall(ctx, "Users")
+	defer call.cancel(nil)
+	read := func() error {
+		var user User
+		for u, err := range s.store.Users(ctx) {
+			call.alive.Add(1)
+			switch {
+			case call.given.Load():
+				return nil
+			case err != nil:
+				return fmt.Errorf("reading the users: %w", err)
+			}
+			user = u
+			if err := take(&user); err != nil {
+				return err
+			}
+		}
+		return ctx.Err() // a store may take a cancelled context for its end
+	}
+	err, failed := await(call, read, nil)
+	if t, ok := failed.(*thrown); ok {
+		panic(t.value)
+	}
+	if failed != nil {
+		return incomplete(failed)
+	}
+	if call.late != nil {
+		err = errors.Join(call.late, err)
+	}
+	if err != nil {
+		return incomplete(err)
+	}
+	return nil
+}
+
+var errNotLocked = errors.New("adsync: could not lock the users, so nothing was changed; is another sync running?")
+
+var errNoUnlock = errors.New("adsync: the store's Lock returned neither a function to unlock nor an error; a Locker returns one of them")
+
+// lock locks the store, where it is a Locker.
+func (s *Syncer) lock(ctx context.Context) (unlock func() error, err error) {
+	locker, ok := s.store.(Locker)
+	if !ok {
+		return func() error { return nil }, nil
+	}
+	type lock struct {
+		unlock func() error
+		err    error
+	}
+	ctx, call := s.storeCall(ctx, "Lock")
+	take := func() (l lock) {
+		l.unlock, l.err = locker.Lock(ctx)
+		return l
+	}
+	release := func(l lock) {
+		if l.err == nil && l.unlock != nil {
+			_ = l.unlock() // nobody is left to hear of it
+		}
+	}
+	l, err := await(call, take, release)
+	if err == nil {
+		err = l.err
+	}
+	if err == nil && l.unlock == nil {
+		err = errNoUnlock
+	}
+	if err != nil {
+		call.cancel(nil)
+		return nil, &wrapped{errNotLocked, errors.Join(call.late, err)}
+	}
+	return func() error {
+		defer call.cancel(nil) // not before, as a lock might end with it
+		return s.unlock(l.unlock)
+	}, nil
+}
+
+func (s *Syncer) unlock(unlock func() error) error {
+	_, call := s.storeCall(context.Background(), "the function that unlocks")
+	defer call.cancel(nil)
+	err, failed := await(call, unlock, nil)
+	return errors.Join(failed, err)
+}
+
+// written hands the changes to the store and returns one Written for each, whatever the
+// store does. It reports whether the store is still at it.
+func (s *Syncer) written(ctx context.Context, changes []Change) (answers []Written, hangs bool) {
+	ctx, call := s.storeCall(ctx, writeName(s.store, changes))
+	defer call.cancel(nil)
+	write := func() []Written {
+		if store, ok := s.store.(BatchStore); ok {
+			return store.ApplyChanges(ctx, changes)
+		}
+		answers := make([]Written, len(changes))
+		for k, c := range changes {
+			answers[k] = writeOne(ctx, s.store, c)
+		}
+		return answers
+	}
+	answers, failed := await(call, write, nil)
+	switch {
+	case failed != nil:
+		return unknown(len(changes), failed), call.given.Load()
+	case len(answers) != len(changes):
+		return unknown(len(changes), fmt.Errorf("adsync: the store returned %d results for %d changes; a BatchStore returns one for each, in order", len(answers), len(changes))), false
+	}
+	answers = checkAnswers(changes, answers)
+	for k := range answers {
+		if call.late != nil && endedContext(answers[k].Err) {
+			answers[k].Err = &wrapped{answers[k].Err, call.late}
+		}
+	}
+	return answers, false
+}
+
+// putBackTimeout bounds the writes that undo parkings at one time. They go on when
+// the run's context has ended.
+const putBackTimeout = 10 * time.Second
+
+// update writes one change to put a user back. It reports whether the store is still at it.
+func (s *Syncer) update(ctx context.Context, c Change) (err error, hangs bool) {
+	ctx, call := s.storeCall(ctx, "UpdateUser")
+	defer call.cancel(nil)
+	if call.timeout == -1 || call.timeout > putBackTimeout {
+		call.timeout = putBackTimeout
+	}
+	err, failed := await(call, func() error { return s.store.UpdateUser(ctx, c) }, nil)
+	if failed != nil {
+		return &wrapped{ErrUnknown, failed}, call.given.Load()
+	}
+	return err, false
+}
+
+// unknown are the answers where none can be believed. It is said once why.
+func unknown(n int, cause error) []Written {
+	answers := make([]Written, n)
+	for k := range answers {
+		answers[k].Err = ErrUnknown
+	}
+	answers[0].Err = &wrapped{ErrUnknown, cause}
+	return answers
+}
+
+// checkAnswers takes no answer for one that is about somebody else.
+func checkAnswers(changes []Change, answers []Written) []Written {
+	checked := make([]Written, len(answers))
+	var updates map[string]bool
+	for k := range changes {
+		if changes[k].Op == OpUpdate {
+			if updates == nil {
+				updates = make(map[string]bool, len(changes))
+			}
+			updates[changes[k].UserID] = true
+		}
+	}
+	for k, answer := range answers {
+		c := &changes[k]
+		checked[k] = answer
+		switch id := answer.UserID; {
+		case id == "", c.Op != OpCreate && id == c.UserID:
+		case c.Op == OpCreate && !updates[id]:
+		default:
+			checked[k] = Written{Err: &wrapped{ErrUnknown, fmt.Errorf("adsync: the store answered with user %q, whom this change is not about", id)}}
+		}
+	}
+	return checked
+}
+
+func writeName(store UserStore, changes []Change) string {
+	if _, ok := store.(BatchStore); ok {
+		return "ApplyChanges"
+	}
+	switch changes[0].Op {
+	case OpUpdate:
+		return "UpdateUser"
+	case OpDelete:
+		return "DeleteUser"
+	}
+	return "CreateUser"
+}
+
+func writeOne(ctx context.Context, store UserStore, c Change) Written {
+	switch c.Op {
+	case OpUpdate:
+		return Written{Err: store.UpdateUser(ctx, c)}
+	case OpDelete:
+		return Written{Err: store.DeleteUser(ctx, c)}
+	}
+	creator, ok := store.(Creator)
+	if !ok {
+		return Written{Err: errors.New("adsync: the store cannot create users; it is no Creator")}
+	}
+	id, err := creator.CreateUser(ctx, c)
+	return Written{UserID: id, Err: err}
+}
+
+func endedContext(err error) bool {
+	return errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
+}
+
+// panicked is an error for a panic in the host's code.
+func panicked(where string, v any) error {
+	return &wrapped{ErrUnknown, errors.New(panicWords(where, v))}
+}
+
+// panicWords tell a runtime error. Any other value may hold a person's data, so only its
+// type is told.
+func panicWords(where string, v any) string {
+	if err, ok := v.(runtime.Error); ok {
+		return fmt.Sprintf("the %s panicked: %v", where, err)
+	}
+	return fmt.Sprintf("the %s panicked with a %T", where, v)
+}
