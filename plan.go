@@ -274,7 +274,7 @@ func (p *Plan) parkings() map[int]*parking {
 		}
 		for _, need := range p.Changes[i].Needs {
 			parking := parkings[need]
-			if parking == nil {
+			if parking == nil || !p.Changes[i].writes() {
 				continue
 			}
 			parking.waits++
