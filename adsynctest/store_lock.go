@@ -9,7 +9,7 @@ import (
 	"github.com/go-adsync/adsync"
 )
 
-var errNoUnlock = errors.New("Lock returned no unlock and no error")
+var errNoUnlock = errors.New("a Lock returned no unlock and no error")
 
 var errLockWaits = errors.New("a second Lock went on waiting when its context had ended; wait for ctx.Done too")
 

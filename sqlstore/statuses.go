@@ -153,12 +153,6 @@ func (m *statusMap) read(cell *sqltable.Cell) adsync.Status {
 	return m.other
 }
 
-// isMapped reports whether the value is one that the host has mapped.
-func (m *statusMap) isMapped(cell *sqltable.Cell) bool {
-	_, ok := m.reads[cell.Code()]
-	return ok || m.rest != "" && !cell.Null
-}
-
 // tells reports whether a status can be written, and then reads as itself.
 func (m *statusMap) tells(status adsync.Status) bool {
 	code, ok := m.codes[status]
