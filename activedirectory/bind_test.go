@@ -19,7 +19,7 @@ import (
 )
 
 // Somebody who presses the button again and again must not lock the account.
-func TestAWrongPasswordIsNotSentAgain(t *testing.T) {
+func TestBind_WrongPasswordIsNotSentAgain(t *testing.T) {
 	c := newCorp(t, 2, 1)
 	password := "hunter2"
 	d := c.directory(t, func(cfg *Config) {
@@ -49,7 +49,7 @@ func TestAWrongPasswordIsNotSentAgain(t *testing.T) {
 }
 
 // Only a wrong password, or no reason at all, speaks against the password.
-func TestOnlyAWrongPasswordIsRemembered(t *testing.T) {
+func TestBind_OnlyAWrongPasswordIsRemembered(t *testing.T) {
 	const words = "80090308: LdapErr: DSID-0C090400, comment: AcceptSecurityContext error, data %s, v4563"
 	for code, remembered := range map[string]bool{"52e": true, "": true, "52f": false, "534": false, "568": false, "2030": false, "80090346": false, "57": false} {
 		c := newCorp(t, 1, 1)
@@ -70,7 +70,7 @@ func TestOnlyAWrongPasswordIsRemembered(t *testing.T) {
 
 // An account that is disabled or expired is refused without being locked: once
 // that is mended, the same password is right.
-func TestAnotherRefusalIsNotRemembered(t *testing.T) {
+func TestBind_AnotherRefusalIsNotRemembered(t *testing.T) {
 	c := newCorp(t, 1, 1)
 	dc := c.controllers[0]
 	account, err := dc.AddUser(fakead.User{Username: "other", UPN: "other@ad.example.test", Password: corpPassword, Disabled: true})
@@ -85,7 +85,7 @@ func TestAnotherRefusalIsNotRemembered(t *testing.T) {
 	assert.NoError(t, err)
 }
 
-func TestARefusedPasswordIsTriedOnce(t *testing.T) {
+func TestBind_RefusedPasswordIsTriedOnce(t *testing.T) {
 	for name, read := range map[string]func(*Directory) error{
 		"Entries": func(d *Directory) error {
 			_, err := collect(d.Entries(context.Background()))
@@ -161,7 +161,7 @@ func TestBindFunc(t *testing.T) {
 	assert.Len(t, entries, 3)
 }
 
-func TestClientCertificates(t *testing.T) {
+func TestConfig_ClientCertificates(t *testing.T) {
 	external := BindFunc(func(_ context.Context, _ string, conn *ldap.Conn) error { return conn.ExternalBind() })
 	for name, startTLS := range map[string]bool{"ldaps": false, "StartTLS": true} {
 		t.Run(name, func(t *testing.T) {
@@ -197,7 +197,7 @@ func TestClientCertificates(t *testing.T) {
 	})
 }
 
-func TestAPrivateAuthority(t *testing.T) {
+func TestConfig_PrivateAuthority(t *testing.T) {
 	c := newCorp(t, 1, 1)
 	d := c.directory(t, func(cfg *Config) { cfg.TLS = nil }) // the system's roots do not know it
 	_, err := gather(t, d.Entries(t.Context()))
@@ -212,7 +212,7 @@ func TestAPrivateAuthority(t *testing.T) {
 }
 
 // The password is changed on both sides while the host runs.
-func TestAPasswordThatRotates(t *testing.T) {
+func TestPasswordFunc_PasswordThatRotates(t *testing.T) {
 	c := newCorp(t, 1, 1)
 	dc := c.controllers[0]
 	account, err := dc.AddUser(fakead.User{Username: "rotating", UPN: "rotating@ad.example.test", Password: "first-Secret"})

@@ -16,7 +16,7 @@ func goodConfig() Config {
 	return Config{URLs: []string{"ldaps://dc1.corp.example"}, Bind: SimpleBind("svc@corp.example", "hunter2")}
 }
 
-func TestNewRefuses(t *testing.T) {
+func TestNew_Refuses(t *testing.T) {
 	secret := func(context.Context) (string, error) { return "hunter2", nil }
 	tests := []struct {
 		says   string
@@ -75,7 +75,7 @@ func TestNewRefuses(t *testing.T) {
 	}
 }
 
-func TestNewAccepts(t *testing.T) {
+func TestNew_Accepts(t *testing.T) {
 	for name, change := range map[string]func(*Config){
 		"the least":            func(*Config) {},
 		"StartTLS":             func(c *Config) { c.URLs, c.StartTLS = []string{"ldap://dc1"}, true },
@@ -95,7 +95,7 @@ func TestNewAccepts(t *testing.T) {
 	}
 }
 
-func TestAttributes(t *testing.T) {
+func TestConfig_Attributes(t *testing.T) {
 	c := newCorp(t, 1, 1)
 	require.NoError(t, c.controllers[0].SetAttribute(c.ids[0][0], "mobile", "+49"))
 	d := c.directory(t, func(cfg *Config) { cfg.Attributes = map[adsync.Field]string{adsync.FieldPhone: "MOBILE"} })
@@ -107,7 +107,7 @@ func TestAttributes(t *testing.T) {
 	}
 }
 
-func TestMaxEntries(t *testing.T) {
+func TestConfig_MaxEntries(t *testing.T) {
 	for given, want := range map[int]int{0: 10_000_000, 5: 5, -1: 0} {
 		assert.Equal(t, want, Config{MaxEntries: given}.maxEntries())
 	}
@@ -124,7 +124,7 @@ func TestMaxEntries(t *testing.T) {
 
 // By default Active Directory's own attribute says it, and of another directory nobody
 // knows.
-func TestDisabledBy(t *testing.T) {
+func TestConfig_DisabledBy(t *testing.T) {
 	uuid := map[adsync.Field]string{adsync.FieldObjectID: "entryUUID"}
 	byLock := DisabledBy{Attribute: "nsAccountLock", Values: []string{" True"}}
 	for _, tt := range []struct {

@@ -15,7 +15,7 @@ import (
 	"github.com/go-adsync/adsync/internal/fakead"
 )
 
-func TestFailoverBeforeTheFirstEntryOnly(t *testing.T) {
+func TestFailover_BeforeTheFirstEntryOnly(t *testing.T) {
 	c := newCorp(t, 2, 25)
 	first, second := c.controllers[0], c.controllers[1]
 	d := c.directory(t, nil)
@@ -44,7 +44,7 @@ func TestFailoverBeforeTheFirstEntryOnly(t *testing.T) {
 }
 
 // A controller that failed costs its timeout once, and not in each sync.
-func TestAControllerThatFailedIsTriedLast(t *testing.T) {
+func TestFailover_TriesLastWhoFailed(t *testing.T) {
 	const patience = 3 * time.Second // the good one's answer may take so long on a busy machine
 	for name, fault := range map[string]fakead.Fault{
 		"dead":      {Kind: fakead.FaultCut, Op: fakead.OpConnect},
@@ -89,14 +89,14 @@ func TestAControllerThatFailedIsTriedLast(t *testing.T) {
 	}
 }
 
-func TestTheBackoffDoubles(t *testing.T) {
+func TestBackoff_Doubles(t *testing.T) {
 	at := time.Unix(0, 0)
 	for count, want := range map[int]time.Duration{1: 30 * time.Second, 2: time.Minute, 3: 2 * time.Minute, 5: 8 * time.Minute, 6: 10 * time.Minute, 1000: 10 * time.Minute} {
 		assert.Equal(t, want, failures{count: count, last: at}.until().Sub(at), count)
 	}
 }
 
-func TestControllersBySRVRecord(t *testing.T) {
+func TestControllers_BySRVRecord(t *testing.T) {
 	record := func(target string, port uint16) *net.SRV { return &net.SRV{Target: target, Port: port} }
 	zone := map[string][]*net.SRV{
 		"_ldap._tcp.Berlin._sites.dc._msdcs.corp.example": {record("dc2.corp.example.", 389)},

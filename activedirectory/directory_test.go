@@ -73,7 +73,7 @@ func (c *corp) directory(t *testing.T, change func(*Config)) *Directory {
 	return d
 }
 
-func TestActiveDirectoryKeepsItsDuties(t *testing.T) {
+func TestDirectory_KeepsItsDuties(t *testing.T) {
 	c := newCorp(t, 1, 25)
 	dc, ids := c.controllers[0], c.ids[0]
 	require.NoError(t, dc.Disable(ids[1]))
@@ -108,7 +108,7 @@ func TestActiveDirectoryKeepsItsDuties(t *testing.T) {
 }
 
 // One plan never mixes two controllers: each of these holds half of the people.
-func TestAPlanStartsOverOnTheNextController(t *testing.T) {
+func TestFailover_StartsAPlanOver(t *testing.T) {
 	c := newCorp(t, 2, 25)
 	require.NoError(t, c.controllers[1].SetAttribute(c.ids[1][0], "mail", "second@x"))
 	c.controllers[0].Order(fakead.Fault{Kind: fakead.FaultCut, Op: fakead.OpSearch, Page: 2})
@@ -124,7 +124,7 @@ func TestAPlanStartsOverOnTheNextController(t *testing.T) {
 }
 
 // A server that refers to another must not get us to sign in there.
-func TestAReferralIsNeverFollowed(t *testing.T) {
+func TestDirectory_NeverFollowsAReferral(t *testing.T) {
 	elsewhere, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	called := make(chan bool, 1)
@@ -154,7 +154,7 @@ func TestAReferralIsNeverFollowed(t *testing.T) {
 }
 
 // Who permits it is told of it with each plan, and in the host's log.
-func TestPlaintextIsWarnedOf(t *testing.T) {
+func TestDirectory_WarnsOfPlaintext(t *testing.T) {
 	before := goleak.IgnoreCurrent()
 	t.Cleanup(func() { goleak.VerifyNone(t, before) })
 	dc, err := fakead.Start(fakead.Config{AllowUnsafe: true})
@@ -217,7 +217,7 @@ func TestSessions(t *testing.T) {
 	}
 }
 
-func TestSessionsEndWithTheirContext(t *testing.T) {
+func TestSessions_EndWithTheirContext(t *testing.T) {
 	c := newCorp(t, 2, 1)
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
@@ -233,7 +233,7 @@ func TestSessionsEndWithTheirContext(t *testing.T) {
 	assert.ErrorIs(t, last, context.Canceled)
 }
 
-func TestACallerWhoStopsIsNotFailedOver(t *testing.T) {
+func TestFailover_NotForACallerWhoStops(t *testing.T) {
 	c := newCorp(t, 2, 1)
 	ctx, cancel := context.WithCancel(t.Context())
 	c.controllers[0].Before(func(fakead.Request) { cancel() })
@@ -243,7 +243,7 @@ func TestACallerWhoStopsIsNotFailedOver(t *testing.T) {
 	assert.Zero(t, c.controllers[1].Opened())
 }
 
-func TestCheckAndSearch(t *testing.T) {
+func TestDirectory_CheckAndSearch(t *testing.T) {
 	c := newCorp(t, 2, 25)
 	d := c.directory(t, func(cfg *Config) { cfg.URLs = append([]string{"ldaps://127.0.0.1:1"}, cfg.URLs...) })
 	access, err := d.Inspect(t.Context())
@@ -262,7 +262,7 @@ func TestCheckAndSearch(t *testing.T) {
 	assert.ErrorContains(t, err, "max")
 }
 
-func TestLookingForTheZeroIDIsAnError(t *testing.T) {
+func TestFind_ZeroIDIsAnError(t *testing.T) {
 	d, err := New(goodConfig())
 	require.NoError(t, err)
 	found, err := gather(t, d.Find(t.Context(), []adsync.ObjectID{dirID(1), {}}))

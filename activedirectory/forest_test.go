@@ -29,7 +29,7 @@ func hosted(ids ...fakead.GUID) *adsync.MemoryStore {
 
 // Both domains have a u1. Whoever the host has under that name keeps it, and the
 // other one is a duplicate: nobody takes over anybody's account.
-func TestOneNameInTwoDomains(t *testing.T) {
+func TestJoin_OneNameInTwoDomains(t *testing.T) {
 	north, south, joined := forest(t)
 	store := hosted(north.ids[0][0], south.ids[0][0])
 	s, err := adsync.New(joined, store, &adsync.Options{Limits: adsync.Limits{MaxRekeyed: -1}})
@@ -54,7 +54,7 @@ func TestOneNameInTwoDomains(t *testing.T) {
 	assert.Equal(t, adsync.ObjectID(north.ids[0][0]), one.ObjectID)
 }
 
-func TestOneDomainThatFailsFailsThePlan(t *testing.T) {
+func TestJoin_OneDomainThatFailsFailsThePlan(t *testing.T) {
 	for name, fault := range map[string]fakead.Fault{
 		"dead":              {Kind: fakead.FaultCut, Op: fakead.OpConnect},
 		"midway":            {Kind: fakead.FaultCut, Op: fakead.OpSearch, Match: "objectGUID"},
@@ -80,7 +80,7 @@ func TestOneDomainThatFailsFailsThePlan(t *testing.T) {
 
 // A move between the domains of a forest keeps the objectGUID. Where it came
 // from there is a tombstone of it, which alone would prove a deletion.
-func TestAMoveBetweenDomainsIsNoDeletion(t *testing.T) {
+func TestJoin_MoveBetweenDomainsIsNoDeletion(t *testing.T) {
 	north, south, joined := forest(t)
 	moved := north.ids[0][1]
 	people := "OU=People," + south.controllers[0].BaseDN()

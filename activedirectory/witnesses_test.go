@@ -55,7 +55,7 @@ func stateOf(t *testing.T, d adsync.Directory, id fakead.GUID) adsync.State {
 }
 
 // Deleted and restored on one controller, and the other still has the tombstone.
-func TestWitnessesDisputeAStaleTombstone(t *testing.T) {
+func TestWitnesses_DisputeAStaleTombstone(t *testing.T) {
 	c := oneDomain(t, 2, 3)
 	stale, id := c.controllers[0], c.ids[0][0]
 	require.NoError(t, stale.Delete(id))
@@ -64,7 +64,7 @@ func TestWitnessesDisputeAStaleTombstone(t *testing.T) {
 	assert.Equal(t, adsync.StateDeleted, stateOf(t, alone, id), "nobody was to be asked")
 }
 
-func TestWitnessesBearADeletionOut(t *testing.T) {
+func TestWitnesses_BearADeletionOut(t *testing.T) {
 	c := oneDomain(t, 2, 3)
 	id := c.ids[0][0]
 	require.NoError(t, c.controllers[0].Delete(id))
@@ -74,7 +74,7 @@ func TestWitnessesBearADeletionOut(t *testing.T) {
 
 // A tombstone is no less one where the other controller has purged its own, or may not
 // show it.
-func TestWitnessesThatKnowNothingDisputeNothing(t *testing.T) {
+func TestWitnesses_ThatKnowNothingDisputeNothing(t *testing.T) {
 	c := oneDomain(t, 2, 3)
 	id := c.ids[0][0]
 	for _, dc := range c.controllers {
@@ -85,7 +85,7 @@ func TestWitnessesThatKnowNothingDisputeNothing(t *testing.T) {
 }
 
 // In a failover the controller that knows better may be the one that is down.
-func TestWitnessesThatAreSilentDisputeATombstone(t *testing.T) {
+func TestWitnesses_ThatAreSilentDisputeATombstone(t *testing.T) {
 	c := oneDomain(t, 3, 3)
 	id := c.ids[0][0]
 	for _, dc := range c.controllers {
@@ -99,7 +99,7 @@ func TestWitnessesThatAreSilentDisputeATombstone(t *testing.T) {
 	assert.Equal(t, adsync.StateDeleted, stateOf(t, d, id), "one of them does")
 }
 
-func TestWitnessesAreAskedAboutTombstonesAlone(t *testing.T) {
+func TestWitnesses_AreAskedAboutTombstonesAlone(t *testing.T) {
 	c := oneDomain(t, 2, 5)
 	d := c.directory(t, nil)
 	ids := make([]adsync.ObjectID, 0, 6)
@@ -116,7 +116,7 @@ func TestWitnessesAreAskedAboutTombstonesAlone(t *testing.T) {
 	assert.Equal(t, 1, c.controllers[1].Count(fakead.OpBind))
 }
 
-func TestWitnessesAreAtMostSoMany(t *testing.T) {
+func TestWitnesses_AreAtMostSoMany(t *testing.T) {
 	c := oneDomain(t, 4, 1)
 	id := c.ids[0][0]
 	for _, dc := range c.controllers {
@@ -133,7 +133,7 @@ func TestWitnessesAreAtMostSoMany(t *testing.T) {
 }
 
 // A sync never deletes who is alive on another controller, and says who was asked.
-func TestWitnessesKeepAUser(t *testing.T) {
+func TestWitnesses_KeepAUser(t *testing.T) {
 	c := oneDomain(t, 2, 3)
 	require.NoError(t, c.controllers[0].Delete(c.ids[0][0]))
 	d := c.directory(t, nil)
@@ -155,7 +155,7 @@ func TestWitnessesKeepAUser(t *testing.T) {
 }
 
 // Before a reactivation the others are asked about who is present, too.
-func TestWitnessesConfirmReactivations(t *testing.T) {
+func TestWitnesses_ConfirmReactivations(t *testing.T) {
 	c := oneDomain(t, 2, 4)
 	ids := c.ids[0]
 	require.NoError(t, c.controllers[1].Delete(ids[0]))
@@ -193,7 +193,7 @@ func TestWitnessesConfirmReactivations(t *testing.T) {
 
 // An old copy may know an old password: that must neither lock the account nor end the
 // reading of the others.
-func TestWitnessesThatRefuseThePasswordAreNotAskedAgain(t *testing.T) {
+func TestWitnesses_ThatRefuseThePasswordAreNotAskedAgain(t *testing.T) {
 	c := oneDomain(t, 2, 2)
 	id := c.ids[0][0]
 	require.NoError(t, c.controllers[0].Delete(id))
@@ -207,7 +207,7 @@ func TestWitnessesThatRefuseThePasswordAreNotAskedAgain(t *testing.T) {
 	require.NoError(t, err, "the password is right where it counts")
 }
 
-func TestWitnessesEndWithTheirContext(t *testing.T) {
+func TestWitnesses_EndWithTheirContext(t *testing.T) {
 	c := oneDomain(t, 2, 1)
 	id := c.ids[0][0]
 	require.NoError(t, c.controllers[0].Delete(id))
@@ -218,7 +218,7 @@ func TestWitnessesEndWithTheirContext(t *testing.T) {
 	assert.ErrorIs(t, err, context.Canceled)
 }
 
-func TestWitnessesPanicInTheirCaller(t *testing.T) {
+func TestWitnesses_PanicInTheirCaller(t *testing.T) {
 	c := oneDomain(t, 2, 1)
 	id := c.ids[0][0]
 	require.NoError(t, c.controllers[0].Delete(id))
@@ -235,7 +235,7 @@ func TestWitnessesPanicInTheirCaller(t *testing.T) {
 }
 
 // A dispute that replication should have settled long ago is told.
-func TestWitnessesWarnOfAnOldDispute(t *testing.T) {
+func TestWitnesses_WarnOfAnOldDispute(t *testing.T) {
 	c := oneDomain(t, 2, 1)
 	id := c.ids[0][0]
 	require.NoError(t, c.controllers[0].Delete(id))

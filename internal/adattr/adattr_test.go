@@ -19,7 +19,7 @@ const (
 	printedGUID = "e124855b-1a37-41be-9f05-3c1a9b7d2e10"
 )
 
-func TestGUIDOrder(t *testing.T) {
+func TestGUID_Order(t *testing.T) {
 	g, err := adattr.GUIDFromWire([]byte(wireGUID))
 	require.NoError(t, err)
 	assert.Equal(t, printedGUID, g.String())
@@ -27,7 +27,7 @@ func TestGUIDOrder(t *testing.T) {
 	assert.Equal(t, wireGUID, string(wire[:]))
 }
 
-func TestGUIDFromWireWantsSixteenBytes(t *testing.T) {
+func TestGUIDFromWire_WantsSixteenBytes(t *testing.T) {
 	for _, b := range [][]byte{nil, {}, make([]byte, 15), make([]byte, 17)} {
 		_, err := adattr.GUIDFromWire(b)
 		assert.Error(t, err, "%d bytes", len(b))
@@ -62,7 +62,7 @@ func TestParseGUID(t *testing.T) {
 	}
 }
 
-func TestErrorsDoNotRepeatTheInput(t *testing.T) {
+func TestErrors_DoNotRepeatTheInput(t *testing.T) {
 	const secret = "ada@example.test"
 	_, guid := adattr.ParseGUID(secret)
 	_, filetime := adattr.ParseFiletime(secret)

@@ -38,7 +38,7 @@ func TestIdentity(t *testing.T) {
 	assert.Equal(t, IdentityOf("mS-DS-ConsistencyGuid"), renamed)
 }
 
-func TestIdentityRefuses(t *testing.T) {
+func TestIdentity_Refuses(t *testing.T) {
 	for attribute, values := range map[string][]string{
 		"":           {"", "fe24855b-371a-41be-9f05-3c1a9b7d2e10"},
 		"entryUUID":  {"", "ada", "\x5b\x85\x24\xe1\x1a\x37\xbe\x41\x9f\x05\x3c\x1a\x9b\x7d\x2e\x10", "fe24855b-371a41be-9f053c1a-9b7d2e10"},
@@ -55,7 +55,7 @@ func TestIdentityRefuses(t *testing.T) {
 }
 
 // The message says what the value is, so that a wrong mapping is found at once.
-func TestIdentitySaysWhatAValueIs(t *testing.T) {
+func TestIdentity_SaysWhatAValueIs(t *testing.T) {
 	const unknown = "\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff"
 	sid := "\x01\x05\x00\x00\x00\x00\x00\x05" + unknown + "\xe9\x03\x00\x00"
 	for _, tt := range []struct{ attribute, value, want string }{

@@ -66,7 +66,7 @@ func TestSolve(t *testing.T) {
 	}
 }
 
-func TestLosingByOneKeyKeepsTheOther(t *testing.T) {
+func TestSolve_LosingByOneKeyKeepsTheOther(t *testing.T) {
 	world := []Claimant{
 		{Role: Candidate, Has: [Spaces]Key{0, 4}, Asks: [Spaces]Key{1, 5}},
 		{Role: Fixed, Has: [Spaces]Key{None, 5}, Asks: [Spaces]Key{None, None}},
@@ -139,7 +139,7 @@ func randomWorld(r *rand.Rand) []Claimant {
 	return world
 }
 
-func TestSolveAgainstTheRuleAsWritten(t *testing.T) {
+func TestSolve_AgainstTheRuleAsWritten(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
 	for range 3_000 {
 		world := randomWorld(r)
@@ -163,7 +163,7 @@ func TestSolveAgainstTheRuleAsWritten(t *testing.T) {
 	}
 }
 
-func TestRivalsAreLimited(t *testing.T) {
+func TestRivals_AreLimited(t *testing.T) {
 	world := []Claimant{candidate(None, 0), fixed(0), fixed(0), candidate(None, 0)}
 	rivals, total := Solve(world, worldKeys).Rivals(0, 0, 2)
 	assert.Equal(t, []int32{1, 2}, rivals)
@@ -235,7 +235,7 @@ func changes(world []Claimant, s *Solution) func(i int) bool {
 
 func nobody(int) bool { return false }
 
-func TestNoPrefixClashes(t *testing.T) {
+func TestPark_NoPrefixClashes(t *testing.T) {
 	r := rand.New(rand.NewPCG(3, 4))
 	parked := 0
 	for range 3_000 {
@@ -302,7 +302,7 @@ func closure(edges []edge, n int) [][]bool {
 	return reach
 }
 
-func TestParkAgainstTheRuleAsWritten(t *testing.T) {
+func TestPark_AgainstTheRuleAsWritten(t *testing.T) {
 	r := rand.New(rand.NewPCG(5, 6))
 	knots := 0
 	for range 3_000 {
@@ -340,7 +340,7 @@ func knot(r *rand.Rand, n int) []Claimant {
 	return world
 }
 
-func TestOrderIsByRankThenNeed(t *testing.T) {
+func TestOrder_IsByRankThenNeed(t *testing.T) {
 	// 0 takes what 2 gives up, 2 takes what 1 gives up, 3 leaves, 4 arrives.
 	world := []Claimant{candidate(0, 2), candidate(1, None), candidate(2, 1), leaver(3), newcomer(0)}
 	s := Solve(world, worldKeys)
@@ -354,7 +354,7 @@ func TestOrderIsByRankThenNeed(t *testing.T) {
 	assert.Empty(t, cmp.Diff(want, s.Order(changes(world, s), nobody)))
 }
 
-func TestSwapIsOpenedByParkingTheFirstUnprotected(t *testing.T) {
+func TestOrder_OpensASwapByParkingTheFirstUnprotected(t *testing.T) {
 	world := []Claimant{candidate(0, 1), candidate(1, 0)}
 	s := Solve(world, worldKeys)
 	steps := s.Order(changes(world, s), func(i int) bool { return i == 0 })
@@ -368,7 +368,7 @@ func TestSwapIsOpenedByParkingTheFirstUnprotected(t *testing.T) {
 
 // A chain and a circle as long as the table must not exhaust the stack or the
 // patience.
-func TestLongChainsAndCircles(t *testing.T) {
+func TestOrder_LongChainsAndCircles(t *testing.T) {
 	const n = 100_000
 	for name, asks := range map[string]func(i int) Key{
 		"chain":  func(i int) Key { return Key(i + 1) },

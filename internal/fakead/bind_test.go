@@ -11,7 +11,7 @@ import (
 	"github.com/go-adsync/adsync/internal/fakead"
 )
 
-func TestBindNames(t *testing.T) {
+func TestBind_Names(t *testing.T) {
 	s := start(t, fakead.Config{})
 	addUser(t, s, fakead.User{Username: "svc", UPN: "service@corp.example", Password: "Serv1ce!"})
 	c := dial(t, s)
@@ -31,7 +31,7 @@ func TestBindNames(t *testing.T) {
 	}
 }
 
-func TestBindRefusals(t *testing.T) {
+func TestBind_Refusals(t *testing.T) {
 	s := start(t, fakead.Config{LockoutAfter: 3})
 	id := addUser(t, s, fakead.User{Username: "svc", Password: "Serv1ce!"})
 	c := dial(t, s)
@@ -65,7 +65,7 @@ func TestBindRefusals(t *testing.T) {
 	refused("Serv1ce!", "775")
 }
 
-func TestBindAttemptsAreCounted(t *testing.T) {
+func TestBind_AttemptsAreCounted(t *testing.T) {
 	s := start(t, fakead.Config{})
 	id := addUser(t, s, fakead.User{Username: "svc", Password: "Serv1ce!"})
 	other := addUser(t, s, fakead.User{Username: "other", Password: "Serv1ce!"})
@@ -77,7 +77,7 @@ func TestBindAttemptsAreCounted(t *testing.T) {
 	assert.Equal(t, 2, s.Count(fakead.OpBind))
 }
 
-func TestEmptyPasswordIsAnonymous(t *testing.T) {
+func TestBind_EmptyPasswordIsAnonymous(t *testing.T) {
 	s := start(t, fakead.Config{})
 	c := admin(t, s)
 	require.NoError(t, c.UnauthenticatedBind(s.AdminDN()))
@@ -86,7 +86,7 @@ func TestEmptyPasswordIsAnonymous(t *testing.T) {
 	assert.ErrorContains(t, err, "a successful bind must be completed")
 }
 
-func TestFailedBindForgetsTheOneBefore(t *testing.T) {
+func TestBind_FailedOneForgetsTheOneBefore(t *testing.T) {
 	s := start(t, fakead.Config{})
 	c := admin(t, s)
 	require.Error(t, c.Bind(s.AdminDN(), "wrong"))
@@ -94,7 +94,7 @@ func TestFailedBindForgetsTheOneBefore(t *testing.T) {
 	assert.Equal(t, 1, code(err))
 }
 
-func TestPlainBindIsRefused(t *testing.T) {
+func TestBind_PlainIsRefused(t *testing.T) {
 	s := start(t, fakead.Config{})
 	c, err := ldap.DialURL(s.PlainURL())
 	require.NoError(t, err)
@@ -105,7 +105,7 @@ func TestPlainBindIsRefused(t *testing.T) {
 	assert.Equal(t, 1, s.Count(fakead.OpStartTLS))
 }
 
-func TestPlainBindWhenAllowed(t *testing.T) {
+func TestBind_PlainWhenAllowed(t *testing.T) {
 	s := start(t, fakead.Config{AllowUnsafe: true})
 	c, err := ldap.DialURL(s.PlainURL())
 	require.NoError(t, err)
@@ -113,7 +113,7 @@ func TestPlainBindWhenAllowed(t *testing.T) {
 	assert.NoError(t, c.Bind(s.AdminDN(), s.AdminPassword()))
 }
 
-func TestCertificateFlaws(t *testing.T) {
+func TestCertificate_Flaws(t *testing.T) {
 	for flaw, want := range map[fakead.Certificate]string{
 		fakead.CertificateExpired:   "expired",
 		fakead.CertificateOtherCA:   "unknown authority",
@@ -125,7 +125,7 @@ func TestCertificateFlaws(t *testing.T) {
 	}
 }
 
-func TestExternalBindNeedsACertificate(t *testing.T) {
+func TestBind_ExternalNeedsACertificate(t *testing.T) {
 	s := start(t, fakead.Config{})
 	assert.Equal(t, 49, code(dial(t, s).ExternalBind()))
 	assert.Equal(t, 7, code(dial(t, s).MD5Bind("127.0.0.1", "svc", "x")), "no other mechanism")

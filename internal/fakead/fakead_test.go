@@ -98,7 +98,7 @@ func code(err error) int {
 	return -1
 }
 
-func TestRootDSEBeforeBinding(t *testing.T) {
+func TestRootDSE_BeforeBinding(t *testing.T) {
 	s := start(t, fakead.Config{})
 	c := dial(t, s)
 	res, err := c.Search(ldap.NewSearchRequest("", ldap.ScopeBaseObject, 0, 0, 0, false, "(objectClass=*)", []string{"DEFAULTNAMINGCONTEXT", "supportedControl"}, nil))
@@ -112,7 +112,7 @@ func TestRootDSEBeforeBinding(t *testing.T) {
 	assert.Equal(t, 1, code(err), "an unbound search is an operationsError")
 }
 
-func TestSeeds(t *testing.T) {
+func TestSeed(t *testing.T) {
 	s := start(t, fakead.Config{WithContact: true})
 	c := admin(t, s)
 	assert.Equal(t, []string{"Administrator", "Guest", "krbtgt"}, names(t, c, query(s, "(sAMAccountType=805306368)")))
@@ -121,7 +121,7 @@ func TestSeeds(t *testing.T) {
 	assert.Equal(t, []string{"Guest", "krbtgt"}, names(t, c, query(s, "(userAccountControl:1.2.840.113556.1.4.803:=2)")))
 }
 
-func TestPagesOverThousand(t *testing.T) {
+func TestPages_OverThousand(t *testing.T) {
 	s := start(t, fakead.Config{})
 	crowd(t, s, 2100)
 	c := admin(t, s)
@@ -182,7 +182,7 @@ func TestTombstones(t *testing.T) {
 	assert.Len(t, names(t, svc, req), 1)
 }
 
-func TestCloseTwiceWithClientsConnected(t *testing.T) {
+func TestClose_TwiceWithClientsConnected(t *testing.T) {
 	s := start(t, fakead.Config{})
 	c := admin(t, s)
 	require.Equal(t, 1, s.Connections())
@@ -193,7 +193,7 @@ func TestCloseTwiceWithClientsConnected(t *testing.T) {
 	assert.Zero(t, s.Connections())
 }
 
-func TestMoveKeepsIdentity(t *testing.T) {
+func TestMove_KeepsIdentity(t *testing.T) {
 	s := start(t, fakead.Config{})
 	ou, err := s.AddOU("Staff", "")
 	require.NoError(t, err)

@@ -63,7 +63,7 @@ var unbind = []byte{0x30, 0x05, 0x02, 0x01, 0x08, 0x42, 0x00}
 // lost is what code gives for an error that is no LDAP result.
 const lost = -1
 
-func TestFaultsOfPages(t *testing.T) {
+func TestFault_OfPages(t *testing.T) {
 	all := []int{4, 4, 2}
 	for name, tc := range map[string]struct {
 		fault fakead.Fault
@@ -116,7 +116,7 @@ func TestFaultsOfPages(t *testing.T) {
 	}
 }
 
-func TestEntriesHiddenForOneRun(t *testing.T) {
+func TestFault_EntriesHiddenForOneRun(t *testing.T) {
 	s := start(t, fakead.Config{})
 	ids := crowd(t, s, 4)
 	c := admin(t, s)
@@ -125,7 +125,7 @@ func TestEntriesHiddenForOneRun(t *testing.T) {
 	assert.Len(t, names(t, c, query(s, "(&(objectClass=user)(sAMAccountName=u*))")), 4)
 }
 
-func TestFaultsElsewhere(t *testing.T) {
+func TestFault_Elsewhere(t *testing.T) {
 	s := start(t, fakead.Config{})
 	c := admin(t, s)
 	cancel := s.Order(fakead.Fault{Kind: fakead.FaultResult, Op: fakead.OpBind, Code: 51, Text: "later"})
@@ -138,7 +138,7 @@ func TestFaultsElsewhere(t *testing.T) {
 	assert.Equal(t, 52, code(c.Del(ldap.NewDelRequest("CN=x,"+s.BaseDN(), nil))))
 }
 
-func TestSilence(t *testing.T) {
+func TestFault_Silence(t *testing.T) {
 	s := start(t, fakead.Config{})
 	c := admin(t, s)
 	c.SetTimeout(50 * time.Millisecond)
@@ -152,7 +152,7 @@ func TestSilence(t *testing.T) {
 	assert.NoError(t, err, "the connection is still good")
 }
 
-func TestFaultsBeforeTheHandshake(t *testing.T) {
+func TestFault_BeforeTheHandshake(t *testing.T) {
 	s := start(t, fakead.Config{})
 	s.Order(fakead.Fault{Kind: fakead.FaultCut, Op: fakead.OpConnect, Times: 1})
 	_, err := ldap.DialURL(s.URL(), ldap.DialWithTLSConfig(s.ClientTLS()))
@@ -167,7 +167,7 @@ func TestFaultsBeforeTheHandshake(t *testing.T) {
 	assert.Equal(t, 3, s.Opened())
 }
 
-func TestDrip(t *testing.T) {
+func TestFault_Drip(t *testing.T) {
 	s := start(t, fakead.Config{})
 	whole := readAll(t, s, readRootDSE, unbind)
 	s.Order(fakead.Fault{Kind: fakead.FaultDrip, Op: fakead.OpSearch})
@@ -186,7 +186,7 @@ func TestDrip(t *testing.T) {
 	assert.Error(t, <-done)
 }
 
-func TestWrongMessageID(t *testing.T) {
+func TestFault_WrongMessageID(t *testing.T) {
 	s := start(t, fakead.Config{})
 	good := readAll(t, s, readRootDSE, unbind)
 	assert.Equal(t, []byte{0x02, 0x01, 0x07}, good[6:9])
@@ -196,7 +196,7 @@ func TestWrongMessageID(t *testing.T) {
 }
 
 // What no honest server sends, to the byte.
-func TestFaultsOfTheEncoding(t *testing.T) {
+func TestFault_OfTheEncoding(t *testing.T) {
 	sent := func(f fakead.Fault) []byte {
 		s := start(t, fakead.Config{})
 		f.Op = fakead.OpSearch
@@ -229,7 +229,7 @@ func TestFaultsOfTheEncoding(t *testing.T) {
 	assert.Equal(t, 30, depth)
 }
 
-func TestHugeLength(t *testing.T) {
+func TestFault_HugeLength(t *testing.T) {
 	s := start(t, fakead.Config{})
 	s.Order(fakead.Fault{Kind: fakead.FaultHugeLength})
 	bad := readAll(t, s, readRootDSE, unbind)
@@ -238,7 +238,7 @@ func TestHugeLength(t *testing.T) {
 	assert.Less(t, len(bad), 10_000)
 }
 
-func TestStartTLSFaults(t *testing.T) {
+func TestFault_OfStartTLS(t *testing.T) {
 	s := start(t, fakead.Config{})
 	for kind, want := range map[fakead.FaultKind]int{
 		fakead.FaultStartTLSRefused: 52,
@@ -258,7 +258,7 @@ func TestStartTLSFaults(t *testing.T) {
 	}
 }
 
-func TestCutBytesIsExact(t *testing.T) {
+func TestFault_CutBytesIsExact(t *testing.T) {
 	s := start(t, fakead.Config{})
 	whole := readAll(t, s, readRootDSE, unbind)
 	for _, n := range []int{0, 1, 17, len(whole) - 1} {
@@ -268,7 +268,7 @@ func TestCutBytesIsExact(t *testing.T) {
 	}
 }
 
-func TestAttributesWithheldAndRanged(t *testing.T) {
+func TestFault_AttributesWithheldAndRanged(t *testing.T) {
 	s := start(t, fakead.Config{})
 	ids := crowd(t, s, 2)
 	require.NoError(t, s.SetAttribute(ids[0], "mail", "a@x"))
@@ -293,7 +293,7 @@ func TestAttributesWithheldAndRanged(t *testing.T) {
 	assert.Equal(t, 2, s.Struck())
 }
 
-func TestAControlThatTheServerDoesNotHave(t *testing.T) {
+func TestFault_ControlThatTheServerDoesNotHave(t *testing.T) {
 	s := start(t, fakead.Config{RefuseUnknownControls: true})
 	crowd(t, s, 5)
 	c := admin(t, s)
@@ -311,7 +311,7 @@ func TestAControlThatTheServerDoesNotHave(t *testing.T) {
 	assert.Equal(t, 12, code(err))
 }
 
-func TestFaultsOfTheRootDSE(t *testing.T) {
+func TestFault_OfTheRootDSE(t *testing.T) {
 	s := start(t, fakead.Config{})
 	c := dial(t, s)
 	root := ldap.NewSearchRequest("", ldap.ScopeBaseObject, 0, 0, 0, false, "(objectClass=*)", nil, nil)
@@ -324,7 +324,7 @@ func TestFaultsOfTheRootDSE(t *testing.T) {
 	assert.Empty(t, res.Entries)
 }
 
-func TestTwoServersCanHoldOneDomain(t *testing.T) {
+func TestServer_TwoCanHoldOneDomain(t *testing.T) {
 	one, two := start(t, fakead.Config{}), start(t, fakead.Config{})
 	id := addUser(t, one, fakead.User{Username: "ada"})
 	assert.Equal(t, id, addUser(t, two, fakead.User{Username: "ada", ID: id}))

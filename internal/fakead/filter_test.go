@@ -9,7 +9,7 @@ import (
 	"github.com/go-adsync/adsync/internal/fakead"
 )
 
-func TestFilters(t *testing.T) {
+func TestFilter(t *testing.T) {
 	s := start(t, fakead.Config{})
 	ou, err := s.AddOU("Staff", "")
 	require.NoError(t, err)
@@ -73,7 +73,7 @@ func TestFilters(t *testing.T) {
 }
 
 // The index must find what a walk over everything finds.
-func TestIndexAgreesWithScan(t *testing.T) {
+func TestIndex_AgreesWithScan(t *testing.T) {
 	s := start(t, fakead.Config{})
 	id := addUser(t, s, fakead.User{Username: "anna", Email: "a@x.test"})
 	c := admin(t, s)

@@ -15,7 +15,7 @@ import (
 )
 
 // The server hangs up on what is not LDAP, and serves others on.
-func TestHostileClients(t *testing.T) {
+func TestServer_HostileClients(t *testing.T) {
 	s := start(t, fakead.Config{})
 	deep := bytes.Repeat([]byte{0xa2, 0x84, 0x00, 0x00, 0x00, 0x7f}, 200)
 	for name, bytes := range map[string][]byte{
@@ -45,7 +45,7 @@ func wrap(tag byte, body []byte) []byte {
 
 // A client that stops in the middle of a message, or of the handshake, does not
 // keep Close waiting.
-func TestCloseDoesNotWaitForClients(t *testing.T) {
+func TestClose_DoesNotWaitForClients(t *testing.T) {
 	s := start(t, fakead.Config{})
 	for _, url := range []string{s.URL(), s.PlainURL()} {
 		address := strings.TrimPrefix(strings.TrimPrefix(url, "ldaps://"), "ldap://")
@@ -61,7 +61,7 @@ func TestCloseDoesNotWaitForClients(t *testing.T) {
 
 // What was sent in the clear behind a StartTLS request is not taken for
 // encrypted.
-func TestStartTLSInjection(t *testing.T) {
+func TestStartTLS_Injection(t *testing.T) {
 	s := start(t, fakead.Config{})
 	c, err := net.Dial("tcp", strings.TrimPrefix(s.PlainURL(), "ldap://"))
 	require.NoError(t, err)

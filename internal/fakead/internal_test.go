@@ -11,7 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestGUIDOrders(t *testing.T) {
+func TestGUID_Orders(t *testing.T) {
 	g, err := parseGUID("e124855b-371a-41be-9f05-3c1a9b7d2e10")
 	require.NoError(t, err)
 	assert.Equal(t, "\x5b\x85\x24\xe1\x1a\x37\xbe\x41\x9f\x05\x3c\x1a\x9b\x7d\x2e\x10", g.Wire())
@@ -23,7 +23,7 @@ func TestGUIDOrders(t *testing.T) {
 	assert.Error(t, err)
 }
 
-func TestDNSpellings(t *testing.T) {
+func TestDN_Spellings(t *testing.T) {
 	for spelling, want := range map[string]string{
 		`CN=a,DC=b`:             `CN=a,DC=b`,
 		`cn = a , dc= b `:       `cn=a,dc=b`,
@@ -109,7 +109,7 @@ func FuzzRequest(f *testing.F) {
 	})
 }
 
-func TestIntegersOfTheWire(t *testing.T) {
+func TestBER_Integers(t *testing.T) {
 	for _, n := range []int{0, 1, 127, 128, 255, 256, 32767, 32768, 1 << 24, 1<<31 - 1, -1, -128, -129} {
 		w := &berWriter{}
 		w.integer(tagInteger, n)
@@ -131,7 +131,7 @@ func BenchmarkAddUser(b *testing.B) {
 
 // A look-up of 200 among many is answered from the index, whose cost does not
 // follow the size of the directory: the candidates are the hits.
-func TestManyAccountsAreIndexed(t *testing.T) {
+func TestIndex_OfManyAccounts(t *testing.T) {
 	s, err := Start(Config{})
 	require.NoError(t, err)
 	defer s.Close()

@@ -28,7 +28,7 @@ func page(c *ldap.Conn, req *ldap.SearchRequest, size uint32, cookie []byte) (fo
 	return found, next, err
 }
 
-func TestCookieBelongsToItsRequestAndConnection(t *testing.T) {
+func TestPages_CookieBelongsToItsRequestAndConnection(t *testing.T) {
 	s := start(t, fakead.Config{})
 	crowd(t, s, 9)
 	c := admin(t, s)
@@ -54,7 +54,7 @@ func TestCookieBelongsToItsRequestAndConnection(t *testing.T) {
 	assert.Empty(t, next)
 }
 
-func TestLastPageIsFull(t *testing.T) {
+func TestPages_LastOneIsFull(t *testing.T) {
 	s := start(t, fakead.Config{})
 	crowd(t, s, 4)
 	found, cookie, err := page(admin(t, s), query(s, "(&(objectClass=user)(sAMAccountName=u*))", "cn"), 4, nil)
@@ -63,7 +63,7 @@ func TestLastPageIsFull(t *testing.T) {
 	assert.Empty(t, cookie, "there is no fifth")
 }
 
-func TestOldestPagedSearchIsForgotten(t *testing.T) {
+func TestPages_OldestSearchIsForgotten(t *testing.T) {
 	s := start(t, fakead.Config{MaxCookies: 2})
 	crowd(t, s, 3)
 	c := admin(t, s)
@@ -82,7 +82,7 @@ func TestOldestPagedSearchIsForgotten(t *testing.T) {
 	}
 }
 
-func TestChangesBetweenPagesShow(t *testing.T) {
+func TestPages_ChangesInBetweenShow(t *testing.T) {
 	s := start(t, fakead.Config{})
 	ids := crowd(t, s, 6)
 	c := admin(t, s)
@@ -100,7 +100,7 @@ func TestChangesBetweenPagesShow(t *testing.T) {
 	assert.Empty(t, cookie)
 }
 
-func TestSizeLimit(t *testing.T) {
+func TestSearch_SizeLimit(t *testing.T) {
 	s := start(t, fakead.Config{})
 	crowd(t, s, 5)
 	c := admin(t, s)
@@ -114,7 +114,7 @@ func TestSizeLimit(t *testing.T) {
 	assert.NoError(t, err)
 }
 
-func TestRequestsAreLogged(t *testing.T) {
+func TestJournal_HoldsTheRequests(t *testing.T) {
 	s := start(t, fakead.Config{})
 	crowd(t, s, 3)
 	c := admin(t, s)

@@ -20,7 +20,7 @@ func attributeNames(e *ldap.Entry) []string {
 	return out
 }
 
-func TestAttributeSelection(t *testing.T) {
+func TestSearch_AttributeSelection(t *testing.T) {
 	s := start(t, fakead.Config{})
 	addUser(t, s, fakead.User{Username: "anna", Email: "a@x.test"})
 	c := admin(t, s)
@@ -42,7 +42,7 @@ func TestAttributeSelection(t *testing.T) {
 	assert.Empty(t, types.Attributes[0].Values)
 }
 
-func TestScopes(t *testing.T) {
+func TestSearch_Scopes(t *testing.T) {
 	s := start(t, fakead.Config{})
 	ou, err := s.AddOU("Staff", "")
 	require.NoError(t, err)
@@ -64,7 +64,7 @@ func TestScopes(t *testing.T) {
 	}
 }
 
-func TestSearchBases(t *testing.T) {
+func TestSearch_Bases(t *testing.T) {
 	s := start(t, fakead.Config{})
 	c := admin(t, s)
 	search := func(base string) error {
@@ -85,7 +85,7 @@ func TestSearchBases(t *testing.T) {
 	assert.NoError(t, search("<WKGUID=A9D1CA15768811D1ADED00C04FD8D5CD,"+s.BaseDN()+">"))
 }
 
-func TestReferrals(t *testing.T) {
+func TestSearch_Referrals(t *testing.T) {
 	s := start(t, fakead.Config{})
 	c := admin(t, s)
 	req := query(s, "(cn=Administrator)")
@@ -103,7 +103,7 @@ func TestReferrals(t *testing.T) {
 	assert.Empty(t, res.Referrals)
 }
 
-func TestOtherPartitionsAreNotSearched(t *testing.T) {
+func TestSearch_LeavesOutOtherPartitions(t *testing.T) {
 	s := start(t, fakead.Config{})
 	c := admin(t, s)
 	assert.Empty(t, names(t, c, query(s, "(cn=NTDS Settings)")))
@@ -112,7 +112,7 @@ func TestOtherPartitionsAreNotSearched(t *testing.T) {
 	assert.Equal(t, []string{"NTDS Settings"}, names(t, c, req))
 }
 
-func TestRangesOfMembers(t *testing.T) {
+func TestSearch_RangesOfMembers(t *testing.T) {
 	s := start(t, fakead.Config{})
 	group, err := s.AddGroup("big", crowd(t, s, 3200)...)
 	require.NoError(t, err)
@@ -145,7 +145,7 @@ func TestRangesOfMembers(t *testing.T) {
 	assert.Len(t, got, 3200)
 }
 
-func TestUnknownCriticalControl(t *testing.T) {
+func TestSearch_UnknownCriticalControl(t *testing.T) {
 	unknown := []ldap.Control{ldap.NewControlString("1.2.3.4", true, "")}
 	t.Run("refused", func(t *testing.T) {
 		s := start(t, fakead.Config{RefuseUnknownControls: true})
@@ -235,7 +235,7 @@ func TestRights(t *testing.T) {
 	assert.Error(t, s.Withhold("svc", "bogus"))
 }
 
-func TestTombstoneContainerAsBase(t *testing.T) {
+func TestTombstones_ContainerAsBase(t *testing.T) {
 	s := start(t, fakead.Config{})
 	addUser(t, s, fakead.User{Username: "svc", Password: "Serv1ce!"})
 	id := addUser(t, s, fakead.User{Username: "anna"})

@@ -48,7 +48,7 @@ func get(t *testing.T, c *ldap.Conn, dn string) *ldap.Entry {
 	return res.Entries[0]
 }
 
-func TestAddOverLDAP(t *testing.T) {
+func TestAdd_OverLDAP(t *testing.T) {
 	s := start(t, fakead.Config{})
 	c := admin(t, s)
 	dn := "CN=Anna,CN=Users," + s.BaseDN()
@@ -67,7 +67,7 @@ func TestAddOverLDAP(t *testing.T) {
 	assert.Equal(t, e.GetAttributeValue("uSNCreated"), e.GetAttributeValue("uSNChanged"))
 }
 
-func TestAddRefusals(t *testing.T) {
+func TestAdd_Refusals(t *testing.T) {
 	s := start(t, fakead.Config{})
 	c := admin(t, s)
 	users := ",CN=Users," + s.BaseDN()
@@ -98,7 +98,7 @@ func TestAddRefusals(t *testing.T) {
 	assert.NoError(t, c.Add(newUser("CN=twin2"+users, map[string]string{"mail": "a@x.test"})), "mail is not unique")
 }
 
-func TestModifyOverLDAP(t *testing.T) {
+func TestModify_OverLDAP(t *testing.T) {
 	s := start(t, fakead.Config{})
 	addUser(t, s, fakead.User{Username: "anna", Email: "a@x.test", Phone: "1"})
 	addUser(t, s, fakead.User{Username: "ben"})
@@ -144,7 +144,7 @@ func TestModifyOverLDAP(t *testing.T) {
 	assert.Zero(t, mod(func(r *ldap.ModifyRequest) { r.Replace("sAMAccountName", []string{"ANNA"}) }), "its own name in another case")
 }
 
-func TestPasswordOverLDAP(t *testing.T) {
+func TestPassword_OverLDAP(t *testing.T) {
 	s := start(t, fakead.Config{AllowUnsafe: true})
 	c := admin(t, s)
 	dn := "CN=svc,CN=Users," + s.BaseDN()
@@ -169,7 +169,7 @@ func TestPasswordOverLDAP(t *testing.T) {
 	assert.Equal(t, 53, code(plain.Modify(reset)), "never in the clear")
 }
 
-func TestRenameAndMoveOverLDAP(t *testing.T) {
+func TestModifyDN_OverLDAP(t *testing.T) {
 	s := start(t, fakead.Config{})
 	id := addUser(t, s, fakead.User{Username: "anna"})
 	addUser(t, s, fakead.User{Username: "ben"})
@@ -195,7 +195,7 @@ func TestRenameAndMoveOverLDAP(t *testing.T) {
 	require.NoError(t, c.ModifyDN(ldap.NewModifyDNRequest(s.DN(id), `CN=ASH\2c Anna`, true, "")), "a change of case is a rename")
 }
 
-func TestDeleteOverLDAP(t *testing.T) {
+func TestDelete_OverLDAP(t *testing.T) {
 	s := start(t, fakead.Config{})
 	ou, err := s.AddOU("Staff", "")
 	require.NoError(t, err)
@@ -233,7 +233,7 @@ func TestReanimate(t *testing.T) {
 	assert.Equal(t, alive, s.DN(id))
 }
 
-func TestOrdinaryAccountWritesNothing(t *testing.T) {
+func TestRights_OrdinaryAccountWritesNothing(t *testing.T) {
 	s := start(t, fakead.Config{})
 	id := addUser(t, s, fakead.User{Username: "svc", Password: "Serv1ce!"})
 	c := as(t, s, "svc", "Serv1ce!")

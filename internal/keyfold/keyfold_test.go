@@ -48,7 +48,7 @@ func TestBlank(t *testing.T) {
 	}
 }
 
-func TestAppendASCIIDoesNotAllocate(t *testing.T) {
+func TestAppendASCII_DoesNotAllocate(t *testing.T) {
 	buffer := make([]byte, 0, 64)
 	assert.Zero(t, testing.AllocsPerRun(100, func() { buffer = Append(buffer[:0], " Anna.Berg@Corp.Example ") }))
 	assert.Equal(t, "anna.berg@corp.example", string(buffer))
@@ -56,7 +56,7 @@ func TestAppendASCIIDoesNotAllocate(t *testing.T) {
 
 // Each length goes another way through the words, and each byte has its neighbours
 // to disturb.
-func TestWordsAreFoldedAsBytesAre(t *testing.T) {
+func TestFold_WordsAsBytesAre(t *testing.T) {
 	for n := range 40 {
 		text := bytes.Repeat([]byte("x"), n)
 		for i := range text {
@@ -87,7 +87,7 @@ func TestDeceives(t *testing.T) {
 
 // Folding what is folded changes nothing, whatever stands beside a character; or a key
 // that was stored folded would be another one.
-func TestFoldIsStable(t *testing.T) {
+func TestFold_IsStable(t *testing.T) {
 	for r := range unicode.MaxRune + 1 {
 		if !utf8.ValidRune(r) || r >= 0x20000 && !unicode.IsGraphic(r) && !ignorable(r) {
 			continue // a long stretch of nothing

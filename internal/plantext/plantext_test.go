@@ -16,7 +16,7 @@ func TestWidth(t *testing.T) {
 	}
 }
 
-func TestPrintableDisarms(t *testing.T) {
+func TestPrintable_Disarms(t *testing.T) {
 	for s, want := range map[string]string{
 		"plain, ü 王":   "plain, ü 王",
 		"\x1b[31mred":  `\u{1b}[31mred`,
@@ -46,7 +46,7 @@ func items() []Item {
 	}
 }
 
-func TestColumnsAreAligned(t *testing.T) {
+func TestWrite_AlignsColumns(t *testing.T) {
 	var out strings.Builder
 	n, err := Write(&out, []string{"head"}, items(), []string{"foot"})
 	require.NoError(t, err)
@@ -62,7 +62,7 @@ foot
 `, out.String())
 }
 
-func TestColumnsAreAsWideAsTheirLongestValue(t *testing.T) {
+func TestWrite_ColumnsAreAsWideAsTheirLongestValue(t *testing.T) {
 	var out strings.Builder
 	_, err := Write(&out, nil, []Item{
 		{Mark: '+', ID: "1\n", Name: "anna", Text: "new", Details: []Detail{
@@ -80,7 +80,7 @@ func TestColumnsAreAsWideAsTheirLongestValue(t *testing.T) {
 `, out.String())
 }
 
-func TestNothingIsPrintedOfNothing(t *testing.T) {
+func TestWrite_PrintsNothingOfNothing(t *testing.T) {
 	var out strings.Builder
 	_, err := Write(&out, []string{"head"}, nil, nil)
 	require.NoError(t, err)
@@ -98,7 +98,7 @@ func TestAdvice(t *testing.T) {
 	assert.Contains(t, Advice("deleted"), "Rules.OnDeleted")
 }
 
-func TestALongValueDoesNotPushTheOthersAway(t *testing.T) {
+func TestWrite_LongValueDoesNotPushTheOthersAway(t *testing.T) {
 	var out strings.Builder
 	long := strings.Repeat("x", 500)
 	_, err := Write(&out, nil, []Item{{Mark: '-', ID: long}, {Mark: '-', ID: "1", Name: "anna"}}, nil)
@@ -106,7 +106,7 @@ func TestALongValueDoesNotPushTheOthersAway(t *testing.T) {
 	assert.Contains(t, out.String(), "- 1"+strings.Repeat(" ", widest-1)+"  anna\n")
 }
 
-func TestColourIsForTerminals(t *testing.T) {
+func TestWrite_ColoursForTerminals(t *testing.T) {
 	file, err := os.CreateTemp(t.TempDir(), "")
 	require.NoError(t, err)
 	defer file.Close()
@@ -129,7 +129,7 @@ func TestColourIsForTerminals(t *testing.T) {
 	assert.Equal(t, "-", (&printer{}).paint('-'))
 }
 
-func TestWriteReturnsTheError(t *testing.T) {
+func TestWrite_ReturnsTheError(t *testing.T) {
 	_, err := Write(brokenWriter{}, []string{"head"}, nil, nil)
 	require.ErrorIs(t, err, errBroken)
 }

@@ -16,7 +16,7 @@ func objectID(n int) (id [16]byte) {
 	return id
 }
 
-func TestListsKeepWhatTheyAreGiven(t *testing.T) {
+func TestList_KeepsWhatItIsGiven(t *testing.T) {
 	for _, n := range []int{0, 1, listChunk - 1, listChunk, listChunk + 1, 3*listChunk + 7} {
 		var l list[int]
 		for i := range n {
@@ -38,7 +38,7 @@ func TestListsKeepWhatTheyAreGiven(t *testing.T) {
 	}
 }
 
-func TestArenaReturnsWhatItWasGiven(t *testing.T) {
+func TestArena_ReturnsWhatItWasGiven(t *testing.T) {
 	var a Arena
 	var want []Record
 	for i := range 30_000 {
@@ -61,7 +61,7 @@ func TestArenaReturnsWhatItWasGiven(t *testing.T) {
 	}
 }
 
-func TestArenaReadsWithoutAllocating(t *testing.T) {
+func TestArena_ReadsWithoutAllocating(t *testing.T) {
 	var a Arena
 	a.Append(&Record{Words: [2]string{"ad", "active"}, Texts: [6]string{"1", "anna", "Anna", "Berg", "anna@x", "+1"}})
 	var sink Record
@@ -71,7 +71,7 @@ func TestArenaReadsWithoutAllocating(t *testing.T) {
 
 // Whatever the order of rows and questions, and whoever has the same ObjectID, the
 // answers are those of a map.
-func TestLinksAnswerAsAMapDoes(t *testing.T) {
+func TestLinks_AnswerAsAMapDoes(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
 	for range 300 {
 		rows := make([][16]byte, 1+r.IntN(300))
@@ -125,7 +125,7 @@ func TestLinksAnswerAsAMapDoes(t *testing.T) {
 }
 
 // In order, the table is not searched: whatever it holds.
-func TestLinksTryTheNextRowFirst(t *testing.T) {
+func TestLinks_TryTheNextRowFirst(t *testing.T) {
 	const n = 100
 	l := NewLinks(objectID)
 	for row := range n {
@@ -144,7 +144,7 @@ func TestLinksTryTheNextRowFirst(t *testing.T) {
 }
 
 // The rows that are touched are those that First finds, as long as no hashes collide.
-func TestTouchedRowsAreThoseOfFirst(t *testing.T) {
+func TestLinks_TouchedRowsAreThoseOfFirst(t *testing.T) {
 	const n = 1000
 	l := NewLinks(objectID)
 	for row := range n {
@@ -177,7 +177,7 @@ func TestTouchedRowsAreThoseOfFirst(t *testing.T) {
 
 // A later twin behind the row found last is not the first of its ObjectID, and a
 // row that was not entered is not linked at all.
-func TestLinksDoNotTakeTheNextRowForMoreThanItIs(t *testing.T) {
+func TestLinks_DoNotTakeTheNextRowForMoreThanItIs(t *testing.T) {
 	rows := [][16]byte{objectID(7), objectID(1), objectID(2), objectID(7), objectID(9), objectID(1)}
 	l := NewLinks(func(row int) [16]byte { return rows[row] })
 	for row := range 4 {
@@ -199,7 +199,7 @@ func TestLinksDoNotTakeTheNextRowForMoreThanItIs(t *testing.T) {
 }
 
 // Rows that were left out, as local users are, are nobody's twins.
-func TestLinksLeaveRowsOut(t *testing.T) {
+func TestLinks_LeaveRowsOut(t *testing.T) {
 	rows := [][16]byte{objectID(1), {}, {}, {}, objectID(2)}
 	l := NewLinks(func(row int) [16]byte { return rows[row] })
 	l.Add(0, rows[0])
@@ -210,7 +210,7 @@ func TestLinksLeaveRowsOut(t *testing.T) {
 }
 
 // Hashes that collide in the half that a slot keeps must not confuse rows.
-func TestLinksCompareTheRows(t *testing.T) {
+func TestLinks_CompareTheRows(t *testing.T) {
 	rows := [][16]byte{objectID(1), objectID(2), objectID(2)}
 	l := NewLinks(func(row int) [16]byte { return rows[row] })
 	l.hashes.chunks = [][]uint32{{7, 7, 7}}
@@ -223,7 +223,7 @@ func TestLinksCompareTheRows(t *testing.T) {
 }
 
 // However many rows there are, a slot holds the number of each and some of its hash.
-func TestLinksOfManyRows(t *testing.T) {
+func TestLinks_OfManyRows(t *testing.T) {
 	for _, n := range []int{0, 1, 2, 3, 4, 7, 8, Batch - 1, Batch, Batch + 1, 1000, 1 << 16} {
 		l := NewLinks(objectID)
 		for row := range n {
@@ -242,7 +242,7 @@ func TestLinksOfManyRows(t *testing.T) {
 	}
 }
 
-func TestSharedFindsAllThatMatters(t *testing.T) {
+func TestShared_FindsAllThatMatters(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
 	for range 200 {
 		k := NewKeys()
@@ -282,7 +282,7 @@ func addOne(rows []uint32) []uint32 {
 	return out
 }
 
-func TestSharedLeavesTheRestAlone(t *testing.T) {
+func TestShared_LeavesTheRestAlone(t *testing.T) {
 	k := NewKeys()
 	for row := range 100_000 {
 		k.Add(k.Hash([]byte(fmt.Sprint(row))))
@@ -290,7 +290,7 @@ func TestSharedLeavesTheRestAlone(t *testing.T) {
 	assert.Less(t, len(k.Shared(nil)), 100, "of unique keys, only those whose hashes collide")
 }
 
-func TestNoKeyIsNotShared(t *testing.T) {
+func TestShared_NoKeyIsNotShared(t *testing.T) {
 	k := NewKeys()
 	k.Add(k.Hash(nil))
 	k.Add(k.Hash([]byte{}))

@@ -15,7 +15,7 @@ import (
 	"github.com/go-adsync/adsync/internal/fakead"
 )
 
-func TestRefusedPasswords(t *testing.T) {
+func TestBind_RefusedPasswords(t *testing.T) {
 	for data := range refusals {
 		d := newDomain(t, fakead.Config{})
 		cfg := d.config()
@@ -40,7 +40,7 @@ func TestRefusedPasswords(t *testing.T) {
 	}
 }
 
-func TestOtherBinds(t *testing.T) {
+func TestBind_OtherMechanisms(t *testing.T) {
 	fails := func(err error) Auth {
 		return func(context.Context) (BindFunc, error) {
 			return func(context.Context, string, *ldap.Conn) error { return err }, nil
@@ -143,7 +143,7 @@ func TestEncryption(t *testing.T) {
 	}
 }
 
-func TestPlaintextIsRefusedByTheController(t *testing.T) {
+func TestEncryption_PlaintextIsRefusedByTheController(t *testing.T) {
 	d := newDomain(t, fakead.Config{})
 	s, err := ParseURL(d.PlainURL(), false)
 	require.NoError(t, err)
@@ -154,7 +154,7 @@ func TestPlaintextIsRefusedByTheController(t *testing.T) {
 	assert.NotErrorIs(t, err, ErrRefused)
 }
 
-func TestAnotherServiceOnThePort(t *testing.T) {
+func TestDial_AnotherServiceOnThePort(t *testing.T) {
 	defer goleak.VerifyNone(t)
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
@@ -180,7 +180,7 @@ func TestAnotherServiceOnThePort(t *testing.T) {
 	assert.ErrorIs(t, err, errFrame)
 }
 
-func TestControllerKeepsItsConnection(t *testing.T) {
+func TestController_KeepsItsConnection(t *testing.T) {
 	d := newDomain(t, fakead.Config{})
 	ids := d.add(3)
 	c := d.open(d.config())
@@ -206,7 +206,7 @@ func TestControllerKeepsItsConnection(t *testing.T) {
 	assert.Eventually(t, func() bool { return d.Connections() == 0 }, time.Minute, time.Millisecond)
 }
 
-func TestControllerConnectsAnewWhenTheServerHasHungUp(t *testing.T) {
+func TestController_ConnectsAnewWhenTheServerHasHungUp(t *testing.T) {
 	// A busy machine may take longer than the server waits: it then gets more time.
 	var d *domain
 	var c *Controller

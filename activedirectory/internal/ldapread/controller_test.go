@@ -116,7 +116,7 @@ func names(accounts []Account) []string {
 	return found
 }
 
-func TestEntriesReadsPageByPage(t *testing.T) {
+func TestEntries_ReadsPageByPage(t *testing.T) {
 	d := newDomain(t, fakead.Config{WithContact: true})
 	ids := d.add(25)
 	require.NoError(t, d.Disable(ids[2]))
@@ -145,7 +145,7 @@ func TestEntriesReadsPageByPage(t *testing.T) {
 	}
 }
 
-func TestEntriesDefaultsToTheWholeDomain(t *testing.T) {
+func TestEntries_DefaultsToTheWholeDomain(t *testing.T) {
 	d := newDomain(t, fakead.Config{})
 	d.add(1)
 	cfg := d.config()
@@ -156,7 +156,7 @@ func TestEntriesDefaultsToTheWholeDomain(t *testing.T) {
 }
 
 // Whatever goes wrong on the way, a listing must never end as if it were whole.
-func TestEntriesIsWholeOrAnError(t *testing.T) {
+func TestEntries_IsWholeOrAnError(t *testing.T) {
 	const noAnswer, short = "no answer within", 500 * time.Millisecond
 	tests := []struct {
 		name  string
@@ -209,7 +209,7 @@ func TestEntriesIsWholeOrAnError(t *testing.T) {
 	}
 }
 
-func TestTheCallAfterAFailureBeginsAnew(t *testing.T) {
+func TestController_BeginsAnewAfterAFailure(t *testing.T) {
 	d := newDomain(t, fakead.Config{})
 	d.add(25)
 	cfg := d.config()
@@ -229,7 +229,7 @@ func TestTheCallAfterAFailureBeginsAnew(t *testing.T) {
 	}
 }
 
-func TestEntriesPassesOnWhatIsLegal(t *testing.T) {
+func TestEntries_PassesOnWhatIsLegal(t *testing.T) {
 	t.Run("an empty page", func(t *testing.T) {
 		d := newDomain(t, fakead.Config{})
 		d.add(25)
@@ -256,7 +256,7 @@ func TestEntriesPassesOnWhatIsLegal(t *testing.T) {
 	})
 }
 
-func TestEntriesWantsTheObjectGUID(t *testing.T) {
+func TestEntries_WantsTheObjectGUID(t *testing.T) {
 	d := newDomain(t, fakead.Config{})
 	d.add(3)
 	require.NoError(t, d.Withhold("svc@ad.example.test", "objectGUID"))
@@ -264,7 +264,7 @@ func TestEntriesWantsTheObjectGUID(t *testing.T) {
 	assert.ErrorIs(t, err, errNoGUID)
 }
 
-func TestEntriesEndsWithItsContext(t *testing.T) {
+func TestEntries_EndsWithItsContext(t *testing.T) {
 	tests := []struct {
 		doing  string
 		silent fakead.Fault // the answer must not win the race
@@ -301,7 +301,7 @@ func TestEntriesEndsWithItsContext(t *testing.T) {
 	}
 }
 
-func TestNothingIsSentUnderAContextThatHasEnded(t *testing.T) {
+func TestController_SendsNothingUnderAContextThatHasEnded(t *testing.T) {
 	d := newDomain(t, fakead.Config{})
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
@@ -310,7 +310,7 @@ func TestNothingIsSentUnderAContextThatHasEnded(t *testing.T) {
 	assert.Zero(t, d.Opened())
 }
 
-func TestASlowConsumerIsNotTimedOut(t *testing.T) {
+func TestEntries_SlowConsumerIsNotTimedOut(t *testing.T) {
 	d := newDomain(t, fakead.Config{})
 	d.add(25)
 	cfg := d.config()
@@ -335,7 +335,7 @@ func TestASlowConsumerIsNotTimedOut(t *testing.T) {
 	assert.Equal(t, 25, count)
 }
 
-func TestStoppingEarlyLeavesNothingOpen(t *testing.T) {
+func TestEntries_StoppingEarlyLeavesNothingOpen(t *testing.T) {
 	d := newDomain(t, fakead.Config{})
 	ids := d.add(25)
 	cfg := d.config()
@@ -396,7 +396,7 @@ func TestCheck(t *testing.T) {
 	assert.Contains(t, missing[1], "100 of the first 100 accounts do not show userAccountControl")
 }
 
-func TestCheckFails(t *testing.T) {
+func TestCheck_Fails(t *testing.T) {
 	for _, match := range []string{"CN=Deleted Objects", "OU=People"} {
 		d := newDomain(t, fakead.Config{})
 		d.add(1)

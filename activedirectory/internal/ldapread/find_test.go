@@ -14,7 +14,7 @@ import (
 	"github.com/go-adsync/adsync/internal/fakead"
 )
 
-func TestFindTellsWhatBecameOfEach(t *testing.T) {
+func TestFind_TellsWhatBecameOfEach(t *testing.T) {
 	for _, recycleBin := range []bool{false, true} {
 		t.Run(fmt.Sprintf("recycle bin %t", recycleBin), func(t *testing.T) {
 			d := newDomain(t, fakead.Config{RecycleBin: recycleBin})
@@ -57,7 +57,7 @@ func TestFindTellsWhatBecameOfEach(t *testing.T) {
 	}
 }
 
-func TestFindProvesNothingWithoutTheRight(t *testing.T) {
+func TestFind_ProvesNothingWithoutTheRight(t *testing.T) {
 	d := newDomain(t, fakead.Config{})
 	ids := d.add(2)
 	require.NoError(t, d.Delete(ids[0]))
@@ -69,7 +69,7 @@ func TestFindProvesNothingWithoutTheRight(t *testing.T) {
 	assert.Equal(t, Unproven, found[1].State)
 }
 
-func TestFindLooksUpInBatchesOfItsOwn(t *testing.T) {
+func TestFind_LooksUpInBatchesOfItsOwn(t *testing.T) {
 	d := newDomain(t, fakead.Config{})
 	require.NoError(t, d.GrantTombstones("svc@ad.example.test"))
 	ids := d.add(3*findBatch + 5)
@@ -100,7 +100,7 @@ func pageSizes(d *domain) (sizes []int) {
 
 // A look-up is short enough for one answer. A server that says it is not is asked for
 // pages, and not tried again.
-func TestFindAsksForPagesWhereItMust(t *testing.T) {
+func TestFind_AsksForPagesWhereItMust(t *testing.T) {
 	for name, tt := range map[string]struct {
 		server, page int
 		want         []int
@@ -126,7 +126,7 @@ func TestFindAsksForPagesWhereItMust(t *testing.T) {
 	}
 }
 
-func TestFindIsWholeOrAnError(t *testing.T) {
+func TestFind_IsWholeOrAnError(t *testing.T) {
 	for step, match := range map[string]string{"in scope": "OU=People", "alive": "(&(|(objectGUID", "tombstones": "isDeleted"} {
 		t.Run(step, func(t *testing.T) {
 			d := newDomain(t, fakead.Config{})

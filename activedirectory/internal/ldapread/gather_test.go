@@ -53,7 +53,7 @@ func (c giving) Read(p []byte) (int, error) { return min(*c.n, len(p)), nil }
 func (c giving) Write(p []byte) (int, error) { return len(p), nil }
 
 // Entries that come one by one are let gather, and a short answer is not waited for.
-func TestEntriesGatherBehindASlowServer(t *testing.T) {
+func TestGather_EntriesBehindASlowServer(t *testing.T) {
 	socket, _ := connected(t)
 	n, pauses := 1, 0
 	g := gather(giving{socket, &n}).(*gatherer)
@@ -82,14 +82,14 @@ func TestEntriesGatherBehindASlowServer(t *testing.T) {
 	assert.Equal(t, 0, read(shortReads))
 }
 
-func TestPlainConnectionsGather(t *testing.T) {
+func TestGather_PlainConnections(t *testing.T) {
 	socket, _ := connected(t)
 	conn, err := encrypt(t.Context(), &Config{}, Server{Host: "127.0.0.1"}, socket)
 	require.NoError(t, err)
 	assert.IsType(t, &gatherer{}, conn)
 }
 
-func TestAClosedSocketIsNotWaitedFor(t *testing.T) {
+func TestGather_DoesNotWaitForAClosedSocket(t *testing.T) {
 	socket, _ := connected(t)
 	g := gather(socket).(*gatherer)
 	g.pause = func(time.Duration) { t.Error("a pause") }
@@ -112,7 +112,7 @@ func (c *counting) Read(p []byte) (int, error) {
 
 // A server may encrypt each entry by itself. What there is of them is read at once: a
 // pause for each took seventy times as long as the server.
-func TestManyEncryptedEntriesAreReadAtOnce(t *testing.T) {
+func TestGather_ManyEncryptedEntriesAreReadAtOnce(t *testing.T) {
 	const entries, size = 300, 100
 	https := httptest.NewTLSServer(nil) // for its certificate
 	defer https.Close()

@@ -68,7 +68,7 @@ func listOf(t *testing.T, cfg *tls.Config, server Server) error {
 	return err
 }
 
-func TestAControllerOfOldCiphersIsNamed(t *testing.T) {
+func TestHandshake_NamesOldCiphers(t *testing.T) {
 	certificate, roots := certified(t)
 	rsaAlone := []uint16{tls.TLS_RSA_WITH_AES_128_GCM_SHA256, tls.TLS_RSA_WITH_AES_256_GCM_SHA384}
 	server := encryptOnly(t, &tls.Config{Certificates: []tls.Certificate{certificate}, CipherSuites: rsaAlone, MaxVersion: tls.VersionTLS12})
@@ -83,7 +83,7 @@ func TestAControllerOfOldCiphersIsNamed(t *testing.T) {
 
 // Whoever answers DNS can name any host below the domain: the certificate must bear the
 // domain's name too.
-func TestAControllerMustBearTheDomainsName(t *testing.T) {
+func TestHandshake_WantsTheDomainsName(t *testing.T) {
 	const domainName = "corp.example"
 	wanted := "does not bear the name corp.example"
 	for _, tt := range []struct {
@@ -108,7 +108,7 @@ func TestAControllerMustBearTheDomainsName(t *testing.T) {
 }
 
 // The host's own look at a connection comes first, and is not forgotten.
-func TestTheHostsOwnVerificationStays(t *testing.T) {
+func TestHandshake_KeepsTheHostsOwnVerification(t *testing.T) {
 	certificate, roots := certified(t, "corp.example")
 	server := encryptOnly(t, &tls.Config{Certificates: []tls.Certificate{certificate}})
 	server.Domain = "corp.example"

@@ -30,7 +30,7 @@ func long(tag byte, n int) []byte {
 
 // Each of these fits into what a message may be long, and is many times as big
 // once it is decoded: a server could use all memory there is, or all stack.
-func TestAnAnswerThatGrowsWhenDecodedIsRefused(t *testing.T) {
+func TestInspect_RefusesAnAnswerThatGrowsWhenDecoded(t *testing.T) {
 	const room = maxMessage - 100
 	for name, content := range map[string][]byte{
 		"empty values":      bytes.Repeat([]byte{0x04, 0x00}, room/2),
@@ -53,7 +53,7 @@ func TestAnAnswerThatGrowsWhenDecodedIsRefused(t *testing.T) {
 }
 
 // What was counted for one request does not count for the next.
-func TestEachRequestMayHaveItsElements(t *testing.T) {
+func TestInspect_EachRequestMayHaveItsElements(t *testing.T) {
 	d := newDomain(t, fakead.Config{})
 	d.add(25)
 	c := d.open(d.config())
@@ -67,7 +67,7 @@ func TestEachRequestMayHaveItsElements(t *testing.T) {
 }
 
 // A terminal obeys what it is shown, and a line feed begins another line of a log.
-func TestNothingOfAServerSteersATerminal(t *testing.T) {
+func TestErrors_NothingOfAServerSteersATerminal(t *testing.T) {
 	const evil = "dc1\x1b]0;x\x07\n2026 INFO all is well\u202e"
 	shown := func(text string) {
 		t.Helper()

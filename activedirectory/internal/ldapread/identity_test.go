@@ -13,7 +13,7 @@ import (
 )
 
 // mS-DS-ConsistencyGuid is in the layout of an objectGUID, and people fill it.
-func TestConsistencyGuidIsAnIdentity(t *testing.T) {
+func TestIdentity_MayBeConsistencyGuid(t *testing.T) {
 	for _, recycleBin := range []bool{false, true} {
 		d := newDomain(t, fakead.Config{RecycleBin: recycleBin})
 		require.NoError(t, d.GrantTombstones("svc@ad.example.test"))
@@ -52,7 +52,7 @@ func TestConsistencyGuidIsAnIdentity(t *testing.T) {
 }
 
 // What is no identity is told for what it is, the same both ways.
-func TestAnIdentityThatIsNoneSaysWhatItIs(t *testing.T) {
+func TestIdentity_SaysWhatAnotherValueIs(t *testing.T) {
 	sid := "\x01\x05\x00\x00\x00\x00\x00\x05\x15\x00\x00\x00" + strings.Repeat("x", 16)
 	for _, tt := range []struct{ attribute, value, want string }{
 		{"objectSid", sid, "the identity of an account, objectSid, is a security identifier (SID)"},
@@ -82,7 +82,7 @@ func TestAnIdentityThatIsNoneSaysWhatItIs(t *testing.T) {
 
 // A value of white space alone is none, and the next one counts; an identity may hold any
 // bytes.
-func TestABlankValueIsEmpty(t *testing.T) {
+func TestDecode_BlankValueIsEmpty(t *testing.T) {
 	blanks := []string{"", " ", "\t\r\n", "\u00a0\u2003\u3000", "\u0085 \u2028"}
 	for _, blank := range blanks {
 		e := &ldap.Entry{DN: "CN=x", Attributes: []*ldap.EntryAttribute{

@@ -34,7 +34,7 @@ func pagingControl(value string) string {
 const success = "\x0a\x01\x00\x04\x00\x04\x00"
 
 // What is refused before go-ldap decodes it, and what is just within the bounds.
-func TestBoundsOfAMessage(t *testing.T) {
+func TestInspect_BoundsOfAMessage(t *testing.T) {
 	entryOf := func(inner string) []byte { return []byte(tlv(0x30, idOne, tlv(0x64, short(4, ""), tlv(0x24, inner)))) }
 	tests := []struct {
 		name    string
@@ -85,7 +85,7 @@ func TestBoundsOfAMessage(t *testing.T) {
 }
 
 // A result whose code cannot be read is no success: go-ldap takes it for 0.
-func TestAResultWithoutACodeIsAnError(t *testing.T) {
+func TestInspect_ResultWithoutACodeIsAnError(t *testing.T) {
 	for name, code := range map[string]string{
 		"of nine bytes": "\x0a\x09\x00\x00\x00\x00\x00\x00\x00\x00\x01", "of no bytes": "\x0a\x00", "of five bytes": "\x0a\x05\x00\x00\x00\x00\x00",
 		"negative": "\x0a\x01\xff", "beyond 16 bits": "\x0a\x03\x01\x00\x00", "an integer": "\x02\x01\x00", "none": "", "of an open length": "\x2a\x80\x00\x00",
@@ -104,7 +104,7 @@ func TestAResultWithoutACodeIsAnError(t *testing.T) {
 func slicesOf(messages ...[]byte) []byte { return bytes.Join(messages, nil) }
 
 // Binding is no exception, whoever does it.
-func TestABindWithoutACodeIsRefused(t *testing.T) {
+func TestInspect_BindWithoutACodeIsRefused(t *testing.T) {
 	for _, code := range []string{"\x0a\x00", "\x0a\x09\x00\x00\x00\x00\x00\x00\x00\x00\x01"} {
 		s := cannedSession(testConfig(), []byte(tlv(0x30, idOne, tlv(0x61, code, short(4), short(4)))), 4096)
 		bind, err := simple("svc", servicePassword)(t.Context())
@@ -129,7 +129,7 @@ func (e endless) Read(p []byte) (int, error) {
 
 // A server that says that it ends the connection is not waited for, and its reason is
 // told.
-func TestANoticeOfDisconnectionEndsTheRequest(t *testing.T) {
+func TestInspect_NoticeOfDisconnectionEndsTheRequest(t *testing.T) {
 	notice := func(id, code, name string) []byte {
 		return []byte(tlv(0x30, id, tlv(0x78, code, short(4), short(4, "CN=Ada"), short(0x8a, name))))
 	}
@@ -158,7 +158,7 @@ func TestANoticeOfDisconnectionEndsTheRequest(t *testing.T) {
 
 // The bytes of an element are copied once for each level that it is below, and the value
 // of a control is decoded twice more.
-func TestDeepMessagesTakeLittleMemory(t *testing.T) {
+func TestInspect_DeepMessagesTakeLittleMemory(t *testing.T) {
 	deep := func(room int) string {
 		levels := 0
 		for inner := ""; len(inner) < room-6; levels++ {

@@ -135,7 +135,7 @@ func account(g adattr.GUID, isDeleted string) *ldap.Entry {
 }
 
 // Only what says itself that it is deleted proves a deletion.
-func TestOnlyATombstoneProvesADeletion(t *testing.T) {
+func TestFind_OnlyATombstoneProvesADeletion(t *testing.T) {
 	for isDeleted, want := range map[string]State{"TRUE": Deleted, "FALSE": Unproven, "": Unproven} {
 		c := newLiar(t, func(filter string) []*ldap.Entry {
 			if !strings.Contains(filter, "isDeleted") {
@@ -160,21 +160,21 @@ func TestCheck_BelievesOnlyATombstoneThatSaysSo(t *testing.T) {
 	}
 }
 
-func TestAnAccountThatWasNotAskedForIsAnError(t *testing.T) {
+func TestFind_AccountThatWasNotAskedForIsAnError(t *testing.T) {
 	c := newLiar(t, func(string) []*ldap.Entry { return []*ldap.Entry{account(guid(2), "")} })
 	found, err := look(t.Context(), c, [16]byte(guid(1)))
 	assert.ErrorIs(t, err, errUnasked)
 	assert.Empty(t, found)
 }
 
-func TestSearchIsBoundedWhateverTheServerSends(t *testing.T) {
+func TestSearch_IsBoundedWhateverTheServerSends(t *testing.T) {
 	c := newLiar(t, func(string) []*ldap.Entry { return []*ldap.Entry{account(guid(1), ""), account(guid(2), "")} })
 	found, err := c.Search(t.Context(), "x", 1)
 	require.NoError(t, err)
 	assert.Len(t, found, 1)
 }
 
-func TestAnEntryThatIsTooLongIsRefused(t *testing.T) {
+func TestEntries_RefusesAnEntryThatIsTooLong(t *testing.T) {
 	c := newLiar(t, func(string) []*ldap.Entry {
 		return []*ldap.Entry{ldap.NewEntry("CN=x", map[string][]string{"mail": {strings.Repeat("x", maxMessage)}})}
 	})

@@ -43,7 +43,7 @@ func TestParseURL(t *testing.T) {
 	assert.Equal(t, "dc1:3890", bare.Address())
 }
 
-func TestParseURLRefuses(t *testing.T) {
+func TestParseURL_Refuses(t *testing.T) {
 	for _, raw := range []string{
 		"", "dc1", "dc1:636", "http://dc1", "ldapi:///var/run/slapd", "ldaps://", "ldaps://:636",
 		"ldaps://u:hunter2@dc1", "ldaps://dc1/DC=corp", "ldaps://dc1?sub", "ldaps://dc1#x", "ldaps://dc1:99x", "://",
@@ -77,7 +77,7 @@ func TestTLSConfig(t *testing.T) {
 	assert.NotSame(t, given, c)
 }
 
-func TestStartTLSRequestIsWhatTheStandardSays(t *testing.T) {
+func TestStartTLS_RequestIsWhatTheStandardSays(t *testing.T) {
 	p, err := ber.DecodePacketErr([]byte(startTLSRequest))
 	require.NoError(t, err)
 	require.Len(t, p.Children, 2)
@@ -88,7 +88,7 @@ func TestStartTLSRequestIsWhatTheStandardSays(t *testing.T) {
 
 // A third party that slips something in behind the answer must not get it read
 // as the answer of the encrypted server.
-func TestStartTLSReadsNothingBehindTheAnswer(t *testing.T) {
+func TestStartTLS_ReadsNothingBehindTheAnswer(t *testing.T) {
 	const injected = "injected"
 	r := strings.NewReader("\x30\x0c\x02\x01\x01\x78\x07\x0a\x01\x00\x04\x00\x04\x00" + injected)
 	code, err := readStartTLSAnswer(r)
@@ -100,7 +100,7 @@ func TestStartTLSReadsNothingBehindTheAnswer(t *testing.T) {
 }
 
 // What cannot be read is no consent to encrypt.
-func TestStartTLSWantsAPlainAnswer(t *testing.T) {
+func TestStartTLS_WantsAPlainAnswer(t *testing.T) {
 	result := func(id, code string, more ...string) []byte {
 		return []byte(tlv(0x30, id, tlv(0x78, append([]string{code, short(4), short(4)}, more...)...)))
 	}
@@ -222,7 +222,7 @@ func TestDecode(t *testing.T) {
 		Disabled: true, tombstone: true}, a)
 }
 
-func TestDecodeFillsAllDetailsThatShareAnAttribute(t *testing.T) {
+func TestDecode_FillsAllDetailsThatShareAnAttribute(t *testing.T) {
 	c := testConfig()
 	c.Attributes[0], c.Attributes[3] = "userPrincipalName", "USERPRINCIPALNAME"
 	a, err := c.decode(&ldap.Entry{Attributes: []*ldap.EntryAttribute{
@@ -234,7 +234,7 @@ func TestDecodeFillsAllDetailsThatShareAnAttribute(t *testing.T) {
 }
 
 // A domain controller sends what has very many values in ranges.
-func TestDecodeTakesTheFirstOfARange(t *testing.T) {
+func TestDecode_TakesTheFirstOfARange(t *testing.T) {
 	cfg := testConfig()
 	a, err := cfg.decode(&ldap.Entry{Attributes: []*ldap.EntryAttribute{
 		attribute("objectGUID", wireText(guid(1))), attribute("mail"), attribute("mail;Range=0-1499", "a@x", "b@x"),
@@ -244,7 +244,7 @@ func TestDecodeTakesTheFirstOfARange(t *testing.T) {
 	assert.Equal(t, [NumValues]string{3: "a@x"}, a.Values)
 }
 
-func TestDecodeWantsAnObjectGUID(t *testing.T) {
+func TestDecode_WantsAnObjectGUID(t *testing.T) {
 	for _, attributes := range [][]*ldap.EntryAttribute{
 		nil, {attribute("objectGUID")}, {attribute("objectguid;x", wireText(guid(1)))},
 	} {
@@ -322,7 +322,7 @@ func TestLoopGuard(t *testing.T) {
 	})
 }
 
-func TestAnyOfIsAFilterInTheBytesOfTheWire(t *testing.T) {
+func TestAnyOf_IsAFilterInTheBytesOfTheWire(t *testing.T) {
 	filter := anyOf(adattr.Identity{}, []adattr.GUID{guid(1), guid(2)})
 	assert.Equal(t, `(|(objectGUID=\04\03\02\01\06\05\08\07\09\0a\0b\0c\0d\0e\0f\01)`+
 		`(objectGUID=\04\03\02\01\06\05\08\07\09\0a\0b\0c\0d\0e\0f\02))`, filter)
@@ -349,7 +349,7 @@ func TestContexts(t *testing.T) {
 	}
 }
 
-func TestControlsAreThoseTheServerKnows(t *testing.T) {
+func TestControls_AreThoseTheServerKnows(t *testing.T) {
 	oids := func(root rootDSE, tombstones bool) (found []string) {
 		s := &session{root: root}
 		for _, c := range s.controls(10, nil, tombstones) {

@@ -64,7 +64,7 @@ func (d *domain) asked() (count int) {
 }
 
 // A server answers under its own name for an attribute, whatever name it was asked with.
-func TestAnAttributeMappedByItsOIDIsRead(t *testing.T) {
+func TestSchema_AttributeMappedByItsOIDIsRead(t *testing.T) {
 	d := newDomain(t, fakead.Config{MaxValRange: 30})
 	ids := d.add(3)
 	cfg := d.config()
@@ -92,7 +92,7 @@ func TestAnAttributeMappedByItsOIDIsRead(t *testing.T) {
 	assert.Equal(t, before, d.asked(), "what was learned stays for the next connection")
 }
 
-func TestTheUsualNamesCostNoRequest(t *testing.T) {
+func TestSchema_UsualNamesCostNoRequest(t *testing.T) {
 	d := newDomain(t, fakead.Config{})
 	d.add(1)
 	_, err := list(t.Context(), d.open(d.config()))
@@ -101,7 +101,7 @@ func TestTheUsualNamesCostNoRequest(t *testing.T) {
 }
 
 // Only Active Directory has them by all means; others have names of their own for the same.
-func TestOtherDirectoriesTellTheirNames(t *testing.T) {
+func TestSchema_OtherDirectoriesTellTheirNames(t *testing.T) {
 	types := []string{
 		"( 0.9.2342.19200300.100.1.3 NAME ( 'mail' 'rfc822Mailbox' ) )", "( 2.5.4.42 NAME ( 'givenName' 'gn' ) )",
 		"( 2.5.4.4 NAME ( 'sn' 'surname' ) )", "( 2.5.4.20 NAME 'telephoneNumber' )", "( 1.2 NAME 'objectGUID' )", "( 1.3 NAME 'userAccountControl' )",
@@ -122,7 +122,7 @@ func TestOtherDirectoriesTellTheirNames(t *testing.T) {
 }
 
 // An attribute that the directory does not have is a mistake, and no empty value.
-func TestAnUnknownAttributeIsAnError(t *testing.T) {
+func TestSchema_UnknownAttributeIsAnError(t *testing.T) {
 	d := newDomain(t, fakead.Config{})
 	ids := d.add(1)
 	for _, name := range []string{"surname", "telefon", "2.5.4.999"} {
@@ -147,7 +147,7 @@ func TestAnUnknownAttributeIsAnError(t *testing.T) {
 	assert.ErrorContains(t, err, `the directory has no attribute "entryUUID"`)
 }
 
-func TestAnUnreadableSchemaIsAWarning(t *testing.T) {
+func TestSchema_UnreadableSchemaIsAWarning(t *testing.T) {
 	for name, fault := range map[string]fakead.Fault{
 		"hidden":      {Kind: fakead.FaultHide},
 		"no object":   {Kind: fakead.FaultResult, Code: ldap.LDAPResultNoSuchObject},

@@ -206,7 +206,7 @@ var forms = []form{
 	{"an end of another class", tlv(0x30, idOne, tlv(0x25, "\x0a\x01\x00", short(4, ""), short(4, ""))), 0, 0, true},
 }
 
-func TestEntriesReadTheSameBothWays(t *testing.T) {
+func TestSieve_EntriesReadTheSameBothWays(t *testing.T) {
 	for _, tt := range forms {
 		t.Run(tt.name, func(t *testing.T) {
 			for _, piece := range []int{1, 7, 4096} {
@@ -247,7 +247,7 @@ func drain(s *sieve, stream []byte, piece int) (passed []byte, end error) {
 }
 
 // Whatever the sieve does not take passes in its order, to the byte.
-func TestTheRestPassesUnchanged(t *testing.T) {
+func TestSieve_PassesTheRestUnchanged(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
 	for range 200 {
 		var stream, want []byte
@@ -282,7 +282,7 @@ func TestTheRestPassesUnchanged(t *testing.T) {
 
 // Once a message may have ended the search for go-ldap, the sieve takes no more,
 // so that both agree on where it ended.
-func TestNothingIsTakenAfterTheEnd(t *testing.T) {
+func TestSieve_TakesNothingAfterTheEnd(t *testing.T) {
 	for _, name := range []string{"the end", "an end of another class", "too long a MessageID", "an empty message"} {
 		i := slices.IndexFunc(forms, func(f form) bool { return f.name == name })
 		stream := string(raw(1, entry(person(1)))) + forms[i].message + string(raw(1, entry(person(2))))
@@ -290,7 +290,7 @@ func TestNothingIsTakenAfterTheEnd(t *testing.T) {
 	}
 }
 
-func TestAStreamThatBreaksOffIsAnError(t *testing.T) {
+func TestSieve_StreamThatBreaksOffIsAnError(t *testing.T) {
 	stream := slices.Concat(raw(1, entry(person(1))), raw(1, entry(person(2))), end())
 	for n := range len(stream) {
 		_, err := readPage(t, plain, stream[:n], 4096)
@@ -302,7 +302,7 @@ func TestAStreamThatBreaksOffIsAnError(t *testing.T) {
 }
 
 // A request that is not recognised costs time, and no accounts.
-func TestASearchThatWasNotSeenIsReadByGoLDAP(t *testing.T) {
+func TestSieve_LeavesToGoLDAPASearchThatWasNotSeen(t *testing.T) {
 	var s sieve
 	h := s.start(&Config{Attributes: testConfig().Attributes}, nil)
 	for _, message := range []string{"", "\x30", short(0x30, "\x02\x01\x01"), short(0x30, "\x02\x01\x01", short(0x60)), short(0x30, "\x04\x01\x01", short(0x63))} {
@@ -340,7 +340,7 @@ func page(n int) []byte {
 }
 
 // What one person costs, at most: the texts, and a share of the page's table.
-func TestAllocationsOfOneEntry(t *testing.T) {
+func TestAllocations_OfOneEntry(t *testing.T) {
 	if plain {
 		t.Skip("go-ldap alone makes about four hundred")
 	}

@@ -52,7 +52,7 @@ func TestMessageLength(t *testing.T) {
 }
 
 // Not a byte more is read than the message has: what comes behind it is not LDAP.
-func TestReadMessageStopsAtItsEnd(t *testing.T) {
+func TestReadMessage_StopsAtItsEnd(t *testing.T) {
 	for _, length := range []int{3, 200, 3000} {
 		stream := strings.NewReader(message(length) + "rest")
 		header, body, err := readMessage(stream, 4096)
@@ -77,7 +77,7 @@ type scripted struct {
 
 func (s scripted) Read(p []byte) (int, error) { return s.Reader.Read(p) }
 
-func TestWireStopsAfterTheAllowanceOfOneAnswer(t *testing.T) {
+func TestWire_StopsAfterTheAllowanceOfOneAnswer(t *testing.T) {
 	w := newWire(scripted{Reader: io.MultiReader(bytes.NewReader(end()), bytes.NewReader(end()))}, nil)
 	w.left.Store(int64(len(end()) + 10))
 	_, err := io.ReadFull(w, make([]byte, len(end())))
@@ -87,7 +87,7 @@ func TestWireStopsAfterTheAllowanceOfOneAnswer(t *testing.T) {
 	assert.ErrorIs(t, w.cause(), errAnswer)
 }
 
-func TestWireRemembersTheFirstError(t *testing.T) {
+func TestWire_RemembersTheFirstError(t *testing.T) {
 	w := newWire(scripted{Reader: strings.NewReader("GET / HTTP/1.1")}, nil)
 	assert.NoError(t, w.cause())
 	n, err := w.Read(make([]byte, 100))

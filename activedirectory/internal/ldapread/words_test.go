@@ -22,7 +22,7 @@ func refused(text string) error {
 
 // Each reason in words, and always with the code, which can be looked up. Only a wrong
 // password, or no reason at all, speaks against the password.
-func TestRefusalInWords(t *testing.T) {
+func TestRefusal_InWords(t *testing.T) {
 	const accept = "80090308: LdapErr: DSID-0C090400, comment: AcceptSecurityContext error, data %s, v3839 CN=Ada"
 	tests := []struct {
 		code, want string
@@ -48,7 +48,7 @@ func TestRefusalInWords(t *testing.T) {
 	}
 }
 
-func TestRefusalWithoutAReason(t *testing.T) {
+func TestRefusal_WithoutAReason(t *testing.T) {
 	tests := []struct {
 		text, want string
 		wrong      bool
@@ -74,7 +74,7 @@ func TestRefusalWithoutAReason(t *testing.T) {
 	assert.ErrorContains(t, err, "(code 00002028)")
 }
 
-func TestPortHintNamesSchemeAndPort(t *testing.T) {
+func TestPortHint_NamesSchemeAndPort(t *testing.T) {
 	for raw, want := range map[string]string{
 		"ldaps://dc1:389": "port 389 does not go with ldaps://: use port 636", "ldaps://dc1:3268": "use port 3269",
 		"ldap://dc1:636": "port 636 does not go with ldap://: use ldaps://", "ldap://dc1:3269": "port 3269 does not",
@@ -96,7 +96,7 @@ func TestPortHintNamesSchemeAndPort(t *testing.T) {
 }
 
 // The schemes the wrong way round, against a server that is there.
-func TestTheWrongSchemeIsNamed(t *testing.T) {
+func TestDial_NamesTheWrongScheme(t *testing.T) {
 	d := newDomain(t, fakead.Config{})
 	cfg := d.config()
 	_, err := list(t.Context(), d.openAt(cfg, strings.Replace(d.PlainURL(), "ldap:", "ldaps:", 1)))
@@ -105,7 +105,7 @@ func TestTheWrongSchemeIsNamed(t *testing.T) {
 	assert.ErrorContains(t, err, "use ldaps://")
 }
 
-func TestCheckFilterSaysWhy(t *testing.T) {
+func TestCheckFilter_SaysWhy(t *testing.T) {
 	assert.NoError(t, CheckFilter(`(&(objectClass=person)(memberOf=CN=Ada\5c, the first,DC=corp))`))
 	for filter, want := range map[string]string{
 		`(memberOf=CN=Ada\, the first,DC=corp)`: `at position 16, a backslash stands for itself`,
@@ -148,7 +148,7 @@ func FuzzCheckFilter(f *testing.F) {
 }
 
 // A server that goes on for ever is stopped, and a look-up is no listing.
-func TestEntriesEndsAtMaxEntries(t *testing.T) {
+func TestEntries_EndsAtMaxEntries(t *testing.T) {
 	d := newDomain(t, fakead.Config{})
 	ids := d.add(25)
 	cfg := d.config()
@@ -166,7 +166,7 @@ func TestEntriesEndsAtMaxEntries(t *testing.T) {
 	assert.Len(t, accounts, 25)
 }
 
-func TestAnEndlessAnswerToALookUpIsAnError(t *testing.T) {
+func TestFind_EndlessAnswerIsAnError(t *testing.T) {
 	c := newLiar(t, func(string) []*ldap.Entry { return slices.Repeat([]*ldap.Entry{account(guid(1), "")}, mostFound+1) })
 	_, err := look(t.Context(), c, fakead.GUID(guid(1)))
 	assert.ErrorIs(t, err, errUnasked)

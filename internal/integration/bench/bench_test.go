@@ -25,7 +25,7 @@ func TestMain(m *testing.M) {
 }
 
 // Each task says itself whether it did what it should, and fails if not.
-func TestEverythingIsMeasured(t *testing.T) {
+func TestBench_MeasuresEverything(t *testing.T) {
 	for _, name := range []string{"slapd", "slapadd", "ldapsearch"} {
 		if _, err := tool(name); err != nil {
 			if os.Getenv("CI") == "true" {
@@ -58,7 +58,7 @@ func TestEverythingIsMeasured(t *testing.T) {
 	require.Len(t, left, 1, "slapd's, but no database")
 }
 
-func TestDatabasesAreChosenByName(t *testing.T) {
+func TestBench_DatabasesAreChosenByName(t *testing.T) {
 	all, err := named(names(databases()))
 	require.NoError(t, err)
 	assert.Equal(t, names(databases()), names(all))
@@ -71,7 +71,7 @@ func TestDatabasesAreChosenByName(t *testing.T) {
 	}
 }
 
-func TestWhatIsNotInstalledIsLeftOutAloud(t *testing.T) {
+func TestBench_TellsWhatIsNotInstalled(t *testing.T) {
 	absent := database{name: "Absent", needs: []string{"sh", "no-such-server"}}
 	t.Setenv("CI", "")
 	present, lacking, err := installed([]database{absent, sqlite()})
@@ -83,7 +83,7 @@ func TestWhatIsNotInstalledIsLeftOutAloud(t *testing.T) {
 	require.ErrorContains(t, err, "Absent: no-such-server is not installed")
 }
 
-func TestFiguresAreHeldToTheRecorded(t *testing.T) {
+func TestRecorded_HoldsTheFigures(t *testing.T) {
 	spent := func(cpu time.Duration, peak int64) *table {
 		r := &row{name: "listing", people: 10}
 		r.add(usage{cpu: time.Second}, usage{cpu: cpu, peak: peak << 20})

@@ -14,7 +14,7 @@ import (
 )
 
 // ADSYNC_GITEA names a Gitea to try, which is built in minutes and is not in CI.
-func TestGiteaIsMeasuredBesideSQLite(t *testing.T) {
+func TestGitea_IsMeasuredAlongWithSQLite(t *testing.T) {
 	program := os.Getenv("ADSYNC_GITEA")
 	if program == "" {
 		t.Skip("skipped: ADSYNC_GITEA names no Gitea")
@@ -32,7 +32,7 @@ func TestGiteaIsMeasuredBesideSQLite(t *testing.T) {
 	require.Len(t, left, 1, "slapd's, but no Gitea")
 }
 
-func TestGiteaIsComparedWithTheSameTask(t *testing.T) {
+func TestGitea_IsComparedWithTheSameTask(t *testing.T) {
 	took := func(name string, people int, times time.Duration) *row {
 		r := &row{name: name, people: people}
 		r.add(usage{wall: time.Second, cpu: time.Second}, usage{wall: times * 2 * time.Second, cpu: times * times * time.Second, peak: 100 << 20 / int64(times)})
@@ -50,7 +50,7 @@ func TestGiteaIsComparedWithTheSameTask(t *testing.T) {
 	}, measured.besideGitea())
 }
 
-func TestARunningProcessTellsWhatItTook(t *testing.T) {
+func TestProcess_TellsWhatItTook(t *testing.T) {
 	// Its name, in parentheses, must not shift what comes behind it.
 	dir := t.TempDir()
 	name := filepath.Join(dir, "a ) b 7 7 7")

@@ -42,7 +42,7 @@ func publicPackages(t *testing.T) map[string]string {
 
 // What hosts compile against is kept as text, so that a change of it is seen in the
 // change that makes it. `make api` writes it.
-func TestAPIIsAsRecorded(t *testing.T) {
+func TestAPI_IsAsRecorded(t *testing.T) {
 	dir := filepath.Join(root, "docs/api")
 	var names []string
 	for name, source := range publicPackages(t) {

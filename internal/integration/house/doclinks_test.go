@@ -18,7 +18,7 @@ import (
 
 // Doc links that lead nowhere become plain text without a word, so a name that moves
 // leaves them behind.
-func TestDocLinksLeadSomewhere(t *testing.T) {
+func TestDocLinks_LeadSomewhere(t *testing.T) {
 	packages := publicPackages(t)
 	documented := map[string]*doc.Package{}
 	for path, dir := range packages {

@@ -80,7 +80,7 @@ func imports(file *ast.File) []string {
 }
 
 // The four chapters, and a file for each further story.
-func TestTheRootHasAFileForEachStory(t *testing.T) {
+func TestLayout_RootHasAFileForEachStory(t *testing.T) {
 	var atRoot []string
 	for path := range libraryFiles(t) {
 		if !strings.Contains(path, "/") {
@@ -94,7 +94,7 @@ func TestTheRootHasAFileForEachStory(t *testing.T) {
 	}, atRoot)
 }
 
-func TestInternalPackagesDoNotKnowTheRoot(t *testing.T) {
+func TestImports_InternalPackagesDoNotKnowTheRoot(t *testing.T) {
 	for path, file := range libraryFiles(t) {
 		if strings.HasPrefix(path, "internal/") || strings.Contains(path, "/internal/") {
 			assert.NotContains(t, imports(file), modulePath, path)
@@ -104,7 +104,7 @@ func TestInternalPackagesDoNotKnowTheRoot(t *testing.T) {
 
 // The core is what a host with a directory and a store of its own links: it knows
 // neither LDAP nor SQL, but for the two methods by which an ObjectID goes into a row.
-func TestTheCoreKnowsNoAdapter(t *testing.T) {
+func TestImports_CoreKnowsNoAdapter(t *testing.T) {
 	forbidden := []string{"database/sql", "net", "crypto/tls", "github.com/go-ldap/ldap/v3"}
 	adapters := []string{modulePath + "/activedirectory", modulePath + "/sqlstore", modulePath + "/adsynctest"}
 	for path, file := range libraryFiles(t) {
@@ -121,7 +121,7 @@ func TestTheCoreKnowsNoAdapter(t *testing.T) {
 }
 
 // What the core links, also by way of others.
-func TestTheCoreLinksNeitherLDAPNorSQL(t *testing.T) {
+func TestImports_CoreLinksNeitherLDAPNorSQL(t *testing.T) {
 	list := exec.Command("go", "list", "-deps", ".")
 	list.Dir = root
 	out, err := list.Output()
@@ -136,7 +136,7 @@ func TestTheCoreLinksNeitherLDAPNorSQL(t *testing.T) {
 
 // What is for tests reaches no host's program: neither the test controller nor package
 // testing, with the flags that it registers.
-func TestHostsLinkNothingOfTests(t *testing.T) {
+func TestImports_HostsLinkNothingOfTests(t *testing.T) {
 	list := exec.Command("go", "list", "-deps", ".", "./activedirectory", "./sqlstore")
 	list.Dir = root
 	out, err := list.Output()
@@ -150,7 +150,7 @@ func TestHostsLinkNothingOfTests(t *testing.T) {
 
 // Adapters live by the exported names of the core, as those of a host must: what they
 // share below it is how an objectGUID is written.
-func TestAdaptersKnowTheCoreAlone(t *testing.T) {
+func TestImports_AdaptersKnowTheCoreAlone(t *testing.T) {
 	adapters := []string{"activedirectory", "sqlstore", "adsynctest"}
 	for path, file := range libraryFiles(t) {
 		own, _, _ := strings.Cut(path, "/")
@@ -174,7 +174,7 @@ var toBeSplit = []string{
 }
 
 // A file tells one story. What is longer tells several. Tests are read like the rest.
-func TestFilesAreShort(t *testing.T) {
+func TestLayout_FilesAreShort(t *testing.T) {
 	const atRoot, below = 800, 500
 	for _, path := range projectFiles(t) {
 		if !strings.HasSuffix(path, ".go") {
@@ -195,7 +195,7 @@ func TestFilesAreShort(t *testing.T) {
 }
 
 // gofmt makes one curly quote of two straight ones in a comment.
-func TestCommentsHaveNoCurlyQuotes(t *testing.T) {
+func TestComments_HaveNoCurlyQuotes(t *testing.T) {
 	for _, path := range projectFiles(t) {
 		if strings.HasSuffix(path, ".go") {
 			text, err := os.ReadFile(filepath.Join(root, path))
@@ -205,7 +205,7 @@ func TestCommentsHaveNoCurlyQuotes(t *testing.T) {
 	}
 }
 
-func TestTestLibrariesStayInTests(t *testing.T) {
+func TestImports_TestLibrariesStayInTests(t *testing.T) {
 	for path, file := range libraryFiles(t) {
 		for _, imported := range imports(file) {
 			for _, library := range []string{"testing", "github.com/stretchr/testify", "github.com/google/go-cmp", "go.uber.org/goleak"} {
@@ -217,7 +217,7 @@ func TestTestLibrariesStayInTests(t *testing.T) {
 	}
 }
 
-func TestNoInitFunctions(t *testing.T) {
+func TestCode_HasNoInitFunctions(t *testing.T) {
 	for path, file := range libraryFiles(t) {
 		for _, declaration := range file.Decls {
 			if f, ok := declaration.(*ast.FuncDecl); ok && f.Recv == nil {
@@ -228,7 +228,7 @@ func TestNoInitFunctions(t *testing.T) {
 }
 
 // A host gets every requirement of the root module: the list is short on purpose.
-func TestRequirementsStayFew(t *testing.T) {
+func TestRequirements_StayFew(t *testing.T) {
 	allowed := []string{
 		"github.com/go-asn1-ber/asn1-ber",
 		"github.com/go-ldap/ldap/v3",
@@ -247,7 +247,7 @@ func TestRequirementsStayFew(t *testing.T) {
 }
 
 // Paths of one person's machine mean nothing to another.
-func TestNoPathsOfOneMachine(t *testing.T) {
+func TestText_HasNoPathsOfOneMachine(t *testing.T) {
 	private := regexp.MustCompile(`(?:^|[\s"'=(` + "`" + `])/(?:home|Users|root|work|farm)/`)
 	for _, path := range projectFiles(t) {
 		text, err := os.ReadFile(filepath.Join(root, path))

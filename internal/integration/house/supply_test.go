@@ -26,7 +26,7 @@ func matchIn(t *testing.T, path, pattern string) string {
 
 // All modules name the same releases: the older one as the language that hosts need,
 // the newer one as what checks the project.
-func TestGoReleasesAgree(t *testing.T) {
+func TestGoReleases_Agree(t *testing.T) {
 	language := matchIn(t, "go.work", `(?m)^go (1\.\d+)\.0$`)
 	toolchain := matchIn(t, "go.work", `(?m)^toolchain (go1\.\d+\.\d+)$`)
 	for _, path := range []string{"go.mod", "examples/go.mod", "internal/integration/go.mod", ".ci/tools/go.mod"} {
@@ -43,7 +43,7 @@ func TestGoReleasesAgree(t *testing.T) {
 }
 
 // The search for vulnerabilities must not pass because it saw nothing.
-func TestVulnerabilitySearchNeedsItsData(t *testing.T) {
+func TestVulnerabilitySearch_NeedsItsData(t *testing.T) {
 	finds := "echo GO-2021-0113; exit 3"
 	today := time.Now().UTC()
 	old := today.AddDate(-1, 0, 0)

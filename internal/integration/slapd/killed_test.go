@@ -8,6 +8,6 @@ import (
 	"github.com/go-adsync/adsync/internal/integration/reaper"
 )
 
-func TestServerEndsWithAKilledTest(t *testing.T) {
+func TestServer_EndsWithAKilledTest(t *testing.T) {
 	reaper.Prove(t, func(t *testing.T) string { return start(t).dir })
 }
