@@ -62,7 +62,7 @@ func TestCheckStore_NamesTheDutyOfAPanic(t *testing.T) {
 				return func() error { held.Store(false); return nil }, nil
 			}
 		}},
-		{"Lock must keep a second run out until unlock is called: Lock returned no unlock and no error", func(b *broken) {
+		{"Lock must keep a second run out until unlock is called: a Lock returned no unlock and no error", func(b *broken) {
 			b.lock = func(context.Context) (func() error, error) { return nil, nil }
 		}},
 	})
