@@ -14,7 +14,7 @@ import (
 
 // The check makes a store with its own users for each duty, and breaks the rules in
 // every way that a sync could.
-func TestAccountsKeepEveryDuty(t *testing.T) {
+func TestAccounts_KeepEveryDuty(t *testing.T) {
 	err := adsynctest.CheckStore(t.Context(), func(_ context.Context, seed []adsync.User) (adsync.UserStore, error) {
 		accounts := &Accounts{rows: map[string]*adsync.User{}}
 		for _, u := range seed {
@@ -25,7 +25,7 @@ func TestAccountsKeepEveryDuty(t *testing.T) {
 	require.NoError(t, err)
 }
 
-func TestSync(t *testing.T) {
+func TestAccounts_Sync(t *testing.T) {
 	id, err := adsync.ParseObjectID("e124855b-371a-41be-9f05-3c1a9b7d2e10")
 	require.NoError(t, err)
 	accounts := &Accounts{rows: map[string]*adsync.User{

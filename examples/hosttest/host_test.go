@@ -32,7 +32,7 @@ func entry(n byte, username string) adsync.Entry {
 
 // A StaticDirectory is a directory as a literal. Each entry has a State; who is
 // not in it at all is Deleted.
-func TestLeaversAreDeleted(t *testing.T) {
+func TestSync_DeletesLeavers(t *testing.T) {
 	users := adsync.NewMemoryStore(imported(1, "anna"), imported(2, "bjorn"), imported(3, "chidi"))
 	dir := adsync.StaticDirectory{
 		entry(1, "anna"),
@@ -51,7 +51,7 @@ func TestLeaversAreDeleted(t *testing.T) {
 }
 
 // What the host decided by its rules is what its tests hold.
-func TestOurRules(t *testing.T) {
+func TestRules(t *testing.T) {
 	users := adsync.NewMemoryStore(imported(1, "anna"), imported(2, "bjorn"))
 	anna, bjorn := entry(1, "anna"), entry(2, "bjorn")
 	anna.Email = "Anna.Nowak@CORP.example"
@@ -68,7 +68,7 @@ func TestOurRules(t *testing.T) {
 
 // A Listing is for sources that can only list. Its word is final: who is missing
 // has left.
-func TestAListing(t *testing.T) {
+func TestListing(t *testing.T) {
 	users := adsync.NewMemoryStore(imported(1, "anna"), imported(2, "bjorn"))
 	dir := adsync.Listing(func(context.Context) iter.Seq2[adsync.Entry, error] {
 		return func(yield func(adsync.Entry, error) bool) {
@@ -100,7 +100,7 @@ func (d down) Find(ctx context.Context, _ []adsync.ObjectID) iter.Seq2[adsync.En
 	return d.Entries(ctx)
 }
 
-func TestNothingHappensWhileTheDirectoryIsDown(t *testing.T) {
+func TestSync_DoesNothingWhileTheDirectoryIsDown(t *testing.T) {
 	anna := imported(1, "anna")
 	users := adsync.NewMemoryStore(anna, imported(2, "bjorn"))
 
@@ -113,7 +113,7 @@ func TestNothingHappensWhileTheDirectoryIsDown(t *testing.T) {
 	assert.Equal(t, anna, u)
 }
 
-func TestTooManyLeaversAreRefused(t *testing.T) {
+func TestSync_RefusesTooManyLeavers(t *testing.T) {
 	users := adsync.NewMemoryStore(imported(1, "anna"), imported(2, "bjorn"), imported(3, "chidi"))
 
 	_, err := SyncUsers(t.Context(), adsync.StaticDirectory{entry(1, "anna")}, users)
@@ -126,7 +126,7 @@ func TestTooManyLeaversAreRefused(t *testing.T) {
 }
 
 // A directory of the host's own is proven by CheckDirectory; ours are.
-func TestTheFakesAreProper(t *testing.T) {
+func TestFakes_KeepTheirDuties(t *testing.T) {
 	assert.NoError(t, adsynctest.CheckDirectory(t.Context(), adsync.StaticDirectory{entry(1, "anna")}))
 	assert.Error(t, adsynctest.CheckDirectory(t.Context(), down{}))
 }

@@ -14,7 +14,7 @@ import (
 
 // The whole way, over LDAP: a domain controller in the process of the test, and what
 // happens to people in it.
-func TestAWholeSyncOverLDAP(t *testing.T) {
+func TestSync_OverLDAP(t *testing.T) {
 	dc := adsynctest.NewController(t)
 	anna := dc.AddPerson(adsync.Profile{Username: "anna", LastName: "Nowak", Email: "Anna@CORP.example"})
 	bjorn := dc.AddPerson(adsync.Profile{Username: "bjorn", Email: "bjorn@corp.example"})
