@@ -18,7 +18,7 @@ type Bind struct {
 	// password is read for each connection, before anything is sent, for user.
 	password func(context.Context) (string, error)
 	user     string
-	// own is the host's way, instead.
+	// own is the host's own way to authenticate, used instead.
 	own ldapread.BindFunc
 	// err is why the Bind cannot work, found when it was made.
 	err error
@@ -35,7 +35,7 @@ func SimpleBind(user, password string) Bind {
 	return b
 }
 
-// PasswordFunc is SimpleBind with a password that is read anew for each
+// PasswordFunc is SimpleBind with a password that is read again for each
 // connection, so that it can rotate. An error of the function, or an empty
 // password, ends the attempt before anything is sent, and no other controller is
 // tried. A password that the directory called wrong is not sent again by the same
@@ -50,7 +50,7 @@ func PasswordFunc(user string, password func(context.Context) (string, error)) B
 var errNoPassword = errors.New("adsync: the password is empty; a server would take that for an anonymous bind")
 
 // BindFunc authenticates in the host's own way, such as Kerberos. The function
-// gets the controller's host name and a connection that is encrypted already
+// gets the controller's host name and a connection that is already encrypted
 // where the URL or StartTLS asks for it. It must leave no request running.
 //
 // An error that comes from neither the server nor the network counts as a
@@ -102,9 +102,9 @@ type refusedPassword struct {
 // forget failed attempts after 10 to 30 minutes.
 const refusedFor = 15 * time.Minute
 
-// ErrRefused: a controller refused the name or password of the service account, or it
-// was refused a moment ago and was not sent again. Whoever meets it must not try again
-// before they are corrected, here or elsewhere: the account would get locked.
+// ErrRefused: a controller refused the name or password of the service account, or
+// refused it a moment ago, so that it was not sent again. Do not try again, here or
+// elsewhere, before they are corrected: the account would get locked.
 var ErrRefused = ldapread.ErrRefused
 
 var errRefusedBefore = fmt.Errorf("adsync: this very password was refused less than %v ago and is not sent again, lest the account gets locked; correct it", refusedFor)

@@ -26,8 +26,8 @@ type Config struct {
 	URLs []string
 	// Domain finds the controllers by SRV record instead; Site prefers those of
 	// one site. DNS is not authentic: the hosts that it names must end in the domain's
-	// name, and their certificates bear both names, the host's and the domain's. Those
-	// of the template Kerberos Authentication do.
+	// name, and their certificates must bear both names, the host's and the domain's.
+	// Those made from the template Kerberos Authentication do.
 	Domain, Site string
 	// HostSuffixes are other endings of the controllers' host names, such as
 	// servers.example where the domain is corp.example: a disjoint namespace.
@@ -44,9 +44,9 @@ type Config struct {
 	Filter string
 	// Bind is how to authenticate: SimpleBind, PasswordFunc or BindFunc.
 	Bind Bind
-	// TLS is the client configuration. Default: system roots, TLS 1.2 or newer. A
-	// ServerName in it is wanted of every controller, instead of its host name in the
-	// URL or DNS: with several, each of them can stand in for any other.
+	// TLS is the client configuration. Default: system roots, TLS 1.2 or newer. If it has
+	// a ServerName, every controller's certificate must bear that instead of the host name
+	// in the URL or DNS: with several, each of them can stand in for any other.
 	TLS *tls.Config
 	// StartTLS upgrades an ldap:// connection before anything is sent.
 	StartTLS bool
@@ -70,9 +70,9 @@ type Config struct {
 	Timeout time.Duration
 	// Attributes maps details to attributes, by any of their names or by their OID; the
 	// directory's schema says which are the same, and one that it does not know is an
-	// error of the first reading. Default: as beside the fields of [adsync.Profile], also
-	// for those that are left out. Of an attribute with several values the first that the
-	// server sends is taken; one of white space alone is none.
+	// error of the first reading. Default: those named at the fields of [adsync.Profile],
+	// also for details that are left out. Of an attribute with several values the first
+	// that the server sends is taken; a value of white space alone is no value.
 	//
 	// FieldObjectID maps the identity, for directories other than Active Directory:
 	// entryUUID (OpenLDAP), nsUniqueId (389 Directory Server), ipaUniqueID
@@ -87,10 +87,10 @@ type Config struct {
 	// account keeps it only where the Recycle Bin is on.
 	Attributes map[adsync.Field]string
 	// DisabledBy says how accounts tell that they are disabled. The default is Active
-	// Directory's userAccountControl, and where it is not seen of an account, as the
+	// Directory's userAccountControl; where an account does not show it, because the
 	// service account may not read it, [adsync.Entry.DisabledUnknown] is set: nobody is
-	// created or reactivated then. With another identity there is no default, and so it is
-	// unknown of all accounts.
+	// created or reactivated then. With another identity there is no default, so the flag
+	// is unknown for all accounts.
 	DisabledBy DisabledBy
 	// NoDisabled says that the directory disables nobody: every account is enabled.
 	NoDisabled bool
@@ -102,7 +102,7 @@ type Config struct {
 
 // DisabledBy names the attribute by which a directory tells that an account is disabled,
 // and the values of it that say so, compared without regard to case. An account that has
-// none of them is enabled, also one whose attribute the service account may not read: such
+// none of them is enabled, even one whose attribute the service account may not read: such
 // a directory gives no sign of that. Examples are nsAccountLock with true (389 Directory
 // Server, FreeIPA), nsRole with the DN of a role of locked accounts, and
 // msDS-UserAccountDisabled with TRUE (AD LDS).
@@ -241,7 +241,7 @@ func (cfg Config) flag() (ldapread.Flag, error) {
 
 func isBlank(s string) bool { return strings.TrimSpace(s) == "" }
 
-// dnFault is why a text is no DN, without what of it may stand behind the colon.
+// dnFault is why a text is no DN, without the part of it that may follow the colon.
 func dnFault(err error) string {
 	fault, _, _ := strings.Cut(err.Error(), ":")
 	return fault + `; in a value, a comma is written \, and a backslash \\`

@@ -54,7 +54,7 @@ func (h *health) note(s ldapread.Server, failed bool) {
 	h.failed[s] = failures{count: h.failed[s].count + 1, last: h.now()}
 }
 
-// order puts those that failed lately last, and leaves the order else.
+// order puts those that failed lately last, and otherwise keeps the order.
 func (h *health) order(servers []ldapread.Server) []ldapread.Server {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -73,7 +73,7 @@ type srvRecords struct {
 	domain, site string
 	suffixes     []string // of host names, besides the domain's
 	startTLS     bool
-	trusted      bool // what DNS says is not held against the domain's name
+	trusted      bool // what DNS says is not checked against the domain's name
 	lookup       func(ctx context.Context, name string) ([]*net.SRV, error)
 }
 

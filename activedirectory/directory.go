@@ -7,11 +7,11 @@
 //	})
 //
 // A listing is complete or an error: the server said success, every page came with
-// its paging control, and the last cookie was empty. Who was not listed is looked up
-// by objectGUID, in scope, then in the whole domain, then among the tombstones, and
-// only a tombstone of that very account proves a deletion. One sequence reads one
-// controller, as two need not agree at any one moment; when it fails, the next one is
-// read from the start.
+// its paging control, and the last cookie was empty. An account that is not listed is
+// looked up by objectGUID, in scope, then in the whole domain, then among the tombstones,
+// and only a tombstone of that very account proves a deletion. One sequence reads one
+// controller, because two need not agree at any one moment; when it fails, the next one
+// is read from the start.
 //
 // Connections are encrypted and verified unless [Config] says otherwise, each request
 // is bounded in time and each answer in size, and a password that the directory called
@@ -39,15 +39,16 @@ import (
 // next one only while nothing was yielded, so that one sequence never mixes two
 // controllers, and not at all after a refused password.
 //
-// Find looks for who is not in scope everywhere in the controller's domain, and
-// then among its tombstones. Whoever has a tombstone is asked for at other controllers
-// too (Config.Witnesses), as replication lags: an account that one of them shows alive,
-// or about which none of them answers, is StateDisputed. Several domains take one Directory each, and
-// [adsync.Join].
+// Find looks for accounts that are not in scope everywhere in the controller's domain,
+// and then among its tombstones. Other controllers are asked about each tombstone too
+// (Config.Witnesses), because replication lags: an account that one of them shows alive,
+// or about which none of them answers, is StateDisputed. Several domains take one
+// Directory each, and [adsync.Join].
 //
-// A server is trusted to be a domain controller once TLS has proven its name:
-// what it may send is bounded all the same: 4 MiB and 16 levels an entry, 64 KiB
-// any other message, 4 KiB its controls, 64 MiB a page, and Config.MaxEntries a listing.
+// A server is trusted to be a domain controller once TLS has proven its name.
+// What it may send is bounded all the same: 4 MiB and 16 levels for an entry, 64 KiB for
+// any other message, 4 KiB for its controls, 64 MiB for a page, and Config.MaxEntries
+// accounts in a listing.
 type Directory struct {
 	reader  ldapread.Config
 	servers []ldapread.Server // none: by SRV record
@@ -131,10 +132,10 @@ func (d *Directory) Sessions(ctx context.Context) iter.Seq2[adsync.Directory, er
 	}
 }
 
-// Traits says that reading it takes nothing that the host may need meanwhile.
+// Traits says that reading it takes nothing that the host may need in the meantime.
 func (d *Directory) Traits() adsync.Traits { return adsync.Traits{Apart: true} }
 
-// Check tells what the service account can read on the first controller that
+// Inspect tells what the service account can read on the first controller that
 // answers. Access.Missing names a base that is not found, a filter that matches
 // nobody, attributes that none of the first 100 accounts shows, how many of those do not
 // show whether they are disabled, and a password that is sent in the clear.
@@ -288,8 +289,8 @@ func (d *Directory) first(ctx context.Context, do func(*ldapread.Controller) (fi
 	return errors.Join(failures...)
 }
 
-// controllers yields them in order, those that failed lately last, each open until the loop goes on. A refused
-// password ends the sequence with its error.
+// controllers yields them in order, those that failed lately last, each open until the
+// loop goes on. A refused password ends the sequence with its error.
 func (d *Directory) controllers(ctx context.Context) iter.Seq2[*ldapread.Controller, error] {
 	return func(yield func(*ldapread.Controller, error) bool) {
 		servers, err := d.locate(ctx)

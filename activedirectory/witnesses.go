@@ -14,11 +14,10 @@ import (
 	"github.com/go-adsync/adsync/internal/adattr"
 )
 
-// Replication lags, and a controller may have been put back from an old copy: one can
-// have the tombstone of somebody whom another shows alive. So who has a tombstone is
-// asked for at other controllers too, before anybody calls that a deletion. They are
-// asked about tombstoned accounts alone, and about those that are to be reactivated,
-// which are few.
+// Replication lags, and a controller may have been restored from an old copy: one can
+// have the tombstone of an account that another shows alive. So other controllers are
+// asked about each tombstone before it counts as a deletion. They are asked about
+// tombstoned accounts alone, and about those that are to be reactivated, which are few.
 
 // defaultWitnesses is how many other controllers are asked.
 const defaultWitnesses = 3
@@ -26,7 +25,7 @@ const defaultWitnesses = 3
 // oldDispute is how old a tombstone is that replication should have settled.
 const oldDispute = 24 * time.Hour
 
-// witnesses are the other controllers beside one that is read.
+// witnesses are the controllers other than the one that is read.
 type witnesses struct {
 	dir  *Directory
 	read *ldapread.Controller
@@ -41,8 +40,8 @@ func (d *Directory) witnessesOf(c *ldapread.Controller) *witnesses {
 	return &witnesses{dir: d, read: c}
 }
 
-// find is the controller's own answer about each account, but for those that other
-// controllers have to bear out: the tombstoned ones, and with confirm those that are
+// find is the controller's own answer about each account, except for those that other
+// controllers have to confirm: the tombstoned ones, and with confirm those that are
 // present too.
 func (w *witnesses) find(ctx context.Context, ids []adsync.ObjectID, confirm bool, each eachAccount) error {
 	guids, err := distinct(ids)
@@ -73,7 +72,7 @@ func (w *witnesses) find(ctx context.Context, ids []adsync.ObjectID, confirm boo
 	return nil
 }
 
-// judge makes Disputed of the accounts that the others do not bear out.
+// judge turns the accounts that the others do not confirm into Disputed ones.
 func (w *witnesses) judge(ctx context.Context, accounts []ldapread.Account) error {
 	others, err := w.others(ctx)
 	if err != nil || len(others) == 0 {
@@ -203,7 +202,7 @@ func (w *witnesses) note(server ldapread.Server, spoke bool) {
 }
 
 // warnOfOld warns where controllers still contradict each other about a tombstone that
-// replication should have carried long ago.
+// should have been replicated long ago.
 func (w *witnesses) warnOfOld(ctx context.Context, contradicted []adattr.GUID) error {
 	if len(contradicted) == 0 {
 		return nil

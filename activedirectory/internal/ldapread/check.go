@@ -11,7 +11,7 @@ import (
 
 // Access is what the service account can read of one controller.
 type Access struct {
-	Controller string // its own name, else the address
+	Controller string // its own name, or its address if it tells none
 	BaseDN     string
 	Tombstones bool
 	Missing    []string // in words
@@ -77,8 +77,8 @@ const noSchema = "the schema: whether the directory has the mapped attributes un
 
 const clearText = "encryption: the password and all that is read go over the network in the clear; use ldaps:// or StartTLS, and take AllowPlaintext back"
 
-// canReadTombstones tells an account that may read CN=Deleted Objects from one
-// that may not. Everybody may get an empty answer, with success.
+// canReadTombstones reports whether the account may read CN=Deleted Objects. An empty
+// answer proves nothing: everybody may get that, with success.
 //
 // A tombstone that is seen settles it. If none is, there may be none yet: then
 // the container's own attributes must be readable, which the usual grant of List

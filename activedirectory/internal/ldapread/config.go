@@ -38,7 +38,7 @@ type Config struct {
 	Flag       Flag
 	Names      *Names
 	MaxEntries int  // accounts in one listing; 0: no limit
-	Plain      bool // leave the accounts to go-ldap too, which is also the oracle of the tests
+	Plain      bool // leave the accounts to go-ldap too, which the tests take as their oracle
 }
 
 // Auth makes the BindFunc of one connection. It runs before anything is sent,

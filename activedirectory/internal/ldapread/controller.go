@@ -90,7 +90,7 @@ func stopping(each func(*Account) bool) func(*Account) error {
 	}
 }
 
-// use runs f on a connection that nobody else uses meanwhile.
+// use runs f on a connection that nobody else uses in the meantime.
 func (c *Controller) use(ctx context.Context, f func(*session) error) error {
 	err := c.useSession(ctx, f)
 	if errors.Is(err, errStop) {
@@ -129,7 +129,7 @@ func (c *Controller) take(ctx context.Context) (*session, error) {
 	case idle != nil && !idle.conn.IsClosing():
 		return idle, nil
 	case idle != nil:
-		idle.close() // the server has hung up meanwhile
+		idle.close() // the server has hung up in the meantime
 	}
 	s, err := open(ctx, c.cfg, c.server)
 	if errors.Is(err, ErrRefused) {

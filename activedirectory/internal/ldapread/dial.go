@@ -28,7 +28,7 @@ func dial(ctx context.Context, cfg *Config, server Server) (*wire, error) {
 }
 
 // closeOnDone closes the connection when the context ends. release waits until
-// nothing of that is running any more.
+// no part of that is still running.
 func closeOnDone(ctx context.Context, c io.Closer) (release func()) {
 	closed := make(chan struct{})
 	stop := context.AfterFunc(ctx, func() {
@@ -144,9 +144,9 @@ func (e noDomainError) Error() string {
 const startTLSRequest = "\x30\x1d\x02\x01\x01\x77\x18\x80\x16" + "1.3.6.1.4.1.1466.20037"
 
 // startTLS asks for encryption. It is done before go-ldap gets the connection,
-// whose own way of it would put the encryption above the wire, not below. It
+// whose own StartTLS would put the encryption above the wire, not below. It
 // reads not a byte more than the answer: what a third party slips in behind it
-// would go into the handshake and break that.
+// goes into the handshake and breaks that.
 func startTLS(socket net.Conn) error {
 	if _, err := io.WriteString(socket, startTLSRequest); err != nil {
 		return encryptError{"cannot ask for StartTLS", err}

@@ -74,7 +74,7 @@ func messageID(body []byte) (id uint32, rest []byte, ok bool) {
 // entryDecoder reads what is needed of a SearchResultEntry right from its bytes.
 //
 // It takes just the plain form in which servers write it: definite lengths, the
-// tags of the standard, nothing beside it. Any other form, right or wrong, is left
+// tags of the standard, and nothing more. Any other form, right or wrong, is left
 // to go-ldap, so that there is one judge of what is well-formed, and an entry
 // reads the same either way.
 type entryDecoder struct {
@@ -143,7 +143,7 @@ func (d *entryDecoder) decode(op []byte, a *Account) (ok bool, err error) {
 	return true, nil
 }
 
-// tell takes in the values of the attribute that says who is disabled.
+// tell takes the values of the attribute that says who is disabled.
 func (d *entryDecoder) tell(a *Account, values []byte) {
 	for more := true; more && len(values) > 0; {
 		var value []byte

@@ -13,8 +13,8 @@ import (
 	"github.com/go-ldap/ldap/v3"
 )
 
-// ErrRefused is the refusal of a name or password. Whoever meets it must not
-// try again, here or on another controller: the account would get locked.
+// ErrRefused is the refusal of a name or password. It must not be tried again, here or
+// on another controller: the account would get locked.
 var ErrRefused = errors.New("no other controller is tried, lest the account gets locked")
 
 // explain puts an error of one exchange into words. What the server says in its
@@ -83,7 +83,7 @@ func isMalformed(err error) bool {
 	return strings.HasPrefix(err.Error(), "unable to read LDAP response packet")
 }
 
-// isHangUp reports that the other side ended the connection, politely or not.
+// isHangUp reports whether the other side ended the connection, properly or not.
 func isHangUp(err error) bool {
 	for _, end := range []error{io.EOF, io.ErrUnexpectedEOF, syscall.ECONNRESET, syscall.EPIPE} {
 		if errors.Is(err, end) {
@@ -214,8 +214,8 @@ func leadingCode(result *ldap.Error) string {
 }
 
 // hexBefore is the hex number of at most eight digits that the text begins with, if one
-// of the ends or nothing follows. Whatever else a server says may name people, some of
-// whom are called Ada.
+// of the ends or nothing follows. Anything else that a server says may name people, some
+// of whom are called Ada.
 func hexBefore(text, ends string) string {
 	const digits = "0123456789abcdefABCDEF"
 	code := text[:len(text)-len(strings.TrimLeft(text, digits))]

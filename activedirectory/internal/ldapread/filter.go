@@ -37,7 +37,7 @@ func badEscape(filter string) int {
 
 func isHex(c byte) bool { return strings.IndexByte("0123456789abcdefABCDEF", c) >= 0 }
 
-// filterFault is what go-ldap says, but for the rest of the filter that it may repeat.
+// filterFault is what go-ldap says, without the rest of the filter that it may repeat.
 func filterFault(filter string, err error) string {
 	var result *ldap.Error
 	if errors.As(err, &result) && result.Err != nil {

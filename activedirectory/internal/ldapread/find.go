@@ -21,9 +21,9 @@ const mostFound = 16 * findBatch
 
 // find tells what became of each account. Ids must be distinct.
 //
-// Those that the scope lacks are looked for once more without it, and then among
-// the tombstones. Who is found nowhere is Unproven. A second account with the
-// same objectGUID is handed over too: it is not for this package to choose.
+// Those that are not in scope are looked for once more in the whole domain, and then
+// among the tombstones. An account that is found nowhere is Unproven. A second account
+// with the same objectGUID is handed over too: it is not for this package to choose.
 func (s *session) find(ctx context.Context, ids []adattr.GUID, each func(*Account) error) error {
 	steps, err := s.lookUps()
 	if err != nil {
@@ -147,7 +147,7 @@ func (s *session) lookUpBatch(ctx context.Context, batch []adattr.GUID, l lookUp
 		}
 		found[a.GUID] = true
 		a.State = l.state
-		a.DisabledUnknown = a.DisabledUnknown && l.state != Deleted // of whom nobody asks
+		a.DisabledUnknown = a.DisabledUnknown && l.state != Deleted // where nobody asks for it
 		return each(a)
 	})
 	return found, err

@@ -9,7 +9,7 @@ import (
 )
 
 // Flag says how the accounts of a directory tell that they are disabled. The zero value is
-// a directory of which that is not known, so it is unknown of each account.
+// for a directory for which that is not known: it is then unknown for each account.
 type Flag struct {
 	Attribute string
 	// Values are those that mean disabled, in lower case; an account that has none of them
@@ -34,10 +34,10 @@ func (f *Flag) wanted() []string {
 // isBits reports a number of which one bit counts.
 func (f *Flag) isBits() bool { return f.Attribute != "" && len(f.Values) == 0 }
 
-// absent is whether it is unknown of an account that does not show the attribute.
+// absent reports whether it is unknown for an account that does not show the attribute.
 func (f *Flag) absent() (unknown bool) { return !f.Never && len(f.Values) == 0 }
 
-// tell takes in one value of the attribute, and returns whether another may say more.
+// tell takes one value of the attribute, and reports whether another may say more.
 func (f *Flag) tell(a *Account, value []byte) (more bool) {
 	if f.isBits() {
 		disabled, isNumber := adattr.IsDisabled(string(value))
@@ -53,8 +53,8 @@ func (f *Flag) tell(a *Account, value []byte) (more bool) {
 	return !a.Disabled
 }
 
-// missing says of how many of the first accounts it is unknown whether they are disabled,
-// and what to do about it. It is empty if it is known of all.
+// missing says for how many of the first accounts it is unknown whether they are disabled,
+// and what to do about it. It is empty if it is known for all.
 func (f *Flag) missing(unknown, accounts int) string {
 	switch {
 	case unknown == 0:

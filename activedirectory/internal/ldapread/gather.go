@@ -12,10 +12,10 @@ import (
 // them.
 //
 // A server that sends each entry by itself wakes the reader for each. That costs more
-// than the reading, and it is the server that is held up by it. So the kernel is asked
-// to tell of nothing less than a buffer full for a moment; a pause alone would not do,
-// as Go's poller is woken in pauses too. A listing takes a third of the processor time
-// in this way.
+// than the reading, and it holds the server up. So the kernel is asked to report, for a
+// moment, nothing less than a full buffer; a pause alone would not do, because Go's
+// poller is woken in pauses too. A listing takes a third of the processor time in this
+// way.
 type gatherer struct {
 	net.Conn
 	raw   syscall.RawConn

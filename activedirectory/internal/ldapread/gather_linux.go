@@ -20,8 +20,8 @@ func tellFrom(raw syscall.RawConn, bytes int) (err error) {
 	return err
 }
 
-// pause is a pause of less than a millisecond. One of Go's own takes a whole one where
-// nothing else is to be done, because its poller counts in those. It may end early.
+// pause is a pause of less than a millisecond. One of Go's own takes a whole millisecond
+// where there is nothing else to do, because its poller counts in those. It may end early.
 func pause(d time.Duration) {
 	left := syscall.NsecToTimespec(d.Nanoseconds())
 	_ = syscall.Nanosleep(&left, nil)

@@ -7,9 +7,9 @@ import (
 	"github.com/go-ldap/ldap/v3"
 )
 
-// What a message may hold for go-ldap to decode it. That makes some two hundred bytes
-// of each element, of which one may be two bytes long, and copies the bytes of an
-// element at each level that it is below: the length of a message alone bounds nothing.
+// What a message may hold for go-ldap to decode it. Decoding takes some two hundred bytes
+// for each element, which may itself be two bytes long, and copies the bytes of an
+// element once for each level above it: the length of a message alone bounds nothing.
 // Entries as servers write them do not count, since they are taken out before.
 const (
 	maxElements = 500_000  // in all messages that answer one request

@@ -117,7 +117,7 @@ func cookieOf(result *ldap.SearchResult) (cookie []byte, ok bool) {
 
 var errUnpaged = errors.New("the server does not say whether there is more; it must support paged results (control " + ldap.ControlTypePaging + ")")
 
-// searchRequest is made anew for each page: go-ldap changes what it is given.
+// searchRequest is made afresh for each page: go-ldap changes what it is given.
 func (s *session) searchRequest(q query, cookie []byte) *ldap.SearchRequest {
 	attributes := append([]string{s.cfg.Identity.Attribute()}, s.cfg.Flag.wanted()...)
 	attributes = append(attributes, s.cfg.Attributes[:]...)
@@ -191,9 +191,9 @@ func (c *Config) decode(e *ldap.Entry) (Account, error) {
 func isPresent(value []byte) bool { return len(bytes.TrimSpace(value)) > 0 }
 
 // withoutRange is the name of an attribute whose values came in part, because
-// there are very many: "member;range=0-1499" (MS-ADTS 3.1.1.3.1.3.3). Taken for
-// another attribute it would look as if there was no value at all. Other options
-// do make another attribute, such as a translation.
+// there are very many: "member;range=0-1499" (MS-ADTS 3.1.1.3.1.3.3). If that were taken
+// for another attribute, there would seem to be no value at all. Other options do make
+// another attribute, such as a translation.
 func withoutRange[T string | []byte](name T) T {
 	const ranged = ";range="
 	for i := range len(name) - len(ranged) {

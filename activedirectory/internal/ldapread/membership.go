@@ -12,12 +12,14 @@ import (
 	"github.com/go-adsync/adsync/internal/adattr"
 )
 
-// A filter on membership is evaluated with the rights of the service account. It misses
-// members of groups that are hidden from the account, and with the rule for nested groups
-// the server ends the whole scan, with success, at the first person who is also in such a
-// group. So whoever such a filter misses is out of scope only if her tokenGroups, which a
-// base search reads whole, say so too. Those who would be in scope by their tokenGroups,
-// or whose tokenGroups cannot be read, are Unproven.
+// A filter on membership is evaluated with the rights of the service account. It silently
+// misses those who are in the group only by way of a group that is hidden from the
+// account. With the rule for nested groups, a Samba controller also ends the whole scan at
+// the first person who is in a hidden group: with success where an index narrows the
+// search, so that the answer looks complete, and with result 1 (operationsError)
+// otherwise. So a person whom such a filter misses is out of scope only if her
+// tokenGroups, which a base search reads whole, say so too. One who would be in scope by
+// her tokenGroups, or whose tokenGroups cannot be read, is Unproven.
 
 // membershipTerm finds the parts of a filter that ask for memberOf, by name or OID. A
 // value has no parentheses of its own (RFC 4515, 3).
@@ -35,7 +37,7 @@ type membership struct {
 // term is filter[from:to].
 type term struct {
 	from, to int
-	group    string // its DN; "" if the term asks for something else than one group
+	group    string // its DN; "" if the term asks for anything other than one group
 }
 
 func membershipOf(filter string) membership {
@@ -182,8 +184,8 @@ func (s *session) truths(ctx context.Context, m membership, accounts []Account) 
 	return truths, nil
 }
 
-// securityGroup returns the SID of a group, or "" where tokenGroups cannot tell of it: it
-// is not to be seen, or is a distribution group.
+// securityGroup returns the SID of a group, or "" where tokenGroups cannot tell of it,
+// because it is hidden or a distribution group.
 func (s *session) securityGroup(ctx context.Context, dn string) (sid string, err error) {
 	if dn == "" {
 		return "", nil
@@ -213,7 +215,7 @@ func (s *session) tokenGroups(ctx context.Context, dn string) ([]string, error) 
 	return sids, nil
 }
 
-// readOne reads an object by its DN. There is none if it is not to be seen.
+// readOne reads an object by its DN. One that is hidden from the account reads as absent.
 func (s *session) readOne(ctx context.Context, doing, dn string, attributes ...string) (*ldap.Entry, error) {
 	result, err := s.search(ctx, doing, ldap.NewSearchRequest(dn, ldap.ScopeBaseObject, ldap.NeverDerefAliases, 0, 0, false,
 		"(objectClass=*)", attributes, nil))

@@ -42,7 +42,7 @@ func (n *Names) remember(own map[string]string) {
 }
 
 // baseNames are the lower-case names, as Active Directory itself has them, of attributes
-// that it has by all means ([MS-ADA1] to [MS-ADA3]): those that people map. They spare
+// that it always has ([MS-ADA1] to [MS-ADA3]): those that people map. They spare
 // reading its schema, which is some hundred kilobytes.
 var baseNames = map[string]bool{
 	"objectguid": true, "samaccountname": true, "userprincipalname": true, "givenname": true, "sn": true, "cn": true,

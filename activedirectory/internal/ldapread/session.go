@@ -181,6 +181,6 @@ func (s *session) close() {
 	if s.spent {
 		_ = s.wire.socket.Close() // a TLS goodbye could wait for a peer that is not listening
 	}
-	s.conn.SetTimeout(s.cfg.Timeout) // Close would else wait without an end if a BindFunc left something running
+	s.conn.SetTimeout(s.cfg.Timeout) // Close would otherwise wait for ever if a BindFunc left something running
 	_ = s.conn.Close()
 }

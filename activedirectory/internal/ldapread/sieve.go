@@ -35,8 +35,8 @@ type harvest struct {
 	id      atomic.Uint32 // 0 until the request is sent
 	decoder entryDecoder
 
-	// The mutex settles who may touch the rest, should a server go on after it
-	// said that it was done.
+	// The mutex guards the rest, in case a server goes on after it said that it was
+	// done.
 	mu       sync.Mutex
 	over     bool
 	accounts []Account
