@@ -88,7 +88,7 @@ func TestSelection_TurnsTheImportOfTheRulesOff(t *testing.T) {
 func TestInverse_TellsLaterEdits(t *testing.T) {
 	dir := adsync.StaticDirectory{entry(1, "ann2", ""), entry(2, "bob2", ""), entry(3, "cat2", "")}
 	store := adsync.NewMemoryStore(user("u1", 1, "ann", ""), user("u2", 2, "bob", ""), user("u3", 3, "cat", ""))
-	s := newSyncer(t, dir, store, nil)
+	s := newSyncer(t, dir, store, rekeying)
 	report, err := s.Sync(t.Context())
 	require.NoError(t, err)
 	before, _ := store.Get("u2")
