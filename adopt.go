@@ -19,9 +19,10 @@ import (
 // Rules.AdoptBy (default: username and email) match, compared like keys and after
 // Rules.Map; when no other user and no other entry comes into question; and, where
 // AdoptBy names only one of the two or the account itself has only one, when
-// neither the other nor the last name speaks against it. A protected user, or one who is not active, is linked only
-// when Rules.Only names it. All other pairs that share a username or email are Notices
-// ([ReasonAmbiguous]) whose Detail says what speaks against them.
+// neither the other nor the last name speaks against it. A protected user, or one who
+// is not active, is linked only when Rules.Only names it. All other pairs that share a
+// username or email are Notices ([ReasonAmbiguous]) whose Detail says what speaks
+// against them.
 func Adopt(entries []Entry, users []User, rules Rules) (*Plan, error) {
 	if err := rules.Check(); err != nil {
 		return nil, err
@@ -182,7 +183,7 @@ func (a *adopter) against(u *User, e *candidateEntry, likely []*candidateEntry) 
 	return against
 }
 
-// compareEntries puts a Present entry first, and else is any order.
+// compareEntries puts a Present entry first; the rest of the order is arbitrary.
 func compareEntries(a, b *Entry) int {
 	rank := func(e *Entry) int {
 		return slices.Index([]State{StatePresent, StateOutOfScope, StateDisputed, StateDeleted, StateUnproven}, e.State)

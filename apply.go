@@ -129,8 +129,8 @@ func (r *run) each(ctx context.Context) error {
 	}
 }
 
-// aheadMost is how far behind the first change that is still open another may be
-// written before it: so OnResult, which is told in order, is not far behind.
+// aheadMost is how far past the first change that is still open another may be
+// written before it, so that OnResult, which is told in order, does not lag far behind.
 const aheadMost = 5000
 
 // parkedMost is how many users may be parked at a time, unless one circle takes
@@ -266,8 +266,8 @@ func (r *run) settle(i int, outcome Outcome, err error) {
 	}
 }
 
-// putBack undoes those of the parkings of which nobody made use. It is certain of
-// each that nobody will.
+// putBack undoes those of the parkings that nobody made use of. It is certain of each
+// that nobody will.
 func (r *run) putBack(ctx context.Context, parkings []int) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), putBackTimeout)
 	defer cancel()
@@ -336,8 +336,8 @@ func (r *run) tell(ctx context.Context) (err error) {
 // batchSizes are how many changes a store is given at once.
 type batchSizes struct{ changes, creates int }
 
-// full reports whether there is no room for one more beside n, when creates of all
-// of them are OpCreates.
+// full reports whether there is no room for one more in addition to n, when creates of
+// all of them are OpCreates.
 func (s batchSizes) full(n, creates int) bool {
 	if creates == n+1 {
 		return n >= s.creates
@@ -383,6 +383,6 @@ func outcomeOf(err error) (outcome Outcome, last bool) {
 // errParked is told of a user whom a run left parked.
 var errParked = errors.New("adsync: the user was left with a temporary username or email, because a later change did not succeed; the next sync finishes the work")
 
-// errPerhapsParked is told of a user of whom nobody knows that, as the write that would
-// have ended it was not answered.
+// errPerhapsParked is told of a user who may be parked: nobody knows, because the write
+// that would have ended it was not answered.
 var errPerhapsParked = fmt.Errorf("%w: the user may have a temporary username or email, and if so, the next sync finishes the work", ErrUnknown)

@@ -10,8 +10,8 @@ import (
 // that plan alone, and lets it take a run back; what the plan writes is held against the
 // store and the directory all the same.
 //
-// It is good until Options.MaxApprovalAge has passed since At. An Approval of another plan
-// is of no use and does no harm.
+// It is valid until Options.MaxApprovalAge has passed since At. An Approval of another
+// plan has no effect and does no harm.
 type Approval struct {
 	Digest string    `json:"digest"` // Plan.Digest
 	At     time.Time `json:"at"`     // when the person approved it, by the host's clock
@@ -20,8 +20,8 @@ type Approval struct {
 // clockSkew is how far the clock of the machine where a plan was approved may be ahead.
 const clockSkew = 5 * time.Minute
 
-// approved reports whether one of the approvals is good for the plan. One that is for
-// this plan and no longer good is an error, so that nobody waits for it to work.
+// approved reports whether one of the approvals is valid for the plan. One that is for
+// this plan and no longer valid is an error, so that nobody waits for it to work.
 func (o *Options) approved(p *Plan, approvals []Approval, now time.Time) (bool, error) {
 	if len(approvals) == 0 {
 		return false, nil

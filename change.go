@@ -146,7 +146,7 @@ func (c Change) CheckShape(op Op) error {
 	return nil
 }
 
-// writeOp is the kind of write to try; for a change that only tells, one that
+// writeOp is the kind of write to try; for a change that only informs, one that
 // CheckShape refuses.
 func (c Change) writeOp() Op {
 	if c.Op == OpDelete || c.Op == OpCreate {
@@ -361,8 +361,8 @@ func (c *Change) reactivates() bool {
 	return c.rewrites() && c.Before.off() && c.After.active()
 }
 
-// rewrites reports whether the change is an update that says from what to what;
-// a damaged one does not.
+// rewrites reports whether the change is an update with both its states; a damaged one
+// lacks one of them.
 func (c *Change) rewrites() bool { return c.Op == OpUpdate && c.Before != nil && c.After != nil }
 
 // adopts reports whether the change links its user, or moves the link.

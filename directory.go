@@ -191,19 +191,19 @@ type Confirmer interface {
 // The zero value promises nothing; a fact that is wrong breaks a plan, so
 // implementations prove theirs with package adsynctest.
 type Traits struct {
-	// Final, of a directory: who is not listed is gone. Its Find calls everybody
+	// Final, of a directory: whoever is not listed is gone. Its Find calls everybody
 	// Deleted who is not in Entries, so that a plan does not ask a second time.
 	Final bool
 
-	// Apart, of a directory: it takes nothing that the store may hold meanwhile, as a
-	// connection of the same pool, so that both can be read concurrently.
+	// Apart, of a directory: it takes nothing that the store may hold in the meantime, such
+	// as a connection of the same pool, so that both can be read concurrently.
 	Apart bool
 
 	// Fields, of a store: the details that it holds, and FieldStatus if it holds a
-	// status; none stands for all five and the status. One that tells active users from
-	// others, and not who made them so, names FieldActive instead: it reads all others as
-	// StatusInactive, and is given no other status to write. Links (ObjectID and Source)
-	// are always held.
+	// status; an empty list stands for all five and the status. A store that can tell
+	// active users from others, but not who made them inactive, names FieldActive instead:
+	// it reads all others as StatusInactive, and is given no other status to write. Links
+	// (ObjectID and Source) are always held.
 	Fields []Field
 
 	// CreatesAtOnce, of a [BatchStore]: how many Creates it is best given in one batch
@@ -212,9 +212,9 @@ type Traits struct {
 }
 
 // Traiter is an optional power of a [Directory] or a [UserStore]: it tells facts that
-// do not change. Whoever wraps one forwards them, or answers anew where the wrapper
-// changes what is true: a type that embeds a [Listing] and looks accounts up elsewhere
-// is not Final any more.
+// do not change. A wrapper forwards them, or gives its own answer where it changes what
+// is true: a type that embeds a [Listing] and looks accounts up elsewhere is not Final
+// any more.
 type Traiter interface {
 	Traits() Traits
 }
@@ -416,11 +416,11 @@ func (a answers) yield(asked []ObjectID, yield func(Entry, error) bool) {
 // one wins, then alive but out of scope, then Disputed, then Deleted, which needs that
 // one directory has read the tombstone and none has seen the account alive. That a
 // [Listing] lacks an account is no tombstone: it counts only where no other
-// directory has more to say. An
-// account that several directories show Present, with different content, is
-// yielded as often, which a plan reports as [ReasonListedTwice]. With one directory for
-// each domain nobody is in two; two controllers of one domain show that while replication
-// lags, so give them to one directory, which reads them one at a time.
+// directory has more to say. An account that several directories show Present, with
+// different content, is yielded once for each content, which a plan reports as
+// [ReasonListedTwice]. With one directory for each domain nobody is in two; two
+// controllers of one domain disagree like that while replication lags, so give them to
+// one directory, which reads them one at a time.
 //
 // A Join is one trust boundary: each of its directories is believed about every account,
 // so whoever administers one of them can list, rename or disable the accounts of all.
@@ -479,7 +479,7 @@ func (j joined) Find(ctx context.Context, ids []ObjectID) iter.Seq2[Entry, error
 	return j.lookUp(ctx, ids, Directory.Find)
 }
 
-// Confirm asks each directory to confirm that is a Confirmer.
+// Confirm asks each directory that is a Confirmer to confirm.
 func (j joined) Confirm(ctx context.Context, ids []ObjectID) iter.Seq2[Entry, error] {
 	return j.lookUp(ctx, ids, confirm)
 }
@@ -518,7 +518,7 @@ func (j joined) lookUp(ctx context.Context, ids []ObjectID, find lookUpWay) iter
 }
 
 // ask adds one directory's answers. It must have one for each id: what it leaves
-// out would else look as if the others had said all.
+// out would otherwise look as if the others had said everything.
 func (a answers) ask(ctx context.Context, d Directory, asked []ObjectID, find lookUpWay) error {
 	silent := make(map[ObjectID]bool, len(asked))
 	for _, id := range asked {

@@ -36,8 +36,8 @@ func setOf[T comparable](list []T) map[T]bool {
 	return set
 }
 
-// lists reports whether the directory is to be listed to find out about so many
-// managed users.
+// lists reports whether the directory is to be listed, rather than asked about each of
+// that many managed users.
 func (s *scope) lists(managed int) bool {
 	return s.Import || s.only == nil && managed > lookUpMost
 }

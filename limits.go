@@ -14,7 +14,7 @@ type Limits struct {
 	MaxCleared      int     // users who lose a non-empty value; default 500, and the ratio applies too unless this is -1
 	MaxRekeyed      int     // users whose username or email changes, if only in case; default and ratio likewise
 	MaxReactivated  int     // users whose deactivation is lifted; default and ratio likewise
-	AllowEmpty      bool    // else a listing (not a look-up) that yields nobody while users are managed is ErrIncomplete
+	AllowEmpty      bool    // otherwise a listing (not a look-up) that yields nobody while users are managed is ErrIncomplete
 }
 
 func (l Limits) check() error {

@@ -7,9 +7,9 @@ import (
 	"slices"
 )
 
-// What Apply believes of a plan. Others may have had it in their hands, so that it
-// writes is not reason enough: each change is held against the store and the
-// directory as they are now.
+// What Apply believes of a plan. Others may have had it in their hands, so its word is
+// not enough: each change is checked against the store and the directory as they are
+// now.
 
 // now is how the store stands when a plan is applied.
 type now struct {
@@ -153,7 +153,7 @@ func (r *run) isFinal(i int) bool {
 // directory bears out.
 func anyWrite(c *Change) bool { return !c.Interim && c.Reason != ReasonUndone }
 
-// grave doubts what a plan must not do for the word of one reading alone, even though
+// grave doubts what a plan must not do on the word of one reading alone, even though
 // that was a moment ago.
 func grave(c *Change) bool { return c.removes() || c.reactivates() }
 

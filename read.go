@@ -52,7 +52,7 @@ func (s *Syncer) readBoth(ctx context.Context, scope scope, selected bool) (*rea
 }
 
 // starter starts a function in the background, once, and not after its end. The store
-// may be at it still when nobody waits for it any more.
+// may still be at work when nobody waits for it any more.
 type starter struct {
 	run   func() error
 	mu    sync.Mutex
@@ -81,7 +81,7 @@ func (s *starter) end() *background {
 	return s.back
 }
 
-// background is a function that runs beside its caller. There may be none.
+// background is a function that runs concurrently with its caller. There may be none.
 type background struct {
 	done   chan struct{}
 	err    error
@@ -132,7 +132,7 @@ func (s *Syncer) readUsers(ctx context.Context, growing *growing, meanwhile func
 	return growing.host, nil
 }
 
-// growing is a host side that is still being read, and that can be asked meanwhile.
+// growing is a host side that is still being read, and that can be asked in the meantime.
 // Only one goroutine reads and only one asks.
 type growing struct {
 	mu   sync.Mutex // of what both look at
@@ -240,7 +240,7 @@ func (r *reading) read(ctx context.Context, dir Directory) error {
 	if r.host == nil || final || r.scope.lists(r.host.managed) {
 		err := r.list(ctx, dir, final)
 		if err != nil && r.waited && ctx.Err() == nil {
-			return r.read(ctx, dir) // the server may have lost patience; now nothing is left to wait for
+			return r.read(ctx, dir) // the server may have timed out; now there is nothing left to wait for
 		}
 		if err != nil {
 			return err
@@ -349,7 +349,7 @@ func (r *reading) settle(batch []Entry) {
 }
 
 // hasRoom reports whether more entries can be kept. If not, those go whose rows have
-// been read meanwhile, as long as that is worth the effort.
+// been read in the meantime, as long as that is worth the effort.
 func (r *reading) hasRoom() bool {
 	most := r.steps.early
 	if r.early.Size() < most {

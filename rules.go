@@ -25,7 +25,7 @@ const (
 // details of all managed users, deletes the proven leavers and marks duplicates.
 type Rules struct {
 	Source       string                       // the Source of the users that are managed
-	Only         []string                     // nil: all managed users; else just these, even if empty
+	Only         []string                     // nil: all managed users; otherwise just these, even if empty
 	Fields       []Field                      // default: the five, or what the store's Traits name
 	Keys         []Field                      // details that belong to one user each: username and email (the default), or username alone
 	Require      []Field                      // details that no user can do without, besides the username

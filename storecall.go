@@ -107,8 +107,8 @@ func await[T any](c *storeCall, call func() T, dropped func(T)) (T, error) {
 }
 
 // eachUser calls take with each user of the store, on another goroutine than the
-// caller's, which waits meanwhile. The user is take's only for the moment. An error may
-// come while take is still at work on one; it is not called again.
+// caller's, which waits in the meantime. The user is take's only during the call. An
+// error may come while take is still at work on one; it is not called again.
 func (s *Syncer) eachUser(ctx context.Context, take func(*User) error) error {
 	ctx, call := s.storeCall(ctx, "Users")
 	defer call.cancel(nil)
@@ -242,7 +242,7 @@ func (s *Syncer) update(ctx context.Context, c Change) (err error, hangs bool) {
 	return err, false
 }
 
-// unknown are the answers where none can be believed. It is said once why.
+// unknown are the answers where none can be believed. The reason is given once.
 func unknown(n int, cause error) []Written {
 	answers := make([]Written, n)
 	for k := range answers {
@@ -252,7 +252,7 @@ func unknown(n int, cause error) []Written {
 	return answers
 }
 
-// checkAnswers takes no answer for one that is about somebody else.
+// checkAnswers refuses an answer that is about another user.
 func checkAnswers(changes []Change, answers []Written) []Written {
 	checked := make([]Written, len(answers))
 	var updates map[string]bool

@@ -67,7 +67,7 @@ func (g *grouper) togetherBy(turn int32, edges []int32) []bool {
 }
 
 // components finds strongly connected components (Tarjan 1972) of a graph that
-// is built anew after each reset.
+// is rebuilt after each reset.
 type components struct {
 	number map[int32]int32 // by claimant: its node
 	next   [][]int32       // by node

@@ -104,7 +104,7 @@ func (o *orderer) waitsFor(i int32) []int32 {
 	return slices.Compact(waits)
 }
 
-// append places the step of i, all that it needs having been placed but for the
+// append places the step of i once all that it needs has been placed, except for the
 // parkings.
 func (o *orderer) append(i int32) {
 	var needs, parkings []int32

@@ -56,7 +56,7 @@ type request struct {
 	query    *query // of a search that could be read
 	page     int    // of a search, from 1; 0: its cookie is unknown
 	faults   []Fault
-	unknown  []string // OIDs of controls that a fault makes unknown
+	unknown  []string // OIDs of controls that a fault makes the server not know
 	log      Request
 }
 

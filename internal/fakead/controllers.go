@@ -112,7 +112,7 @@ func (s *Server) Snapshot() *Snapshot {
 func (s *Server) RollBack(snapshot *Snapshot) { s.putBack(snapshot, false) }
 
 // RestoreBackup puts a snapshot back as a backup program does: the controller gets
-// a new invocationId, by which others learn that its USNs begin anew.
+// a new invocationId, by which others learn that its USNs start over.
 func (s *Server) RestoreBackup(snapshot *Snapshot) { s.putBack(snapshot, true) }
 
 func (s *Server) putBack(snapshot *Snapshot, renew bool) {

@@ -40,7 +40,7 @@ func badControl() *result {
 }
 
 // cursor is a search that goes on over several pages. Its candidates are a
-// snapshot of who existed when it began; each page looks at them anew.
+// snapshot of who existed when it began; each page looks at them again.
 type cursor struct {
 	query      *query
 	request    string // the request and its other controls, to the byte

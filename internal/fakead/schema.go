@@ -165,7 +165,7 @@ var classTable = map[string]classDef{
 	"ntdsdsa":                  {[]string{"top", "applicationSettings", "nTDSDSA"}, "NTDS-DSA", "CN"},
 }
 
-// abstractClasses may be named in an add beside a structural class.
+// abstractClasses may be named in an add along with a structural class.
 var abstractClasses = map[string]bool{"top": true, "domain": true, "applicationsettings": true}
 
 // schema finds attributes by name, without regard to case, and by OID.

@@ -23,7 +23,7 @@ type Config struct {
 	IdleTimeout  time.Duration // default 15 minutes
 	WithContact  bool          // seed a contact, which is no user
 	RecycleBin   bool          // deleted objects keep their attributes until [Server.Recycle]
-	AllowUnsafe  bool          // permit simple binds that are not encrypted; else result 8
+	AllowUnsafe  bool          // permit simple binds that are not encrypted; otherwise result 8
 	ReferralHost string        // where results of code 10 refer to; default elsewhere.example.test
 	LockoutAfter int           // wrong passwords that lock an account; 0: never
 

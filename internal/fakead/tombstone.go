@@ -3,7 +3,7 @@ package fakead
 import "slices"
 
 // bury makes a tombstone of an object ([MS-ADTS] 3.1.1.5.5.1): it keeps its
-// identity and loses most else. With a recycle bin it keeps all but what makes
+// identity and loses most of the rest. With a recycle bin it keeps all but what makes
 // it an account.
 func (t *tree) bury(e *entry, keepAll bool) {
 	parent := e.parent

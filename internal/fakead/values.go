@@ -27,7 +27,7 @@ func (t *tree) values(e *entry, a *attrType) []string {
 }
 
 // objects are the entries that an attribute names; names is false for an
-// attribute that holds something else.
+// attribute that holds anything else.
 func (t *tree) objects(e *entry, a *attrType) (objects []*entry, names bool) {
 	switch {
 	case a == t.types.dn:

@@ -122,8 +122,8 @@ func ignorable(r rune) bool {
 }
 
 // Eight bytes at a time, or four: what is left at the end is not looked at byte by
-// byte, as its length is anybody's guess to the processor. The last eight, or four,
-// are looked at instead, some of them again.
+// byte, because the processor cannot predict its length. The last eight, or four, are
+// looked at instead, some of them again.
 const (
 	ones  = 0x0101010101010101
 	highs = 0x80 * ones

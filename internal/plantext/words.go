@@ -11,7 +11,7 @@ func Reason(op, reason string) string {
 	return op + ": " + reason
 }
 
-// Advice says what would have to change for somebody who is left alone for the
+// Advice says what would have to change for a user who is left alone for that
 // reason.
 func Advice(reason string) string {
 	if text, ok := advices[reason]; ok {

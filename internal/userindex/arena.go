@@ -27,7 +27,7 @@ type Arena struct {
 // place is where a record starts.
 type place struct{ chunk, offset uint32 }
 
-// chunkSize is small beside a million records and large beside one.
+// chunkSize is small compared with a million records and large compared with one.
 const chunkSize = 1 << 20
 
 // Len returns the number of records.

@@ -66,9 +66,9 @@ const Batch = 64
 
 // Touch reads all that First will look at for up to Batch ObjectIDs, and then has
 // each of the functions read what they know of each row that First will nearly
-// certainly find. Memory delivers side by side what does not depend on another, so
-// all this is near when First and what follows it would wait for one row after the
-// other.
+// certainly find. Reads that do not depend on each other are served concurrently, so all
+// of it is in the cache when First and what follows it would otherwise wait for one row
+// after the other.
 func (l *Links) Touch(ids [][16]byte, touches ...func(row int) byte) {
 	var buffer [Batch]int
 	rows := l.likely(buffer[:0], ids)
@@ -81,7 +81,7 @@ func (l *Links) Touch(ids [][16]byte, touches ...func(row int) byte) {
 			touched |= touch(row)
 		}
 	}
-	l.touched = uint32(touched) // else the compiler would leave the reading out
+	l.touched = uint32(touched) // the compiler would otherwise leave the reading out
 }
 
 // likely appends the rows whose slots seem to have the hashes of the ObjectIDs.
@@ -167,13 +167,13 @@ func (l *Links) enterAll() {
 func sizeFor(n int) int { return 1 << bits.Len(uint(n+n/2+8)) }
 
 // touch reads the slots where the searches begin, and makes nothing of them. As no
-// reading waits for another, the processor has many on their way at a time.
+// reading waits for another, the processor has many in flight at a time.
 func (l *Links) touch(hashes []uint32) {
 	touched := uint32(0)
 	for _, hash := range hashes {
 		touched |= l.slots[l.home(hash)]
 	}
-	l.touched = touched // else the compiler would leave the reading out
+	l.touched = touched // the compiler would otherwise leave the reading out
 }
 
 // enter puts the row into the table, unless an earlier one has its ObjectID.

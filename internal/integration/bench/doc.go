@@ -1,4 +1,4 @@
-// Command bench measures adsync beside the servers that it depends on, and
+// Command bench measures adsync against the servers that it depends on, and
 // prints one table.
 //
 // It builds its own servers: OpenLDAP's slapd with people who have the attributes

@@ -32,7 +32,7 @@ func bench(ctx context.Context) error {
 	runs := flag.Int("runs", 5, "how often each is measured")
 	list := flag.String("databases", names(databases()), "measure with these")
 	only := flag.String("only", "", "measure only what has this in its name")
-	gitea := flag.String("gitea", "", "measure this Gitea too, a program beside its options and templates")
+	gitea := flag.String("gitea", "", "measure this Gitea too, a program next to its options and templates")
 	record := flag.String("record", "", "write the figures that do not depend on the machine to this file")
 	recorded := flag.String("recorded", "", "fail where they are much worse than in this file")
 	profiles := flag.String("profiles", "", "write a CPU profile of each task into this directory")

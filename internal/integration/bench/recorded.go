@@ -13,13 +13,13 @@ import (
 // figures are what a change is held to: how they stand does not depend on how fast
 // the machine is.
 type figures struct {
-	CPU  float64 `json:"cpu"`      // processor time beside ldapsearch's, of the same run
+	CPU  float64 `json:"cpu"`      // processor time relative to ldapsearch's, of the same run
 	Peak float64 `json:"peak_mib"` // memory
 }
 
 // What is more than so many times the recorded figure is a change for the worse.
 // Both allow for the noise of a shared machine, so they miss what is lost bit by bit.
-// Where that is allocations, tests beside the code hold it to figures of their own:
+// Where that is allocations, tests next to the code hold it to figures of their own:
 // an entry off the wire, a row read, a plan, its JSON, Apply. What an SQL store spends
 // on writing is held to nothing but these.
 const (

@@ -120,7 +120,7 @@ func (r *row) seconds() float64 {
 	return r.median(func(p pair) float64 { return p.used.cpu.Seconds() })
 }
 
-// cpu is the processor time beside ldapsearch's.
+// cpu is the processor time relative to ldapsearch's.
 func (r *row) cpu() float64 {
 	return r.median(func(p pair) float64 { return p.used.cpu.Seconds() / p.search.cpu.Seconds() })
 }

@@ -87,7 +87,7 @@ func workersIn(dir string) []string {
 	var workers []string
 	processes, _ := filepath.Glob("/proc/[0-9]*")
 	for _, process := range processes {
-		command, _ := os.ReadFile(process + "/cmdline") // it may end meanwhile
+		command, _ := os.ReadFile(process + "/cmdline") // it may end in the meantime
 		words := strings.ReplaceAll(strings.TrimRight(string(command), "\x00"), "\x00", " ")
 		standsBy := strings.HasPrefix(words, "sh -c "+script[:10])
 		if !standsBy && (strings.Contains(words, dir) || uses(process, dir)) {

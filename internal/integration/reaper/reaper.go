@@ -117,7 +117,7 @@ func (r *Reaper) Watch(leader int) error {
 	return r.tell(strings.Join(r.groups, " "))
 }
 
-// forget is called when the group has ended, because its number may be given anew.
+// forget is called when the group has ended, because its number may be reused.
 func (r *Reaper) forget(leader int) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
