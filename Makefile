@@ -83,7 +83,7 @@ benchmarks:
 ratios:
 	go run ./internal/integration/bench -people 10000 -runs 3 -recorded internal/integration/bench/recorded.json
 
-## screenshot: take the README's picture of the page anew
+## screenshot: take the README's pictures of the page anew
 screenshot:
 	cd examples && go test -count=1 ./webhost -run TestStoryInA -args -screenshot ../../docs/images/webhost.png
 

@@ -67,7 +67,7 @@ func (a *app) account(r *http.Request) *account {
 // role is read with every request, so that taking it away works at once.
 func (a *app) as(role string, next handler) http.Handler {
 	return a.page(func(w http.ResponseWriter, r *http.Request) error {
-		who, err := a.sessionOf(r)
+		who, err := a.session(r)
 		if err != nil {
 			return err
 		}
@@ -82,20 +82,16 @@ func (a *app) as(role string, next handler) http.Handler {
 	})
 }
 
-func (a *app) sessionOf(r *http.Request) (*account, error) {
+// session returns nil when there is none any more.
+func (a *app) session(r *http.Request) (*account, error) {
 	cookie, err := r.Cookie(a.cookieName())
 	if err != nil {
 		return nil, nil // no cookie, nobody
 	}
-	return a.store.session(r.Context(), hashToken(cookie.Value), time.Now())
-}
-
-// session returns nil when there is none any more.
-func (s *store) session(ctx context.Context, hash string, now time.Time) (*account, error) {
 	who := &account{}
-	err := s.row(ctx, `SELECT u.id, u.username, u.role FROM sessions s JOIN users u ON u.id = s.user_id
+	err = a.store.row(r.Context(), `SELECT u.id, u.username, u.role FROM sessions s JOIN users u ON u.id = s.user_id
 		WHERE s.token_hash = ? AND s.expires_at > ? AND u.status = 'active' AND u.role IN (?, ?)`,
-		hash, now.Unix(), administrator, viewer).Scan(&who.ID, &who.Username, &who.Role)
+		hashToken(cookie.Value), time.Now().Unix(), administrator, viewer).Scan(&who.ID, &who.Username, &who.Role)
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, nil
 	}
@@ -151,8 +147,12 @@ func (a *app) signIn(w http.ResponseWriter, r *http.Request) error {
 	if who == nil {
 		return a.signInPage(w, r, http.StatusUnauthorized, "The username or the password is wrong.")
 	}
-	token := rand.Text()
-	if err := a.store.addSession(r.Context(), hashToken(token), who.ID, time.Now()); err != nil {
+	token, now := rand.Text(), time.Now()
+	err = a.store.inTx(r.Context(), func(t *tx) {
+		t.exec(`DELETE FROM sessions WHERE expires_at <= ?`, now.Unix())
+		t.exec(`INSERT INTO sessions (token_hash, user_id, expires_at) VALUES (?, ?, ?)`, hashToken(token), who.ID, now.Add(sessionAge).Unix())
+	})
+	if err != nil {
 		return err
 	}
 	a.limiter.forget(name, from)
@@ -181,13 +181,6 @@ func (s *store) check(ctx context.Context, name, password string) (*account, err
 		return nil, nil
 	}
 	return who, nil
-}
-
-func (s *store) addSession(ctx context.Context, hash string, user int64, now time.Time) error {
-	return s.inTx(ctx, func(t *tx) {
-		t.exec(`DELETE FROM sessions WHERE expires_at <= ?`, now.Unix())
-		t.exec(`INSERT INTO sessions (token_hash, user_id, expires_at) VALUES (?, ?, ?)`, hash, user, now.Add(sessionAge).Unix())
-	})
 }
 
 func (a *app) signOut(w http.ResponseWriter, r *http.Request) error {

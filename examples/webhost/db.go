@@ -10,7 +10,6 @@ import (
 	"strconv"
 	"strings"
 	"sync"
-	"time"
 
 	"github.com/go-adsync/adsync"
 	"github.com/go-adsync/adsync/sqlstore"
@@ -178,13 +177,6 @@ func codes(err error) (code int, state string) {
 		state = other.SQLState()
 	}
 	return code, state
-}
-
-func atTime(seconds int64) time.Time {
-	if seconds == 0 {
-		return time.Time{}
-	}
-	return time.Unix(seconds, 0)
 }
 
 // asJSON is for plain data, which cannot fail.

@@ -112,18 +112,13 @@ func (d *demo) connect() (*activedirectory.Directory, error) {
 	})
 }
 
-// hire adds an account to the office, which is made for the first of it.
+// hire adds an account to an office.
 func (d *demo) hire(login, first, last, phone, office string) (err error) {
-	parent := "OU=" + office + "," + d.controller.BaseDN()
-	hired := fakead.User{
-		Username: login, Name: first + " " + last, FirstName: first, LastName: last, Phone: phone, Email: login + "@" + demoDomain, Parent: parent,
-	}
-	if d.guids[login], err = d.controller.AddUser(hired); err == nil {
-		return nil
-	}
-	if _, err = d.controller.AddOU(office, ""); err == nil {
-		d.guids[login], err = d.controller.AddUser(hired)
-	}
+	_, _ = d.controller.AddOU(office, "") // unless it is there
+	d.guids[login], err = d.controller.AddUser(fakead.User{
+		Username: login, Name: first + " " + last, FirstName: first, LastName: last, Phone: phone, Email: login + "@" + demoDomain,
+		Parent: "OU=" + office + "," + d.controller.BaseDN(),
+	})
 	return err
 }
 

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"context"
 	"encoding/json"
 	"errors"
 	"net/http"
@@ -13,17 +14,129 @@ import (
 	"github.com/go-adsync/adsync"
 )
 
+// runPage is a plan: before, while and after it is applied.
+type runPage struct {
+	*run
+	Writes      string // "7 updates, 2 deletions"; "" when there is nothing to write
+	Approval    *approval
+	Summary     []string
+	Failures    []changeRow // who was not written, and why; the first of them
+	Left        int         // users to plan for again
+	Parked      int         // users who make way for a moment
+	Ops         []state
+	Show        string // one of them, or "" for all
+	Rows        []changeRow
+	Page, Pages int
+
+	Done, Total int // of a run that is under way
+	Live        bool
+	Old         bool // too much may have changed since it was made
+}
+
+// Elapsed is how many seconds the run goes on.
+func (p runPage) Elapsed() int { return int(time.Since(p.StartedAt).Seconds()) }
+
+// Ended reports whether there is a result for each change.
+func (p runPage) Ended() bool {
+	return !p.Waits() && p.State != stateRejected && p.State != stateRunning
+}
+
+func (a *app) runPage(w http.ResponseWriter, r *http.Request, status int, alert string) error {
+	id := r.PathValue("id")
+	if making := a.job(id); making != nil && !making.over() {
+		return a.render(w, r, http.StatusOK, "running.html", "Reading Active Directory", "", runPage{run: &run{ID: id, StartedAt: making.started}})
+	} else if making != nil && making.err != nil {
+		return making.err
+	}
+	live, under := a.live.Load(id) // first: a run that ends in between is shown as ending, not as another's
+	found, err := a.store.run(r.Context(), id)
+	if err != nil {
+		return err
+	}
+	p := runPage{run: found, Show: r.FormValue("show"), Old: time.Since(found.MadeAt) > a.planAge}
+	if live, _ := live.(*liveRun); under && found.State == stateRunning {
+		p.Live, p.Total = true, live.total
+		p.Done, p.Summary = live.state()
+		return a.render(w, r, status, "running.html", "Synchronizing", alert, p)
+	}
+	if err := a.fillRun(r, &p); err != nil {
+		return err
+	}
+	if found.Waits() {
+		return a.render(w, r, status, "preview.html", "What will change", alert, p)
+	}
+	return a.render(w, r, status, "done.html", "Synchronization", alert, p)
+}
+
+// fillRun reads what the page shows of the changes.
+func (a *app) fillRun(r *http.Request, p *runPage) (err error) {
+	ctx := r.Context()
+	counts, err := a.store.opCounts(ctx, p.ID)
+	if err != nil {
+		return err
+	}
+	p.Writes, p.Parked, p.Summary = writesText(counts), counts[opInterim], summary(p.run)
+	shown := 0
+	for _, op := range ops {
+		n := counts[string(op.Op)]
+		if n > 0 {
+			p.Ops = append(p.Ops, state{string(op.Op), op.Many, n})
+		}
+		if p.Show == "" || p.Show == string(op.Op) {
+			shown += n
+		}
+	}
+	p.Page, _ = strconv.Atoi(r.FormValue("page"))
+	p.Pages = max(1, (shown+pageSize-1)/pageSize)
+	p.Page = min(max(1, p.Page), p.Pages)
+	condition, args := `AND op <> ?`, []any{opInterim}
+	if p.Show != "" {
+		condition, args = `AND op = ?`, []any{p.Show}
+	}
+	p.Rows, err = a.rows(ctx, p.run, condition+` ORDER BY CASE op WHEN 'delete' THEN 1 WHEN 'update' THEN 2 WHEN 'create' THEN 3 ELSE 4 END, name, idx LIMIT ? OFFSET ?`,
+		append(args, pageSize, (p.Page-1)*pageSize)...)
+	if err != nil {
+		return err
+	}
+	if !p.Ended() {
+		p.Approval, err = a.approvalOf(ctx, p.run, a.account(r))
+		return err
+	}
+	left, err := a.store.left(ctx, p.ID)
+	if err == nil {
+		p.Left = len(left)
+		p.Failures, err = a.rows(ctx, p.run, `AND outcome NOT IN ('', 'applied', 'already', 'skipped', 'not-attempted') OR run_id = ? AND error <> '' ORDER BY name, idx LIMIT ?`, p.ID, maxFailures)
+	}
+	return err
+}
+
+// maxFailures is how many failures the message box names; all are in the table.
+const maxFailures = 20
+
+func (a *app) rows(ctx context.Context, r *run, tail string, args ...any) (rows []changeRow, err error) {
+	var changes []adsync.Change
+	err = a.store.eachRecord(ctx, r.ID, tail, func(rec record) error {
+		row := rowOf(rec.Shown)
+		if r.State != stateRefused {
+			row.setResult(rec)
+		}
+		rows, changes = append(rows, row), append(changes, rec.Change)
+		return nil
+	}, args...)
+	for i := 0; i < len(rows) && err == nil; i++ {
+		rows[i].Conflicts, err = a.store.conflictsOf(ctx, changes[i])
+	}
+	return rows, err
+}
+
 // historyPage lists the plans that wait, and the runs, the latest first.
 type historyPage struct {
 	Waiting []runPage
 	Runs    []*run
 	Page    int
 	More    bool
-	keep    time.Duration
+	Days    int // after which a plan that nobody applies is deleted
 }
-
-// Days is after how many days a plan that nobody applies is deleted.
-func (p historyPage) Days() int { return int(p.keep.Hours()+23) / 24 }
 
 func (a *app) history(w http.ResponseWriter, r *http.Request) error {
 	n, _ := strconv.Atoi(r.FormValue("page"))
@@ -32,7 +145,7 @@ func (a *app) history(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	p := historyPage{Runs: runs[:min(len(runs), pageSize)], Page: n, More: len(runs) > pageSize, keep: a.keepPlans}
+	p := historyPage{Runs: runs[:min(len(runs), pageSize)], Page: n, More: len(runs) > pageSize, Days: int(a.keepPlans.Hours()+23) / 24}
 	waiting, err := a.store.waiting(r.Context())
 	for i := 0; i < len(waiting) && err == nil; i++ {
 		var counts map[string]int

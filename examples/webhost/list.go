@@ -274,7 +274,7 @@ func (a *app) actOnList(from list) handler {
 		case do == "all":
 			err = a.store.chooseMatching(ctx, account, l)
 		case do == "none":
-			err = a.store.chooseNobody(ctx, account, l)
+			_, err = a.store.exec(ctx, `DELETE FROM chosen WHERE account_id = ? AND list = ?`, account, l.path)
 		case do == "plan" && from.look != nil:
 			return a.planChosen(w, r, from)
 		case do == "compare" && from.look != nil:
@@ -356,11 +356,6 @@ func (s *store) chooseMatching(ctx context.Context, account int64, l listing) er
 	where, args := l.Filter.matching(l.rows(account))
 	_, err := s.exec(ctx, `INSERT INTO chosen (account_id, list, item) SELECT CAST(? AS BIGINT), CAST(? AS TEXT), r.item`+
 		where+` AND free ON CONFLICT DO NOTHING`, append([]any{account, l.path}, args...)...)
-	return err
-}
-
-func (s *store) chooseNobody(ctx context.Context, account int64, l listing) error {
-	_, err := s.exec(ctx, `DELETE FROM chosen WHERE account_id = ? AND list = ?`, account, l.path)
 	return err
 }
 

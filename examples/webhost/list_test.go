@@ -242,6 +242,13 @@ func TestLegible(t *testing.T) {
 	}
 }
 
+func TestLongNamesAreCut(t *testing.T) {
+	w := newWorld(t)
+	w.exec(`UPDATE users SET first_name = ?`, strings.Repeat("é", 5000))
+	page := w.admin.get("/users").body
+	assert.Contains(t, page, "<bdi>"+strings.Repeat("é", maxShown)+"…</bdi>")
+}
+
 func TestComparisonIsGoodForAWhile(t *testing.T) {
 	w := newWorld(t)
 	w.people("anna")

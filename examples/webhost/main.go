@@ -8,14 +8,13 @@
 // the end. It prints its address and how to sign in. Flags point it at a real
 // directory and database: see -h.
 //
-// To read it, begin with app.go, which is the site, and page.go, how a page is made.
-// Then follow an administrator: auth.go and limiter.go sign in; list.go, selection.go
-// and users.go are the lists and who is chosen; compare.go and sync.go mark what a
-// sync would do, and importer.go whom one could import; plans.go makes a plan,
-// approval.go asks for a person's word, run.go applies it, interrupted.go finds what a
-// crash has left, and runpage.go and changes.go show it; history.go and export.go are
-// what remains. words.go says all of it in words, and db.go, runs.go and schema.sql are
-// the database. demo.go is the world without flags; a host needs nothing of it.
+// To read it, begin with app.go: the site, and how a page is made. Then follow an
+// administrator: auth.go signs in; list.go is how people are listed and chosen, users.go
+// one of them, and why he is a duplicate; sync.go lists what a sync would do, and whom one
+// could import; plans.go makes a plan and asks for an approval, run.go applies it and finds
+// what a crash has left, history.go shows it and what remains of it. words.go says all of
+// it in words; db.go, runs.go and schema.sql are the database. demo.go is the world without
+// flags; a host needs nothing of it.
 package main
 
 import (
@@ -48,9 +47,7 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	err := serveAll(ctx, os.Args[1:], os.Stdout, os.Stderr)
 	stop()
-	switch {
-	case errors.Is(err, flag.ErrHelp):
-	case err != nil:
+	if err != nil && !errors.Is(err, flag.ErrHelp) {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}

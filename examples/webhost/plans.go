@@ -39,22 +39,21 @@ func (a *app) planAndShow(w http.ResponseWriter, r *http.Request, kind string, i
 
 // makePlan keeps the plan on the server, under the ID.
 func (a *app) makePlan(ctx context.Context, id, kind string, items []string, by *account) (err error) {
-	var people []adsync.ObjectID
-	if kind == kindImport {
-		people = make([]adsync.ObjectID, len(items))
-		for i, item := range items {
-			if people[i], err = adsync.ParseObjectID(item); err != nil {
-				return err
-			}
+	var users []string
+	people := make([]adsync.ObjectID, 0, len(items))
+	if kind == kindSync {
+		users, err = a.store.sameUsers(ctx, items, a.source)
+		items = users
+	} else {
+		for _, item := range items {
+			id, bad := adsync.ParseObjectID(item)
+			people, err = append(people, id), errors.Join(err, bad)
 		}
-	} else if items, err = a.store.sameUsers(ctx, items, a.source); err != nil {
+	}
+	if err != nil {
 		return err
 	}
-	selection := adsync.ImportEntries(people...)
-	if kind == kindSync {
-		selection = adsync.OnlyUsers(items...)
-	}
-	plan, err := a.plan(ctx, adsync.Rules{}, selection)
+	plan, err := a.plan(ctx, adsync.Rules{}, adsync.OnlyUsers(users...), adsync.ImportEntries(people...))
 	if err != nil {
 		return err
 	}
@@ -190,10 +189,8 @@ func lossOf(c adsync.Change) string {
 	case c.Op != adsync.OpUpdate:
 		return ""
 	}
-	for _, d := range diffs(c) {
-		if d.New == "" {
-			return lossCleared
-		}
+	if slices.ContainsFunc(diffs(c), func(d diff) bool { return d.New == "" }) {
+		return lossCleared
 	}
 	return ""
 }

@@ -94,16 +94,11 @@ func (a *app) start(ctx context.Context, r *run) error {
 	}
 	a.background.Go(func() {
 		defer a.live.Delete(r.ID)
+		a.runs.Add(1)
+		defer a.runs.Add(1)
 		a.execute(r, plan, live)
 	})
 	return nil
-}
-
-// liveRun returns nil for a run that is not under way here.
-func (a *app) liveRun(id string) *liveRun {
-	live, _ := a.live.Load(id)
-	run, _ := live.(*liveRun)
-	return run
 }
 
 // execute applies the plan and keeps what became of it.
@@ -160,7 +155,8 @@ func (a *app) onResult(ctx context.Context, id string, live *liveRun, c adsync.C
 	if len(live.pending) < batchSize && live.done < live.total {
 		return
 	}
-	if err := a.store.addResults(ctx, id, live.told-len(live.pending), live.pending); err != nil {
+	err := a.store.inTx(ctx, func(t *tx) { t.addResults(id, live.told-len(live.pending), live.pending) })
+	if err != nil {
 		a.logger.Warn("history not kept yet", "run", id, "error", err)
 	}
 	live.pending = nil
@@ -231,15 +227,16 @@ func outcomeOf(c adsync.Change, users map[string]*adsync.User, untouched map[str
 	if c.Op == adsync.OpCreate {
 		key = c.ObjectID.String()
 	}
-	now := users[key]
+	now, result := users[key], adsync.Result{UserID: c.UserID, Outcome: adsync.OutcomeUnknown}
 	switch err := c.Guard(now); {
-	case errors.Is(err, adsync.ErrAlready) && now != nil:
-		return adsync.Result{UserID: now.ID, Outcome: adsync.OutcomeApplied}
 	case errors.Is(err, adsync.ErrAlready):
-		return adsync.Result{UserID: c.UserID, Outcome: adsync.OutcomeApplied}
+		result.Outcome = adsync.OutcomeApplied
+		if now != nil {
+			result.UserID = now.ID
+		}
 	case err == nil, untouched[key]:
+		result.Outcome = adsync.OutcomeNotAttempted
 		untouched[key] = untouched[key] || c.Interim
-		return adsync.Result{UserID: c.UserID, Outcome: adsync.OutcomeNotAttempted}
 	}
-	return adsync.Result{UserID: c.UserID, Outcome: adsync.OutcomeUnknown}
+	return result
 }

@@ -149,8 +149,9 @@ type slowDirectory struct {
 }
 
 func (d *slowDirectory) Find(ctx context.Context, ids []adsync.ObjectID) iter.Seq2[adsync.Entry, error] {
+	answer := d.answer
 	d.asked <- struct{}{}
-	<-d.answer
+	<-answer
 	return d.Directory.Find(ctx, ids)
 }
 
@@ -176,6 +177,33 @@ func TestReadingIsShown(t *testing.T) {
 	w.wait()
 	assert.Contains(t, w.admin.follow(made).text(), "Last name Person → One")
 	assert.NotContains(t, w.admin.get("/sync").text(), "Reading Active Directory, to compare")
+}
+
+// A comparison that was under way when a run began would mark what is no longer true.
+func TestComparisonDuringARunIsNotKept(t *testing.T) {
+	slow := &slowDirectory{asked: make(chan struct{}, 10), answer: make(chan struct{})}
+	w := newWorld(t, func(c *config) { slow.Directory, c.directory = c.directory, slow })
+	close(slow.answer)
+	w.people("anna")
+	w.set("anna", "sn", "One")
+	path, digest := w.admin.plan("anna")
+	first := make(chan struct{})
+	slow.answer = first
+	for len(slow.asked) > 0 {
+		<-slow.asked
+	}
+	w.exec(`DELETE FROM comparisons`)
+	w.app.patience = time.Millisecond
+	w.admin.get("/sync")
+	<-slow.asked // it reads
+	slow.answer = make(chan struct{})
+	close(slow.answer)
+	w.admin.post(path, "digest", digest)
+	require.Eventually(t, func() bool { return w.value(`SELECT state FROM runs`) == stateDone }, time.Minute, 10*time.Millisecond)
+	close(first)
+	w.wait()
+	w.app.patience = time.Hour
+	assert.Contains(t, w.admin.get("/sync").text(), "anna@corp.example nothing")
 }
 
 func TestPlanningThatFailsLateIsTold(t *testing.T) {

@@ -166,15 +166,11 @@ type record struct {
 	Words  string        // the error, for administrators
 }
 
-// addResults keeps the results of the changes from the first on, while a run goes on.
-func (s *store) addResults(ctx context.Context, id string, first int, results []adsync.Result) error {
-	return s.inTx(ctx, func(t *tx) { t.addResults(id, first, results) })
-}
-
+// addResults keeps the results of the changes from the first on.
 func (t *tx) addResults(id string, first int, results []adsync.Result) {
 	for i, r := range results {
 		t.exec(`UPDATE run_changes SET outcome = ?, user_id = ?, error = ? WHERE run_id = ? AND idx = ?`,
-			string(r.Outcome), r.UserID, failure(r.Err), id, first+i)
+			string(r.Outcome), r.UserID, failure(r), id, first+i)
 	}
 }
 

@@ -1,218 +1,19 @@
 package main
 
 import (
-	"bytes"
 	"context"
-	"errors"
-	"flag"
 	"fmt"
+	"net/http"
 	"net/http/httptest"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
-	"time"
 
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/chromedp"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
-
-	"github.com/go-adsync/adsync/internal/integration/reaper"
 )
-
-// go test ./webhost -run TestStory -args -screenshot ../../docs/images/webhost.png
-var (
-	screenshot = flag.String("screenshot", "", "`file` to write a picture of the page to")
-	pictures   = flag.String("pictures", "", "`folder` to write pictures of all pages to")
-)
-
-// missing skips, but for CI, where everything must be there.
-func missing(t *testing.T, what string) {
-	t.Helper()
-	if os.Getenv("CI") == "true" {
-		t.Fatal(what)
-	}
-	t.Skip(what)
-}
-
-// browser is a page of a headless Chromium.
-type browser struct {
-	t   *testing.T
-	ctx context.Context
-	axe string // the source of axe-core, "" without npm
-}
-
-func openBrowser(t *testing.T) *browser {
-	ctx, _ := launchChromium(t)
-	return &browser{t: t, ctx: ctx, axe: axeSource(t)}
-}
-
-// launchChromium starts a browser that lives as long as the test and has its profile
-// in dir.
-func launchChromium(t *testing.T) (ctx context.Context, dir string) {
-	var found string
-	for _, name := range []string{"chromium", "chromium-browser", "google-chrome"} {
-		if path, err := exec.LookPath(name); err == nil && found == "" {
-			found = path
-		}
-	}
-	if found == "" {
-		missing(t, "there is no Chromium: install the package chromium to run the story in a browser")
-	}
-	dir, err := os.MkdirTemp("", "webhost-chromium-")
-	require.NoError(t, err)
-	standby, err := reaper.New(dir)
-	require.NoError(t, err)
-	t.Cleanup(func() { require.NoError(t, errors.Join(os.RemoveAll(dir), standby.Close())) })
-	ctx, cancel := context.WithTimeout(t.Context(), 15*time.Minute)
-	t.Cleanup(cancel)
-	ctx, cancel = chromedp.NewExecAllocator(ctx,
-		chromedp.ExecPath(found), chromedp.Headless, chromedp.NoSandbox, chromedp.DisableGPU, chromedp.NoFirstRun,
-		chromedp.Flag("disable-quic", true), chromedp.Flag("disable-background-networking", true),
-		chromedp.Flag("disable-component-update", true), chromedp.Flag("disable-sync", true), chromedp.Flag("disable-dev-shm-usage", true),
-		chromedp.UserDataDir(dir), chromedp.ModifyCmdFunc(reaper.InGroup), chromedp.WindowSize(1280, 900))
-	t.Cleanup(cancel)
-	ctx, cancel = chromedp.NewContext(ctx)
-	t.Cleanup(cancel)
-	require.NoError(t, chromedp.Do(ctx, chromedp.Navigate("about:blank"))) // the browser lives as long as the first context
-	require.NoError(t, standby.Watch(chromedp.FromContext(ctx).Browser.Process().Pid))
-	return ctx, dir
-}
-
-// axeSource fetches axe-core, which is not ours to keep.
-func axeSource(t *testing.T) string {
-	dir := t.TempDir()
-	npm := exec.CommandContext(t.Context(), "npm", "install", "--prefix", dir, "--no-audit", "--no-fund", "--ignore-scripts", "axe-core@4.10.3")
-	if out, err := npm.CombinedOutput(); err != nil {
-		if os.Getenv("CI") == "true" {
-			t.Fatalf("axe-core could not be fetched: %v\n%s", err, out)
-		}
-		t.Log("axe-core could not be fetched by npm: accessibility is not checked")
-		return ""
-	}
-	text, err := os.ReadFile(filepath.Join(dir, "node_modules", "axe-core", "axe.min.js"))
-	require.NoError(t, err)
-	return string(text)
-}
-
-// patience is how long the browser may take for one thing.
-const patience = 2 * time.Minute
-
-func (b *browser) do(actions ...chromedp.Action[chromedp.Void]) {
-	b.t.Helper()
-	for i, action := range actions {
-		in(b, fmt.Sprintf("action %d", i), action)
-	}
-}
-
-func in[T any](b *browser, what string, action chromedp.Action[T]) T {
-	b.t.Helper()
-	ctx, cancel := context.WithTimeout(b.ctx, patience)
-	defer cancel()
-	result, err := chromedp.Run(ctx, action)
-	if err != nil {
-		ctx, cancel := context.WithTimeout(b.ctx, patience)
-		defer cancel()
-		page, _ := chromedp.Run(ctx, chromedp.OuterHTML(chromedp.CSS("main")))
-		require.NoError(b.t, err, "%s; the page was:\n%s", what, page)
-	}
-	return result
-}
-
-func visible(selector string) chromedp.Action[chromedp.Void] {
-	return chromedp.WaitVisible(chromedp.CSS(selector))
-}
-
-func click(selector string) chromedp.Action[chromedp.Void] {
-	return chromedp.Click(chromedp.CSS(selector), chromedp.NodeVisible)
-}
-
-// text is what people read.
-func (b *browser) text(selector string) string {
-	b.t.Helper()
-	return in(b, selector, chromedp.Text(chromedp.CSS(selector), chromedp.NodeVisible))
-}
-
-// textBecomes waits until people read just that.
-func (b *browser) textBecomes(selector, want string) {
-	b.t.Helper()
-	read := fmt.Sprintf(`(document.querySelector(%q) || {}).innerText || ""`, selector)
-	require.EventuallyWithT(b.t, func(c *assert.CollectT) {
-		ctx, cancel := context.WithTimeout(b.ctx, patience)
-		defer cancel()
-		text, err := chromedp.Run(ctx, chromedp.Evaluate[string](read)) // a page that is going away has none
-		assert.NoError(c, err)
-		assert.Equal(c, want, text)
-	}, patience, 20*time.Millisecond)
-}
-
-// violations runs axe-core on the page.
-const violations = `axe.run().then(r => r.violations.flatMap(v => v.nodes.map(n => v.id + ": " + n.html + " " + n.failureSummary)))`
-
-// accessible checks the page as it is, on a desk in the light and on a phone in
-// the dark.
-func (b *browser) accessible(name string) {
-	b.t.Helper()
-	for _, look := range []struct {
-		scheme string
-		width  int64
-	}{{"light", 1280}, {"dark", 360}} {
-		b.look(look.scheme, look.width)
-		if b.axe != "" {
-			in(b, "axe", chromedp.Evaluate[int](b.axe+";0"))
-			assert.Empty(b.t, in(b, "axe", chromedp.Evaluate[[]string](violations, chromedp.EvalAwaitPromise)),
-				"%s, %s, %d pixels wide", name, look.scheme, look.width)
-		}
-		assert.False(b.t, in(b, "width", chromedp.Evaluate[bool](`document.documentElement.scrollWidth > document.documentElement.clientWidth`)),
-			"%s is wider than %d pixels", name, look.width)
-		if *pictures != "" {
-			b.picture(filepath.Join(*pictures, fmt.Sprintf("%s-%s-%d.png", name, look.scheme, look.width)), chromedp.FullScreenshot(100))
-		}
-	}
-	b.look("light", 1280)
-}
-
-func (b *browser) look(scheme string, width int64) {
-	b.do(chromedp.Func(func(ctx context.Context, _ *chromedp.Target) error {
-		_, err := chromedp.Call(ctx, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
-			Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}},
-		})
-		return err
-	}), chromedp.EmulateViewport(width, 900))
-}
-
-func (b *browser) picture(path string, take chromedp.Action[[]byte]) {
-	b.t.Helper()
-	png := in(b, "picture", take)
-	require.NoError(b.t, os.MkdirAll(filepath.Dir(path), 0o755))
-	require.NoError(b.t, os.WriteFile(path, png, 0o644))
-}
-
-// openDemoSite opens what go run shows, but for a store whose writes wait.
-func openDemoSite(t *testing.T) (site, password string, g *gate) {
-	var out bytes.Buffer
-	s := settings{}
-	closeWorld, err := s.openDemo(t.Context(), &out)
-	require.NoError(t, err)
-	t.Cleanup(func() { require.NoError(t, closeWorld()) })
-	g = newGate(&s.config)
-	s.patience = time.Hour
-	a, err := newApp(s.config)
-	require.NoError(t, err)
-	t.Cleanup(func() { a.close(context.WithoutCancel(t.Context())) })
-	server := httptest.NewServer(a.handler())
-	t.Cleanup(server.Close)
-	password, _, _ = strings.Cut(strings.TrimPrefix(out.String(), "Sign in as administrator with the password "), "\n")
-	return server.URL, password, g
-}
-
-// signIn signs in on the page that is shown.
-func (b *browser) signIn(site, name, password string) {
-	b.t.Helper()
-	b.do(chromedp.Navigate(site), visible("#username"), chromedp.SendKeys(chromedp.CSS("#username"), name+"\t"+password+"\r"), visible(".title"))
-}
 
 func TestStoryInABrowser(t *testing.T) {
 	b := openBrowser(t)
@@ -309,4 +110,144 @@ func TestStoryWithoutScripts(t *testing.T) {
 	b.do(visible("dialog")) // the page is loaded again every two seconds
 	assert.Contains(t, b.text("dialog"), "7 user(s) details are modified.")
 	b.do(click("dialog button"), chromedp.WaitNotVisible(chromedp.CSS("dialog")))
+}
+
+// tabTo presses the tabulator until the element has the focus.
+func (b *browser) tabTo(selector string) {
+	b.t.Helper()
+	for range 200 {
+		if in(b, "focus", chromedp.Evaluate[bool](fmt.Sprintf(`document.activeElement.matches(%q)`, selector))) {
+			return
+		}
+		b.do(chromedp.KeyEvent("\t"))
+	}
+	require.Fail(b.t, "the keyboard does not get there", selector)
+}
+
+// The main job, without a mouse.
+func TestStoryByKeyboard(t *testing.T) {
+	b := openBrowser(t)
+	site, password, g := openDemoSite(t)
+	close(g.open)
+	b.signIn(site, "administrator", password)
+	b.tabTo(".skip")
+	b.do(chromedp.KeyEvent("\r"))
+	b.tabTo(`a.button[href="/sync"]`)
+	b.do(chromedp.KeyEvent("\r"), visible("[data-all]"))
+	b.tabTo("#q")
+	b.do(chromedp.KeyEvent("zm\r"), visible(`[value="show"]`))
+	assert.Equal(t, 1, in(b, "rows", chromedp.Evaluate[int](`document.querySelectorAll("tbody tr").length`)), "Enter searches")
+	b.tabTo(`tbody input[name="id"]`)
+	b.do(chromedp.KeyEvent(" "))
+	b.textBecomes("[data-chosen]", "1")
+	b.tabTo(".scroll") // a region that scrolls can be focused
+	in(b, "focus", chromedp.Evaluate[int](`document.querySelector("#main").focus(); 0`))
+	b.tabTo(`[value="plan"]`)
+	b.do(chromedp.KeyEvent("\r"), visible(".changes"))
+	b.tabTo(`[value="apply"]`)
+	b.do(chromedp.KeyEvent("\r"), visible("dialog"))
+	assert.True(t, in(b, "focus", chromedp.Evaluate[bool](`document.activeElement.matches("dialog button")`)), "the message has the focus")
+	b.do(chromedp.KeyEvent("\u001b"), chromedp.WaitNotVisible(chromedp.CSS("dialog"))) // Escape closes it
+
+	b.do(click(`nav a[href="/sync"]`), visible("[data-chosen]"), click(`[value="plan"]`), visible(".alert"))
+	assert.True(t, in(b, "focus", chromedp.Evaluate[bool](`document.activeElement.matches(".alert")`)), "an alert has the focus, too")
+}
+
+// What is chosen is kept as it is clicked, and there after going back.
+func TestSelectionInABrowser(t *testing.T) {
+	b := openBrowser(t)
+	w := newWorld(t)
+	w.many(120)
+	server := httptest.NewServer(w.handler)
+	t.Cleanup(server.Close)
+	b.signIn(server.URL, "admin", adminsPassword)
+	b.do(click(`a.button[href="/sync"]`), visible("[data-all]"), click("[data-all]"))
+	b.textBecomes("[data-chosen]", "50")
+	b.do(click(`tbody tr:first-child input`))
+	b.textBecomes("[data-chosen]", "49")
+	assert.True(t, in(b, "some", chromedp.Evaluate[bool](`document.querySelector("[data-all]").indeterminate`)))
+	b.do(click(`nav a[href="/users"]`), visible(".title"), chromedp.NavigateBack(), visible("[data-all]"))
+	b.textBecomes("[data-chosen]", "49")
+	assert.Equal(t, 49, in(b, "boxes", chromedp.Evaluate[int](`document.querySelectorAll("[name=id]:checked").length`)))
+	b.do(click(`[value="page:2"]`), visible(`[value="page:1"]`))
+	b.textBecomes("[data-chosen]", "49")
+	b.do(click(`[value="none"]`))
+	b.textBecomes("[data-chosen]", "0")
+}
+
+// Ten thousand users, some of whom want to break the page.
+func TestManyAndHostileUsersInABrowser(t *testing.T) {
+	b := openBrowser(t)
+	w := newWorld(t)
+	w.many(10_000)
+	server := httptest.NewServer(w.handler)
+	t.Cleanup(server.Close)
+	b.signIn(server.URL, "admin", adminsPassword)
+	b.do(click(`a.button[href="/sync"]`), visible("[data-all]"))
+	assert.Contains(t, b.text("h1"), "Users 10000")
+	widths := `JSON.stringify([...document.querySelectorAll("thead tr:first-child > *")].map(e => Math.round(e.getBoundingClientRect().width)))`
+	plain := in(b, "widths", chromedp.Evaluate[string](widths))
+
+	long := strings.Repeat("W", 3000)
+	w.exec(`UPDATE users SET first_name = ?, last_name = ?, email = ? WHERE username = 'user09999'`, long, "\u202e"+long, long+"@corp.example")
+	w.exec(`UPDATE users SET first_name = ? WHERE username = 'user09998'`, "Z"+strings.Repeat("\u0335\u0301", 500))
+	for _, path := range []string{"/sync", "/users"} {
+		b.do(chromedp.Navigate(server.URL+path), visible("tbody"), chromedp.SendKeys(chromedp.CSS("#q"), "user0999\r"), visible(`[value="show"]`))
+		if path == "/sync" {
+			assert.Equal(t, plain, in(b, "widths", chromedp.Evaluate[string](widths)), "no name pushes the columns away")
+		}
+		b.accessible("hostile" + strings.ReplaceAll(path, "/", "-"))
+	}
+	b.do(chromedp.Navigate(server.URL+"/users/"+w.id("user09999")), visible("dl"))
+	b.accessible("hostile-user")
+	b.do(chromedp.Navigate(server.URL+"/sync"), visible("[data-all]"), click(`[value="show"]`), chromedp.WaitNotPresent(chromedp.CSS(`[value="show"]`)), click(`[value="all"]`))
+	b.textBecomes("[data-chosen]", "10000")
+}
+
+// On a phone, what sorts and filters is folded away, and each value has its label.
+func TestPhoneInABrowser(t *testing.T) {
+	b := openBrowser(t)
+	site, password, _ := openDemoSite(t)
+	b.signIn(site, "administrator", password)
+	b.look("dark", "none", 360)
+	b.do(click(`a.button[href="/sync"]`), visible("[data-all]"))
+	shown := func(selector string) bool {
+		return in(b, selector, chromedp.Evaluate[bool](fmt.Sprintf(`document.querySelector(%q).checkVisibility()`, selector)))
+	}
+	assert.False(t, shown(".filters input"))
+	b.do(click("[data-fold]"))
+	assert.True(t, shown(".filters input"))
+	assert.True(t, shown(".sort"))
+	label := in(b, "label", chromedp.Evaluate[string](`getComputedStyle(document.querySelector("tbody td:nth-of-type(2)"), "::before").content`))
+	assert.Equal(t, `"Username"`, label)
+	b.accessible("sync-unfolded")
+}
+
+// A page that follows a run says when it cannot.
+func TestLostConnectionInABrowser(t *testing.T) {
+	b := openBrowser(t)
+	var g *gate
+	w := newWorld(t, func(c *config) { g = newGate(c) })
+	close(g.open)
+	w.people("anna")
+	w.set("anna", "sn", "One")
+	g.close()
+	var lost atomic.Bool
+	server := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		if lost.Load() {
+			panic(http.ErrAbortHandler)
+		}
+		w.handler.ServeHTTP(rw, r)
+	}))
+	t.Cleanup(server.Close)
+	b.signIn(server.URL, "admin", adminsPassword)
+	b.do(click(`a.button[href="/sync"]`), click(`[value="all"]`))
+	b.textBecomes("[data-chosen]", "1")
+	b.do(click(`[value="plan"]`), visible(".changes"), click(`[value="apply"]`), visible("progress"))
+	lost.Store(true)
+	b.do(visible("[data-lost]"))
+	lost.Store(false)
+	b.do(chromedp.WaitNotVisible(chromedp.CSS("[data-lost]")))
+	close(g.open)
+	b.do(visible("dialog"))
 }

@@ -5,8 +5,13 @@ import (
 	"database/sql"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net/http"
+	"slices"
+	"strings"
 	"time"
+
+	"github.com/go-ldap/ldap/v3"
 
 	"github.com/go-adsync/adsync"
 )
@@ -86,7 +91,7 @@ func (s *store) comparison(ctx context.Context, path string, c *comparison) erro
 		return nil
 	}
 	if err == nil {
-		c.Made, c.Warnings = atTime(made), nil
+		c.Made, c.Warnings = time.Unix(made, 0), nil
 		err = json.Unmarshal([]byte(warnings), &c.Warnings)
 	}
 	return err
@@ -99,8 +104,9 @@ func (t *tx) keepComparison(path string, warnings []string) {
 
 // compareUsers plans a sync of everybody, to mark each user whom the plan mentions.
 func (a *app) compareUsers(ctx context.Context) error {
+	runs := a.runs.Load()
 	plan, err := a.plan(ctx, adsync.Rules{})
-	if err != nil {
+	if err != nil || a.runs.Load() != runs { // a run has written what this would mark
 		return err
 	}
 	return a.store.inTx(ctx, func(t *tx) {
@@ -176,4 +182,85 @@ func (a *app) await(r *http.Request, j *job) bool {
 	case <-r.Context().Done():
 	}
 	return j.over()
+}
+
+// importList shows everybody in scope of the directory.
+func (a *app) importList() list {
+	return list{path: "/import", title: "Import users", look: a.comparePeople, source: a.source, preset: "new", States: []state{
+		{Value: "new", Text: "Not imported yet"},
+		{Value: "imported", Text: "Imported"},
+		{Value: "duplicate", Text: "Duplicates"},
+		{Value: "disabled", Text: "Disabled"},
+		{Value: "invalid", Text: "Invalid"},
+	}}
+}
+
+// comparePeople lists everybody in scope, and asks a plan who of them could be
+// imported.
+func (a *app) comparePeople(ctx context.Context) error {
+	reading, cancel := context.WithTimeout(ctx, a.planTimeout)
+	defer cancel()
+	runs, entries := a.runs.Load(), []adsync.Entry{}
+	for e, err := range a.directory.Entries(reading) {
+		if err != nil {
+			return fmt.Errorf("%w: %w", adsync.ErrIncomplete, err)
+		}
+		entries = append(entries, e)
+	}
+	plan, err := a.plan(ctx, adsync.Rules{Import: true})
+	if err != nil || a.runs.Load() != runs {
+		return err
+	}
+	held := map[adsync.ObjectID]adsync.Change{}
+	for _, c := range plan.Changes {
+		if c.UserID == "" && c.Op != adsync.OpCreate {
+			held[c.ObjectID] = c
+		}
+	}
+	return a.store.inTx(ctx, func(t *tx) {
+		t.exec(`DELETE FROM people`)
+		for _, e := range entries {
+			state, change := "new", sql.NullString{}
+			if c, ok := held[e.ObjectID]; ok {
+				state, change = string(c.Op), sql.NullString{String: asJSON(c), Valid: true}
+			}
+			if e.Disabled || e.DisabledUnknown { // neither is imported
+				state = "disabled"
+			}
+			t.exec(`INSERT INTO people (object_id, directory, username, first_name, last_name, email, unit, state, change) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`,
+				e.ObjectID.String(), a.source, e.Username, e.FirstName, e.LastName, e.Email, unitOf(e.DN), state, change)
+		}
+		t.keepComparison("/import", plan.Warnings)
+	})
+}
+
+// unitOf is the way from the domain down to the container of an account, as in
+// "People/Berlin/".
+func unitOf(dn string) string {
+	parsed, err := ldap.ParseDN(dn)
+	if err != nil {
+		return ""
+	}
+	path := ""
+	for _, rdn := range parsed.RDNs[min(1, len(parsed.RDNs)):] {
+		if kind := rdn.Attributes[0]; !strings.EqualFold(kind.Type, "DC") {
+			path = strings.ReplaceAll(kind.Value, "/", "∕") + "/" + path
+		}
+	}
+	return path
+}
+
+// units lists all of them, and those above.
+func (s *store) units(ctx context.Context) (units []string, err error) {
+	err = s.each(ctx, func(rows *sql.Rows) error {
+		var path string
+		err := rows.Scan(&path)
+		for i, r := range path {
+			if r == '/' && !slices.Contains(units, path[:i+1]) {
+				units = append(units, path[:i+1])
+			}
+		}
+		return err
+	}, `SELECT DISTINCT unit FROM people ORDER BY unit`)
+	return units, err
 }

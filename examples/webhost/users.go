@@ -18,10 +18,9 @@ var usersList = list{path: "/users", title: "Users", preset: anyState, States: [
 // userPage is one user, and for a duplicate, what can be done.
 type userPage struct {
 	person
-	Local     bool // changed here, and not by the directory
-	CanChange bool
-	Ignored   bool
-	Diffs     []diff
+	Local   bool // changed here, and not by the directory
+	Ignored bool
+	Diffs   []diff
 }
 
 // user returns sql.ErrNoRows when there is none.
@@ -53,10 +52,6 @@ func (a *app) userPage(w http.ResponseWriter, r *http.Request, status int, alert
 	if err != nil {
 		return err
 	}
-	p.CanChange = p.Local && a.account(r).Role == administrator
-	if a.account(r).Role != administrator {
-		p.Mark, p.Conflicts = nil, nil
-	}
 	return a.render(w, r, status, "user.html", "User "+legible(p.Username), alert, p)
 }
 
@@ -73,7 +68,10 @@ func (a *app) changeUser(w http.ResponseWriter, r *http.Request) (err error) {
 		if username == "" || len(username) > 256 || len(email) > 256 {
 			return a.userPage(w, r, http.StatusUnprocessableEntity, "A user needs a username, and neither may be longer than 256 characters.")
 		}
-		err = a.store.renameLocal(r.Context(), id, username, email)
+		err = a.store.inTx(r.Context(), func(t *tx) {
+			t.exec(`UPDATE users SET username = ?, email = ? WHERE id = ? AND object_id IS NULL`, username, sql.NullString{String: email, Valid: email != ""}, id)
+			t.exec(`DELETE FROM comparisons`) // what the lists say of duplicates may be wrong by now
+		})
 	}
 	if err != nil && violatesUnique(err) {
 		return a.userPage(w, r, http.StatusConflict, "Another user has this username or email address. Nothing was changed.")
@@ -82,16 +80,6 @@ func (a *app) changeUser(w http.ResponseWriter, r *http.Request) (err error) {
 		return err
 	}
 	return redirect(w, r, fmt.Sprint("/users/", id))
-}
-
-// renameLocal changes a local user; what the lists say of duplicates may be wrong
-// from then on.
-func (s *store) renameLocal(ctx context.Context, id int64, username, email string) error {
-	return s.inTx(ctx, func(t *tx) {
-		t.exec(`UPDATE users SET username = ?, email = ? WHERE id = ? AND object_id IS NULL`,
-			username, sql.NullString{String: email, Valid: email != ""}, id)
-		t.exec(`DELETE FROM comparisons`)
-	})
 }
 
 // conflict is why somebody is a duplicate, and of whom.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -9,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/go-ldap/ldap/v3"
@@ -67,9 +69,10 @@ func directoryTrouble(err error) string {
 }
 
 // failure says why a change was not written.
-func failure(err error) string {
+func failure(r adsync.Result) string {
+	err := r.Err
 	switch {
-	case err == nil:
+	case err == nil, r.Outcome == adsync.OutcomeBlocked, r.Outcome == adsync.OutcomeNotAttempted: // which says it
 		return ""
 	case errors.Is(err, adsync.ErrUnknown):
 		return "It is not known whether this was written. Synchronize this user again."
@@ -107,22 +110,15 @@ var stateTexts = map[string]string{
 }
 
 // summary is what the message box says: how it went, and the numbers.
-func summary(r *run) (lines []string) {
+func summary(r *run) []string {
 	doing := "Synchronizing users with Active Directory"
 	if r.Kind == kindImport {
 		doing = "Importing users from Active Directory"
 	}
-	t := r.Tally
-	switch {
-	case r.State == stateDone:
-		lines = append(lines, doing+" has been successful.")
-	case r.State == statePartly:
-		lines = append(lines, doing+" was only partly done.")
-	case r.State == stateInterrupted:
-		lines = append(lines, doing+" was interrupted.")
-	default:
-		lines = append(lines, doing+" was not possible. Nothing was changed.")
-	}
+	how := map[string]string{
+		stateDone: " has been successful.", statePartly: " was only partly done.", stateInterrupted: " was interrupted.",
+	}[r.State]
+	lines, t := []string{doing + cmp.Or(how, " was not possible. Nothing was changed.")}, r.Tally
 	for _, more := range []struct {
 		count int
 		text  string
@@ -148,59 +144,55 @@ func summary(r *run) (lines []string) {
 	return lines
 }
 
-// ops are what changes do, in the order of the pages: one, and many.
-var ops = []struct {
+type opWords struct {
 	Op        adsync.Op
 	One, Many string
-}{
+}
+
+// ops are what changes do, in the order of the pages: one, and many.
+var ops = []opWords{
 	{adsync.OpDelete, "Deletion", "Deletions"}, {adsync.OpUpdate, "Update", "Updates"}, {adsync.OpCreate, "Import", "Imports"},
 	{adsync.OpDuplicate, "Duplicate", "Duplicates"}, {adsync.OpInvalid, "Invalid", "Invalid"}, {adsync.OpNotice, "Notice", "Notices"},
 }
 
 func opText(op adsync.Op) string {
-	for _, one := range ops {
-		if one.Op == op {
-			return one.One
-		}
-	}
-	return string(op)
+	at := slices.IndexFunc(ops, func(o opWords) bool { return o.Op == op })
+	return ops[at].One // a plan with another operation could not be read
 }
 
 // writesText says how much a plan writes: "2 deletions, 7 updates".
 func writesText(counts map[string]int) string {
 	var parts []string
 	for _, op := range ops[:3] {
-		switch n := counts[string(op.Op)]; n {
-		case 0:
-		case 1:
-			parts = append(parts, "1 "+strings.ToLower(op.One))
-		default:
-			parts = append(parts, fmt.Sprint(n, " ", strings.ToLower(op.Many)))
+		if n := counts[string(op.Op)]; n > 0 {
+			parts = append(parts, strings.ToLower(counted(n, op.One, op.Many)))
 		}
 	}
 	return strings.Join(parts, ", ")
 }
 
+func counted(n int, one, many string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return fmt.Sprint(n, " ", many)
+}
+
 var reasonTexts = map[adsync.Reason]string{
-	adsync.ReasonChanged:     "changed in the directory",
-	adsync.ReasonReactivated: "present and enabled again",
-	adsync.ReasonAdopted:     "linked to the account in the directory",
-	adsync.ReasonNew:         "new in the directory",
-	adsync.ReasonDeleted:     "deleted in the directory",
-	adsync.ReasonDisabled:    "disabled in the directory",
-	adsync.ReasonOutOfScope:  "outside the part of the directory that is synchronized",
-	adsync.ReasonUnproven:    "not found in the directory, but nothing proves a deletion",
-	adsync.ReasonUnknown:     "the directory does not show whether the account is disabled",
-	adsync.ReasonProtected:   "protected here, so not removed",
-	adsync.ReasonTaken:       "another user keeps it",
-	adsync.ReasonContested:   "others ask for it too",
-	adsync.ReasonWaiting:     "waits for users who are held up themselves",
+	adsync.ReasonChanged: "changed in the directory", adsync.ReasonReactivated: "present and enabled again",
+	adsync.ReasonAdopted: "linked to the account in the directory", adsync.ReasonUndone: "taken back",
+	adsync.ReasonNew: "new in the directory", adsync.ReasonDeleted: "deleted in the directory", adsync.ReasonDisabled: "disabled in the directory",
+	adsync.ReasonOutOfScope: "outside the part of the directory that is synchronized",
+	adsync.ReasonUnproven:   "not found in the directory, but nothing proves a deletion",
+	adsync.ReasonDisputed:   "deleted says one domain controller, and another does not",
+	adsync.ReasonUnknown:    "the directory does not show whether the account is disabled",
+	adsync.ReasonProtected:  "protected here, so left as it is", adsync.ReasonTaken: "another user keeps it",
+	adsync.ReasonContested: "others ask for it too", adsync.ReasonWaiting: "waits for users who are held up themselves",
 	adsync.ReasonLinkedTwice: "several users are linked to one account",
 	adsync.ReasonListedTwice: "the directory shows its account in two ways, as while its controllers do not agree yet",
-	adsync.ReasonNoUsername:  "would have no username",
-	adsync.ReasonRefused:     "refused by a rule of this application",
-	adsync.ReasonLinked:      "imported already",
-	adsync.ReasonAmbiguous:   "not clear whose account it is",
+	adsync.ReasonNoUsername:  "would have no username", adsync.ReasonRefused: "refused by a rule of this application",
+	adsync.ReasonDeceptive: "a username or email address with characters that deceive", adsync.ReasonLinked: "imported already",
+	adsync.ReasonAmbiguous: "not clear whose account it is",
 }
 
 // reasonText is why a change is made; a newer library may know more reasons.
@@ -212,14 +204,9 @@ func reasonText(c adsync.Change) string {
 }
 
 var outcomeTexts = map[adsync.Outcome]string{
-	adsync.OutcomeApplied:      "Done",
-	adsync.OutcomeAlready:      "Was done already",
-	adsync.OutcomeStale:        "Left alone",
-	adsync.OutcomeFailed:       "Failed",
-	adsync.OutcomeBlocked:      "Left alone: waits for another user who could not be written",
-	adsync.OutcomeSkipped:      "Nothing to write",
-	adsync.OutcomeNotAttempted: "Not reached",
-	adsync.OutcomeUnknown:      "Not known",
+	adsync.OutcomeApplied: "Done", adsync.OutcomeAlready: "Was done already", adsync.OutcomeSkipped: "Nothing to write",
+	adsync.OutcomeStale: "Left alone", adsync.OutcomeBlocked: "Left alone: waits for another user who could not be written",
+	adsync.OutcomeFailed: "Failed", adsync.OutcomeNotAttempted: "Not reached", adsync.OutcomeUnknown: "Not known",
 }
 
 // changeRow is a change as the pages show it.
@@ -227,13 +214,11 @@ type changeRow struct {
 	Op        adsync.Op
 	What      string // is done
 	Reason    string
-	UserID    string
 	Username  string
 	Name      string
 	LastFirst string // the name, to sort by
 	Diffs     []diff
 	Conflicts []conflict
-	Outcome   adsync.Outcome
 	Result    string // what became of it; "" before
 	Error     string
 }
@@ -245,7 +230,7 @@ type diff struct {
 }
 
 func rowOf(c adsync.Change) changeRow {
-	row := changeRow{Op: c.Op, What: opText(c.Op), Reason: reasonText(c), UserID: c.UserID, Diffs: diffs(c)}
+	row := changeRow{Op: c.Op, What: opText(c.Op), Reason: reasonText(c), Diffs: diffs(c)}
 	if c.Reason == adsync.ReasonRefused && c.Detail != "" { // the words of this application's own rule
 		row.Reason += ": " + c.Detail
 	}
@@ -253,12 +238,7 @@ func rowOf(c adsync.Change) changeRow {
 		row.Username, row.Name = u.Username, strings.TrimSpace(u.FirstName+" "+u.LastName)
 		row.LastFirst = strings.Trim(u.LastName+", "+u.FirstName, ", ")
 	}
-	if row.Name == "" {
-		row.Name = row.Username
-	}
-	if row.Name == "" {
-		row.Name = "An account without a name"
-	}
+	row.Name = cmp.Or(row.Name, row.Username, "An account without a name")
 	return row
 }
 
@@ -330,8 +310,5 @@ func (p person) Says() string {
 }
 
 func (r *changeRow) setResult(rec record) {
-	if rec.Outcome == "" {
-		return
-	}
-	r.Outcome, r.Result, r.Error = rec.Outcome, outcomeTexts[rec.Outcome], rec.Words
+	r.Result, r.Error = outcomeTexts[rec.Outcome], rec.Words
 }
