@@ -126,8 +126,7 @@ func loopback(address string) bool {
 	return err == nil && at.Addr().Unmap().IsLoopback()
 }
 
-// maxCredential is the longest name or password that is looked at; bcrypt takes no
-// longer one.
+// maxCredential is the longest name or password, as bcrypt takes no longer one.
 const maxCredential = 72
 
 func (a *app) signIn(w http.ResponseWriter, r *http.Request) error {

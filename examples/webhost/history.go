@@ -105,13 +105,10 @@ func (a *app) fillRun(r *http.Request, p *runPage) (err error) {
 	left, err := a.store.left(ctx, p.ID)
 	if err == nil {
 		p.Left = len(left)
-		p.Failures, err = a.rows(ctx, p.run, `AND outcome NOT IN ('', 'applied', 'already', 'skipped', 'not-attempted') OR run_id = ? AND error <> '' ORDER BY name, idx LIMIT ?`, p.ID, maxFailures)
+		p.Failures, err = a.rows(ctx, p.run, `AND outcome NOT IN ('', 'applied', 'already', 'skipped', 'not-attempted') OR run_id = ? AND error <> '' ORDER BY name, idx LIMIT 20`, p.ID)
 	}
 	return err
 }
-
-// maxFailures is how many failures the message box names; all are in the table.
-const maxFailures = 20
 
 func (a *app) rows(ctx context.Context, r *run, tail string, args ...any) (rows []changeRow, err error) {
 	var changes []adsync.Change

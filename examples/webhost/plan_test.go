@@ -84,6 +84,7 @@ func TestBeyondTheLimits(t *testing.T) {
 	assert.Contains(t, page.text(), "2 users would be removed Find abel, Ben (ben) Person, Anna (anna) 1 user would lose a detail Find Person, Dora (dora)", "by last name")
 	assert.Contains(t, page.body, `<div class="names" role="region" aria-label="Names" tabindex="0">`, "a region that scrolls and can be focused")
 	assert.NotContains(t, page.text(), "Apply: 2")
+	assert.NotContains(t, page.text(), "would be active again", "which nobody would")
 
 	for _, typed := range [][]string{{}, {"typed", ""}, {"typed", "3"}, {"typed", "yes"}, {"approve", digest}} {
 		a := w.admin.post(path, append([]string{"digest", digest}, typed...)...)
@@ -95,6 +96,26 @@ func TestBeyondTheLimits(t *testing.T) {
 	assert.Contains(t, done, "2 user(s) are deleted.")
 	assert.Contains(t, done, "Approved by admin")
 	assert.Equal(t, "2", w.value(`SELECT count(*) FROM users WHERE directory <> ''`))
+}
+
+// Each limit has words of its own, and names whom it counts.
+func TestEachLimitHasWords(t *testing.T) {
+	w := newWorld(t)
+	w.people("anna", "ben", "carl")
+	for _, login := range []string{"anna", "ben"} {
+		w.exec(`UPDATE users SET status = 'deactivated' WHERE username = ?`, login)
+	}
+	active, _ := w.admin.plan("anna", "ben")
+	page := w.admin.get(active).text()
+	assert.Contains(t, page, "This plan makes 2 of the 3 imported users active again.")
+	assert.Contains(t, page, "2 users would be active again Find Person, Anna (anna) Person, Ben (ben)")
+	w.exec(`UPDATE users SET status = 'active'`)
+	w.set("anna", "sAMAccountName", "annabel")
+	w.set("ben", "mail", "benny@corp.example")
+	renamed, _ := w.admin.plan("anna", "ben")
+	page = w.admin.get(renamed).text()
+	assert.Contains(t, page, "This plan changes the username or email of 2 of the 3 imported users.")
+	assert.Contains(t, page, "2 users would get another username or email address Find Person, Anna (anna) Person, Ben (ben)")
 }
 
 // The limits count when a plan is applied, too.

@@ -117,22 +117,49 @@ func beyond(err error) *adsync.LimitError {
 // approval is what the page shows to whoever approves.
 type approval struct {
 	*adsync.LimitError
-	Removed, Cleared []string // by last name
-	MayApprove       bool     // else somebody else has to
+	Losses     []loss
+	MayApprove bool // else somebody else has to
+}
+
+// loss is what a plan takes from users, as the limits count it, and from whom, by last
+// name.
+type loss struct {
+	Text  string
+	Names []string
+	of    func(before, after *adsync.User) bool
+}
+
+var losses = []loss{
+	{Text: "would be removed", of: func(before, after *adsync.User) bool {
+		return after == nil || after.Status == adsync.StatusDeactivated && before.Status != after.Status
+	}},
+	{Text: "would lose a detail", of: func(before, after *adsync.User) bool {
+		return after != nil && slices.ContainsFunc(details, func(d detail) bool { return before.Get(d.field) != "" && after.Get(d.field) == "" })
+	}},
+	{Text: "would get another username or email address", of: func(before, after *adsync.User) bool {
+		return after != nil && (before.Username != after.Username || before.Email != after.Email)
+	}},
+	{Text: "would be active again", of: func(before, after *adsync.User) bool {
+		return after != nil && before.Status == adsync.StatusDeactivated && before.Status != after.Status
+	}},
+}
+
+// loses reports whether a change is among what the limits count.
+func loses(c adsync.Change) bool {
+	return writes(c) && c.Before != nil && !c.Interim && slices.ContainsFunc(losses, func(l loss) bool { return l.of(c.Before, c.After) })
 }
 
 func (a *app) approvalOf(ctx context.Context, r *run, who *account) (*approval, error) {
 	if r.Beyond == nil {
 		return nil, nil
 	}
-	p := &approval{LimitError: r.Beyond, MayApprove: a.mayApprove(r, who)}
-	err := a.store.eachRecord(ctx, r.ID, `AND lost <> '' ORDER BY name, idx`, func(rec record) error {
+	p := &approval{LimitError: r.Beyond, Losses: slices.Clone(losses), MayApprove: a.mayApprove(r, who)}
+	err := a.store.eachRecord(ctx, r.ID, `AND loses ORDER BY name, idx`, func(rec record) error {
 		row := rowOf(rec.Shown)
-		name := strings.TrimSpace(row.LastFirst + " (" + row.Username + ")")
-		if lossOf(rec.Change) == lossRemoved {
-			p.Removed = append(p.Removed, name)
-		} else {
-			p.Cleared = append(p.Cleared, name)
+		for i, l := range p.Losses {
+			if l.of(rec.Shown.Before, rec.Shown.After) {
+				p.Losses[i].Names = append(l.Names, strings.TrimSpace(row.LastFirst+" ("+row.Username+")"))
+			}
 		}
 		return nil
 	})
@@ -172,25 +199,4 @@ func (a *app) reject(w http.ResponseWriter, r *http.Request, planned *run) error
 		return a.runPage(w, r, http.StatusConflict, "This plan was applied or rejected before.")
 	}
 	return redirect(w, r, "/runs/"+planned.ID)
-}
-
-// What a change takes from a user, as the limits count it.
-const (
-	lossRemoved = "removed"
-	lossCleared = "cleared"
-)
-
-func lossOf(c adsync.Change) string {
-	switch {
-	case c.Before == nil || c.Interim:
-		return ""
-	case c.Op == adsync.OpDelete, c.Op == adsync.OpUpdate && c.After.Status == adsync.StatusDeactivated && c.Before.Status != adsync.StatusDeactivated:
-		return lossRemoved
-	case c.Op != adsync.OpUpdate:
-		return ""
-	}
-	if slices.ContainsFunc(diffs(c), func(d diff) bool { return d.New == "" }) {
-		return lossCleared
-	}
-	return ""
 }

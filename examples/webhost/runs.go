@@ -91,8 +91,8 @@ func (s *store) addRun(ctx context.Context, r *run, plan *adsync.Plan, purge tim
 			if c.Interim {
 				op, was[c.UserID] = opInterim, c.Before
 			}
-			t.exec(`INSERT INTO run_changes (run_id, idx, op, lost, name, user_id, change, was) VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
-				r.ID, i, op, lossOf(c), sortName(c), c.UserID, asJSON(c), asJSON(was[c.UserID]))
+			t.exec(`INSERT INTO run_changes (run_id, idx, op, loses, name, user_id, change, was) VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
+				r.ID, i, op, loses(c), sortName(c), c.UserID, asJSON(c), asJSON(was[c.UserID]))
 		}
 	})
 }

@@ -105,7 +105,7 @@ CREATE TABLE IF NOT EXISTS run_changes (
 	run_id  TEXT NOT NULL,
 	idx     BIGINT NOT NULL,
 	op      TEXT NOT NULL,            -- an adsync.Op; 'interim' for a detour of what another change says
-	lost    TEXT NOT NULL,            -- removed, cleared or '': what the limits count
+	loses   BOOLEAN NOT NULL,         -- what the limits count
 	name    TEXT NOT NULL,            -- to sort by
 	user_id TEXT NOT NULL DEFAULT '', -- also of a user who was created
 	outcome TEXT NOT NULL DEFAULT '', -- an adsync.Outcome; '': not reached yet

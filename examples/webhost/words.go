@@ -190,17 +190,14 @@ var reasonTexts = map[adsync.Reason]string{
 	adsync.ReasonContested: "others ask for it too", adsync.ReasonWaiting: "waits for users who are held up themselves",
 	adsync.ReasonLinkedTwice: "several users are linked to one account",
 	adsync.ReasonListedTwice: "the directory shows its account in two ways, as while its controllers do not agree yet",
-	adsync.ReasonNoUsername:  "would have no username", adsync.ReasonRefused: "refused by a rule of this application",
+	adsync.ReasonNoUsername:  "would have no username", adsync.ReasonMissing: "would lack what every user needs", adsync.ReasonRefused: "refused by a rule of this application",
 	adsync.ReasonDeceptive: "a username or email address with characters that deceive", adsync.ReasonLinked: "imported already",
 	adsync.ReasonAmbiguous: "not clear whose account it is",
 }
 
 // reasonText is why a change is made; a newer library may know more reasons.
 func reasonText(c adsync.Change) string {
-	if text, ok := reasonTexts[c.Reason]; ok {
-		return text
-	}
-	return strings.ReplaceAll(string(c.Reason), "-", " ")
+	return cmp.Or(reasonTexts[c.Reason], strings.ReplaceAll(string(c.Reason), "-", " "))
 }
 
 var outcomeTexts = map[adsync.Outcome]string{
@@ -259,11 +256,13 @@ func sortName(c adsync.Change) string {
 	return strings.ToLower(u.LastName + "\x01" + u.FirstName + "\x01" + u.Username) // no zero byte, which PostgreSQL refuses
 }
 
-// details are what the pages show of a user, and how they call it.
-var details = []struct {
+type detail struct {
 	field adsync.Field
 	label string
-}{
+}
+
+// details are what the pages show of a user, and how they call it.
+var details = []detail{
 	{adsync.FieldUsername, "Username"}, {adsync.FieldFirstName, "First name"}, {adsync.FieldLastName, "Last name"},
 	{adsync.FieldEmail, "Email address"}, {adsync.FieldPhone, "Contact number"},
 }
