@@ -137,6 +137,9 @@ func (a *adopter) pair() {
 			after.ObjectID, after.Source = e.ObjectID, a.plan.Source
 			change = NewUpdate(ReasonAdopted, u, &after)
 			change.Detail = "by " + strings.Join(fieldNames(a.adoptBy()), " and ")
+			if e.DN != "" { // whom a person knows better than an objectGUID
+				change.Detail += ": " + e.DN
+			}
 			a.plan.Changes = append(a.plan.Changes, change)
 		}
 		if len(likely) == 0 {

@@ -381,3 +381,15 @@ func TestAdoptDoesNotHoldOnToItsArguments(t *testing.T) {
 	users[0].Phone = "changed later"
 	require.Equal(t, digest, plan.Digest())
 }
+
+// A person who reviews an adoption knows an account by its place in the directory.
+func TestAdopt_ShowsTheDN(t *testing.T) {
+	e := entry(1, "ann", "ann@x")
+	e.DN = "CN=Ann\x1b[31m,OU=People,DC=x"
+	plan := adopt(t, []adsync.Entry{e}, []adsync.User{{ID: "1", Profile: e.Profile}}, adsync.Rules{})
+	var out strings.Builder
+	_, err := plan.WriteTo(&out)
+	require.NoError(t, err)
+	assert.Contains(t, out.String(), `by username and email: CN=Ann\u{1b}[31m,OU=People,DC=x`)
+	assert.NotContains(t, out.String(), "\x1b")
+}

@@ -53,6 +53,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/go-adsync/adsync/internal/plantext"
 	"github.com/go-adsync/adsync/internal/userindex"
 )
 
@@ -282,8 +283,17 @@ func (w *wrapped) Unwrap() []error { return []error{w.err, w.cause} }
 
 // Explain says in a few lines what the host and the directory hold for one user,
 // what a sync would do with it and why, and what would have to change for another
-// outcome. It reads both sides and writes nothing.
+// outcome. It reads both sides and writes nothing. The lines are safe to print: what a
+// terminal would obey is escaped.
 func (s *Syncer) Explain(ctx context.Context, userID string) ([]string, error) {
+	lines, err := s.explain(ctx, userID)
+	for i, line := range lines {
+		lines[i] = plantext.Printable(line)
+	}
+	return lines, err
+}
+
+func (s *Syncer) explain(ctx context.Context, userID string) ([]string, error) {
 	host, err := s.readUsers(ctx, newGrowing(scopeOf(s.opts.Rules)), nil) // of a whole sync, as rivals matter
 	if err != nil {
 		return nil, err

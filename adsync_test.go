@@ -1508,3 +1508,89 @@ func TestDisputedDeletionsOnlyDeactivate(t *testing.T) {
 		})
 	}
 }
+
+// What the store has no column for is nobody's worry.
+func TestPlan_WarnsOnlyOfDetailsThatAreSynchronised(t *testing.T) {
+	one, another := "nobody shows mail", "nobody shows telephoneNumber"
+	dir := inspected{StaticDirectory: adsync.StaticDirectory{entry(1, "anna", "")}}
+	dir.access = adsync.Access{Tombstones: true, Missing: []string{one, "TLS is old", another},
+		Unread: map[adsync.Field][]string{adsync.FieldEmail: {one}, adsync.FieldPhone: {another}}}
+	for name, test := range map[string]struct {
+		fields []adsync.Field
+		want   []string
+	}{
+		"all five":    {nil, []string{one, "TLS is old", another}},
+		"no phone":    {[]adsync.Field{adsync.FieldUsername, adsync.FieldEmail}, []string{one, "TLS is old"}},
+		"a name only": {[]adsync.Field{adsync.FieldUsername}, []string{"TLS is old"}},
+	} {
+		for _, joins := range []bool{false, true} {
+			directory := adsync.Directory(dir)
+			if joins {
+				directory = adsync.Join(dir)
+			}
+			store := adsync.NewMemoryStore(user("1", 1, "anna", ""))
+			plan, err := newSyncer(t, directory, store, &adsync.Options{Rules: adsync.Rules{Fields: test.fields}}).Plan(t.Context())
+			require.NoError(t, err)
+			assert.Equal(t, test.want, plan.Warnings, "%s, joined: %v", name, joins)
+		}
+	}
+}
+
+// A plan that was refused is refused after a round trip too.
+func TestReport_JSONKeepsThatARunWasRefused(t *testing.T) {
+	dir, users := crowd(20)
+	dir[0].State, dir[1].Phone = adsync.StateDeleted, "+1"
+	s := newSyncer(t, dir, adsync.NewMemoryStore(users...), nil)
+	plan, err := s.Plan(t.Context())
+	require.NoError(t, err)
+	plan.Version = 99
+	for name, refused := range map[string]*adsync.Plan{"what writes": plan, "what only tells": {Version: 99, Changes: []adsync.Change{}}} {
+		report, err := s.Apply(t.Context(), refused)
+		require.ErrorIs(t, err, adsync.ErrUnsafe)
+		assert.True(t, report.Refused)
+		var back adsync.Report
+		require.NoError(t, json.Unmarshal(mustJSON(report), &back))
+		assert.Equal(t, report.Summary(), back.Summary(), name)
+		assert.Contains(t, back.Summary()[0], "not carried out", name)
+	}
+}
+
+// The JSON of a report is kept by hosts for long: a change here is one that they notice.
+func TestReport_JSON(t *testing.T) {
+	users := []adsync.User{user("1", 1, "ann", ""), user("2", 2, "bob", "")}
+	dir := adsync.StaticDirectory{entry(1, "ann", ""), entry(2, "bob", "")}
+	dir[0].Phone, dir[1].Phone = "+1", "+2"
+	store := hooked{adsync.NewMemoryStore(users...), func(c adsync.Change) error {
+		if c.UserID == "2" {
+			return errors.New("trigger says no")
+		}
+		return nil
+	}}
+	s := newSyncer(t, dir, store, nil)
+	report, err := s.Apply(t.Context(), mustReconcile(t, dir, users, adsync.Rules{}))
+	require.NoError(t, err)
+	report.Plan = nil // whose JSON is in testdata/plan.json
+	text, err := json.Marshal(report)
+	require.NoError(t, err)
+	assert.Equal(t, `{"results":[{"user_id":"1","outcome":"applied"},{"user_id":"2","outcome":"failed","error":"trigger says no"}]}`, string(text))
+	report.Refused = true
+	assert.Contains(t, string(mustJSON(report)), `"refused": true`)
+}
+
+// What a directory or a table holds does not reach a terminal as it is.
+func TestExplain_EscapesWhatItPrints(t *testing.T) {
+	const evil = "\x1b[31m\u202eevil\r\n"
+	u := user("1"+evil, 1, "ann"+evil, "")
+	u.Status = "odd" + evil
+	e := entry(1, "bob"+evil, "")
+	rules := adsync.Rules{Map: func(adsync.Entry) (adsync.Profile, error) { return adsync.Profile{}, errors.New("refused" + evil) }}
+	lines, err := newSyncer(t, adsync.StaticDirectory{e}, adsync.NewMemoryStore(u), &adsync.Options{Rules: rules}).Explain(t.Context(), u.ID)
+	require.NoError(t, err)
+	text := strings.Join(lines, " ")
+	assert.NotContains(t, text, "\x1b")
+	assert.NotContains(t, text, "\u202e")
+	assert.NotContains(t, text, "\n")
+	for _, shown := range []string{"user 1\\u{1b}", "ann\\u{1b}", "odd\\u{1b}", "bob\\u{1b}", "refused\\u{1b}"} {
+		assert.Contains(t, text, shown)
+	}
+}

@@ -101,7 +101,7 @@ func (s *Syncer) newRun(p *Plan) *run {
 
 // all applies the changes, in batches of those that do not need each other.
 func (r *run) all(ctx context.Context) error {
-	r.report.refused = false
+	r.report.Refused = false
 	err := r.each(ctx)
 	r.putBack(ctx, slices.Sorted(maps.Keys(r.parkings))) // what is not settled by now never will be
 	for i := range r.settled {

@@ -336,7 +336,7 @@ func (c *Change) explain() []string {
 		if d.Arrow {
 			d.New = d.Old + " → " + d.New
 		}
-		lines = append(lines, "  "+plantext.Printable(d.Label+": "+d.New))
+		lines = append(lines, "  "+d.Label+": "+d.New)
 	}
 	return append(lines, c.advice())
 }

@@ -12,7 +12,6 @@ import (
 
 	"github.com/go-adsync/adsync/internal/adattr"
 	"github.com/go-adsync/adsync/internal/keyfold"
-	"github.com/go-adsync/adsync/internal/plantext"
 )
 
 // ObjectID is an account's objectGUID: the identity that survives renames and
@@ -233,6 +232,10 @@ type Access struct {
 	BaseDN     string   `json:"base_dn"`           // where the search starts
 	Tombstones bool     `json:"tombstones"`        // whether deletions can be proven
 	Missing    []string `json:"missing,omitempty"` // what cannot be read, and what to grant, in words
+
+	// Unread are those words of Missing that are about one detail each. A plan leaves them
+	// out where the detail is not synchronised.
+	Unread map[Field][]string `json:"unread,omitempty"`
 
 	// Of a directory that asks other controllers about tombstones: those that it asked
 	// since it was opened, and those of them that gave no answer.
@@ -624,6 +627,7 @@ func (j inspectedJoin) Inspect(ctx context.Context) (Access, error) {
 		bases = append(bases, a.BaseDN)
 		all.Tombstones = all.Tombstones && a.Tombstones
 		all.Missing = append(all.Missing, a.Missing...)
+		all.addUnread(a.Unread)
 		all.Witnesses = append(all.Witnesses, a.Witnesses...)
 		all.Silent = append(all.Silent, a.Silent...)
 	}
@@ -632,10 +636,31 @@ func (j inspectedJoin) Inspect(ctx context.Context) (Access, error) {
 	return all, nil
 }
 
+// addUnread adds what another directory says of one detail each.
+func (a *Access) addUnread(more map[Field][]string) {
+	for f, words := range more {
+		if a.Unread == nil {
+			a.Unread = map[Field][]string{}
+		}
+		a.Unread[f] = append(a.Unread[f], words...)
+	}
+}
+
+// missing is what matters to who synchronises these details.
+func (a *Access) missing(synced []Field) []string {
+	beside := map[string]bool{}
+	for f, words := range a.Unread {
+		for _, text := range words {
+			beside[text] = !slices.Contains(synced, f)
+		}
+	}
+	return slices.DeleteFunc(slices.Clone(a.Missing), func(text string) bool { return beside[text] })
+}
+
 func (p Profile) describe() string {
 	words := make([]string, 0, len(details))
 	for _, f := range details {
-		words = append(words, string(f)+" "+plantext.Printable(printValue(*p.detail(f))))
+		words = append(words, string(f)+" "+printValue(*p.detail(f)))
 	}
 	return strings.Join(words, ", ")
 }

@@ -387,7 +387,7 @@ func (r *reading) inspect(ctx context.Context, dir Directory) error {
 	if !access.Tombstones {
 		r.warnings = append(r.warnings, warnTombstones)
 	}
-	r.warnings = append(r.warnings, access.Missing...)
+	r.warnings = append(r.warnings, access.missing(r.scope.synced)...)
 	return nil
 }
 

@@ -67,8 +67,7 @@ func (r *Result) UnmarshalJSON(data []byte) error {
 type Report struct {
 	Plan    *Plan    `json:"plan,omitempty"` // nil: none could be made
 	Results []Result `json:"results"`
-
-	refused bool // the run ended before the first write
+	Refused bool     `json:"refused,omitempty"` // the run ended before its first write
 }
 
 // newReport has a result for each change before anything is done.
@@ -87,7 +86,7 @@ func newReport(p *Plan) *Report {
 // refusedReport is that of a run that ends before it begins.
 func refusedReport(p *Plan) *Report {
 	r := newReport(p)
-	r.refused = true
+	r.Refused = true
 	return r
 }
 
@@ -187,7 +186,7 @@ func (r *Report) headline(notAttempted int) string {
 		}
 	}
 	switch {
-	case r.refused, writes > 0 && notAttempted == writes:
+	case r.Refused, writes > 0 && notAttempted == writes:
 		return "Synchronizing users with Active Directory was not carried out. Nothing was changed."
 	case r.Err() != nil:
 		return "Synchronizing users with Active Directory was not completed."

@@ -204,6 +204,14 @@ func (p pinned) Traits() adsync.Traits { return adsync.Traits{Apart: true} }
 func (p pinned) Inspect(ctx context.Context) (adsync.Access, error) {
 	a, err := p.controller.Check(ctx)
 	access := adsync.Access{Controller: a.Controller, BaseDN: a.BaseDN, Tombstones: a.Tombstones, Missing: a.Missing}
+	for i, text := range a.Unread {
+		if text != "" {
+			if access.Unread == nil {
+				access.Unread = map[adsync.Field][]string{}
+			}
+			access.Unread[details[i]] = []string{text}
+		}
+	}
 	p.witnesses.tell(&access)
 	return access, err
 }

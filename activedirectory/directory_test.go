@@ -251,6 +251,14 @@ func TestDirectory_CheckAndSearch(t *testing.T) {
 	assert.Equal(t, "OU=People,"+c.controllers[0].BaseDN(), access.BaseDN)
 	assert.True(t, access.Tombstones)
 	assert.Empty(t, access.Missing)
+	assert.Empty(t, access.Unread)
+	unmapped := c.directory(t, func(cfg *Config) {
+		cfg.Attributes = map[adsync.Field]string{adsync.FieldPhone: "facsimileTelephoneNumber"}
+	})
+	access, err = unmapped.Inspect(t.Context())
+	require.NoError(t, err)
+	require.Len(t, access.Missing, 1)
+	assert.Equal(t, map[adsync.Field][]string{adsync.FieldPhone: access.Missing}, access.Unread)
 
 	found, err := d.Search(t.Context(), "u2", 100)
 	require.NoError(t, err)

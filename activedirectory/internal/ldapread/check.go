@@ -14,7 +14,8 @@ type Access struct {
 	Controller string // its own name, or its address if it tells none
 	BaseDN     string
 	Tombstones bool
-	Missing    []string // in words
+	Missing    []string          // in words
+	Unread     [NumValues]string // those of Missing that are about one detail
 }
 
 // Check looks at what the service account can read.
@@ -45,7 +46,7 @@ func (s *session) check(ctx context.Context) (Access, error) {
 	case err != nil:
 		return Access{}, err
 	default:
-		a.Missing = seen.missing(s.cfg)
+		a.Missing, a.Unread = seen.missing(s.cfg)
 	}
 	switch {
 	case !s.cfg.Identity.IsActiveDirectory():
@@ -167,19 +168,19 @@ func (n *sampled) add(a *Account) {
 
 // missing says what no account shows. What may not be read looks like what is
 // empty, so the words leave both open.
-func (n *sampled) missing(cfg *Config) []string {
+func (n *sampled) missing(cfg *Config) (missing []string, unread [NumValues]string) {
 	if n.accounts == 0 {
-		return []string{"no account matches under BaseDN: correct BaseDN or Filter, or grant the service account List Contents and Read All Properties there"}
+		return []string{"no account matches under BaseDN: correct BaseDN or Filter, or grant the service account List Contents and Read All Properties there"}, unread
 	}
-	var missing []string
 	for i, attribute := range cfg.Attributes {
 		if n.values[i] == 0 {
-			missing = append(missing, fmt.Sprintf("none of the first %d accounts shows %s: if they have it, grant the service account Read on that attribute",
-				n.accounts, attribute))
+			unread[i] = fmt.Sprintf("none of the first %d accounts shows %s: if they have it, grant the service account Read on that attribute",
+				n.accounts, attribute)
+			missing = append(missing, unread[i])
 		}
 	}
 	if text := cfg.Flag.missing(n.unknown, n.accounts); text != "" {
 		missing = append(missing, text)
 	}
-	return missing
+	return missing, unread
 }

@@ -390,8 +390,10 @@ func TestCheck(t *testing.T) {
 	for _, attribute := range []string{"mail", "userAccountControl"} {
 		require.NoError(t, d.Withhold("svc@ad.example.test", attribute))
 	}
-	missing := check(d.config()).Missing
+	access := check(d.config())
+	missing := access.Missing
 	require.Len(t, missing, 2)
+	assert.Equal(t, [NumValues]string{3: missing[0]}, access.Unread, "the email is the fourth detail")
 	assert.Contains(t, missing[0], "none of the first 100 accounts shows mail")
 	assert.Contains(t, missing[1], "100 of the first 100 accounts do not show userAccountControl")
 }
