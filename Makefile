@@ -71,7 +71,7 @@ examples:
 PEOPLE ?= 10000,100000
 RUNS ?= 5
 
-## bench: measure beside ldapsearch and the databases, and print a table
+## bench: measure against ldapsearch and the databases, and print a table
 bench:
 	go run ./internal/integration/bench -people $(PEOPLE) -runs $(RUNS)
 
@@ -79,7 +79,7 @@ bench:
 benchmarks:
 	go test -run '^$$' -bench . -benchtime 1x $$(go list ./... | grep /internal/)
 
-## ratios: fail where a listing or a sync takes much more, beside ldapsearch, than was recorded
+## ratios: fail where a listing or a sync takes much more, relative to ldapsearch, than was recorded
 ratios:
 	go run ./internal/integration/bench -people 10000 -runs 3 -recorded internal/integration/bench/recorded.json
 
