@@ -29,17 +29,16 @@ func CheckStore(ctx context.Context, open func(ctx context.Context, seed []adsyn
 	if open == nil {
 		return errors.New("adsync: CheckStore needs a function that opens a store with the seed it is given")
 	}
-	if err := stopped(ctx); err != nil {
-		return err
-	}
-	for _, d := range basicDuties {
-		if err := d.prove(ctx, open); err != nil {
+	var broken []error
+	for i, d := range slices.Concat(basicDuties, readDuties, writeDuties, inBatches(writeDuties), batchDuties, lockDuties) {
+		if err := stopped(ctx); err != nil {
+			return errors.Join(append(broken, err)...) // what follows would be said of the store
+		}
+		err := d.prove(ctx, open)
+		if err != nil && i < len(basicDuties) {
 			return err // without these, nothing else can be told
 		}
-	}
-	var broken []error
-	for _, d := range slices.Concat(readDuties, writeDuties, inBatches(writeDuties), batchDuties, lockDuties) {
-		broken = append(broken, d.prove(ctx, open))
+		broken = append(broken, err)
 	}
 	return errors.Join(broken...)
 }

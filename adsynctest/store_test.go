@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -44,10 +45,28 @@ func TestCheckStore_TellsWhatOpenDid(t *testing.T) {
 	err := adsynctest.CheckStore(t.Context(), func(context.Context, []adsync.User) (adsync.UserStore, error) { return nil, boom })
 	require.ErrorIs(t, err, boom)
 	require.ErrorContains(t, adsynctest.CheckStore(t.Context(), func(context.Context, []adsync.User) (adsync.UserStore, error) { return nil, nil }), "no store")
-	require.ErrorContains(t, adsynctest.CheckStore(t.Context(), nil), "adsync: ")
-	ended, cancel := context.WithCancel(t.Context())
-	cancel()
-	require.ErrorIs(t, checkBroken(ended, func(*broken) {}), context.Canceled)
+	require.ErrorContains(t, adsynctest.CheckStore(t.Context(), nil), "adsync: CheckStore needs a function")
+}
+
+// A check that is cut short blames its caller and not the store.
+func TestCheckStore_IsStoppedByItsContext(t *testing.T) {
+	for _, after := range []int{0, 1, 5, 30} {
+		ctx, cancel := context.WithCancel(t.Context())
+		if after == 0 {
+			cancel()
+		}
+		opened := 0
+		err := checkBroken(ctx, func(b *broken) {
+			if opened++; opened == after {
+				cancel()
+			}
+		})
+		cancel()
+		require.ErrorIs(t, err, context.Canceled)
+		require.Equal(t, after, opened)
+		told := strings.Count(err.Error(), "adsync: ")
+		require.LessOrEqual(t, told, 3, "of the duty that was cut short, and of why: %v", err)
+	}
 }
 
 type twoStatuses struct{ *adsync.MemoryStore }
