@@ -88,7 +88,7 @@ func (b *bench) checkCutShort() error {
 			ctx.cancel()
 			var err error
 			if then, err = b.settled(then, []adsync.Change{c}, []adsync.Written{w}); err != nil {
-				return fmt.Errorf("an %s whose context ended when it was looked at %d times: %w", c.Op, looks+1, err)
+				return fmt.Errorf("the %s whose context ended when it was looked at for the %d. time: %w", c.Op, looks+1, err)
 			}
 		}
 	}
@@ -103,7 +103,7 @@ func (b *bench) checkBatchCutShort() error {
 	}
 	then := b.rows
 	for i, looks := range moments {
-		then = slices.SortedFunc(slices.Values(then), func(a, b adsync.User) int { return a.ObjectID.Compare(b.ObjectID) })
+		then = slices.SortedFunc(slices.Values(then), func(x, y adsync.User) int { return x.ObjectID.Compare(y.ObjectID) })
 		own := slices.DeleteFunc(slices.Clone(then), func(u adsync.User) bool { return u.ObjectID.Compare(checkID(1000)) < 0 })
 		cs := []adsync.Change{change(adsync.OpDelete, &own[0], nil)}
 		for j := range own[1:] {
@@ -121,7 +121,7 @@ func (b *bench) checkBatchCutShort() error {
 		}
 		var err error
 		if then, err = b.settled(then, cs, out); err != nil {
-			return fmt.Errorf("a context that ended when it was looked at %d times: %w", looks+1, err)
+			return fmt.Errorf("with a context that ended when it was looked at for the %d. time: %w", looks+1, err)
 		}
 	}
 	return nil
