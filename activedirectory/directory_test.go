@@ -89,9 +89,12 @@ func TestDirectory_KeepsItsDuties(t *testing.T) {
 	d := c.directory(t, nil)
 	assert.NoError(t, adsynctest.CheckDirectory(t.Context(), d, want...))
 	assert.NoError(t, adsynctest.CheckDirectory(t.Context(), adsync.Join(d), want...))
+	users := adsync.NewMemoryStore(adsync.User{ID: "1"})
+	assert.NoError(t, adsynctest.CheckApart(t.Context(), d, users))
 	for session, err := range d.Sessions(t.Context()) {
 		require.NoError(t, err)
 		assert.NoError(t, adsynctest.CheckDirectory(t.Context(), session, want...))
+		assert.NoError(t, adsynctest.CheckApart(t.Context(), session, users))
 	}
 	plain := c.directory(t, func(cfg *Config) { cfg.PlainReader = true })
 	assert.NoError(t, adsynctest.CheckDirectory(t.Context(), plain, want...))

@@ -218,6 +218,7 @@ func TestController_AnotherOfTheDomain(t *testing.T) {
 	assert.Equal(t, adsync.StateUnproven, find(t, second, bob).State, "it is not replicated yet")
 	second.Replicate(first)
 	assert.Equal(t, adsync.StatePresent, find(t, second, bob).State)
+	require.NoError(t, adsynctest.CheckDirectory(t.Context(), read(t, first, second), find(t, first, ada), find(t, first, bob)))
 
 	first.Order(adsynctest.FaultDown)
 	entries, err := collect(read(t, first, second).Entries(t.Context()))
