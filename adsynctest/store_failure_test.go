@@ -89,6 +89,22 @@ func TestCheckStore_Failures(t *testing.T) {
 		)
 	}
 	testBroken(t, slices.Concat(cases, []brokenCase{
+		{"UpdateUser must fail and write nothing", func(b *broken) { // says that it did what it did not
+			b.update = func(ctx context.Context, c adsync.Change) error {
+				if ctx.Err() != nil {
+					return nil
+				}
+				return b.MemoryStore.UpdateUser(ctx, c)
+			}
+		}},
+		{"UpdateUser must fail and write nothing", func(b *broken) { // or that somebody else did
+			b.update = func(ctx context.Context, c adsync.Change) error {
+				if ctx.Err() != nil {
+					return adsync.ErrAlready
+				}
+				return b.MemoryStore.UpdateUser(ctx, c)
+			}
+		}},
 		{cutShort, func(b *broken) { // takes the end for a row that has changed
 			b.update = func(ctx context.Context, c adsync.Change) error {
 				if ctx.Err() != nil {

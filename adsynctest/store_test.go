@@ -34,7 +34,7 @@ func TestCheckStore_FitsStoresThatHoldLess(t *testing.T) {
 // onlyNeeded hides every optional power.
 type onlyNeeded struct{ adsync.UserStore }
 
-func TestCheckStore_DoesNotAskForOptionalPowers(t *testing.T) {
+func TestCheckStore_FitsStoresWithoutOptionalPowers(t *testing.T) {
 	require.NoError(t, adsynctest.CheckStore(t.Context(), func(_ context.Context, seed []adsync.User) (adsync.UserStore, error) {
 		return onlyNeeded{adsync.NewMemoryStore(seed...)}, nil
 	}))
