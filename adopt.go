@@ -45,7 +45,7 @@ func Adopt(entries []Entry, users []User, rules Rules) (*Plan, error) {
 
 // adopter looks for pairs of a user and an entry.
 type adopter struct {
-	scope
+	scope    scope
 	users    []*User             // that may be linked, sorted by ID
 	linked   map[ObjectID]string // the user of an entry that has one
 	unlinked map[ObjectID]*candidateEntry
@@ -66,16 +66,16 @@ func (a *adopter) takeUsers(users []User) {
 	for i := range users {
 		own := validUser(users[i]) // the plan must not hold on to the caller's
 		u := &own
-		if a.manages(u) {
+		if a.scope.rules.manages(u) {
 			a.plan.Stats.Managed++
 		}
 		if !u.ObjectID.IsZero() {
 			a.linked[u.ObjectID] = max(a.linked[u.ObjectID], u.ID) // any, but the same in any order
-		} else if (u.Source == "" || u.Source == a.Source) && (a.only == nil || a.only[u.ID]) {
+		} else if (u.Source == "" || u.Source == a.scope.rules.Source) && (a.scope.only == nil || a.scope.only[u.ID]) {
 			a.users = append(a.users, u)
 		}
 		for space, f := range keySpaces {
-			if key := a.key(*u.detail(f)); key != "" {
+			if key := a.scope.rules.key(*u.detail(f)); key != "" {
 				a.holders[space][key] = append(a.holders[space][key], u)
 			}
 		}
@@ -107,14 +107,14 @@ func (a *adopter) takeEntries(entries []Entry) error {
 
 // offer enters the keys of an entry that can be linked at all.
 func (a *adopter) offer(e *candidateEntry) {
-	profile, err := a.mapped(&e.Entry)
+	profile, err := a.scope.rules.mapped(&e.Entry)
 	if e.State != StatePresent || err != nil {
 		return
 	}
 	a.plan.Stats.Entries++
 	e.profile = profile
 	for space, f := range keySpaces {
-		if key := a.key(*profile.detail(f)); key != "" {
+		if key := a.scope.rules.key(*profile.detail(f)); key != "" {
 			a.offers[space][key] = append(a.offers[space][key], e)
 		}
 	}
@@ -136,7 +136,7 @@ func (a *adopter) pair() {
 			after := *u
 			after.ObjectID, after.Source = e.ObjectID, a.plan.Source
 			change = NewUpdate(ReasonAdopted, u, &after)
-			change.Detail = "by " + strings.Join(fieldNames(a.adoptBy()), " and ")
+			change.Detail = "by " + strings.Join(fieldNames(adoptBy(&a.scope.rules)), " and ")
 			if e.DN != "" { // whom a person knows better than an objectGUID
 				change.Detail += ": " + e.DN
 			}
@@ -154,7 +154,7 @@ func (a *adopter) pair() {
 func (a *adopter) likely(u *User) []*candidateEntry {
 	var likely []*candidateEntry
 	for space, f := range keySpaces {
-		offers := a.offers[space][a.key(*u.detail(f))]
+		offers := a.offers[space][a.scope.rules.key(*u.detail(f))]
 		likely = append(likely, offers[:min(len(offers), maxRivals)]...)
 	}
 	slices.SortFunc(likely, func(x, y *candidateEntry) int { return x.ObjectID.Compare(y.ObjectID) })
@@ -163,7 +163,7 @@ func (a *adopter) likely(u *User) []*candidateEntry {
 
 // against lists what speaks against linking the user to the entry.
 func (a *adopter) against(u *User, e *candidateEntry, likely []*candidateEntry) []string {
-	against := a.differences(u, &e.Entry, &e.profile)
+	against := differences(&a.scope.rules, u, &e.Entry, &e.profile)
 	if e.torn {
 		against = append(against, "the directory lists the account with different details")
 	}
@@ -174,16 +174,57 @@ func (a *adopter) against(u *User, e *candidateEntry, likely []*candidateEntry) 
 		against = append(against, fmt.Sprintf("%d accounts come into question", n))
 	}
 	for space, f := range keySpaces {
-		if n := len(a.holders[space][a.key(*e.profile.detail(f))]); n > 1 || n == 1 && !a.matches(f, u, &e.profile) {
+		if n := len(a.holders[space][a.scope.rules.key(*e.profile.detail(f))]); n > 1 || n == 1 && !matches(&a.scope.rules, f, u, &e.profile) {
 			against = append(against, fmt.Sprintf("another user has the account's %s", f))
 		}
 	}
 	if !u.active() || u.Protected {
-		if !a.only[u.ID] {
+		if !a.scope.only[u.ID] {
 			against = append(against, "the user is protected or not active; name it in Rules.Only")
 		}
 	}
 	return against
+}
+
+// differences lists the details that do not match as Rules.AdoptBy wants. The
+// profile is what Rules.Map made of the entry.
+func differences(r *Rules, u *User, e *Entry, p *Profile) []string {
+	var differ []string
+	by := adoptBy(r)
+	for _, f := range keySpaces {
+		required := slices.Contains(by, f)
+		missing := *u.detail(f) == "" || *p.detail(f) == ""
+		if !matches(r, f, u, p) && (required || !missing) {
+			differ = append(differ, string(f)+" differs")
+		}
+	}
+	if (len(by) == 1 || e.Username == "" || e.Email == "") && u.LastName != "" && p.LastName != "" && r.key(u.LastName) != r.key(p.LastName) {
+		differ = append(differ, "last name differs") // a key that Map made of the other says no more than that one
+	}
+	return differ
+}
+
+// adoptBy is Rules.AdoptBy or its default, in the order of the details.
+func adoptBy(r *Rules) []Field {
+	var by []Field
+	for _, f := range keySpaces {
+		if len(r.AdoptBy) == 0 || slices.Contains(r.AdoptBy, f) {
+			by = append(by, f)
+		}
+	}
+	return by
+}
+
+// matches reports whether both have the same key.
+func matches(r *Rules, f Field, u *User, p *Profile) bool {
+	key := r.key(*u.detail(f))
+	return key != "" && key == r.key(*p.detail(f))
+}
+
+// adoptable reports whether the entry still is the one to link the user to.
+func adoptable(r *Rules, u *User, e *Entry) bool {
+	profile, err := r.mapped(e)
+	return e.State == StatePresent && err == nil && len(differences(r, u, e, &profile)) == 0
 }
 
 // compareEntries puts a Present entry first; the rest of the order is arbitrary.

@@ -233,7 +233,7 @@ func (s *Syncer) scope(selections []Selection) (scope, error) {
 	if _, ok := s.store.(Creator); len(imports) > 0 && !ok {
 		return scope, errors.New("adsync: ImportEntries needs a store that is a Creator")
 	}
-	scope.only, scope.imports, scope.Import = only, imports, false
+	scope.only, scope.imports, scope.rules.Import = only, imports, false
 	return scope, nil
 }
 
@@ -307,9 +307,9 @@ func (s *Syncer) explain(ctx context.Context, userID string) ([]string, error) {
 	switch {
 	case u.ObjectID.IsZero():
 		return append(lines, "It has no ObjectID: a local user, who is never changed.", "To have it follow the directory, link it with Adopt."), nil
-	case !host.manages(&u):
+	case !host.scope.rules.manages(&u):
 		return append(lines, "It is linked by another source, so it is never changed here."), nil
-	case !host.chooses(&u):
+	case !host.scope.chooses(&u):
 		return append(lines, "It is not among those of Rules.Only, so it is left alone."), nil
 	}
 	reading := reading{Syncer: s, scope: host.scope, host: host}

@@ -515,7 +515,7 @@ func (j joined) lookUp(ctx context.Context, ids []ObjectID, find lookUpWay) iter
 				return
 			}
 		}
-		best.settle()
+		best.concludeAbsent()
 		best.yield(asked, yield)
 	}
 }
@@ -560,8 +560,8 @@ func onlyAbsent(d Directory, id ObjectID) bool {
 	return traitsOf(d).Final
 }
 
-// settle calls Deleted whom all have merely not listed.
-func (a answers) settle() {
+// concludeAbsent calls Deleted whom all have merely not listed.
+func (a answers) concludeAbsent() {
 	for _, entries := range a {
 		for i := range entries {
 			if entries[i].State == stateAbsent {
@@ -721,6 +721,9 @@ func validText(s string) string { return strings.ToValidUTF8(s, "\uFFFD") }
 // Present reports whether the account is one that Entries lists: its State is
 // StatePresent or "".
 func (e Entry) Present() bool { return e.State == "" || e.State == StatePresent }
+
+// enabled reports whether the account is there and known not to be disabled.
+func (e *Entry) enabled() bool { return e.Present() && !e.Disabled && !e.DisabledUnknown }
 
 func (e Entry) sameButDN(other Entry) bool {
 	e.DN, other.DN = "", ""

@@ -14,14 +14,14 @@ import (
 
 // scope is the rules together with whom they are about in one run.
 type scope struct {
-	Rules
+	rules   Rules
 	synced  []Field           // the details to synchronise
 	only    map[string]bool   // nil: all managed users
 	imports map[ObjectID]bool // the entries to import when Rules.Import does not say all
 }
 
 func scopeOf(rules Rules) scope {
-	s := scope{Rules: rules, synced: rules.fields()}
+	s := scope{rules: rules, synced: rules.fields()}
 	if rules.Only != nil {
 		s.only = setOf(rules.Only)
 	}
@@ -39,15 +39,15 @@ func setOf[T comparable](list []T) map[T]bool {
 // lists reports whether the directory is to be listed, rather than asked about each of
 // that many managed users.
 func (s *scope) lists(managed int) bool {
-	return s.Import || s.only == nil && managed > lookUpMost
+	return s.rules.Import || s.only == nil && managed > lookUpMost
 }
 
-func (s *scope) chooses(u *User) bool { return s.manages(u) && (s.only == nil || s.only[u.ID]) }
+func (s *scope) chooses(u *User) bool { return s.rules.manages(u) && (s.only == nil || s.only[u.ID]) }
 
 // profile is what the user would be left with, PinProtected considered. The error is of
 // Rules.Map.
 func (s *scope) profile(u *User, e *Entry) (Profile, error) {
-	wanted, err := s.mapped(e)
+	wanted, err := s.rules.mapped(e)
 	if err != nil {
 		return Profile{}, err
 	}
@@ -65,7 +65,7 @@ func (s *scope) merged(u *User, wanted *Profile) Profile {
 	left := u.Profile
 	for _, f := range s.synced {
 		value := *wanted.detail(f)
-		if strings.TrimSpace(value) == "" && slices.Contains(s.KeepOnEmpty, f) {
+		if strings.TrimSpace(value) == "" && slices.Contains(s.rules.KeepOnEmpty, f) {
 			continue
 		}
 		*left.detail(f) = value
@@ -74,14 +74,14 @@ func (s *scope) merged(u *User, wanted *Profile) Profile {
 }
 
 // pins reports whether the user keeps its keys, whatever the directory says.
-func (s *scope) pins(u *User) bool { return s.PinProtected && u.Protected }
+func (s *scope) pins(u *User) bool { return s.rules.PinProtected && u.Protected }
 
 // pinned are the keys that the entry would change otherwise.
 func (s *scope) pinned(u *User, e *Entry) []Field {
 	if !s.pins(u) {
 		return nil
 	}
-	wanted, err := s.mapped(e)
+	wanted, err := s.rules.mapped(e)
 	if err != nil {
 		return nil
 	}
@@ -95,9 +95,9 @@ func (s *scope) pinned(u *User, e *Entry) []Field {
 	return pinned
 }
 
-func (s *scope) importing() bool { return s.Import || len(s.imports) > 0 }
+func (s *scope) importing() bool { return s.rules.Import || len(s.imports) > 0 }
 
-func (s *scope) wants(id ObjectID) bool { return s.Import || s.imports[id] }
+func (s *scope) wants(id ObjectID) bool { return s.rules.Import || s.imports[id] }
 
 // invalid says why the profile cannot be written over the user's, or nothing. A
 // user to be created has no ID.
@@ -112,7 +112,7 @@ func (s *scope) invalid(u *User, p Profile, refused error) (reason Reason, detai
 	case s.leavesNameless(u, &p):
 		return ReasonNoUsername, ""
 	}
-	if lacking := s.lacking(&p); len(lacking) > 0 {
+	if lacking := s.rules.lacking(&p); len(lacking) > 0 {
 		slices.Sort(lacking)
 		return ReasonMissing, strings.Join(fieldNames(lacking), " and ")
 	}
@@ -123,12 +123,12 @@ func (s *scope) invalid(u *User, p Profile, refused error) (reason Reason, detai
 // leaves the user without one.
 func (s *scope) leavesNameless(u *User, p *Profile) bool {
 	switch {
-	case s.key(p.Username) != "":
+	case s.rules.key(p.Username) != "":
 		return false
 	case u.ID == "", p.Username != u.Username:
 		return true
 	}
-	return slices.Contains(s.synced, FieldUsername) && !slices.Contains(s.KeepOnEmpty, FieldUsername)
+	return slices.Contains(s.synced, FieldUsername) && !slices.Contains(s.rules.KeepOnEmpty, FieldUsername)
 }
 
 // rows is the host side, as a slice or as a compact arena. Texts are valid UTF-8.
@@ -152,7 +152,7 @@ const (
 
 // host is the host side, indexed. It serves any number of views.
 type host struct {
-	scope
+	scope    scope
 	rows     rows
 	kinds    []rowKind
 	links    *userindex.Links // managed rows
@@ -164,15 +164,15 @@ type host struct {
 	chosen   int
 }
 
-func newHost(rows rows, scope scope) *host {
+func newHost(users rows, who scope) *host {
 	h := &host{
-		scope:    scope,
-		rows:     rows,
-		kinds:    make([]rowKind, 0, rows.Len()), // none where they are still to come
-		links:    userindex.NewLinks(rows.ObjectID),
-		foreign:  userindex.NewLinks(rows.ObjectID),
+		scope:    who,
+		rows:     users,
+		kinds:    make([]rowKind, 0, users.Len()), // none where they are still to come
+		links:    userindex.NewLinks(users.ObjectID),
+		foreign:  userindex.NewLinks(users.ObjectID),
 		parkings: map[string]bool{},
-		prefix:   scope.appendKey(nil, parkedPrefix),
+		prefix:   who.rules.appendKey(nil, parkedPrefix),
 	}
 	for space := range h.keys {
 		h.keys[space] = userindex.NewKeys()
@@ -182,11 +182,11 @@ func newHost(rows rows, scope scope) *host {
 
 // checkSelection wants every user asked for by ID to be there and managed.
 func (h *host) checkSelection(selected bool) error {
-	if !selected || h.chosen == len(h.only) {
+	if !selected || h.chosen == len(h.scope.only) {
 		return nil
 	}
 	unknown := map[string]bool{}
-	for id := range h.only {
+	for id := range h.scope.only {
 		unknown[id] = true
 	}
 	for row, kind := range h.kinds {
@@ -218,18 +218,18 @@ func (h *host) add(u *User) {
 	row := len(h.kinds)
 	var kind rowKind
 	switch {
-	case h.manages(u):
+	case h.scope.rules.manages(u):
 		kind = rowManaged
 		h.managed++
 		h.links.Add(row, u.ObjectID)
-		if h.chooses(u) {
+		if h.scope.chooses(u) {
 			kind |= rowChosen
 			h.chosen++
 		}
 		if u.Status == StatusDeactivated {
 			kind |= rowDeactivated
 		}
-	case !u.ObjectID.IsZero() && h.importing():
+	case !u.ObjectID.IsZero() && h.scope.importing():
 		h.foreign.Add(row, u.ObjectID)
 	}
 	h.kinds = append(h.kinds, kind)
@@ -238,10 +238,10 @@ func (h *host) add(u *User) {
 func (h *host) addKeys(u *User) {
 	var buffer [64]byte
 	for space, f := range keySpaces {
-		if !h.isKey(f) {
+		if !h.scope.rules.isKey(f) {
 			continue
 		}
-		key := h.appendKey(buffer[:0], *u.detail(f))
+		key := h.scope.rules.appendKey(buffer[:0], *u.detail(f))
 		h.keys[space].Add(h.keys[space].Hash(key))
 		h.noteParked(key)
 	}
@@ -284,8 +284,8 @@ func (h *host) choosesGroup(first int) bool {
 // username, or lacks what is required, is told of; and what is blank here and there is to
 // be cleared.
 func (h *host) isHeld(first int, e *Entry) bool {
-	return h.Map == nil && e.enabled() && h.keys[0].Has(first) && h.rows.Holds(first, e.Profile) &&
-		!e.Profile.hasBlanks() && len(h.lacking(&e.Profile)) == 0
+	return h.scope.rules.Map == nil && e.enabled() && h.keys[0].Has(first) && h.rows.Holds(first, e.Profile) &&
+		!e.Profile.hasBlanks() && len(h.scope.rules.lacking(&e.Profile)) == 0
 }
 
 // arenaRows is the host side without a pointer per user.

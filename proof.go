@@ -164,20 +164,20 @@ func (s *scope) callsFor(c *Change, e *Entry, final bool) bool {
 		u, reason := s.created(e)
 		return reason == "" && e.enabled() && u.Same(*c.After)
 	case c.adopts():
-		return s.adoptable(c.Before, e)
+		return adoptable(&s.rules, c.Before, e)
 	case !s.chooses(c.Before):
 		return false
 	case c.Op == OpDelete:
-		reaction, _ := s.reaction(e)
+		reaction, _ := s.rules.reaction(e)
 		return reaction == Remove
 	}
 	want := *c.Before
-	want.Status, _ = s.status(c.Before, e)
+	want.Status, _ = s.rules.status(c.Before, e)
 	if c.deactivates() {
-		if reaction, _ := s.reaction(e); reaction.strength() < Deactivate.strength() {
+		if reaction, _ := s.rules.reaction(e); reaction.strength() < Deactivate.strength() {
 			return false
 		}
-		want.Status = s.off()
+		want.Status = s.rules.off()
 	}
 	if c.reactivates() && !e.enabled() {
 		return false
@@ -200,11 +200,8 @@ func (s *scope) callsFor(c *Change, e *Entry, final bool) bool {
 func (s *scope) created(e *Entry) (u User, reason Reason) {
 	profile, err := s.profile(nobody, e)
 	reason, _ = s.invalid(nobody, profile, err)
-	return User{ObjectID: e.ObjectID, Source: validText(s.Source), Profile: profile}, reason
+	return User{ObjectID: e.ObjectID, Source: validText(s.rules.Source), Profile: profile}, reason
 }
-
-// enabled reports whether the account is there and known not to be disabled.
-func (e *Entry) enabled() bool { return e.Present() && !e.Disabled && !e.DisabledUnknown }
 
 // findings are what the directory said of the accounts asked for.
 type findings struct {

@@ -232,7 +232,7 @@ func (r *reading) read(ctx context.Context, dir Directory) error {
 		if err := r.awaitHost(ctx); err != nil {
 			return err
 		}
-		if r.view.knowsAll() && !r.host.importing() {
+		if r.view.knowsAll() && !r.host.scope.importing() {
 			return nil
 		}
 	}
@@ -247,7 +247,7 @@ func (r *reading) read(ctx context.Context, dir Directory) error {
 		}
 	}
 	wanted := slices.Collect(r.view.unseen())
-	for id := range r.host.imports {
+	for id := range r.host.scope.imports {
 		if !r.view.knows(id) {
 			wanted = append(wanted, id)
 		}

@@ -24,18 +24,18 @@ func Reconcile(entries []Entry, users []User, rules Rules) (*Plan, error) {
 	if err := rules.Check(); err != nil {
 		return nil, err
 	}
-	rows := &sliceRows{users: users}
-	host := newHost(rows, scopeOf(rules))
+	held := &sliceRows{users: users}
+	h := newHost(held, scopeOf(rules))
 	for row := range users {
-		host.add(rows.valid(row))
+		h.add(held.valid(row))
 	}
-	view := newView(host)
+	v := newView(h)
 	for batch := range slices.Chunk(entries, userindex.Batch) {
-		if err := view.addAll(batch); err != nil {
+		if err := v.addAll(batch); err != nil {
 			return nil, err
 		}
 	}
-	return view.plan()
+	return v.plan()
 }
 
 // party is one who holds keys or asks for some: a user, with what is to become of
@@ -70,7 +70,9 @@ func (d *party) tell(op Op, reason Reason, conflicts ...Conflict) {
 
 // planner turns decisions into changes.
 type planner struct {
-	*view
+	view     *view
+	host     *host
+	scope    *scope
 	plan     *Plan
 	parties  []*party // sorted by user ID, newcomers by ObjectID behind them
 	solution *claims.Solution
@@ -78,24 +80,161 @@ type planner struct {
 	scratch  []byte // for one key at a time
 }
 
+func newPlanner(v *view) *planner {
+	rules := &v.host.scope.rules
+	return &planner{
+		view: v, host: v.host, scope: &v.host.scope,
+		plan: &Plan{Version: planVersion, Source: validText(rules.Source), Changes: []Change{}},
+	}
+}
+
+// planAll judges everybody and writes the changes down.
+func (p *planner) planAll() (*Plan, error) {
+	users := p.decide()
+	if err := p.arrange(users, p.openNewcomers()); err != nil {
+		return nil, err
+	}
+	p.count()
+	return p.plan, nil
+}
+
+// arrange writes down what becomes of those who matter, in its order.
+func (p *planner) arrange(users, newcomers []*party) error {
+	if err := p.gather(users, newcomers); err != nil {
+		return err
+	}
+	p.solve()
+	p.order()
+	p.tellAll()
+	return nil
+}
+
+// decide goes through the chosen users, each for itself, and returns those of
+// whom there is something to say.
+func (p *planner) decide() []*party {
+	var parties []*party
+	for row, kind := range p.host.kinds {
+		if kind&rowChosen == 0 {
+			continue
+		}
+		first := p.host.firstOf(row)
+		twins := len(p.host.links.Twins(first)) > 0
+		if p.view.found[first] == asHeld && kind&rowDeactivated == 0 && !twins {
+			continue
+		}
+		if d := p.decideRow(row, first); twins || d.says() {
+			parties = append(parties, &d)
+		}
+	}
+	p.parTwins(parties)
+	return parties
+}
+
+func (p *planner) decideRow(row, first int) party {
+	d := p.fixed(row)
+	if _, torn := p.view.torn[first]; torn {
+		d.tell(OpDuplicate, ReasonListedTwice, p.sameLink(first, row, nil))
+		return d
+	}
+	entry := p.view.entryOf(first)
+	d.state = entry.State
+	reaction, reason := p.scope.rules.reaction(&entry)
+	switch {
+	case reason == "": // present and enabled
+	case reason == ReasonUnknown && d.user.Status != StatusDeactivated: // and so nothing depends on it
+	case reaction == Keep:
+		d.tell(OpNotice, reason)
+	case d.user.Protected && (reaction == Remove || d.user.active()):
+		d.tell(OpNotice, ReasonProtected)
+		d.tells[0].Detail = "would be removed as " + string(reason)
+	case reaction == Remove:
+		d.role, d.reason = claims.Leaver, reason
+		return d
+	}
+	d.after.Status, d.reason = p.scope.rules.status(d.user, &entry)
+	if d.state == StatePresent {
+		p.decideDetails(&d, &entry)
+	}
+	return d
+}
+
+// fixed is a row that stays as it is.
+func (p *planner) fixed(row int) party {
+	user := p.host.rows.Keep(row)
+	after := user
+	return party{row: row, user: &user, after: &after}
+}
+
+// decideDetails makes a candidate of the user, unless the directory's profile
+// cannot be written.
+func (p *planner) decideDetails(d *party, e *Entry) {
+	profile, err := p.scope.profile(d.user, e)
+	if reason, detail := p.scope.invalid(d.user, profile, err); reason != "" {
+		d.tell(OpInvalid, reason)
+		d.tells[len(d.tells)-1].Detail = detail
+		return
+	}
+	d.role = claims.Candidate
+	d.after.Profile = profile
+	d.pinned = p.scope.pinned(d.user, e)
+}
+
+// parTwins makes duplicates of the users who remain linked to one Present entry.
+func (p *planner) parTwins(parties []*party) {
+	if !p.host.links.HasTwins() {
+		return
+	}
+	leaves := map[int]bool{}
+	for _, d := range parties {
+		leaves[d.row] = d.role == claims.Leaver
+	}
+	remains := func(row int) bool { return !leaves[row] }
+	for _, d := range parties {
+		if d.state != StatePresent || d.role == claims.Leaver {
+			continue
+		}
+		conflict := p.sameLink(p.host.firstOf(d.row), d.row, remains)
+		if len(conflict.With) == 0 {
+			continue
+		}
+		d.role = claims.Fixed
+		d.after.Profile, d.pinned = d.user.Profile, nil
+		d.tells = slices.DeleteFunc(d.tells, func(c Change) bool { return c.Op == OpInvalid })
+		d.tell(OpDuplicate, ReasonLinkedTwice, conflict)
+	}
+}
+
+// sameLink is the conflict of a row with the others of its link for which
+// remains is true; nil stands for all.
+func (p *planner) sameLink(first, row int, remains func(row int) bool) Conflict {
+	conflict := Conflict{Field: FieldObjectID, Value: ObjectID(p.host.rows.ObjectID(first)).String(), With: []string{}}
+	for _, other := range p.host.group(first) {
+		if other != row && (remains == nil || remains(other)) {
+			conflict.With = append(conflict.With, p.host.rows.User(other).ID)
+		}
+	}
+	slices.Sort(conflict.With)
+	return conflict
+}
+
 // openNewcomers returns the entries that may be created and tells of those asked
 // for by name that may not.
 func (p *planner) openNewcomers() []*party {
-	open := make([]*party, 0, len(p.newcomers))
+	open := make([]*party, 0, len(p.view.newcomers))
 	// Many at a time lie in memory in the order in which they are gone through, again
 	// and again; and not all, as a host may keep one of them for long.
 	const slab = 256
 	var parties []party
 	var users []User
-	ids := slices.AppendSeq(make([]ObjectID, 0, len(p.newcomers)), maps.Keys(p.newcomers))
+	ids := slices.AppendSeq(make([]ObjectID, 0, len(p.view.newcomers)), maps.Keys(p.view.newcomers))
 	slices.SortFunc(ids, ObjectID.Compare)
 	for _, id := range ids {
-		n := p.newcomers[id]
-		if !n.open && !p.imports[id] {
+		n := p.view.newcomers[id]
+		if !n.open && !p.scope.imports[id] {
 			continue
 		}
 		told := Change{ObjectID: id}
-		e := p.entries.own(n.entry)
+		e := p.view.entries.own(n.entry)
 		if len(users) == 0 {
 			parties, users = make([]party, slab), make([]User, slab)
 		}
@@ -113,7 +252,7 @@ func (p *planner) openNewcomers() []*party {
 			told.Op, told.Reason = OpNotice, ReasonUnknown
 		default:
 			told.Op = OpInvalid
-			told.Reason, told.Detail = p.invalid(nobody, after.Profile, err)
+			told.Reason, told.Detail = p.scope.invalid(nobody, after.Profile, err)
 		}
 		if told.Reason != "" {
 			p.tells = append(p.tells, told)
@@ -123,7 +262,7 @@ func (p *planner) openNewcomers() []*party {
 		open = append(open, &parties[0])
 		parties, users = parties[1:], users[1:]
 	}
-	for id := range p.imports {
+	for id := range p.scope.imports {
 		p.tellLinked(id)
 	}
 	return open
@@ -134,16 +273,16 @@ var nobody = new(User)
 
 // fillIn makes u the user to create for an entry. The error is of Rules.Map.
 func (p *planner) fillIn(u *User, e *Entry) error {
-	profile, err := p.profile(nobody, e)
+	profile, err := p.scope.profile(nobody, e)
 	*u = User{ObjectID: e.ObjectID, Source: p.plan.Source, Profile: profile}
 	return err
 }
 
 // tellLinked tells that an entry to import has a user already.
 func (p *planner) tellLinked(id ObjectID) {
-	row, linked := p.links.First(id)
+	row, linked := p.host.links.First(id)
 	if !linked {
-		row, linked = p.foreign.First(id)
+		row, linked = p.host.foreign.First(id)
 	}
 	if linked {
 		d := p.fixed(row)
@@ -158,13 +297,13 @@ func (p *planner) gather(users, newcomers []*party) error {
 	var asked [claims.Spaces][]uint32
 	for _, d := range slices.Concat(users, newcomers) {
 		for space, f := range keySpaces {
-			if !p.isKey(f) {
+			if !p.scope.rules.isKey(f) {
 				continue
 			}
 			if then := *d.after.detail(f); then != *d.user.detail(f) {
-				p.scratch = p.appendKey(p.scratch[:0], then)
-				asked[space] = append(asked[space], p.keys[space].Hash(p.scratch))
-				p.noteParked(p.scratch)
+				p.scratch = p.scope.rules.appendKey(p.scratch[:0], then)
+				asked[space] = append(asked[space], p.host.keys[space].Hash(p.scratch))
+				p.host.noteParked(p.scratch)
 			}
 		}
 	}
@@ -174,7 +313,7 @@ func (p *planner) gather(users, newcomers []*party) error {
 	}
 	p.parties = users
 	for space := range keySpaces {
-		for _, row := range p.keys[space].Shared(asked[space]) {
+		for _, row := range p.host.keys[space].Shared(asked[space]) {
 			if !known[int(row)] {
 				known[int(row)] = true
 				p.parties = append(p.parties, p.undecided(int(row)))
@@ -196,8 +335,8 @@ func (p *planner) gather(users, newcomers []*party) error {
 // candidate for what it holds.
 func (p *planner) undecided(row int) *party {
 	d := p.fixed(row)
-	if p.kinds[row]&rowChosen != 0 {
-		d = p.decideRow(row, p.firstOf(row))
+	if p.host.kinds[row]&rowChosen != 0 {
+		d = p.decideRow(row, p.host.firstOf(row))
 	}
 	return &d
 }
@@ -207,7 +346,7 @@ func (p *planner) solve() {
 	var numbers [claims.Spaces]map[string]claims.Key
 	next := claims.Key(0)
 	number := func(space int, text string) claims.Key {
-		p.scratch = p.appendKey(p.scratch[:0], text)
+		p.scratch = p.scope.rules.appendKey(p.scratch[:0], text)
 		if len(p.scratch) == 0 {
 			return claims.None
 		}
@@ -223,7 +362,7 @@ func (p *planner) solve() {
 	for space, f := range keySpaces {
 		numbers[space] = make(map[string]claims.Key, len(p.parties))
 		for i, d := range p.parties {
-			if !p.isKey(f) {
+			if !p.scope.rules.isKey(f) {
 				list[i].Role, list[i].Has[space], list[i].Asks[space] = d.role, claims.None, claims.None
 				continue
 			}
@@ -231,7 +370,7 @@ func (p *planner) solve() {
 			asks := claims.None
 			switch {
 			case d.role != claims.Candidate && d.role != claims.Newcomer:
-			case !slices.Contains(p.synced, f) && d.role == claims.Candidate:
+			case !slices.Contains(p.scope.synced, f) && d.role == claims.Candidate:
 				asks = claims.Same
 			case *d.after.detail(f) == *d.user.detail(f):
 				asks = has
@@ -303,8 +442,8 @@ func (d *party) update(lost bool, parked *User) Change {
 	return NewUpdate(cmp.Or(d.reason, ReasonChanged), before, after)
 }
 
-// tell appends what is told without writing.
-func (p *planner) tell() {
+// tellAll appends what is told without writing.
+func (p *planner) tellAll() {
 	for i, d := range p.parties {
 		if p.solution.Lost(i) {
 			d.tells = append(d.tells, p.duplicate(i))
@@ -400,7 +539,7 @@ func (p *planner) park(before *User, spaces [claims.Spaces]bool) Change {
 func (p *planner) freeParkedName(id string) string {
 	for n := 0; ; n++ {
 		name := parkedName(id, n)
-		if !p.parkings[p.key(name)] && !p.parkings[p.key(name+parkedDomain)] {
+		if !p.host.parkings[p.scope.rules.key(name)] && !p.host.parkings[p.scope.rules.key(name+parkedDomain)] {
 			return name
 		}
 	}
@@ -420,18 +559,18 @@ func parkedName(id string, n int) string {
 func (p *planner) count() {
 	mentioned := map[string]bool{}
 	for i := range p.plan.Changes {
-		if c := &p.plan.Changes[i]; c.Before != nil && p.chooses(c.Before) {
+		if c := &p.plan.Changes[i]; c.Before != nil && p.scope.chooses(c.Before) {
 			mentioned[c.UserID] = true
 		}
 	}
 	p.plan.Stats = Stats{
 		Entries:   p.present(),
-		Users:     p.rows.Len(),
-		Managed:   p.managed,
-		Chosen:    p.chosen,
-		Unchanged: p.chosen - len(mentioned),
+		Users:     p.host.rows.Len(),
+		Managed:   p.host.managed,
+		Chosen:    p.host.chosen,
+		Unchanged: p.host.chosen - len(mentioned),
 	}
-	if p.managed == 0 && !p.importing() {
+	if p.host.managed == 0 && !p.scope.importing() {
 		p.plan.Warnings = append(p.plan.Warnings, warnNobody)
 	}
 	if n := p.unknown(); n > 0 {
@@ -447,19 +586,19 @@ const warnUnknown = "Whether accounts are disabled could not be read of %d: Rule
 // whether they are disabled.
 func (p *planner) unknown() int {
 	n := 0
-	if orDefault(p.OnDisabled, Keep) != Keep {
-		for first, mark := range p.found {
-			if _, torn := p.torn[first]; torn || mark < firstKept {
+	if orDefault(p.scope.rules.OnDisabled, Keep) != Keep {
+		for first, mark := range p.view.found {
+			if _, torn := p.view.torn[first]; torn || mark < firstKept {
 				continue
 			}
-			e := p.entries.shared(int(mark - firstKept))
+			e := p.view.entries.shared(int(mark - firstKept))
 			if e.DisabledUnknown && (e.Present() || e.State == StateOutOfScope) {
 				n++
 			}
 		}
 	}
-	for _, newcomer := range p.newcomers {
-		if e := p.entries.shared(newcomer.entry); p.Import && !newcomer.torn && e.Present() && e.DisabledUnknown {
+	for _, newcomer := range p.view.newcomers {
+		if e := p.view.entries.shared(newcomer.entry); p.scope.rules.Import && !newcomer.torn && e.Present() && e.DisabledUnknown {
 			n++
 		}
 	}
@@ -469,16 +608,16 @@ func (p *planner) unknown() int {
 // present counts the entries that Stats.Entries promises.
 func (p *planner) present() int {
 	n := 0
-	for first, mark := range p.found {
-		anyPresent, torn := p.torn[first]
+	for first, mark := range p.view.found {
+		anyPresent, torn := p.view.torn[first]
 		switch {
 		case torn && anyPresent, !torn && mark == asHeld:
 			n++
-		case !torn && mark >= firstKept && p.entries.Record(int(mark - firstKept)).Words[0] == string(StatePresent):
+		case !torn && mark >= firstKept && p.view.entries.Record(int(mark - firstKept)).Words[0] == string(StatePresent):
 			n++
 		}
 	}
-	for _, newcomer := range p.newcomers {
+	for _, newcomer := range p.view.newcomers {
 		if newcomer.open {
 			n++
 		}

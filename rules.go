@@ -193,47 +193,6 @@ func (r *Rules) appendKey(dst []byte, s string) []byte {
 
 func (r Rules) key(s string) string { return string(r.appendKey(nil, s)) }
 
-// differences lists the details that do not match as Rules.AdoptBy wants. The
-// profile is what Rules.Map made of the entry.
-func (r Rules) differences(u *User, e *Entry, p *Profile) []string {
-	var differ []string
-	by := r.adoptBy()
-	for _, f := range keySpaces {
-		required := slices.Contains(by, f)
-		missing := *u.detail(f) == "" || *p.detail(f) == ""
-		if !r.matches(f, u, p) && (required || !missing) {
-			differ = append(differ, string(f)+" differs")
-		}
-	}
-	if (len(by) == 1 || e.Username == "" || e.Email == "") && u.LastName != "" && p.LastName != "" && r.key(u.LastName) != r.key(p.LastName) {
-		differ = append(differ, "last name differs") // a key that Map made of the other says no more than that one
-	}
-	return differ
-}
-
-// adoptBy is Rules.AdoptBy or its default, in the order of the details.
-func (r Rules) adoptBy() []Field {
-	var by []Field
-	for _, f := range keySpaces {
-		if len(r.AdoptBy) == 0 || slices.Contains(r.AdoptBy, f) {
-			by = append(by, f)
-		}
-	}
-	return by
-}
-
-// matches reports whether both have the same key.
-func (r Rules) matches(f Field, u *User, p *Profile) bool {
-	key := r.key(*u.detail(f))
-	return key != "" && key == r.key(*p.detail(f))
-}
-
-// adoptable reports whether the entry still is the one to link the user to.
-func (r Rules) adoptable(u *User, e *Entry) bool {
-	profile, err := r.mapped(e)
-	return e.State == StatePresent && err == nil && len(r.differences(u, e, &profile)) == 0
-}
-
 func orDefault(r, def Reaction) Reaction {
 	if r == "" {
 		return def

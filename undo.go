@@ -25,37 +25,38 @@ func (s *Syncer) Inverse(ctx context.Context, r *Report) (*Plan, error) {
 	if r == nil || r.Plan == nil || len(r.Results) != len(r.Plan.Changes) {
 		return nil, errors.New("adsync: Inverse needs the whole report of a run; one that made no plan wrote nothing")
 	}
-	nobody := scopeOf(s.opts.Rules)
-	nobody.only = map[string]bool{} // no user is up for judgement; all are in the way
-	host, err := s.readUsers(ctx, newGrowing(nobody), nil)
+	inTheWay := scopeOf(s.opts.Rules)
+	inTheWay.only = map[string]bool{} // no user is up for judgement
+	h, err := s.readUsers(ctx, newGrowing(inTheWay), nil)
 	if err != nil {
 		return nil, err
 	}
-	u := undoer{Syncer: s, spans: map[string]*span{}}
+	_, creates := s.store.(Creator)
+	u := undoer{creates: creates, spans: map[string]*span{}}
 	for i := range r.Plan.Changes {
 		if r.Results[i].Outcome == OutcomeApplied {
-			u.take(&r.Plan.Changes[i], r.Results[i].UserID)
+			u.note(&r.Plan.Changes[i], r.Results[i].UserID)
 		}
 	}
-	return u.plan(host)
+	return u.plan(h)
 }
 
 // undoer gathers what a run did to each user.
 type undoer struct {
-	*Syncer
-	spans map[string]*span
-	tells []Change
+	creates bool // the store can
+	spans   map[string]*span
+	tells   []Change
 }
 
 // span is a user before the first and after the last change of a run; nil: not
 // there.
 type span struct{ before, after *User }
 
-func (u *undoer) take(c *Change, id string) {
+func (u *undoer) note(c *Change, id string) {
 	switch {
 	case c.Op == OpCreate:
 		created := withID(*c.After, id)
-		u.tell(&created, "it was created and is present")
+		u.excuse(&created, "it was created and is present")
 	case u.spans[c.UserID] == nil:
 		u.spans[c.UserID] = &span{c.Before, c.After}
 	default:
@@ -63,8 +64,8 @@ func (u *undoer) take(c *Change, id string) {
 	}
 }
 
-// tell tells that a user cannot be taken back.
-func (u *undoer) tell(user *User, why string) {
+// excuse tells that a user cannot be taken back.
+func (u *undoer) excuse(user *User, why string) {
 	u.tells = append(u.tells, Change{
 		Op: OpNotice, Reason: ReasonUndone, Detail: why, UserID: user.ID, ObjectID: user.ObjectID, Before: user,
 	})
@@ -72,77 +73,71 @@ func (u *undoer) tell(user *User, why string) {
 
 // plan orders the way back as a planner orders the way there, so that users who
 // traded keys can trade them again.
-func (u *undoer) plan(host *host) (*Plan, error) {
-	users, newcomers := u.present(host), u.gone(host)
-	p := planner{
-		view:  newView(host),
-		plan:  &Plan{Version: planVersion, Source: validText(host.Source), Changes: []Change{}},
-		tells: u.tells,
-	}
-	p.plan.Stats = Stats{Users: host.rows.Len(), Managed: host.managed, Chosen: len(u.spans)}
-	if err := p.gather(users, newcomers); err != nil {
+func (u *undoer) plan(h *host) (*Plan, error) {
+	users, newcomers := u.present(h), u.gone(h)
+	p := newPlanner(newView(h))
+	p.tells = u.tells
+	p.plan.Stats = Stats{Users: h.rows.Len(), Managed: h.managed, Chosen: len(u.spans)}
+	if err := p.arrange(users, newcomers); err != nil {
 		return nil, err
 	}
-	p.solve()
-	p.order()
-	p.tell()
 	return p.plan, nil
 }
 
 // present are the users that the run changed, on their way back.
-func (u *undoer) present(host *host) []*party {
+func (u *undoer) present(h *host) []*party {
 	var users []*party
 	there := map[string]bool{}
-	for row := range host.rows.Len() {
-		now := host.rows.User(row)
-		span := u.spans[now.ID]
-		if span == nil || span.after == nil {
+	for row := range h.rows.Len() {
+		now := h.rows.User(row)
+		did := u.spans[now.ID]
+		if did == nil || did.after == nil {
 			continue
 		}
 		there[now.ID] = true
-		if now.Same(*span.after) {
-			users = append(users, u.back(row, span))
+		if now.Same(*did.after) {
+			users = append(users, u.back(row, did))
 		} else {
-			u.tell(span.after, "it has changed since")
+			u.excuse(did.after, "it has changed since")
 		}
 	}
 	for _, id := range slices.Sorted(maps.Keys(u.spans)) {
-		if span := u.spans[id]; span.after != nil && !there[id] {
-			u.tell(span.after, "it is no longer there")
+		if did := u.spans[id]; did.after != nil && !there[id] {
+			u.excuse(did.after, "it is no longer there")
 		}
 	}
 	return users
 }
 
-func (u *undoer) back(row int, span *span) *party {
-	after := *span.before
-	d := &party{row: row, role: claims.Candidate, user: span.after, after: &after, reason: ReasonUndone}
+func (u *undoer) back(row int, did *span) *party {
+	after := *did.before
+	d := &party{row: row, role: claims.Candidate, user: did.after, after: &after, reason: ReasonUndone}
 	if d.after.off() && d.user.active() {
 		d.after.Status = d.user.Status
-		u.tell(d.user, "it was reactivated and is present")
+		u.excuse(d.user, "it was reactivated and is present")
 	}
 	return d
 }
 
 // gone are the users that the run deleted, as newcomers.
-func (u *undoer) gone(host *host) []*party {
+func (u *undoer) gone(h *host) []*party {
 	var newcomers []*party
 	back := map[ObjectID]bool{}
 	for _, id := range slices.Sorted(maps.Keys(u.spans)) {
-		span := u.spans[id]
-		if span.after != nil {
+		did := u.spans[id]
+		if did.after != nil {
 			continue
 		}
-		if _, ok := u.store.(Creator); !ok {
-			u.tell(span.before, "it was deleted, and the store cannot create users")
+		if !u.creates {
+			u.excuse(did.before, "it was deleted, and the store cannot create users")
 			continue
 		}
-		if _, linked := host.links.First(span.before.ObjectID); linked || back[span.before.ObjectID] {
-			u.tell(span.before, "it was deleted, and another user is linked to its account")
+		if _, linked := h.links.First(did.before.ObjectID); linked || back[did.before.ObjectID] {
+			u.excuse(did.before, "it was deleted, and another user is linked to its account")
 			continue
 		}
-		back[span.before.ObjectID] = true
-		after := withID(*span.before, "")
+		back[did.before.ObjectID] = true
+		after := withID(*did.before, "")
 		newcomers = append(newcomers, &party{role: claims.Newcomer, user: nobody, after: &after, reason: ReasonUndone})
 	}
 	return newcomers

@@ -4,16 +4,14 @@ import (
 	"errors"
 	"fmt"
 	"iter"
-	"slices"
 
-	"github.com/go-adsync/adsync/internal/claims"
 	"github.com/go-adsync/adsync/internal/keyfold"
 	"github.com/go-adsync/adsync/internal/userindex"
 )
 
 // view is the directory side as it is read, laid against the host side.
 type view struct {
-	*host
+	host      *host
 	entries   entries
 	found     []uint32     // by first row of a link: unseen, asHeld, or an entry's number + firstKept
 	torn      map[int]bool // first rows whose entries differ; whether one was Present
@@ -45,7 +43,7 @@ func newView(h *host) *view {
 
 // addAll takes in up to userindex.Batch entries.
 func (v *view) addAll(entries []Entry) error {
-	if !v.links.InOrder() {
+	if !v.host.links.InOrder() {
 		v.touch(entries)
 	}
 	for i := range entries {
@@ -69,8 +67,8 @@ func (v *view) addAbsent(ids []ObjectID) error {
 // unseen lists the accounts that the plan is about and has not heard of.
 func (v *view) unseen() iter.Seq[ObjectID] {
 	return func(yield func(ObjectID) bool) {
-		for row, kind := range v.kinds {
-			if kind&rowManaged != 0 && v.firstOf(row) == row && v.found[row] == unseen && v.choosesGroup(row) && !yield(v.rows.ObjectID(row)) {
+		for row, kind := range v.host.kinds {
+			if kind&rowManaged != 0 && v.host.firstOf(row) == row && v.found[row] == unseen && v.host.choosesGroup(row) && !yield(v.host.rows.ObjectID(row)) {
 				return
 			}
 		}
@@ -87,10 +85,10 @@ func (v *view) knowsAll() bool {
 
 // knows reports whether there is no need to look the account up for an import.
 func (v *view) knows(id ObjectID) bool {
-	if _, linked := v.links.First(id); linked {
+	if _, linked := v.host.links.First(id); linked {
 		return true
 	}
-	if _, linked := v.foreign.First(id); linked {
+	if _, linked := v.host.foreign.First(id); linked {
 		return true
 	}
 	_, listed := v.newcomers[id]
@@ -105,9 +103,9 @@ func (v *view) touch(entries []Entry) {
 	for i := range entries {
 		ids[i] = entries[i].ObjectID
 	}
-	v.links.Touch(ids[:len(entries)],
-		func(row int) byte { return byte(v.kinds[row]) | byte(v.found[row]) | v.keys[0].Touch(row) },
-		v.rows.Touch)
+	v.host.links.Touch(ids[:len(entries)],
+		func(row int) byte { return byte(v.host.kinds[row]) | byte(v.found[row]) | v.host.keys[0].Touch(row) },
+		v.host.rows.Touch)
 }
 
 // add takes in one entry. An entry that says what the row holds already leaves
@@ -116,16 +114,16 @@ func (v *view) add(e *Entry) error {
 	if err := checkEntry(e); err != nil {
 		return err
 	}
-	first, linked := v.links.First(e.ObjectID)
+	first, linked := v.host.links.First(e.ObjectID)
 	switch {
-	case linked && v.choosesGroup(first):
-		if v.found[first] == unseen && v.isHeld(first, e) {
+	case linked && v.host.choosesGroup(first):
+		if v.found[first] == unseen && v.host.isHeld(first, e) {
 			v.found[first] = asHeld // and valid, as the row's texts are
 			return nil
 		}
 		clean := cleanEntry(e)
 		v.addLinked(first, &clean)
-	case !linked && v.wants(e.ObjectID):
+	case !linked && v.host.scope.wants(e.ObjectID):
 		clean := cleanEntry(e)
 		v.addNewcomer(&clean)
 	}
@@ -150,14 +148,14 @@ func (v *view) addLinked(first int, e *Entry) {
 
 // keep returns the mark for the entry.
 func (v *view) keep(first int, e *Entry) uint32 {
-	if v.isHeld(first, e) {
+	if v.host.isHeld(first, e) {
 		return asHeld
 	}
 	return uint32(v.entries.keep(e)) + firstKept
 }
 
 func (v *view) addNewcomer(e *Entry) {
-	if _, linked := v.foreign.First(e.ObjectID); linked {
+	if _, linked := v.host.foreign.First(e.ObjectID); linked {
 		return
 	}
 	open := e.State == StatePresent && !e.Disabled && !e.DisabledUnknown
@@ -180,137 +178,17 @@ func (v *view) addNewcomer(e *Entry) {
 func (v *view) entryOf(first int) Entry {
 	switch mark := v.found[first]; mark {
 	case unseen:
-		return Entry{ObjectID: v.rows.ObjectID(first), State: StateDeleted}
+		return Entry{ObjectID: v.host.rows.ObjectID(first), State: StateDeleted}
 	case asHeld:
-		u := v.rows.User(first)
+		u := v.host.rows.User(first)
 		return Entry{ObjectID: u.ObjectID, Profile: u.Profile, State: StatePresent}
 	default:
 		return v.entries.own(int(mark - firstKept))
 	}
 }
 
-// decide goes through the chosen users, each for itself, and returns those of
-// whom there is something to say.
-func (v *view) decide() []*party {
-	var parties []*party
-	for row, kind := range v.kinds {
-		if kind&rowChosen == 0 {
-			continue
-		}
-		first := v.firstOf(row)
-		twins := len(v.links.Twins(first)) > 0
-		if v.found[first] == asHeld && kind&rowDeactivated == 0 && !twins {
-			continue
-		}
-		if d := v.decideRow(row, first); twins || d.says() {
-			parties = append(parties, &d)
-		}
-	}
-	v.parTwins(parties)
-	return parties
-}
-
-func (v *view) decideRow(row, first int) party {
-	d := v.fixed(row)
-	if _, torn := v.torn[first]; torn {
-		d.tell(OpDuplicate, ReasonListedTwice, v.sameLink(first, row, nil))
-		return d
-	}
-	entry := v.entryOf(first)
-	d.state = entry.State
-	reaction, reason := v.reaction(&entry)
-	switch {
-	case reason == "": // present and enabled
-	case reason == ReasonUnknown && d.user.Status != StatusDeactivated: // and so nothing depends on it
-	case reaction == Keep:
-		d.tell(OpNotice, reason)
-	case d.user.Protected && (reaction == Remove || d.user.active()):
-		d.tell(OpNotice, ReasonProtected)
-		d.tells[0].Detail = "would be removed as " + string(reason)
-	case reaction == Remove:
-		d.role, d.reason = claims.Leaver, reason
-		return d
-	}
-	d.after.Status, d.reason = v.status(d.user, &entry)
-	if d.state == StatePresent {
-		v.decideDetails(&d, &entry)
-	}
-	return d
-}
-
-// fixed is a row that stays as it is.
-func (v *view) fixed(row int) party {
-	user := v.rows.Keep(row)
-	after := user
-	return party{row: row, user: &user, after: &after}
-}
-
-// decideDetails makes a candidate of the user, unless the directory's profile
-// cannot be written.
-func (v *view) decideDetails(d *party, e *Entry) {
-	profile, err := v.profile(d.user, e)
-	if reason, detail := v.invalid(d.user, profile, err); reason != "" {
-		d.tell(OpInvalid, reason)
-		d.tells[len(d.tells)-1].Detail = detail
-		return
-	}
-	d.role = claims.Candidate
-	d.after.Profile = profile
-	d.pinned = v.pinned(d.user, e)
-}
-
-// parTwins makes duplicates of the users who remain linked to one Present entry.
-func (v *view) parTwins(parties []*party) {
-	if !v.links.HasTwins() {
-		return
-	}
-	leaves := map[int]bool{}
-	for _, d := range parties {
-		leaves[d.row] = d.role == claims.Leaver
-	}
-	remains := func(row int) bool { return !leaves[row] }
-	for _, d := range parties {
-		if d.state != StatePresent || d.role == claims.Leaver {
-			continue
-		}
-		conflict := v.sameLink(v.firstOf(d.row), d.row, remains)
-		if len(conflict.With) == 0 {
-			continue
-		}
-		d.role = claims.Fixed
-		d.after.Profile, d.pinned = d.user.Profile, nil
-		d.tells = slices.DeleteFunc(d.tells, func(c Change) bool { return c.Op == OpInvalid })
-		d.tell(OpDuplicate, ReasonLinkedTwice, conflict)
-	}
-}
-
-// sameLink is the conflict of a row with the others of its link for which
-// remains is true; nil stands for all.
-func (v *view) sameLink(first, row int, remains func(row int) bool) Conflict {
-	conflict := Conflict{Field: FieldObjectID, Value: ObjectID(v.rows.ObjectID(first)).String(), With: []string{}}
-	for _, other := range v.group(first) {
-		if other != row && (remains == nil || remains(other)) {
-			conflict.With = append(conflict.With, v.rows.User(other).ID)
-		}
-	}
-	slices.Sort(conflict.With)
-	return conflict
-}
-
 // plan judges everybody and writes the changes down.
-func (v *view) plan() (*Plan, error) {
-	p := planner{view: v, plan: &Plan{Version: planVersion, Source: validText(v.Source), Changes: []Change{}}}
-	users := v.decide()
-	newcomers := p.openNewcomers()
-	if err := p.gather(users, newcomers); err != nil {
-		return nil, err
-	}
-	p.solve()
-	p.order()
-	p.tell()
-	p.count()
-	return p.plan, nil
-}
+func (v *view) plan() (*Plan, error) { return newPlanner(v).planAll() }
 
 // checkEntry refuses what no directory account can be.
 func checkEntry(e *Entry) error {
