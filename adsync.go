@@ -9,6 +9,12 @@
 //	report, err := syncer.Apply(ctx, plan)  // does that, and nothing else
 //	fmt.Println(strings.Join(report.Summary(), "\n"))
 //
+// It exists because of one accident. A permission changes, and a search for people
+// still succeeds; it just finds fewer of them. A sync that takes absence for departure
+// then deletes everybody it did not find. This one, unless told otherwise, deletes a user
+// only when it has read the tombstone of that very account; it keeps all others and says
+// so.
+//
 // # What it does
 //
 // A sync brings username, first name, last name, email address and phone number
@@ -21,12 +27,12 @@
 // # What it never does
 //
 // It never takes absence for a deletion. An account that a listing lacks is looked
-// up; only a tombstone with the same objectGUID proves a deletion, and everything
-// else is kept and told. A directory or a store that cannot be read whole is
-// [ErrIncomplete], and there is no plan. A plan that would remove or clear more
-// than [Limits] allow is refused whole, before the first write, unless somebody
-// approves the digest of that very plan. A row that has changed since the plan was
-// made is left alone.
+// up; only a tombstone with the same objectGUID proves a deletion, and in all other
+// cases the user is kept and the plan says why. A directory or a store that cannot be
+// read whole is [ErrIncomplete], and there is no plan. A plan that would remove or
+// clear more than [Limits] allow is refused whole, before the first write, unless
+// somebody approves the digest of that very plan. A row that has changed since the plan
+// was made is left alone.
 //
 // # The parts
 //
@@ -36,8 +42,8 @@
 // [MemoryStore], or your own. Package adsynctest proves implementations of both.
 // [Reconcile] compares both and is pure: the same input gives the same [Plan] in any
 // order. A plan is plain data, which survives JSON. [Rules] say how users follow the
-// directory, and a [Report] has one [Result] for each [Change]. Hosts that have users
-// from before start with [Adopt].
+// directory, and a [Report] has one [Result] for each [Change]. Hosts whose users were
+// imported before they kept objectGUIDs start with [Adopt].
 //
 // Nothing in this package logs unless it was given a logger, and no error or log
 // record of its own holds a password, a name, an address or a phone number: users
@@ -101,17 +107,17 @@ type Options struct {
 	OnResult  func(context.Context, Change, Result) // progress: each final result, in order, on the caller's goroutine
 	BatchSize int                                   // changes given to a BatchStore at once; default 500, or as many new users as the store's Traits say
 
-	// MaxApprovalAge is how long an Approval is good for; default seven days, -1 for ever.
+	// MaxApprovalAge is how long an Approval is valid; default seven days, -1 for ever.
 	MaxApprovalAge time.Duration
 
 	// Timeout bounds each call of the store: a write or a batch, the lock and its release,
 	// and, while users are read, the wait for the next one. Default five minutes, -1 for
 	// none. When it has passed, the context of the call ends. A store that does not return
-	// within moments after that (ten seconds, or Timeout if that is less) is given up: the
-	// run ends with an error that names the call, and what it was to write is unknown. The
-	// goroutine of that one call stays until the store returns, with the connection and
-	// whatever else the store holds; what it answers then is dropped, and a lock that it
-	// gets then is released.
+	// soon after that (ten seconds, or Timeout if that is less) is given up: the run ends
+	// with an error that names the call, and the outcome of what it was to write is unknown.
+	// The goroutine of that one call stays until the store returns, with the connection and
+	// whatever else the store holds; an answer that comes then is dropped, and a lock that
+	// is granted then is released.
 	Timeout time.Duration
 }
 
@@ -126,7 +132,7 @@ type Syncer struct {
 // steps are how much is read before both sides are compared.
 type steps struct {
 	users   int // that are indexed at a time, so that reading and asking seldom wait for each other
-	entries int // that are laid against users at a time: userindex.Batch at most
+	entries int // that are compared with users at a time: userindex.Batch at most
 	early   int // bytes of entries that may wait for users, those of some hundred thousand people
 }
 
@@ -327,7 +333,7 @@ func (s *Syncer) explain(ctx context.Context, userID string) ([]string, error) {
 
 // Sync is [Syncer.Plan] and [Syncer.Apply] in a row, under one lock where the
 // store is a [Locker]. As both sides were read a moment ago, it looks again only at
-// removals and reactivations, which it does not do for the word of one reading. A plan
+// removals and reactivations, which it does not do on the word of one reading. A plan
 // beyond the limits is refused with a *LimitError that holds it.
 func (s *Syncer) Sync(ctx context.Context, sel ...Selection) (*Report, error) {
 	var report *Report

@@ -1,5 +1,7 @@
 // Package activedirectory reads accounts from Active Directory, or another LDAP
-// directory, for package adsync.
+// directory, for package adsync. It tells complete listings from truncated ones, and
+// deleted accounts from hidden ones, and it keeps that up when controllers fail,
+// replication lags or the service account loses its rights.
 //
 //	dir, err := activedirectory.New(activedirectory.Config{
 //		URLs: []string{"ldaps://dc1.corp.example", "ldaps://dc2.corp.example"},
