@@ -61,7 +61,7 @@ func (d *day) adoptCertain(t *testing.T, _ []person) {
 	before := d.rows(t)
 	dry := d.runTo(t, 5, "-adopt", "-dry-run")
 	assert.Contains(t, dry.stdout, "230 to update, 0 to delete, 0 to create; 0 duplicate, 0 invalid, 50 with a notice; 22 unchanged.")
-	assert.Equal(t, 230, strings.Count(dry.stdout, "(by username and email)"))
+	assert.Equal(t, 230, strings.Count(dry.stdout, "(by username and email: CN="))
 	made := d.runTo(t, 5, "-adopt", "-dry-run", "-mail-domain", "corp.example")
 	assert.Contains(t, made.stdout, "250 to update", "an address made of the username is what the application has")
 	assert.Equal(t, 10, strings.Count(made.stdout, "(last name differs)"), "but the next person of a name would have it, too")
@@ -73,7 +73,7 @@ func (d *day) adoptCertain(t *testing.T, _ []person) {
 
 func (d *day) adoptByUsername(t *testing.T, _ []person) {
 	got := d.mustRun(t, "-adopt", "-adopt-by", "username")
-	assert.Equal(t, 20, strings.Count(got.stdout, "(by username)"))
+	assert.Equal(t, 20, strings.Count(got.stdout, "(by username: CN="))
 	assert.Equal(t, 10, strings.Count(got.stdout, "(last name differs)"), "names that were used again")
 	assert.Len(t, d.linked(t), 250)
 }
