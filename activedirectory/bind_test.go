@@ -69,7 +69,7 @@ func TestBind_OnlyAWrongPasswordIsRemembered(t *testing.T) {
 }
 
 // An account that is disabled or expired is refused without being locked: once
-// that is mended, the same password is right.
+// that is fixed, the same password is right.
 func TestBind_AnotherRefusalIsNotRemembered(t *testing.T) {
 	c := newCorp(t, 1, 1)
 	dc := c.controllers[0]

@@ -122,8 +122,8 @@ func TestConfig_MaxEntries(t *testing.T) {
 	assert.Len(t, entries, 25)
 }
 
-// By default Active Directory's own attribute says it, and of another directory nobody
-// knows.
+// By default Active Directory's own attribute says it, and for another directory it is
+// unknown.
 func TestConfig_DisabledBy(t *testing.T) {
 	uuid := map[adsync.Field]string{adsync.FieldObjectID: "entryUUID"}
 	byLock := DisabledBy{Attribute: "nsAccountLock", Values: []string{" True"}}

@@ -156,7 +156,7 @@ func TestDirectory_NeverFollowsAReferral(t *testing.T) {
 	assert.False(t, <-called, "the other server was called")
 }
 
-// Who permits it is told of it with each plan, and in the host's log.
+// Whoever permits it is warned with each plan, and in the host's log.
 func TestDirectory_WarnsOfPlaintext(t *testing.T) {
 	before := goleak.IgnoreCurrent()
 	t.Cleanup(func() { goleak.VerifyNone(t, before) })

@@ -72,7 +72,7 @@ func TestWitnesses_BearADeletionOut(t *testing.T) {
 	assert.Equal(t, adsync.StateDeleted, stateOf(t, c.directory(t, nil), id))
 }
 
-// A tombstone is no less one where the other controller has purged its own, or may not
+// A tombstone still counts where the other controller has purged its own, or may not
 // show it.
 func TestWitnesses_ThatKnowNothingDisputeNothing(t *testing.T) {
 	c := oneDomain(t, 2, 3)
@@ -132,7 +132,7 @@ func TestWitnesses_AreAtMostSoMany(t *testing.T) {
 	assert.ErrorContains(t, err, "Witnesses")
 }
 
-// A sync never deletes who is alive on another controller, and says who was asked.
+// A sync never deletes anybody who is alive on another controller, and says who was asked.
 func TestWitnesses_KeepAUser(t *testing.T) {
 	c := oneDomain(t, 2, 3)
 	require.NoError(t, c.controllers[0].Delete(c.ids[0][0]))
@@ -154,7 +154,7 @@ func TestWitnesses_KeepAUser(t *testing.T) {
 	assert.Equal(t, 1, report.Counts().Deleted, "now they agree")
 }
 
-// Before a reactivation the others are asked about who is present, too.
+// Before a reactivation the others are asked about those who are present, too.
 func TestWitnesses_ConfirmReactivations(t *testing.T) {
 	c := oneDomain(t, 2, 4)
 	ids := c.ids[0]
@@ -234,7 +234,7 @@ func TestWitnesses_PanicInTheirCaller(t *testing.T) {
 	assert.PanicsWithValue(t, "the host's", func() { stateOf(t, d, id) })
 }
 
-// A dispute that replication should have settled long ago is told.
+// A dispute that replication should have settled long ago is reported.
 func TestWitnesses_WarnOfAnOldDispute(t *testing.T) {
 	c := oneDomain(t, 2, 1)
 	id := c.ids[0][0]

@@ -16,7 +16,7 @@ type kerberos struct {
 	config      string // path of krb5.conf
 }
 
-// withKeytab reads the keytab anew for each connection, so that it can be
+// withKeytab reads the keytab again for each connection, so that it can be
 // replaced while the host runs.
 func (k kerberos) withKeytab(path string) activedirectory.Bind {
 	return k.bind(func() (*gssapi.Client, error) {

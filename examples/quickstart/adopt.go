@@ -10,8 +10,8 @@ import (
 	"github.com/go-adsync/adsync"
 )
 
-// planAdoption plans to link the users from before. What a reviewer needs besides
-// goes below the plan.
+// planAdoption plans to link the users from before. What else a reviewer needs goes
+// below the plan.
 func (j *job) planAdoption(ctx context.Context) (*adsync.Plan, error) {
 	entries, err := collect(j.sides.directory.Entries(ctx))
 	if err != nil {

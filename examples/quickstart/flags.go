@@ -77,7 +77,7 @@ Exit codes of the built program (go run makes 1 of all but 0):
 Flags:
 `
 
-// parse reads the flags. It has told of a wrong flag when it returns an error.
+// parse reads the flags. It has reported a wrong flag when it returns an error.
 func parse(args []string, stderr io.Writer) (*settings, error) {
 	s := &settings{}
 	f := flag.NewFlagSet("quickstart", flag.ContinueOnError)

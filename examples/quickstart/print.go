@@ -10,7 +10,7 @@ import (
 	"github.com/go-adsync/adsync"
 )
 
-// printer is where a run tells what it does: results on standard output, all
+// printer is where a run tells what it does: results on standard output, everything
 // else on standard error.
 type printer struct {
 	stdout, stderr io.Writer
@@ -41,7 +41,7 @@ func (p printer) asJSON(v any) error {
 	return e.Encode(v)
 }
 
-// aside tells what is no result, and must not spoil the JSON.
+// aside prints what is not a result and must not get into the JSON.
 func (p printer) aside(format string, args ...any) { fmt.Fprintf(p.stderr, format+"\n", args...) }
 
 func (p printer) access(a adsync.Access) {
@@ -60,7 +60,7 @@ func (p printer) access(a adsync.Access) {
 	}
 }
 
-// progress counts the results on a terminal; else it is nil, and nothing is
+// progress counts the results on a terminal; otherwise it is nil, and nothing is
 // called.
 func (p printer) progress() func(context.Context, adsync.Change, adsync.Result) {
 	if !isTerminal(p.stderr) {

@@ -170,8 +170,8 @@ func TestRivals_AreLimited(t *testing.T) {
 	assert.Equal(t, 3, total)
 }
 
-// play carries the steps out, those of failing excepted and what needs them, and
-// wants no key to be held by more than at the start at any time.
+// play carries the steps out, except those of failing and those that need them, and
+// wants no key to be held by more claimants than at the start, at any time.
 func play(t *testing.T, world []Claimant, steps []Step, failing int) {
 	t.Helper()
 	holding := make([][Spaces]Key, len(world))
@@ -255,7 +255,7 @@ func TestPark_NoPrefixClashes(t *testing.T) {
 }
 
 // slowParked parks one after the other as the rule says, searching for circles
-// anew each time.
+// again each time.
 func slowParked(s *Solution, protected func(int) bool) map[int32][Spaces]bool {
 	edges := s.updateEdges()
 	parked := map[int32][Spaces]bool{}

@@ -14,7 +14,7 @@ import (
 	"github.com/go-adsync/adsync/internal/fakead"
 )
 
-// The server hangs up on what is not LDAP, and serves others on.
+// The server hangs up on what is not LDAP, and goes on serving others.
 func TestServer_HostileClients(t *testing.T) {
 	s := start(t, fakead.Config{})
 	deep := bytes.Repeat([]byte{0xa2, 0x84, 0x00, 0x00, 0x00, 0x7f}, 200)

@@ -54,8 +54,8 @@ func TestAppendASCII_DoesNotAllocate(t *testing.T) {
 	assert.Equal(t, "anna.berg@corp.example", string(buffer))
 }
 
-// Each length goes another way through the words, and each byte has its neighbours
-// to disturb.
+// Each length takes another path through the words, and each byte has neighbours that it
+// could disturb.
 func TestFold_WordsAsBytesAre(t *testing.T) {
 	for n := range 40 {
 		text := bytes.Repeat([]byte("x"), n)
@@ -85,8 +85,8 @@ func TestDeceives(t *testing.T) {
 	}
 }
 
-// Folding what is folded changes nothing, whatever stands beside a character; or a key
-// that was stored folded would be another one.
+// Folding what is folded changes nothing, whatever stands next to a character; otherwise
+// a key that was stored folded would be another one.
 func TestFold_IsStable(t *testing.T) {
 	for r := range unicode.MaxRune + 1 {
 		if !utf8.ValidRune(r) || r >= 0x20000 && !unicode.IsGraphic(r) && !ignorable(r) {

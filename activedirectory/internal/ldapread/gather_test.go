@@ -31,7 +31,7 @@ func connected(t *testing.T) (ours *net.TCPConn, theirs net.Conn) {
 	return conn.(*net.TCPConn), theirs
 }
 
-// toldFrom is from how many bytes on the kernel tells of what there is to read.
+// toldFrom is how many bytes there must be before the kernel reports anything to read.
 func toldFrom(t *testing.T, conn *net.TCPConn) (bytes int) {
 	raw, err := conn.SyscallConn()
 	require.NoError(t, err)
@@ -52,7 +52,7 @@ func (c giving) Read(p []byte) (int, error) { return min(*c.n, len(p)), nil }
 
 func (c giving) Write(p []byte) (int, error) { return len(p), nil }
 
-// Entries that come one by one are let gather, and a short answer is not waited for.
+// Entries that come one by one are left to gather, and a short answer is not waited for.
 func TestGather_EntriesBehindASlowServer(t *testing.T) {
 	socket, _ := connected(t)
 	n, pauses := 1, 0
@@ -110,7 +110,7 @@ func (c *counting) Read(p []byte) (int, error) {
 	return c.TCPConn.Read(p)
 }
 
-// A server may encrypt each entry by itself. What there is of them is read at once: a
+// A server may encrypt each entry by itself. All that have arrived are read at once: a
 // pause for each took seventy times as long as the server.
 func TestGather_ManyEncryptedEntriesAreReadAtOnce(t *testing.T) {
 	const entries, size = 300, 100

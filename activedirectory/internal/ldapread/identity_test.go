@@ -51,7 +51,7 @@ func TestIdentity_MayBeConsistencyGuid(t *testing.T) {
 	}
 }
 
-// What is no identity is told for what it is, the same both ways.
+// The error says what a value is that is no identity, the same both ways.
 func TestIdentity_SaysWhatAnotherValueIs(t *testing.T) {
 	sid := "\x01\x05\x00\x00\x00\x00\x00\x05\x15\x00\x00\x00" + strings.Repeat("x", 16)
 	for _, tt := range []struct{ attribute, value, want string }{

@@ -127,8 +127,8 @@ func (e endless) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// A server that says that it ends the connection is not waited for, and its reason is
-// told.
+// A server that announces the end of the connection is not waited for, and its reason is
+// reported.
 func TestInspect_NoticeOfDisconnectionEndsTheRequest(t *testing.T) {
 	notice := func(id, code, name string) []byte {
 		return []byte(tlv(0x30, id, tlv(0x78, code, short(4), short(4, "CN=Ada"), short(0x8a, name))))
@@ -148,7 +148,7 @@ func TestInspect_NoticeOfDisconnectionEndsTheRequest(t *testing.T) {
 		assert.False(t, ldap.IsErrorWithCode(err, 50), "it is the answer to no request")
 		assert.Empty(t, accounts)
 	}
-	// Other notices, and the name in an answer, say nothing of the kind.
+	// Other notices, and the name in an answer, do not mean that.
 	for _, message := range [][]byte{notice(unsolicited, "\x0a\x01\x00", "1.2.3"), notice("\x02\x01\x07", "\x0a\x01\x34", noticeOfDisconnection)} {
 		accounts, err := read(slicesOf(raw(1, entry(person(1))), message, end()))
 		require.NoError(t, err)

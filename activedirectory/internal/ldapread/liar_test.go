@@ -134,7 +134,7 @@ func account(g adattr.GUID, isDeleted string) *ldap.Entry {
 	return ldap.NewEntry("CN=x", map[string][]string{"objectGUID": {wireText(g)}, "isDeleted": {isDeleted}})
 }
 
-// Only what says itself that it is deleted proves a deletion.
+// Only an object that itself says that it is deleted proves a deletion.
 func TestFind_OnlyATombstoneProvesADeletion(t *testing.T) {
 	for isDeleted, want := range map[string]State{"TRUE": Deleted, "FALSE": Unproven, "": Unproven} {
 		c := newLiar(t, func(filter string) []*ldap.Entry {
@@ -150,7 +150,7 @@ func TestFind_OnlyATombstoneProvesADeletion(t *testing.T) {
 	}
 }
 
-// Nor does anything else show that deletions can be read.
+// Nor does any other object show that deletions can be read.
 func TestCheck_BelievesOnlyATombstoneThatSaysSo(t *testing.T) {
 	for isDeleted, want := range map[string]bool{"TRUE": true, "FALSE": false, "": false} {
 		c := newLiar(t, func(string) []*ldap.Entry { return []*ldap.Entry{account(guid(1), isDeleted)} })

@@ -37,7 +37,7 @@ func TestAddNames(t *testing.T) {
 	}
 }
 
-// Whatever a server says of its schema, no name gets lost in it for ever.
+// Whatever a server says of its schema, reading a name from it ends.
 func FuzzAddNames(f *testing.F) {
 	f.Add("( 2.5.4.4 NAME ( 'sn' 'surname' ) DESC 'RFC2256: last (family) name(s)' SUP name )")
 	f.Add("('NAME")
@@ -100,7 +100,7 @@ func TestSchema_UsualNamesCostNoRequest(t *testing.T) {
 	assert.Zero(t, d.asked())
 }
 
-// Only Active Directory has them by all means; others have names of their own for the same.
+// Only Active Directory always has them; others have names of their own for the same.
 func TestSchema_OtherDirectoriesTellTheirNames(t *testing.T) {
 	types := []string{
 		"( 0.9.2342.19200300.100.1.3 NAME ( 'mail' 'rfc822Mailbox' ) )", "( 2.5.4.42 NAME ( 'givenName' 'gn' ) )",
@@ -121,7 +121,7 @@ func TestSchema_OtherDirectoriesTellTheirNames(t *testing.T) {
 	assert.Equal(t, [NumValues]string{"a@x", "", "Berg", "a@x", ""}, accounts[0].Values)
 }
 
-// An attribute that the directory does not have is a mistake, and no empty value.
+// An attribute that the directory does not have is a mistake, not an empty value.
 func TestSchema_UnknownAttributeIsAnError(t *testing.T) {
 	d := newDomain(t, fakead.Config{})
 	ids := d.add(1)

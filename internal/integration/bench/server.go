@@ -95,7 +95,7 @@ func launch(ctx context.Context, as *syscall.SysProcAttr, dir string, answers fu
 func (p *process) stop() {
 	defer time.AfterFunc(time.Minute, func() { _ = p.cmd.Process.Kill() }).Stop()
 	_ = p.cmd.Process.Signal(syscall.SIGINT)  // PostgreSQL then ends its sessions
-	_ = p.cmd.Process.Signal(syscall.SIGTERM) // MariaDB may be deaf to the other
+	_ = p.cmd.Process.Signal(syscall.SIGTERM) // MariaDB may ignore the other
 	_ = p.cmd.Wait()
 	_ = p.reaper.Close()
 }

@@ -169,7 +169,7 @@ func testHiddenGroups(t *testing.T, s *scene) {
 	assert.Equal(t, []string{"Domain Users", "Users", "between", "hidden", "outer"}, s.tokenOf(t, conn, alice.dn))
 	assert.Equal(t, []string{"Domain Users", "Users", "denied", "hidden", "outer"}, s.tokenOf(t, conn, bob.dn))
 
-	// The rule says yes to whoever is directly in the group. Of anybody else it reads
+	// The rule says yes to whoever is directly in the group. For everybody else it reads
 	// the groups, and ends at the first that it may not see: with success where an
 	// index narrowed the search.
 	require.Equal(t, []string{"alice", "bob", "carol"}, find(t, s.conn, s.people, peopleWho(inChain(outer))))
@@ -181,7 +181,7 @@ func testHiddenGroups(t *testing.T, s *scene) {
 		0, 0, false, inChain(outer), []string{"1.1"}, nil))
 	assert.True(t, ldap.IsErrorWithCode(err, ldap.LDAPResultOperationsError), "without an index it says so: %v", err)
 
-	// A group that shows its bare name has no groups: nobody is lost behind bob.
+	// A group that shows only its bare name has no groups: nobody is lost after bob.
 	s.leave(t, hidden, alice.dn, bob.dn, carol.dn)
 	s.leave(t, between, alice.dn)
 	s.join(t, outer, carol.dn)

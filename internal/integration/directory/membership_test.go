@@ -61,7 +61,7 @@ func testFilterOnMembership(t *testing.T, s *scene) {
 		assert.Equal(t, adsync.StateOutOfScope, state, "no member, or no longer below the base")
 	}
 
-	// Who may not be seen to be a member is one all the same.
+	// Whoever cannot be seen to be a member is one all the same.
 	s.deny(t, reader, staffed[0].dn, "memberOf")
 	member := configured("(memberOf=" + inner + ")")
 	assert.Equal(t, []adsync.State{adsync.StateUnproven, adsync.StatePresent, adsync.StateOutOfScope},

@@ -52,7 +52,7 @@ func testHiddenSubtree(t *testing.T, s *scene) {
 }
 
 // All of the base is gone from sight. A listing that yields nobody is refused; a
-// look-up tells of each that nothing is proven.
+// look-up says of each that nothing is proven.
 func testHiddenBase(t *testing.T, s *scene) {
 	alice, bob := s.add(t, "alice"), s.add(t, "bob")
 	store := adsync.NewMemoryStore(imported("1", alice), imported("2", bob))

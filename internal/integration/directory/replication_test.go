@@ -161,8 +161,8 @@ func (s *scene) assertDisputed(t *testing.T, stale *bed, p person) {
 	assert.Equal(t, []string{"update changed 1"}, told(planned(s.url, stale.url)), "alive where it is read, without the details that a tombstone loses")
 }
 
-// A controller that was put back from an older copy knows nothing of it: it has the
-// same invocationId, and numbers new changes as it numbered others before.
+// A controller that was restored from an older copy does not know that it was: it has the
+// same invocationId, and gives new changes the numbers that it gave to others before.
 func testRolledBack(t *testing.T, s *scene) {
 	alice, bob := s.add(t, "alice"), s.add(t, "bob")
 	s.delete(t, bob)

@@ -11,8 +11,8 @@ import (
 	"github.com/go-adsync/adsync/internal/fakead"
 )
 
-// These cases ask by LDAP alone, without the library: they are what an account
-// with fewer rights is shown by either server.
+// These cases ask by LDAP alone, without the library: they are what either server shows
+// to an account with fewer rights.
 
 // find returns the common names of what a search below the base finds.
 func find(t *testing.T, conn *ldap.Conn, base, filter string, controls ...ldap.Control) []string {
@@ -183,8 +183,8 @@ func testHiddenObjects(t *testing.T, s *scene) {
 	}
 }
 
-// Auditors advise to take Authenticated Users out of that group. Then accounts
-// read of people what belongs to the public property sets, which is neither
+// Auditors advise taking Authenticated Users out of that group. Accounts then read of
+// people what belongs to the public property sets, which includes neither
 // userAccountControl nor uSNChanged nor any group; of groups and of themselves they
 // read everything as before.
 func testWithoutPreWindows2000(t *testing.T, s *scene) {

@@ -85,7 +85,7 @@ func testStopped(t *testing.T, s *scene, controller *samba.Controller) {
 	assert.Empty(t, plan.Changes)
 }
 
-// An account that is refused for another reason than its password is told which,
+// Where an account is refused for another reason than its password, the error says which,
 // and no plan is made.
 func testRefusedAccounts(t *testing.T, s *scene) {
 	store := s.oneUser(t)

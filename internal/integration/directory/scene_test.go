@@ -162,7 +162,7 @@ func newSyncer(t *testing.T, dir adsync.Directory, store adsync.UserStore, rules
 	return syncer
 }
 
-// sync runs once, and again to see that nothing is left to do but to tell.
+// sync runs once, and again to see that the second plan writes nothing.
 func (s *scene) sync(t *testing.T, store adsync.UserStore, rules adsync.Rules) *adsync.Report {
 	t.Helper()
 	syncer := newSyncer(t, s.directory(t), store, rules)

@@ -52,7 +52,7 @@ func testUnreadableFlag(t *testing.T, s *scene) {
 		assert.Equal(t, tt.imports, told(plan), tt.name)
 		assert.Contains(t, strings.Join(plan.Warnings, "\n"), "Whether accounts are disabled could not be read")
 
-		// Nor is anybody removed for it, and the details follow.
+		// Nor is anybody removed because of it, and the details follow.
 		active := imported("u2", bob)
 		active.Phone = "old"
 		plan, err = newSyncer(t, dir, adsync.NewMemoryStore(active), adsync.Rules{OnDisabled: adsync.Remove}).Plan(t.Context())

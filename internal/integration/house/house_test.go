@@ -43,7 +43,7 @@ func libraryFiles(t *testing.T) map[string]*ast.File {
 	return files
 }
 
-// projectFiles lists every file of the project, but for what git ignores.
+// projectFiles lists every file of the project, except for what git ignores.
 func projectFiles(t *testing.T) []string {
 	t.Helper()
 	ignored := []string{".git", ".cache", "bin"}
@@ -103,7 +103,7 @@ func TestImports_InternalPackagesDoNotKnowTheRoot(t *testing.T) {
 }
 
 // The core is what a host with a directory and a store of its own links: it knows
-// neither LDAP nor SQL, but for the two methods by which an ObjectID goes into a row.
+// neither LDAP nor SQL, except for the two methods by which an ObjectID goes into a row.
 func TestImports_CoreKnowsNoAdapter(t *testing.T) {
 	forbidden := []string{"database/sql", "net", "crypto/tls", "github.com/go-ldap/ldap/v3"}
 	adapters := []string{modulePath + "/activedirectory", modulePath + "/sqlstore", modulePath + "/adsynctest"}
@@ -148,7 +148,7 @@ func TestImports_HostsLinkNothingOfTests(t *testing.T) {
 	}
 }
 
-// Adapters live by the exported names of the core, as those of a host must: what they
+// Adapters use the exported names of the core alone, as those of a host must: what they
 // share below it is how an objectGUID is written.
 func TestImports_AdaptersKnowTheCoreAlone(t *testing.T) {
 	adapters := []string{"activedirectory", "sqlstore", "adsynctest"}
@@ -168,7 +168,7 @@ func TestImports_AdaptersKnowTheCoreAlone(t *testing.T) {
 	}
 }
 
-// toBeSplit are the files that tell several stories still.
+// toBeSplit are the files that still tell several stories.
 var toBeSplit = []string{
 	"adsync_test.go",
 }

@@ -1,5 +1,5 @@
 // Command mutate changes a package in one small way at a time and runs its tests, which
-// should fail: a mutant that they let live shows something that no test holds.
+// should fail: a mutant that survives shows something that no test checks.
 //
 //	go run ./internal/integration/mutate -listed mutants.txt ./internal/claims
 //
