@@ -88,7 +88,7 @@ func (b *batch) insertAhead(ctx context.Context, tx *sqlbatch.Tx, users []*adsyn
 	return nil
 }
 
-// rowsAtOnce is how many rows one statement adds: as many as pay, few enough for the
+// rowsAtOnce is how many rows one statement adds: as many as pay off, few enough for the
 // arguments that a statement may have, and fewer where the host makes each of them long,
 // so that no packet gets too large.
 func (b *batch) rowsAtOnce() int {
@@ -110,7 +110,7 @@ type insertText struct {
 }
 
 // insertText asks a server that may return new rows to prepare such a statement, which
-// writes nothing. Where it does not like it, the rows are looked for afterwards.
+// writes nothing. Where it refuses, the rows are looked for afterwards.
 func (b *batch) insertText(ctx context.Context, tx *sqlbatch.Tx, n int) (many insertText, fault error) {
 	if b.dialect.Returning() {
 		return insertText{text: b.sql.InsertRows(b.newColumns, n, b.linkNames...), rows: n, returns: true}, nil
@@ -126,7 +126,7 @@ func (b *batch) insertText(ctx context.Context, tx *sqlbatch.Tx, n int) (many in
 }
 
 // order lists the changes with the new users at the end, by name. Addresses mostly
-// follow names, so an import goes along the indexes and not to and fro in them: with
+// follow names, so an import walks the indexes in order instead of back and forth: with
 // SQLite's usual cache that saves a quarter of the work.
 func (b *batch) order() []int {
 	var order, creates []int
@@ -259,8 +259,8 @@ func (b *batch) addLinks(ctx context.Context, tx *sqlbatch.Tx, found map[link]st
 	return err
 }
 
-// selectLinks looks for objectGUIDs: with an array, where there are arrays, as thousands
-// of arguments cost more than to look for them.
+// selectLinks looks for objectGUIDs: with an array, where there are arrays, because
+// thousands of arguments cost more than the search itself.
 func (b *batch) selectLinks(source string, values []any) (text string, args []any) {
 	column, sources := b.table.Columns.ObjectID, b.table.Columns.Source
 	if !b.dialect.HasBulk() {
@@ -275,9 +275,9 @@ func (b *batch) selectLinks(source string, values []any) (text string, args []an
 
 // spellings are what to look for. Six of them for each entry cost SQLite as much as
 // the inserts; so a batch, which comes from a run that has just read all users,
-// trusts that where nobody spelled otherwise, nobody does so now. A row that another
-// program adds meanwhile, spelled otherwise, is found as the holder of the same keys:
-// ApplyChanges looks again then, for one entry, and so in all spellings. With other
+// trusts that where nobody used another spelling, nobody does so now. A row that another
+// program adds in the meantime, in another spelling, is found as the holder of the same
+// keys: ApplyChanges then looks again, for one entry, and so in all spellings. With other
 // keys it is missed, and the next sync reports both as linked to one entry.
 func (b *batch) spellings(id adsync.ObjectID) []any {
 	if len(b.changes) > 1 && b.spellsAlone() {

@@ -17,8 +17,8 @@ import (
 // nobody off.
 //
 // SQLite has no such lock, and a pool of a single connection has none to spare:
-// there it keeps apart only the runs of this Store. Runs that meet all the same
-// do no harm, as each write compares the row: the later one finds it stale, or
+// there it keeps apart only the runs of this Store. Runs that overlap nevertheless
+// do no harm, because each write compares the row: the later one finds it stale, or
 // written already.
 func (s *Store) Lock(ctx context.Context) (unlock func() error, err error) {
 	if err := notWritten(ctx); err != nil {

@@ -153,12 +153,12 @@ func (s *Store) readCell(known *knownTable, u *adsync.User, f adsync.Field, cell
 	return !cell.Bad
 }
 
-// spellingFor is how long a reading of all users is taken for news: a run takes
+// spellingFor is how long a reading of all users counts as recent: a run takes
 // minutes, and reads them first.
 const spellingFor = 15 * time.Minute
 
 // spellsAlone reports whether all users were read lately, and no objectGUID was
-// spelled otherwise than this store spells it.
+// spelled in another way than this store spells it.
 func (s *Store) spellsAlone() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()

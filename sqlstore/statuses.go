@@ -30,7 +30,7 @@ type statusMap struct {
 	codes map[adsync.Status]any           // what is written; not of NotNull and Now
 	reads map[sqltable.Code]adsync.Status // what is read
 	rest  adsync.Status                   // of values that are not in reads, save NULL
-	other adsync.Status                   // of all else
+	other adsync.Status                   // of all other values
 	now   adsync.Status                   // which is written as the time
 	clock func(time.Time) any             // how
 }
@@ -108,8 +108,8 @@ func (m *statusMap) add(status adsync.Status, value any) error {
 	return nil
 }
 
-// merge makes StatusInactive of a status that is all that a column of two values can
-// say of who is not active: nobody knows then whether a sync or the host did it.
+// merge makes StatusInactive of the status by which a column of two values says that a
+// user is not active: nobody knows then whether a sync or the host did it.
 func (m *statusMap) merge(statuses int) {
 	if statuses != 2 || m.tells(adsync.StatusBlocked) || m.rest == adsync.StatusBlocked || !m.isFlag() {
 		return
@@ -220,7 +220,7 @@ func (m *statusMap) fit(column string, t sqltable.Type, loose bool) (*statusMap,
 }
 
 // fitCode turns a flag into a number and a number into a text where the column wants
-// them; all else fits as it is or not at all.
+// them; everything else fits as it is or not at all.
 func fitCode(code any, t sqltable.Type) (any, bool) {
 	if code == nil {
 		return nil, t.Nullable

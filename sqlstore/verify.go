@@ -47,7 +47,7 @@ func (b *batch) writtenID(i int) string {
 	return b.changes[i].UserID
 }
 
-// readWritten reads rows that this transaction has written, and so holds, in the way
+// readWritten reads rows that this transaction has written, and therefore holds, in a way
 // that reads no others.
 func (b *batch) readWritten(ctx context.Context, tx *sqlbatch.Tx, ids []string) ([]adsync.User, error) {
 	if b.dialect.HasBulk() && len(ids) > 1 {
@@ -61,7 +61,7 @@ func (b *batch) readWritten(ctx context.Context, tx *sqlbatch.Tx, ids []string) 
 	if len(ids) == 1 || !exact {
 		return b.readEach(ctx, tx, ids)
 	}
-	const most = 1000 // arguments that a server likes to take
+	const most = 1000 // arguments that a server takes without trouble
 	var users []adsync.User
 	for part := range slices.Chunk(keys, most) {
 		more, err := b.readUsers(ctx, tx, b.sql.ReadRows(len(part)), slices.Concat(part, b.where))

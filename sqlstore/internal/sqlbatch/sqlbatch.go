@@ -33,8 +33,8 @@ const (
 	Unknown                 // the commit was sent and not answered
 )
 
-// Outcome is what became of one change. Err is the verdict of Apply when Done,
-// and else the error as the driver or the host gave it.
+// Outcome is what became of one change. Err is the verdict of Apply when Done, and
+// otherwise the error as the driver or the host gave it.
 type Outcome struct {
 	State State
 	Err   error
@@ -56,7 +56,7 @@ type Batch struct {
 	// verdict for each. After a fault they are done one by one.
 	Bulk func(ctx context.Context, tx *Tx) (verdicts []error, fault error)
 	// Ahead, where there is one, may do many changes with one statement, before
-	// Apply is asked for each. After a fault all goes on without it.
+	// Apply is asked for each. After a fault the transaction goes on without it.
 	Ahead func(ctx context.Context, tx *Tx) (fault error)
 	// Verify, where it is not nil, looks at what changes wrote, those of the numbers
 	// given, before it is kept: of all at once, or of each where they have savepoints.
@@ -79,8 +79,8 @@ type Tx struct {
 
 // Run applies all changes and returns one Outcome for each, in order.
 //
-// It first tries them in bulk or else without savepoints, which is what nearly
-// always works. When one fails, or the whole loses against others again and again, it
+// It first tries them in bulk, or without savepoints, which is what nearly always
+// works. When one fails, or the whole loses against others again and again, it
 // starts over in smaller batches, or with a savepoint for each. When the commit itself
 // is refused, as by a deferred constraint, or a fault ends the transaction, it starts
 // over with a transaction for each.
@@ -327,7 +327,7 @@ func (b Batch) applyEach(ctx context.Context, tx *Tx) ([]Outcome, step, error) {
 	return out, stop, nil
 }
 
-// applyOne does one change inside a savepoint. lost says that the transaction itself is
+// applyOne makes one change inside a savepoint. lost says that the transaction itself is
 // no longer usable: a fault may have ended it, as SQLite does when the disk is full.
 func (b Batch) applyOne(ctx context.Context, tx *Tx, i int) (verdict, fault, lost error) {
 	if _, err := tx.ExecContext(ctx, "SAVEPOINT adsync"); err != nil {
@@ -385,7 +385,7 @@ func (b Batch) all(s State, err error) []Outcome {
 	return out
 }
 
-// ended gives a commit or rollback its time, and then cuts it off.
+// ended gives a commit or rollback its time, and then breaks it off.
 func ended(cut context.CancelFunc, end func() error) error {
 	timer := time.AfterFunc(endWait, cut)
 	defer timer.Stop()

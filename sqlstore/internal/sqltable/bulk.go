@@ -131,9 +131,10 @@ func (t *Table) InsertMany(types Types, columns []string, returned ...string) *B
 	return b
 }
 
-// SelectLinksMany is SelectLinks with an Array of the values, which the planner treats
-// as it does a list: cast by way of text, as elsewhere, it would not know how many there
-// are. Arguments: the source, where it has a column; the Array.
+// SelectLinksMany is SelectLinks with an Array of the values, which the database's
+// planner treats like a list: if it were cast by way of text, as elsewhere, the planner
+// would not know how many there are. Arguments: the source, where it has a column; the
+// Array.
 func (t *Table) SelectLinksMany(types Types, source string, emptySource bool, column string) string {
 	s := t.beginLinks(source, emptySource, column)
 	s.add(" = ANY (CAST(", s.arg(), " AS ", types[column].Name, "[]))")
@@ -152,9 +153,9 @@ func (t *Table) ReadMany(types Types) string {
 	return s.String()
 }
 
-// bulkValue is the value of the nth array in the type of its column. Without the
-// type's length, as a cast would cut a text that is too long, where an assignment
-// is an error.
+// bulkValue is the value of the nth array in the type of its column. It leaves the
+// type's length out, because a cast would cut a text that is too long, where an
+// assignment is an error.
 func bulkValue(n int, typeName string) string {
 	name := `"adsync ` + strconv.Itoa(n) + `"`
 	if typeName == "text" {

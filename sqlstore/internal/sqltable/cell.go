@@ -8,7 +8,7 @@ import (
 	"github.com/go-adsync/adsync/internal/adattr"
 )
 
-// Row takes in one row after the other.
+// Row takes one row after the other.
 type Row struct {
 	cells []Cell
 	dest  []any
@@ -180,7 +180,7 @@ func (f GUIDFormat) Valid() bool {
 func (f GUIDFormat) Binary() bool { return f == GUIDBytes || f == GUIDADBytes }
 
 // Read reads an objectGUID; NULL and an empty text are the zero one. ok is false for
-// anything else.
+// any other value.
 func (f GUIDFormat) Read(c *Cell) (g adattr.GUID, ok bool) {
 	switch {
 	case c.Bad:

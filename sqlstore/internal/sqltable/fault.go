@@ -34,7 +34,7 @@ func (d Dialect) Fault(err error) Fault {
 	return f
 }
 
-// anyEmail also finds the address of somebody else than the user at hand, as a
+// anyEmail also finds the address of another user than the one at hand, because a
 // trigger may name the one who is in the way.
 var anyEmail = regexp.MustCompile(`[^\s"'()<>\[\]=,;:]+@[^\s"'()<>\[\]=,;:]+\.[^\s"'()<>\[\]=,;:.]+`)
 
@@ -65,7 +65,8 @@ func postgreSQLFault(err error) Fault {
 	return f
 }
 
-// The name is quoted in every language that the server speaks, if not by "".
+// pgConstraint: the name is quoted in every language that the server speaks, though not
+// always by "".
 var pgConstraint = regexp.MustCompile(`(?:constraint|Constraint)\D{0,3}["«„»]\s*([^"»“«]+?)\s*["»“«]`)
 var pgQuotedValue = regexp.MustCompile(`(?s): ["«„].*["»“]`)
 
@@ -92,8 +93,8 @@ func mySQLFault(err error) Fault {
 var mySQLNumber = regexp.MustCompile(`\bError (\d+)\b`)
 var mySQLKey = regexp.MustCompile(`for key '([^']*)'[^']*$`)
 
-// MySQL quotes the value after "entry" or "value", unescaped, and says then what
-// it was for.
+// mySQLQuotedValue: MySQL quotes the value after "entry" or "value", unescaped, and then
+// says what it was for.
 var mySQLQuotedValue = regexp.MustCompile(`(?s)\b([Ee]ntry) '.*'( for key )|\b(value:?) '.*'( for (?:column|function) |$)`)
 var mySQLConstraint = regexp.MustCompile("(?:[Cc]onstraint|CONSTRAINT) [`']([^`']+)[`']")
 

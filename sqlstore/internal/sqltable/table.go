@@ -38,7 +38,7 @@ type Table struct {
 
 	orAbort   string // where a conflict clause is to be overridden, what stands between the verb and its object
 	uncounted bool   // the database does not say how many rows it wrote
-	textID    bool   // the ID is compared as it reads, too, as the column may take others for it
+	textID    bool   // the ID is also compared as it reads, because the column may take others for it
 
 	selectRow           string
 	deleteRow, deleteAs string // whatever it is like, and as compared
@@ -160,7 +160,7 @@ func (t *Table) makeDelete(match bool) string {
 }
 
 // LockWrites is a statement that writes nothing, and makes a transaction one that
-// writes; "" where that is not of use.
+// writes; "" where that is of no use.
 func (t *Table) LockWrites() string {
 	if t.d.lockWrites == nil {
 		return ""

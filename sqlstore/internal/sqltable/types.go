@@ -99,8 +99,8 @@ func (t Type) Lists(text string) bool {
 }
 
 // ExactKey is an ID as the column itself holds it, so that an index over it can be
-// used. ok is false where the text is not how the column's value reads, as 017 for a
-// number, or could be more than one value, as a text of other than plain ASCII.
+// used. ok is false where the text is not how the column's value reads, such as 017 for a
+// number, or could be more than one value, such as a text beyond plain ASCII.
 func (t Type) ExactKey(id string) (key any, ok bool) {
 	switch t.base() {
 	case "tinyint", "smallint", "mediumint", "int", "bigint":

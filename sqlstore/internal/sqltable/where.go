@@ -194,7 +194,8 @@ func (d Dialect) beginsComment(rest string) bool {
 	return strings.HasPrefix(rest, "--")
 }
 
-// isEscapeString reports whether the quote at i opens a literal with escapes, which an E before it announces.
+// isEscapeString reports whether the quote at i opens a literal with escapes, which an E
+// before it announces.
 func isEscapeString(text string, i int) bool {
 	return i > 0 && (text[i-1] == 'e' || text[i-1] == 'E') && (i < 2 || !isWord(text[i-2]))
 }
