@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"database/sql"
@@ -106,13 +107,13 @@ func openDemo(ctx context.Context, file string, steps func(*demo, context.Contex
 	narrowed := func(base, filter string) (*activedirectory.Directory, error) {
 		return activedirectory.New(activedirectory.Config{
 			URLs:   []string{d.controller.URL()},
-			BaseDN: base,
+			BaseDN: cmp.Or(base, d.people),
 			Filter: filter,
 			Bind:   activedirectory.SimpleBind(serviceAccount, password),
 			TLS:    d.controller.ClientTLS(), // as -ca does for a real one
 		})
 	}
-	directory, err := narrowed(d.people, "")
+	directory, err := narrowed("", "")
 	if err != nil {
 		return nil, err
 	}

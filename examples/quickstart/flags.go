@@ -38,6 +38,7 @@ type settings struct {
 	undo                  string
 	explain               string
 	only                  list
+	whatIf, whatIfBase    string
 	approve               string
 	maxRemovals           int
 	maxRatio              float64
@@ -72,7 +73,8 @@ Exit codes of the built program (go run makes 1 of all but 0):
      takes a run back without -approve, or is not the one that -approve names;
      nothing was changed
   4  some changes failed, the others are done
-  5  with -dry-run: a real run would change something
+  5  with -dry-run: a real run would change something;
+     with -what-if: the two plans differ
 
 Flags:
 `
@@ -132,6 +134,8 @@ func (s *settings) defineRun(f *flag.FlagSet) {
 	f.BoolVar(&s.firstDay, "first-day", false, "the demonstration of a first day. With a directory of your own: check it and show what could be linked; nothing is written")
 	s.defineFirstDay(f)
 	f.Var(&s.only, "only", "synchronize just the users with these `IDs`, separated by commas")
+	f.StringVar(&s.whatIf, "what-if", "", "only compare: who would enter, leave, clash or change with this `filter` instead of -filter; nothing is written")
+	f.StringVar(&s.whatIfBase, "what-if-base", "", "likewise with this `DN` instead of -base, and with the filter of -what-if if there is one")
 	f.StringVar(&s.approve, "approve", "", "`digest` of the plan to apply, whatever the limits say; any other is refused. A dry run prints it")
 	f.IntVar(&s.maxRemovals, "max-removals", 0, "most users to remove in one run; 0 is 500, -1 lifts the limit")
 	f.Float64Var(&s.maxRatio, "max-ratio", 0, "most users to remove, as a share of all linked ones; 0 is 0.1, -1 lifts the limit")
@@ -180,6 +184,7 @@ func (s *settings) validModes() error {
 		{"-check", s.check}, {"-first-day", s.firstDay}, {"-adopt", s.adopt}, {"-find", s.find != ""},
 		{"-import", s.imports}, {"-import-ids, -import-group or -import-ou", s.importsSome()},
 		{"-undo", s.undo != ""}, {"-explain", s.explain != ""}, {"-only", s.only != nil && !s.adopt},
+		{"-what-if", s.comparesScopes() && !s.imports && (s.only == nil || s.adopt)}, // it compares two syncs
 	} {
 		if mode.on {
 			given = append(given, mode.name)
@@ -190,6 +195,9 @@ func (s *settings) validModes() error {
 	}
 	return nil
 }
+
+// comparesScopes reports whether another filter or base is only to be looked at.
+func (s *settings) comparesScopes() bool { return s.whatIf != "" || s.whatIfBase != "" }
 
 // importsSome reports whether just some people are to be imported.
 func (s *settings) importsSome() bool {

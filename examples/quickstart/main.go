@@ -9,7 +9,8 @@
 //
 // main.go is the flow, flags.go what the flags mean, rules.go the rules they make,
 // open.go how the two sides are opened, and print.go what is printed. adopt.go,
-// imports.go and undo.go are the plans that are not a sync. The rest is the world
+// imports.go and undo.go are the plans that are not a sync, and whatif.go compares two
+// that are. The rest is the world
 // without flags and its stories: demo.go, people.go and story.go, and for the first
 // day firstday_world.go and firstday.go. A host needs nothing of those.
 package main
@@ -82,6 +83,8 @@ func (s *settings) run(ctx context.Context, out printer) (code int, err error) {
 	switch {
 	case s.check:
 		return job.checkAccess(ctx)
+	case s.comparesScopes():
+		return job.compareScopes(ctx)
 	case s.find != "":
 		return job.findPeople(ctx)
 	case s.firstDay && sides.demo != nil:

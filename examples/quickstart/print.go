@@ -24,6 +24,14 @@ func (p printer) plan(plan *adsync.Plan) error {
 	return err
 }
 
+func (p printer) comparison(comparison *adsync.Comparison) error {
+	if p.json {
+		return p.asJSON(comparison)
+	}
+	_, err := comparison.WriteTo(p.stdout)
+	return err
+}
+
 func (p printer) report(report *adsync.Report) error {
 	if p.json {
 		return p.asJSON(report)

@@ -39,6 +39,7 @@ func TestFirstDay(t *testing.T) {
 		{"name the protected", d.nameSome},
 		{"who is who", d.checkLinks},
 		{"import", d.importSome},
+		{"what if", d.compareScopes},
 		{"sync", d.sync},
 	} {
 		if !t.Run(chapter.name, func(t *testing.T) { chapter.run(t, all) }) {
@@ -137,6 +138,22 @@ func (d *day) importSome(t *testing.T, _ []person) {
 	assert.Equal(t, "adaeze.eze@corp.example", mails["aeze"])
 	assert.Equal(t, "iobi@corp.example", mails["iobi"], "of a group in the group")
 	assert.Contains(t, mails, "jkarlsson")
+}
+
+// compareScopes asks for a base that holds one of those who are linked.
+func (d *day) compareScopes(t *testing.T, _ []person) {
+	before := d.rows(t)
+	got := d.runTo(t, 5, "-keep-on-empty", "email", "-what-if-base", "OU=Annex,"+d.people, "-json")
+	var comparison adsync.Comparison
+	require.NoError(t, json.Unmarshal([]byte(got.stdout), &comparison))
+	assert.Equal(t, map[adsync.Kind]int{adsync.KindLeaves: 263}, comparison.Counts)
+	for _, d := range comparison.Differences {
+		require.Len(t, d.B, 1)
+		assert.Equal(t, adsync.ReasonOutOfScope, d.B[0].Reason, "alive, and elsewhere")
+	}
+	same := d.mustRun(t, "-keep-on-empty", "email", "-what-if", "(sAMAccountType=805306368)")
+	assert.Contains(t, same.stdout, "Both plans do the same.")
+	assert.Equal(t, before, d.rows(t), "nothing is written")
 }
 
 func (d *day) sync(t *testing.T, all []person) {
