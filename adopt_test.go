@@ -215,8 +215,8 @@ func TestAdoptInPrint(t *testing.T) {
 	}
 }
 
-// A name or an address that went to another person takes no account with it, by
-// whatever rule.
+// A name or an address that went to another person takes no account with it, whatever
+// the rule.
 func TestAdoptNeverGivesAnAccountToTheNextOfTheName(t *testing.T) {
 	user := namedUser(unlinked("1", "anna", "anna@x"), "Dahl")
 	for name, next := range map[string]adsync.Entry{
@@ -296,8 +296,9 @@ func TestAdoptIsNotMisledByAMadeUpAddress(t *testing.T) {
 	assert.Equal(t, []adsync.Outcome{adsync.OutcomeStale}, outcomes(report), "the name was used again in between")
 }
 
-// In thousands of small worlds, by each rule: whoever is linked has one account for
-// itself, which nothing speaks against; and where the book wants a link, there is one.
+// In thousands of small worlds, by each rule: whoever is linked has an account to
+// itself, which nothing speaks against; and where the rules as written want a link, there
+// is one.
 func TestAdoptByTheBook(t *testing.T) {
 	r := rand.New(rand.NewPCG(8, 1))
 	pick := func(values ...string) string { return values[r.IntN(len(values))] }

@@ -57,7 +57,7 @@ func allUsers(t *testing.T, store adsync.UserStore) []adsync.User {
 // rekeying lets a small crowd trade names.
 var rekeying = &adsync.Options{Limits: adsync.Limits{MaxRekeyed: -1}}
 
-// approve is what a person says who has reviewed the plan.
+// approve is the approval of a person who has reviewed the plan.
 func approve(p *adsync.Plan) adsync.Approval {
 	return adsync.Approval{Digest: p.Digest(), At: time.Now()}
 }
@@ -135,7 +135,7 @@ func TestNewRefuses(t *testing.T) {
 	}
 }
 
-// twoValued is a store that tells who is active, and no more.
+// twoValued is a store that only tells who is active.
 type twoValued struct{ *adsync.MemoryStore }
 
 func (twoValued) Traits() adsync.Traits {
@@ -836,7 +836,7 @@ func TestTheParkedArePutBackWhenTheirTakersFail(t *testing.T) {
 }
 
 // A write that ends a parking, or takes it back, and is not answered leaves it unknown
-// whether the user is still parked. Nobody may be told that they are.
+// whether the user is still parked. The report must not say that it is.
 func TestParkedWithoutAnAnswerIsUnknown(t *testing.T) {
 	for name, test := range map[string]struct {
 		unanswered, refused func(adsync.Change) bool
@@ -940,7 +940,7 @@ func TestCancellingPutsTheParkedBack(t *testing.T) {
 	one, _ := memory.Get("1")
 	assert.Contains(t, one.Username, "~adsync-", "whether user 2 took the name is not known, so nothing is put back")
 
-	// Without a doubt, the user is put back although the run was cancelled.
+	// Where there is no doubt, the user is put back although the run was cancelled.
 	memory = adsync.NewMemoryStore(users...)
 	ctx, cancel = context.WithCancel(t.Context())
 	store = hooked{memory, func(c adsync.Change) error {
@@ -1349,7 +1349,7 @@ func listingOf(entries ...adsync.Entry) adsync.Listing {
 // decorated hides what kind of directory it is.
 type decorated struct{ adsync.Directory }
 
-// What a listing says of an account counts, and only whom it lacks is Deleted.
+// What a listing says of an account counts, and only those whom it lacks are Deleted.
 func TestAListingMaySayMoreThanPresent(t *testing.T) {
 	entries := []adsync.Entry{{ObjectID: id(1), State: adsync.StateOutOfScope}, {ObjectID: id(2), State: adsync.StateUnproven}, entry(3, "cleo", "")}
 	users := []adsync.User{user("1", 1, "anna", ""), user("2", 2, "ben", ""), user("3", 3, "cleo", ""), user("4", 4, "dan", "")}
@@ -1414,8 +1414,8 @@ func TestAJoinedListingIsNoTombstone(t *testing.T) {
 	}
 }
 
-// A key that would read as another on a screen is not written; one that is there already
-// stops nothing else.
+// A key that would read as another on a screen is not written; one that is already there
+// stops no other change.
 func TestKeysThatDeceiveAreInvalid(t *testing.T) {
 	for name, p := range map[string]adsync.Profile{
 		"username": profile("anna\u202egpj", "anna@x"), "email": profile("anna", "anna@x\r\nbcc:eve@x"),
@@ -1509,7 +1509,7 @@ func TestDisputedDeletionsOnlyDeactivate(t *testing.T) {
 	}
 }
 
-// What the store has no column for is nobody's worry.
+// What the store has no column for does not matter.
 func TestPlan_WarnsOnlyOfDetailsThatAreSynchronised(t *testing.T) {
 	one, another := "nobody shows mail", "nobody shows telephoneNumber"
 	dir := inspected{StaticDirectory: adsync.StaticDirectory{entry(1, "anna", "")}}
@@ -1555,7 +1555,7 @@ func TestReport_JSONKeepsThatARunWasRefused(t *testing.T) {
 	}
 }
 
-// The JSON of a report is kept by hosts for long: a change here is one that they notice.
+// Hosts keep the JSON of a report for a long time: they notice a change here.
 func TestReport_JSON(t *testing.T) {
 	users := []adsync.User{user("1", 1, "ann", ""), user("2", 2, "bob", "")}
 	dir := adsync.StaticDirectory{entry(1, "ann", ""), entry(2, "bob", "")}

@@ -18,7 +18,7 @@ import (
 // not timed, so they are the same on every machine, and with and without -race:
 // what the detector adds, and the pools that it upsets, are not used for each user.
 // One more allocation for each user is red, and so are four more bytes;
-// the margin is for tables that double and for seeds that are drawn anew. A change
+// the margin is for tables that double and for seeds that are drawn again. A change
 // that needs less may write its own figure down.
 const (
 	moreAllocations = 0.1 // a user
@@ -29,8 +29,8 @@ const (
 // given back.
 type spent struct{ objects, bytes float64 }
 
-// spentBy runs something twice and returns the lesser, as a goroutine that an
-// earlier test left behind may have taken something meanwhile.
+// spentBy runs something twice and returns the lesser, because a goroutine that an
+// earlier test left behind may have allocated something in the meantime.
 func spentBy(run func()) spent {
 	var least spent
 	for try := range 2 {
@@ -169,7 +169,7 @@ func write(t testing.TB, store *adsync.MemoryStore, plan *adsync.Plan) {
 	}
 }
 
-// said is a directory that bears the plan out.
+// said is a directory that confirms the plan.
 func said(plan *adsync.Plan) scripted {
 	entries := make(map[adsync.ObjectID]adsync.Entry, len(plan.Changes))
 	for _, c := range plan.Changes {
@@ -201,9 +201,9 @@ func applyTo(t testing.TB, dir adsync.Directory, store *adsync.MemoryStore, plan
 	require.NoError(t, report.Err())
 }
 
-// What a plan takes beside its arguments, a hundred thousand users on both sides, of
-// whom one in a hundred changes. Tables are powers of two, so a user of a million
-// takes less.
+// What a plan allocates beyond its arguments, for a hundred thousand users on both
+// sides, of whom one in a hundred changes. Tables are powers of two, so a user of a
+// million takes less.
 func TestBytesOfEachUser(t *testing.T) {
 	const n = 100_000
 	entries, users := bigWorld(n)
@@ -264,8 +264,8 @@ func (d *vast) Find(_ context.Context, ids []adsync.ObjectID) iter.Seq2[adsync.E
 	}
 }
 
-// The directory is listed only for more than so many users: a listing costs what
-// its size costs, and a host that has imported few of many should not pay for it.
+// The directory is listed only for more users than that: the cost of a listing follows
+// the size of the directory, and a host that has imported few of many should not pay it.
 // docs/PERFORMANCE.md says why it is this number.
 func TestFewUsersAreLookedUpAndManyAreListed(t *testing.T) {
 	for _, test := range []struct{ users, chosen, listed, lookedUp int }{

@@ -90,7 +90,7 @@ func nextSyncFinishes(w world, p *adsync.Plan, faulty *faultyStore, s *adsync.Sy
 	return settled(s)
 }
 
-// A crash after any step: the same plan again does the rest, and nothing twice.
+// A crash after any step: applying the same plan again does the rest, and nothing twice.
 func TestApplyAfterCrash(t *testing.T) {
 	inWorlds(t, 80, func(w world) error {
 		w = storeWorld(w)

@@ -11,7 +11,8 @@ import (
 	"github.com/go-adsync/adsync"
 )
 
-// However many hold a key, they stand in the way of each other and of whoever asks.
+// However many users hold a key, they stand in the way of each other and of whoever asks
+// for it.
 func TestReconcile_CountsManyHoldersOfOneKey(t *testing.T) {
 	for _, holders := range []int{2, 254, 255, 256, 257, 512} {
 		t.Run(strconv.Itoa(holders), func(t *testing.T) {
@@ -64,7 +65,7 @@ func TestReconcile_CountsDoublyListedAccountsOnce(t *testing.T) {
 	}
 }
 
-// Whoever selects users does not import everybody else with them.
+// Selecting users does not import everybody else with them.
 func TestSelection_TurnsTheImportOfTheRulesOff(t *testing.T) {
 	dir := adsync.StaticDirectory{entry(1, "ann", ""), entry(2, "bob", ""), entry(3, "cat", "")}
 	s := newSyncer(t, dir, adsync.NewMemoryStore(user("u1", 1, "anna", "")), &adsync.Options{Rules: adsync.Rules{Import: true}})
@@ -84,7 +85,7 @@ func TestSelection_TurnsTheImportOfTheRulesOff(t *testing.T) {
 	}
 }
 
-// What somebody has changed since the run is not taken back, and told.
+// What somebody has changed since the run is not taken back, and the plan says so.
 func TestInverse_TellsLaterEdits(t *testing.T) {
 	dir := adsync.StaticDirectory{entry(1, "ann2", ""), entry(2, "bob2", ""), entry(3, "cat2", "")}
 	store := adsync.NewMemoryStore(user("u1", 1, "ann", ""), user("u2", 2, "bob", ""), user("u3", 3, "cat", ""))

@@ -106,7 +106,7 @@ func TestDisabledUnknown_MakesNoListingAmbiguous(t *testing.T) {
 	}
 }
 
-// Apply looks again: an account of which it is no longer known is not removed for it.
+// Apply looks again: an account whose flag is no longer known is not removed because of it.
 func TestDisabledUnknown_IsNoReasonToRemove(t *testing.T) {
 	disabled := entry(1, "ann", "")
 	disabled.Disabled = true
@@ -136,7 +136,7 @@ func TestDisabledUnknown_IsNoReasonToRemove(t *testing.T) {
 	}
 }
 
-// What one directory of a Join knows counts, in any order of the two.
+// What one directory of a Join knows counts, in either order of the two.
 func TestJoin_LetsTheKnownFlagWin(t *testing.T) {
 	for _, state := range []adsync.State{adsync.StatePresent, adsync.StateOutOfScope} {
 		knows, unknown := entry(1, "ann", ""), perhapsDisabled(1, "ann", "")

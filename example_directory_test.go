@@ -70,7 +70,7 @@ func ExampleListing() {
 	// <nil>
 }
 
-// Two domains of a forest: who moved from one to the other is deleted in neither.
+// Two domains of a forest: whoever moved from one to the other is not deleted.
 func ExampleJoin() {
 	moved := ada
 	moved.State = adsync.StateDeleted

@@ -21,8 +21,8 @@ func people(users ...adsync.User) ([]adsync.Entry, []adsync.User) {
 	return entries, users
 }
 
-// A table with one column for the whole name has it mapped as the first name, and none
-// for the last.
+// A table with one column for the whole name maps it as the first name, and maps nothing
+// as the last name.
 func ExampleRules_fullName() {
 	entries, users := people(
 		adsync.User{ID: "1", Profile: adsync.Profile{Username: "ALovelace", FirstName: "Ada Byron"}},
@@ -50,8 +50,8 @@ func ExampleRules_fullName() {
 	// 1 to update, 0 to delete, 0 to create; 0 duplicate, 0 invalid, 0 with a notice; 1 unchanged.
 }
 
-// A product whose people sign in with their address has one column for both, mapped as
-// the username. Whoever has no address is told of and left alone.
+// A product whose users sign in with their address has one column for both, mapped as
+// the username. Whoever has no address is reported and left alone.
 func ExampleRules_usernameIsEmail() {
 	entries, users := people(
 		adsync.User{ID: "1", Profile: adsync.Profile{Username: "ada@old.example"}},

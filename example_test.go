@@ -354,8 +354,8 @@ func ExampleReport_Summary() {
 	// 1 user(s) are duplicated.
 }
 
-// Limits hold a plan back before its first write. One that a person has looked at
-// is let through by its digest, and no other is.
+// Limits hold a plan back before its first write. A plan that a person has looked at
+// is let through by its digest, and no other plan is.
 func ExampleLimits() {
 	ctx, everybodyLeft := context.Background(), adsync.StaticDirectory{}
 	syncer, err := adsync.New(everybodyLeft, exampleStore(), &adsync.Options{

@@ -12,7 +12,7 @@ import (
 )
 
 // A plan that was tampered with is refused, or does no more than a plan may: the
-// directory must bear out each removal.
+// directory must confirm each removal.
 func TestForgedPlans(t *testing.T) {
 	inWorlds(t, 400, func(w world) error {
 		w = storeWorld(w)
@@ -135,7 +135,7 @@ func (c *planCheck) untouched(was, now adsync.User, there bool) error {
 		return errors.New("was blocked by the host")
 	case was.Status != now.Status && (now.Status == adsync.StatusDeactivated || now.Status == adsync.StatusInactive):
 		if c.removalAllowed(was, adsync.Remove) == nil {
-			return nil // the directory bears out more than that
+			return nil // the directory confirms more than that
 		}
 		return c.removalAllowed(was, adsync.Deactivate)
 	case was.Protected != now.Protected || was.ObjectID != now.ObjectID || was.Source != now.Source:

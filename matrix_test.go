@@ -40,7 +40,7 @@ func TestMatrix(t *testing.T) {
 			cases = append(cases, c)
 		}
 	}
-	// Who waits for a silent controller needs no processor, and is in a hurry;
+	// A case that waits for a silent controller needs no processor, but has a deadline;
 	// the others take what they need.
 	waiting, working := split(cases)
 	runMatrix(t, truth, working, 4)
@@ -210,7 +210,7 @@ const (
 
 var matrixModes = []matrixMode{listing, lookup, search, check, syncListing, syncLookup, apply}
 
-// matrixStage is when the fault strikes, and who comes by there.
+// matrixStage is when the fault strikes, and which ways of reading come by there.
 type matrixStage struct {
 	name   string
 	at     fakead.Fault
@@ -408,8 +408,8 @@ func split(cases []matrixCase) (waiting, working []matrixCase) {
 	return waiting, working
 }
 
-// run returns what is wrong with the end of the case. What was too slow on a busy
-// machine, so that something else than the fault timed out, gets more time.
+// run returns what is wrong with the end of the case. A case that was too slow on a busy
+// machine, so that something other than the fault timed out, gets more time.
 func (c matrixCase) run(truth *truth) (problems []string) {
 	timeout := 20 * time.Second
 	if c.fault.waits {
@@ -575,7 +575,7 @@ func (w *matrixWorld) close() (err error) {
 	return err
 }
 
-// leftOpen closes the controllers, and tells of connections that were still
+// leftOpen closes the controllers, and reports connections that were still
 // there. The server notices a moment later that a client has hung up.
 func (w *matrixWorld) leftOpen() (problems []string) {
 	for i, dc := range w.controllers {

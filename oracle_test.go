@@ -252,7 +252,7 @@ func (o *oracle) decideStatus(p *party) {
 	case reaction == adsync.Keep:
 		o.notice(p, why)
 	case p.user.Protected && (reaction == adsync.Remove || p.active()):
-		// Nothing is told of a user who is deactivated or blocked already, and
+		// There is no notice for a user who is deactivated or blocked already, and
 		// to whom nothing would be done without the protection.
 		o.notice(p, adsync.ReasonProtected)
 	case reaction == adsync.Remove:
@@ -297,7 +297,7 @@ func (o *oracle) notice(p *party, why adsync.Reason) {
 	o.tell(p, adsync.OpNotice, why, nil)
 }
 
-// tell adds a change that only tells.
+// tell adds a change that writes nothing.
 func (o *oracle) tell(p *party, op adsync.Op, why adsync.Reason, conflicts []adsync.Conflict) {
 	c := adsync.Change{Op: op, Reason: why, ObjectID: p.id, Before: p.user, Conflicts: conflicts}
 	if p.user != nil {
@@ -438,8 +438,8 @@ func (o *oracle) asks(p *party, k key) bool {
 	return p.candidate && slices.Contains(o.keysOf(p.target, o.rules.Fields), k)
 }
 
-// wantsToKeep tells of a holder whether it would not give the key up even if
-// nothing stood in its way.
+// wantsToKeep tells whether a holder would keep the key even if nothing stood in its
+// way.
 func (o *oracle) wantsToKeep(p *party, k key) bool {
 	return !p.candidate || o.asks(p, k) || !slices.Contains(o.rules.Fields, k.field)
 }

@@ -132,7 +132,7 @@ func (c *planCheck) updatesInOrder() error {
 var parkedName = regexp.MustCompile(`^~adsync-[0-9a-f]{12}(@adsync\.invalid)?$`)
 
 // interimsInPlace: an interim stands just before the first change that needs it,
-// others of the kind aside, and changes nothing but keys that another takes, to
+// apart from other interims, and changes nothing but keys that another takes, to
 // values that nobody has.
 func (c *planCheck) interimsInPlace() error {
 	for i, s := range c.steps {
@@ -302,7 +302,7 @@ func (r *run) noNewClash() error {
 }
 
 // checkPrefixes plays the plan with every set of failures, where the writes are
-// few, and else with each single one.
+// few, and otherwise with each single one.
 func checkPrefixes(w world, p *adsync.Plan) error {
 	c := newPlanCheck(w, p)
 	var written []int

@@ -64,7 +64,7 @@ type creating struct {
 	adsync.Creator
 }
 
-// Whatever a plan says, nothing is written that the directory does not bear out.
+// Whatever a plan says, nothing is written that the directory does not confirm.
 func TestApply_BelievesTheDirectoryAndNotThePlan(t *testing.T) {
 	owner, off, gone := user("1", 1, "owner", "owner@x"), user("2", 2, "off", "off@x"), user("3", 3, "gone", "gone@x")
 	owner.Protected = true
@@ -305,8 +305,8 @@ func TestApply_RefusesTextsThatAreNotUTF8(t *testing.T) {
 	}
 }
 
-// Who would be parked for a change that is not called for any more stays as it is, and so
-// does whoever wants the name.
+// A user who would be parked for a change that is no longer called for stays as it is, and
+// so does whoever wants the name.
 func TestApply_ParksNobodyForAStaleChange(t *testing.T) {
 	dir, users := swap()
 	plan := mustReconcile(t, dir, users, adsync.Rules{})
@@ -320,8 +320,8 @@ func TestApply_ParksNobodyForAStaleChange(t *testing.T) {
 	assert.Equal(t, users, allUsers(t, store))
 }
 
-// A final change that leaves the parked name, or that finds its user parked by somebody
-// else's plan, brings nothing of the plan's own into the row.
+// A final change that leaves the parked name, or that finds its user parked by another
+// plan, brings nothing of the plan's own into the row.
 func TestApply_FinishesOnlyWhatItParked(t *testing.T) {
 	dir, users := swap()
 	dir[0].Disabled = true
@@ -408,7 +408,7 @@ func hiringPlan(t *testing.T, n int) *adsync.Plan {
 	return importAll(t, entries)
 }
 
-// A plan that writes many costs a listing, and only those are looked up whom it lacks.
+// A plan that writes many costs a listing, and only those whom it lacks are looked up.
 func TestApply_ListsManyAndLooksUpFew(t *testing.T) {
 	for _, test := range []struct{ users, listed, lookedUp int }{{5000, 0, 5000}, {5001, 1, 0}} {
 		plan := hiringPlan(t, test.users)
@@ -425,14 +425,14 @@ func TestApply_ListsManyAndLooksUpFew(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, 2, dir.lookedUp, "whom the listing lacks")
 
-	// A listing that breaks off bears nothing out, and one of nobody is no proof of that.
+	// A listing that breaks off confirms nothing, and one of nobody proves nothing.
 	broken := scripted{entries: func(yield func(adsync.Entry, error) bool) { yield(adsync.Entry{}, errDown) }}
 	_, err = newSyncer(t, broken, adsync.NewMemoryStore(), nil).Apply(t.Context(), plan)
 	require.ErrorIs(t, err, adsync.ErrIncomplete)
 	require.ErrorIs(t, err, errDown)
 }
 
-// second is a directory that tells something else from its second reading on.
+// second is a directory that gives another answer from its second reading on.
 type second struct {
 	first, then adsync.StaticDirectory
 	asked       *[][]adsync.ObjectID

@@ -224,7 +224,7 @@ func TestReconcileIgnoresOrder(t *testing.T) {
 	})
 }
 
-// reshuffled keeps nil nil, which means something else than an empty list.
+// reshuffled keeps nil nil, which does not mean the same as an empty list.
 func reshuffled[T any](d dice, in []T) []T {
 	if in == nil {
 		return nil
@@ -398,7 +398,7 @@ func settled(s *adsync.Syncer) error {
 	return nil
 }
 
-// A run and its inverse leave each row as it was, but for what is said to be
+// A run and its inverse leave each row as it was, except for what is documented as
 // beyond undoing: the created stay, the reactivated stay active, the deleted come
 // back under a new ID, one for each account, and a login that a new user got is not
 // taken from it.
@@ -530,7 +530,7 @@ func reconcileAndCheck(w world) error {
 	return checkPlan(w, p)
 }
 
-// Whatever a plan read from JSON says, Apply leaves alone whom no plan may touch.
+// Whatever a plan read from JSON says, Apply leaves alone those whom no plan may touch.
 func FuzzPlanJSON(f *testing.F) {
 	for seed := range uint64(40) {
 		f.Add(mustJSON(oraclePlan(storeWorld(newWorld(seededDice(seed))))), seed)
@@ -564,8 +564,8 @@ func FuzzPlanJSON(f *testing.F) {
 	})
 }
 
-// Adopt links a user to an entry just when username and email both say so and
-// nobody else comes into question.
+// Adopt links a user to an entry exactly when username and email both say so and no
+// other user or entry comes into question.
 func TestAdoptLinksOnlyCertainPairs(t *testing.T) {
 	links := 0
 	inWorlds(t, 600, func(w world) error {

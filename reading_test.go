@@ -98,7 +98,7 @@ func listed(entries []adsync.Entry, gate chan<- struct{}) iter.Seq2[adsync.Entry
 }
 
 // The store waits for the end of the listing, so there is a plan only if both are
-// read side by side.
+// read concurrently.
 func TestTheDirectoryIsListedBesideTheStore(t *testing.T) {
 	entries, users := bigWorld(6000)
 	want := mustReconcile(t, entries, users, adsync.Rules{})
@@ -326,8 +326,8 @@ type pacedStore struct {
 
 func (s pacedStore) Users(context.Context) iter.Seq2[adsync.User, error] { return s.users }
 
-// importWorld is a world whose directory is listed beside the store. Many of its
-// entries say what their rows hold. A listing passes over who is not there, so nobody
+// importWorld is a world whose directory is listed while the store is read. Many of its
+// entries say what their rows hold. A listing passes over whoever is not there, so nobody
 // is listed as both.
 func importWorld(w world, d dice) world {
 	w.rules.fold, w.rules.imports = "", true
@@ -358,8 +358,8 @@ func likeTheirRows(w world, d dice) []adsync.Entry {
 	return entries
 }
 
-// However users and entries come one beside the other, in small steps or large, and
-// whatever a controller said before it failed, the plan is that of both sides as a whole.
+// However users and entries are interleaved, in small steps or large, and whatever a
+// controller said before it failed, the plan is that of both sides as a whole.
 func TestEntriesMeetUsersThatAreStillBeingRead(t *testing.T) {
 	seed := uint64(0)
 	inWorlds(t, 1000, func(w world) error {
@@ -423,7 +423,7 @@ func whenFull(t *testing.T, seen *atomic.Int64, gate chan<- struct{}) {
 	}()
 }
 
-// A listing does not run away from a store that is slow.
+// A listing does not get far ahead of a store that is slow.
 func TestFewEntriesWaitForTheStore(t *testing.T) { synctest.Test(t, testFewEntriesWaitForTheStore) }
 
 func testFewEntriesWaitForTheStore(t *testing.T) {
@@ -438,7 +438,7 @@ func testFewEntriesWaitForTheStore(t *testing.T) {
 	assert.Equal(t, 20_000, plan.Stats.Entries)
 }
 
-// A server that has lost patience meanwhile is asked once more.
+// A server that has timed out in the meantime is asked once more.
 func TestAListingThatStoodStillIsMadeAnew(t *testing.T) {
 	synctest.Test(t, testAListingThatStoodStillIsMadeAnew)
 }
@@ -538,7 +538,7 @@ func testEntriesWhoseRowsWereReadTakeNoRoom(t *testing.T) {
 	assert.NoError(t, samePlan(want, got))
 }
 
-// What is wrong with an entry is told, whenever it comes.
+// What is wrong with an entry is reported, whenever it comes.
 func TestAnEntryThatWaitedMayBeWrong(t *testing.T) {
 	entries, users := bigWorld(6000)
 	entries[7].ObjectID = adsync.ObjectID{}

@@ -183,7 +183,7 @@ func TestBlankIsEmpty(t *testing.T) {
 	}
 	assert.Len(t, nobodys.Changes, 2)
 
-	// What is blank in the host too is cleared, and who has no username is told of.
+	// What is blank in the host too is cleared, and whoever has no username is reported.
 	blankRow := user("1", 1, "anna", blank)
 	plan := mustReconcile(t, []adsync.Entry{entry(1, "anna", blank)}, []adsync.User{blankRow}, adsync.Rules{})
 	require.Len(t, plan.Changes, 1)

@@ -18,7 +18,7 @@ import (
 	"github.com/go-adsync/adsync"
 )
 
-// deaf is a store one of whose methods waits for the gate, whatever its context says.
+// deaf is a store with a method that waits for the gate, whatever its context says.
 type deaf struct {
 	*adsync.MemoryStore
 	method string
@@ -204,8 +204,8 @@ func TestTimeout_CanBeLifted(t *testing.T) {
 	require.Error(t, err)
 }
 
-// A listing that runs beside a store which is given up ends with the run, and begins for
-// no user that comes late.
+// A listing that runs concurrently with a store which is given up ends with the run, and
+// does not begin for a user that comes late.
 func TestTimeout_LeavesNoListingBehind(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		gate := make(chan struct{})
@@ -220,7 +220,7 @@ func TestTimeout_LeavesNoListingBehind(t *testing.T) {
 	})
 }
 
-// What cannot be put back because the store hangs is told, and not tried ten times.
+// What cannot be put back because the store hangs is reported, and not tried ten times.
 func TestTimeout_LeavesTheParkedWhoCannotBePutBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		dir, users := crowd(40)
@@ -315,7 +315,7 @@ type lockedBy struct {
 
 func (s lockedBy) Lock(context.Context) (func() error, error) { return s.lock() }
 
-// However a lock is broken, it is told, and no report is lost.
+// However a lock is broken, the run says so, and no report is lost.
 func TestSync_SurvivesABrokenLock(t *testing.T) {
 	errLost := errors.New("the lock was lost before the end of the run")
 	written, untouched := []adsync.Outcome{"applied"}, []adsync.Outcome(nil)
@@ -363,8 +363,7 @@ func (panicking) Users(context.Context) iter.Seq2[adsync.User, error] {
 	return func(func(adsync.User, error) bool) { panic("of the host's own store") }
 }
 
-// A store that hears nothing of its context is given no more batches when the run is
-// cancelled.
+// A store that ignores its context is given no more batches when the run is cancelled.
 func TestSync_CancelledBetweenBatchesOfADeafStore(t *testing.T) {
 	dir, users := crowd(6)
 	for i := range dir {
