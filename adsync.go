@@ -217,50 +217,50 @@ func ImportEntries(ids ...ObjectID) Selection { return Selection{entries: ids} }
 
 // scope is whom the rules and the selections are about.
 func (s *Syncer) scope(selections []Selection) (scope, error) {
-	scope := scopeOf(s.opts.Rules)
+	who := scopeOf(s.opts.Rules)
 	if len(selections) == 0 {
-		return scope, nil
+		return who, nil
 	}
 	only, imports := map[string]bool{}, map[ObjectID]bool{}
 	for _, sel := range selections {
 		for _, id := range sel.users {
-			if scope.only != nil && !scope.only[id] {
-				return scope, fmt.Errorf("adsync: user %q is not among those of Rules.Only", id)
+			if who.only != nil && !who.only[id] {
+				return who, fmt.Errorf("adsync: user %q is not among those of Rules.Only", id)
 			}
 			only[id] = true
 		}
 		for _, id := range sel.entries {
 			if id.IsZero() {
-				return scope, errors.New("adsync: ImportEntries needs the ObjectID of an entry")
+				return who, errors.New("adsync: ImportEntries needs the ObjectID of an entry")
 			}
 			imports[id] = true
 		}
 	}
 	if _, ok := s.store.(Creator); len(imports) > 0 && !ok {
-		return scope, errors.New("adsync: ImportEntries needs a store that is a Creator")
+		return who, errors.New("adsync: ImportEntries needs a store that is a Creator")
 	}
-	scope.only, scope.imports, scope.rules.Import = only, imports, false
-	return scope, nil
+	who.only, who.imports, who.rules.Import = only, imports, false
+	return who, nil
 }
 
 // Plan reads both sides and returns what a sync would do. It writes nothing. Any
 // read error is [ErrIncomplete], and there is no plan then.
 func (s *Syncer) Plan(ctx context.Context, sel ...Selection) (*Plan, error) {
-	scope, err := s.scope(sel)
+	who, err := s.scope(sel)
 	if err != nil {
 		return nil, err
 	}
 	begun := time.Now()
-	reading, err := s.readBoth(ctx, scope, len(sel) > 0)
+	r, err := s.readBoth(ctx, who, len(sel) > 0)
 	if err != nil {
 		return nil, err
 	}
-	plan, err := reading.view.plan()
+	plan, err := r.view.plan()
 	if err != nil {
 		return nil, incomplete(err)
 	}
-	plan.Warnings = append(plan.Warnings, reading.warnings...)
-	plan.Reading = reading.provenance(begun)
+	plan.Warnings = append(plan.Warnings, r.warnings...)
+	plan.Reading = r.provenance(begun)
 	for _, warning := range plan.Warnings {
 		s.opts.Logger.LogAttrs(ctx, slog.LevelWarn, "adsync: "+warning)
 	}

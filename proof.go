@@ -157,52 +157,6 @@ func anyWrite(c *Change) bool { return !c.Interim && c.Reason != ReasonUndone }
 // that was a moment ago.
 func grave(c *Change) bool { return c.removes() || c.reactivates() }
 
-// callsFor reports whether the rules and the entry call for just this change.
-func (s *scope) callsFor(c *Change, e *Entry, final bool) bool {
-	switch {
-	case c.Op == OpCreate:
-		u, reason := s.created(e)
-		return reason == "" && e.enabled() && u.Same(*c.After)
-	case c.adopts():
-		return adoptable(&s.rules, c.Before, e)
-	case !s.chooses(c.Before):
-		return false
-	case c.Op == OpDelete:
-		reaction, _ := s.rules.reaction(e)
-		return reaction == Remove
-	}
-	want := *c.Before
-	want.Status, _ = s.rules.status(c.Before, e)
-	if c.deactivates() {
-		if reaction, _ := s.rules.reaction(e); reaction.strength() < Deactivate.strength() {
-			return false
-		}
-		want.Status = s.rules.off()
-	}
-	if c.reactivates() && !e.enabled() {
-		return false
-	}
-	if !final && want.Same(*c.After) { // only that status
-		return true
-	}
-	if !e.Present() {
-		return false
-	}
-	profile, err := s.profile(c.Before, e)
-	if reason, _ := s.invalid(c.Before, profile, err); reason != "" {
-		return false
-	}
-	want.Profile = profile
-	return want.Same(*c.After)
-}
-
-// created is the user to create for the entry. The reason says why there can be none.
-func (s *scope) created(e *Entry) (u User, reason Reason) {
-	profile, err := s.profile(nobody, e)
-	reason, _ = s.invalid(nobody, profile, err)
-	return User{ObjectID: e.ObjectID, Source: validText(s.rules.Source), Profile: profile}, reason
-}
-
 // findings are what the directory said of the accounts asked for.
 type findings struct {
 	ids  []ObjectID // sorted

@@ -15,10 +15,10 @@ import (
 // readBoth indexes the store and lays the directory against it. When it is certain
 // that the directory must be listed, and it is Apart, that begins while the store is
 // still being read.
-func (s *Syncer) readBoth(ctx context.Context, scope scope, selected bool) (*reading, error) {
+func (s *Syncer) readBoth(ctx context.Context, who scope, selected bool) (*reading, error) {
 	both, cancel := context.WithCancel(ctx)
-	growing := newGrowing(scope)
-	r := &reading{Syncer: s, scope: scope, growing: growing, hosts: make(chan *host, 1)}
+	users := newGrowing(who)
+	r := &reading{Syncer: s, scope: who, growing: users, hosts: make(chan *host, 1)}
 	listing := &starter{run: func() error {
 		defer cancel() // if it went well, the store was read before
 		return s.eachController(both, r.read)
@@ -28,8 +28,8 @@ func (s *Syncer) readBoth(ctx context.Context, scope scope, selected bool) (*rea
 		_ = listing.end().wait()
 	}()
 	apart := traitsOf(s.dir).Apart
-	host, err := s.readUsers(both, growing, func(managed int) {
-		if apart && scope.lists(managed) {
+	h, err := s.readUsers(both, users, func(managed int) {
+		if apart && who.lists(managed) {
 			listing.start()
 		}
 	})
@@ -40,14 +40,14 @@ func (s *Syncer) readBoth(ctx context.Context, scope scope, selected bool) (*rea
 	if err != nil {
 		return nil, err
 	}
-	if err := host.checkSelection(selected); err != nil {
+	if err := h.checkSelection(selected); err != nil {
 		return nil, err
 	}
 	if began == nil {
-		r.host = host
+		r.host = h
 		return r, s.eachController(ctx, r.read)
 	}
-	r.hosts <- host
+	r.hosts <- h
 	return r, began.wait()
 }
 
@@ -112,15 +112,15 @@ func (b *background) wait() error {
 
 // readUsers indexes the store. Between users it calls meanwhile, unless that is nil,
 // with the number of managed ones so far.
-func (s *Syncer) readUsers(ctx context.Context, growing *growing, meanwhile func(managed int)) (*host, error) {
+func (s *Syncer) readUsers(ctx context.Context, g *growing, meanwhile func(managed int)) (*host, error) {
 	read := make([]User, 0, s.steps.users)
 	err := s.eachUser(ctx, func(u *User) error {
 		if len(read) == cap(read) {
-			growing.add(read)
+			g.add(read)
 			read = read[:0]
 		}
 		if meanwhile != nil {
-			meanwhile(growing.host.managed)
+			meanwhile(g.host.managed)
 		}
 		read = append(read, validUser(*u))
 		return nil
@@ -128,8 +128,8 @@ func (s *Syncer) readUsers(ctx context.Context, growing *growing, meanwhile func
 	if err != nil {
 		return nil, err
 	}
-	growing.add(read)
-	return growing.host, nil
+	g.add(read)
+	return g.host, nil
 }
 
 // growing is a host side that is still being read, and that can be asked in the meantime.
@@ -140,9 +140,9 @@ type growing struct {
 	host *host
 }
 
-func newGrowing(scope scope) *growing {
+func newGrowing(who scope) *growing {
 	rows := arenaRows{new(userindex.Arena)}
-	return &growing{rows: rows, host: newHost(rows, scope)}
+	return &growing{rows: rows, host: newHost(rows, who)}
 }
 
 func (g *growing) add(users []User) {
@@ -154,9 +154,9 @@ func (g *growing) add(users []User) {
 	}
 }
 
-// settle finds the rows which hold just what one of the entries says. It returns the
+// match finds the rows which hold just what one of the entries says. It returns the
 // other entries, in place of all: what is missing now may yet be read.
-func (g *growing) settle(batch []Entry, found *bitmap) (rest []Entry) {
+func (g *growing) match(batch []Entry, found *bitmap) (rest []Entry) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	rest = batch[:0]
@@ -295,7 +295,7 @@ func (r *reading) list(ctx context.Context, dir Directory, final bool) error {
 		if !final && !e.Present() {
 			continue // a listing proves nobody's absence; the look-up does
 		}
-		if err := r.take(ctx, &e); err != nil {
+		if err := r.takeIn(ctx, &e); err != nil {
 			return err
 		}
 	}
@@ -305,7 +305,7 @@ func (r *reading) list(ctx context.Context, dir Directory, final bool) error {
 	if err := r.awaitHost(ctx); err != nil {
 		return err
 	}
-	if err := r.flush(ctx); err != nil {
+	if err := r.takeAll(ctx); err != nil {
 		return err
 	}
 	if listed == 0 && r.host.managed > 0 && !r.opts.Limits.AllowEmpty {
@@ -314,23 +314,23 @@ func (r *reading) list(ctx context.Context, dir Directory, final bool) error {
 	return nil
 }
 
-// take takes in an entry sooner or later; flush is the latest.
-func (r *reading) take(ctx context.Context, e *Entry) error {
+// takeIn takes in an entry sooner or later; takeAll is the latest.
+func (r *reading) takeIn(ctx context.Context, e *Entry) error {
 	r.batch = append(r.batch, *e)
 	if len(r.batch) < r.steps.entries {
 		return nil
 	}
-	return r.flush(ctx)
+	return r.takeAll(ctx)
 }
 
-// flush lays the batch against the host side as far as that is there. When too many
+// takeAll lays the batch against the host side as far as that is there. When too many
 // entries wait it stands still until all of it is.
-func (r *reading) flush(ctx context.Context) error {
+func (r *reading) takeAll(ctx context.Context) error {
 	batch := r.batch
 	r.batch = batch[:0]
 	if r.view == nil && len(r.hosts) == 0 {
 		if r.hasRoom() {
-			r.settle(batch)
+			r.shelve(batch)
 			return nil
 		}
 		r.waited = true
@@ -341,9 +341,9 @@ func (r *reading) flush(ctx context.Context) error {
 	return r.view.addAll(batch)
 }
 
-// settle keeps the entries that no row holds as yet.
-func (r *reading) settle(batch []Entry) {
-	for _, e := range r.growing.settle(batch, &r.held) {
+// shelve keeps the entries that no row holds as yet.
+func (r *reading) shelve(batch []Entry) {
+	for _, e := range r.growing.match(batch, &r.held) {
 		r.early.keep(&e)
 	}
 }
@@ -358,7 +358,7 @@ func (r *reading) hasRoom() bool {
 	waiting := r.early
 	r.early = entries{}
 	_ = waiting.each(func(batch []Entry) error {
-		r.settle(batch)
+		r.shelve(batch)
 		return nil
 	})
 	return r.early.Size() < most-most/16
