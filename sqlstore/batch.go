@@ -70,7 +70,7 @@ func (b *batch) batch() sqlbatch.Batch {
 	}
 }
 
-// ownFault is a fault in the words of this package, or of the host's OnDelete.
+// ownFault is a fault in the words of this package, or of the host's OnWrite.
 type ownFault struct{ error }
 
 func (e ownFault) Unwrap() error { return e.error }
@@ -88,9 +88,25 @@ func (b *batch) apply(ctx context.Context, tx *sqlbatch.Tx, i int) (verdict, fau
 	case adsync.OpDelete:
 		return b.delete(ctx, tx, c)
 	case adsync.OpCreate:
-		return b.create(ctx, tx, i)
+		verdict, fault = b.create(ctx, tx, i)
+	default:
+		verdict, fault = b.update(ctx, tx, c)
 	}
-	return b.update(ctx, tx, c)
+	if verdict != nil || fault != nil {
+		return verdict, fault
+	}
+	return nil, b.onWrite(ctx, tx, c, b.writtenID(i))
+}
+
+// onWrite lets the host write what belongs to the change.
+func (b *batch) onWrite(ctx context.Context, tx *sqlbatch.Tx, c adsync.Change, id string) (fault error) {
+	if b.table.OnWrite == nil {
+		return nil
+	}
+	if err := b.table.OnWrite(ctx, tx.Tx, c, id); err != nil {
+		return ownFault{fmt.Errorf("adsync: OnWrite refused the %s of user %s, which was undone: %w", c.Op, id, err)}
+	}
+	return nil
 }
 
 // update first writes where the row is to the byte as planned. Only when it is
@@ -124,10 +140,10 @@ func (b *batch) update(ctx context.Context, tx *sqlbatch.Tx, c adsync.Change) (v
 	return nil, fault
 }
 
-// delete does the same, but where OnDelete is to be asked the row is read first.
+// delete does the same, but where OnWrite is to be asked the row is read first.
 func (b *batch) delete(ctx context.Context, tx *sqlbatch.Tx, c adsync.Change) (verdict, fault error) {
-	if match, ok := b.matchArgs(nil, c); ok && b.table.OnDelete == nil {
-		n, fault := b.remove(ctx, tx, c.UserID, match)
+	if match, ok := b.matchArgs(nil, c); ok && b.table.OnWrite == nil {
+		n, fault := b.remove(ctx, tx, c, match)
 		if n > 0 || fault != nil {
 			return nil, fault
 		}
@@ -139,43 +155,47 @@ func (b *batch) delete(ctx context.Context, tx *sqlbatch.Tx, c adsync.Change) (v
 	if err := c.Guard(now); err != nil {
 		return err, nil
 	}
-	if b.table.OnDelete != nil {
-		if err := b.table.OnDelete(ctx, tx.Tx, *now); err != nil {
-			return nil, ownFault{fmt.Errorf("adsync: OnDelete kept user %s: %w", c.UserID, err)}
-		}
+	if fault := b.onWrite(ctx, tx, c, c.UserID); fault != nil {
+		return nil, fault
 	}
-	_, fault = b.remove(ctx, tx, c.UserID, nil)
+	_, fault = b.remove(ctx, tx, c, nil)
 	return nil, fault
 }
 
 // remove deletes the row, or marks it and frees its keys.
-func (b *batch) remove(ctx context.Context, tx *sqlbatch.Tx, id string, match []any) (int64, error) {
+func (b *batch) remove(ctx context.Context, tx *sqlbatch.Tx, c adsync.Change, match []any) (int64, error) {
+	id := c.UserID
 	if b.table.Delete == nil {
 		args := slices.Concat(b.target(id, match), b.where)
 		return one(tx.Exec(ctx, b.sql.Delete(match != nil), args...))
 	}
-	set, values := b.removal(id)
+	set, values := b.removal(c)
 	args := slices.Concat(values, b.target(id, match), b.where)
 	return one(tx.Exec(ctx, b.updateText(set, match != nil), args...))
 }
 
 // removal lists what marks a row as deleted and frees its keys; nothing where rows
-// are removed.
-func (b *batch) removal(id string) (set []string, values []any) {
+// are removed. What is derived is so from the keys that the row is left with.
+func (b *batch) removal(c adsync.Change) (set []string, values []any) {
 	if b.table.Delete == nil {
 		return nil, nil
 	}
 	set = slices.Sorted(maps.Keys(b.table.Delete))
 	for _, name := range set {
-		values = append(values, b.table.Delete[name])
+		values = append(values, b.fitted(name, b.table.Delete[name]))
 	}
-	for _, key := range [][2]string{{b.table.Columns.Username, "~deleted-" + id}, {b.table.Columns.Email, "~deleted-" + id + "@adsync.invalid"}} {
+	var left adsync.User
+	if c.Before != nil {
+		left = *c.Before
+	}
+	left.Username, left.Email = "~deleted-"+c.UserID, "~deleted-"+c.UserID+"@adsync.invalid"
+	for _, key := range [][2]string{{b.table.Columns.Username, left.Username}, {b.table.Columns.Email, left.Email}} {
 		if key[0] != "" {
 			set = append(set, key[0])
 			values = append(values, b.nullOr(key[0], key[1]))
 		}
 	}
-	return set, values
+	return append(set, b.derived...), append(values, b.derive(&left)...)
 }
 
 // one refuses to write several rows for one ID.
@@ -233,6 +253,9 @@ func (b *batch) begin(ctx context.Context, tx *sqlbatch.Tx) (fault error) {
 // ahead writes what many rows can be written of with one statement. The rest, and
 // all that is not as planned, is left to apply.
 func (b *batch) ahead(ctx context.Context, tx *sqlbatch.Tx) error {
+	if b.table.OnWrite != nil {
+		return nil // the host's own statements must find what they would have found
+	}
 	if fault := b.writeAhead(ctx, tx); fault != nil {
 		return fault
 	}
@@ -249,10 +272,7 @@ func (b *batch) writeAhead(ctx context.Context, tx *sqlbatch.Tx) error {
 	}
 	w := &countedWriter{batch: b, tx: tx, proven: make(map[string]bool)}
 	b.countedTx, b.done = tx, make(map[int]bool, len(b.changes))
-	for i, c := range b.changes {
-		if c.Op == adsync.OpDelete && b.table.OnDelete != nil {
-			return nil // the host's own statements must find what they would have found
-		}
+	for i := range b.changes {
 		w.sort(i)
 	}
 	for _, g := range w.groups {

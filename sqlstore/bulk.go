@@ -13,7 +13,7 @@ import (
 // bulkWriter is nil where the changes have to be written one by one: two changes
 // of one row or entry, or a dialect without statements for many rows.
 func (b *batch) bulkWriter() func(context.Context, *sqlbatch.Tx) ([]error, error) {
-	if !b.dialect.HasBulk() || !b.touchApart() {
+	if !b.dialect.HasBulk() || b.table.OnWrite != nil || !b.touchApart() {
 		return nil
 	}
 	return func(ctx context.Context, tx *sqlbatch.Tx) ([]error, error) {
@@ -104,11 +104,7 @@ func (w *bulkWriter) sort(ctx context.Context, i int) (fault error) {
 	case adsync.OpCreate:
 		set, values, fault = w.newRow(ctx, i)
 	case adsync.OpDelete:
-		if w.table.OnDelete != nil {
-			w.verdicts[i], fault = w.delete(ctx, w.tx, c)
-			return fault
-		}
-		set, values = w.removal(c.UserID)
+		set, values = w.removal(c)
 	default:
 		if c.Before == nil {
 			w.verdicts[i] = adsync.ErrStale
@@ -258,7 +254,7 @@ func (w *bulkWriter) settle(ctx context.Context) error {
 // overwrite writes a row that is as planned, though stored in another way.
 func (w *bulkWriter) overwrite(ctx context.Context, c adsync.Change) error {
 	if c.Op == adsync.OpDelete {
-		_, err := w.remove(ctx, w.tx, c.UserID, nil)
+		_, err := w.remove(ctx, w.tx, c, nil)
 		return err
 	}
 	set, values, err := w.assignments(c.Before, c.After)

@@ -49,7 +49,7 @@ func (w *countedWriter) sort(i int) {
 	if !exact {
 		return
 	}
-	set, values := w.removal(c.UserID)
+	set, values := w.removal(c)
 	if c.Op == adsync.OpUpdate {
 		var err error
 		if set, values, err = w.assignments(c.Before, c.After); err != nil || len(set) == 0 {

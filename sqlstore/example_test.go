@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"fmt"
 	"log"
+	"strings"
 
 	"github.com/go-adsync/adsync"
 	"github.com/go-adsync/adsync/sqlstore"
@@ -28,9 +29,16 @@ func ExampleNew() {
 		Args:     []any{7},
 		Statuses: map[adsync.Status]any{adsync.StatusActive: 1, adsync.StatusBlocked: 0, adsync.StatusDeactivated: 2},
 		Defaults: map[string]any{"tenant": 7},
-		Delete:   map[string]any{"deleted_at": "2026-01-02"},
-		OnDelete: func(ctx context.Context, tx *sql.Tx, u adsync.User) error {
-			_, err := tx.ExecContext(ctx, "UPDATE documents SET owner = 'archive' WHERE owner = ?", u.ID)
+		Delete:   map[string]any{"deleted_at": sqlstore.Now},
+		Derived: map[string]func(adsync.User) any{
+			"login_lower": func(u adsync.User) any { return strings.ToLower(u.Username) },
+			"updated_at":  func(adsync.User) any { return sqlstore.Now },
+		},
+		OnWrite: func(ctx context.Context, tx *sql.Tx, c adsync.Change, id string) error {
+			if c.Op != adsync.OpDelete {
+				return nil
+			}
+			_, err := tx.ExecContext(ctx, "UPDATE documents SET owner = 'archive' WHERE owner = ?", id)
 			return err
 		},
 	})

@@ -45,7 +45,8 @@ func (s *Store) mapColumns() error {
 			s.linkNames = append(s.linkNames, column.name)
 		}
 	}
-	s.newColumns = slices.AppendSeq(s.newColumns, slices.Values(slices.Sorted(maps.Keys(s.table.Defaults))))
+	s.derived = slices.Sorted(maps.Keys(s.table.Derived))
+	s.newColumns = slices.Concat(s.newColumns, slices.Sorted(maps.Keys(s.table.Defaults)), s.derived)
 	return nil
 }
 
@@ -98,6 +99,23 @@ func (s *Store) checkDefaults() error {
 		mapped := slices.ContainsFunc(s.columns, func(c column) bool { return c.name == name })
 		if name == "" || mapped {
 			return fmt.Errorf("adsync: sqlstore.Table.Defaults must not set the column %q; it is for columns that sqlstore.Columns does not map", name)
+		}
+	}
+	return nil
+}
+
+func (s *Store) checkDerived() error {
+	for name, compute := range s.table.Derived {
+		mapped := slices.ContainsFunc(s.columns, func(c column) bool { return c.name == name })
+		_, byDefault := s.table.Defaults[name]
+		_, byDelete := s.table.Delete[name]
+		switch {
+		case name == "" || mapped || name == s.table.Columns.ID:
+			return fmt.Errorf("adsync: sqlstore.Table.Derived must not set the column %q; it is for columns that sqlstore.Columns does not map", name)
+		case byDefault || byDelete:
+			return fmt.Errorf("adsync: sqlstore.Table.Derived sets the column %s, and so must neither Defaults nor Delete; leave it to one of them", name)
+		case compute == nil:
+			return fmt.Errorf("adsync: sqlstore.Table.Derived has no function for the column %s; give one, or leave the column out", name)
 		}
 	}
 	return nil
@@ -164,6 +182,9 @@ func (s *Store) look(ctx context.Context) (*knownTable, error) {
 	if known.types, err = s.usedTypes(known.types); err != nil {
 		return nil, ownFault{err}
 	}
+	if err := s.checkTimes(known.types); err != nil {
+		return nil, ownFault{err}
+	}
 	if column := s.table.Columns.Status; column != "" {
 		if known.status, err = s.statuses.fit(column, known.types[column], s.dialect.Loose()); err != nil {
 			return nil, ownFault{err}
@@ -173,6 +194,18 @@ func (s *Store) look(ctx context.Context) (*knownTable, error) {
 	defer s.mu.Unlock()
 	s.known = known
 	return known, nil
+}
+
+// checkTimes holds each Now of Defaults and Delete against its column.
+func (s *Store) checkTimes(types sqltable.Types) error {
+	for _, given := range []map[string]any{s.table.Defaults, s.table.Delete} {
+		for _, name := range slices.Sorted(maps.Keys(given)) {
+			if given[name] == NotNull || given[name] == Now && clockFor(types[name], s.dialect.Loose()) == nil {
+				return fmt.Errorf("adsync: the column %s of type %s cannot be set to Now or NotNull; use Now for times and numbers, or give the value", name, types[name].Name)
+			}
+		}
+	}
+	return nil
 }
 
 func (s *Store) ask(ctx context.Context) (*knownTable, error) {

@@ -46,7 +46,8 @@ type Store struct {
 	guids      sqltable.GUIDFormat
 	columns    []column // the mapped ones but the ID
 	linkNames  []string // those that link a user to an entry
-	newColumns []string // those that a new row gets: the mapped ones, then the defaults
+	newColumns []string // those that a new row gets: the mapped ones, the defaults, and the derived ones
+	derived    []string // sorted
 	text       *sqltable.Table
 	where      []any      // the arguments of Where, in the order of the text
 	statuses   *statusMap // nil where there is no column
@@ -80,8 +81,9 @@ func New(db *sql.DB, dialect Dialect, table Table) (*Store, error) {
 	}
 	table.Args = slices.Clone(table.Args)
 	table.Statuses, table.Defaults, table.Delete = maps.Clone(table.Statuses), maps.Clone(table.Defaults), maps.Clone(table.Delete)
+	table.Derived = maps.Clone(table.Derived)
 	s := &Store{db: db, dialect: d, table: table}
-	for _, prepare := range []func() error{s.mapColumns, s.mapObjectIDs, s.mapStatuses, s.checkDelete, s.checkDefaults, s.makeText} {
+	for _, prepare := range []func() error{s.mapColumns, s.mapObjectIDs, s.mapStatuses, s.checkDelete, s.checkDefaults, s.checkDerived, s.makeText} {
 		if err := prepare(); err != nil {
 			return nil, err
 		}
@@ -144,7 +146,7 @@ func (s *Store) applyOne(ctx context.Context, c adsync.Change, op adsync.Op) ads
 }
 
 // ApplyChanges writes all changes in one transaction. One that the database or
-// OnDelete refuses is undone alone; in a batch of more than 500 the others are then
+// OnWrite refuses is undone alone; in a batch of more than 500 the others are then
 // written in transactions of 500. When the context ends before a commit, nothing of
 // that transaction is written; when the commit is not answered, each is [adsync.ErrUnknown].
 func (s *Store) ApplyChanges(ctx context.Context, cs []adsync.Change) []adsync.Written {

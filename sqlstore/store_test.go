@@ -38,6 +38,10 @@ func sqlTable(edit func(*sqlstore.Table)) sqlstore.Table {
 	return table
 }
 
+func derived(column string) map[string]func(adsync.User) any {
+	return map[string]func(adsync.User) any{column: func(u adsync.User) any { return u.Username }}
+}
+
 func TestNewChecksTheMapping(t *testing.T) {
 	db := noDB(t, noDatabase{})
 	_, err := sqlstore.New(nil, sqlstore.SQLite, sqlTable(func(*sqlstore.Table) {}))
@@ -72,6 +76,15 @@ func TestNewChecksTheMapping(t *testing.T) {
 		{`must not set the column "login"`, func(s *sqlstore.Table) { s.Where, s.Delete = "gone = 0", map[string]any{"login": nil} }},
 		{`Defaults must not set the column "mail"`, func(s *sqlstore.Table) { s.Defaults = map[string]any{"mail": ""} }},
 		{`Defaults must not set the column ""`, func(s *sqlstore.Table) { s.Defaults = map[string]any{"": ""} }},
+		{`Derived must not set the column "mail"`, func(s *sqlstore.Table) { s.Derived = derived("mail") }},
+		{`Derived must not set the column "id"`, func(s *sqlstore.Table) { s.Derived = derived("id") }},
+		{"Derived has no function for the column full_name", func(s *sqlstore.Table) { s.Derived = map[string]func(adsync.User) any{"full_name": nil} }},
+		{"so must neither Defaults nor Delete", func(s *sqlstore.Table) {
+			s.Derived, s.Defaults = derived("full_name"), map[string]any{"full_name": ""}
+		}},
+		{"so must neither Defaults nor Delete", func(s *sqlstore.Table) {
+			s.Derived, s.Where, s.Delete = derived("gone"), "gone IS NULL", map[string]any{"gone": sqlstore.Now}
+		}},
 		{"1 placeholders, but Args has 0", func(s *sqlstore.Table) { s.Where = "tenant = ?" }},
 		{"without a Where", func(s *sqlstore.Table) { s.Args = []any{1} }},
 	} {

@@ -49,18 +49,31 @@ const (
 // and else a text with the row's ID.
 //
 // Defaults may name the ID column, with a driver.Valuer that makes a new ID for
-// each row. OnDelete may be called again for the same user, after a rollback.
+// each row.
+//
+// Derived are columns that are computed from the user, as a lower-cased shadow of a key,
+// a full name, or a time of the last change, and written with each creation, update and
+// soft deletion, also while a user is parked. The functions must be pure; they are told
+// what the row will hold, and of a soft deletion the keys that it is left with. They may
+// return [Null] and [Now]. Defaults and Delete may hold those, too.
+//
+// OnWrite is called in the transaction of each change, with the row's ID: after a creation
+// or an update, and before a deletion. It is for rows of other tables that belong to the
+// user, an audit, an outbox. An error undoes that one change, and is told in its words. It
+// may be called again for the same change, after a rollback. With it, changes are written
+// one by one.
 type Table struct {
-	Name      string                                                     // table or schema.table
-	Columns   Columns                                                    // "" = the table has none
-	Where     string                                                     // which rows are users at all, with placeholders
-	Args      []any                                                      // for Where
-	Source    string                                                     // for all rows, where there is no Source column
-	Statuses  map[adsync.Status]any                                      // how Status is stored, by default as its own name
-	Defaults  map[string]any                                             // other columns of a created row
-	ObjectIDs string                                                     // "text" (default), "uuid", "bytes" (as printed), "ad-bytes" (as AD sends them)
-	Delete    map[string]any                                             // soft delete: set these instead; both keys are released. Name the ObjectID too, with nil, if it is unique
-	OnDelete  func(ctx context.Context, tx *sql.Tx, u adsync.User) error // hand over what they own, in the same transaction; an error keeps the user
+	Name      string                                                                  // table or schema.table
+	Columns   Columns                                                                 // "" = the table has none
+	Where     string                                                                  // which rows are users at all, with placeholders
+	Args      []any                                                                   // for Where
+	Source    string                                                                  // for all rows, where there is no Source column
+	Statuses  map[adsync.Status]any                                                   // how Status is stored, by default as its own name
+	Defaults  map[string]any                                                          // other columns of a created row
+	ObjectIDs string                                                                  // "text" (default), "uuid", "bytes" (as printed), "ad-bytes" (as AD sends them)
+	Delete    map[string]any                                                          // soft delete: set these instead; both keys are released. Name the ObjectID too, with nil, if it is unique
+	Derived   map[string]func(adsync.User) any                                        // other columns, computed from the user
+	OnWrite   func(ctx context.Context, tx *sql.Tx, c adsync.Change, id string) error // what else belongs to the change, in the same transaction; an error undoes it
 }
 
 // Columns names the columns. ID, ObjectID and Username are required. ID is the

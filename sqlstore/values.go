@@ -26,7 +26,33 @@ func (b *batch) assignments(before, after *adsync.User) (set []string, values []
 		}
 		set, values = append(set, b.columns[i].name), append(values, value)
 	}
+	if len(set) > 0 {
+		set, values = append(set, b.derived...), append(values, b.derive(after)...)
+	}
 	return set, values, nil
+}
+
+// derive computes the derived columns from what the row will hold.
+func (b *batch) derive(u *adsync.User) []any {
+	values := make([]any, len(b.derived))
+	for i, name := range b.derived {
+		values[i] = b.fitted(name, b.table.Derived[name](*u))
+	}
+	return values
+}
+
+// fitted is a value of the host's for a column: Now is the time of the batch, so that
+// many rows have one.
+func (b *batch) fitted(column string, value any) any {
+	switch value {
+	case Null:
+		return nil
+	case Now:
+		if clock := clockFor(b.types[column], b.dialect.Loose()); clock != nil {
+			return clock(b.now)
+		}
+	}
+	return value
 }
 
 // newValues are what a new row holds in newColumns.
@@ -42,10 +68,11 @@ func (b *batch) newValues(u *adsync.User) ([]any, error) {
 		}
 		values[i] = value
 	}
-	for i := len(b.columns); i < len(values); i++ {
-		values[i] = b.table.Defaults[b.newColumns[i]]
+	values = values[:len(b.columns)]
+	for _, name := range b.newColumns[len(b.columns) : len(b.newColumns)-len(b.derived)] {
+		values = append(values, b.fitted(name, b.table.Defaults[name]))
 	}
-	return values, nil
+	return append(values, b.derive(u)...), nil
 }
 
 // storedFields are all that a row holds beside its ID.

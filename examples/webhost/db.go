@@ -145,8 +145,11 @@ func (s *store) userStore() (*userStore, error) {
 			Username: "username", FirstName: "first_name", LastName: "last_name", Email: "email", Phone: "phone",
 			Status: "status", Protected: "protected",
 		},
-		OnDelete: func(ctx context.Context, t *sql.Tx, u adsync.User) error {
-			_, err := t.ExecContext(ctx, s.rebind(`DELETE FROM sessions WHERE user_id = CAST(? AS BIGINT)`), u.ID)
+		OnWrite: func(ctx context.Context, t *sql.Tx, c adsync.Change, id string) error {
+			if c.Op != adsync.OpDelete {
+				return nil
+			}
+			_, err := t.ExecContext(ctx, s.rebind(`DELETE FROM sessions WHERE user_id = CAST(? AS BIGINT)`), id)
 			return err
 		},
 	})

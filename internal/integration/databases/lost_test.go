@@ -28,10 +28,10 @@ func testTerminated(t *testing.T, d database) {
 		t.Skip("SQLite has no connection to lose")
 	}
 	var end func()
-	table := sqlstore.Table{OnDelete: func(context.Context, *sql.Tx, adsync.User) error {
+	table := sqlstore.Table{OnWrite: onDelete(func(context.Context, *sql.Tx, adsync.User) error {
 		end()
 		return nil
-	}}
+	})}
 	db, s, now := d.filled(t, table, "ann", "bob", "cid")
 	admin := d.open(t)
 	end = func() { d.killOthers(t, admin) }

@@ -182,14 +182,14 @@ func testRefusedRows(t *testing.T, d database) {
 	}
 }
 
-// testOnDeleteMarks hands over what those own who are marked as deleted.
-func testOnDeleteMarks(t *testing.T, d database) {
+// testOnWriteMarks hands over what those own who are marked as deleted.
+func testOnWriteMarks(t *testing.T, d database) {
 	claim := errors.New("has a claim")
 	var asked []adsync.User
 	table := sqlstore.Table{
 		Where:  "COALESCE(phone, '') <> 'gone'",
 		Delete: map[string]any{"phone": "gone"},
-		OnDelete: func(ctx context.Context, tx *sql.Tx, u adsync.User) error {
+		OnWrite: onDelete(func(ctx context.Context, tx *sql.Tx, u adsync.User) error {
 			asked = append(asked, u)
 			if _, err := tx.ExecContext(ctx, "UPDATE docs SET owner = NULL WHERE owner = "+d.place(1), u.ID); err != nil {
 				return err
@@ -198,7 +198,7 @@ func testOnDeleteMarks(t *testing.T, d database) {
 				return claim
 			}
 			return nil
-		},
+		}),
 	}
 	db, s, now := d.filled(t, table, "ann", "bob", "cid", "dan")
 	mustExec(t, db, "INSERT INTO docs (id, owner) SELECT 1, id FROM users")

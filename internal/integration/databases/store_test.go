@@ -161,11 +161,11 @@ func (d database) run(t *testing.T, layouts []layout) {
 		"empty columns and a trigger fail alone":    testRefusedRows,
 		"links in other spellings":                  testOtherSpellings,
 		"rows full of NULL":                         testNulls,
-		"OnDelete, then a mark":                     testOnDeleteMarks,
+		"OnWrite, then a mark":                      testOnWriteMarks,
 		"an ID that is no key":                      testSharedIDs,
 		"a Before that is another user's":           testAnotherBefore,
 		"a row twice in a batch":                    testOneRowTwice,
-		"OnDelete hands over, or keeps the user":    testOnDelete,
+		"OnWrite hands over, or keeps the user":     testOnDelete,
 		"a batch ends whole with its context":       testContext,
 		"a constraint that waits for the commit":    testDeferred,
 		"two stores at once lose against no lock":   testContention,
@@ -188,6 +188,8 @@ func (d database) run(t *testing.T, layouts []layout) {
 		"a trigger that swallows writes":            testSwallowed,
 		"what the database changes is failed":       testChanged,
 		"a user who falls out of the condition":     testFallsOut,
+		"derived columns":                           testDerived,
+		"rows beside the user's":                    testOnWrite,
 		"statuses of any column":                    testStatuses,
 		"statuses that do not fit their column":     testStatusesThatDoNotFit,
 		"a database that takes no writes":           testReadOnly,
@@ -271,10 +273,22 @@ func testBadRows(t *testing.T, d database) {
 	assert.True(t, null, "no email is NULL, as a unique index allows only one empty text")
 }
 
+// onDelete is an OnWrite that is about deletions alone.
+func onDelete(do func(ctx context.Context, tx *sql.Tx, u adsync.User) error) func(context.Context, *sql.Tx, adsync.Change, string) error {
+	return func(ctx context.Context, tx *sql.Tx, c adsync.Change, id string) error {
+		if c.Op != adsync.OpDelete {
+			return nil
+		}
+		u := *c.Before
+		u.ID = id
+		return do(ctx, tx, u)
+	}
+}
+
 func testOnDelete(t *testing.T, d database) {
 	claim := errors.New("has a claim")
 	var asked []adsync.User
-	table := sqlstore.Table{OnDelete: func(ctx context.Context, tx *sql.Tx, u adsync.User) error {
+	table := sqlstore.Table{OnWrite: onDelete(func(ctx context.Context, tx *sql.Tx, u adsync.User) error {
 		asked = append(asked, u)
 		if _, err := tx.ExecContext(ctx, "UPDATE docs SET owner = NULL WHERE owner = "+d.placeholder(), u.ID); err != nil {
 			return err
@@ -283,7 +297,7 @@ func testOnDelete(t *testing.T, d database) {
 			return claim
 		}
 		return nil
-	}}
+	})}
 	db, s, now := d.filled(t, table, "ann", "bob", "cid")
 	mustExec(t, db, "INSERT INTO docs (id, owner) SELECT 1, id FROM users")
 	removeThree(t, s, now, claim)
@@ -298,7 +312,7 @@ func testOnDelete(t *testing.T, d database) {
 	assert.ErrorIs(t, s.DeleteUser(context.Background(), remove(person(1, "ann"))), adsync.ErrAlready)
 }
 
-// removeThree removes ann. OnDelete refuses bob, and cid is not as planned.
+// removeThree removes ann. OnWrite refuses bob, and cid is not as planned.
 func removeThree(t *testing.T, s *sqlstore.Store, now map[string]adsync.User, refusal error) {
 	t.Helper()
 	stale := with(now["cid"], func(u *adsync.User) { u.Phone = "9" })
@@ -310,10 +324,10 @@ func removeThree(t *testing.T, s *sqlstore.Store, now map[string]adsync.User, re
 
 func testContext(t *testing.T, d database) {
 	ctx, cancel := context.WithCancel(context.Background())
-	table := sqlstore.Table{OnDelete: func(context.Context, *sql.Tx, adsync.User) error {
+	table := sqlstore.Table{OnWrite: onDelete(func(context.Context, *sql.Tx, adsync.User) error {
 		cancel()
 		return nil
-	}}
+	})}
 	db, s, now := d.filled(t, table, "ann", "bob", "cid")
 	db.SetMaxOpenConns(1) // a connection that was not given back would block what follows
 	ann := with(now["ann"], func(u *adsync.User) { u.Phone = "1" })
