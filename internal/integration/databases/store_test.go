@@ -188,6 +188,7 @@ func (d database) run(t *testing.T, layouts []layout) {
 		"a trigger that swallows writes":            testSwallowed,
 		"what the database changes is failed":       testChanged,
 		"a user who falls out of the condition":     testFallsOut,
+		"what a table lacks is told":                testPreflight,
 		"derived columns":                           testDerived,
 		"rows beside the user's":                    testOnWrite,
 		"statuses of any column":                    testStatuses,

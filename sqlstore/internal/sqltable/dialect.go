@@ -31,14 +31,15 @@ type Dialect struct {
 	lockWrites  func(quoted string) string // makes a transaction one that writes; nil where that changes nothing
 	lock        string                     // after a SELECT: holds the row until the transaction ends
 
-	readText  func(col string) string
-	sameText  func(col, arg string) string // exact, to the byte; NULL equals ''
-	same      func(col, arg string) string // by the column's own type; NULL equals NULL
-	sameBool  func(col, a, b string) string
-	quirks    func(schema, table, quoted string) (text string, args []any) // nil where a table has none
-	catalogue func(schema, table, quoted string) (text string, args []any)
-	holding   func(do, schema, table, quoted string) (text string, args []any)
-	fault     func(err error) Fault
+	readText         func(col string) string
+	sameText         func(col, arg string) string // exact, to the byte; NULL equals ''
+	same             func(col, arg string) string // by the column's own type; NULL equals NULL
+	sameBool         func(col, a, b string) string
+	quirks           func(schema, table, quoted string) (text string, args []any) // nil where a table has none
+	indexes, demands func(schema, table, quoted string) (text string, args []any)
+	catalogue        func(schema, table, quoted string) (text string, args []any)
+	holding          func(do, schema, table, quoted string) (text string, args []any)
+	fault            func(err error) Fault
 }
 
 // ForName returns the dialect of that name, and whether there is one.
@@ -89,6 +90,8 @@ func postgreSQL() Dialect {
 			name := map[string]string{"take": "pg_try_advisory_lock", "release": "pg_advisory_unlock"}[do]
 			return "SELECT " + name + "(" + pgLockClass + ", CAST(CAST(CAST(CAST($1 AS text) AS regclass) AS oid) AS int4))", []any{quoted}
 		},
+		indexes: postgreSQLIndexes,
+		demands: postgreSQLDemands,
 		quirks: func(_, _, quoted string) (string, []any) {
 			return "SELECT 'rule', CAST(rulename AS text), '' FROM pg_catalog.pg_rewrite" +
 				" WHERE ev_class = CAST(CAST($1 AS text) AS regclass) AND ev_type <> '1'", []any{quoted}
@@ -138,7 +141,9 @@ func mySQL() Dialect {
 			}
 			return "SELECT COALESCE(RELEASE_LOCK(" + name + "), 0)", []any{schema, table}
 		},
-		fault: mySQLFault,
+		indexes: mySQLIndexes,
+		demands: mySQLDemands,
+		fault:   mySQLFault,
 	}
 }
 
@@ -170,8 +175,10 @@ func sqlite() Dialect {
 			}
 			return text + "(?, ?)", []any{table, schema}
 		},
-		quirks: sqliteQuirks,
-		fault:  sqliteFault,
+		indexes: sqliteIndexes,
+		demands: sqliteDemands,
+		quirks:  sqliteQuirks,
+		fault:   sqliteFault,
 	}
 }
 

@@ -77,5 +77,8 @@ func (t *Table) heed(rows Rows) error {
 // TextID reports whether statements that match compare the ID as it reads, too.
 func (t *Table) TextID() bool { return t.textID }
 
+// Overrides reports whether conflict clauses are overridden.
+func (t *Table) Overrides() bool { return t.orAbort != "" }
+
 // Uncounted reports whether the database does not say how many rows a statement wrote.
 func (t *Table) Uncounted() bool { return t.uncounted }

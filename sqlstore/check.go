@@ -1,0 +1,174 @@
+package sqlstore
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/go-adsync/adsync"
+	"github.com/go-adsync/adsync/sqlstore/internal/sqltable"
+)
+
+// Check holds the mapping against the table before anything is written. The error says
+// what no run can do without: a column that is missing, a status that does not fit its
+// column. Each warning is a sentence that says what is amiss and what to do: a key without
+// a unique index, a column that a new row needs and nobody fills, a server that cuts
+// values off, a collation that takes more for equal than a plan does, and what makes a
+// write do something else than it says.
+//
+// It reads the database's catalogue, and no user.
+func (s *Store) Check(ctx context.Context) (warnings []string, err error) {
+	known, err := s.look(ctx)
+	if err != nil {
+		return nil, s.readError(ctx, err)
+	}
+	c := &checker{Store: s, known: known}
+	for _, check := range []func(context.Context) error{c.checkKeys, c.checkDemands, c.checkServer, c.checkQuirks} {
+		if err := check(ctx); err != nil {
+			return nil, fmt.Errorf("adsync: cannot ask the database about the table %s: %s", s.table.Name, s.dialect.Fault(err).Reason)
+		}
+	}
+	return c.warnings, nil
+}
+
+// checker gathers what Check warns of.
+type checker struct {
+	*Store
+	known    *knownTable
+	warnings []string
+}
+
+func (c *checker) warn(format string, args ...any) {
+	c.warnings = append(c.warnings, fmt.Sprintf(format, args...))
+}
+
+// ask reads rows of texts.
+func (c *checker) ask(ctx context.Context, text string, args []any) (rows [][]string, err error) {
+	found, err := c.db.QueryContext(ctx, text, args...)
+	if err != nil {
+		return nil, err
+	}
+	defer found.Close()
+	names, err := found.Columns()
+	if err != nil {
+		return nil, err
+	}
+	row := sqltable.NewRow(len(names))
+	for found.Next() {
+		if err := row.Scan(found); err != nil {
+			return nil, err
+		}
+		texts := make([]string, len(names))
+		for i := range texts {
+			texts[i] = row.Cell(i).Text
+		}
+		rows = append(rows, texts)
+	}
+	return rows, found.Err()
+}
+
+// checkKeys looks for a unique index over each key: without one, nothing but the plan
+// keeps two users apart. A unique shadow of a key does, too.
+func (c *checker) checkKeys(ctx context.Context) error {
+	text, args := c.text.UniqueIndexes()
+	rows, err := c.ask(ctx, text, args)
+	if err != nil {
+		return err
+	}
+	unique := func(column string) bool {
+		return slices.ContainsFunc(rows, func(row []string) bool { return mentions(row[0], column) })
+	}
+	shadowed := slices.ContainsFunc(c.derived, unique)
+	for _, col := range c.columns {
+		isKey := col.field == adsync.FieldUsername || col.field == adsync.FieldEmail
+		switch {
+		case unique(col.name) || isKey && shadowed:
+		case isKey:
+			c.warn("the column %s of the table %s has no unique index, so another program may give two users one %s; add one", col.name, c.table.Name, col.field)
+		case col.field == adsync.FieldObjectID:
+			c.warn("the column %s of the table %s has no unique index, so two users may be linked to one account, and an import reads the whole table for each batch; add one, over the source too if there are several", col.name, c.table.Name)
+		}
+	}
+	return nil
+}
+
+// mentions reports whether a column is named, alone or in an expression.
+func mentions(text, column string) bool {
+	text, column = strings.ToLower(text), strings.ToLower(column)
+	isWord := func(r rune) bool {
+		return r == '_' || r >= '0' && r <= '9' || r >= 'a' && r <= 'z' || r >= 0x80
+	}
+	for rest := text; ; {
+		before, after, found := strings.Cut(rest, column)
+		if !found {
+			return false
+		}
+		if strings.TrimRightFunc(before, isWord) == before && strings.TrimLeftFunc(after, isWord) == after {
+			return true
+		}
+		rest = after
+	}
+}
+
+// checkDemands looks for columns that a new row needs and nobody fills.
+func (c *checker) checkDemands(ctx context.Context) error {
+	text, args := c.text.Demands()
+	rows, err := c.ask(ctx, text, args)
+	if err != nil {
+		return err
+	}
+	var missing []string
+	for _, row := range rows {
+		filled := slices.ContainsFunc(c.newColumns, func(name string) bool { return strings.EqualFold(name, row[0]) })
+		if !filled {
+			missing = append(missing, row[0])
+		}
+	}
+	if len(missing) > 0 {
+		slices.Sort(missing)
+		c.warn("a new row of the table %s needs a value for %s, and would be refused; give one in sqlstore.Table.Defaults or Derived, or let the column have a default", c.table.Name, strings.Join(missing, ", "))
+	}
+	return nil
+}
+
+// checkServer looks for what a server does to values.
+func (c *checker) checkServer(ctx context.Context) error {
+	if text, ok := c.dialect.Mode(); ok {
+		rows, err := c.ask(ctx, text, nil)
+		if err != nil {
+			return err
+		}
+		if len(rows) == 1 && !strings.Contains(rows[0][0], "STRICT_") {
+			c.warn("the server is not strict, and cuts off what is too long for a column; such a write is failed, but let sql_mode have STRICT_TRANS_TABLES, so that the host's own are, too")
+		}
+	}
+	for _, col := range c.columns {
+		if col.field != adsync.FieldUsername && col.field != adsync.FieldEmail {
+			continue
+		}
+		text, ok := c.known.types[col.name].ComparesAccents()
+		if !ok {
+			continue
+		}
+		rows, err := c.ask(ctx, text, nil)
+		if err != nil {
+			return err
+		}
+		if len(rows) == 1 && rows[0][0] == "1" {
+			c.warn("the collation of the column %s takes Muller and Müller for one, which a plan tells apart; let the column have a collation that tells accents, or let Rules.Fold drop them", col.name)
+		}
+	}
+	return nil
+}
+
+// checkQuirks tells of what makes a write do something else than it says.
+func (c *checker) checkQuirks(context.Context) error {
+	if c.known.sql.Overrides() {
+		c.warn("the table %s, or a trigger, may delete or change rows for one that is in the way (ON CONFLICT); a sync overrides that, and such a write fails, but the host's own do not", c.table.Name)
+	}
+	if c.known.sql.Uncounted() {
+		c.warn("the table %s is a view, or has rules, and its database does not say how many rows were written; each is read before it is written, which takes longer", c.table.Name)
+	}
+	return nil
+}
