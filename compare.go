@@ -101,7 +101,7 @@ type Values struct {
 // clashes settles, and the rest has its two sides exchanged.
 //
 // Rows that changed between the two plans are named in Drifted, as far as both plans
-// mention them: a difference there may come of that, and not of the filter.
+// mention them: a difference there may come from that, and not from the filter.
 //
 // It is an error if a plan is nil, or of a version that this package does not make, or if
 // the plans are of different sources.
@@ -345,7 +345,7 @@ func (c *Comparison) WriteTo(w io.Writer) (int64, error) {
 	return plantext.Write(w, c.head(), items, []string{c.totals()})
 }
 
-// head tells of both plans, and what speaks against comparing them.
+// head describes both plans, and what speaks against comparing them.
 func (c *Comparison) head() []string {
 	head := []string{"Plan a: " + sizes(c.A.Stats), "Plan b: " + sizes(c.B.Stats)}
 	for _, warning := range c.A.Warnings {
@@ -416,7 +416,7 @@ func inWords(changes []Change) string {
 	return strings.Join(texts, "; ")
 }
 
-// remarks are the rivals and accounts that a plan tells of, by label.
+// remarks are the rivals and accounts that a plan names, by label.
 func remarks(changes []Change) map[string]string {
 	told := map[string]string{}
 	for i := range changes {

@@ -11,7 +11,7 @@ import (
 	"github.com/go-adsync/adsync"
 )
 
-func TestTheFirstDay(t *testing.T) {
+func TestFirstDay(t *testing.T) {
 	temporary := t.TempDir()
 	t.Setenv("TMPDIR", temporary)
 	got := runWith(t.Context(), "-first-day")
@@ -42,7 +42,7 @@ func TestTheFirstDay(t *testing.T) {
 	assert.Empty(t, left, "the temporary table is removed")
 }
 
-func TestTheFirstDayAsADryRun(t *testing.T) {
+func TestFirstDay_AsADryRun(t *testing.T) {
 	got := runWith(t.Context(), "-first-day", "-dry-run")
 	require.Equal(t, exitDone, got.code, got.stderr)
 	assert.Contains(t, got.stdout, "8 to update")
@@ -50,7 +50,7 @@ func TestTheFirstDayAsADryRun(t *testing.T) {
 }
 
 // The flags do the same with a directory and a table that were named.
-func TestTheFirstDayStepByStep(t *testing.T) {
+func TestFirstDay_StepByStep(t *testing.T) {
 	w := newWorldAfter(t, (*demo).beforeTheFirstDay)
 	before := w.rows(t)
 
@@ -131,7 +131,7 @@ func TestUndo(t *testing.T) {
 }
 
 // An import is not undone: its people are present.
-func TestUndoOfAnImport(t *testing.T) {
+func TestUndo_OfAnImport(t *testing.T) {
 	w := newWorldAfter(t, (*demo).beforeTheFirstDay)
 	file := filepath.Join(t.TempDir(), "report.json")
 	imported := w.mustRun(t, "-import-ids", adsync.ObjectID(w.guids["aeze"]).String(), "-json")
@@ -141,7 +141,7 @@ func TestUndoOfAnImport(t *testing.T) {
 	assert.Equal(t, before, w.rows(t))
 }
 
-func TestAdoptionWithAnIncompleteListingIsNone(t *testing.T) {
+func TestAdopt_NobodyByAnIncompleteListing(t *testing.T) {
 	w := newWorldAfter(t, (*demo).beforeTheFirstDay)
 	before := w.rows(t)
 	got := w.run(t, "-adopt", "-base", "OU=Nowhere,DC=corp,DC=example")
@@ -150,7 +150,7 @@ func TestAdoptionWithAnIncompleteListingIsNone(t *testing.T) {
 	assert.Equal(t, before, w.rows(t))
 }
 
-func TestSurveyTellsWhatCannotBeRead(t *testing.T) {
+func TestSurvey_TellsWhatCannotBeRead(t *testing.T) {
 	w := newWorldAfter(t, (*demo).beforeTheFirstDay)
 	require.NoError(t, w.controller.RevokeTombstones(account))
 	got := w.run(t, "-first-day")
@@ -159,7 +159,7 @@ func TestSurveyTellsWhatCannotBeRead(t *testing.T) {
 	assert.Contains(t, got.stdout, "8 to update", "the rest is shown all the same")
 }
 
-func TestWrongFlagsOfTheFirstDay(t *testing.T) {
+func TestFlags_WrongOnesOfTheFirstDay(t *testing.T) {
 	t.Setenv(passwordVariable, "secret")
 	there := []string{"-url", "ldaps://dc1.corp.example", "-bind-user", "svc", "-db", "x", "-table", "t", "-columns", "id=id"}
 	for name, args := range map[string][]string{
@@ -183,7 +183,7 @@ func TestWrongFlagsOfTheFirstDay(t *testing.T) {
 	assert.Contains(t, w.run(t, "-import-ids", "x").stderr, "objectGUID")
 }
 
-func TestAGroupsNameIsNoFilter(t *testing.T) {
+func TestImportGroup_NameIsNoFilter(t *testing.T) {
 	assert.Equal(t, `(&(sAMAccountType=805306368)(memberOf:1.2.840.113556.1.4.1941:=CN=a\2a\29\28,DC=x))`, membersOf("CN=a*)(,DC=x"))
 }
 

@@ -15,7 +15,7 @@ import (
 
 // The guide's commands, one after the other, print what the guide shows, but for
 // what it leaves out as [...] and for what differs each time.
-func TestTheGuideShowsWhatIsPrinted(t *testing.T) {
+func TestGuide_ShowsWhatIsPrinted(t *testing.T) {
 	w := newWorldAfter(t, (*demo).beforeTheFirstDay)
 	require.NoError(t, w.controller.RevokeTombstones(account))
 	blocks := consoleBlocks(t)

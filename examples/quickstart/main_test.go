@@ -33,7 +33,7 @@ func runWith(ctx context.Context, args ...string) result {
 	return result{code, stdout.String(), stderr.String()}
 }
 
-func TestTheStory(t *testing.T) {
+func TestStory(t *testing.T) {
 	temporary := t.TempDir()
 	t.Setenv("TMPDIR", temporary)
 	got := runWith(t.Context())
@@ -56,7 +56,7 @@ func TestTheStory(t *testing.T) {
 	assert.Empty(t, left, "the temporary table is removed")
 }
 
-func TestTheStoryWithImport(t *testing.T) {
+func TestStory_WithImport(t *testing.T) {
 	got := runWith(t.Context(), "-import")
 	require.Equal(t, exitDone, got.code, got.stderr)
 	assert.Contains(t, got.stdout, "create: new in the directory")
@@ -64,7 +64,7 @@ func TestTheStoryWithImport(t *testing.T) {
 	assert.Contains(t, got.stdout, "the directory listed nobody, although users are managed")
 }
 
-func TestDryRunWritesNothing(t *testing.T) {
+func TestDryRun_WritesNothing(t *testing.T) {
 	w := newWorld(t)
 	before := w.rows(t)
 	got := w.run(t, "-dry-run")
@@ -73,7 +73,7 @@ func TestDryRunWritesNothing(t *testing.T) {
 	assert.Equal(t, before, w.rows(t))
 }
 
-func TestARealRunThenNothingToDo(t *testing.T) {
+func TestRun_ThenNothingToDo(t *testing.T) {
 	w := newWorld(t)
 	got := w.run(t)
 	require.Equal(t, exitDone, got.code, got.stderr)
@@ -87,7 +87,7 @@ func TestARealRunThenNothingToDo(t *testing.T) {
 	assert.Equal(t, rows, w.rows(t))
 }
 
-func TestOnlySome(t *testing.T) {
+func TestOnly(t *testing.T) {
 	w := newWorld(t)
 	before := w.rows(t)
 	assert.Equal(t, exitDone, w.run(t, "-only", "").code)
@@ -140,7 +140,7 @@ func TestExplain(t *testing.T) {
 	assert.Equal(t, exitError, w.run(t, "-explain", "999").code)
 }
 
-func TestLimitsAndApproval(t *testing.T) {
+func TestLimits_AndApproval(t *testing.T) {
 	w := newWorld(t)
 	before := w.rows(t)
 	tight := []string{"-max-removals", "1"}
@@ -158,7 +158,7 @@ func TestLimitsAndApproval(t *testing.T) {
 	assert.Len(t, w.rows(t), 39)
 }
 
-func TestSomeChangesFail(t *testing.T) {
+func TestRun_SomeChangesFail(t *testing.T) {
 	w := newWorld(t)
 	w.exec(t, `CREATE TRIGGER no BEFORE UPDATE ON accounts WHEN old.id = 101 BEGIN SELECT RAISE(ABORT, 'no'); END`)
 	got := w.run(t)
@@ -195,7 +195,7 @@ func TestStartTLS(t *testing.T) {
 	assert.Equal(t, exitDone, got.code, got.stderr)
 }
 
-func TestCheckSaysWhatIsMissing(t *testing.T) {
+func TestCheck_SaysWhatIsMissing(t *testing.T) {
 	w := newWorld(t)
 	require.NoError(t, w.demo.controller.Withhold(account, "mail"))
 	mail := w.run(t, "-check")
@@ -205,7 +205,7 @@ func TestCheckSaysWhatIsMissing(t *testing.T) {
 	assert.Contains(t, mail.stdout, "42 users; 40 of them are linked")
 }
 
-func TestCheckSaysThatNoDeletionCanBeProven(t *testing.T) {
+func TestCheck_SaysThatNoDeletionCanBeProven(t *testing.T) {
 	w := newWorld(t)
 	require.NoError(t, w.demo.controller.RevokeTombstones(account))
 	got := w.run(t, "-check")
@@ -217,7 +217,7 @@ func TestCheckSaysThatNoDeletionCanBeProven(t *testing.T) {
 	assert.Contains(t, plan.stdout, "Warning: The service account cannot read deleted accounts")
 }
 
-func TestInterrupted(t *testing.T) {
+func TestInterrupt(t *testing.T) {
 	w := newWorld(t)
 	before := w.rows(t)
 	ctx, cancel := context.WithCancel(t.Context())
@@ -228,7 +228,7 @@ func TestInterrupted(t *testing.T) {
 	assert.Equal(t, before, w.rows(t))
 }
 
-func TestInterruptedInTheMiddle(t *testing.T) {
+func TestInterrupt_InTheMiddle(t *testing.T) {
 	w := newWorld(t)
 	before := w.rows(t)
 	ctx, cancel := context.WithCancel(t.Context())
@@ -244,7 +244,7 @@ func TestInterruptedInTheMiddle(t *testing.T) {
 	assert.Equal(t, before, w.rows(t))
 }
 
-func TestWrongFlags(t *testing.T) {
+func TestFlags_WrongOnes(t *testing.T) {
 	t.Setenv(passwordVariable, "")
 	there := []string{"-url", "ldaps://dc1.corp.example"}
 	for name, args := range map[string][]string{
@@ -279,7 +279,7 @@ func TestHelp(t *testing.T) {
 	assert.Contains(t, got.stderr, "Exit codes")
 }
 
-func TestTheDemonstrationOverwritesNothing(t *testing.T) {
+func TestDemo_OverwritesNothing(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "mine.db")
 	require.NoError(t, os.WriteFile(file, []byte("mine"), 0o600))
 	assert.Equal(t, exitError, runWith(t.Context(), "-db", file).code)

@@ -12,7 +12,7 @@ import (
 
 // What the README shows is what the program prints, but for what it leaves out as
 // [...] and for the port.
-func TestTheReadmeShowsWhatIsPrinted(t *testing.T) {
+func TestReadme_ShowsWhatIsPrinted(t *testing.T) {
 	_, rest, found := strings.Cut(readme(t), "$ go run ./examples/quickstart\n")
 	require.True(t, found)
 	shown, _, found := strings.Cut(rest, "```")
@@ -29,7 +29,7 @@ func TestTheReadmeShowsWhatIsPrinted(t *testing.T) {
 	}
 }
 
-func TestTheReadmesEmbeddingCompiles(t *testing.T) {
+func TestReadme_EmbeddingCompiles(t *testing.T) {
 	_, rest, found := strings.Cut(readme(t), "```go\n")
 	require.True(t, found)
 	shown, _, found := strings.Cut(rest, "```")
