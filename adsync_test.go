@@ -1594,3 +1594,23 @@ func TestExplain_EscapesWhatItPrints(t *testing.T) {
 		assert.Contains(t, text, shown)
 	}
 }
+
+// Where one directory of several cannot show tombstones, no deletion of its people is
+// proven.
+func TestJoin_HasTombstonesOnlyIfAllHave(t *testing.T) {
+	seeing := inspected{access: adsync.Access{Tombstones: true}}
+	blind := inspected{access: adsync.Access{Tombstones: false}}
+	for _, test := range []struct {
+		dirs []adsync.Directory
+		want bool
+	}{
+		{[]adsync.Directory{seeing, seeing}, true},
+		{[]adsync.Directory{seeing, blind}, false},
+		{[]adsync.Directory{blind, seeing}, false},
+		{[]adsync.Directory{seeing, adsync.StaticDirectory{}}, true}, // which has none to hide
+	} {
+		access, err := adsync.Join(test.dirs...).(adsync.Inspector).Inspect(t.Context())
+		require.NoError(t, err)
+		assert.Equal(t, test.want, access.Tombstones)
+	}
+}

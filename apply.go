@@ -7,9 +7,9 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"maps"
-	"slices"
 	"time"
+
+	"github.com/go-adsync/adsync/internal/schedule"
 )
 
 // locked runs f under the store's lock, where it has one.
@@ -71,42 +71,24 @@ var errUndo = fmt.Errorf("%w: it takes back what a run did, which no directory c
 // run is one application of a plan.
 type run struct {
 	*Syncer
-	plan     *Plan
-	report   *Report
-	settled  []bool           // whose result is final
-	parkings map[int]*parking // that are open, by index of the Interim
-	closing  []int            // Interims for which nobody waits any more
-	parked   int              // users who are parked now
-	first    int              // the first change that is not settled
-	told     int              // results given to OnResult
-	hangs    bool             // the store has not returned from a call that was given up
-}
-
-// parking is an Interim and what became of those that wait for it.
-type parking struct {
-	takers []int
-	final  int
-	waits  int // how many of them are not settled
+	plan   *Plan
+	report *Report
+	rounds *schedule.Run
+	told   int  // results given to OnResult
+	over   bool // no result changes any more
+	hangs  bool // the store has not returned from a call that was given up
 }
 
 func (s *Syncer) newRun(p *Plan) *run {
-	return &run{
-		Syncer:   s,
-		plan:     p,
-		report:   refusedReport(p),
-		settled:  make([]bool, len(p.Changes)),
-		parkings: p.parkings(),
-	}
+	return &run{Syncer: s, plan: p, report: refusedReport(p), rounds: schedule.New(p.schedule())}
 }
 
 // all applies the changes, in batches of those that do not need each other.
 func (r *run) all(ctx context.Context) error {
 	r.report.Refused = false
 	err := r.each(ctx)
-	r.putBack(ctx, slices.Sorted(maps.Keys(r.parkings))) // what is not settled by now never will be
-	for i := range r.settled {
-		r.settled[i] = true
-	}
+	r.putBack(ctx, r.rounds.Left())
+	r.over = true
 	err = errors.Join(err, r.tell(ctx))
 	counts := r.report.Counts()
 	r.opts.Logger.LogAttrs(ctx, slog.LevelInfo, "adsync: applied",
@@ -115,110 +97,50 @@ func (r *run) all(ctx context.Context) error {
 	return err
 }
 
+// each writes one batch after the other.
 func (r *run) each(ctx context.Context) error {
+	sizes := r.batchSizes()
 	for {
-		for r.first < len(r.settled) && r.settled[r.first] {
-			r.first++
+		batch, blocked, err := r.rounds.Next(sizes)
+		if err != nil {
+			return fmt.Errorf("%w: %w; make a new plan", ErrUnsafe, err)
 		}
-		if r.first == len(r.settled) {
+		if len(batch) == 0 && len(blocked) == 0 {
 			return nil
 		}
-		if err := r.flush(ctx, r.nextBatch()); err != nil {
+		for _, b := range blocked {
+			r.record(b.Step, OutcomeBlocked, fmt.Errorf("adsync: change %d, which it needs, did not succeed", b.Need))
+		}
+		if err := r.writeBatch(ctx, batch); err != nil {
+			return err
+		}
+		r.putBack(ctx, r.rounds.Closed())
+		if err := r.tell(ctx); err != nil {
 			return err
 		}
 	}
 }
 
-// aheadMost is how far past the first change that is still open another may be
-// written before it, so that OnResult, which is told in order, does not lag far behind.
-const aheadMost = 5000
-
-// parkedMost is how many users may be parked at a time, unless one circle takes
-// more: so few are left parked if the run is cut short.
-const parkedMost = 10
-
-// nextBatch takes changes all of whose needs are settled, in order, and settles
-// those whose need did not succeed and those that write nothing. The first that is
-// open never waits, so each call gets further.
-func (r *run) nextBatch() []int {
-	var batch []int
-	size, parked := r.batchSizes(), r.parked
-	creates := 0
-	end := len(r.settled)
-	for i := r.first; i < end; i++ {
-		c := &r.plan.Changes[i]
-		switch {
-		case r.settled[i]:
-		case !c.writes():
-			r.settled[i] = true
-		case r.awaits(c), c.Interim && parked >= parkedMost && i > r.first:
-			end = min(end, r.first+aheadMost)
-		default:
-			if need := r.failedNeed(c); need >= 0 {
-				r.settle(i, OutcomeBlocked, fmt.Errorf("adsync: change %d, which it needs, did not succeed", need))
-				continue
-			}
-			if c.Op == OpCreate {
-				creates++
-			}
-			if size.full(len(batch), creates) {
-				return batch
-			}
-			batch = append(batch, i)
-			if c.Interim {
-				parked++
-			}
-		}
-	}
-	return batch
-}
-
-func (r *run) batchSizes() batchSizes {
+// batchSizes are how many changes the store is given at once.
+func (r *run) batchSizes() schedule.Sizes {
 	_, batches := r.store.(BatchStore)
 	creates := traitsOf(r.store).CreatesAtOnce
 	switch size := r.opts.BatchSize; {
 	case !batches:
-		return batchSizes{1, 1}
+		return schedule.Sizes{Changes: 1, Creates: 1}
 	case size > 0:
-		return batchSizes{size, size}
+		return schedule.Sizes{Changes: size, Creates: size}
 	case creates > 0:
-		return batchSizes{defaultBatchSize, creates}
+		return schedule.Sizes{Changes: defaultBatchSize, Creates: creates}
 	}
-	return batchSizes{defaultBatchSize, defaultBatchSize}
-}
-
-// awaits reports whether a need of the change is still open.
-func (r *run) awaits(c *Change) bool {
-	return slices.ContainsFunc(c.Needs, func(need int) bool { return !r.settled[need] })
-}
-
-// failedNeed returns a need that did not succeed, or -1.
-func (r *run) failedNeed(c *Change) int {
-	for _, need := range c.Needs {
-		if !r.succeeded(need) {
-			return need
-		}
-	}
-	return -1
-}
-
-func (r *run) succeeded(i int) bool { return r.report.succeeded(i) }
-
-// flush writes the batch, and does and tells what follows from it.
-func (r *run) flush(ctx context.Context, batch []int) error {
-	if len(batch) > 0 {
-		if err := r.writeBatch(ctx, batch); err != nil {
-			return err
-		}
-	}
-	closing := r.closing
-	r.closing = nil
-	r.putBack(ctx, closing)
-	return r.tell(ctx)
+	return schedule.Sizes{Changes: defaultBatchSize, Creates: defaultBatchSize}
 }
 
 // writeBatch settles the changes of the batch. An error ends the run.
 func (r *run) writeBatch(ctx context.Context, batch []int) (end error) {
+	if len(batch) == 0 {
+		return nil
+	}
 	if err := ctx.Err(); err != nil {
 		return cutShort(err)
 	}
@@ -241,29 +163,27 @@ func (r *run) writeBatch(ctx context.Context, batch []int) (end error) {
 	return end
 }
 
+// settle keeps what became of a change, for the report and for those that need it.
 func (r *run) settle(i int, outcome Outcome, err error) {
+	r.record(i, outcome, err)
+	switch outcome {
+	case OutcomeApplied, OutcomeAlready:
+		r.rounds.Settle(i, schedule.Succeeded)
+	case OutcomeUnknown:
+		r.rounds.Settle(i, schedule.Unknown)
+	default:
+		r.rounds.Settle(i, schedule.Failed)
+	}
+}
+
+func (r *run) record(i int, outcome Outcome, err error) {
 	if outcome == OutcomeApplied || outcome == OutcomeAlready {
 		err = nil
-	}
-	r.report.Results[i].Outcome, r.report.Results[i].Err = outcome, err
-	r.settled[i] = true
-	if parking := r.parkings[i]; parking != nil && parking.waits > 0 && r.succeeded(i) {
-		r.parked++
-	}
-	for _, need := range r.plan.Changes[i].Needs {
-		if parking := r.parkings[need]; parking != nil {
-			if parking.waits--; parking.waits == 0 {
-				r.closing = append(r.closing, need)
-				if r.succeeded(need) {
-					r.parked--
-				}
-			}
-		}
-	}
-	if outcome != OutcomeApplied && outcome != OutcomeAlready {
+	} else {
 		r.opts.Logger.LogAttrs(context.Background(), slog.LevelWarn, "adsync: not applied",
 			slog.String("outcome", string(outcome)), slog.Any("change", r.plan.Changes[i]))
 	}
+	r.report.Results[i].Outcome, r.report.Results[i].Err = outcome, err
 }
 
 // putBack undoes those of the parkings that nobody made use of. It is certain of each
@@ -272,33 +192,22 @@ func (r *run) putBack(ctx context.Context, parkings []int) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), putBackTimeout)
 	defer cancel()
 	for _, i := range parkings {
-		if r.succeeded(i) {
-			r.putBackOne(ctx, i, r.parkings[i])
+		result := &r.report.Results[i]
+		fate := r.rounds.Judge(i)
+		switch {
+		case fate == schedule.Ended:
+		case fate == schedule.Doubtful:
+			result.Outcome, result.Err = OutcomeUnknown, errPerhapsParked
+		case fate == schedule.Stranded, r.hangs,
+			result.Outcome == OutcomeAlready: // what the user was before is then the plan's word alone
+			result.Err = errParked
+		default:
+			r.putBackOne(ctx, &r.plan.Changes[i], result)
 		}
 	}
 }
 
-func (r *run) putBackOne(ctx context.Context, i int, parking *parking) {
-	delete(r.parkings, i)
-	result := &r.report.Results[i]
-	unknown := func(k int) bool { return r.report.Results[k].Outcome == OutcomeUnknown }
-	used := func(k int) bool { return r.succeeded(k) || unknown(k) }
-	switch {
-	case parking.final >= 0 && r.succeeded(parking.final):
-		return
-	case parking.final >= 0 && unknown(parking.final):
-		result.Outcome, result.Err = OutcomeUnknown, errPerhapsParked
-		return
-	case slices.ContainsFunc(parking.takers, used),
-		result.Outcome == OutcomeAlready: // what the user was before is then the plan's word alone
-		result.Err = errParked
-		return
-	}
-	parked := &r.plan.Changes[i]
-	if r.hangs {
-		result.Err = errParked
-		return
-	}
+func (r *run) putBackOne(ctx context.Context, parked *Change, result *Result) {
 	back := NewUpdate(ReasonParked, parked.After, parked.Before)
 	var err error
 	err, r.hangs = r.update(ctx, back)
@@ -323,26 +232,11 @@ func (r *run) tell(ctx context.Context) (err error) {
 			err = cutShort(panicked("callback OnResult", v))
 		}
 	}()
-	for r.told < len(r.settled) && r.settled[r.told] {
-		if _, open := r.parkings[r.told]; open && r.succeeded(r.told) {
-			return nil
-		}
+	for r.told < len(r.plan.Changes) && (r.over || r.rounds.Final(r.told)) {
 		r.told++
 		r.opts.OnResult(ctx, r.plan.Changes[r.told-1], r.report.Results[r.told-1])
 	}
 	return nil
-}
-
-// batchSizes are how many changes a store is given at once.
-type batchSizes struct{ changes, creates int }
-
-// full reports whether there is no room for one more in addition to n, when creates of
-// all of them are OpCreates.
-func (s batchSizes) full(n, creates int) bool {
-	if creates == n+1 {
-		return n >= s.creates
-	}
-	return n >= s.changes
 }
 
 var errCutShort = errors.New("adsync: the run was cut short; apply the plan again or make a new one")

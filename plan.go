@@ -13,6 +13,7 @@ import (
 
 	"github.com/go-adsync/adsync/internal/keyfold"
 	"github.com/go-adsync/adsync/internal/plantext"
+	"github.com/go-adsync/adsync/internal/schedule"
 )
 
 // planVersion is the version of the plans that this package makes and applies.
@@ -265,25 +266,31 @@ func (p *Plan) explain(userID string) []string {
 	return lines
 }
 
-// parkings finds who waits for each Interim.
-func (p *Plan) parkings() map[int]*parking {
-	parkings := map[int]*parking{}
+// schedule is what the order of writing depends on.
+func (p *Plan) schedule() []schedule.Step {
+	steps := make([]schedule.Step, len(p.Changes))
 	for i := range p.Changes {
-		if p.Changes[i].Interim {
-			parkings[i] = &parking{final: -1}
-		}
-		for _, need := range p.Changes[i].Needs {
-			parking := parkings[need]
-			if parking == nil || !p.Changes[i].writes() {
-				continue
-			}
-			parking.waits++
-			if p.Changes[i].UserID == p.Changes[need].UserID {
-				parking.final = i
-			} else {
-				parking.takers = append(parking.takers, i)
-			}
+		c := &p.Changes[i]
+		steps[i] = schedule.Step{Needs: c.Needs, Ends: p.ends(i)}
+		switch {
+		case c.Interim:
+			steps[i].Kind = schedule.Park
+		case c.Op == OpCreate:
+			steps[i].Kind = schedule.Create
+		case c.writes():
+			steps[i].Kind = schedule.Write
 		}
 	}
-	return parkings
+	return steps
+}
+
+// ends returns the parking of the same user that the change ends, or -1.
+func (p *Plan) ends(i int) int {
+	c := &p.Changes[i]
+	for _, need := range c.Needs {
+		if c.writes() && need >= 0 && need < len(p.Changes) && p.Changes[need].Interim && p.Changes[need].UserID == c.UserID {
+			return need
+		}
+	}
+	return -1
 }

@@ -89,18 +89,19 @@ func (r *run) settleDone(now *now) {
 			r.settle(i, OutcomeAlready, nil)
 		case u == nil:
 			r.settle(i, OutcomeStale, errNoUser)
-		case c.Op == OpUpdate && u.Same(*r.plan.end(i, r.parkings).After):
+		case c.Op == OpUpdate && u.Same(*r.done(i)):
 			r.settle(i, OutcomeAlready, nil)
 		}
 	}
 }
 
-// end is the change with which its user is done: for an Interim, the final one.
-func (p *Plan) end(i int, parkings map[int]*parking) *Change {
-	if parking := parkings[i]; parking != nil && parking.final >= 0 {
-		i = parking.final
+// done is the user when the plan is done with it: for a parking, after the change that
+// ends it.
+func (r *run) done(i int) *User {
+	if end := r.rounds.End(i); end >= 0 {
+		i = end
 	}
-	return &p.Changes[i]
+	return r.plan.Changes[i].After
 }
 
 // lookAgain asks the directory about the changes that are doubted; one that it does not
@@ -110,7 +111,7 @@ func (r *run) lookAgain(ctx context.Context, doubted func(*Change) bool) error {
 	var ids, confirmed []ObjectID
 	for i := range r.plan.Changes {
 		switch c := &r.plan.Changes[i]; {
-		case r.settled[i] || !c.writes() || !doubted(c):
+		case r.rounds.Settled(i) || !doubted(c):
 			continue
 		case c.reactivates():
 			confirmed = append(confirmed, c.ObjectID)
@@ -129,23 +130,17 @@ func (r *run) lookAgain(ctx context.Context, doubted func(*Change) bool) error {
 	scope := scopeOf(r.opts.Rules)
 	for _, i := range open {
 		c := &r.plan.Changes[i]
-		if e := answers.of(c.ObjectID); e == nil || !scope.callsFor(c, e, r.isFinal(i)) {
+		if e := answers.of(c.ObjectID); e == nil || !scope.callsFor(c, e, r.plan.ends(i) >= 0) {
 			r.settle(i, OutcomeStale, errNoLonger)
 		}
 	}
-	for i, parking := range r.parkings {
-		if !r.settled[i] && parking.final >= 0 && r.report.Results[parking.final].Outcome == OutcomeStale {
+	for _, i := range r.rounds.Left() {
+		end := r.rounds.End(i)
+		if !r.rounds.Settled(i) && end >= 0 && r.report.Results[end].Outcome == OutcomeStale {
 			r.settle(i, OutcomeStale, errNoLonger)
 		}
 	}
 	return nil
-}
-
-// isFinal reports whether the change is that of a user who is parked before.
-func (r *run) isFinal(i int) bool {
-	return slices.ContainsFunc(r.plan.Changes[i].Needs, func(need int) bool {
-		return r.parkings[need] != nil && r.parkings[need].final == i
-	})
 }
 
 // anyWrite doubts all that a plan from anywhere writes, but for parkings, whose names

@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 )
@@ -164,12 +163,12 @@ func (r *Report) leftOver() (notAttempted int, parked []string) {
 			notAttempted++
 		}
 	}
-	parkings := r.Plan.parkings()
-	for _, i := range slices.Sorted(maps.Keys(parkings)) {
-		if final := parkings[i].final; r.succeeded(i) && final >= 0 && !r.succeeded(final) {
-			parked = append(parked, r.Plan.Changes[i].UserID)
+	for i := range r.Plan.Changes {
+		if k := r.Plan.ends(i); k >= 0 && r.succeeded(k) && !r.succeeded(i) {
+			parked = append(parked, r.Plan.Changes[k].UserID)
 		}
 	}
+	slices.Sort(parked)
 	return notAttempted, parked
 }
 
