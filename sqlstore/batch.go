@@ -32,8 +32,8 @@ type batch struct {
 	updates []updateText // that were needed so far
 }
 
-// updateText is the text of a statement, which is longer in the making than some
-// databases take to run it.
+// updateText is the text of a statement, which takes longer to make than some databases
+// take to run it.
 type updateText struct {
 	set   []string
 	match bool
@@ -110,8 +110,8 @@ func (b *batch) onWrite(ctx context.Context, tx *sqlbatch.Tx, c adsync.Change, i
 }
 
 // update first writes where the row is to the byte as planned. Only when it is
-// not does it read the row, and lets Guard judge: a row may read the same and
-// still be stored otherwise, as an objectGUID in another spelling.
+// not does it read the row, and let Guard judge: a row may read the same and
+// still be stored differently, as an objectGUID in another spelling.
 func (b *batch) update(ctx context.Context, tx *sqlbatch.Tx, c adsync.Change) (verdict, fault error) {
 	if c.Before == nil {
 		return adsync.ErrStale, nil
@@ -174,7 +174,7 @@ func (b *batch) remove(ctx context.Context, tx *sqlbatch.Tx, c adsync.Change, ma
 	return one(tx.Exec(ctx, b.updateText(set, match != nil), args...))
 }
 
-// removal lists what marks a row as deleted and frees its keys; nothing where rows
+// removal lists what marks a row as deleted and frees its keys; it is empty where rows
 // are removed. What is derived is so from the keys that the row is left with.
 func (b *batch) removal(c adsync.Change) (set []string, values []any) {
 	if b.table.Delete == nil {
@@ -250,8 +250,8 @@ func (b *batch) begin(ctx context.Context, tx *sqlbatch.Tx) (fault error) {
 	return fault
 }
 
-// ahead writes what many rows can be written of with one statement. The rest, and
-// all that is not as planned, is left to apply.
+// ahead writes what can be written in many rows with one statement. The rest, and
+// everything that is not as planned, is left to apply.
 func (b *batch) ahead(ctx context.Context, tx *sqlbatch.Tx) error {
 	if b.table.OnWrite != nil {
 		return nil // the host's own statements must find what they would have found

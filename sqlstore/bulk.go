@@ -251,7 +251,7 @@ func (w *bulkWriter) settle(ctx context.Context) error {
 	return nil
 }
 
-// overwrite writes a row that is as planned, though stored in another way.
+// overwrite writes a row that is as planned, though stored differently.
 func (w *bulkWriter) overwrite(ctx context.Context, c adsync.Change) error {
 	if c.Op == adsync.OpDelete {
 		_, err := w.remove(ctx, w.tx, c, nil)

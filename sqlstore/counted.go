@@ -22,7 +22,7 @@ type countedWriter struct {
 	tx     *sqlbatch.Tx
 	groups []*countedGroup
 	proven map[string]bool // texts of statements that read by the key
-	short  int             // statements that found less than they were given
+	short  int             // statements that found fewer rows than they were given
 }
 
 // countedGroup is changes that write the same columns, and agree in all values that
@@ -128,7 +128,7 @@ func (w *countedWriter) prove(ctx context.Context, many sqltable.Counted, n int)
 	return w.proven[many.Text], w.unlessRefused(ctx, err)
 }
 
-// unfit reports a value that makes the statement too large, or that is asked for anew
+// unfit reports a value that makes the statement too large, or that is asked for again
 // each time.
 func unfit(v any) bool {
 	_, valuer := v.(driver.Valuer)
@@ -154,8 +154,8 @@ func (g *countedGroup) takes(op adsync.Op, set []string, c countedChange) bool {
 	})
 }
 
-// unlessRefused is the fault that ends the transaction; not one of a question that
-// the server did not like.
+// unlessRefused is the fault that ends the transaction, but nil for a question that the
+// server merely refused to answer.
 func (b *batch) unlessRefused(ctx context.Context, fault error) error {
 	if fault != nil && ctx.Err() == nil && b.dialect.Fault(fault).Kind != sqltable.Retry {
 		return nil

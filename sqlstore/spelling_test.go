@@ -7,7 +7,7 @@ import (
 	"github.com/stretchr/testify/assert"
 )
 
-func TestOneSpellingIsTrustedOnlyWhileItIsNews(t *testing.T) {
+func TestSpelling_IsTrustedOnlyWhileItIsNews(t *testing.T) {
 	s := &Store{}
 	assert.False(t, s.spellsAlone(), "nothing was read")
 	s.noteOwn(0, time.Now())

@@ -1,5 +1,5 @@
-// Package sqlstore keeps the users of package adsync in an existing table of
-// PostgreSQL, MySQL, MariaDB or SQLite, with the driver that the host uses already.
+// Package sqlstore keeps the users of package adsync in the table that a host already
+// has, in PostgreSQL, MySQL, MariaDB or SQLite, with the driver that it already uses.
 //
 //	store, err := sqlstore.New(db, sqlstore.PostgreSQL, sqlstore.Table{
 //		Name: "users",
@@ -8,11 +8,11 @@
 //		},
 //	})
 //
-// The table keeps its layout: [Columns] names the columns, and one for the objectGUID
-// is added where there is none. Each write compares the row with what the plan saw in
-// the statement itself, so that nothing is overwritten that somebody else has changed
-// in the meantime. Many changes go in one transaction, in which a row that the database
-// refuses fails alone.
+// The table keeps its layout: [Columns] names its columns, and the host adds one for the
+// objectGUID where there is none. Each write compares the row, in the statement itself,
+// with what the plan saw, so that nothing is overwritten that has changed in the meantime.
+// Many changes go in one transaction, in which a row that the database refuses fails
+// alone.
 package sqlstore
 
 import (
@@ -29,8 +29,8 @@ import (
 	"github.com/go-adsync/adsync/sqlstore/internal/sqltable"
 )
 
-// Store is a [adsync.UserStore], [adsync.BatchStore], [adsync.Creator], [adsync.Traiter] and [adsync.Locker] over
-// an existing table. The host brings the driver.
+// Store is an [adsync.UserStore], [adsync.BatchStore], [adsync.Creator],
+// [adsync.Traiter] and [adsync.Locker] over an existing table. The host brings the driver.
 //
 // Each write compares the row with the change's Before in the statement itself. A
 // batch is one transaction, in which a row that the database refuses fails alone, and so
@@ -61,7 +61,7 @@ type Store struct {
 	foreign  int         // readings that saw others
 }
 
-// sqlColumn is a mapped column and what it holds.
+// column is a mapped column and what it holds.
 type column struct {
 	name  string
 	field adsync.Field
@@ -92,14 +92,14 @@ func New(db *sql.DB, dialect Dialect, table Table) (*Store, error) {
 }
 
 // createsAtOnce makes fewer and longer transactions of an import. Its rows come in
-// no order, so that each transaction writes most pages of the indexes anew, and
+// no order, so that each transaction rewrites most pages of the indexes, and
 // nobody waits for rows that are not there yet. SQLite's one lock is held for a
 // tenth of a second.
 const createsAtOnce = 5000
 
 // Traits tells which details have a column; FieldStatus where a deactivated user can be
-// stored and told apart from all others, or FieldActive where the column tells who is
-// active and no more. New users are best written 5,000 at once.
+// stored and told apart from all others, or FieldActive where the column only tells who
+// is active. New users are best written 5,000 at once.
 func (s *Store) Traits() adsync.Traits {
 	return adsync.Traits{Fields: s.held(), CreatesAtOnce: createsAtOnce}
 }

@@ -42,7 +42,7 @@ func derived(column string) map[string]func(adsync.User) any {
 	return map[string]func(adsync.User) any{column: func(u adsync.User) any { return u.Username }}
 }
 
-func TestNewChecksTheMapping(t *testing.T) {
+func TestNew_ChecksTheMapping(t *testing.T) {
 	db := noDB(t, noDatabase{})
 	_, err := sqlstore.New(nil, sqlstore.SQLite, sqlTable(func(*sqlstore.Table) {}))
 	assert.ErrorContains(t, err, "adsync: sqlstore.New needs a database")
@@ -94,7 +94,7 @@ func TestNewChecksTheMapping(t *testing.T) {
 	}
 }
 
-func TestStoreFieldsAreThoseWithAColumn(t *testing.T) {
+func TestStore_FieldsAreThoseWithAColumn(t *testing.T) {
 	db := noDB(t, noDatabase{})
 	for _, test := range []struct {
 		want []adsync.Field
@@ -114,7 +114,7 @@ func TestStoreFieldsAreThoseWithAColumn(t *testing.T) {
 	}
 }
 
-func TestStoreSaysThatNothingWasWritten(t *testing.T) {
+func TestStore_SaysThatNothingWasWritten(t *testing.T) {
 	s, err := sqlstore.New(noDB(t, noDatabase{}), sqlstore.SQLite, sqlTable(func(*sqlstore.Table) {}))
 	require.NoError(t, err)
 	ann := storeUser("1", "ann")
@@ -174,7 +174,7 @@ func (r *columnRows) Next(row []driver.Value) error {
 	return nil
 }
 
-func TestStoreDoesNotGuessAboutACommit(t *testing.T) {
+func TestStore_DoesNotGuessAboutACommit(t *testing.T) {
 	s, err := sqlstore.New(noDB(t, silentCommit{}), sqlstore.SQLite, sqlTable(func(*sqlstore.Table) {}))
 	require.NoError(t, err)
 	ann := storeUser("1", "ann")
@@ -197,7 +197,7 @@ func storeCreate(u adsync.User) adsync.Change {
 	return adsync.Change{Op: adsync.OpCreate, ObjectID: u.ObjectID, After: &u}
 }
 
-func TestNewRefusesStatusesThatNobodyCanTell(t *testing.T) {
+func TestNew_RefusesStatusesThatNobodyCanTell(t *testing.T) {
 	active, inactive, deactivated, blocked := adsync.StatusActive, adsync.StatusInactive, adsync.StatusDeactivated, adsync.StatusBlocked
 	for _, test := range []struct {
 		says     string
@@ -214,7 +214,7 @@ func TestNewRefusesStatusesThatNobodyCanTell(t *testing.T) {
 }
 
 // What a column can say of whom a sync deactivates.
-func TestStoreTellsWhichStatusesItHolds(t *testing.T) {
+func TestStore_TellsWhichStatusesItHolds(t *testing.T) {
 	active, inactive, deactivated, blocked := adsync.StatusActive, adsync.StatusInactive, adsync.StatusDeactivated, adsync.StatusBlocked
 	for _, test := range []struct {
 		want     adsync.Field

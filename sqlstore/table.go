@@ -19,7 +19,7 @@ const (
 
 // Table says how a host's user table is laid out.
 //
-// Where is put into every statement, so that a row outside of it is no user. Its
+// Where is put into every statement, so that a row outside it is not a user. Its
 // placeholders are ? in order, or $1, $2 … by number, whatever the dialect; where
 // there is a $n, each ? is left alone (PostgreSQL has operators of that name).
 //
@@ -41,12 +41,12 @@ const (
 // can say is whether a user is active, as a boolean, 0 and 1, or a time that is NULL or
 // not, whoever is not active reads as [adsync.StatusInactive], also where the map calls it
 // StatusDeactivated: nobody knows whether a sync or the host did it, and so no sync lifts
-// it. A third value of the host's makes all the difference. The values are held against
-// the column's type at the first reading.
+// it. With a third value of the host's, the column can tell. The values are checked
+// against the column's type at the first reading.
 //
 // Delete marks a row instead of removing it, and then Where must exclude the
 // marked rows. Their username and email become NULL where the columns allow it,
-// and else a text with the row's ID.
+// and otherwise a text with the row's ID.
 //
 // Defaults may name the ID column, with a driver.Valuer that makes a new ID for
 // each row.

@@ -75,7 +75,7 @@ func (b *batch) newValues(u *adsync.User) ([]any, error) {
 	return append(values, b.derive(u)...), nil
 }
 
-// storedFields are all that a row holds beside its ID.
+// storedFields are all that a row holds apart from its ID.
 var storedFields = append([]adsync.Field{adsync.FieldObjectID, adsync.FieldSource, adsync.FieldStatus, fieldProtected}, details[:]...)
 
 // sameIn reports whether a store has nothing to write for the field.

@@ -16,10 +16,10 @@ import (
 // MySQL and MariaDB say how many rows a statement wrote, and not which. These tests
 // hold what the store makes of that to what it does with one row at a time.
 
-// TestMariaDBLocksNoOtherRow writes two rows, while another session holds the one
+// TestMariaDB_LocksNoOtherRow writes two rows, while another session holds the one
 // between them and has added others; and before the commit, that session writes and
 // adds more beside them.
-func TestMariaDBLocksNoOtherRow(t *testing.T) {
+func TestMariaDB_LocksNoOtherRow(t *testing.T) {
 	server := startMariaDB(t)
 	admin := open(t, "mysql", server.mariaDB("mysql"))
 	for _, isolation := range []string{"READ-COMMITTED", "REPEATABLE-READ"} {
@@ -92,7 +92,7 @@ func (k keyed) testUnrelated(t *testing.T, server *server, n int, op adsync.Op) 
 }
 
 // What another session has written since is never lost, whichever the engine.
-func TestMariaDBLosesNoWrite(t *testing.T) {
+func TestMariaDB_LosesNoWrite(t *testing.T) {
 	server := startMariaDB(t)
 	for _, k := range keyedTables {
 		if k.name != "numbers" && !k.loose {

@@ -175,7 +175,7 @@ var parameterSets = map[string]string{
 	"serializable":              "?tx_isolation=%27SERIALIZABLE%27",
 }
 
-func TestMariaDBManyAtOnce(t *testing.T) {
+func TestMariaDB_ManyAtOnce(t *testing.T) {
 	server := startMariaDB(t)
 	for _, k := range keyedTables {
 		parameters := map[string]string{"plain": ""}
@@ -345,7 +345,7 @@ func (k keyed) oddDelete(i int, before, after adsync.User, bad bool) adsync.Chan
 }
 
 // An account that may not see all columns of the key must not take one for the whole.
-func TestMariaDBKeyThatIsHidden(t *testing.T) {
+func TestMariaDB_KeyThatIsHidden(t *testing.T) {
 	server := startMariaDB(t)
 	dsn := server.newMariaDB(t)
 	root := open(t, "mysql", dsn, "CREATE TABLE users (id BIGINT, tenant INT, object_id VARCHAR(60), username VARCHAR(60), PRIMARY KEY (id, tenant))",
@@ -368,7 +368,7 @@ func TestMariaDBKeyThatIsHidden(t *testing.T) {
 }
 
 // One bad row among many that were written with it, before it and after it.
-func TestMariaDBOneBadRow(t *testing.T) {
+func TestMariaDB_OneBadRow(t *testing.T) {
 	server := startMariaDB(t)
 	h := keyedTables[0].host(t, server.newMariaDB(t), 130)
 	var cs []adsync.Change
@@ -406,7 +406,7 @@ func TestMariaDBOneBadRow(t *testing.T) {
 
 // A host that marks who is deleted, keeps objectGUIDs as bytes and a status as a
 // number. Values that are no texts are the same within a statement.
-func TestMariaDBManyOfOtherTypes(t *testing.T) {
+func TestMariaDB_ManyOfOtherTypes(t *testing.T) {
 	const n = 100
 	db := open(t, "mysql", startMariaDB(t).newMariaDB(t), `CREATE TABLE users (id BIGINT AUTO_INCREMENT PRIMARY KEY, guid BINARY(16) UNIQUE, username VARCHAR(60) UNIQUE NOT NULL,
 		email VARCHAR(60) UNIQUE, active BIT(1), gone DATETIME, kind VARCHAR(10) NOT NULL DEFAULT 'person')`)

@@ -133,7 +133,7 @@ func crashWorld() (users []adsync.User, dir adsync.StaticDirectory) {
 	return append(users, local), dir
 }
 
-func TestCrashesWithAWriteAheadLog(t *testing.T) {
+func TestCrashes_WithAWriteAheadLog(t *testing.T) {
 	testCrashes(t, database{
 		dialect: sqlstore.SQLite, driver: "sqlite",
 		dsn:    func(t testing.TB) string { return newSQLite(t) + "&_pragma=journal_mode(wal)" },

@@ -16,7 +16,7 @@ import (
 
 // SQLite's triggers may roll back all that came before. The row that they refuse fails,
 // in their words, and the others of its batch are written.
-func TestSQLiteTriggerThatRollsBack(t *testing.T) {
+func TestSQLite_TriggerThatRollsBack(t *testing.T) {
 	for _, journal := range []string{"delete", "wal"} {
 		for _, when := range []string{"INSERT", "UPDATE", "DELETE"} {
 			t.Run(journal+" "+when, func(t *testing.T) {
@@ -69,7 +69,7 @@ func TestSQLiteTriggerThatRollsBack(t *testing.T) {
 }
 
 // A full disk is told as one, and what there is room for is written.
-func TestSQLiteFullDisk(t *testing.T) {
+func TestSQLite_FullDisk(t *testing.T) {
 	for _, journal := range []string{"delete", "wal"} {
 		t.Run(journal, func(t *testing.T) {
 			db := open(t, "sqlite", newSQLite(t)+"&_pragma=journal_mode("+journal+")", sqliteUsers)

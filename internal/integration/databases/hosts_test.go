@@ -77,7 +77,7 @@ func frameworkHost() layout {
 	}
 }
 
-func TestHostOfAnORM(t *testing.T) {
+func TestHost_OfAnORM(t *testing.T) {
 	t.Run("SQLite", func(t *testing.T) {
 		d := database{dialect: sqlstore.SQLite, driver: "sqlite", dsn: newSQLite}
 		d.testORM(t, "integer PRIMARY KEY AUTOINCREMENT", "datetime")
@@ -100,7 +100,7 @@ func (d database) testORM(t *testing.T, id, when string) {
 	assert.Equal(t, 1, count(t, db, "users WHERE deleted_at IS NOT NULL"), "and nobody else has one")
 }
 
-func TestHostOfAWebFramework(t *testing.T) {
+func TestHost_OfAWebFramework(t *testing.T) {
 	d := database{dialect: sqlstore.PostgreSQL, driver: "pgx", dsn: startPostgreSQL(t).newPostgreSQL}
 	d.testHost(t, frameworkHost())
 }

@@ -8,10 +8,10 @@ import (
 	"github.com/go-adsync/adsync/internal/integration/reaper"
 )
 
-func TestPostgreSQLEndsWithAKilledTest(t *testing.T) {
+func TestPostgreSQL_EndsWithAKilledTest(t *testing.T) {
 	reaper.Prove(t, func(t *testing.T) string { return startPostgreSQL(t).dir })
 }
 
-func TestMariaDBEndsWithAKilledTest(t *testing.T) {
+func TestMariaDB_EndsWithAKilledTest(t *testing.T) {
 	reaper.Prove(t, func(t *testing.T) string { return startMariaDB(t).dir })
 }

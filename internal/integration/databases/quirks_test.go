@@ -13,7 +13,7 @@ import (
 
 // SQLite's tables may take another row for one that is written. None of them goes,
 // whichever way the write takes, and the row that is in the way is told as a conflict.
-func TestSQLiteNeverReplacesARow(t *testing.T) {
+func TestSQLite_NeverReplacesARow(t *testing.T) {
 	const columns = "id INTEGER PRIMARY KEY, guid TEXT, login TEXT %s, mail TEXT"
 	column := func(rule string) []string {
 		return []string{fmt.Sprintf("CREATE TABLE users ("+columns+")", rule)}
@@ -76,7 +76,7 @@ func TestSQLiteNeverReplacesARow(t *testing.T) {
 }
 
 // An empty value that the table replaces by its default is not what was to be written.
-func TestSQLiteNeverWritesADefaultForNothing(t *testing.T) {
+func TestSQLite_NeverWritesADefaultForNothing(t *testing.T) {
 	db := openSQLite(t, `CREATE TABLE users (id INTEGER PRIMARY KEY, guid TEXT, login TEXT, mark TEXT NOT NULL ON CONFLICT REPLACE DEFAULT 'on')`)
 	s := newStore(t, db, sqlstore.SQLite, sqlstore.Table{
 		Name: "users", Columns: sqlstore.Columns{ID: "id", ObjectID: "guid", Username: "login"},
@@ -89,7 +89,7 @@ func TestSQLiteNeverWritesADefaultForNothing(t *testing.T) {
 
 // What a trigger's statements say of conflicts is the host's, as long as no user can go
 // by it.
-func TestSQLiteTriggersKeepTheirConflictClauses(t *testing.T) {
+func TestSQLite_TriggersKeepTheirConflictClauses(t *testing.T) {
 	db := openSQLite(t, `CREATE TABLE users (id INTEGER PRIMARY KEY, guid TEXT, login TEXT UNIQUE, replaced TEXT)`,
 		`CREATE TABLE latest (one INTEGER PRIMARY KEY ON CONFLICT REPLACE, login TEXT)`, `CREATE TABLE newest (one INTEGER PRIMARY KEY, login TEXT)`,
 		`CREATE TRIGGER added AFTER INSERT ON users BEGIN INSERT INTO latest VALUES (1, NEW.login); INSERT OR REPLACE INTO newest SELECT 1, login FROM users WHERE id = NEW.id; END`,
@@ -117,7 +117,7 @@ func TestSQLiteTriggersKeepTheirConflictClauses(t *testing.T) {
 
 // A rule of PostgreSQL, or a view of SQLite, may turn a deletion into a mark, and count
 // no row. The deletion is done, and said to be.
-func TestADeletionThatBecomesAMark(t *testing.T) {
+func TestDelete_ThatBecomesAMark(t *testing.T) {
 	postgreSQL := database{dialect: sqlstore.PostgreSQL, dsn: startPostgreSQL(t).newPostgreSQL}
 	for name, d := range map[string]database{
 		"PostgreSQL with pgx": {dialect: sqlstore.PostgreSQL, driver: "pgx", dsn: postgreSQL.dsn},

@@ -18,7 +18,7 @@ var fewColumns = sqlstore.Columns{ID: "id", ObjectID: "guid", Username: "login",
 
 const fewSchema = `CREATE TABLE people (id TEXT PRIMARY KEY, guid, login, state, owner)`
 
-func TestObjectIDsAreReadInAnySpelling(t *testing.T) {
+func TestUsers_ObjectIDsInAnySpelling(t *testing.T) {
 	const dashed = "e124855b-371a-41be-9f05-3c1a9b7d2e10"
 	want, err := adsync.ParseObjectID(dashed)
 	require.NoError(t, err)
@@ -38,7 +38,7 @@ func TestObjectIDsAreReadInAnySpelling(t *testing.T) {
 }
 
 // A row that cannot be read must not pass for one that is not linked.
-func TestWhatCannotBeReadIsToldByRow(t *testing.T) {
+func TestUsers_TellsWhichRowCannotBeRead(t *testing.T) {
 	for _, test := range []struct {
 		insert string
 		says   string
@@ -60,7 +60,7 @@ func TestWhatCannotBeReadIsToldByRow(t *testing.T) {
 	}
 }
 
-func TestStatusesThatAreNotCertainReadAsBlocked(t *testing.T) {
+func TestUsers_UncertainStatusReadsAsBlocked(t *testing.T) {
 	db := openSQLite(t, fewSchema)
 	for i, state := range []any{"on", "off", "ON", "left", "", nil, 1} {
 		mustExec(t, db, `INSERT INTO people VALUES (?, NULL, ?, ?, 0)`, i, fmt.Sprint("u", i), state)
@@ -81,7 +81,7 @@ func TestStatusesThatAreNotCertainReadAsBlocked(t *testing.T) {
 	assert.Equal(t, adsync.StatusBlocked, list(t, s)["u0"].Status)
 }
 
-func TestProtectedIsAFlagOrANumber(t *testing.T) {
+func TestUsers_ProtectedIsAFlagOrANumber(t *testing.T) {
 	for _, owner := range []any{0, 1, 2, false, true, nil, "t", "f"} {
 		db := openSQLite(t, fewSchema)
 		mustExec(t, db, `INSERT INTO people VALUES (1, NULL, 'ann', 'active', ?)`, owner)
@@ -95,7 +95,7 @@ func TestProtectedIsAFlagOrANumber(t *testing.T) {
 }
 
 // Bytes that are not UTF-8 do not survive a plan's JSON.
-func TestRowsThatAreNotUTF8CanBeMended(t *testing.T) {
+func TestUpdate_MendsRowsThatAreNotUTF8(t *testing.T) {
 	db := openSQLite(t, sqliteUsers)
 	mustExec(t, db, `INSERT INTO users (username, phone) VALUES (CAST(x'616EFF' AS TEXT), '1')`)
 	s := newStore(t, db, sqlstore.SQLite, sqlstore.Table{Name: "users", Columns: allColumns})
@@ -106,7 +106,7 @@ func TestRowsThatAreNotUTF8CanBeMended(t *testing.T) {
 	assert.Equal(t, after, list(t, s)["ann"])
 }
 
-func TestUpdateLeavesOtherColumnsAlone(t *testing.T) {
+func TestUpdate_LeavesOtherColumnsAlone(t *testing.T) {
 	db := openSQLite(t, sqliteUsers,
 		`CREATE TRIGGER once AFTER UPDATE OF first_name, last_name, email, username ON users BEGIN SELECT RAISE(ABORT, 'too much'); END`)
 	s := newStore(t, db, sqlstore.SQLite, sqlstore.Table{Name: "users", Columns: allColumns})
@@ -115,7 +115,7 @@ func TestUpdateLeavesOtherColumnsAlone(t *testing.T) {
 	require.NoError(t, s.UpdateUser(context.Background(), update(ann, with(ann, func(u *adsync.User) { u.Phone = "1" }))))
 }
 
-func TestSoftDeleteReleasesTheKeys(t *testing.T) {
+func TestSoftDelete_ReleasesTheKeys(t *testing.T) {
 	db := openSQLite(t, `CREATE TABLE people (id TEXT PRIMARY KEY, guid TEXT, login TEXT NOT NULL UNIQUE, mail TEXT NOT NULL UNIQUE, nick TEXT, gone INTEGER)`,
 		`INSERT INTO people VALUES ('k1', NULL, 'ann', 'ann@corp.example', NULL, NULL)`)
 	s := newStore(t, db, sqlstore.SQLite, sqlstore.Table{
@@ -133,7 +133,7 @@ func TestSoftDeleteReleasesTheKeys(t *testing.T) {
 	assert.Equal(t, 1, gone)
 }
 
-func TestNewRowsNeedAnID(t *testing.T) {
+func TestCreate_NewRowsNeedAnID(t *testing.T) {
 	db := openSQLite(t, `CREATE TABLE people (id TEXT PRIMARY KEY, guid TEXT, login TEXT)`)
 	table := sqlstore.Table{Name: "people", Columns: sqlstore.Columns{ID: "id", ObjectID: "guid", Username: "login"}}
 	_, err := newStore(t, db, sqlstore.SQLite, table).CreateUser(context.Background(), create(adsync.User{Profile: adsync.Profile{Username: "ann"}}))
@@ -147,7 +147,7 @@ func TestNewRowsNeedAnID(t *testing.T) {
 }
 
 // The one place where a wrong mapping could write many rows at once.
-func TestAnIDThatIsNoKeyWritesNothing(t *testing.T) {
+func TestUpdate_IDThatIsNoKeyWritesNothing(t *testing.T) {
 	db := openSQLite(t, `CREATE TABLE people (id TEXT, guid TEXT, login TEXT)`, `INSERT INTO people VALUES ('1', NULL, 'ann'), ('1', NULL, 'ann')`)
 	s := newStore(t, db, sqlstore.SQLite, sqlstore.Table{Name: "people", Columns: sqlstore.Columns{ID: "id", ObjectID: "guid", Username: "login"}})
 	err := s.DeleteUser(context.Background(), remove(adsync.User{ID: "1", Profile: adsync.Profile{Username: "ann"}}))
@@ -157,7 +157,7 @@ func TestAnIDThatIsNoKeyWritesNothing(t *testing.T) {
 	assert.Equal(t, 2, n)
 }
 
-func TestAnIDWithoutATypeIsRefused(t *testing.T) {
+func TestUpdate_RefusesAnIDWithoutAType(t *testing.T) {
 	db := openSQLite(t, `CREATE TABLE people (id PRIMARY KEY, guid, login)`, `INSERT INTO people VALUES (1, NULL, 'ann')`)
 	s := newStore(t, db, sqlstore.SQLite, sqlstore.Table{Name: "people", Columns: sqlstore.Columns{ID: "id", ObjectID: "guid", Username: "login"}})
 	failed := 0
@@ -171,7 +171,7 @@ func TestAnIDWithoutATypeIsRefused(t *testing.T) {
 	assert.NotErrorIs(t, err, adsync.ErrStale)
 }
 
-func TestAStatusThatCannotBeToldIsNotHeld(t *testing.T) {
+func TestFields_LeaveOutAStatusThatCannotBeTold(t *testing.T) {
 	db := openSQLite(t, fewSchema)
 	statuses := map[adsync.Status]any{adsync.StatusActive: "on", adsync.StatusBlocked: "locked", adsync.StatusDeactivated: "off"}
 	table := sqlstore.Table{Name: "people", Columns: fewColumns, Statuses: statuses}
@@ -181,7 +181,7 @@ func TestAStatusThatCannotBeToldIsNotHeld(t *testing.T) {
 }
 
 // A batch asks for the own spelling alone where the reading found no other.
-func TestBatchesFindLinksInAnySpelling(t *testing.T) {
+func TestBatch_FindsLinksInAnySpelling(t *testing.T) {
 	const foreign = `INSERT INTO users (object_id, source, username) VALUES (upper('e124855b-371a-41be-9f05-000000000007'), 'ad', ?)`
 	batch := []adsync.Change{create(person(7, "ann")), create(person(8, "bob"))}
 	outcome := func(prepare ...func(*sql.DB, *sqlstore.Store)) (ann, bob error) {
@@ -219,7 +219,7 @@ func TestBatchesFindLinksInAnySpelling(t *testing.T) {
 }
 
 // No index keeps this table from having an entry twice.
-func TestAnEntryTwiceInABatch(t *testing.T) {
+func TestBatch_AnEntryTwice(t *testing.T) {
 	db := openSQLite(t, `CREATE TABLE people (id INTEGER PRIMARY KEY, guid TEXT, login TEXT)`)
 	s := newStore(t, db, sqlstore.SQLite, sqlstore.Table{Name: "people", Columns: sqlstore.Columns{ID: "id", ObjectID: "guid", Username: "login"}})
 	user := func(n int, name string) adsync.Change {

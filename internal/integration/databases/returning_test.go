@@ -49,7 +49,7 @@ func (c plainConn) PrepareContext(ctx context.Context, text string) (driver.Stmt
 	return c.mysqlConn.PrepareContext(ctx, strings.Replace(text, " RETURNING ", " RETOURNING ", 1))
 }
 
-func TestMariaDBWithoutReturning(t *testing.T) {
+func TestMariaDB_WithoutReturning(t *testing.T) {
 	d := mariaDB(t)
 	d.driver = withoutReturning
 	for _, l := range slices.Concat(mariaDBLayouts(), d.everywhere()) {
@@ -70,7 +70,7 @@ func TestMariaDBWithoutReturning(t *testing.T) {
 	}
 }
 
-func TestMariaDBReturning(t *testing.T) {
+func TestMariaDB_Returning(t *testing.T) {
 	d := mariaDB(t)
 	for name, parameters := range parameterSets {
 		t.Run(name, func(t *testing.T) {

@@ -117,7 +117,7 @@ func seed(t testing.TB, s *sqlstore.Store, users ...adsync.User) {
 
 // A store's first question, for the types of the columns, waits too while others
 // keep the file locked.
-func TestSQLiteWaitsBeforeTheFirstWrite(t *testing.T) {
+func TestSQLite_WaitsBeforeTheFirstWrite(t *testing.T) {
 	dsn := newSQLite(t)
 	db, other := open(t, "sqlite", dsn, sqliteUsers), open(t, "sqlite", dsn)
 	other.SetMaxOpenConns(1)
@@ -144,7 +144,7 @@ func (s *sizedStore) ApplyChanges(ctx context.Context, cs []adsync.Change) []ads
 	return s.Store.ApplyChanges(ctx, cs)
 }
 
-func TestNewUsersComeInLargeBatches(t *testing.T) {
+func TestSQLite_NewUsersComeInLargeBatches(t *testing.T) {
 	for name, test := range map[string]struct {
 		size, imported, all int
 		want                []int
@@ -178,7 +178,7 @@ func TestNewUsersComeInLargeBatches(t *testing.T) {
 
 // A large batch gets its turn where somebody writes all the time, even if it has to
 // look for entries in all spellings.
-func TestAnImportBesideABusyWriter(t *testing.T) {
+func TestSQLite_ImportWithABusyWriter(t *testing.T) {
 	const people = 2000
 	dsn := "file:" + filepath.Join(t.TempDir(), "host.db") + "?_pragma=journal_mode(wal)&_pragma=synchronous(off)&_pragma=busy_timeout(120000)"
 	db := open(t, "sqlite", dsn, sqliteUsers, "CREATE TABLE hits (n INT)")
@@ -207,7 +207,7 @@ func TestAnImportBesideABusyWriter(t *testing.T) {
 
 // SQLite ends the transaction by itself when it finds no more room. Its connection,
 // which may hold the only copy of the database, stays.
-func TestAFullDatabaseKeepsItsConnection(t *testing.T) {
+func TestSQLite_FullDatabaseKeepsItsConnection(t *testing.T) {
 	db, err := sql.Open("sqlite", ":memory:")
 	require.NoError(t, err)
 	defer db.Close()
@@ -235,7 +235,7 @@ func TestAFullDatabaseKeepsItsConnection(t *testing.T) {
 
 // Where an objectGUID is unique in the table, who was marked as deleted must give it
 // up, or could never be imported again.
-func TestASoftDeleteGivesUpTheObjectID(t *testing.T) {
+func TestSoftDelete_GivesUpTheObjectID(t *testing.T) {
 	db := openSQLite(t, `CREATE TABLE users (id INTEGER PRIMARY KEY, guid TEXT UNIQUE, login TEXT UNIQUE, gone TEXT)`)
 	s := newStore(t, db, sqlstore.SQLite, sqlstore.Table{
 		Name: "users", Columns: sqlstore.Columns{ID: "id", ObjectID: "guid", Username: "login"},

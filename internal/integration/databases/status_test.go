@@ -135,7 +135,7 @@ func testStatusesThatDoNotFit(t *testing.T, d database) {
 	}
 }
 
-func TestMariaDBEnumThatLacksAStatus(t *testing.T) {
+func TestMariaDB_EnumThatLacksAStatus(t *testing.T) {
 	d := mariaDB(t)
 	db := d.open(t, "CREATE TABLE people (id INT PRIMARY KEY AUTO_INCREMENT, guid VARCHAR(40), login VARCHAR(40), state ENUM('active', 'it''s off'))")
 	table := sqlstore.Table{Name: "people", Columns: sqlstore.Columns{ID: "id", ObjectID: "guid", Username: "login", Status: "state"}}

@@ -61,7 +61,7 @@ func TestPostgreSQL(t *testing.T) {
 }
 
 // The drivers send arguments in several ways, with types of their own or without.
-func TestPostgreSQLArgumentsInAnyMode(t *testing.T) {
+func TestPostgreSQL_ArgumentsInAnyMode(t *testing.T) {
 	server := startPostgreSQL(t)
 	d := database{dialect: sqlstore.PostgreSQL}
 	for mode, driver := range map[string]string{

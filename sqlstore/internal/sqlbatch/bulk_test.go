@@ -21,7 +21,7 @@ func (f *fakeDB) bulk(t testing.TB, verdicts ...error) Batch {
 	return b
 }
 
-func TestBulkIsOneTransaction(t *testing.T) {
+func TestBulk_IsOneTransaction(t *testing.T) {
 	f := &fakeDB{}
 	assert.Equal(t, []Outcome{{Done, nil}, {Done, errBad}}, f.bulk(t, nil, errBad).Run(t.Context()))
 	assert.Equal(t, []string{"connect", "begin", "write all", "commit"}, f.log)
@@ -30,7 +30,7 @@ func TestBulkIsOneTransaction(t *testing.T) {
 	assert.Zero(t, f.count("write all"), "one change is written by itself")
 }
 
-func TestABadRowInBulkIsFoundOneByOne(t *testing.T) {
+func TestBulk_FindsABadRowOneByOne(t *testing.T) {
 	f := &fakeDB{}
 	f.answer = func(text string) error {
 		if text == "write all" || text == "write 1" {
@@ -44,14 +44,14 @@ func TestABadRowInBulkIsFoundOneByOne(t *testing.T) {
 	assert.Equal(t, 3, f.count("SAVEPOINT adsync"))
 }
 
-func TestBulkThatLosesTriesAgain(t *testing.T) {
+func TestBulk_TriesAgainWhenItLoses(t *testing.T) {
 	f := &fakeDB{answer: times(2, "write all", errBusy)}
 	assert.Equal(t, outcomes(Done, nil, 2), f.bulk(t, nil, nil).Run(t.Context()))
 	assert.Equal(t, 3, f.count("write all"))
 	assert.Zero(t, f.count("write 0"))
 }
 
-func TestTheContextEndsBulk(t *testing.T) {
+func TestBulk_EndsWithItsContext(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	f := &fakeDB{}
 	f.answer = func(text string) error {

@@ -12,7 +12,7 @@ import (
 
 // A fault that ends the transaction takes the savepoint with it. What fails then is told
 // by its own cause, and the others are written.
-func TestAFaultThatEndsTheTransactionFailsAlone(t *testing.T) {
+func TestFault_ThatEndsTheTransactionFailsAlone(t *testing.T) {
 	f, ended := &fakeDB{}, false
 	f.answer = func(text string) error {
 		switch {
@@ -36,7 +36,7 @@ func TestAFaultThatEndsTheTransactionFailsAlone(t *testing.T) {
 }
 
 // What every change would meet is met once.
-func TestAFaultOfAllStops(t *testing.T) {
+func TestFault_OfAllStops(t *testing.T) {
 	for _, at := range []string{"write 1", "write all"} {
 		f := &fakeDB{answer: times(9, at, errShut)}
 		b := f.parts(t, partMost+1)
@@ -65,7 +65,7 @@ func TestAFaultOfAllStops(t *testing.T) {
 
 // Where each change is a transaction of its own, none is begun after one that was cut
 // short.
-func TestOneByOneStopsWhereOneIsLost(t *testing.T) {
+func TestFault_OneByOneStopsWhereOneIsLost(t *testing.T) {
 	f, commits := &fakeDB{}, 0
 	f.answer = func(text string) error {
 		if text == "commit" {
@@ -95,7 +95,7 @@ func (f *fakeDB) verifying(b Batch, bad ...int) Batch {
 	return b
 }
 
-func TestWhatWasWrittenIsVerified(t *testing.T) {
+func TestBatch_VerifiesWhatWasWritten(t *testing.T) {
 	f := &fakeDB{}
 	b := f.verifying(f.batch(t, 3))
 	write := b.Apply

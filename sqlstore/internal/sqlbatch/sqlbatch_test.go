@@ -112,7 +112,7 @@ func outcomes(s State, err error, n int) []Outcome {
 	return Batch{Len: n}.all(s, err)
 }
 
-func TestOneTransactionWithoutSavepoints(t *testing.T) {
+func TestBatch_IsOneTransactionWithoutSavepoints(t *testing.T) {
 	f := &fakeDB{}
 	out := f.batch(t, 2).Run(t.Context())
 	assert.Equal(t, outcomes(Done, nil, 2), out)
@@ -120,13 +120,13 @@ func TestOneTransactionWithoutSavepoints(t *testing.T) {
 	assert.Empty(t, f.batch(t, 0).Run(t.Context()))
 }
 
-func TestOneChangeIsNotPrepared(t *testing.T) {
+func TestBatch_OneChangeIsNotPrepared(t *testing.T) {
 	f := &fakeDB{}
 	f.batch(t, 1).Run(t.Context())
 	assert.Equal(t, []string{"connect", "begin", "write 0", "commit"}, f.log)
 }
 
-func TestABadRowIsUndoneAlone(t *testing.T) {
+func TestBatch_UndoesABadRowAlone(t *testing.T) {
 	f := &fakeDB{answer: times(2, "write 1", errBad)}
 	out := f.batch(t, 3).Run(t.Context())
 	assert.Equal(t, []Outcome{{Done, nil}, {Failed, errBad}, {Done, nil}}, out)
@@ -137,7 +137,7 @@ func TestABadRowIsUndoneAlone(t *testing.T) {
 		"SAVEPOINT adsync; prepare write 2; write 2; RELEASE SAVEPOINT adsync; commit", second)
 }
 
-func TestMuchIsDoneAhead(t *testing.T) {
+func TestBatch_DoesMuchAhead(t *testing.T) {
 	ahead := func(f *fakeDB, n int) []Outcome {
 		b := f.batch(t, n)
 		b.Ahead = func(ctx context.Context, tx *Tx) error {
@@ -165,7 +165,7 @@ func TestMuchIsDoneAhead(t *testing.T) {
 	assert.Zero(t, f.count("SAVEPOINT adsync"))
 }
 
-func TestAStatementMayBeAskedAboutFirst(t *testing.T) {
+func TestBatch_StatementMayBeAskedAboutFirst(t *testing.T) {
 	f := &fakeDB{answer: times(1, "prepare new", errRefused)}
 	b := f.batch(t, 2)
 	b.Ahead = func(ctx context.Context, tx *Tx) error {
@@ -179,14 +179,14 @@ func TestAStatementMayBeAskedAboutFirst(t *testing.T) {
 	assert.Zero(t, f.count("rollback"))
 }
 
-func TestABadRowOfOneNeedsNoSecondTry(t *testing.T) {
+func TestBatch_BadRowOfOneNeedsNoSecondTry(t *testing.T) {
 	f := &fakeDB{answer: times(9, "write 0", errBad)}
 	assert.Equal(t, outcomes(Failed, errBad, 1), f.batch(t, 1).Run(t.Context()))
 	assert.Equal(t, 1, f.count("write 0"))
 	assert.Equal(t, 1, f.count("rollback"))
 }
 
-func TestAVerdictLeavesTheOthers(t *testing.T) {
+func TestBatch_VerdictLeavesTheOthers(t *testing.T) {
 	f := &fakeDB{}
 	b := f.batch(t, 2)
 	b.Apply = func(_ context.Context, _ *Tx, i int) (error, error) {
@@ -199,7 +199,7 @@ func TestAVerdictLeavesTheOthers(t *testing.T) {
 	assert.Equal(t, 1, f.count("commit"))
 }
 
-func TestLosersTryAgain(t *testing.T) {
+func TestBatch_LosersTryAgain(t *testing.T) {
 	for _, at := range []string{"begin", "write 1", "commit"} {
 		f := &fakeDB{answer: times(3, at, errBusy)}
 		assert.Equal(t, outcomes(Done, nil, 2), f.batch(t, 2).Run(t.Context()), at)
@@ -207,21 +207,21 @@ func TestLosersTryAgain(t *testing.T) {
 	}
 }
 
-func TestLosersGiveUp(t *testing.T) {
+func TestBatch_LosersGiveUp(t *testing.T) {
 	f := &fakeDB{answer: times(1000, "write 0", errBusy)}
 	assert.Equal(t, outcomes(RolledBack, errBusy, 2), f.batch(t, 2).Run(t.Context()))
 	assert.Equal(t, tries, f.count("write 0"))
 	assert.Zero(t, f.count("commit"))
 }
 
-func TestACommitWithoutAnAnswerIsUnknown(t *testing.T) {
+func TestCommit_WithoutAnAnswerIsUnknown(t *testing.T) {
 	f := &fakeDB{answer: times(9, "commit", errLost)}
 	assert.Equal(t, outcomes(Unknown, errLost, 2), f.batch(t, 2).Run(t.Context()))
 	assert.Equal(t, 1, f.count("commit"), "it is not tried again")
 	assert.Equal(t, 1, f.closed, "nobody knows the state of the connection")
 }
 
-func TestARefusedCommitIsTriedOneByOne(t *testing.T) {
+func TestCommit_RefusedIsTriedOneByOne(t *testing.T) {
 	commits := 0
 	f := &fakeDB{}
 	f.answer = func(text string) error {
@@ -238,7 +238,7 @@ func TestARefusedCommitIsTriedOneByOne(t *testing.T) {
 	assert.Equal(t, 1, f.count("connect"), "the connection is still good")
 }
 
-func TestTheContextEndsTheBatchBeforeTheCommit(t *testing.T) {
+func TestBatch_EndsWithItsContextBeforeTheCommit(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	f := &fakeDB{}
 	f.answer = func(text string) error {
@@ -253,7 +253,7 @@ func TestTheContextEndsTheBatchBeforeTheCommit(t *testing.T) {
 	assert.Equal(t, outcomes(RolledBack, context.Canceled, 2), f.batch(t, 2).Run(ctx))
 }
 
-func TestTheContextDoesNotEndACommit(t *testing.T) {
+func TestCommit_DoesNotEndWithItsContext(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	f := &fakeDB{}
 	f.answer = func(text string) error {
@@ -265,7 +265,7 @@ func TestTheContextDoesNotEndACommit(t *testing.T) {
 	assert.Equal(t, outcomes(Done, nil, 1), f.batch(t, 1).Run(ctx))
 }
 
-func TestALostConnectionRollsBack(t *testing.T) {
+func TestConnection_LostRollsBack(t *testing.T) {
 	f := &fakeDB{answer: func(text string) error {
 		if text == "connect" || text == "begin" || text == "prepare write 0" {
 			return nil
@@ -277,14 +277,14 @@ func TestALostConnectionRollsBack(t *testing.T) {
 	assert.Equal(t, outcomes(RolledBack, errLost, 2), down.batch(t, 2).Run(t.Context()))
 }
 
-func TestAStaleConnectionIsReplaced(t *testing.T) {
+func TestConnection_StaleIsReplaced(t *testing.T) {
 	f := &fakeDB{answer: times(1, "begin", driver.ErrBadConn)}
 	assert.Equal(t, outcomes(Done, nil, 1), f.batch(t, 1).Run(t.Context()))
 	assert.Equal(t, 2, f.count("connect"))
 }
 
 // SQLite, which locks its file, may even refuse who opens it.
-func TestAConnectionThatIsRefusedIsTriedAgain(t *testing.T) {
+func TestConnection_RefusedIsTriedAgain(t *testing.T) {
 	f := &fakeDB{answer: times(2, "connect", errBusy)}
 	out := f.batch(t, 1).Run(t.Context())
 	assert.Equal(t, []Outcome{{}}, out)
@@ -307,7 +307,7 @@ func (f *fakeDB) parts(t *testing.T, n int) Batch {
 	return b
 }
 
-func TestABadRowSendsOnlyItsPartToSavepoints(t *testing.T) {
+func TestParts_BadRowSendsOnlyItsOwnToSavepoints(t *testing.T) {
 	f := &fakeDB{}
 	f.answer = func(text string) error {
 		if text == fmt.Sprint("write ", partMost) {
@@ -322,20 +322,20 @@ func TestABadRowSendsOnlyItsPartToSavepoints(t *testing.T) {
 	assert.Equal(t, 1+3+1, f.count("begin"), "the whole, three parts, and the one with savepoints")
 }
 
-func TestARefusedCommitIsTriedInParts(t *testing.T) {
+func TestParts_AfterARefusedCommit(t *testing.T) {
 	f := &fakeDB{answer: times(1, "commit", errRefused)}
 	assert.Equal(t, outcomes(Done, nil, 2*partMost+1), f.parts(t, 2*partMost+1).Run(t.Context()))
 	assert.Equal(t, 1+3, f.count("begin"))
 	assert.Zero(t, f.count("SAVEPOINT adsync"))
 }
 
-func TestASmallBatchIsNotRunInParts(t *testing.T) {
+func TestParts_NotOfASmallBatch(t *testing.T) {
 	f := &fakeDB{answer: times(1, "write 1", errBad)}
 	assert.Equal(t, outcomes(Done, nil, partMost), f.parts(t, partMost).Run(t.Context()))
 	assert.Equal(t, partMost, f.count("SAVEPOINT adsync"))
 }
 
-func TestALargeBatchThatKeepsLosingIsRunInParts(t *testing.T) {
+func TestParts_OfALargeBatchThatKeepsLosing(t *testing.T) {
 	f := &fakeDB{answer: times(wholeTries, "write 7", errBusy)}
 	assert.Equal(t, outcomes(Done, nil, partMost+1), f.parts(t, partMost+1).Run(t.Context()))
 	assert.Equal(t, wholeTries+2, f.count("begin"))
@@ -346,7 +346,7 @@ func TestALargeBatchThatKeepsLosingIsRunInParts(t *testing.T) {
 
 // A part whose commit is refused is done change by change, each of which may be cut
 // short.
-func TestPartsStopWhereAnyIsCutShort(t *testing.T) {
+func TestParts_StopWhereAnyIsCutShort(t *testing.T) {
 	for name, lost := range map[string]struct {
 		err error
 		is  Outcome
@@ -381,7 +381,7 @@ func TestPartsStopWhereAnyIsCutShort(t *testing.T) {
 	}
 }
 
-func TestTheLockIsTakenFirst(t *testing.T) {
+func TestBatch_TakesTheLockFirst(t *testing.T) {
 	for name, test := range map[string]struct {
 		answer func(string) error
 		want   []string
@@ -400,7 +400,7 @@ func TestTheLockIsTakenFirst(t *testing.T) {
 	}
 }
 
-func TestAConnectionWithoutATransactionIsKept(t *testing.T) {
+func TestConnection_WithoutATransactionIsKept(t *testing.T) {
 	for _, test := range []struct {
 		answer error
 		closed int
@@ -414,7 +414,7 @@ func TestAConnectionWithoutATransactionIsKept(t *testing.T) {
 	}
 }
 
-func TestPartsStopWhereOneIsLost(t *testing.T) {
+func TestParts_StopWhereOneIsLost(t *testing.T) {
 	f := &fakeDB{}
 	commits := 0
 	f.answer = func(text string) error {

@@ -8,7 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestStatementsForManyRows(t *testing.T) {
+func TestStatements_ForManyRows(t *testing.T) {
 	d := dialect(t, "postgresql")
 	where, err := d.ParseWhere("kind = ?", 1)
 	require.NoError(t, err)
@@ -62,7 +62,7 @@ func TestArray(t *testing.T) {
 	assert.Equal(t, `{"{}"}`, array("jsonb", []byte("{}")))
 }
 
-func TestLockStatements(t *testing.T) {
+func TestStatements_OfALock(t *testing.T) {
 	for name, want := range map[string][2]string{
 		"postgresql": {
 			`SELECT pg_try_advisory_lock(1633973113, CAST(CAST(CAST(CAST($1 AS text) AS regclass) AS oid) AS int4)) ["\"host\".\"users\""]`,

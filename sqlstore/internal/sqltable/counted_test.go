@@ -48,7 +48,7 @@ func TestUpdateEach(t *testing.T) {
 	assert.Equal(t, "SELECT `i``d`, `guid`, `login`, `admin` FROM `h`.`users` FORCE INDEX (PRIMARY) WHERE `i``d` IN (?, ?) AND (kind = ?\n)", eachTable(t).ReadRows(2))
 }
 
-func TestTextsAsIDsAreComparedExactly(t *testing.T) {
+func TestUpdateEach_ComparesTextIDsExactly(t *testing.T) {
 	rows := [][]any{{"x", "a", nil, "ann", "0", "false"}, {"y", "a", nil, "ann", "0", "false"}}
 	many, ok := eachTable(t).UpdateCounted([]string{"login"}, rows)
 	require.True(t, ok)
@@ -83,7 +83,7 @@ func TestDeleteEach(t *testing.T) {
 
 // A CASE makes one type of all its values, which must not be left to the server
 // where they are not of one to begin with.
-func TestValuesThatAreNoneOfOneType(t *testing.T) {
+func TestUpdateEach_ValuesThatAreNoneOfOneType(t *testing.T) {
 	row := func(values ...any) []any { return append(values, nil, "ann", "0", "false") }
 	for name, rows := range map[string][][]any{
 		"numbers":          {row(1, 1), row(2, 2)},
@@ -192,7 +192,7 @@ func TestReadTypes(t *testing.T) {
 	assert.Equal(t, Types{"id": {Name: "int", Key: true}, "mail": {Name: "char(9)", Nullable: true, collate: "ascii COLLATE ascii_bin"}}, read(5, id, mail))
 }
 
-func TestReadsByKey(t *testing.T) {
+func TestCounted_ReadsByKey(t *testing.T) {
 	names := []string{"TABLE", "Type", "key", "rows"}
 	list, none := []any{[]byte("<derived2>"), "ALL", nil, int64(9)}, []any{nil, nil, nil, nil}
 	for name, test := range map[string]struct {

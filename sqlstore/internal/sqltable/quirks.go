@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// Quirks asks for what makes a database do something else than a statement says; ok is
+// Quirks asks for what makes a database do something other than a statement says; ok is
 // false where there is nothing of the kind.
 //
 // SQLite lets a table say what becomes of a write that breaks one of its constraints:
@@ -14,8 +14,8 @@ import (
 // triggers, which a host may need, as for an upsert into another table. So it is given
 // only where the table has such a clause itself, or a trigger replaces rows in it.
 //
-// A rule of PostgreSQL puts other statements in the place of one, and a trigger of a
-// view in SQLite does. Neither is counted as a row that was written.
+// A rule of PostgreSQL puts other statements in the place of one, and so does a trigger of
+// a view in SQLite. Neither is counted as a row that was written.
 func (t *Table) Quirks() (text string, args []any, ok bool) {
 	if t.d.quirks == nil {
 		return "", nil, false

@@ -63,7 +63,7 @@ func (c cutOff) Scan(dest ...any) error {
 	return err
 }
 
-func TestARowHoldsNothingOfTheDrivers(t *testing.T) {
+func TestRow_HoldsNothingOfTheDrivers(t *testing.T) {
 	d := &reusing{buffer: make([]byte, 6), closed: make(chan struct{})}
 	db := sql.OpenDB(d)
 	defer db.Close()

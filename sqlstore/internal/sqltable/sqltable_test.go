@@ -112,7 +112,7 @@ SELECT CAST(a.attname AS text), format_type(a.atttypid, -1), NOT (a.attnotnull O
 	}
 }
 
-func TestTableWithoutSchemaOrWhere(t *testing.T) {
+func TestTable_WithoutSchemaOrWhere(t *testing.T) {
 	table, err := NewTable(dialect(t, "sqlite"), "users", "id", nil, Where{})
 	require.NoError(t, err)
 	assert.Equal(t, "SELECT `id` FROM `users`", table.Select())
@@ -128,7 +128,7 @@ func TestTableWithoutSchemaOrWhere(t *testing.T) {
 	}
 }
 
-func TestForNameKnowsThree(t *testing.T) {
+func TestForName_KnowsThree(t *testing.T) {
 	_, ok := ForName("oracle")
 	assert.False(t, ok)
 }
@@ -181,7 +181,7 @@ func TestParseWhere(t *testing.T) {
 	}
 }
 
-func TestParseWhereRefuses(t *testing.T) {
+func TestParseWhere_Refuses(t *testing.T) {
 	for _, test := range []struct {
 		text string
 		n    int
@@ -207,7 +207,7 @@ func TestParseWhereRefuses(t *testing.T) {
 
 // A condition that closes the parenthesis around it says something else than it seems
 // to: 1=1) OR (2=2 is true of every row, whatever else a statement asks.
-func TestParseWhereRefusesUnbalancedParentheses(t *testing.T) {
+func TestParseWhere_RefusesUnbalancedParentheses(t *testing.T) {
 	for _, test := range []struct {
 		dialects, text string
 		balanced       bool
@@ -394,7 +394,7 @@ func TestGUIDFormats(t *testing.T) {
 	assert.False(t, ok)
 }
 
-func TestCellReadsWhatDriversGive(t *testing.T) {
+func TestCell_ReadsWhatDriversGive(t *testing.T) {
 	for _, test := range []struct {
 		src  any
 		want string
@@ -439,7 +439,7 @@ func TestBinaryKeys(t *testing.T) {
 	}
 }
 
-func TestFaultsNameNobody(t *testing.T) {
+func TestFault_NamesNobody(t *testing.T) {
 	f := dialect(t, "sqlite").Fault(errors.New("the host: taken by Bob.B@mail.corp.example, who left (see <eve@corp.example>)."))
 	assert.Equal(t, "the host: taken by …, who left (see <…>).", f.Reason)
 	f = dialect(t, "mysql").Fault(errors.New("Error 1045 (28000): Access denied for user 'app'@'10.0.0.1'"))
@@ -465,7 +465,7 @@ type scanFunc func(dest ...any) error
 
 func (f scanFunc) Scan(dest ...any) error { return f(dest...) }
 
-func TestRowKeepsWhatTheDriverOverwrites(t *testing.T) {
+func TestRow_KeepsWhatTheDriverOverwrites(t *testing.T) {
 	row, rows := NewRow(5), &driverRows{}
 	texts := func() (all []string) {
 		for i := range 5 {
