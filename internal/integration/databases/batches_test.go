@@ -14,7 +14,7 @@ import (
 )
 
 // testManyRows writes batches of texts that a statement could trip over, in rows
-// that are stored otherwise than planned, too long, gone, or fine.
+// that are stored differently than planned, too long, gone, or fine.
 func testManyRows(t *testing.T, d database) {
 	db, s, _ := d.filled(t, sqlstore.Table{})
 	odd := []string{`D'Arc "x" \ %`, `{a,b}`, "NULL", "null", " spaced ", "tab\tline\n", `\`, `"`, "日本語 🙂", `\x41`, "$1 ? :a", "e\u0301"}
@@ -216,7 +216,7 @@ func testMixedBatch(t *testing.T, d database) {
 	assert.Equal(t, want, list(t, s))
 }
 
-// A write that the database left out without a word is not taken for done.
+// A write that the database silently left out is not taken for done.
 func testSwallowed(t *testing.T, d database) {
 	triggers := map[sqlstore.Dialect][]string{
 		sqlstore.SQLite: {

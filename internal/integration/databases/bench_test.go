@@ -16,7 +16,7 @@ import (
 )
 
 // The benchmarks show what one row costs to read, import, change and delete, in
-// batches of the default size: through the store, and beside it as barely as the
+// batches of the default size: through the store, and, to compare, as barely as the
 // same driver does it, without a look at what is there. ns/row is the time, cpu/row
 // what of it this process computed; compare them only within one run.
 
@@ -95,7 +95,7 @@ func benchStore(b *testing.B, d database) {
 	}
 }
 
-// perRow measures f, before which each time prepare is run unmeasured.
+// perRow measures f. prepare is run before each f, and not measured.
 func perRow(b *testing.B, rows int, prepare, f func()) {
 	b.ReportAllocs()
 	var used time.Duration

@@ -79,7 +79,7 @@ func (d database) spoil(when string) []string {
 }
 
 // testChanged has tables that change what is written. Whichever way the write takes, it
-// is failed and undone, and those beside it are written.
+// is failed and undone, and the other writes of its batch are done.
 func testChanged(t *testing.T, d database) {
 	for _, c := range d.changing() {
 		t.Run(c.name, func(t *testing.T) {

@@ -18,7 +18,7 @@ import (
 
 // TestMariaDB_LocksNoOtherRow writes two rows, while another session holds the one
 // between them and has added others; and before the commit, that session writes and
-// adds more beside them.
+// adds more next to them.
 func TestMariaDB_LocksNoOtherRow(t *testing.T) {
 	server := startMariaDB(t)
 	admin := open(t, "mysql", server.mariaDB("mysql"))

@@ -129,7 +129,7 @@ func statements(t *testing.T, db *sql.DB, f func()) (texts []string) {
 	return logged(t, db, "argument LIKE 'UPDATE%' OR argument LIKE 'DELETE%' OR argument LIKE 'EXPLAIN%'", f)
 }
 
-// logged are the statements that the server ran meanwhile, of those asked for.
+// logged are the statements that the server ran while f did, of those asked for.
 func logged(t *testing.T, db *sql.DB, which string, f func()) (texts []string) {
 	t.Helper()
 	mustExec(t, db, "SET GLOBAL log_output = 'TABLE'")
@@ -197,8 +197,8 @@ func TestMariaDB_ManyAtOnce(t *testing.T) {
 	}
 }
 
-// testAsPlanned shows that the fast way is taken, and where it must not be that it
-// is not.
+// testAsPlanned shows that the fast way is taken, and that it is not where it must not
+// be.
 func (k keyed) testAsPlanned(t *testing.T, server *server, parameters string) {
 	const n = 130
 	h := k.host(t, server.newMariaDB(t)+parameters, n)

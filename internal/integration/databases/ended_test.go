@@ -68,7 +68,7 @@ func TestSQLite_TriggerThatRollsBack(t *testing.T) {
 	}
 }
 
-// A full disk is told as one, and what there is room for is written.
+// A full disk is reported as such, and what there is room for is written.
 func TestSQLite_FullDisk(t *testing.T) {
 	for _, journal := range []string{"delete", "wal"} {
 		t.Run(journal, func(t *testing.T) {

@@ -138,7 +138,7 @@ func (d database) bytesLayout(order string, write func(adsync.ObjectID) any) lay
 	}
 }
 
-// namesLayout has names that mean something else without their quotes, and numbers
+// namesLayout has names that have another meaning without their quotes, and numbers
 // for the status.
 func (d database) namesLayout() layout {
 	c := sqlstore.Columns{

@@ -35,7 +35,7 @@ func twoHosts(t *testing.T, d database) (first, second *sqlstore.Store, other *s
 	return newStore(t, db, d.dialect, users), newStore(t, other, d.dialect, users), other
 }
 
-// testLock runs two syncs at once: the second is told, and writes nothing.
+// testLock runs two syncs concurrently: the second is refused, and writes nothing.
 func testLock(t *testing.T, d database) {
 	first, second, other := twoHosts(t, d)
 	seed(t, first, person(1, "ann"))
@@ -91,7 +91,7 @@ func testSingleConnection(t *testing.T, d database) {
 	assert.Contains(t, list(t, s), "anna")
 }
 
-// testUnlockedRuns applies one plan from two processes' worth of stores at once,
+// testUnlockedRuns applies one plan from the stores of two processes concurrently,
 // without a lock: every change is done once, and both reports are true.
 func testUnlockedRuns(t *testing.T, d database) {
 	d.skipSecondDriver(t)

@@ -22,7 +22,7 @@ import (
 )
 
 // testTerminated ends the connection in the middle of each try of a batch: nothing
-// is written, each change is told so, and applying it again settles it.
+// is written, each result says so, and applying it again settles it.
 func testTerminated(t *testing.T, d database) {
 	if d.dialect == sqlstore.SQLite {
 		t.Skip("SQLite has no connection to lose")
@@ -50,8 +50,8 @@ func testTerminated(t *testing.T, d database) {
 }
 
 // testCutAtCommit cuts the connection when a commit is on its way, or when its
-// answer is. What became of that batch is unknown, and said to be; all else is
-// known, and applying the plan again settles the rest.
+// answer is. The outcome of that batch is unknown, and reported as such; everything else
+// is known, and applying the plan again settles the rest.
 func testCutAtCommit(t *testing.T, d database) {
 	if d.dialect == sqlstore.SQLite {
 		t.Skip("SQLite has no connection to lose")

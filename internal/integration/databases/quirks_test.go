@@ -11,8 +11,8 @@ import (
 	"github.com/go-adsync/adsync/sqlstore"
 )
 
-// SQLite's tables may take another row for one that is written. None of them goes,
-// whichever way the write takes, and the row that is in the way is told as a conflict.
+// SQLite's tables may delete another row for one that is written. None is deleted,
+// whichever way the write takes, and the row that is in the way is reported as a conflict.
 func TestSQLite_NeverReplacesARow(t *testing.T) {
 	const columns = "id INTEGER PRIMARY KEY, guid TEXT, login TEXT %s, mail TEXT"
 	column := func(rule string) []string {
@@ -87,8 +87,8 @@ func TestSQLite_NeverWritesADefaultForNothing(t *testing.T) {
 	assert.ErrorContains(t, s.DeleteUser(t.Context(), remove(ann)), "users.mark")
 }
 
-// What a trigger's statements say of conflicts is the host's, as long as no user can go
-// by it.
+// What a trigger's statements say of conflicts is the host's affair, as long as no user
+// can be lost by it.
 func TestSQLite_TriggersKeepTheirConflictClauses(t *testing.T) {
 	db := openSQLite(t, `CREATE TABLE users (id INTEGER PRIMARY KEY, guid TEXT, login TEXT UNIQUE, replaced TEXT)`,
 		`CREATE TABLE latest (one INTEGER PRIMARY KEY ON CONFLICT REPLACE, login TEXT)`, `CREATE TABLE newest (one INTEGER PRIMARY KEY, login TEXT)`,
@@ -116,7 +116,7 @@ func TestSQLite_TriggersKeepTheirConflictClauses(t *testing.T) {
 }
 
 // A rule of PostgreSQL, or a view of SQLite, may turn a deletion into a mark, and count
-// no row. The deletion is done, and said to be.
+// no row. The deletion is done, and reported as done.
 func TestDelete_ThatBecomesAMark(t *testing.T) {
 	postgreSQL := database{dialect: sqlstore.PostgreSQL, dsn: startPostgreSQL(t).newPostgreSQL}
 	for name, d := range map[string]database{

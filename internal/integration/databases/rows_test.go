@@ -214,8 +214,8 @@ func testOnWriteMarks(t *testing.T, d database) {
 	assert.ErrorIs(t, s.DeleteUser(t.Context(), remove(now["ann"])), adsync.ErrAlready)
 }
 
-// testSharedIDs writes none of several rows with one ID, whether they are as
-// planned, stored otherwise, or neither; what stands beside it is written.
+// testSharedIDs writes none of several rows with one ID, whether they are as planned,
+// stored differently, or neither; the other changes of the batch are written.
 func testSharedIDs(t *testing.T, d database) {
 	db, s := d.people(t, "TEXT")
 	for range 2 {

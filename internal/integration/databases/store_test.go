@@ -115,7 +115,7 @@ func (d database) open(t testing.TB, texts ...string) *sql.DB {
 // killOthers ends all connections to the server but those of db.
 func (d database) killOthers(t *testing.T, db *sql.DB) {
 	t.Helper()
-	db.SetMaxOpenConns(1) // else it would end its own
+	db.SetMaxOpenConns(1) // it would otherwise end its own
 	defer db.SetMaxOpenConns(0)
 	if d.dialect == sqlstore.PostgreSQL {
 		mustExec(t, db, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND backend_type = 'client backend'")
@@ -355,8 +355,8 @@ func testDeferred(t *testing.T, d database) {
 	assert.Equal(t, map[string]adsync.User{"ann": ann, "bob": now["bob"]}, list(t, s))
 }
 
-// testContention writes the same rows in opposite orders, which locks deadly, and
-// from snapshots that are out of date.
+// testContention writes the same rows in opposite orders, which deadlocks, and from
+// snapshots that are out of date.
 func testContention(t *testing.T, d database) {
 	_, s, _ := d.filled(t, sqlstore.Table{}, "ann", "bob", "cid", "dan")
 	var all sync.WaitGroup

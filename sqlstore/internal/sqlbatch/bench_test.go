@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// What a transaction of many changes costs beside its statements: the database
+// What a transaction of many changes costs in addition to its statements: the database
 // does nothing.
 func BenchmarkRun(b *testing.B) {
 	const changes = 500

@@ -205,7 +205,7 @@ func TestParseWhere_Refuses(t *testing.T) {
 	assert.ErrorContains(t, err, "quote without an end")
 }
 
-// A condition that closes the parenthesis around it says something else than it seems
+// A condition that closes the parenthesis around it says something other than it seems
 // to: 1=1) OR (2=2 is true of every row, whatever else a statement asks.
 func TestParseWhere_RefusesUnbalancedParentheses(t *testing.T) {
 	for _, test := range []struct {
