@@ -358,8 +358,8 @@ func (s *Syncer) Sync(ctx context.Context, sel ...Selection) (*Report, error) {
 // nil.
 //
 // The plan is not trusted, since others may have had it in their hands. Its changes are
-// checked for consistency, and counted anew against the limits, which an [Approval] of
-// just this plan lifts. Then each is held against the store and the directory as they
+// checked for consistency, and counted again for the limits, which an [Approval] of
+// just this plan lifts. Then each is checked against the store and the directory as they
 // are now, whatever was approved:
 //
 //   - an update, unless it says what the rules and the account give for the user before,
@@ -368,12 +368,12 @@ func (s *Syncer) Sync(ctx context.Context, sel ...Selection) (*Report, error) {
 //     there or not known to be enabled;
 //   - so is a deletion, a deactivation or a reactivation that is no longer called for, and
 //     an adoption whose account is no longer the one to link;
-//   - what is written already is told so; what is about a user whom the store did not
-//     yield, to the byte of its ID, never reaches the store;
+//   - what is written already is reported as such; what is about a user whom the store did
+//     not yield, to the byte of its ID, never reaches the store;
 //   - a user may be parked under no name but its own, and only if its final change is
 //     called for;
-//   - what takes a run back ([Syncer.Inverse]) is borne out by no directory: a plan with
-//     any such change is refused without its Approval.
+//   - what takes a run back ([Syncer.Inverse]) can be confirmed by no directory: a plan
+//     with any such change is refused without its Approval.
 //
 // That takes one reading of the users, and a look-up of all accounts that are written to;
 // where they are many, a listing.

@@ -105,7 +105,7 @@ func (r *run) done(i int) *User {
 }
 
 // lookAgain asks the directory about the changes that are doubted; one that it does not
-// bear out is stale, and so is the parking before it.
+// confirm is stale, and so is the parking before it.
 func (r *run) lookAgain(ctx context.Context, doubted func(*Change) bool) error {
 	var open []int
 	var ids, confirmed []ObjectID
@@ -143,9 +143,9 @@ func (r *run) lookAgain(ctx context.Context, doubted func(*Change) bool) error {
 	return nil
 }
 
-// anyWrite doubts all that a plan from anywhere writes, but for parkings, whose names
-// are fixed and which wait for their final change, and what takes a run back, which no
-// directory bears out.
+// anyWrite doubts all that a plan from anywhere writes, except for parkings, whose names
+// are fixed and which wait for their final change, and for what takes a run back, which no
+// directory can confirm.
 func anyWrite(c *Change) bool { return !c.Interim && c.Reason != ReasonUndone }
 
 // grave doubts what a plan must not do on the word of one reading alone, even though

@@ -96,8 +96,8 @@ func (v *view) knows(id ObjectID) bool {
 }
 
 // touch reads the rows that the entries are about, and makes nothing of them. Rows
-// that are far apart come from memory side by side in this way, while add would
-// wait for each; that halves the cost of entries in no order.
+// that are far apart are fetched concurrently in this way, while add would wait for
+// each; that halves the cost of entries in no order.
 func (v *view) touch(entries []Entry) {
 	var ids [userindex.Batch][16]byte
 	for i := range entries {

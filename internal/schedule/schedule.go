@@ -67,8 +67,8 @@ var ErrStuck = errors.New("the changes that are left wait for each other")
 // Sizes are how many changes a batch holds, and how many where all of them create.
 type Sizes struct{ Changes, Creates int }
 
-// full reports whether there is no room for one more beside n, when creates of all
-// of them create.
+// full reports whether there is no room for one more in addition to n, when creates of
+// all of them create.
 func (s Sizes) full(n, creates int) bool {
 	if creates == n+1 {
 		return n >= s.Creates
@@ -76,7 +76,7 @@ func (s Sizes) full(n, creates int) bool {
 	return n >= s.Changes
 }
 
-// Blocked is a change that stands aside, as one that it needs did not succeed.
+// Blocked is a change that stands aside because one that it needs did not succeed.
 type Blocked struct{ Step, Need int }
 
 // Run is one application of a plan.
@@ -137,7 +137,8 @@ func (r *Run) End(i int) int {
 }
 
 // Next takes the next batch, each of which is to be settled before Next is called again,
-// and names the steps that stand aside, which it has settled. None of both is the end.
+// and names the steps that stand aside, which it has settled. Neither of the two is the
+// end of the run.
 func (r *Run) Next(sizes Sizes) (batch []int, blocked []Blocked, err error) {
 	for r.first < len(r.steps) && r.Settled(r.first) {
 		r.first++

@@ -102,7 +102,7 @@ func testDerived(t *testing.T, d database) {
 	require.Equal(t, people/2+people/4+1, count(t, db, "people WHERE changed > '2020-01-01 00:00:00'"), "whoever was written has a new time, and nobody else")
 }
 
-// testOnWrite keeps rows of another table beside the users, in the same transaction.
+// testOnWrite keeps rows of another table along with the users, in the same transaction.
 func testOnWrite(t *testing.T, d database) {
 	full := errors.New("the list of addresses is full")
 	table := sqlstore.Table{OnWrite: func(ctx context.Context, tx *sql.Tx, c adsync.Change, id string) error {
