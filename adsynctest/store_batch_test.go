@@ -202,5 +202,30 @@ func TestCheckStore_Batches(t *testing.T) {
 				return out
 			}
 		}},
+		{"ApplyChanges must return one Written for each", func(b *broken) { // and one for none
+			b.apply = func(ctx context.Context, cs []adsync.Change) []adsync.Written {
+				if len(cs) == 0 {
+					return make([]adsync.Written, 1)
+				}
+				return b.MemoryStore.ApplyChanges(ctx, cs)
+			}
+		}},
+		{"ApplyChanges must return one Written for each", func(b *broken) { // leaves out a deletion at the end
+			b.apply = func(ctx context.Context, cs []adsync.Change) []adsync.Written {
+				if last := len(cs) - 1; last == 2 && cs[last].Op == adsync.OpDelete {
+					return append(b.MemoryStore.ApplyChanges(ctx, cs[:last]), adsync.Written{})
+				}
+				return b.MemoryStore.ApplyChanges(ctx, cs)
+			}
+		}},
+		{"ApplyChanges must answer each change as if it were alone", func(b *broken) { // and touches another row where nothing is left to do
+			b.apply = func(ctx context.Context, cs []adsync.Change) []adsync.Written {
+				out := b.MemoryStore.ApplyChanges(ctx, cs)
+				if len(out) > 4 && errors.Is(out[0].Err, adsync.ErrAlready) {
+					b.everyOther(cs[0].UserID, func(u *adsync.User) { u.LastName = "0" })
+				}
+				return out
+			}
+		}},
 	})
 }

@@ -104,5 +104,33 @@ func TestCheckStore_Creations(t *testing.T) {
 				return id, err
 			}
 		}},
+		{"CreateUser must answer ErrAlready", func(b *broken) { // and adds another
+			b.create = func(ctx context.Context, c adsync.Change) (string, error) {
+				id, err := b.MemoryStore.CreateUser(ctx, c)
+				if errors.Is(err, adsync.ErrAlready) {
+					after := *c.After
+					after.ObjectID, after.Username, after.Email = adsync.ObjectID{9}, "another", ""
+					_, _ = b.MemoryStore.CreateUser(ctx, adsync.Change{Op: adsync.OpCreate, After: &after})
+				}
+				return id, err
+			}
+		}},
+		{"CreateUser must not take a row of another Source", func(b *broken) { // refuses it and adds it
+			b.create = func(ctx context.Context, c adsync.Change) (string, error) {
+				id, err := b.MemoryStore.CreateUser(ctx, c)
+				if c.After.Source == "" {
+					return "", adsync.ErrConflict
+				}
+				return id, err
+			}
+		}},
+		{"CreateUser must not take a row of another Source", func(b *broken) { // takes it and adds nothing
+			b.create = func(ctx context.Context, c adsync.Change) (string, error) {
+				if c.After.Source == "" {
+					return "99", nil
+				}
+				return b.MemoryStore.CreateUser(ctx, c)
+			}
+		}},
 	})
 }

@@ -2,6 +2,7 @@ package adsynctest_test
 
 import (
 	"context"
+	"errors"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -82,6 +83,41 @@ func TestCheckStore_Deletions(t *testing.T) {
 					}
 				}
 				return err
+			}
+		}},
+		{"DeleteUser must free both keys", func(b *broken) { // but loses who takes them
+			gone := map[string]bool{}
+			b.delete = func(ctx context.Context, c adsync.Change) error {
+				b.mu.Lock()
+				defer b.mu.Unlock()
+				gone[c.Before.Username] = true
+				return b.MemoryStore.DeleteUser(ctx, c)
+			}
+			b.update = func(ctx context.Context, c adsync.Change) error {
+				b.mu.Lock()
+				defer b.mu.Unlock()
+				if gone[c.After.Username] && c.Before.Username != c.After.Username {
+					return nil
+				}
+				return b.MemoryStore.UpdateUser(ctx, c)
+			}
+		}},
+		{"DeleteUser must answer ErrAlready", func(b *broken) { // and takes the next one
+			b.delete = func(ctx context.Context, c adsync.Change) error {
+				err := b.MemoryStore.DeleteUser(ctx, c)
+				if errors.Is(err, adsync.ErrAlready) {
+					dan, _ := b.Get("4")
+					_ = b.MemoryStore.DeleteUser(ctx, adsync.Change{Op: adsync.OpDelete, UserID: dan.ID, Before: &dan})
+				}
+				return err
+			}
+		}},
+		{`DeleteUser must take "" and StatusActive for the same`, func(b *broken) { // but only says so
+			b.delete = func(ctx context.Context, c adsync.Change) error {
+				if c.Before.Status == "" {
+					return nil
+				}
+				return b.MemoryStore.DeleteUser(ctx, c)
 			}
 		}},
 	})

@@ -142,6 +142,15 @@ func TestCheckStore_Failures(t *testing.T) {
 				return out
 			}
 		}},
+		{batchCutShort, func(b *broken) { // adds users late
+			b.apply = func(ctx context.Context, cs []adsync.Change) []adsync.Written {
+				out := b.MemoryStore.ApplyChanges(ctx, cs)
+				if last := len(cs) - 1; last > 10 && cs[last].Op == adsync.OpCreate && errors.Is(out[last].Err, adsync.ErrNotWritten) && out[0].Err == nil {
+					_, _ = b.MemoryStore.CreateUser(always, cs[last])
+				}
+				return out
+			}
+		}},
 		{batchCutShort, func(b *broken) { // and their answers
 			b.apply = func(ctx context.Context, cs []adsync.Change) []adsync.Written {
 				out := b.MemoryStore.ApplyChanges(ctx, cs)

@@ -2,6 +2,7 @@ package adsynctest_test
 
 import (
 	"context"
+	"errors"
 	"iter"
 	"slices"
 	"strings"
@@ -104,5 +105,24 @@ func TestCheckStore_Reading(t *testing.T) {
 			}
 		}},
 		{"Traits must name", func(b *broken) { b.traits = &adsync.Traits{CreatesAtOnce: -1} }},
+		{"Users must stop when the loop stops, and leave the store usable", func(b *broken) {
+			stopped := false // and its connection not given back
+			b.users = func(ctx context.Context) iter.Seq2[adsync.User, error] {
+				return func(yield func(adsync.User, error) bool) {
+					for u, err := range b.MemoryStore.Users(ctx) {
+						if !yield(u, err) {
+							stopped = true
+							return
+						}
+					}
+				}
+			}
+			b.update = func(ctx context.Context, c adsync.Change) error {
+				if stopped {
+					return errors.New("there is no free connection")
+				}
+				return b.MemoryStore.UpdateUser(ctx, c)
+			}
+		}},
 	})
 }

@@ -213,5 +213,57 @@ func TestCheckStore_Updates(t *testing.T) {
 				return b.MemoryStore.UpdateUser(ctx, c)
 			}
 		}},
+		{"UpdateUser must write exactly After", func(b *broken) { // leaves out what was empty
+			b.rewrite(func(before, after *adsync.User) {
+				if before.FirstName == "" {
+					after.FirstName = ""
+				}
+			})
+		}},
+		{"UpdateUser must refuse a row that is gone with ErrStale", func(b *broken) { // and brings it back
+			b.update = func(ctx context.Context, c adsync.Change) error {
+				err := b.MemoryStore.UpdateUser(ctx, c)
+				if _, ok := b.Get(c.UserID); !ok {
+					_, _ = b.MemoryStore.CreateUser(ctx, adsync.Change{Op: adsync.OpCreate, After: c.After})
+				}
+				return err
+			}
+		}},
+		{"UpdateUser must answer ErrAlready", func(b *broken) { // and touches another row
+			b.update = func(ctx context.Context, c adsync.Change) error {
+				err := b.MemoryStore.UpdateUser(ctx, c)
+				if errors.Is(err, adsync.ErrAlready) {
+					b.everyOther(c.UserID, func(u *adsync.User) { u.Phone = "0" })
+				}
+				return err
+			}
+		}},
+		{"UpdateUser must let a key pass to another row", func(b *broken) { // but only says so
+			given := map[string]bool{}
+			b.update = func(ctx context.Context, c adsync.Change) error {
+				b.mu.Lock()
+				defer b.mu.Unlock()
+				if given[c.After.Email] && c.After.Email != c.Before.Email {
+					return nil
+				}
+				if c.Before.Email != c.After.Email && c.Before.Email != "" {
+					given[c.Before.Email] = true
+				}
+				return b.MemoryStore.UpdateUser(ctx, c)
+			}
+		}},
+		{"UpdateUser must be atomic", func(b *broken) { // writes none of several
+			b.update = func(ctx context.Context, c adsync.Change) error {
+				b.mu.Lock()
+				defer b.mu.Unlock()
+				if p := c.After.Phone; p < "770" || p > "773" {
+					return b.MemoryStore.UpdateUser(ctx, c)
+				}
+				if c.After.Phone == "770" {
+					return nil
+				}
+				return adsync.ErrStale
+			}
+		}},
 	})
 }
