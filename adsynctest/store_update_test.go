@@ -265,5 +265,12 @@ func TestCheckStore_Updates(t *testing.T) {
 				return adsync.ErrStale
 			}
 		}},
+		{"UpdateUser must let several users be without an email", func(b *broken) { // but only says so
+			b.rewrite(func(before, after *adsync.User) {
+				if after.Email == "" {
+					after.Email = before.Email
+				}
+			})
+		}},
 	})
 }
