@@ -272,5 +272,22 @@ func TestCheckStore_Updates(t *testing.T) {
 				}
 			})
 		}},
+		{"UpdateUser must refuse a row that is not as Before says", func(b *broken) { // by a collation that ignores case
+			b.update = func(ctx context.Context, c adsync.Change) error {
+				if now, ok := b.Get(c.UserID); ok && now.Username != c.Before.Username && strings.EqualFold(now.Username, c.Before.Username) {
+					return b.force(ctx, c)
+				}
+				return b.MemoryStore.UpdateUser(ctx, c)
+			}
+		}},
+		{`UpdateUser must take "" and StatusActive for the same`, func(b *broken) { // but for what is there already
+			b.update = func(ctx context.Context, c adsync.Change) error {
+				err := b.MemoryStore.UpdateUser(ctx, c)
+				if errors.Is(err, adsync.ErrAlready) && c.After.Status == "" {
+					return adsync.ErrStale
+				}
+				return err
+			}
+		}},
 	})
 }
