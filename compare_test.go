@@ -187,6 +187,18 @@ func TestCompareOfPinnedKeys(t *testing.T) {
 	assert.Equal(t, map[adsync.Kind]int{adsync.KindReason: 1}, mustCompare(t, a, b).Counts)
 }
 
+// A user may come into question for one account or another.
+func TestCompareOfAccountsThatAreNotLinked(t *testing.T) {
+	users := []adsync.User{{ID: "u1", Profile: profile("bob", "bob@x")}}
+	a, err := adsync.Adopt([]adsync.Entry{entry(1, "bob", "other@x")}, users, adsync.Rules{})
+	require.NoError(t, err)
+	b, err := adsync.Adopt([]adsync.Entry{entry(2, "bob", "other@x")}, users, adsync.Rules{})
+	require.NoError(t, err)
+	comparison := mustCompare(t, a, b)
+	assert.Equal(t, map[adsync.Kind]int{adsync.KindReason: 1}, comparison.Counts)
+	assert.Contains(t, printed(t, comparison), id(1).String()+"  →  "+id(2).String())
+}
+
 // How a plan gets there is no difference.
 func TestCompareLeavesParkingsOut(t *testing.T) {
 	ann, bob := user("u1", 1, "ann", ""), user("u2", 2, "bob", "")
@@ -232,8 +244,18 @@ func TestCompareSaysThatTheTableChanged(t *testing.T) {
 	}
 	assert.Equal(t, []string{"u1", "u2", "u3", "u4", "u5"}, mustCompare(t, several("1"), several("2")).Drifted)
 
-	more := mustReconcile(t, entries, []adsync.User{was, user("u2", 2, "eve", "")}, adsync.Rules{})
-	assert.Contains(t, printed(t, mustCompare(t, a, more)), "Warning: the table changed")
+	local, linked := adsync.User{ID: "u2"}, user("u2", 2, "eve", "")
+	more := mustReconcile(t, entries, []adsync.User{was, local}, adsync.Rules{})
+	assert.Contains(t, printed(t, mustCompare(t, a, more)), "Warning: the table changed", "a user more")
+	managed := mustReconcile(t, entries, []adsync.User{was, linked}, adsync.Rules{})
+	assert.Contains(t, printed(t, mustCompare(t, more, managed)), "Warning: the table changed", "it was linked")
+
+	spelt := was
+	spelt.Status = adsync.StatusActive
+	b = mustReconcile(t, entries, []adsync.User{spelt}, adsync.Rules{})
+	comparison = mustCompare(t, a, b)
+	assert.Empty(t, comparison.Drifted, "an empty status is an active one")
+	assert.Empty(t, comparison.Differences)
 
 	fewer := mustReconcile(t, entries, []adsync.User{was}, adsync.Rules{Only: []string{}})
 	assert.Contains(t, printed(t, mustCompare(t, a, fewer)), "Warning: the two plans are not about the same users")
