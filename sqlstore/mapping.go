@@ -51,7 +51,7 @@ func (s *Store) mapColumns() error {
 }
 
 func (s *Store) mapObjectIDs() error {
-	s.guids = sqltable.GUIDFormat(cmp.Or(s.table.ObjectIDs, string(sqltable.GUIDText)))
+	s.guids = sqltable.GUIDFormat(cmp.Or(s.table.ObjectIDs, ObjectIDText))
 	if !s.guids.Valid() {
 		return fmt.Errorf("adsync: sqlstore.Table.ObjectIDs is %q; use text, uuid, bytes or ad-bytes", s.table.ObjectIDs)
 	}

@@ -17,6 +17,17 @@ const (
 	SQLite     Dialect = "sqlite"
 )
 
+// ObjectIDs is how the column of the ObjectID holds one.
+type ObjectIDs string
+
+// The spellings of an ObjectID in a table.
+const (
+	ObjectIDText    ObjectIDs = "text"     // dashed and lower-case: the default
+	ObjectIDNative  ObjectIDs = "uuid"     // the database's own type for UUIDs
+	ObjectIDBytes   ObjectIDs = "bytes"    // 16 bytes in the order in which it is printed
+	ObjectIDADBytes ObjectIDs = "ad-bytes" // 16 bytes as Active Directory sends them ([MS-DTYP] 2.3.4.2)
+)
+
 // Table says how a host's user table is laid out.
 //
 // Where is put into every statement, so that a row outside it is not a user. Its
@@ -70,7 +81,7 @@ type Table struct {
 	Source    string                                                                  // for all rows, where there is no Source column
 	Statuses  map[adsync.Status]any                                                   // how Status is stored, by default as its own name
 	Defaults  map[string]any                                                          // other columns of a created row
-	ObjectIDs string                                                                  // "text" (default), "uuid", "bytes" (as printed), "ad-bytes" (as AD sends them)
+	ObjectIDs ObjectIDs                                                               // how the ObjectID is stored; default ObjectIDText
 	Delete    map[string]any                                                          // soft delete: set these instead; both keys are released. Name the ObjectID too, with nil, if it is unique
 	Derived   map[string]func(adsync.User) any                                        // other columns, computed from the user
 	OnWrite   func(ctx context.Context, tx *sql.Tx, c adsync.Change, id string) error // what else belongs to the change, in the same transaction; an error undoes it

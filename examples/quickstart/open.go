@@ -119,7 +119,7 @@ func sqliteDSN(path, mode string) string {
 }
 
 func (s *settings) openStore(db *sql.DB) (*sqlstore.Store, error) {
-	table := sqlstore.Table{Name: s.table, Columns: s.columns, Where: s.where, ObjectIDs: s.objectIDs}
+	table := sqlstore.Table{Name: s.table, Columns: s.columns, Where: s.where, ObjectIDs: sqlstore.ObjectIDs(s.objectIDs)}
 	if s.columns.Source == "" {
 		table.Source = s.source // all rows are of this directory, or local
 	}

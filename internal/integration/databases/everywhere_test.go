@@ -125,9 +125,9 @@ func (d database) keysLayout(name, key string) layout {
 }
 
 // bytesLayout has objectGUIDs of 16 bytes.
-func (d database) bytesLayout(order string, write func(adsync.ObjectID) any) layout {
+func (d database) bytesLayout(order sqlstore.ObjectIDs, write func(adsync.ObjectID) any) layout {
 	return layout{
-		name:   "objectGUIDs as " + order,
+		name:   "objectGUIDs as " + string(order),
 		schema: d.table("users", "id COUNTER, guid "+d.bytes(16)+" UNIQUE, origin TEXT NOT NULL, login TEXT NOT NULL UNIQUE, phone TEXT NOT NULL"),
 		table: sqlstore.Table{
 			Name: "users", ObjectIDs: order,

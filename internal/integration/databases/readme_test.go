@@ -37,7 +37,7 @@ func readmeStatements(t *testing.T, name string) []string {
 
 // A table that has no column for the objectGUID gets one as the README says, and then
 // keeps users linked, each account once.
-func testReadmeColumn(t *testing.T, db *sql.DB, dialect sqlstore.Dialect, name, objectIDs string) {
+func testReadmeColumn(t *testing.T, db *sql.DB, dialect sqlstore.Dialect, name string, objectIDs sqlstore.ObjectIDs) {
 	mustExec(t, db, `CREATE TABLE accounts (id VARCHAR(36) PRIMARY KEY, login VARCHAR(64) NOT NULL UNIQUE, email VARCHAR(128) UNIQUE)`)
 	mustExec(t, db, `INSERT INTO accounts (id, login) VALUES ('a', 'local'), ('b', 'another local')`)
 	for _, statement := range readmeStatements(t, name) {
