@@ -110,11 +110,11 @@ func (a *app) signInPage(w http.ResponseWriter, r *http.Request, status int, ale
 	return a.render(w, r, status, "signin.html", "Sign in", alert, p)
 }
 
-// wayBack is the page of this site that somebody wanted, and nothing else. Every
+// wayBack is the page of this site that somebody wanted, without any host. Every
 // form has a page at its own address.
 func wayBack(to string) string {
 	u, err := url.Parse(to)
-	if err != nil || u.IsAbs() || u.Host != "" || !strings.HasPrefix(u.Path, "/") || strings.HasPrefix(u.Path, "//") || strings.Contains(to, "\\") {
+	if err != nil || !strings.HasPrefix(u.Path, "/") || strings.HasPrefix(u.Path, "//") {
 		return "/users"
 	}
 	return u.RequestURI()

@@ -46,12 +46,13 @@ func TestSignInLeadsToWhereOneWas(t *testing.T) {
 		a := nobody.post("/sign-in", "username", "admin", "password", adminsPassword, "to", asked)
 		assert.Equal(t, asked, a.Header.Get("Location"))
 	}
+	assert.Equal(t, "/users", wayBack("////evil.example"), "which browsers take for a host")
 	assert.Equal(t, "/sign-in?to=%2Fsync", nobody.post("/sync", "do", "plan").Header.Get("Location"), "of a form, its page")
-	for _, elsewhere := range []string{"https://evil.example/", "//evil.example", `/\evil.example`, "javascript:alert(1)", "", "/%2F/evil.example"} {
+	for _, elsewhere := range []string{"https://evil.example/", "//evil.example", "//evil.example/x", "////evil.example", `/\evil.example`, "javascript:alert(1)", "", "/%2F/evil.example"} {
 		a := nobody.post("/sign-in", "username", "admin", "password", adminsPassword, "to", elsewhere)
 		to, err := url.Parse(a.Header.Get("Location"))
 		require.NoError(t, err)
-		assert.True(t, to.Host == "" && to.Scheme == "" && !strings.HasPrefix(to.String(), "//"), "%s leads to %s", elsewhere, to)
+		assert.True(t, to.Host == "" && to.Scheme == "" && !strings.HasPrefix(a.Header.Get("Location"), "//") && !strings.Contains(a.Header.Get("Location"), `\`), "%s leads to %s", elsewhere, to)
 	}
 }
 
