@@ -97,7 +97,7 @@ func TestAdopt(t *testing.T) {
 	}
 }
 
-func TestAdoptIgnoresOrder(t *testing.T) {
+func TestAdopt_IgnoresOrder(t *testing.T) {
 	entries := []adsync.Entry{
 		entry(1, "anna", "anna@x"), entry(2, "ben", "desk@x"), entry(3, "cleo", "desk@x"), entry(4, "anna", "other@x"),
 		entry(5, "dan", "dan@x"), named(entry(5, "dan", "dan@x"), "Dahl"),
@@ -116,7 +116,7 @@ func TestAdoptIgnoresOrder(t *testing.T) {
 }
 
 // From users known by name to the first sync.
-func TestAdoptedUsersAreSynchronised(t *testing.T) {
+func TestAdopt_AdoptedUsersAreSynchronised(t *testing.T) {
 	dir := adsync.StaticDirectory{entry(1, "anna", "anna@x"), entry(2, "ben", "ben@x")}
 	dir[0].Phone = "+1"
 	store := adsync.NewMemoryStore(unlinked("1", "anna", "anna@x"), unlinked("2", "ben", "ben@x"))
@@ -142,7 +142,7 @@ func TestAdoptedUsersAreSynchronised(t *testing.T) {
 	assert.Equal(t, adsync.User{ID: "1", ObjectID: id(1), Source: "ad", Profile: dir[0].Profile}, anna)
 }
 
-func TestInverseUnlinksTheAdopted(t *testing.T) {
+func TestInverse_UnlinksTheAdopted(t *testing.T) {
 	dir := adsync.StaticDirectory{entry(1, "anna", "anna@x")}
 	users := []adsync.User{unlinked("1", "anna", "anna@x")}
 	store := adsync.NewMemoryStore(users...)
@@ -163,7 +163,7 @@ func TestInverseUnlinksTheAdopted(t *testing.T) {
 
 // The print-out says which rule made a pair, and which account was not linked for
 // which reason.
-func TestAdoptInPrint(t *testing.T) {
+func TestAdopt_InPrint(t *testing.T) {
 	entries := []adsync.Entry{
 		entry(1, "anna", "anna@x"),
 		entry(2, "ben", ""),
@@ -217,7 +217,7 @@ func TestAdoptInPrint(t *testing.T) {
 
 // A name or an address that went to another person takes no account with it, whatever
 // the rule.
-func TestAdoptNeverGivesAnAccountToTheNextOfTheName(t *testing.T) {
+func TestAdopt_NeverGivesAnAccountToTheNextOfTheName(t *testing.T) {
 	user := namedUser(unlinked("1", "anna", "anna@x"), "Dahl")
 	for name, next := range map[string]adsync.Entry{
 		"name, with another address":    named(entry(1, "anna", "anna.berg@x"), "Dahl"),
@@ -237,7 +237,7 @@ func TestAdoptNeverGivesAnAccountToTheNextOfTheName(t *testing.T) {
 }
 
 // Two people of one name have two usernames; each goes to its own.
-func TestAdoptTellsNamesakesApart(t *testing.T) {
+func TestAdopt_TellsNamesakesApart(t *testing.T) {
 	entries := []adsync.Entry{named(entry(1, "asmith", "a.smith@x"), "Smith"), named(entry(2, "asmith2", "a.smith2@x"), "Smith")}
 	users := []adsync.User{namedUser(unlinked("1", "asmith2", "a.smith2@x"), "Smith"), namedUser(unlinked("2", "asmith", "a.smith@x"), "Smith")}
 	for _, by := range [][]adsync.Field{nil, {adsync.FieldUsername}, {adsync.FieldEmail}} {
@@ -249,7 +249,7 @@ func TestAdoptTellsNamesakesApart(t *testing.T) {
 }
 
 // A host whose table holds an address and no username goes by the address.
-func TestAdoptByAddressWhereThereIsNoUsername(t *testing.T) {
+func TestAdopt_ByAddressWhereThereIsNoUsername(t *testing.T) {
 	entries := []adsync.Entry{entry(1, "anna", "anna@x")}
 	users := []adsync.User{unlinked("1", "", "Anna@X")}
 	assert.Equal(t, adsync.OpNotice, adopt(t, entries, users, adsync.Rules{}).Changes[0].Op)
@@ -259,7 +259,7 @@ func TestAdoptByAddressWhereThereIsNoUsername(t *testing.T) {
 }
 
 // A Map that makes addresses for people without one makes pairs, too.
-func TestAdoptGoesByTheMappedProfile(t *testing.T) {
+func TestAdopt_GoesByTheMappedProfile(t *testing.T) {
 	rules := adsync.Rules{Map: func(e adsync.Entry) (adsync.Profile, error) {
 		if e.Username == "refused" {
 			return adsync.Profile{}, errors.New("no")
@@ -276,7 +276,7 @@ func TestAdoptGoesByTheMappedProfile(t *testing.T) {
 
 // An address that Map makes of the username is no second witness: the next person
 // of the name would have it, too.
-func TestAdoptIsNotMisledByAMadeUpAddress(t *testing.T) {
+func TestAdopt_IsNotMisledByAMadeUpAddress(t *testing.T) {
 	rules := adsync.Rules{Map: func(e adsync.Entry) (adsync.Profile, error) {
 		e.Email = e.Username + "@x"
 		return e.Profile, nil
@@ -299,7 +299,7 @@ func TestAdoptIsNotMisledByAMadeUpAddress(t *testing.T) {
 // In thousands of small worlds, by each rule: whoever is linked has an account to
 // itself, which nothing speaks against; and where the rules as written want a link, there
 // is one.
-func TestAdoptByTheBook(t *testing.T) {
+func TestAdopt_ByTheBook(t *testing.T) {
 	r := rand.New(rand.NewPCG(8, 1))
 	pick := func(values ...string) string { return values[r.IntN(len(values))] }
 	links := 0
@@ -375,7 +375,7 @@ func alone(u adsync.User, e adsync.Entry, users []adsync.User, entries []adsync.
 	return true
 }
 
-func TestAdoptDoesNotHoldOnToItsArguments(t *testing.T) {
+func TestAdopt_DoesNotHoldOnToItsArguments(t *testing.T) {
 	users := []adsync.User{unlinked("1", "anna", "anna@x")}
 	plan := adopt(t, []adsync.Entry{entry(1, "anna", "anna@x")}, users, adsync.Rules{})
 	digest := plan.Digest()

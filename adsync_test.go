@@ -108,7 +108,7 @@ func (s hooked) ApplyChanges(ctx context.Context, cs []adsync.Change) []adsync.W
 	return written
 }
 
-func TestNewRefuses(t *testing.T) {
+func TestNew_Refuses(t *testing.T) {
 	store, dir := adsync.NewMemoryStore(), adsync.StaticDirectory{}
 	bare := bareStore{store}
 	for name, test := range map[string]struct {
@@ -144,7 +144,7 @@ func (twoValued) Traits() adsync.Traits {
 
 // Whoever is not active there may have been blocked by the host. No sync makes them
 // active again, and only an undo lifts what a sync has done.
-func TestInactiveIsNeverLiftedByASync(t *testing.T) {
+func TestInactive_IsNeverLiftedByASync(t *testing.T) {
 	off := user("2", 2, "bob", "")
 	off.Status = adsync.StatusInactive
 	store := twoValued{adsync.NewMemoryStore(user("1", 1, "ann", ""), off)}
@@ -179,7 +179,7 @@ func TestInactiveIsNeverLiftedByASync(t *testing.T) {
 	assert.Empty(t, ann.Status)
 }
 
-func TestInactiveCountsAsARemoval(t *testing.T) {
+func TestLimits_CountInactiveAsARemoval(t *testing.T) {
 	store := twoValued{adsync.NewMemoryStore(user("1", 1, "ann", ""), user("2", 2, "bob", ""))}
 	dir := adsync.StaticDirectory{entry(1, "ann", ""), entry(2, "bob", "")}
 	dir[0].Disabled, dir[1].Disabled = true, true
@@ -195,7 +195,7 @@ func (fewFields) Traits() adsync.Traits {
 	return adsync.Traits{Fields: []adsync.Field{adsync.FieldUsername}}
 }
 
-func TestFieldsDefaultToWhatTheStoreHolds(t *testing.T) {
+func TestFields_DefaultToWhatTheStoreHolds(t *testing.T) {
 	store := adsync.NewMemoryStore(user("1", 1, "old", "kept@x"))
 	s := newSyncer(t, adsync.StaticDirectory{entry(1, "new", "other@x")}, fewFields{store}, nil)
 	plan, err := s.Plan(t.Context())
@@ -240,7 +240,7 @@ func TestSync(t *testing.T) {
 	assert.Equal(t, adsync.Counts{Duplicated: 1, Unchanged: 2}, again.Counts())
 }
 
-func TestApplyDoesNotBelieveThePlansStatistics(t *testing.T) {
+func TestApply_DoesNotBelieveThePlansStatistics(t *testing.T) {
 	dir, users := crowd(10)
 	dir[0].State, dir[1].State = adsync.StateDeleted, adsync.StateDeleted
 	store := adsync.NewMemoryStore(users...)
@@ -254,7 +254,7 @@ func TestApplyDoesNotBelieveThePlansStatistics(t *testing.T) {
 	assert.Equal(t, users, allUsers(t, store))
 }
 
-func TestApplyOfAHalfDonePlanCountsWhatWasDone(t *testing.T) {
+func TestApply_CountsWhatWasDoneOfAHalfDonePlan(t *testing.T) {
 	dir, users := crowd(40)
 	for i := range 4 {
 		dir[i].State = adsync.StateDeleted
@@ -271,7 +271,7 @@ func TestApplyOfAHalfDonePlanCountsWhatWasDone(t *testing.T) {
 	assert.Equal(t, []adsync.Outcome{"already", "already", "applied", "applied"}, outcomes(report))
 }
 
-func TestApplyRefusesForgedPlans(t *testing.T) {
+func TestApply_RefusesForgedPlans(t *testing.T) {
 	users := []adsync.User{
 		user("1", 1, "anna", "anna@x"), user("2", 2, "ben", "ben@x"), user("3", 3, "cleo", "cleo@x"),
 		{ID: "8", Profile: profile("local", "local@x")}, user("9", 9, "foreign", "foreign@x"),
@@ -387,7 +387,7 @@ func TestApplyRefusesForgedPlans(t *testing.T) {
 }
 
 // A plan may lie about a row, but then the row is not as planned.
-func TestForgedBeforeIsStale(t *testing.T) {
+func TestApply_ForgedBeforeIsStale(t *testing.T) {
 	owner := user("1", 1, "anna", "anna@x")
 	owner.Protected = true
 	store := adsync.NewMemoryStore(owner, user("2", 2, "ben", "ben@x"))
@@ -403,7 +403,7 @@ func TestForgedBeforeIsStale(t *testing.T) {
 	assert.Len(t, allUsers(t, store), 2)
 }
 
-func TestRemovalsAreLookedUpAgain(t *testing.T) {
+func TestApply_LooksUpRemovalsAgain(t *testing.T) {
 	dir, users := crowd(40)
 	dir[0].State = adsync.StateDeleted
 	dir[1].Disabled = true
@@ -462,7 +462,7 @@ func (d scripted) Find(_ context.Context, ids []adsync.ObjectID) iter.Seq2[adsyn
 	return func(yield func(adsync.Entry, error) bool) { d.find(ids, yield) }
 }
 
-func TestNoPlanWithoutTheWholeTruth(t *testing.T) {
+func TestPlan_NoneWithoutTheWholeTruth(t *testing.T) {
 	nobody := func(func(adsync.Entry, error) bool) {}
 	broken := func(yield func(adsync.Entry, error) bool) {
 		if yield(entry(1, "anna", "anna@x"), nil) {
@@ -502,7 +502,7 @@ func TestNoPlanWithoutTheWholeTruth(t *testing.T) {
 	}
 }
 
-func TestAllowEmpty(t *testing.T) {
+func TestOptions_AllowEmpty(t *testing.T) {
 	empty := adsync.Listing(func(context.Context) iter.Seq2[adsync.Entry, error] {
 		return func(func(adsync.Entry, error) bool) {}
 	})
@@ -512,7 +512,7 @@ func TestAllowEmpty(t *testing.T) {
 	assert.Equal(t, adsync.OpDelete, plan.Changes[0].Op)
 }
 
-func TestAStoreThatBreaksIsIncomplete(t *testing.T) {
+func TestPlan_StoreThatBreaksIsIncomplete(t *testing.T) {
 	store := brokenReads{bareStore{adsync.NewMemoryStore()}}
 	_, err := newSyncer(t, adsync.StaticDirectory{}, store, nil).Plan(t.Context())
 	require.ErrorIs(t, err, adsync.ErrIncomplete)
@@ -530,7 +530,7 @@ func (brokenReads) Users(context.Context) iter.Seq2[adsync.User, error] {
 }
 
 // A big host table is listed, and only the missing are looked up.
-func TestManyAreListedAndOnlyTheMissingLookedUp(t *testing.T) {
+func TestPlan_ListsManyAndLooksUpOnlyTheMissing(t *testing.T) {
 	const n = 6000
 	entries, users := bigWorld(n)
 	var lookedUp int
@@ -626,7 +626,7 @@ func TestImport(t *testing.T) {
 	require.ErrorContains(t, err, "Creator")
 }
 
-func TestOneBadRowFailsAlone(t *testing.T) {
+func TestApply_OneBadRowFailsAlone(t *testing.T) {
 	dir, users := crowd(5)
 	for i := range dir {
 		dir[i].Phone = "+1"
@@ -658,7 +658,7 @@ func chain() (adsync.StaticDirectory, []adsync.User) {
 		[]adsync.User{user("1", 1, "a", ""), user("2", 2, "b", ""), user("3", 3, "c", ""), user("4", 4, "y", "")}
 }
 
-func TestAFailureBlocksThoseWhoNeedIt(t *testing.T) {
+func TestApply_FailureBlocksThoseWhoNeedIt(t *testing.T) {
 	dir, users := chain()
 	store := hooked{adsync.NewMemoryStore(users...), func(c adsync.Change) error {
 		if c.UserID == "3" {
@@ -696,7 +696,7 @@ func (s *batches) indexes(p *adsync.Plan) [][]int {
 	return all
 }
 
-func TestManySwapsGoInFewBatches(t *testing.T) {
+func TestApply_ManySwapsGoInFewBatches(t *testing.T) {
 	dir, users := crowd(40)
 	for i := 0; i < len(dir); i += 2 {
 		dir[i].Username, dir[i+1].Username = dir[i+1].Username, dir[i].Username
@@ -723,7 +723,7 @@ func TestManySwapsGoInFewBatches(t *testing.T) {
 	assert.Equal(t, report.Plan.Changes, told, "in the plan's order")
 }
 
-func TestWhatIsWrittenIsNotFarAheadOfWhatIsTold(t *testing.T) {
+func TestApply_WritesNotFarAheadOfWhatItTells(t *testing.T) {
 	dir, users := bigWorld(8000)
 	for i := range dir {
 		dir[i].Profile = users[i].Profile
@@ -776,7 +776,7 @@ func (s *stopping) UpdateUser(ctx context.Context, c adsync.Change) error {
 	return s.MemoryStore.UpdateUser(ctx, c)
 }
 
-func TestFewAreParkedAtATime(t *testing.T) {
+func TestApply_ParksFewAtATime(t *testing.T) {
 	dir, users := crowd(200)
 	for i := 0; i < len(dir); i += 2 {
 		dir[i].Username, dir[i+1].Username = dir[i+1].Username, dir[i].Username
@@ -791,7 +791,7 @@ func TestFewAreParkedAtATime(t *testing.T) {
 }
 
 // A circle that no ten parkings open is opened all the same.
-func TestAsManyAreParkedAsACircleTakes(t *testing.T) {
+func TestApply_ParksAsManyAsACircleTakes(t *testing.T) {
 	const n = 40
 	dir, users := crowd(n)
 	for i := range dir { // everybody wants the hub's username or email, in a wheel of circles
@@ -818,7 +818,7 @@ func swap() (adsync.StaticDirectory, []adsync.User) {
 		[]adsync.User{user("1", 1, "a", ""), user("2", 2, "b", "")}
 }
 
-func TestTheParkedArePutBackWhenTheirTakersFail(t *testing.T) {
+func TestApply_PutsTheParkedBackWhenTheirTakersFail(t *testing.T) {
 	dir, users := swap()
 	store := hooked{adsync.NewMemoryStore(users...), func(c adsync.Change) error {
 		if c.UserID == "2" {
@@ -837,7 +837,7 @@ func TestTheParkedArePutBackWhenTheirTakersFail(t *testing.T) {
 
 // A write that ends a parking, or takes it back, and is not answered leaves it unknown
 // whether the user is still parked. The report must not say that it is.
-func TestParkedWithoutAnAnswerIsUnknown(t *testing.T) {
+func TestApply_ParkedWithoutAnAnswerIsUnknown(t *testing.T) {
 	for name, test := range map[string]struct {
 		unanswered, refused func(adsync.Change) bool
 		want                []adsync.Outcome
@@ -876,7 +876,7 @@ func TestParkedWithoutAnAnswerIsUnknown(t *testing.T) {
 	}
 }
 
-func TestTheParkedAreNamedWhenTheyCannotFinish(t *testing.T) {
+func TestApply_NamesTheParkedWhoCannotFinish(t *testing.T) {
 	dir, users := swap()
 	store := hooked{adsync.NewMemoryStore(users...), func(c adsync.Change) error {
 		if c.UserID == "1" && !c.Interim {
@@ -905,7 +905,7 @@ func TestTheParkedAreNamedWhenTheyCannotFinish(t *testing.T) {
 	assert.Equal(t, "b", one.Username)
 }
 
-func TestCancellingStopsBetweenBatches(t *testing.T) {
+func TestApply_CancellingStopsBetweenBatches(t *testing.T) {
 	dir, users := crowd(6)
 	for i := range dir {
 		dir[i].Phone = "+1"
@@ -924,7 +924,7 @@ func TestCancellingStopsBetweenBatches(t *testing.T) {
 	assert.Equal(t, 6, seen, "every result is told")
 }
 
-func TestCancellingPutsTheParkedBack(t *testing.T) {
+func TestApply_CancellingPutsTheParkedBack(t *testing.T) {
 	dir, users := swap()
 	ctx, cancel := context.WithCancel(t.Context())
 	memory := adsync.NewMemoryStore(users...)
@@ -954,7 +954,7 @@ func TestCancellingPutsTheParkedBack(t *testing.T) {
 	assert.Equal(t, users, allUsers(t, memory))
 }
 
-func TestWhatIsUnknownIsSaidToBe(t *testing.T) {
+func TestApply_SaysWhatIsUnknown(t *testing.T) {
 	for name, lost := range map[string]error{
 		"said by the store":     fmt.Errorf("%w: commit", adsync.ErrUnknown),
 		"a connection lost":     io.ErrUnexpectedEOF,
@@ -983,7 +983,7 @@ func TestWhatIsUnknownIsSaidToBe(t *testing.T) {
 	}
 }
 
-func TestAPanicLeavesATrueReport(t *testing.T) {
+func TestApply_PanicLeavesATrueReport(t *testing.T) {
 	dir, users := chain()
 	store := hooked{adsync.NewMemoryStore(users...), func(c adsync.Change) error {
 		if c.UserID == "2" {
@@ -1018,7 +1018,7 @@ func (l locking) Lock(context.Context) (func() error, error) {
 	return func() error { *l.held--; *l.unlocked++; return nil }, nil
 }
 
-func TestALockIsHeldForTheRun(t *testing.T) {
+func TestLock_IsHeldForTheRun(t *testing.T) {
 	dir, users := chain()
 	var held, locked, unlocked int
 	memory := adsync.NewMemoryStore(users...)
@@ -1062,7 +1062,7 @@ func (c controllers) Sessions(context.Context) iter.Seq2[adsync.Directory, error
 	}
 }
 
-func TestAPlanReadsOneController(t *testing.T) {
+func TestPlan_ReadsOneController(t *testing.T) {
 	good := adsync.StaticDirectory{entry(1, "anna2", "")}
 	store := adsync.NewMemoryStore(user("1", 1, "anna", ""))
 	half := scripted{find: func(ids []adsync.ObjectID, yield func(adsync.Entry, error) bool) {
@@ -1109,7 +1109,7 @@ type inspected struct {
 
 func (d inspected) Inspect(context.Context) (adsync.Access, error) { return d.access, d.err }
 
-func TestPlansWarnOfWhatCannotBeRead(t *testing.T) {
+func TestPlan_WarnsOfWhatCannotBeRead(t *testing.T) {
 	users := []adsync.User{user("1", 1, "anna", "")}
 	dir := inspected{StaticDirectory: adsync.StaticDirectory{entry(1, "anna", "")}}
 	dir.access = adsync.Access{Missing: []string{"mail is never shown"}}
@@ -1129,7 +1129,7 @@ func TestPlansWarnOfWhatCannotBeRead(t *testing.T) {
 	require.ErrorIs(t, err, adsync.ErrIncomplete)
 }
 
-func TestReportAsJSON(t *testing.T) {
+func TestReport_AsJSON(t *testing.T) {
 	dir, users := chain()
 	store := hooked{adsync.NewMemoryStore(users...), func(c adsync.Change) error {
 		if c.UserID == "3" {
@@ -1149,7 +1149,7 @@ func TestReportAsJSON(t *testing.T) {
 	require.EqualError(t, back.Results[0].Err, "trigger says no")
 }
 
-func TestNilReport(t *testing.T) {
+func TestReport_Nil(t *testing.T) {
 	var r *adsync.Report
 	assert.Equal(t, adsync.Counts{}, r.Counts())
 	assert.NotEmpty(t, r.Summary())
@@ -1158,7 +1158,7 @@ func TestNilReport(t *testing.T) {
 	require.ErrorIs(t, err, adsync.ErrUnsafe)
 }
 
-func TestLoggingARunHoldsNoPersonalData(t *testing.T) {
+func TestLog_OfARunHoldsNoPersonalData(t *testing.T) {
 	entries, users, rules := busyWorld()
 	var out bytes.Buffer
 	opts := &adsync.Options{
@@ -1184,7 +1184,7 @@ func TestLoggingARunHoldsNoPersonalData(t *testing.T) {
 	}
 }
 
-func TestInverseTakesARunBack(t *testing.T) {
+func TestInverse_TakesARunBack(t *testing.T) {
 	users := []adsync.User{
 		user("1", 1, "anna", "anna@x"), user("2", 2, "ben", "ben@x"), user("3", 3, "cleo", "cleo@x"),
 		user("4", 4, "dan", "dan@x"), user("5", 5, "eva", "eva@x"),
@@ -1246,7 +1246,7 @@ func TestInverseTakesARunBack(t *testing.T) {
 }
 
 // A login that went to a new user cannot go back to the deleted one.
-func TestInverseTellsWhatANewUserHolds(t *testing.T) {
+func TestInverse_TellsWhatANewUserHolds(t *testing.T) {
 	dir := adsync.StaticDirectory{entry(2, "anna", "")}
 	store := adsync.NewMemoryStore(user("1", 1, "anna", ""))
 	s := newSyncer(t, dir, store, &adsync.Options{Rules: adsync.Rules{Import: true}})
@@ -1261,7 +1261,7 @@ func TestInverseTellsWhatANewUserHolds(t *testing.T) {
 	assert.Equal(t, []string{report.Results[1].UserID}, plan.Changes[0].Conflicts[0].With)
 }
 
-func TestInverseWithoutACreator(t *testing.T) {
+func TestInverse_WithoutACreator(t *testing.T) {
 	store := bareStore{adsync.NewMemoryStore(user("1", 1, "anna", ""))}
 	s := newSyncer(t, adsync.StaticDirectory{}, store, nil)
 	report, err := s.Sync(t.Context())
@@ -1278,7 +1278,7 @@ func TestInverseWithoutACreator(t *testing.T) {
 }
 
 // A run that left somebody parked can be taken back too.
-func TestInverseOfARunThatWasCutShort(t *testing.T) {
+func TestInverse_OfARunThatWasCutShort(t *testing.T) {
 	dir, users := swap()
 	memory := adsync.NewMemoryStore(users...)
 	store := hooked{memory, func(c adsync.Change) error {
@@ -1350,7 +1350,7 @@ func listingOf(entries ...adsync.Entry) adsync.Listing {
 type decorated struct{ adsync.Directory }
 
 // What a listing says of an account counts, and only those whom it lacks are Deleted.
-func TestAListingMaySayMoreThanPresent(t *testing.T) {
+func TestListing_MaySayMoreThanPresent(t *testing.T) {
 	entries := []adsync.Entry{{ObjectID: id(1), State: adsync.StateOutOfScope}, {ObjectID: id(2), State: adsync.StateUnproven}, entry(3, "cleo", "")}
 	users := []adsync.User{user("1", 1, "anna", ""), user("2", 2, "ben", ""), user("3", 3, "cleo", ""), user("4", 4, "dan", "")}
 	plan, err := newSyncer(t, listingOf(entries...), adsync.NewMemoryStore(users...), nil).Plan(t.Context())
@@ -1365,7 +1365,7 @@ func TestAListingMaySayMoreThanPresent(t *testing.T) {
 	assert.Equal(t, []adsync.Op{adsync.OpDelete, adsync.OpNotice, adsync.OpNotice}, ops)
 }
 
-func TestAnEmptyListingProvesNothing(t *testing.T) {
+func TestListing_EmptyOneProvesNothing(t *testing.T) {
 	for name, dir := range map[string]adsync.Directory{
 		"bare": listingOf(), "decorated": decorated{listingOf()}, "joined": adsync.Join(listingOf()),
 	} {
@@ -1393,7 +1393,7 @@ func TestAnEmptyListingProvesNothing(t *testing.T) {
 }
 
 // An account that one directory hides is not gone because another never had it.
-func TestAJoinedListingIsNoTombstone(t *testing.T) {
+func TestJoin_ListingIsNoTombstone(t *testing.T) {
 	hidden := adsync.StaticDirectory{{ObjectID: id(1), State: adsync.StateUnproven}}
 	others := listingOf(entry(9, "x", ""))
 	literal := adsync.StaticDirectory{entry(9, "x", "")}
@@ -1416,7 +1416,7 @@ func TestAJoinedListingIsNoTombstone(t *testing.T) {
 
 // A key that would read as another on a screen is not written; one that is already there
 // stops no other change.
-func TestKeysThatDeceiveAreInvalid(t *testing.T) {
+func TestKeys_ThatDeceiveAreInvalid(t *testing.T) {
 	for name, p := range map[string]adsync.Profile{
 		"username": profile("anna\u202egpj", "anna@x"), "email": profile("anna", "anna@x\r\nbcc:eve@x"),
 	} {
@@ -1436,7 +1436,7 @@ func TestKeysThatDeceiveAreInvalid(t *testing.T) {
 	}
 }
 
-func TestNoUsernameIsToldWhateverOthersHold(t *testing.T) {
+func TestKeys_MissingUsernameIsToldWhateverOthersHold(t *testing.T) {
 	blank := user("1", 1, "", "anna@x")
 	e := entry(1, "", "anna@x")
 	for _, users := range [][]adsync.User{{blank}, {blank, {ID: "9", Profile: profile("local", "anna@x")}}} {
@@ -1446,7 +1446,7 @@ func TestNoUsernameIsToldWhateverOthersHold(t *testing.T) {
 	}
 }
 
-func TestARefusedPlanIsNoSuccess(t *testing.T) {
+func TestReport_RefusedPlanIsNoSuccess(t *testing.T) {
 	s := newSyncer(t, adsync.StaticDirectory{}, adsync.NewMemoryStore(), nil)
 	report, err := s.Apply(t.Context(), &adsync.Plan{Version: 99, Changes: []adsync.Change{}})
 	require.ErrorIs(t, err, adsync.ErrUnsafe)
@@ -1465,7 +1465,7 @@ func (s slow) ApplyChanges(ctx context.Context, cs []adsync.Change) []adsync.Wri
 	return append(first, s.MemoryStore.ApplyChanges(ctx, cs[1:])...)
 }
 
-func TestCancellingWithinABatch(t *testing.T) {
+func TestApply_CancellingWithinABatch(t *testing.T) {
 	dir, users := crowd(3)
 	for i := range dir {
 		dir[i].Phone = "+1"
@@ -1485,7 +1485,7 @@ func (withoutStatus) Traits() adsync.Traits {
 }
 
 // What one controller calls deleted and another does not is never deleted.
-func TestDisputedDeletionsOnlyDeactivate(t *testing.T) {
+func TestDisputed_DeletionsOnlyDeactivate(t *testing.T) {
 	dir := adsync.StaticDirectory{{ObjectID: id(1), State: adsync.StateDisputed}, {ObjectID: id(2), State: adsync.StateDisputed}}
 	off := user("2", 2, "ben", "")
 	off.Status = adsync.StatusDeactivated

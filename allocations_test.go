@@ -54,7 +54,7 @@ func allocationsOfEach(costs func(n int) spent) float64 {
 	return (costs(many).objects - costs(few).objects) / (many - few)
 }
 
-func TestAllocationsOfEachChange(t *testing.T) {
+func TestAllocations_OfEachChange(t *testing.T) {
 	for _, piece := range []struct {
 		name   string
 		figure float64
@@ -204,7 +204,7 @@ func applyTo(t testing.TB, dir adsync.Directory, store *adsync.MemoryStore, plan
 // What a plan allocates beyond its arguments, for a hundred thousand users on both
 // sides, of whom one in a hundred changes. Tables are powers of two, so a user of a
 // million takes less.
-func TestBytesOfEachUser(t *testing.T) {
+func TestAllocations_BytesOfEachUser(t *testing.T) {
 	const n = 100_000
 	entries, users := bigWorld(n)
 	dir := adsync.Listing(func(context.Context) iter.Seq2[adsync.Entry, error] { return stream(entries) })
@@ -267,7 +267,7 @@ func (d *vast) Find(_ context.Context, ids []adsync.ObjectID) iter.Seq2[adsync.E
 // The directory is listed only for more users than that: the cost of a listing follows
 // the size of the directory, and a host that has imported few of many should not pay it.
 // docs/PERFORMANCE.md says why it is this number.
-func TestFewUsersAreLookedUpAndManyAreListed(t *testing.T) {
+func TestPlan_LooksUpFewAndListsMany(t *testing.T) {
 	for _, test := range []struct{ users, chosen, listed, lookedUp int }{
 		{11, 0, 0, 11},
 		{5000, 0, 0, 5000},
@@ -298,7 +298,7 @@ func chosen(users []adsync.User, n int) []adsync.Selection {
 
 // A sync of 1,000 users allocates the same whether the directory has 5,000 people
 // or a million.
-func TestMemoryIsThatOfTheUsersAndNotOfTheDirectory(t *testing.T) {
+func TestPlan_TakesMemoryForTheUsersAndNotForTheDirectory(t *testing.T) {
 	const n = 1000
 	users := usersOf(5 * n)
 	var newcomers []adsync.ObjectID

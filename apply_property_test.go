@@ -12,7 +12,7 @@ import (
 
 // Each set of failures, few or many, batched or not: the outcomes are those of a
 // plain table, and the next sync finishes the work.
-func TestApplyWithFailures(t *testing.T) {
+func TestApply_WithFailures(t *testing.T) {
 	inWorlds(t, 40, func(w world) error {
 		w = storeWorld(w)
 		p, err := reconcile(w)
@@ -91,7 +91,7 @@ func nextSyncFinishes(w world, p *adsync.Plan, faulty *faultyStore, s *adsync.Sy
 }
 
 // A crash after any step: applying the same plan again does the rest, and nothing twice.
-func TestApplyAfterCrash(t *testing.T) {
+func TestApply_AfterACrash(t *testing.T) {
 	inWorlds(t, 80, func(w world) error {
 		w = storeWorld(w)
 		p, err := reconcile(w)

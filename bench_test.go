@@ -239,7 +239,7 @@ func perChange(b *testing.B, n, changes int, plan func() (*adsync.Plan, error)) 
 
 // An unchanged user costs no allocation: ten times as many cost no more, but for
 // the few times that a table is made larger.
-func TestUnchangedUsersCostNoAllocation(t *testing.T) {
+func TestReconcile_UnchangedUsersCostNoAllocation(t *testing.T) {
 	allocations := func(n int) float64 {
 		entries, users := bigWorld(n)
 		for i := range entries {

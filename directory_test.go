@@ -36,7 +36,7 @@ func gather(t *testing.T, sequence iter.Seq2[Entry, error]) (entries []Entry, er
 	return entries, err
 }
 
-func TestObjectIDText(t *testing.T) {
+func TestObjectID_Text(t *testing.T) {
 	const printed = "e124855b-1a37-41be-9f05-3c1a9b7d2e10"
 	id, err := ParseObjectID("{" + strings.ToUpper(printed) + "}")
 	require.NoError(t, err)
@@ -56,7 +56,7 @@ func TestObjectIDText(t *testing.T) {
 	assert.Error(t, json.Unmarshal([]byte(`{"id":"ada"}`), &back))
 }
 
-func TestObjectIDInADatabase(t *testing.T) {
+func TestObjectID_InADatabase(t *testing.T) {
 	const printed = "e124855b-1a37-41be-9f05-3c1a9b7d2e10"
 	id, err := ParseObjectID(printed)
 	require.NoError(t, err)
@@ -79,7 +79,7 @@ func TestObjectIDInADatabase(t *testing.T) {
 	assert.Error(t, got.Scan("ada"))
 }
 
-func TestProfileGetAndWith(t *testing.T) {
+func TestProfile_GetAndWith(t *testing.T) {
 	var p Profile
 	for _, f := range details {
 		changed := p.With(f, "new "+string(f))
@@ -109,7 +109,7 @@ func TestStaticDirectory(t *testing.T) {
 	assert.Equal(t, before, ids, "the caller's ids are left alone")
 }
 
-func TestStaticDirectoryWithOneIDTwice(t *testing.T) {
+func TestStaticDirectory_WithOneIDTwice(t *testing.T) {
 	moved, renamed := dirEntry(1, StatePresent), dirEntry(1, "")
 	moved.DN, renamed.Username = "CN=elsewhere", "other"
 	d := StaticDirectory{dirEntry(1, ""), moved, renamed}
@@ -118,7 +118,7 @@ func TestStaticDirectoryWithOneIDTwice(t *testing.T) {
 	assert.Equal(t, []Entry{d[0], renamed}, found, "the DN is no difference, the name is")
 }
 
-func TestLookingForTheZeroIDIsAnError(t *testing.T) {
+func TestFind_ZeroIDIsAnError(t *testing.T) {
 	static := StaticDirectory{dirEntry(1, "")}
 	for _, d := range []Directory{static, Listing(static.Entries), Join(static)} {
 		found, err := gather(t, d.Find(t.Context(), []ObjectID{dirID(1), {}}))
@@ -149,7 +149,7 @@ func withoutNames(entries []Entry, n byte) []Entry {
 	return entries
 }
 
-func TestAListingThatFailsCallsNobodyDeleted(t *testing.T) {
+func TestListing_ThatFailsCallsNobodyDeleted(t *testing.T) {
 	broken := errors.New("broken")
 	l := Listing(func(context.Context) iter.Seq2[Entry, error] {
 		return func(yield func(Entry, error) bool) {
@@ -166,7 +166,7 @@ func TestAListingThatFailsCallsNobodyDeleted(t *testing.T) {
 }
 
 // A listing that just stops when it is cancelled must not look complete.
-func TestAListingThatStopsSilentlyIsNotComplete(t *testing.T) {
+func TestListing_ThatStopsSilentlyIsNotComplete(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	l := Listing(func(context.Context) iter.Seq2[Entry, error] {
 		return func(yield func(Entry, error) bool) {
@@ -195,7 +195,7 @@ func TestJoin(t *testing.T) {
 		dirEntry(4, StateUnproven), dirEntry(5, StatePresent), dirEntry(6, StateOutOfScope)}, found)
 }
 
-func TestJoinOfTwoThatShowOneAccount(t *testing.T) {
+func TestJoin_OfTwoThatShowOneAccount(t *testing.T) {
 	same, other := dirEntry(1, StatePresent), dirEntry(1, "")
 	same.DN, other.Phone = "CN=elsewhere", "1"
 	first := StaticDirectory{dirEntry(1, "")}
@@ -207,7 +207,7 @@ func TestJoinOfTwoThatShowOneAccount(t *testing.T) {
 	assert.Equal(t, []Entry{first[0], other}, found)
 }
 
-func TestJoinFailsAsAWhole(t *testing.T) {
+func TestJoin_FailsAsAWhole(t *testing.T) {
 	broken := failing{errors.New("broken")}
 	silent := directoryFuncs{find: func(context.Context, []ObjectID) iter.Seq2[Entry, error] { return yields(dirEntry(1, "")) }}
 	good := StaticDirectory{dirEntry(1, "")}
@@ -226,7 +226,7 @@ func TestJoinFailsAsAWhole(t *testing.T) {
 	}
 }
 
-func TestJoinInspects(t *testing.T) {
+func TestJoin_Inspects(t *testing.T) {
 	plain := StaticDirectory{dirEntry(1, "")}
 	_, is := Join(plain).(Inspector)
 	assert.False(t, is)

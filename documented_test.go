@@ -14,7 +14,7 @@ import (
 )
 
 // The tables of docs/RECONCILE.md say what Reconcile does; -update writes them.
-func TestDocumentedTables(t *testing.T) {
+func TestDocs_Tables(t *testing.T) {
 	const page = "docs/RECONCILE.md"
 	text, err := os.ReadFile(page)
 	require.NoError(t, err)

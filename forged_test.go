@@ -13,7 +13,7 @@ import (
 
 // A plan that was tampered with is refused, or does no more than a plan may: the
 // directory must confirm each removal.
-func TestForgedPlans(t *testing.T) {
+func TestApply_ForgedPlans(t *testing.T) {
 	inWorlds(t, 400, func(w world) error {
 		w = storeWorld(w)
 		for seed := range uint64(8) {

@@ -687,7 +687,7 @@ func judgeText(text string) (problems []string) {
 
 // A controller that was restored from a backup has forgotten whom it created
 // since, and shows those alive whom it had deleted. Nobody is deleted for that.
-func TestAControllerFromABackup(t *testing.T) {
+func TestMatrix_ControllerFromABackup(t *testing.T) {
 	before := goleak.IgnoreCurrent()
 	t.Cleanup(func() { goleak.VerifyNone(t, before) })
 	dc, err := fakead.Start(fakead.Config{RecycleBin: true})

@@ -20,13 +20,13 @@ import (
 )
 
 // The oracle's own plans pass the checks: so the rules keep what they promise.
-func TestOracleKeepsItsPromises(t *testing.T) {
+func TestOracle_KeepsItsPromises(t *testing.T) {
 	inWorlds(t, 500, func(w world) error { return checkPlan(w, oraclePlan(w)) })
 }
 
 // The checks are worth something: they see each of these mistakes, wherever a
 // plan gives occasion to make it.
-func TestChecksSeeMistakes(t *testing.T) {
+func TestOracle_ChecksSeeMistakes(t *testing.T) {
 	for _, mistake := range planMistakes {
 		t.Run(mistake.name, func(t *testing.T) {
 			made := 0
@@ -148,7 +148,7 @@ func reconcile(w world) (*adsync.Plan, error) {
 	return adsync.Reconcile(slices.Clone(w.entries), slices.Clone(w.users), w.rules.adsync())
 }
 
-func TestReconcileEqualsTheOracle(t *testing.T) {
+func TestReconcile_EqualsTheOracle(t *testing.T) {
 	inWorlds(t, 1500, reconcileEqualsOracle)
 }
 
@@ -191,7 +191,7 @@ func inEssence(p *adsync.Plan) *adsync.Plan {
 	return &essence
 }
 
-func TestReconcilePlansPassTheChecks(t *testing.T) {
+func TestReconcile_PlansPassTheChecks(t *testing.T) {
 	inWorlds(t, 400, func(w world) error {
 		p, err := reconcile(w)
 		if err != nil {
@@ -201,7 +201,7 @@ func TestReconcilePlansPassTheChecks(t *testing.T) {
 	})
 }
 
-func TestReconcileIgnoresOrder(t *testing.T) {
+func TestReconcile_IgnoresOrder(t *testing.T) {
 	inWorlds(t, 300, func(w world) error {
 		p, err := reconcile(w)
 		if err != nil {
@@ -240,7 +240,7 @@ func mustJSON(v any) []byte {
 	return text
 }
 
-func TestReconcileLeavesItsArgumentsAlone(t *testing.T) {
+func TestReconcile_LeavesItsArgumentsAlone(t *testing.T) {
 	inWorlds(t, 300, func(w world) error {
 		entries, users, rules := slices.Clone(w.entries), slices.Clone(w.users), w.rules.adsync()
 		p, err := adsync.Reconcile(entries, users, rules)
@@ -313,7 +313,7 @@ func samePlan(want, got *adsync.Plan) error {
 	return nil
 }
 
-func TestSyncerPlansAsReconcile(t *testing.T) {
+func TestPlan_AsReconcile(t *testing.T) {
 	inWorlds(t, 400, func(w world) error {
 		w = storeWorld(w)
 		want, err := reconcile(w)
@@ -333,7 +333,7 @@ func TestSyncerPlansAsReconcile(t *testing.T) {
 }
 
 // A selection makes the plan of the rules that say the same.
-func TestSelectionsPlanAsRules(t *testing.T) {
+func TestPlan_SelectionsAsRules(t *testing.T) {
 	inWorlds(t, 200, func(w world) error {
 		w = storeWorld(w)
 		w.rules.only, w.rules.imports = []string{}, false
@@ -361,7 +361,7 @@ func TestSelectionsPlanAsRules(t *testing.T) {
 }
 
 // Bytes that are not UTF-8, on either side, are no reason to write again and again.
-func TestTextsThatAreNotUTF8(t *testing.T) {
+func TestReconcile_TextsThatAreNotUTF8(t *testing.T) {
 	inWorlds(t, 200, func(w world) error {
 		w = storeWorld(w)
 		w.users, w.entries = slices.Clone(w.users), slices.Clone(w.entries)
@@ -402,7 +402,7 @@ func settled(s *adsync.Syncer) error {
 // beyond undoing: the created stay, the reactivated stay active, the deleted come
 // back under a new ID, one for each account, and a login that a new user got is not
 // taken from it.
-func TestInverseLeavesRowsAsTheyWere(t *testing.T) {
+func TestInverse_LeavesRowsAsTheyWere(t *testing.T) {
 	inWorlds(t, 400, func(w world) error {
 		w = storeWorld(w)
 		store := adsync.NewMemoryStore(w.users...)
@@ -455,7 +455,7 @@ func cameBack(store *adsync.MemoryStore, was adsync.User) bool {
 
 // Many circles that share users: who is parked, and for which keys, is where a
 // fast planner errs.
-func TestBigKnots(t *testing.T) {
+func TestApply_BigKnots(t *testing.T) {
 	for seed := range uint64(worldCount(t, 150)) {
 		w := bigKnot(seededDice(seed))
 		if reconcileAndCheck(w) != nil {
@@ -465,7 +465,7 @@ func TestBigKnots(t *testing.T) {
 	}
 }
 
-func TestPlanSurvivesJSON(t *testing.T) {
+func TestPlan_SurvivesJSON(t *testing.T) {
 	inWorlds(t, 150, func(w world) error {
 		w = storeWorld(w)
 		p, err := reconcile(w)
@@ -566,7 +566,7 @@ func FuzzPlanJSON(f *testing.F) {
 
 // Adopt links a user to an entry exactly when username and email both say so and no
 // other user or entry comes into question.
-func TestAdoptLinksOnlyCertainPairs(t *testing.T) {
+func TestAdopt_LinksOnlyCertainPairs(t *testing.T) {
 	links := 0
 	inWorlds(t, 600, func(w world) error {
 		w = manyLocal(w)

@@ -99,7 +99,7 @@ func listed(entries []adsync.Entry, gate chan<- struct{}) iter.Seq2[adsync.Entry
 
 // The store waits for the end of the listing, so there is a plan only if both are
 // read concurrently.
-func TestTheDirectoryIsListedBesideTheStore(t *testing.T) {
+func TestRead_ListsTheDirectoryConcurrently(t *testing.T) {
 	entries, users := bigWorld(6000)
 	want := mustReconcile(t, entries, users, adsync.Rules{})
 	gate := make(chan struct{})
@@ -108,7 +108,7 @@ func TestTheDirectoryIsListedBesideTheStore(t *testing.T) {
 	assert.NoError(t, samePlan(want, got))
 }
 
-func TestAnImportIsListedBesideTheStore(t *testing.T) {
+func TestRead_ListsAnImportConcurrently(t *testing.T) {
 	inWorlds(t, 400, func(w world) error {
 		w = storeWorld(w)
 		if !w.rules.imports || len(w.users) < 2 {
@@ -138,7 +138,7 @@ func TestAnImportIsListedBesideTheStore(t *testing.T) {
 
 // Other directories may read from the host's own database, whose only connection
 // the store has.
-func TestOtherDirectoriesWaitForTheStore(t *testing.T) {
+func TestRead_OtherDirectoriesWaitForTheStore(t *testing.T) {
 	entries, users := bigWorld(6000)
 	storeRead := false
 	open := server(func(yield func(adsync.Entry, error) bool) {
@@ -177,7 +177,7 @@ func (s told) Users(ctx context.Context) iter.Seq2[adsync.User, error] {
 	}
 }
 
-func TestAnotherControllerListsBesideTheStore(t *testing.T) {
+func TestRead_ListsAnotherControllerConcurrently(t *testing.T) {
 	entries, users := bigWorld(6000)
 	want := mustReconcile(t, entries, users, adsync.Rules{})
 	gate, lists := make(chan struct{}), 0
@@ -197,7 +197,7 @@ func TestAnotherControllerListsBesideTheStore(t *testing.T) {
 }
 
 // The store would wait for ever.
-func TestADirectoryThatFailsEndsTheReadingOfTheStore(t *testing.T) {
+func TestRead_DirectoryThatFailsEndsThatOfTheStore(t *testing.T) {
 	_, users := bigWorld(6000)
 	dir := one(func(yield func(adsync.Entry, error) bool) { yield(adsync.Entry{}, errDown) })
 	_, err := newSyncer(t, dir, behind(users, nil), nil).Plan(t.Context())
@@ -206,7 +206,7 @@ func TestADirectoryThatFailsEndsTheReadingOfTheStore(t *testing.T) {
 	require.NotErrorIs(t, err, context.Canceled)
 }
 
-func TestAStoreThatFailsEndsTheListing(t *testing.T) {
+func TestRead_StoreThatFailsEndsTheListing(t *testing.T) {
 	_, users := bigWorld(6000)
 	ended := false
 	dir := beyond{controllers{func() (adsync.Directory, error) { return endless{&ended}, nil }}}
@@ -218,7 +218,7 @@ func TestAStoreThatFailsEndsTheListing(t *testing.T) {
 	assert.True(t, ended, "the listing ended before Plan did")
 }
 
-func TestCancellingEndsBoth(t *testing.T) { synctest.Test(t, testCancellingEndsBoth) }
+func TestRead_CancellingEndsBoth(t *testing.T) { synctest.Test(t, testCancellingEndsBoth) }
 
 func testCancellingEndsBoth(t *testing.T) {
 	_, users := bigWorld(6000)
@@ -270,7 +270,7 @@ func (s failingAfter) Users(ctx context.Context) iter.Seq2[adsync.User, error] {
 	}
 }
 
-func TestADirectoryMayPanicBesideTheStore(t *testing.T) {
+func TestRead_DirectoryMayPanicConcurrently(t *testing.T) {
 	_, users := bigWorld(6000)
 	dir := one(func(func(adsync.Entry, error) bool) { panic("of the host's own directory") })
 	s := newSyncer(t, dir, adsync.NewMemoryStore(users...), nil)
@@ -282,7 +282,7 @@ func TestADirectoryMayPanicBesideTheStore(t *testing.T) {
 }
 
 // The store would wait for ever.
-func TestADirectoryThatPanicsEndsTheReadingOfTheStore(t *testing.T) {
+func TestRead_DirectoryThatPanicsEndsThatOfTheStore(t *testing.T) {
 	_, users := bigWorld(6000)
 	dir := one(func(func(adsync.Entry, error) bool) { panic("of the host's own directory") })
 	s := newSyncer(t, dir, behind(users, nil), nil)
@@ -360,7 +360,7 @@ func likeTheirRows(w world, d dice) []adsync.Entry {
 
 // However users and entries are interleaved, in small steps or large, and whatever a
 // controller said before it failed, the plan is that of both sides as a whole.
-func TestEntriesMeetUsersThatAreStillBeingRead(t *testing.T) {
+func TestRead_EntriesMeetUsersThatAreStillBeingRead(t *testing.T) {
 	seed := uint64(0)
 	inWorlds(t, 1000, func(w world) error {
 		seed++
@@ -424,7 +424,9 @@ func whenFull(t *testing.T, seen *atomic.Int64, gate chan<- struct{}) {
 }
 
 // A listing does not get far ahead of a store that is slow.
-func TestFewEntriesWaitForTheStore(t *testing.T) { synctest.Test(t, testFewEntriesWaitForTheStore) }
+func TestRead_FewEntriesWaitForTheStore(t *testing.T) {
+	synctest.Test(t, testFewEntriesWaitForTheStore)
+}
 
 func testFewEntriesWaitForTheStore(t *testing.T) {
 	_, users := bigWorld(6000)
@@ -439,7 +441,7 @@ func testFewEntriesWaitForTheStore(t *testing.T) {
 }
 
 // A server that has timed out in the meantime is asked once more.
-func TestAListingThatStoodStillIsMadeAnew(t *testing.T) {
+func TestRead_ListsAnewWhatStoodStill(t *testing.T) {
 	synctest.Test(t, testAListingThatStoodStillIsMadeAnew)
 }
 
@@ -464,7 +466,7 @@ func testAListingThatStoodStillIsMadeAnew(t *testing.T) {
 }
 
 // What a listing says of somebody who is not there is no proof: it is looked up.
-func TestAListingProvesNobodysAbsence(t *testing.T) {
+func TestRead_ListingProvesNobodysAbsence(t *testing.T) {
 	entries, users := bigWorld(6000)
 	said := slices.Clone(entries)
 	said[7] = adsync.Entry{ObjectID: entries[7].ObjectID, State: adsync.StateDeleted}
@@ -508,7 +510,7 @@ func waitingFor(gate chan struct{}) func(context.Context) {
 
 // Entries find room as long as the rows of some of them have been read. The store waits
 // for the end of the listing, so that a listing which stands still fails.
-func TestEntriesWhoseRowsWereReadTakeNoRoom(t *testing.T) {
+func TestRead_EntriesWhoseRowsWereReadTakeNoRoom(t *testing.T) {
 	synctest.Test(t, testEntriesWhoseRowsWereReadTakeNoRoom)
 }
 
@@ -539,7 +541,7 @@ func testEntriesWhoseRowsWereReadTakeNoRoom(t *testing.T) {
 }
 
 // What is wrong with an entry is reported, whenever it comes.
-func TestAnEntryThatWaitedMayBeWrong(t *testing.T) {
+func TestRead_EntryThatWaitedMayBeWrong(t *testing.T) {
 	entries, users := bigWorld(6000)
 	entries[7].ObjectID = adsync.ObjectID{}
 	gate := make(chan struct{})

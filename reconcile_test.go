@@ -92,7 +92,7 @@ func busyWorld() ([]adsync.Entry, []adsync.User, adsync.Rules) {
 	return entries, users, adsync.Rules{Import: true}
 }
 
-func TestPlanInPrint(t *testing.T) {
+func TestPlan_InPrint(t *testing.T) {
 	plan := planOf(t, busyWorld)
 	plan.Warnings = append(plan.Warnings, "something to know")
 	var out bytes.Buffer
@@ -103,7 +103,7 @@ func TestPlanInPrint(t *testing.T) {
 	golden(t, "plan.txt", out.Bytes())
 }
 
-func TestPlanAsJSON(t *testing.T) {
+func TestPlan_AsJSON(t *testing.T) {
 	plan := planOf(t, busyWorld)
 	out, err := json.MarshalIndent(plan, "", "\t")
 	require.NoError(t, err)
@@ -134,7 +134,7 @@ func planOf(t *testing.T, world func() ([]adsync.Entry, []adsync.User, adsync.Ru
 	return mustReconcile(t, entries, users, rules)
 }
 
-func TestEmptyPlanIsALiteral(t *testing.T) {
+func TestPlan_EmptyOneIsALiteral(t *testing.T) {
 	plan := mustReconcile(t, nil, nil, adsync.Rules{Source: "corp"})
 	plan.Warnings = nil
 	out, err := json.Marshal(plan)
@@ -143,7 +143,7 @@ func TestEmptyPlanIsALiteral(t *testing.T) {
 }
 
 // A value of white space alone is none, whether the directory or Rules.Map tells it.
-func TestBlankIsEmpty(t *testing.T) {
+func TestReconcile_BlankIsEmpty(t *testing.T) {
 	const blank = "\u00a0 \t"
 	before := user("1", 1, "anna", "a@x")
 	cleared := user("1", 1, "anna", "")
@@ -193,7 +193,7 @@ func TestBlankIsEmpty(t *testing.T) {
 	assert.Equal(t, adsync.OpInvalid, plan.Changes[0].Op)
 }
 
-func TestNobodyManagedIsAWarning(t *testing.T) {
+func TestReconcile_NobodyManagedIsAWarning(t *testing.T) {
 	local := []adsync.User{{ID: "1", Profile: profile("local", "")}}
 	assert.NotEmpty(t, mustReconcile(t, nil, local, adsync.Rules{}).Warnings)
 	assert.Empty(t, mustReconcile(t, nil, local, adsync.Rules{Import: true}).Warnings)
@@ -236,7 +236,7 @@ func TestGuard(t *testing.T) {
 	}
 }
 
-func TestLogsHoldNoPersonalData(t *testing.T) {
+func TestLog_HoldsNoPersonalData(t *testing.T) {
 	plan := planOf(t, busyWorld)
 	var out bytes.Buffer
 	log := slog.New(slog.NewJSONHandler(&out, nil))
@@ -262,7 +262,7 @@ func TestLogsHoldNoPersonalData(t *testing.T) {
 	assert.NotContains(t, text, "+46")
 }
 
-func TestRulesCheck(t *testing.T) {
+func TestRules_Check(t *testing.T) {
 	for name, rules := range map[string]adsync.Rules{
 		"unknown field":         {Fields: []adsync.Field{"shoe_size"}},
 		"a link is no detail":   {Fields: []adsync.Field{adsync.FieldObjectID}},
@@ -288,7 +288,7 @@ func TestRulesCheck(t *testing.T) {
 	}.Check())
 }
 
-func TestReconcileRefusesWhatHasNoIdentity(t *testing.T) {
+func TestReconcile_RefusesWhatHasNoIdentity(t *testing.T) {
 	_, err := adsync.Reconcile([]adsync.Entry{{Profile: profile("a", "")}}, nil, adsync.Rules{})
 	assert.ErrorContains(t, err, "ObjectID")
 	_, err = adsync.Reconcile([]adsync.Entry{{ObjectID: id(1), State: "asleep"}}, nil, adsync.Rules{})
@@ -298,7 +298,7 @@ func TestReconcileRefusesWhatHasNoIdentity(t *testing.T) {
 }
 
 // Members of a shared mailbox must not make a plan of a million names.
-func TestRivalsNamedAreLimited(t *testing.T) {
+func TestReconcile_NamesFewRivals(t *testing.T) {
 	var entries []adsync.Entry
 	var users []adsync.User
 	for i := range 150 {
@@ -312,7 +312,7 @@ func TestRivalsNamedAreLimited(t *testing.T) {
 	assert.Contains(t, plan.Changes[0].Detail, "100 of 149")
 }
 
-func TestMapsErrorIsTold(t *testing.T) {
+func TestMap_ErrorIsTold(t *testing.T) {
 	rules := adsync.Rules{Map: func(adsync.Entry) (adsync.Profile, error) { return adsync.Profile{}, errors.New("no such branch") }}
 	plan := mustReconcile(t, []adsync.Entry{entry(1, "b", "")}, []adsync.User{user("1", 1, "a", "")}, rules)
 	require.Len(t, plan.Changes, 1)
@@ -324,7 +324,7 @@ func TestMapsErrorIsTold(t *testing.T) {
 // Rows are looked for in ways that depend on the order of the entries, and on what
 // lies between the rows: whichever it is, and whether from slices or streams, the
 // plan is the oracle's.
-func TestLongListsInManyOrders(t *testing.T) {
+func TestReconcile_LongListsInManyOrders(t *testing.T) {
 	w := longWorld(400)
 	reversed := slices.Clone(w.entries)
 	slices.Reverse(reversed)
@@ -394,7 +394,7 @@ func longWorld(n int) world {
 
 // Texts that are not valid are repaired in a copy of the users, and one copy is
 // enough for all of them.
-func TestUsersAreNotRepairedInPlace(t *testing.T) {
+func TestReconcile_DoesNotRepairUsersInPlace(t *testing.T) {
 	const n = 200
 	users := make([]adsync.User, n)
 	for i := range users {
@@ -417,7 +417,7 @@ func TestUsersAreNotRepairedInPlace(t *testing.T) {
 
 // One account that is listed three times, twice as the user has it, is listed twice
 // with different details, in whichever order it comes.
-func TestAnAccountThatIsListedThreeTimes(t *testing.T) {
+func TestReconcile_AccountThatIsListedThreeTimes(t *testing.T) {
 	id := adsync.ObjectID{1}
 	held := adsync.Profile{Username: "ann", Phone: "1"}
 	users := []adsync.User{{ID: "1", ObjectID: id, Profile: held}}

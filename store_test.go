@@ -49,11 +49,11 @@ func readStore(t *testing.T, s adsync.UserStore) []adsync.User {
 	return users
 }
 
-func TestMemoryStoreKeepsEveryDuty(t *testing.T) {
+func TestMemoryStore_KeepsEveryDuty(t *testing.T) {
 	require.NoError(t, adsynctest.CheckStore(t.Context(), openMemory))
 }
 
-func TestMemoryStoreYieldsASnapshotInOrderOfID(t *testing.T) {
+func TestMemoryStore_YieldsASnapshotInOrderOfID(t *testing.T) {
 	s := adsync.NewMemoryStore(storeUser("3", "cid"), storeUser("1", "ann"), storeUser("2", "bob"))
 	var ids []string
 	for u, err := range s.Users(t.Context()) {
@@ -65,7 +65,7 @@ func TestMemoryStoreYieldsASnapshotInOrderOfID(t *testing.T) {
 	assert.Empty(t, readStore(t, s))
 }
 
-func TestMemoryStoreComparesKeysFolded(t *testing.T) {
+func TestMemoryStore_ComparesKeysFolded(t *testing.T) {
 	ann, bob := storeUser("1", "ann"), storeUser("2", "Stra\u00dfe")
 	for _, key := range []string{"STRASSE", " strasse ", "stra\u00dfe"} {
 		s := adsync.NewMemoryStore(ann, bob)
@@ -77,7 +77,7 @@ func TestMemoryStoreComparesKeysFolded(t *testing.T) {
 	}
 }
 
-func TestMemoryStoreAcceptsClashesInTheSeed(t *testing.T) {
+func TestMemoryStore_AcceptsClashesInTheSeed(t *testing.T) {
 	one, two := storeUser("1", "ann"), storeUser("2", "ANN")
 	s := adsync.NewMemoryStore(one, two)
 	require.NoError(t, s.UpdateUser(t.Context(), storeUpdate(one, func(u *adsync.User) { u.Username = "Ann" })),
@@ -92,7 +92,7 @@ func TestMemoryStoreAcceptsClashesInTheSeed(t *testing.T) {
 	require.NoError(t, err, "both have given it up")
 }
 
-func TestMemoryStoreGivesNewIDs(t *testing.T) {
+func TestMemoryStore_GivesNewIDs(t *testing.T) {
 	s := adsync.NewMemoryStore(storeUser("1", "ann"), adsync.User{Profile: adsync.Profile{Username: "noid"}}, storeUser("3", "cid"))
 	got, ok := s.Get("4")
 	require.True(t, ok, "a user without an ID is given one that no other has")
@@ -107,7 +107,7 @@ func TestMemoryStoreGivesNewIDs(t *testing.T) {
 	assert.Equal(t, "6", id, "the ID of a deleted user is not used again")
 }
 
-func TestMemoryStoreRefusesChangesOfTheWrongShape(t *testing.T) {
+func TestMemoryStore_RefusesChangesOfTheWrongShape(t *testing.T) {
 	ann := storeUser("1", "ann")
 	s := adsync.NewMemoryStore(ann)
 	renamed := storeUpdate(ann, func(u *adsync.User) { u.ID = "2" })
@@ -123,7 +123,7 @@ func TestMemoryStoreRefusesChangesOfTheWrongShape(t *testing.T) {
 	assert.Equal(t, []adsync.User{ann}, readStore(t, s))
 }
 
-func TestMemoryStoreIsSafeForConcurrentUse(t *testing.T) {
+func TestMemoryStore_IsSafeForConcurrentUse(t *testing.T) {
 	s := adsync.NewMemoryStore()
 	var all sync.WaitGroup
 	for i := range 8 {
