@@ -172,7 +172,7 @@ const faint = `[...document.querySelectorAll("[placeholder]")].filter(e => e.che
 var looks = []struct {
 	name, scheme, forced string
 	width                int64
-}{{"light", "light", "none", 1280}, {"phone", "dark", "none", 360}, {"dark", "dark", "none", 1280}, {"forced", "dark", "active", 1280}}
+}{{"light", "light", "none", 1280}, {"phone", "dark", "none", 360}, {"forced", "dark", "active", 1280}}
 
 // accessible checks the page as it is, in each look.
 func (b *browser) accessible(name string) {
