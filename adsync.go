@@ -51,6 +51,7 @@
 package adsync
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -60,6 +61,7 @@ import (
 	"time"
 
 	"github.com/go-adsync/adsync/internal/plantext"
+	"github.com/go-adsync/adsync/internal/schedule"
 	"github.com/go-adsync/adsync/internal/userindex"
 )
 
@@ -166,6 +168,10 @@ func New(dir Directory, store UserStore, opts *Options) (*Syncer, error) {
 	return s, nil
 }
 
+func (s *Syncer) reader() reader {
+	return reader{dir: s.dir, store: caller{s.store, cmp.Or(s.opts.Timeout, defaultTimeout)}, opts: &s.opts, steps: s.steps}
+}
+
 // fit holds the rules against what the store can do.
 func (s *Syncer) fit() error {
 	rules := &s.opts.Rules
@@ -251,7 +257,7 @@ func (s *Syncer) Plan(ctx context.Context, sel ...Selection) (*Plan, error) {
 		return nil, err
 	}
 	begun := time.Now()
-	r, err := s.readBoth(ctx, who, len(sel) > 0)
+	r, err := s.reader().both(ctx, who, len(sel) > 0)
 	if err != nil {
 		return nil, err
 	}
@@ -300,7 +306,8 @@ func (s *Syncer) Explain(ctx context.Context, userID string) ([]string, error) {
 }
 
 func (s *Syncer) explain(ctx context.Context, userID string) ([]string, error) {
-	host, err := s.readUsers(ctx, newGrowing(scopeOf(s.opts.Rules)), nil) // of a whole sync, as rivals matter
+	both := s.reader()
+	host, err := both.users(ctx, newGrowing(scopeOf(s.opts.Rules)), nil) // of a whole sync, as rivals matter
 	if err != nil {
 		return nil, err
 	}
@@ -318,15 +325,15 @@ func (s *Syncer) explain(ctx context.Context, userID string) ([]string, error) {
 	case !host.scope.chooses(&u):
 		return append(lines, "It is not among those of Rules.Only, so it is left alone."), nil
 	}
-	reading := reading{Syncer: s, scope: host.scope, host: host}
-	if err := s.eachController(ctx, reading.read); err != nil {
+	directory := reading{reader: both, scope: host.scope, host: host}
+	if err := both.eachController(ctx, directory.read); err != nil {
 		return nil, err
 	}
-	plan, err := reading.view.plan()
+	plan, err := directory.view.plan()
 	if err != nil {
 		return nil, incomplete(err)
 	}
-	entry := reading.view.entryOf(host.firstOf(row))
+	entry := directory.view.entryOf(host.firstOf(row))
 	lines = append(lines, "The directory has "+entry.describe()+".")
 	return append(lines, plan.explain(userID)...), nil
 }
@@ -337,13 +344,14 @@ func (s *Syncer) explain(ctx context.Context, userID string) ([]string, error) {
 // beyond the limits is refused with a *LimitError that holds it.
 func (s *Syncer) Sync(ctx context.Context, sel ...Selection) (*Report, error) {
 	var report *Report
-	err := s.locked(ctx, func() error {
+	err := s.reader().store.locked(ctx, func() error {
 		plan, err := s.Plan(ctx, sel...)
 		if err != nil {
 			return err
 		}
-		report, err = s.applyOwn(ctx, plan)
-		return err
+		run := s.newRun(plan)
+		report = run.report
+		return run.own(ctx)
 	})
 	if report == nil {
 		report = &Report{Results: []Result{}}
@@ -381,10 +389,11 @@ func (s *Syncer) Apply(ctx context.Context, p *Plan, approvals ...Approval) (*Re
 	if p == nil {
 		return &Report{Results: []Result{}}, fmt.Errorf("%w: there is none", ErrUnsafe)
 	}
-	report := refusedReport(p)
-	err := s.locked(ctx, func() (err error) {
-		report, err = s.applyAny(ctx, p, approvals)
-		return err
-	})
-	return report, err
+	run := s.newRun(p)
+	err := run.store.locked(ctx, func() error { return run.any(ctx, approvals) })
+	return run.report, err
+}
+
+func (s *Syncer) newRun(p *Plan) *run {
+	return &run{reader: s.reader(), plan: p, report: refusedReport(p), rounds: schedule.New(p.schedule())}
 }

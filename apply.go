@@ -12,65 +12,9 @@ import (
 	"github.com/go-adsync/adsync/internal/schedule"
 )
 
-// locked runs f under the store's lock, where it has one.
-func (s *Syncer) locked(ctx context.Context, f func() error) (err error) {
-	unlock, err := s.lock(ctx)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, unlock()) }()
-	return f()
-}
-
-// applyOwn runs a plan that was made a moment ago under the same lock.
-func (s *Syncer) applyOwn(ctx context.Context, p *Plan) (*Report, error) {
-	run := s.newRun(p)
-	if err := s.opts.Limits.hold(p, p.Stats.Managed); err != nil {
-		return run.report, err
-	}
-	if err := run.lookAgain(ctx, grave); err != nil {
-		return run.report, err
-	}
-	return run.report, run.all(ctx)
-}
-
-// applyAny runs a plan from anywhere.
-func (s *Syncer) applyAny(ctx context.Context, p *Plan, approvals []Approval) (*Report, error) {
-	run := s.newRun(p)
-	if err := p.validate(s.opts.Rules); err != nil {
-		return run.report, err
-	}
-	if !p.writes() {
-		return run.report, run.all(ctx)
-	}
-	approved, err := s.opts.approved(p, approvals, time.Now())
-	if err != nil {
-		return run.report, err
-	}
-	if p.undoes() && !approved {
-		return run.report, errUndo
-	}
-	now, err := s.readNow(ctx, p)
-	if err != nil {
-		return run.report, err
-	}
-	if !approved {
-		if err := s.opts.Limits.hold(p, now.managed); err != nil {
-			return run.report, err
-		}
-	}
-	run.settleDone(now)
-	if err := run.lookAgain(ctx, anyWrite); err != nil {
-		return run.report, err
-	}
-	return run.report, run.all(ctx)
-}
-
-var errUndo = fmt.Errorf("%w: it takes back what a run did, which no directory can bear out; have a person review it, and approve its digest", ErrUnsafe)
-
 // run is one application of a plan.
 type run struct {
-	*Syncer
+	reader
 	plan   *Plan
 	report *Report
 	rounds *schedule.Run
@@ -79,8 +23,126 @@ type run struct {
 	hangs  bool // the store has not returned from a call that was given up
 }
 
-func (s *Syncer) newRun(p *Plan) *run {
-	return &run{Syncer: s, plan: p, report: refusedReport(p), rounds: schedule.New(p.schedule())}
+// own runs a plan that was made a moment ago under the same lock.
+func (r *run) own(ctx context.Context) error {
+	if err := r.opts.Limits.hold(r.plan, r.plan.Stats.Managed); err != nil {
+		return err
+	}
+	if err := r.lookAgain(ctx, grave); err != nil {
+		return err
+	}
+	return r.all(ctx)
+}
+
+// any runs a plan from anywhere.
+func (r *run) any(ctx context.Context, approvals []Approval) error {
+	if err := r.plan.validate(r.opts.Rules); err != nil {
+		return err
+	}
+	if !r.plan.writes() {
+		return r.all(ctx)
+	}
+	approved, err := r.opts.approved(r.plan, approvals, time.Now())
+	if err != nil {
+		return err
+	}
+	if r.plan.undoes() && !approved {
+		return errUndo
+	}
+	count, err := r.takeCensus(ctx, r.plan)
+	if err != nil {
+		return err
+	}
+	if !approved {
+		if err := r.opts.Limits.hold(r.plan, count.managed); err != nil {
+			return err
+		}
+	}
+	r.settleDone(count)
+	if err := r.lookAgain(ctx, anyWrite); err != nil {
+		return err
+	}
+	return r.all(ctx)
+}
+
+var errUndo = fmt.Errorf("%w: it takes back what a run did, which no directory can bear out; have a person review it, and approve its digest", ErrUnsafe)
+
+var (
+	errNoLonger = fmt.Errorf("%w: the directory no longer bears out this change", ErrStale)
+	errNoUser   = fmt.Errorf("%w: the host has no user of this ID", ErrStale)
+)
+
+// settleDone settles what needs no write, or can have none: what is written already, as
+// when a finished plan is applied again, and what is about users that the store did not
+// yield. An ID that is only spelled like another's never reaches the store, which might
+// take it for that one.
+func (r *run) settleDone(count *census) {
+	for i := range r.plan.Changes {
+		c := &r.plan.Changes[i]
+		u := count.users[c.UserID]
+		switch {
+		case !c.writes():
+		case c.Op == OpCreate:
+			if id := count.linked[c.ObjectID]; id != "" {
+				r.report.Results[i].UserID = id
+				r.settle(i, OutcomeAlready, nil)
+			}
+		case u == nil && c.Op == OpDelete:
+			r.settle(i, OutcomeAlready, nil)
+		case u == nil:
+			r.settle(i, OutcomeStale, errNoUser)
+		case c.Op == OpUpdate && u.Same(*r.done(i)):
+			r.settle(i, OutcomeAlready, nil)
+		}
+	}
+}
+
+// done is the user when the plan is done with it: for a parking, after the change that
+// ends it.
+func (r *run) done(i int) *User {
+	if end := r.rounds.End(i); end >= 0 {
+		i = end
+	}
+	return r.plan.Changes[i].After
+}
+
+// lookAgain asks the directory about the changes that are doubted; one that it does not
+// confirm is stale, and so is the parking before it.
+func (r *run) lookAgain(ctx context.Context, doubted func(*Change) bool) error {
+	var open []int
+	var ids, confirmed []ObjectID
+	for i := range r.plan.Changes {
+		switch c := &r.plan.Changes[i]; {
+		case r.rounds.Settled(i) || !doubted(c):
+			continue
+		case c.reactivates():
+			confirmed = append(confirmed, c.ObjectID)
+		default:
+			ids = append(ids, c.ObjectID)
+		}
+		open = append(open, i)
+	}
+	if len(open) == 0 {
+		return nil
+	}
+	answers, err := r.lookUpNow(ctx, ids, confirmed)
+	if err != nil {
+		return err
+	}
+	scope := scopeOf(r.opts.Rules)
+	for _, i := range open {
+		c := &r.plan.Changes[i]
+		if e := answers.of(c.ObjectID); e == nil || !scope.callsFor(c, e, r.plan.ends(i) >= 0) {
+			r.settle(i, OutcomeStale, errNoLonger)
+		}
+	}
+	for _, i := range r.rounds.Left() {
+		end := r.rounds.End(i)
+		if !r.rounds.Settled(i) && end >= 0 && r.report.Results[end].Outcome == OutcomeStale {
+			r.settle(i, OutcomeStale, errNoLonger)
+		}
+	}
+	return nil
 }
 
 // all applies the changes, in batches of those that do not need each other.
@@ -123,8 +185,8 @@ func (r *run) each(ctx context.Context) error {
 
 // batchSizes are how many changes the store is given at once.
 func (r *run) batchSizes() schedule.Sizes {
-	_, batches := r.store.(BatchStore)
-	creates := traitsOf(r.store).CreatesAtOnce
+	_, batches := r.store.store.(BatchStore)
+	creates := traitsOf(r.store.store).CreatesAtOnce
 	switch size := r.opts.BatchSize; {
 	case !batches:
 		return schedule.Sizes{Changes: 1, Creates: 1}
@@ -148,7 +210,7 @@ func (r *run) writeBatch(ctx context.Context, batch []int) (end error) {
 	for k, i := range batch {
 		changes[k] = r.plan.Changes[i]
 	}
-	written, hangs := r.written(ctx, changes)
+	written, hangs := r.store.written(ctx, changes)
 	r.hangs = hangs
 	for k, i := range batch {
 		outcome, last := outcomeOf(written[k].Err)
@@ -210,7 +272,7 @@ func (r *run) putBack(ctx context.Context, parkings []int) {
 func (r *run) putBackOne(ctx context.Context, parked *Change, result *Result) {
 	back := NewUpdate(ReasonParked, parked.After, parked.Before)
 	var err error
-	err, r.hangs = r.update(ctx, back)
+	err, r.hangs = r.store.update(ctx, back)
 	switch outcome, _ := outcomeOf(err); outcome {
 	case OutcomeApplied, OutcomeAlready:
 		result.Outcome = OutcomeSkipped

@@ -11,39 +11,16 @@ import (
 // not enough: each change is checked against the store and the directory as they are
 // now.
 
-// now is how the store stands when a plan is applied.
-type now struct {
+// census is how the store stands when a plan is applied.
+type census struct {
 	users   map[string]*User    // by ID, those that the plan writes; nil: the store did not yield them
 	linked  map[ObjectID]string // the users linked to entries for which the plan creates one
 	managed int                 // with the users that this plan has deleted before
 }
 
-// readNow reads the store again, because the plan's own word is not taken for it.
-func (s *Syncer) readNow(ctx context.Context, p *Plan) (*now, error) {
-	n := &now{users: map[string]*User{}, linked: map[ObjectID]string{}}
-	for i := range p.Changes {
-		switch c := &p.Changes[i]; {
-		case c.Op == OpCreate:
-			n.linked[c.ObjectID] = ""
-		case c.writes():
-			n.users[c.UserID] = nil
-		}
-	}
-	ids := map[string]bool{}
-	if err := s.eachUser(ctx, func(u *User) error { return n.take(u, &s.opts.Rules, ids) }); err != nil {
-		return nil, err
-	}
-	for i := range p.Changes {
-		if c := &p.Changes[i]; c.Op == OpDelete && n.users[c.UserID] == nil {
-			n.managed++
-		}
-	}
-	return n, nil
-}
-
 // take counts one user, who must not have been counted before: whoever comes twice
 // would otherwise widen the limits.
-func (n *now) take(u *User, rules *Rules, ids map[string]bool) error {
+func (n *census) take(u *User, rules *Rules, ids map[string]bool) error {
 	managed := rules.manages(u)
 	_, written := n.users[u.ID]
 	if managed || written {
@@ -61,84 +38,6 @@ func (n *now) take(u *User, rules *Rules, ids map[string]bool) error {
 	if written {
 		own := *u
 		n.users[u.ID] = &own
-	}
-	return nil
-}
-
-var (
-	errNoLonger = fmt.Errorf("%w: the directory no longer bears out this change", ErrStale)
-	errNoUser   = fmt.Errorf("%w: the host has no user of this ID", ErrStale)
-)
-
-// settleDone settles what needs no write, or can have none: what is written already, as
-// when a finished plan is applied again, and what is about users that the store did not
-// yield. An ID that is only spelled like another's never reaches the store, which might
-// take it for that one.
-func (r *run) settleDone(now *now) {
-	for i := range r.plan.Changes {
-		c := &r.plan.Changes[i]
-		u := now.users[c.UserID]
-		switch {
-		case !c.writes():
-		case c.Op == OpCreate:
-			if id := now.linked[c.ObjectID]; id != "" {
-				r.report.Results[i].UserID = id
-				r.settle(i, OutcomeAlready, nil)
-			}
-		case u == nil && c.Op == OpDelete:
-			r.settle(i, OutcomeAlready, nil)
-		case u == nil:
-			r.settle(i, OutcomeStale, errNoUser)
-		case c.Op == OpUpdate && u.Same(*r.done(i)):
-			r.settle(i, OutcomeAlready, nil)
-		}
-	}
-}
-
-// done is the user when the plan is done with it: for a parking, after the change that
-// ends it.
-func (r *run) done(i int) *User {
-	if end := r.rounds.End(i); end >= 0 {
-		i = end
-	}
-	return r.plan.Changes[i].After
-}
-
-// lookAgain asks the directory about the changes that are doubted; one that it does not
-// confirm is stale, and so is the parking before it.
-func (r *run) lookAgain(ctx context.Context, doubted func(*Change) bool) error {
-	var open []int
-	var ids, confirmed []ObjectID
-	for i := range r.plan.Changes {
-		switch c := &r.plan.Changes[i]; {
-		case r.rounds.Settled(i) || !doubted(c):
-			continue
-		case c.reactivates():
-			confirmed = append(confirmed, c.ObjectID)
-		default:
-			ids = append(ids, c.ObjectID)
-		}
-		open = append(open, i)
-	}
-	if len(open) == 0 {
-		return nil
-	}
-	answers, err := r.lookUpNow(ctx, ids, confirmed)
-	if err != nil {
-		return err
-	}
-	scope := scopeOf(r.opts.Rules)
-	for _, i := range open {
-		c := &r.plan.Changes[i]
-		if e := answers.of(c.ObjectID); e == nil || !scope.callsFor(c, e, r.plan.ends(i) >= 0) {
-			r.settle(i, OutcomeStale, errNoLonger)
-		}
-	}
-	for _, i := range r.rounds.Left() {
-		end := r.rounds.End(i)
-		if !r.rounds.Settled(i) && end >= 0 && r.report.Results[end].Outcome == OutcomeStale {
-			r.settle(i, OutcomeStale, errNoLonger)
-		}
 	}
 	return nil
 }
@@ -224,37 +123,6 @@ func (f *findings) silent() []ObjectID {
 		}
 	}
 	return ids
-}
-
-// lookUpNow asks one controller what there is to the accounts. Many are listed, and
-// only those that the listing lacks are looked up; see lookUpMost. Of the confirmed ones
-// another controller is asked too, where the directory has several.
-func (s *Syncer) lookUpNow(ctx context.Context, ids, confirmed []ObjectID) (found *findings, err error) {
-	all := slices.Concat(ids, confirmed)
-	for _, list := range []*[]ObjectID{&all, &confirmed} {
-		slices.SortFunc(*list, ObjectID.Compare)
-		*list = slices.Compact(*list)
-	}
-	err = s.eachController(ctx, func(ctx context.Context, dir Directory) error {
-		found = newFindings(all)
-		apart := confirmed
-		if _, ok := dir.(Confirmer); !ok {
-			apart = nil // to look up with the others
-		}
-		switch final := traitsOf(dir).Final; {
-		case final && s.opts.Limits.AllowEmpty:
-			dir = emptiable{dir}
-		case !final && len(ids) > lookUpMost:
-			if err := found.addListed(ctx, dir, apart); err != nil {
-				return err
-			}
-		}
-		if err := lookUp(ctx, confirming{dir}, apart, found.add); err != nil {
-			return err
-		}
-		return lookUp(ctx, dir, found.silent(), found.add)
-	})
-	return found, err
 }
 
 // confirming is a directory whose Find is Confirm, where it has that.

@@ -12,13 +12,21 @@ import (
 	"github.com/go-adsync/adsync/internal/userindex"
 )
 
-// readBoth indexes the store and lays the directory against it. When it is certain
+// reader reads both sides of a Syncer.
+type reader struct {
+	dir   Directory
+	store caller
+	opts  *Options
+	steps steps
+}
+
+// both indexes the store and lays the directory against it. When it is certain
 // that the directory must be listed, and it is Apart, that begins while the store is
 // still being read.
-func (s *Syncer) readBoth(ctx context.Context, who scope, selected bool) (*reading, error) {
+func (s reader) both(ctx context.Context, who scope, selected bool) (*reading, error) {
 	both, cancel := context.WithCancel(ctx)
 	users := newGrowing(who)
-	r := &reading{Syncer: s, scope: who, growing: users, hosts: make(chan *host, 1)}
+	r := &reading{reader: s, scope: who, growing: users, hosts: make(chan *host, 1)}
 	listing := &starter{run: func() error {
 		defer cancel() // if it went well, the store was read before
 		return s.eachController(both, r.read)
@@ -28,7 +36,7 @@ func (s *Syncer) readBoth(ctx context.Context, who scope, selected bool) (*readi
 		_ = listing.end().wait()
 	}()
 	apart := traitsOf(s.dir).Apart
-	h, err := s.readUsers(both, users, func(managed int) {
+	h, err := s.users(both, users, func(managed int) {
 		if apart && who.lists(managed) {
 			listing.start()
 		}
@@ -110,11 +118,11 @@ func (b *background) wait() error {
 	return b.err
 }
 
-// readUsers indexes the store. Between users it calls meanwhile, unless that is nil,
+// users indexes the store. Between users it calls meanwhile, unless that is nil,
 // with the number of managed ones so far.
-func (s *Syncer) readUsers(ctx context.Context, g *growing, meanwhile func(managed int)) (*host, error) {
+func (s reader) users(ctx context.Context, g *growing, meanwhile func(managed int)) (*host, error) {
 	read := make([]User, 0, s.steps.users)
-	err := s.eachUser(ctx, func(u *User) error {
+	err := s.store.eachUser(ctx, func(u *User) error {
 		if len(read) == cap(read) {
 			g.add(read)
 			read = read[:0]
@@ -171,9 +179,63 @@ func (g *growing) match(batch []Entry, found *bitmap) (rest []Entry) {
 	return rest
 }
 
+// takeCensus reads the store again, because the plan's own word is not taken for it.
+func (s reader) takeCensus(ctx context.Context, p *Plan) (*census, error) {
+	n := &census{users: map[string]*User{}, linked: map[ObjectID]string{}}
+	for i := range p.Changes {
+		switch c := &p.Changes[i]; {
+		case c.Op == OpCreate:
+			n.linked[c.ObjectID] = ""
+		case c.writes():
+			n.users[c.UserID] = nil
+		}
+	}
+	ids := map[string]bool{}
+	if err := s.store.eachUser(ctx, func(u *User) error { return n.take(u, &s.opts.Rules, ids) }); err != nil {
+		return nil, err
+	}
+	for i := range p.Changes {
+		if c := &p.Changes[i]; c.Op == OpDelete && n.users[c.UserID] == nil {
+			n.managed++
+		}
+	}
+	return n, nil
+}
+
+// lookUpNow asks one controller what there is to the accounts. Many are listed, and
+// only those that the listing lacks are looked up; see lookUpMost. Of the confirmed ones
+// another controller is asked too, where the directory has several.
+func (s reader) lookUpNow(ctx context.Context, ids, confirmed []ObjectID) (found *findings, err error) {
+	all := slices.Concat(ids, confirmed)
+	for _, list := range []*[]ObjectID{&all, &confirmed} {
+		slices.SortFunc(*list, ObjectID.Compare)
+		*list = slices.Compact(*list)
+	}
+	err = s.eachController(ctx, func(ctx context.Context, dir Directory) error {
+		found = newFindings(all)
+		apart := confirmed
+		if _, ok := dir.(Confirmer); !ok {
+			apart = nil // to look up with the others
+		}
+		switch final := traitsOf(dir).Final; {
+		case final && s.opts.Limits.AllowEmpty:
+			dir = emptiable{dir}
+		case !final && len(ids) > lookUpMost:
+			if err := found.addListed(ctx, dir, apart); err != nil {
+				return err
+			}
+		}
+		if err := lookUp(ctx, confirming{dir}, apart, found.add); err != nil {
+			return err
+		}
+		return lookUp(ctx, dir, found.silent(), found.add)
+	})
+	return found, err
+}
+
 // eachController calls read with one controller after the other, until it
 // succeeds.
-func (s *Syncer) eachController(ctx context.Context, read func(context.Context, Directory) error) error {
+func (s reader) eachController(ctx context.Context, read func(context.Context, Directory) error) error {
 	sessions, ok := s.dir.(Sessions)
 	if !ok {
 		if err := read(ctx, s.dir); err != nil {
@@ -205,7 +267,7 @@ func (s *Syncer) eachController(ctx context.Context, read func(context.Context, 
 // reading reads the directory side of a plan from one controller. It may begin
 // before the host side is there.
 type reading struct {
-	*Syncer
+	reader
 	scope    scope
 	growing  *growing   // the host side as far as it is there
 	hosts    chan *host // brings all of it, once

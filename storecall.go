@@ -26,13 +26,15 @@ type storeCall struct {
 	late    error        // why its context was ended, where that was the timeout
 }
 
-func (s *Syncer) storeCall(ctx context.Context, name string) (context.Context, *storeCall) {
-	timeout := s.opts.Timeout
-	if timeout == 0 {
-		timeout = defaultTimeout
-	}
+// caller calls a store.
+type caller struct {
+	store   UserStore
+	timeout time.Duration // as in storeCall
+}
+
+func (c caller) begin(ctx context.Context, name string) (context.Context, *storeCall) {
 	ctx, cancel := context.WithCancelCause(ctx)
-	return ctx, &storeCall{name: name, timeout: timeout, cancel: cancel}
+	return ctx, &storeCall{name: name, timeout: c.timeout, cancel: cancel}
 }
 
 // slowError is about a call that took longer than Options.Timeout.
@@ -109,12 +111,12 @@ func await[T any](c *storeCall, call func() T, dropped func(T)) (T, error) {
 // eachUser calls take with each user of the store, on another goroutine than the
 // caller's, which waits in the meantime. The user is take's only during the call. An
 // error may come while take is still at work on one; it is not called again.
-func (s *Syncer) eachUser(ctx context.Context, take func(*User) error) error {
-	ctx, call := s.storeCall(ctx, "Users")
+func (c caller) eachUser(ctx context.Context, take func(*User) error) error {
+	ctx, call := c.begin(ctx, "Users")
 	defer call.cancel(nil)
 	read := func() error {
 		var user User
-		for u, err := range s.store.Users(ctx) {
+		for u, err := range c.store.Users(ctx) {
 			call.alive.Add(1)
 			switch {
 			case call.given.Load():
@@ -150,8 +152,8 @@ var errNotLocked = errors.New("adsync: could not lock the users, so nothing was 
 var errNoUnlock = errors.New("adsync: the store's Lock returned neither a function to unlock nor an error; a Locker returns one of them")
 
 // lock locks the store, where it is a Locker.
-func (s *Syncer) lock(ctx context.Context) (unlock func() error, err error) {
-	locker, ok := s.store.(Locker)
+func (c caller) lock(ctx context.Context) (unlock func() error, err error) {
+	locker, ok := c.store.(Locker)
 	if !ok {
 		return func() error { return nil }, nil
 	}
@@ -159,7 +161,7 @@ func (s *Syncer) lock(ctx context.Context) (unlock func() error, err error) {
 		unlock func() error
 		err    error
 	}
-	ctx, call := s.storeCall(ctx, "Lock")
+	ctx, call := c.begin(ctx, "Lock")
 	take := func() (l lock) {
 		l.unlock, l.err = locker.Lock(ctx)
 		return l
@@ -182,29 +184,39 @@ func (s *Syncer) lock(ctx context.Context) (unlock func() error, err error) {
 	}
 	return func() error {
 		defer call.cancel(nil) // not before, as a lock might end with it
-		return s.unlock(l.unlock)
+		return c.unlock(l.unlock)
 	}, nil
 }
 
-func (s *Syncer) unlock(unlock func() error) error {
-	_, call := s.storeCall(context.Background(), "the function that unlocks")
+func (c caller) unlock(unlock func() error) error {
+	_, call := c.begin(context.Background(), "the function that unlocks")
 	defer call.cancel(nil)
 	err, failed := await(call, unlock, nil)
 	return errors.Join(failed, err)
 }
 
+// locked runs f under the store's lock, where it has one.
+func (c caller) locked(ctx context.Context, f func() error) (err error) {
+	unlock, err := c.lock(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, unlock()) }()
+	return f()
+}
+
 // written hands the changes to the store and returns one Written for each, whatever the
 // store does. It reports whether the store is still at it.
-func (s *Syncer) written(ctx context.Context, changes []Change) (answers []Written, hangs bool) {
-	ctx, call := s.storeCall(ctx, writeName(s.store, changes))
+func (c caller) written(ctx context.Context, changes []Change) (answers []Written, hangs bool) {
+	ctx, call := c.begin(ctx, writeName(c.store, changes))
 	defer call.cancel(nil)
 	write := func() []Written {
-		if store, ok := s.store.(BatchStore); ok {
+		if store, ok := c.store.(BatchStore); ok {
 			return store.ApplyChanges(ctx, changes)
 		}
 		answers := make([]Written, len(changes))
-		for k, c := range changes {
-			answers[k] = writeOne(ctx, s.store, c)
+		for k, change := range changes {
+			answers[k] = writeOne(ctx, c.store, change)
 		}
 		return answers
 	}
@@ -229,13 +241,13 @@ func (s *Syncer) written(ctx context.Context, changes []Change) (answers []Writt
 const putBackTimeout = 10 * time.Second
 
 // update writes one change to put a user back. It reports whether the store is still at it.
-func (s *Syncer) update(ctx context.Context, c Change) (err error, hangs bool) {
-	ctx, call := s.storeCall(ctx, "UpdateUser")
+func (c caller) update(ctx context.Context, change Change) (err error, hangs bool) {
+	ctx, call := c.begin(ctx, "UpdateUser")
 	defer call.cancel(nil)
 	if call.timeout == -1 || call.timeout > putBackTimeout {
 		call.timeout = putBackTimeout
 	}
-	err, failed := await(call, func() error { return s.store.UpdateUser(ctx, c) }, nil)
+	err, failed := await(call, func() error { return c.store.UpdateUser(ctx, change) }, nil)
 	if failed != nil {
 		return &wrapped{ErrUnknown, failed}, call.given.Load()
 	}

@@ -27,7 +27,7 @@ func (s *Syncer) Inverse(ctx context.Context, r *Report) (*Plan, error) {
 	}
 	inTheWay := scopeOf(s.opts.Rules)
 	inTheWay.only = map[string]bool{} // no user is up for judgement
-	h, err := s.readUsers(ctx, newGrowing(inTheWay), nil)
+	h, err := s.reader().users(ctx, newGrowing(inTheWay), nil)
 	if err != nil {
 		return nil, err
 	}
