@@ -11,7 +11,8 @@ import (
 )
 
 // CheckApart proves what the [adsync.Traits] of a directory say by Apart: that it takes
-// nothing that the store may hold meanwhile, so that a plan may read both concurrently.
+// nothing that the store may hold in the meantime, so that a plan may read both
+// concurrently.
 // It stops within the first entry of the directory and reads the store to its end, and
 // then the other way round. Both must hold at least one account or user.
 //

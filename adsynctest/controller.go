@@ -60,8 +60,8 @@ func NewController(tb testing.TB) *Controller {
 
 // AddController starts another controller of the same domain with all that this one
 // holds, which is closed when the test ends too. What is changed on one of them later is
-// not known to the other before [Controller.Replicate]: so replication lags, for as long
-// as a test wants.
+// not known to the other before [Controller.Replicate]: so replication lags for as long
+// as the test wants.
 func (c *Controller) AddController() *Controller {
 	c.tb.Helper()
 	dc, err := c.dc.AddController()
@@ -71,7 +71,7 @@ func (c *Controller) AddController() *Controller {
 	return other
 }
 
-// Replicate takes over what is newer on another controller of the domain.
+// Replicate pulls what is newer on another controller of the domain.
 func (c *Controller) Replicate(from *Controller) {
 	c.tb.Helper()
 	c.must("Replicate", c.dc.Pull(from.dc))
@@ -181,8 +181,8 @@ func (c *Controller) Enable(id adsync.ObjectID) {
 	c.must("Enable", c.dc.Enable(fakead.GUID(id)))
 }
 
-// Hide denies the service account to read a person or a group. Nothing proves then what
-// became of it.
+// Hide denies the service account the right to read a person or a group. Nothing then
+// proves what became of it.
 func (c *Controller) Hide(id adsync.ObjectID) {
 	c.tb.Helper()
 	c.must("Hide", c.dc.Hide(serviceUser, c.DN(id)))
@@ -200,8 +200,8 @@ func (c *Controller) Delete(id adsync.ObjectID) {
 	c.must("Delete", c.dc.Delete(fakead.GUID(id)))
 }
 
-// Restore brings somebody or something deleted back, with all attributes, as the recycle
-// bin does.
+// Restore brings a deleted person or group back, with all attributes, as the recycle bin
+// does.
 func (c *Controller) Restore(id adsync.ObjectID) {
 	c.tb.Helper()
 	c.must("Restore", c.dc.Restore(fakead.GUID(id)))
@@ -217,7 +217,7 @@ func (c *Controller) DN(id adsync.ObjectID) string {
 	return dn
 }
 
-// Order lets the controller misbehave from now on, until end is called or the test ends.
+// Order makes the controller misbehave from now on, until end is called or the test ends.
 func (c *Controller) Order(f Fault) (end func()) {
 	c.tb.Helper()
 	order, known := c.faults()[f]

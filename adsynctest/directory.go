@@ -13,15 +13,15 @@ import (
 
 // CheckDirectory proves a host's own [adsync.Directory]: it returns joined errors, each
 // naming the duty that was broken and the ObjectID it was broken for. The directory
-// must hold at least one account and be at rest meanwhile; want, if given, are entries
-// that it must find in exactly that state. Of a directory whose Traits say Final that
+// must hold at least one account and must not change while it is checked; want, if given,
+// are entries that it must find in exactly that state. Where its Traits say Final, that
 // state is present or deleted.
 //
 // The optional powers are checked where the directory has them: Inspect, and each of
 // its Sessions in the same way as the whole, so that every server has to answer, and to
 // know the same. [CheckApart] proves what Traits.Apart says.
 //
-// It only reads: Entries some times over, and Find with at most 1000 accounts.
+// It only reads: Entries several times, and Find with at most 1000 accounts.
 func CheckDirectory(ctx context.Context, dir adsync.Directory, want ...adsync.Entry) error {
 	if dir == nil {
 		return errors.New("adsync: CheckDirectory: there is no directory")

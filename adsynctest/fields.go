@@ -16,7 +16,7 @@ var details = [...]adsync.Field{
 // fieldProtected is no field that a plan names.
 const fieldProtected adsync.Field = "protected"
 
-// storedFields are all that a row holds besides its ID.
+// storedFields are all that a row holds apart from its ID.
 var storedFields = append([]adsync.Field{adsync.FieldObjectID, adsync.FieldSource, adsync.FieldStatus, fieldProtected}, details[:]...)
 
 // sameIn reports whether two states of a user agree in the field.

@@ -17,10 +17,10 @@ import (
 // to 20 characters, one of them deactivated and one blocked; for what shows in large
 // tables only, it is several hundred. A store that holds only some fields, as its
 // Traits say, is checked on those; one that knows a single source may replace the
-// seed's, one that knows no protected users may make them others, and one that has no
-// word for a blocked user may take that one for any other. The optional
-// powers are checked where the store has them, and each duty of a write by ApplyChanges
-// too. A store that panics has broken the duty in whose check it did.
+// seed's, one that knows no protected users may make them ordinary ones, and one that has
+// no word for a blocked user may give that user any other status. The optional powers are
+// checked where the store has them, and so is each duty of a write by ApplyChanges. A
+// store that panics has broken the duty that was being checked.
 //
 // A write that is not atomic is found only when its race happens. What a store does
 // when a commit is not answered, and whether its lock keeps out another process, cannot
@@ -36,7 +36,7 @@ func CheckStore(ctx context.Context, open func(ctx context.Context, seed []adsyn
 		}
 		err := d.prove(ctx, open)
 		if err != nil && i < len(basicDuties) {
-			return err // without these, nothing else can be told
+			return err // without these, nothing else can be checked
 		}
 		broken = append(broken, err)
 	}
@@ -50,7 +50,7 @@ type duty struct {
 	more     int                // users besides those of the usual seed
 }
 
-// The duties without which no other can be checked.
+// basicDuties are those without which no other can be checked.
 var basicDuties = []duty{
 	{"Traits must name some of the five details and FieldStatus, each once, and no number below zero", (*bench).checkTraits, 0},
 	{"Users must yield every row, as it was stored", (*bench).checkUsers, 0},

@@ -111,9 +111,9 @@ func (t table) without(rows ...adsync.User) table {
 	return slices.DeleteFunc(slices.Clone(t), func(u adsync.User) bool { return ids[u.ID] })
 }
 
-// sees compares the whole table with what it must hold. The rows of the seed that
-// are to be as they were must be that in all that the store yields, and the others
-// in all that it holds.
+// sees compares the whole table with what it must hold. The rows of the seed that are to
+// be unchanged must be so in everything that the store yields, and the others in
+// everything that it holds.
 func (b *bench) sees(want table) error {
 	listed, err := b.list()
 	if err != nil {
@@ -165,7 +165,7 @@ func (b *bench) after(u adsync.User, f adsync.Field, value string) adsync.User {
 	return u
 }
 
-// touched is a row with some detail changed that no other row minds.
+// touched is a row with a detail changed that conflicts with no other row.
 func (b *bench) touched(u adsync.User, value string) adsync.User {
 	for _, f := range []adsync.Field{adsync.FieldPhone, adsync.FieldLastName, adsync.FieldFirstName, adsync.FieldEmail, adsync.FieldUsername} {
 		if b.holds(f) {

@@ -11,7 +11,7 @@ import (
 	"github.com/go-adsync/adsync"
 )
 
-// ended is a context that is over.
+// ended is a context that has ended.
 func (b *bench) ended() context.Context {
 	ctx, cancel := context.WithCancel(b.ctx)
 	cancel()
