@@ -83,9 +83,9 @@ benchmarks:
 ratios:
 	go run ./internal/integration/bench -people 10000 -runs 3 -recorded internal/integration/bench/recorded.json
 
-## screenshot: take the README's pictures of the page anew
+## screenshot: take the README's pictures of the page again
 screenshot:
-	cd examples && go test -count=1 ./webhost -run TestStoryInA -args -screenshot ../../docs/images/webhost.png
+	cd examples && go test -count=1 ./webhost -run TestStory_InABrowser -args -screenshot ../../docs/images/webhost.png
 
 # The tools are pinned by .ci/tools/go.sum. They are built outside the
 # workspace: no module of ours needs what they need. An analyser reads the sources of

@@ -46,7 +46,7 @@ func mustCompare(t *testing.T, a, b *adsync.Plan) *adsync.Comparison {
 	return comparison
 }
 
-func TestCompareInPrint(t *testing.T) {
+func TestCompare_InPrint(t *testing.T) {
 	a, b := busyPlans(t)
 	var out bytes.Buffer
 	n, err := mustCompare(t, a, b).WriteTo(&out)
@@ -56,14 +56,14 @@ func TestCompareInPrint(t *testing.T) {
 	golden(t, "comparison.txt", out.Bytes())
 }
 
-func TestCompareAsJSON(t *testing.T) {
+func TestCompare_AsJSON(t *testing.T) {
 	a, b := busyPlans(t)
 	out, err := json.MarshalIndent(mustCompare(t, a, b), "", "\t")
 	require.NoError(t, err)
 	golden(t, "comparison.json", append(out, '\n'))
 }
 
-func TestCompareOfTheSamePlans(t *testing.T) {
+func TestCompare_OfTheSamePlans(t *testing.T) {
 	a, _ := busyPlans(t)
 	comparison := mustCompare(t, a, a)
 	assert.Empty(t, comparison.A.Warnings)
@@ -76,7 +76,7 @@ func TestCompareOfTheSamePlans(t *testing.T) {
 	assert.True(t, strings.HasSuffix(printed.String(), "\n\nBoth plans do the same.\n"), printed.String())
 }
 
-func TestCompareRefuses(t *testing.T) {
+func TestCompare_Refuses(t *testing.T) {
 	plan := mustReconcile(t, nil, nil, adsync.Rules{Source: "corp"})
 	elsewhere := mustReconcile(t, nil, nil, adsync.Rules{Source: "lab"})
 	newer := *plan
@@ -101,7 +101,7 @@ func TestCompareRefuses(t *testing.T) {
 }
 
 // What a plan does not mention is the row, which only the other plan shows.
-func TestCompareKinds(t *testing.T) {
+func TestCompare_Kinds(t *testing.T) {
 	bob := user("u1", 1, "bob", "bob@x")
 	owner, off, blocked := bob, bob, bob
 	owner.Protected, off.Status, blocked.Status = true, adsync.StatusDeactivated, adsync.StatusBlocked
@@ -178,7 +178,7 @@ func TestCompareKinds(t *testing.T) {
 }
 
 // An owner whose keys are pinned is no leaver.
-func TestCompareOfPinnedKeys(t *testing.T) {
+func TestCompare_OfPinnedKeys(t *testing.T) {
 	owner := user("u1", 1, "root", "root@x")
 	owner.Protected = true
 	rules := adsync.Rules{PinProtected: true}
@@ -188,7 +188,7 @@ func TestCompareOfPinnedKeys(t *testing.T) {
 }
 
 // A user may come into question for one account or another.
-func TestCompareOfAccountsThatAreNotLinked(t *testing.T) {
+func TestCompare_OfAccountsThatAreNotLinked(t *testing.T) {
 	users := []adsync.User{{ID: "u1", Profile: profile("bob", "bob@x")}}
 	a, err := adsync.Adopt([]adsync.Entry{entry(1, "bob", "other@x")}, users, adsync.Rules{})
 	require.NoError(t, err)
@@ -200,7 +200,7 @@ func TestCompareOfAccountsThatAreNotLinked(t *testing.T) {
 }
 
 // How a plan gets there is no difference.
-func TestCompareLeavesParkingsOut(t *testing.T) {
+func TestCompare_LeavesParkingsOut(t *testing.T) {
 	ann, bob := user("u1", 1, "ann", ""), user("u2", 2, "bob", "")
 	a := mustReconcile(t, []adsync.Entry{entry(1, "bob", ""), entry(2, "ann", "")}, []adsync.User{ann, bob}, adsync.Rules{})
 	require.Equal(t, adsync.ReasonParked, a.Changes[0].Reason)
@@ -221,7 +221,7 @@ func TestCompareLeavesParkingsOut(t *testing.T) {
 }
 
 // Of a row that changed in between, the comparison cannot tell what the filter did.
-func TestCompareSaysThatTheTableChanged(t *testing.T) {
+func TestCompare_SaysThatTheTableChanged(t *testing.T) {
 	was := user("u1", 1, "bob", "bob@x")
 	now := was
 	now.Phone = "5"
@@ -347,7 +347,7 @@ func (w world) varied(vary func(*world)) world {
 }
 
 // Compare finds just what a simulation of both plans, row by row, finds.
-func TestCompareFindsWhateverDiffers(t *testing.T) {
+func TestCompare_FindsWhateverDiffers(t *testing.T) {
 	seen := map[adsync.Kind]int{}
 	inWorlds(t, 60, func(w world) error { return comparesVariations(w, reconcile, seen) })
 	for _, kind := range allKinds {
@@ -355,7 +355,7 @@ func TestCompareFindsWhateverDiffers(t *testing.T) {
 	}
 }
 
-func TestCompareOfAdoptions(t *testing.T) {
+func TestCompare_OfAdoptions(t *testing.T) {
 	seen := map[adsync.Kind]int{}
 	byUsername := func(w world) (*adsync.Plan, error) {
 		rules := w.rules.adsync()

@@ -36,7 +36,7 @@ type config struct {
 	planTimeout  time.Duration // to plan; default 1 minute
 	runTimeout   time.Duration // to apply; default 10 minutes
 	compareEvery time.Duration // how long the marks in a list are good; default 10 minutes
-	planAge      time.Duration // until a plan must be made anew to be applied; default 1 day
+	planAge      time.Duration // until a plan must be made again to be applied; default 1 day
 	keepPlans    time.Duration // until a plan that nobody applied is deleted; default 7 days
 	patience     time.Duration // how long a page waits for the directory before it shows that it waits; default 1 second
 }
@@ -99,7 +99,7 @@ func (a *app) close(ctx context.Context) {
 	<-ended
 }
 
-// batchSize is small, so that a run tells often how far it is, and others get their
+// batchSize is small, so that a run often reports how far it is, and others get their
 // turn to write.
 const batchSize = 50
 
@@ -237,8 +237,8 @@ var functions = template.FuncMap{
 	"label":    func(state string) string { return stateTexts[state] },
 }
 
-// bdi shows a text that somebody else wrote: it turns nothing round but itself, and
-// hides nothing.
+// bdi shows a text that somebody else wrote: it changes no direction of writing but its
+// own, and hides nothing.
 func bdi(text string) template.HTML {
 	if runes := []rune(text); len(runes) > maxShown {
 		text = string(runes[:maxShown]) + "…"
@@ -279,8 +279,8 @@ func legible(text string) string {
 // handler answers a request, or returns why it could not.
 type handler func(http.ResponseWriter, *http.Request) error
 
-// page answers with an error page what the handler did not. It says what is true of
-// the error, in words; the log has the error itself.
+// page answers with an error page where the handler failed. It says what is true of the
+// error, in words; the log has the error itself.
 func (a *app) page(answer handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		err := answer(w, r)

@@ -49,7 +49,7 @@ func (a *app) cookie(token string, age time.Duration) *http.Cookie {
 	}
 }
 
-// hashToken is what the database keeps: who reads it can sign in as nobody.
+// hashToken is what the database keeps: whoever reads it can sign in as nobody.
 func hashToken(token string) string {
 	sum := sha256.Sum256([]byte(token))
 	return hex.EncodeToString(sum[:])
@@ -204,7 +204,7 @@ func (s *store) addAccount(ctx context.Context, name, password, role string) err
 	return err
 }
 
-// limiter slows down who guesses passwords: some attempts a minute for each name
+// limiter slows down whoever guesses passwords: some attempts a minute for each name
 // from each address, and more for each address. No name is limited by itself, as
 // anybody could lock its owner out. The zero value is ready.
 type limiter struct {
@@ -243,7 +243,7 @@ func (l *limiter) count(by attempt, most int) bool {
 	return l.tries[by] <= most
 }
 
-// forget takes back what somebody who is in has tried.
+// forget drops the attempts of somebody who has signed in.
 func (l *limiter) forget(name, from string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -37,7 +37,7 @@ func TestSignIn(t *testing.T) {
 	assert.Contains(t, signedIn.get("/users").Header.Get("Location"), "/sign-in", "the session is over, whoever kept the cookie")
 }
 
-func TestSignInLeadsToWhereOneWas(t *testing.T) {
+func TestSignIn_LeadsToWhereOneWas(t *testing.T) {
 	w := newWorld(t)
 	nobody := client{w: w}
 	for _, asked := range []string{"/users", "/sync?page=2", "/runs/X"} {
@@ -56,7 +56,7 @@ func TestSignInLeadsToWhereOneWas(t *testing.T) {
 	}
 }
 
-func TestTLSIsKept(t *testing.T) {
+func TestTLS_IsKept(t *testing.T) {
 	w := newWorld(t, func(c *config) { c.secure = true })
 	a := client{w: w}.post("/sign-in", "username", "admin", "password", adminsPassword)
 	require.Len(t, a.Cookies(), 1)
@@ -66,7 +66,7 @@ func TestTLSIsKept(t *testing.T) {
 	assert.Empty(t, newWorld(t).admin.get("/users").Header.Get("Strict-Transport-Security"), "browsers would refuse the site without TLS")
 }
 
-func TestPlainHTTPBeyondThisMachineIsWarnedOf(t *testing.T) {
+func TestTLS_PlainHTTPBeyondThisMachineIsWarnedOf(t *testing.T) {
 	const warning = "This connection is not encrypted"
 	w := newWorld(t)
 	at := func(address string) string {
@@ -82,7 +82,7 @@ func TestPlainHTTPBeyondThisMachineIsWarnedOf(t *testing.T) {
 	assert.NotContains(t, at("192.0.2.7:8080"), warning)
 }
 
-func TestNobodyLocksTheAdministratorOut(t *testing.T) {
+func TestSignIn_NobodyLocksTheAdministratorOut(t *testing.T) {
 	w := newWorld(t)
 	try := func(from, name, password string) int {
 		r := form("/sign-in", "username", name, "password", password)
@@ -132,7 +132,7 @@ func TestVisitor(t *testing.T) {
 }
 
 // While a run writes, the others wait for their turn, and no longer.
-func TestSignInWhileARunWrites(t *testing.T) {
+func TestSignIn_WhileARunWrites(t *testing.T) {
 	w := newWorld(t)
 	answers := make(chan answer, 1)
 	require.NoError(t, w.demo.store.inTx(t.Context(), func(q *tx) {
@@ -167,7 +167,7 @@ func TestRoles(t *testing.T) {
 	assert.Contains(t, w.admin.get("/users").Header.Get("Location"), "/sign-in")
 }
 
-func TestOtherSitesCannotPost(t *testing.T) {
+func TestPost_NotFromOtherSites(t *testing.T) {
 	w := newWorld(t)
 	for _, header := range [][2]string{{"Sec-Fetch-Site", "cross-site"}, {"Origin", "https://evil.example"}} {
 		r := form("/sync", "do", "plan")
@@ -184,7 +184,7 @@ func TestHeaders(t *testing.T) {
 	assert.Equal(t, "nosniff", h.Get("X-Content-Type-Options"))
 }
 
-func TestSwitchedOff(t *testing.T) {
+func TestUsers_SwitchedOff(t *testing.T) {
 	w := newWorld(t, func(c *config) { c.directory = nil })
 	a := w.admin.get("/users")
 	assert.Equal(t, http.StatusOK, a.StatusCode)
@@ -195,7 +195,7 @@ func TestSwitchedOff(t *testing.T) {
 	assert.Equal(t, http.StatusNotFound, w.admin.post("/sync").StatusCode)
 }
 
-func TestNothingPersonalInLogsOrURLs(t *testing.T) {
+func TestPrivacy_NothingPersonalInLogsOrURLs(t *testing.T) {
 	w := newWorld(t)
 	w.people("annabel")
 	w.set("annabel", "sn", "Geheim")

@@ -56,7 +56,7 @@ func TestImport(t *testing.T) {
 	assert.Contains(t, w.admin.get("/import").text(), "Imported 2")
 }
 
-func TestImportFindsAWholeOrganization(t *testing.T) {
+func TestImport_FindsAWholeOrganization(t *testing.T) {
 	w := newWorld(t)
 	for i := range 120 {
 		require.NoError(t, w.hire(fmt.Sprintf("user%03d", i), "First", fmt.Sprintf("Last%03d", i), "", []string{"Berlin", "Lagos", "A_B"}[i%3]))
@@ -82,7 +82,7 @@ func TestImportFindsAWholeOrganization(t *testing.T) {
 	assert.Contains(t, w.admin.act("/import", "state:new").text(), "Not imported yet 82 Imported 40")
 }
 
-func TestImportWithoutADirectory(t *testing.T) {
+func TestImport_WithoutADirectory(t *testing.T) {
 	w := newWorld(t)
 	require.NoError(t, w.hire("anna", "Anna", "Person", "", "Berlin"))
 	require.Contains(t, w.admin.get("/import").text(), "anna")

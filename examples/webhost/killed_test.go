@@ -10,7 +10,7 @@ import (
 	"github.com/go-adsync/adsync/internal/integration/reaper"
 )
 
-func TestPostgreSQLEndsWithAKilledTest(t *testing.T) {
+func TestPostgreSQL_EndsWithAKilledTest(t *testing.T) {
 	reaper.Prove(t, func(t *testing.T) string {
 		var dir string
 		require.NoError(t, startPostgreSQL(t).QueryRowContext(t.Context(), "SHOW unix_socket_directories").Scan(&dir))
@@ -18,7 +18,7 @@ func TestPostgreSQLEndsWithAKilledTest(t *testing.T) {
 	})
 }
 
-func TestChromiumEndsWithAKilledTest(t *testing.T) {
+func TestChromium_EndsWithAKilledTest(t *testing.T) {
 	reaper.Prove(t, func(t *testing.T) string {
 		_, dir := launchChromium(t)
 		return dir

@@ -12,7 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestThePage(t *testing.T) {
+func TestPage(t *testing.T) {
 	w := newWorld(t)
 	w.people("anna", "ben")
 	w.exec(`INSERT INTO users (username, directory, object_id) VALUES ('foreign', 'other', 'e1312533-0355-417d-ac0e-b7fd33cf412f')`)
@@ -49,7 +49,7 @@ func (c client) act(path, do string, pairs ...string) answer {
 	return c.follow(c.post(path, append([]string{"do", do, "state", "any"}, pairs...)...))
 }
 
-func TestPagesSortingAndFilters(t *testing.T) {
+func TestList_PagesSortingAndFilters(t *testing.T) {
 	w := newWorld(t)
 	w.many(1000) // more take the race detector minutes
 	a := w.admin.act("/sync", "sort:username")
@@ -85,7 +85,7 @@ func TestPagesSortingAndFilters(t *testing.T) {
 	assert.Contains(t, w.admin.act("/sync", "show").text(), "Choose all 1000 matching")
 }
 
-func TestSelectionIsKept(t *testing.T) {
+func TestSelection_IsKept(t *testing.T) {
 	w := newWorld(t)
 	w.many(120)
 	shown := func(a answer) string {
@@ -121,7 +121,7 @@ func TestSelectionIsKept(t *testing.T) {
 	assert.Contains(t, w.admin.post("/sync", "do", "plan").text(), "422 ")
 }
 
-func TestSelectionOutlivesAnError(t *testing.T) {
+func TestSelection_OutlivesAnError(t *testing.T) {
 	w := newWorld(t)
 	w.people("anna", "ben")
 	w.admin.choose("anna")
@@ -133,7 +133,7 @@ func TestSelectionOutlivesAnError(t *testing.T) {
 	assert.Equal(t, 2, checked)
 }
 
-func TestTheListSaysWhatDiffers(t *testing.T) {
+func TestList_SaysWhatDiffers(t *testing.T) {
 	w := newWorld(t)
 	w.people("anna", "ben", "carl", "dora")
 	w.set("anna", "sn", "Schröder")
@@ -152,7 +152,7 @@ func TestTheListSaysWhatDiffers(t *testing.T) {
 	assert.Less(t, strings.Index(text, "ben@"), strings.Index(text, "dora@"))
 }
 
-func TestDuplicatesAreMarkedBeforeASync(t *testing.T) {
+func TestDuplicates_AreMarkedBeforeASync(t *testing.T) {
 	w := newWorld(t)
 	w.people("anna", "ben")
 	w.exec(`INSERT INTO users (username, email) VALUES ('reception', 'office@corp.example')`)
@@ -170,7 +170,7 @@ func TestDuplicatesAreMarkedBeforeASync(t *testing.T) {
 	assert.Contains(t, w.admin.post("/sync", "do", "plan").text(), "Choose at least one user.", "a forged form chooses nobody either")
 }
 
-func TestDuplicateIsNoDeadEnd(t *testing.T) {
+func TestDuplicates_AreNoDeadEnd(t *testing.T) {
 	w := newWorld(t)
 	w.people("anna", "ben")
 	w.exec(`INSERT INTO users (username, first_name) VALUES ('reception', 'Rita')`)
@@ -202,7 +202,7 @@ func TestDuplicateIsNoDeadEnd(t *testing.T) {
 	assert.Equal(t, http.StatusNotFound, w.admin.get("/users/99999").StatusCode)
 }
 
-func TestOutputIsEscaped(t *testing.T) {
+func TestPage_IsEscaped(t *testing.T) {
 	w := newWorld(t)
 	w.people("anna")
 	w.set("anna", "givenName", "<script>alert(1)</script>")
@@ -217,7 +217,7 @@ func TestOutputIsEscaped(t *testing.T) {
 	}
 }
 
-func TestNamesCannotSwapText(t *testing.T) {
+func TestPage_NamesCannotSwapText(t *testing.T) {
 	w := newWorld(t)
 	w.people("anna", "ben")
 	const evil = "\u202egro.live\u2066\u200b"
@@ -232,7 +232,7 @@ func TestNamesCannotSwapText(t *testing.T) {
 	}
 }
 
-func TestLegible(t *testing.T) {
+func TestPage_IsLegible(t *testing.T) {
 	for in, want := range map[string]string{
 		"": "", "Zoë": "Zoë", "ศรีสุข": "ศรีสุข", "نور الهاشمي": "نور الهاشمي", "🏳️\u200d🌈": "🏳️\u200d🌈", "می\u200cخواهم": "می\u200cخواهم", "Nguyễn": "Nguyễn",
 		"a\u202eb": "a[U+202E]b", "a\tb\x00": "a[U+0009]b[U+0000]", "a\u2028b": "a[U+2028]b", "a\u00adb": "a[U+00AD]b",
@@ -242,14 +242,14 @@ func TestLegible(t *testing.T) {
 	}
 }
 
-func TestLongNamesAreCut(t *testing.T) {
+func TestList_LongNamesAreCut(t *testing.T) {
 	w := newWorld(t)
 	w.exec(`UPDATE users SET first_name = ?`, strings.Repeat("é", 5000))
 	page := w.admin.get("/users").body
 	assert.Contains(t, page, "<bdi>"+strings.Repeat("é", maxShown)+"…</bdi>")
 }
 
-func TestComparisonIsGoodForAWhile(t *testing.T) {
+func TestComparison_IsGoodForAWhile(t *testing.T) {
 	w := newWorld(t)
 	w.people("anna")
 	w.admin.get("/sync")

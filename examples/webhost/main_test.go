@@ -52,7 +52,7 @@ func serve(t *testing.T, args ...string) (site string, stop func() error) {
 	}
 }
 
-func TestTheDemonstrationLeavesNothing(t *testing.T) {
+func TestDemo_LeavesNothing(t *testing.T) {
 	temporary := t.TempDir()
 	t.Setenv("TMPDIR", temporary)
 	site, stop := serve(t)
@@ -66,7 +66,7 @@ func TestTheDemonstrationLeavesNothing(t *testing.T) {
 	assert.Empty(t, left)
 }
 
-func TestItKeepsItsDatabase(t *testing.T) {
+func TestDatabase_IsKept(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "host.db")
 	t.Setenv(adminPassword, "a long enough password")
 	for range 2 { // the second time, everything is there

@@ -13,7 +13,7 @@ import (
 	"github.com/go-adsync/adsync"
 )
 
-func TestTheStory(t *testing.T) { tellStory(t, newWorld(t)) }
+func TestStory(t *testing.T) { tellStory(t, newWorld(t)) }
 
 func tellStory(t *testing.T, w *world) {
 	w.people("anna", "ben", "carl")
@@ -52,7 +52,7 @@ func tellStory(t *testing.T, w *world) {
 	assert.Contains(t, w.admin.get("/history").text(), "admin synchronization done 1 1 CSV JSON")
 }
 
-func TestTradedKeysAreAFootnote(t *testing.T) {
+func TestPlan_TradedKeysAreAFootnote(t *testing.T) {
 	w := newWorld(t)
 	w.app.limits = adsync.Limits{MaxRekeyed: -1}
 	w.people("anna", "ben")
@@ -70,7 +70,7 @@ func TestTradedKeysAreAFootnote(t *testing.T) {
 	assert.NotContains(t, w.admin.get("/history/"+strings.TrimPrefix(path, "/runs/")+".csv").body, "invalid")
 }
 
-func TestBeyondTheLimits(t *testing.T) {
+func TestLimits(t *testing.T) {
 	w := newWorld(t)
 	w.people("anna", "ben", "carl", "dora")
 	w.set("dora", "telephoneNumber")
@@ -99,7 +99,7 @@ func TestBeyondTheLimits(t *testing.T) {
 }
 
 // Each limit has words of its own, and names whom it counts.
-func TestEachLimitHasWords(t *testing.T) {
+func TestLimits_HaveWords(t *testing.T) {
 	w := newWorld(t)
 	w.people("anna", "ben", "carl")
 	for _, login := range []string{"anna", "ben"} {
@@ -119,7 +119,7 @@ func TestEachLimitHasWords(t *testing.T) {
 }
 
 // The limits count when a plan is applied, too.
-func TestBeyondTheLimitsByThen(t *testing.T) {
+func TestLimits_BeyondThemByThen(t *testing.T) {
 	w := newWorld(t)
 	w.people("anna", "ben", "carl", "dora")
 	require.NoError(t, w.controller.Delete(w.guids["anna"]))
@@ -135,7 +135,7 @@ func TestBeyondTheLimitsByThen(t *testing.T) {
 	assert.Contains(t, w.admin.apply(path, digest, "typed", "2").text(), "2 user(s) are deleted.")
 }
 
-func TestReject(t *testing.T) {
+func TestPlan_Reject(t *testing.T) {
 	w := newWorld(t)
 	w.people("anna", "ben", "carl", "dora")
 	require.NoError(t, w.controller.Delete(w.guids["anna"]))
@@ -151,7 +151,7 @@ func TestReject(t *testing.T) {
 	assert.Equal(t, http.StatusConflict, again.StatusCode)
 }
 
-func TestSecondPerson(t *testing.T) {
+func TestPlan_SecondPerson(t *testing.T) {
 	w := newWorld(t, func(c *config) { c.secondPerson = true })
 	w.people("anna", "ben", "carl", "dora")
 	require.NoError(t, w.controller.Delete(w.guids["anna"]))
@@ -164,7 +164,7 @@ func TestSecondPerson(t *testing.T) {
 	assert.Contains(t, w.as("bob").apply(path, digest, "typed", "2").text(), "2 user(s) are deleted.")
 }
 
-func TestWaitingPlans(t *testing.T) {
+func TestPlan_Waiting(t *testing.T) {
 	w := newWorld(t)
 	w.people("anna", "ben")
 	w.set("anna", "sn", "One")
@@ -196,7 +196,7 @@ func TestWaitingPlans(t *testing.T) {
 	assert.Equal(t, "0", w.value(`SELECT count(*) FROM run_changes`), "nothing of it is left")
 }
 
-func TestWaitingPlansArePurged(t *testing.T) {
+func TestPlan_WaitingOnesArePurged(t *testing.T) {
 	w := newWorld(t, func(c *config) { c.keepPlans = 48 * time.Hour })
 	w.people("anna")
 	w.set("anna", "sn", "One")
@@ -216,7 +216,7 @@ func TestWaitingPlansArePurged(t *testing.T) {
 }
 
 // A page of a plan is read without the rest of it.
-func TestLongPlan(t *testing.T) {
+func TestPlan_Long(t *testing.T) {
 	w := newWorld(t)
 	w.app.limits = adsync.Limits{MaxRemovals: -1, MaxRemovalRatio: -1}
 	var logins []string

@@ -64,7 +64,7 @@ func (a *app) makePlan(ctx context.Context, id, kind string, items []string, by 
 	return a.store.addRun(ctx, made, plan, made.MadeAt.Add(-a.keepPlans))
 }
 
-// planAgain makes the plan anew, for those that were chosen or, after a run, for
+// planAgain makes the plan again, for those that were chosen or, after a run, for
 // those that it left. A plan that was not applied is worth nothing then.
 func (a *app) planAgain(w http.ResponseWriter, r *http.Request, old *run) error {
 	items := old.Items
@@ -118,7 +118,7 @@ func beyond(err error) *adsync.LimitError {
 type approval struct {
 	*adsync.LimitError
 	Losses     []loss
-	MayApprove bool // else somebody else has to
+	MayApprove bool // otherwise somebody else has to
 }
 
 // loss is what a plan takes from users, as the limits count it, and from whom, by last
@@ -144,7 +144,7 @@ var losses = []loss{
 	}},
 }
 
-// loses reports whether a change is among what the limits count.
+// loses reports whether the limits count a change.
 func loses(c adsync.Change) bool {
 	return writes(c) && c.Before != nil && !c.Interim && slices.ContainsFunc(losses, func(l loss) bool { return l.of(c.Before, c.After) })
 }

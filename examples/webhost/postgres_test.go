@@ -21,7 +21,7 @@ import (
 	"github.com/go-adsync/adsync/sqlstore"
 )
 
-func TestOnPostgreSQL(t *testing.T) {
+func TestPostgreSQL(t *testing.T) {
 	db := startPostgreSQL(t)
 	var g *gate
 	w := newWorldOn(t, db, sqlstore.PostgreSQL, func(c *config) { g = newGate(c) })
@@ -48,7 +48,7 @@ func TestOnPostgreSQL(t *testing.T) {
 	assert.Len(t, signedIn.Cookies(), 1)
 }
 
-func TestTheStoryOnPostgreSQL(t *testing.T) {
+func TestPostgreSQL_Story(t *testing.T) {
 	tellStory(t, newWorldOn(t, startPostgreSQL(t), sqlstore.PostgreSQL))
 }
 

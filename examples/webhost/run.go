@@ -29,7 +29,7 @@ func (l *liveRun) state() (done int, summary []string) {
 }
 
 // actOnRun does what the pressed button says: apply the plan, reject or discard it, or
-// make it anew.
+// make it again.
 func (a *app) actOnRun(w http.ResponseWriter, r *http.Request) error {
 	planned, err := a.store.run(r.Context(), r.PathValue("id"))
 	if err != nil {

@@ -16,7 +16,7 @@ import (
 	"github.com/go-adsync/adsync"
 )
 
-func TestTwoAdministratorsAtOnce(t *testing.T) {
+func TestRun_TwoAdministratorsAtOnce(t *testing.T) {
 	var g *gate
 	w := newWorld(t, func(c *config) { g = newGate(c) })
 	tellOfTwo(t, w, g)
@@ -56,7 +56,7 @@ func tellOfTwo(t *testing.T, w *world, g *gate) {
 	assert.Contains(t, bob.apply(second, secondDigest).text(), "1 user(s) details are modified.")
 }
 
-func TestTheRunOutlivesTheBrowser(t *testing.T) {
+func TestRun_OutlivesTheBrowser(t *testing.T) {
 	var g *gate
 	w := newWorld(t, func(c *config) { g = newGate(c) })
 	close(g.open)
@@ -75,7 +75,7 @@ func TestTheRunOutlivesTheBrowser(t *testing.T) {
 }
 
 // A run tells how far it is at least once for so many users.
-func TestProgressMoves(t *testing.T) {
+func TestRun_ProgressMoves(t *testing.T) {
 	var g *gate
 	w := newWorld(t, func(c *config) { g = newGate(c) })
 	close(g.open)
@@ -102,7 +102,7 @@ func TestProgressMoves(t *testing.T) {
 	assert.Contains(t, w.admin.get(path).text(), "100 user(s) details are modified.")
 }
 
-func TestARunHasADeadline(t *testing.T) {
+func TestRun_HasADeadline(t *testing.T) {
 	var g *gate
 	w := newWorld(t, func(c *config) { g, c.runTimeout = newGate(c), 50*time.Millisecond })
 	close(g.open)
@@ -117,7 +117,7 @@ func TestARunHasADeadline(t *testing.T) {
 	assert.Contains(t, w.admin.get("/history").text(), "not done")
 }
 
-func TestDirectoryDown(t *testing.T) {
+func TestRun_DirectoryDown(t *testing.T) {
 	w := newWorld(t)
 	w.people("anna", "ben")
 	require.NoError(t, w.controller.Delete(w.guids["anna"]))
@@ -155,7 +155,7 @@ func (d *slowDirectory) Find(ctx context.Context, ids []adsync.ObjectID) iter.Se
 	return d.Directory.Find(ctx, ids)
 }
 
-func TestReadingIsShown(t *testing.T) {
+func TestRun_ReadingIsShown(t *testing.T) {
 	slow := &slowDirectory{asked: make(chan struct{}, 10), answer: make(chan struct{})}
 	w := newWorld(t, func(c *config) { slow.Directory, c.directory = c.directory, slow })
 	close(slow.answer)
@@ -180,7 +180,7 @@ func TestReadingIsShown(t *testing.T) {
 }
 
 // A comparison that was under way when a run began would mark what is no longer true.
-func TestComparisonDuringARunIsNotKept(t *testing.T) {
+func TestComparison_DuringARunIsNotKept(t *testing.T) {
 	slow := &slowDirectory{asked: make(chan struct{}, 10), answer: make(chan struct{})}
 	w := newWorld(t, func(c *config) { slow.Directory, c.directory = c.directory, slow })
 	close(slow.answer)
@@ -206,7 +206,7 @@ func TestComparisonDuringARunIsNotKept(t *testing.T) {
 	assert.Contains(t, w.admin.get("/sync").text(), "anna@corp.example nothing")
 }
 
-func TestPlanningThatFailsLateIsTold(t *testing.T) {
+func TestRun_TellsOfPlanningThatFailsLate(t *testing.T) {
 	slow := &slowDirectory{asked: make(chan struct{}, 10), answer: make(chan struct{})}
 	w := newWorld(t, func(c *config) { slow.Directory, c.directory = c.directory, slow })
 	close(slow.answer)
@@ -224,7 +224,7 @@ func TestPlanningThatFailsLateIsTold(t *testing.T) {
 	assert.Contains(t, failed.text(), "No domain controller could be reached.")
 }
 
-func TestDatabaseLocked(t *testing.T) {
+func TestRun_DatabaseLocked(t *testing.T) {
 	w := newWorld(t)
 	w.people("anna")
 	w.set("anna", "sn", "One")
@@ -262,7 +262,7 @@ func newChangedStore(c *config) *changedStore {
 	return s
 }
 
-func TestDatabaseLockedAtTheEndOfARun(t *testing.T) {
+func TestRun_DatabaseLockedAtItsEnd(t *testing.T) {
 	var store *changedStore
 	w := newWorld(t, func(c *config) { store = newChangedStore(c) })
 	w.people("anna")
@@ -284,7 +284,7 @@ func TestDatabaseLockedAtTheEndOfARun(t *testing.T) {
 	assert.Contains(t, w.admin.get(path).text(), "Last name Person → One Done")
 }
 
-func TestFailuresNameTheUserAndTheReason(t *testing.T) {
+func TestRun_FailuresNameTheUserAndTheReason(t *testing.T) {
 	var store *changedStore
 	w := newWorld(t, func(c *config) { store = newChangedStore(c) })
 	w.people("anna", "ben")
@@ -305,8 +305,8 @@ func TestFailuresNameTheUserAndTheReason(t *testing.T) {
 	assert.Contains(t, w.admin.get("/history").text(), "partly done 1 1 CSV", "one modified, one failed")
 }
 
-// Who was left alone is told, in a state of its own.
-func TestChangedInTheMeantime(t *testing.T) {
+// Users who were left alone are shown, in a state of their own.
+func TestRun_ChangedInTheMeantime(t *testing.T) {
 	w := newWorld(t)
 	w.people("anna", "ben")
 	w.set("anna", "sn", "One")
@@ -331,8 +331,8 @@ func TestChangedInTheMeantime(t *testing.T) {
 	assert.Contains(t, w.admin.apply(alone, digest).text(), "was not possible. Nothing was changed.", "nothing was done of it")
 }
 
-// A run that a crash has cut off counts what was really written.
-func TestInterruptedRun(t *testing.T) {
+// A run that a crash has cut short counts what was really written.
+func TestRun_Interrupted(t *testing.T) {
 	w := newWorld(t)
 	w.app.limits = adsync.Limits{MaxRemovals: -1, MaxRemovalRatio: -1}
 	w.people("anna", "ben", "carl", "dora", "emil")
@@ -366,7 +366,7 @@ func TestInterruptedRun(t *testing.T) {
 }
 
 // Whoever was parked and whoever was not, neither is taken for written.
-func TestInterruptedTrade(t *testing.T) {
+func TestRun_InterruptedTrade(t *testing.T) {
 	w := newWorld(t)
 	w.people("anna", "ben")
 	w.set("anna", "mail", "ben@corp.example")
@@ -378,7 +378,7 @@ func TestInterruptedTrade(t *testing.T) {
 	assert.Contains(t, w.admin.get(path).text(), "was interrupted. 2 user(s) were not reached.")
 }
 
-func TestDeletedUsersLoseTheirSession(t *testing.T) {
+func TestRun_DeletedUsersLoseTheirSession(t *testing.T) {
 	w := newWorld(t)
 	w.people("anna")
 	w.exec(`UPDATE users SET role = 'viewer' WHERE username = 'anna'`)
@@ -389,7 +389,7 @@ func TestDeletedUsersLoseTheirSession(t *testing.T) {
 }
 
 // Words are for administrators, and each error that a directory has gets its own.
-func TestTroubleInWords(t *testing.T) {
+func TestTrouble_InWords(t *testing.T) {
 	w := newWorld(t)
 	w.people("anna")
 	for _, c := range []struct{ wrong, want string }{

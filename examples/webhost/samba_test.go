@@ -15,9 +15,9 @@ import (
 	"github.com/go-adsync/adsync/internal/integration/samba"
 )
 
-// TestStoryWithSamba tells the story with a real domain controller: import,
+// TestSamba_Story tells the story with a real domain controller: import,
 // look, synchronize.
-func TestStoryWithSamba(t *testing.T) {
+func TestSamba_Story(t *testing.T) {
 	b := openBrowser(t)
 	controller := samba.Start(t)
 	admin := controller.Admin(t)

@@ -15,7 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestStoryInABrowser(t *testing.T) {
+func TestStory_InABrowser(t *testing.T) {
 	b := openBrowser(t)
 	site, password, g := openDemoSite(t)
 
@@ -73,7 +73,7 @@ func TestStoryInABrowser(t *testing.T) {
 	assert.Contains(t, b.text("dialog"), "Importing users from Active Directory has been successful.\n\n1 user(s) are imported.")
 }
 
-func TestApprovalInABrowser(t *testing.T) {
+func TestApproval_InABrowser(t *testing.T) {
 	b := openBrowser(t)
 	w := newWorld(t)
 	w.people("anna", "ben", "carl", "dora")
@@ -95,7 +95,7 @@ func TestApprovalInABrowser(t *testing.T) {
 	assert.Contains(t, b.text("dialog"), "2 user(s) are deleted.")
 }
 
-func TestStoryWithoutScripts(t *testing.T) {
+func TestStory_WithoutScripts(t *testing.T) {
 	b := openBrowser(t)
 	site, password, g := openDemoSite(t)
 	b.do(chromedp.Func(func(ctx context.Context, _ *chromedp.Target) error {
@@ -125,7 +125,7 @@ func (b *browser) tabTo(selector string) {
 }
 
 // The main job, without a mouse.
-func TestStoryByKeyboard(t *testing.T) {
+func TestStory_ByKeyboard(t *testing.T) {
 	b := openBrowser(t)
 	site, password, g := openDemoSite(t)
 	close(g.open)
@@ -154,7 +154,7 @@ func TestStoryByKeyboard(t *testing.T) {
 }
 
 // What is chosen is kept as it is clicked, and there after going back.
-func TestSelectionInABrowser(t *testing.T) {
+func TestSelection_InABrowser(t *testing.T) {
 	b := openBrowser(t)
 	w := newWorld(t)
 	w.many(120)
@@ -176,7 +176,7 @@ func TestSelectionInABrowser(t *testing.T) {
 }
 
 // Ten thousand users, some of whom want to break the page.
-func TestManyAndHostileUsersInABrowser(t *testing.T) {
+func TestUsers_ManyAndHostileInABrowser(t *testing.T) {
 	b := openBrowser(t)
 	w := newWorld(t)
 	w.many(10_000)
@@ -205,7 +205,7 @@ func TestManyAndHostileUsersInABrowser(t *testing.T) {
 }
 
 // On a phone, what sorts and filters is folded away, and each value has its label.
-func TestPhoneInABrowser(t *testing.T) {
+func TestPhone_InABrowser(t *testing.T) {
 	b := openBrowser(t)
 	site, password, _ := openDemoSite(t)
 	b.signIn(site, "administrator", password)
@@ -224,7 +224,7 @@ func TestPhoneInABrowser(t *testing.T) {
 }
 
 // A page that follows a run says when it cannot.
-func TestLostConnectionInABrowser(t *testing.T) {
+func TestRun_LostConnectionInABrowser(t *testing.T) {
 	b := openBrowser(t)
 	var g *gate
 	w := newWorld(t, func(c *config) { g = newGate(c) })

@@ -36,7 +36,7 @@ type comparison struct {
 	Made     time.Time
 	Warnings []string
 	Trouble  string // why there is no newer one
-	Running  *run   // who is writing meanwhile, so that there is none
+	Running  *run   // who is writing in the meantime, so that there is none
 	Reading  bool   // a newer one is on its way
 }
 

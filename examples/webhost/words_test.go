@@ -14,7 +14,7 @@ import (
 )
 
 // Each reason that the library knows has words for an administrator.
-func TestEachReasonHasWords(t *testing.T) {
+func TestReason_HasWords(t *testing.T) {
 	file, err := parser.ParseFile(token.NewFileSet(), "../../change.go", nil, 0)
 	require.NoError(t, err)
 	met := 0
