@@ -566,6 +566,12 @@ var keptWorlds = []struct {
 	}},
 	{"the parked username is held", parkedHeld(worldRules{source: "ad"}, "~ADSYNC-6B86B273FF34", "")},
 	{"the parked email is held", parkedHeld(worldRules{source: "ad"}, "desk", "~adsync-6b86b273ff34@ADSYNC.invalid")},
+	{"the parked email is held, which is nobody's own", parkedHeld(worldRules{source: "ad", keys: []adsync.Field{adsync.FieldUsername}}, "desk", "~adsync-6b86b273ff34@ADSYNC.invalid")},
+	{"the parked email is asked for, which is nobody's own", world{
+		entries: append(parkedHeld(worldRules{}, "", "").entries, adsync.Entry{ObjectID: oid(3), Profile: adsync.Profile{Username: "cat", Email: "~adsync-6b86b273ff34@adsync.invalid"}}),
+		users:   parkedHeld(worldRules{}, "", "").users,
+		rules:   worldRules{source: "ad", imports: true, keys: []adsync.Field{adsync.FieldUsername}},
+	}},
 	{"the parked username is held, in capitals", parkedHeld(worldRules{source: "ad", fold: "upper"}, "~adsync-6B86b273ff34", "")},
 	{"the parked username is asked for", world{
 		entries: append(parkedHeld(worldRules{}, "", "").entries, adsync.Entry{ObjectID: oid(3), Profile: adsync.Profile{Username: "~adsync-6b86b273ff34"}}),
