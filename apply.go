@@ -336,9 +336,9 @@ func outcomeOf(err error) (outcome Outcome, last bool) {
 	return OutcomeFailed, false
 }
 
-// errParked is told of a user whom a run left parked.
+// errParked is reported for a user whom a run left parked.
 var errParked = errors.New("adsync: the user was left with a temporary username or email, because a later change did not succeed; the next sync finishes the work")
 
-// errPerhapsParked is told of a user who may be parked: nobody knows, because the write
-// that would have ended it was not answered.
+// errPerhapsParked is reported for a user who may be parked: nobody knows, because the
+// write that would have ended it was not answered.
 var errPerhapsParked = fmt.Errorf("%w: the user may have a temporary username or email, and if so, the next sync finishes the work", ErrUnknown)

@@ -14,7 +14,7 @@ import (
 // Op is what a [Change] does.
 type Op string
 
-// The operations. Update, Delete and Create write; the others only tell.
+// The operations. Update, Delete and Create write; the others only report.
 const (
 	OpUpdate    Op = "update"
 	OpDelete    Op = "delete"
@@ -24,7 +24,7 @@ const (
 	OpNotice    Op = "notice"  // left alone: a person should know
 )
 
-// Reason is why a [Change] is made or told.
+// Reason is why a [Change] is made or reported.
 type Reason string
 
 // The reasons of a [Change].
@@ -66,7 +66,7 @@ type Conflict struct {
 type Change struct {
 	Op        Op         `json:"op"`
 	Reason    Reason     `json:"reason"`
-	Detail    string     `json:"detail,omitempty"` // more words for people, where the reason alone does not tell
+	Detail    string     `json:"detail,omitempty"` // more words for people, where the reason alone does not say enough
 	UserID    string     `json:"user_id,omitempty"`
 	ObjectID  ObjectID   `json:"object_id,omitzero"`
 	Before    *User      `json:"before,omitempty"`
@@ -114,7 +114,7 @@ func withID(u User, id string) User {
 	return u
 }
 
-// LogValue tells IDs, operation, reason and field names; never values.
+// LogValue gives IDs, operation, reason and field names; never values.
 func (c Change) LogValue() slog.Value {
 	attrs := []slog.Attr{slog.String("op", string(c.Op)), slog.String("reason", string(c.Reason))}
 	if c.UserID != "" {
@@ -289,7 +289,7 @@ func (c *Change) item() plantext.Item {
 		item.Name = c.ObjectID.String()
 	}
 	item.Details = append(c.valueDetails(), c.conflictDetails()...)
-	if c.Reason == ReasonAmbiguous { // a user may be told of several accounts
+	if c.Reason == ReasonAmbiguous { // one user may have several such notices
 		item.Details = append(item.Details, plantext.Detail{Label: string(FieldObjectID), New: c.ObjectID.String()})
 	}
 	return item

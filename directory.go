@@ -123,12 +123,12 @@ const (
 	FieldEmail     Field = "email"
 	FieldPhone     Field = "phone"
 	FieldStatus    Field = "status"
-	FieldActive    Field = "active" // the status, in [Traits] and [Rules] of a store that tells who is active and no more
+	FieldActive    Field = "active" // the status, in [Traits] and [Rules] of a store that only tells who is active
 	FieldObjectID  Field = "object_id"
 	FieldSource    Field = "source"
 )
 
-// State tells what a [Directory] knows of an account.
+// State is what a [Directory] knows about an account.
 type State string
 
 // The states of an [Entry].
@@ -606,7 +606,7 @@ func weight(s State) int {
 // inspectedJoin is a Join that can tell what the accounts can read.
 type inspectedJoin struct{ joined }
 
-// Inspect joins what the directories tell that are an Inspector. Tombstones is
+// Inspect joins what those directories tell that are an Inspector. Tombstones is
 // true only if all of those can read them.
 func (j inspectedJoin) Inspect(ctx context.Context) (Access, error) {
 	if err := j.check(); err != nil {

@@ -326,9 +326,9 @@ func (h *host) choosesGroup(first int) bool {
 }
 
 // isHeld reports whether the entry says just what the row holds. Rules.Map may
-// look at more than the five details, so with a Map every entry is kept whole; who has no
-// username, or lacks what is required, is told of; and what is blank here and there is to
-// be cleared.
+// look at more than the five details, so with a Map every entry is kept whole; whoever has
+// no username, or lacks what is required, is reported; and what is blank on both sides is
+// to be cleared.
 func (h *host) isHeld(first int, e *Entry) bool {
 	return h.scope.rules.Map == nil && e.enabled() && h.keys[0].Has(first) && h.rows.Holds(first, e.Profile) &&
 		!e.Profile.hasBlanks() && len(h.scope.rules.lacking(&e.Profile)) == 0

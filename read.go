@@ -251,7 +251,7 @@ func (s reader) eachController(ctx context.Context, read func(context.Context, D
 		if err == nil {
 			return nil
 		}
-		if len(errs) == 0 || errs[len(errs)-1].Error() != err.Error() { // what ends the sequence may have been told
+		if len(errs) == 0 || errs[len(errs)-1].Error() != err.Error() { // what ends the sequence may have been reported
 			errs = append(errs, err)
 		}
 		if ctx.Err() != nil {

@@ -217,8 +217,8 @@ func (p *planner) sameLink(first, row int, remains func(row int) bool) Conflict 
 	return conflict
 }
 
-// openNewcomers returns the entries that may be created and tells of those asked
-// for by name that may not.
+// openNewcomers returns the entries that may be created and reports those asked for by
+// name that may not.
 func (p *planner) openNewcomers() []*party {
 	open := make([]*party, 0, len(p.view.newcomers))
 	// Many at a time lie in memory in the order in which they are gone through, again
@@ -278,7 +278,7 @@ func (p *planner) fillIn(u *User, e *Entry) error {
 	return err
 }
 
-// tellLinked tells that an entry to import has a user already.
+// tellLinked reports that an entry to import has a user already.
 func (p *planner) tellLinked(id ObjectID) {
 	row, linked := p.host.links.First(id)
 	if !linked {
@@ -442,7 +442,7 @@ func (d *party) update(lost bool, parked *User) Change {
 	return NewUpdate(cmp.Or(d.reason, ReasonChanged), before, after)
 }
 
-// tellAll appends what is told without writing.
+// tellAll appends what is reported without writing.
 func (p *planner) tellAll() {
 	for i, d := range p.parties {
 		if p.solution.Lost(i) {
@@ -458,7 +458,7 @@ func (p *planner) tellAll() {
 	p.plan.Changes = append(p.plan.Changes, p.tells...)
 }
 
-// told is what is told of the party, with the party's name on it.
+// told is what is reported about the party, with the party's name on it.
 func (d *party) told() []Change {
 	for i := range d.tells {
 		c := &d.tells[i]

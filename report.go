@@ -122,7 +122,7 @@ func (r *Report) Counts() Counts {
 }
 
 // Summary is the lines that a message box shows: how it went; how many were
-// modified, deleted and duplicated; and what else there is to tell.
+// modified, deleted and duplicated; and what else there is to report.
 func (r *Report) Summary() []string {
 	if r == nil || r.Plan == nil {
 		return []string{"Synchronizing users with Active Directory was not possible. Nothing was changed."}

@@ -16,7 +16,7 @@ type Reaction string
 // The reactions, from the weakest to the strongest. "" is the default of the
 // field of [Rules].
 const (
-	Keep       Reaction = "keep"       // tell, and change nothing
+	Keep       Reaction = "keep"       // change nothing, and report it
 	Deactivate Reaction = "deactivate" // set StatusDeactivated, or StatusInactive where the store knows no more
 	Remove     Reaction = "remove"     // delete the user
 )
@@ -35,7 +35,7 @@ type Rules struct {
 	OnOutOfScope Reaction                     // default Keep
 	OnUnproven   Reaction                     // default Keep
 	Import       bool                         // also create users for all new entries; needs a Creator
-	PinProtected bool                         // a protected user keeps its username and email; that they differ is told
+	PinProtected bool                         // a protected user keeps its username and email; that they differ is reported
 	AdoptBy      []Field                      // see Adopt
 	Fold         func(string) string          // default: NFKC, case folded, without what shows nothing, trimmed
 	Map          func(Entry) (Profile, error) // normalise or refuse; must be pure, may be called twice for an entry

@@ -326,8 +326,8 @@ func panicked(where string, v any) error {
 	return &wrapped{ErrUnknown, errors.New(panicWords(where, v))}
 }
 
-// panicWords tell a runtime error. Any other value may hold a person's data, so only its
-// type is told.
+// panicWords include a runtime error. Any other value may hold a person's data, so only
+// its type is given.
 func panicWords(where string, v any) string {
 	if err, ok := v.(runtime.Error); ok {
 		return fmt.Sprintf("the %s panicked: %v", where, err)

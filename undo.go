@@ -64,7 +64,7 @@ func (u *undoer) note(c *Change, id string) {
 	}
 }
 
-// excuse tells that a user cannot be taken back.
+// excuse reports that a user cannot be taken back.
 func (u *undoer) excuse(user *User, why string) {
 	u.tells = append(u.tells, Change{
 		Op: OpNotice, Reason: ReasonUndone, Detail: why, UserID: user.ID, ObjectID: user.ObjectID, Before: user,

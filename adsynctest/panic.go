@@ -8,8 +8,8 @@ import (
 )
 
 // panicOf runs a function of the host's, and returns its panic as an error that says
-// where it was. A runtime error is told; any other value may hold a person's data, so
-// only its type is.
+// where it was. A runtime error is included; of any other value, which may hold a person's
+// data, only the type is.
 func panicOf(run func()) (err error) {
 	defer func() {
 		v := recover()

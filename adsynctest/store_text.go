@@ -24,7 +24,7 @@ func long(n int) string {
 	return string([]rune(strings.Repeat("Größe-7. ", n))[:n-1]) + "Z"
 }
 
-// checkUpdateTexts lets a column be too short, as long as that is told.
+// checkUpdateTexts lets a column be too short, as long as the store says so.
 func (b *bench) checkUpdateTexts() error {
 	now := b.rows[ada]
 	for _, f := range details {

@@ -162,7 +162,7 @@ func (c *checker) checkServer(ctx context.Context) error {
 	return nil
 }
 
-// checkQuirks tells of what makes a write do something else than it says.
+// checkQuirks warns of what makes a write do something other than it says.
 func (c *checker) checkQuirks(context.Context) error {
 	if c.known.sql.Overrides() {
 		c.warn("the table %s, or a trigger, may delete or change rows for one that is in the way (ON CONFLICT); a sync overrides that, and such a write fails, but the host's own do not", c.table.Name)

@@ -37,7 +37,7 @@ func textIn(u *adsync.User, f adsync.Field) *string {
 	panic("adsync: not a text: " + string(f))
 }
 
-// writeOp is the kind of write to try; for a change that only tells, one that
+// writeOp is the kind of write to try; for a change that only informs, one that
 // CheckShape refuses.
 func writeOp(c adsync.Change) adsync.Op {
 	if c.Op == adsync.OpDelete || c.Op == adsync.OpCreate {

@@ -64,15 +64,15 @@ const (
 //
 // Derived are columns that are computed from the user, as a lower-cased shadow of a key,
 // a full name, or a time of the last change, and written with each creation, update and
-// soft deletion, also while a user is parked. The functions must be pure; they are told
-// what the row will hold, and of a soft deletion the keys that it is left with. They may
+// soft deletion, also while a user is parked. The functions must be pure; they are given
+// what the row will hold, and for a soft deletion the keys that it is left with. They may
 // return [Null] and [Now]. Defaults and Delete may hold those, too.
 //
 // OnWrite is called in the transaction of each change, with the row's ID: after a creation
 // or an update, and before a deletion. It is for rows of other tables that belong to the
-// user, an audit, an outbox. An error undoes that one change, and is told in its words. It
-// may be called again for the same change, after a rollback. With it, changes are written
-// one by one.
+// user, an audit, an outbox. An error undoes that one change, and is reported in its own
+// words. OnWrite may be called again for the same change, after a rollback. With it,
+// changes are written one by one.
 type Table struct {
 	Name      string                                                                  // table or schema.table
 	Columns   Columns                                                                 // "" = the table has none

@@ -7,7 +7,7 @@
 // A plan is written in rounds. Each takes, in the plan's order, changes all of whose
 // needs are settled, and as many as a batch holds; those of a failed need are blocked. A
 // change may be written before an earlier one that still waits, but not from far behind
-// it, as results are told in order.
+// it, because results are reported in order.
 //
 // # Parking
 //
@@ -174,8 +174,8 @@ func (r *Run) Next(sizes Sizes) (batch []int, blocked []Blocked, err error) {
 	return batch, blocked, nil
 }
 
-// Settled reports whether there is nothing left to do about the step, as about one that
-// only tells.
+// Settled reports whether there is nothing left to do about the step, as is the case for
+// one that only reports.
 func (r *Run) Settled(i int) bool { return r.steps[i].Kind == Tell || r.states[i] != Open }
 
 // waits reports whether a need of the step is open.

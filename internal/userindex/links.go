@@ -25,7 +25,7 @@ type Links struct {
 	touched  uint32
 }
 
-// NewLinks returns no links of the rows that objectID tells of.
+// NewLinks returns empty Links for the rows whose ObjectIDs objectID gives.
 func NewLinks(objectID func(row int) [16]byte) *Links {
 	return &Links{objectID: objectID, seed: maphash.MakeSeed(), stale: true}
 }

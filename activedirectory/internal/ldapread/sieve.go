@@ -63,7 +63,7 @@ func (s *sieve) finish(h *harvest) ([]Account, error) {
 	return h.accounts, h.err
 }
 
-// sent is told of each message that go-ldap writes, which it does whole.
+// sent is called with each message that go-ldap writes, which it does whole.
 func (s *sieve) sent(message []byte) {
 	h := s.harvest.Load()
 	if h == nil || h.id.Load() != 0 {

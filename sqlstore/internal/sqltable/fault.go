@@ -83,7 +83,7 @@ func mySQLFault(err error) Fault {
 	case 1020, 1205, 1213:
 		f.Kind = Retry
 	case 1290, 1792, 1836:
-		if strings.Contains(strings.ToLower(f.Reason), "read") { // 1290 is told of other options too
+		if strings.Contains(strings.ToLower(f.Reason), "read") { // 1290 is returned for other options too
 			f.Kind = ReadOnly
 		}
 	}
