@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/stretchr/testify/require"
+
 	"github.com/go-adsync/adsync"
 )
 
@@ -133,4 +135,18 @@ func TestCheckStore_Creations(t *testing.T) {
 			}
 		}},
 	})
+}
+
+// A table in which an ObjectID is unique, whatever the Source, may say so.
+func TestCheckStore_FitsUniqueObjectIDs(t *testing.T) {
+	require.NoError(t, checkBroken(t.Context(), func(b *broken) {
+		b.create = func(ctx context.Context, c adsync.Change) (string, error) {
+			for u := range b.MemoryStore.Users(ctx) {
+				if u.ObjectID == c.After.ObjectID && u.Source != c.After.Source {
+					return "", adsync.ErrConflict
+				}
+			}
+			return b.MemoryStore.CreateUser(ctx, c)
+		}
+	}))
 }
