@@ -1,0 +1,212 @@
+package adsync_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/go-adsync/adsync"
+)
+
+func TestApply_DoesNotBelieveThePlansStatistics(t *testing.T) {
+	dir, users := crowd(10)
+	dir[0].State, dir[1].State = adsync.StateDeleted, adsync.StateDeleted
+	store := adsync.NewMemoryStore(users...)
+	s := newSyncer(t, dir, store, nil)
+	plan, err := s.Plan(t.Context())
+	require.NoError(t, err)
+	plan.Stats.Managed = 1000
+	require.NoError(t, plan.Check(adsync.Limits{}))
+	_, err = s.Apply(t.Context(), plan)
+	require.ErrorIs(t, err, adsync.ErrUnsafe)
+	assert.Equal(t, users, allUsers(t, store))
+}
+
+func TestApply_CountsWhatWasDoneOfAHalfDonePlan(t *testing.T) {
+	dir, users := crowd(40)
+	for i := range 4 {
+		dir[i].State = adsync.StateDeleted
+	}
+	store := adsync.NewMemoryStore(users...)
+	s := newSyncer(t, dir, store, nil)
+	plan, err := s.Plan(t.Context())
+	require.NoError(t, err)
+	for i := range 2 { // as a run that was killed would have left it
+		require.NoError(t, store.DeleteUser(t.Context(), plan.Changes[i]))
+	}
+	report, err := s.Apply(t.Context(), plan)
+	require.NoError(t, err, "4 of 40 were let through, so they are when 2 of them are done")
+	assert.Equal(t, []adsync.Outcome{"already", "already", "applied", "applied"}, outcomes(report))
+}
+
+func TestApply_RefusesForgedPlans(t *testing.T) {
+	users := []adsync.User{
+		user("1", 1, "anna", "anna@x"), user("2", 2, "ben", "ben@x"), user("3", 3, "cleo", "cleo@x"),
+		{ID: "8", Profile: profile("local", "local@x")}, user("9", 9, "foreign", "foreign@x"),
+	}
+	users[2].Protected = true
+	users[4].Source = "elsewhere"
+	dir := adsync.StaticDirectory{entry(1, "ben", "anna@x"), entry(2, "anna", "ben@x"), entry(3, "cleo2", "cleo@x")}
+	after := func(u adsync.User, change func(*adsync.User)) *adsync.User {
+		change(&u)
+		return &u
+	}
+	renamed := func(u adsync.User) *adsync.User { return after(u, func(u *adsync.User) { u.Username = "forged" }) }
+	write := func(u adsync.User, after *adsync.User, fields ...adsync.Field) adsync.Change {
+		return adsync.Change{Op: adsync.OpUpdate, UserID: u.ID, ObjectID: after.ObjectID, Before: &u, After: after, Fields: fields}
+	}
+	remove := func(u adsync.User) adsync.Change {
+		return adsync.Change{Op: adsync.OpDelete, UserID: u.ID, ObjectID: u.ObjectID, Before: &u}
+	}
+	username, status := adsync.FieldUsername, adsync.FieldStatus
+	for name, forge := range map[string]func(p *adsync.Plan){
+		"another version":        func(p *adsync.Plan) { p.Version = 2 },
+		"another source":         func(p *adsync.Plan) { p.Source = "elsewhere" },
+		"unknown operation":      func(p *adsync.Plan) { p.Changes[0].Op = "explode" },
+		"a need that follows":    func(p *adsync.Plan) { p.Changes[0].Needs = []int{1} },
+		"needs out of order":     func(p *adsync.Plan) { p.Changes[2].Needs = []int{1, 0} },
+		"a negative need":        func(p *adsync.Plan) { p.Changes[2].Needs = []int{-1, 0} },
+		"no before":              func(p *adsync.Plan) { p.Changes[1].Before = nil },
+		"no after":               func(p *adsync.Plan) { p.Changes[1].After = nil },
+		"a before of somebody":   func(p *adsync.Plan) { p.Changes[1].UserID = "3" },
+		"fields that do not fit": func(p *adsync.Plan) { p.Changes[1].Fields = nil },
+		"parked under another name": func(p *adsync.Plan) {
+			renamed := *p.Changes[0].After
+			renamed.Username = "reception"
+			p.Changes[0].After, p.Changes[2].Before = &renamed, &renamed
+		},
+		"parked under the name of another": func(p *adsync.Plan) {
+			renamed := *p.Changes[0].After
+			renamed.Username = "~adsync-d4735e3a265e" // which is that of user 2
+			p.Changes[0].After, p.Changes[2].Before = &renamed, &renamed
+		},
+		"an update that takes a run back": func(p *adsync.Plan) { p.Changes[2].Reason = adsync.ReasonUndone },
+		"parked for good":                 func(p *adsync.Plan) { p.Changes = p.Changes[:1] },
+		"parked and forgotten":            func(p *adsync.Plan) { p.Changes[2].Needs = []int{1} },
+		"changed twice":                   func(p *adsync.Plan) { p.Changes = append(p.Changes, p.Changes[1]) },
+		"what only tells waits for its user's parking": func(p *adsync.Plan) {
+			u := p.Changes[0].Before
+			p.Changes = append(p.Changes, adsync.Change{Op: adsync.OpNotice, UserID: u.ID, ObjectID: u.ObjectID, Before: u, Needs: []int{0}})
+		},
+		"a notice that writes":     func(p *adsync.Plan) { p.Changes[1].Op = adsync.OpNotice },
+		"a local user renamed":     func(p *adsync.Plan) { p.Changes = []adsync.Change{write(users[3], renamed(users[3]), username)} },
+		"a local user deleted":     func(p *adsync.Plan) { p.Changes = []adsync.Change{remove(users[3])} },
+		"a foreign user renamed":   func(p *adsync.Plan) { p.Changes = []adsync.Change{write(users[4], renamed(users[4]), username)} },
+		"a foreign user deleted":   func(p *adsync.Plan) { p.Changes = []adsync.Change{remove(users[4])} },
+		"a protected user deleted": func(p *adsync.Plan) { p.Changes = []adsync.Change{remove(users[2])} },
+		"a protected user deactivated": func(p *adsync.Plan) {
+			p.Changes = []adsync.Change{write(users[2], after(users[2], func(u *adsync.User) { u.Status = adsync.StatusDeactivated }), status)}
+		},
+		"a user blocked": func(p *adsync.Plan) {
+			p.Changes = []adsync.Change{write(users[0], after(users[0], func(u *adsync.User) { u.Status = adsync.StatusBlocked }), status)}
+		},
+		"a protection lifted": func(p *adsync.Plan) {
+			p.Changes = []adsync.Change{write(users[2], after(users[2], func(u *adsync.User) { u.Protected, u.Username = false, "x" }), username)}
+		},
+		"an ID changed": func(p *adsync.Plan) {
+			p.Changes = []adsync.Change{write(users[0], after(users[0], func(u *adsync.User) { u.ID, u.Username = "7", "x" }), username)}
+		},
+		"a username emptied": func(p *adsync.Plan) {
+			p.Changes = []adsync.Change{write(users[0], after(users[0], func(u *adsync.User) { u.Username = " " }), username)}
+		},
+		"a link moved": func(p *adsync.Plan) {
+			p.Changes = []adsync.Change{write(users[0], after(users[0], func(u *adsync.User) { u.ObjectID = id(7) }), adsync.FieldObjectID)}
+		},
+		"an adoption that renames": func(p *adsync.Plan) {
+			c := write(users[3], after(users[3], func(u *adsync.User) { u.ObjectID, u.Username = id(7), "x" }), username, adsync.FieldObjectID)
+			c.Reason = adsync.ReasonAdopted
+			p.Changes = []adsync.Change{c}
+		},
+		"a creation of the protected": func(p *adsync.Plan) {
+			u := adsync.User{ObjectID: id(7), Profile: profile("x", ""), Protected: true}
+			p.Changes = []adsync.Change{{Op: adsync.OpCreate, ObjectID: u.ObjectID, After: &u}}
+		},
+		"a creation without a link": func(p *adsync.Plan) {
+			u := adsync.User{Profile: profile("x", "")}
+			p.Changes = []adsync.Change{{Op: adsync.OpCreate, After: &u}}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			store := adsync.NewMemoryStore(users...)
+			s := newSyncer(t, dir, store, rekeying)
+			plan, err := s.Plan(t.Context())
+			require.NoError(t, err)
+			require.True(t, plan.Changes[0].Interim)
+			forge(plan)
+			var approvals []adsync.Approval
+			if !strings.Contains(name, "takes a run back") {
+				approvals = append(approvals, approve(plan)) // which lifts limits and nothing else
+			}
+			report, err := s.Apply(t.Context(), plan, approvals...)
+			require.ErrorIs(t, err, adsync.ErrUnsafe)
+			assert.Len(t, report.Results, len(plan.Changes))
+			assert.Equal(t, users, allUsers(t, store))
+		})
+	}
+	t.Run("as it was planned", func(t *testing.T) {
+		store := adsync.NewMemoryStore(users...)
+		s := newSyncer(t, dir, store, rekeying)
+		plan, err := s.Plan(t.Context())
+		require.NoError(t, err)
+		report, err := s.Apply(t.Context(), plan)
+		require.NoError(t, err)
+		require.NoError(t, report.Err())
+	})
+}
+
+// A plan may lie about a row, but then the row is not as planned.
+func TestApply_ForgedBeforeIsStale(t *testing.T) {
+	owner := user("1", 1, "anna", "anna@x")
+	owner.Protected = true
+	store := adsync.NewMemoryStore(owner, user("2", 2, "ben", "ben@x"))
+	s := newSyncer(t, adsync.StaticDirectory{entry(2, "ben", "ben@x")}, store, nil)
+	lie := owner
+	lie.Protected = false
+	plan := &adsync.Plan{Version: 1, Changes: []adsync.Change{
+		{Op: adsync.OpDelete, UserID: "1", ObjectID: id(1), Before: &lie},
+	}}
+	report, err := s.Apply(t.Context(), plan)
+	require.NoError(t, err)
+	assert.Equal(t, []adsync.Outcome{adsync.OutcomeStale}, outcomes(report))
+	assert.Len(t, allUsers(t, store), 2)
+}
+
+func TestApply_LooksUpRemovalsAgain(t *testing.T) {
+	dir, users := crowd(40)
+	dir[0].State = adsync.StateDeleted
+	dir[1].Disabled = true
+	store := adsync.NewMemoryStore(users...)
+	opts := &adsync.Options{Rules: adsync.Rules{OnDisabled: adsync.Deactivate}}
+	plan, err := newSyncer(t, dir, store, opts).Plan(t.Context())
+	require.NoError(t, err)
+	require.Len(t, plan.Changes, 2)
+
+	t.Run("the look-up fails", func(t *testing.T) {
+		report, err := newSyncer(t, failing{dir}, store, opts).Apply(t.Context(), plan)
+		require.ErrorIs(t, err, adsync.ErrIncomplete)
+		assert.Equal(t, []adsync.Outcome{"not-attempted", "not-attempted"}, outcomes(report))
+		assert.Equal(t, users, allUsers(t, store))
+	})
+	t.Run("they are back", func(t *testing.T) {
+		back, _ := crowd(40)
+		report, err := newSyncer(t, back, store, opts).Apply(t.Context(), plan)
+		require.NoError(t, err)
+		assert.Equal(t, []adsync.Outcome{"stale", "stale"}, outcomes(report))
+		require.ErrorIs(t, report.Err(), adsync.ErrStale)
+		assert.Equal(t, users, allUsers(t, store))
+	})
+	t.Run("the rules have become milder", func(t *testing.T) {
+		mild := &adsync.Options{Rules: adsync.Rules{OnDeleted: adsync.Keep}}
+		report, err := newSyncer(t, dir, store, mild).Apply(t.Context(), plan)
+		require.NoError(t, err)
+		assert.Equal(t, []adsync.Outcome{"stale", "stale"}, outcomes(report))
+	})
+	t.Run("they are gone", func(t *testing.T) {
+		report, err := newSyncer(t, dir, store, opts).Apply(t.Context(), plan)
+		require.NoError(t, err)
+		assert.Equal(t, []adsync.Outcome{"applied", "applied"}, outcomes(report))
+		assert.Equal(t, adsync.Counts{Deleted: 1, Deactivated: 1, Unchanged: 38}, report.Counts())
+	})
+}

@@ -1,0 +1,125 @@
+package adsync_test
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/go-adsync/adsync"
+)
+
+func TestInverse_TakesARunBack(t *testing.T) {
+	users := []adsync.User{
+		user("1", 1, "anna", "anna@x"), user("2", 2, "ben", "ben@x"), user("3", 3, "cleo", "cleo@x"),
+		user("4", 4, "dan", "dan@x"), user("5", 5, "eva", "eva@x"),
+	}
+	users[2].Phone, users[4].Status = "+1", adsync.StatusDeactivated
+	dir := adsync.StaticDirectory{
+		entry(1, "ben", "anna@x"), entry(2, "anna", "ben@x"), // a swap
+		{ObjectID: id(3), State: adsync.StateDeleted},
+		{ObjectID: id(4), Profile: profile("dan.d", "dan@x"), Disabled: true},
+		entry(5, "eva.e", "eva@x"), // present again
+		entry(6, "fay", "fay@x"),   // new
+	}
+	store := adsync.NewMemoryStore(users...)
+	s := newSyncer(t, dir, store, &adsync.Options{
+		Rules:  adsync.Rules{Import: true, OnDisabled: adsync.Deactivate},
+		Limits: adsync.Limits{MaxRemovalRatio: -1},
+	})
+	report, err := s.Sync(t.Context())
+	require.NoError(t, err)
+	require.NoError(t, report.Err())
+
+	plan, err := s.Inverse(t.Context(), report)
+	require.NoError(t, err)
+	again, err := s.Inverse(t.Context(), report)
+	require.NoError(t, err)
+	assert.Equal(t, plan.Digest(), again.Digest())
+	undone, err := s.Apply(t.Context(), plan, approve(plan))
+	require.NoError(t, err)
+	require.NoError(t, undone.Err())
+
+	want := map[string]adsync.User{}
+	for _, u := range users {
+		want[u.Username] = u
+	}
+	for _, u := range allUsers(t, store) {
+		before, ok := want[u.Username]
+		if !ok {
+			assert.Equal(t, "fay", u.Username, "only the created user is more than there was")
+			continue
+		}
+		if u.Username == "cleo" {
+			assert.NotEqual(t, "3", u.ID, "a deleted user comes back under a new ID")
+			before.ID = u.ID
+		}
+		if u.Username == "eva" {
+			before.Status = adsync.StatusActive
+		}
+		assert.Equal(t, before, u)
+		delete(want, u.Username)
+	}
+	assert.Empty(t, want, "everybody is back")
+	var told []string
+	for _, c := range plan.Changes {
+		if c.Op == adsync.OpNotice {
+			told = append(told, c.Detail)
+		}
+	}
+	assert.ElementsMatch(t, []string{"it was reactivated and is present", "it was created and is present"}, told)
+}
+
+// A login that went to a new user cannot go back to the deleted one.
+func TestInverse_TellsWhatANewUserHolds(t *testing.T) {
+	dir := adsync.StaticDirectory{entry(2, "anna", "")}
+	store := adsync.NewMemoryStore(user("1", 1, "anna", ""))
+	s := newSyncer(t, dir, store, &adsync.Options{Rules: adsync.Rules{Import: true}})
+	report, err := s.Sync(t.Context())
+	require.NoError(t, err)
+	require.NoError(t, report.Err())
+	plan, err := s.Inverse(t.Context(), report)
+	require.NoError(t, err)
+	require.Len(t, plan.Changes, 2)
+	assert.Equal(t, adsync.OpDuplicate, plan.Changes[0].Op)
+	assert.Equal(t, adsync.ReasonTaken, plan.Changes[0].Reason)
+	assert.Equal(t, []string{report.Results[1].UserID}, plan.Changes[0].Conflicts[0].With)
+}
+
+func TestInverse_WithoutACreator(t *testing.T) {
+	store := bareStore{adsync.NewMemoryStore(user("1", 1, "anna", ""))}
+	s := newSyncer(t, adsync.StaticDirectory{}, store, nil)
+	report, err := s.Sync(t.Context())
+	require.NoError(t, err)
+	plan, err := s.Inverse(t.Context(), report)
+	require.NoError(t, err)
+	require.Len(t, plan.Changes, 1)
+	assert.Equal(t, adsync.OpNotice, plan.Changes[0].Op)
+
+	_, err = s.Inverse(t.Context(), nil)
+	require.Error(t, err)
+	_, err = s.Inverse(t.Context(), &adsync.Report{})
+	require.Error(t, err)
+}
+
+// A run that left somebody parked can be taken back too.
+func TestInverse_OfARunThatWasCutShort(t *testing.T) {
+	dir, users := swap()
+	memory := adsync.NewMemoryStore(users...)
+	store := hooked{memory, func(c adsync.Change) error {
+		if c.UserID == "1" && !c.Interim {
+			return adsync.ErrConflict
+		}
+		return nil
+	}}
+	report, err := newSyncer(t, dir, store, rekeying).Sync(t.Context())
+	require.NoError(t, err)
+	require.Error(t, report.Err())
+	s := newSyncer(t, dir, memory, rekeying)
+	plan, err := s.Inverse(t.Context(), report)
+	require.NoError(t, err)
+	undone, err := s.Apply(t.Context(), plan, approve(plan))
+	require.NoError(t, err)
+	require.NoError(t, undone.Err())
+	assert.Equal(t, users, allUsers(t, memory))
+}
