@@ -17,14 +17,14 @@ import (
 // values off, a collation that takes more for equal than a plan does, and what makes a
 // write do something else than it says.
 //
-// It reads the database's catalogue, and no user.
+// It reads the database's catalogue, and which statuses there are; no user.
 func (s *Store) Check(ctx context.Context) (warnings []string, err error) {
 	known, err := s.look(ctx)
 	if err != nil {
 		return nil, s.readError(ctx, err)
 	}
 	c := &checker{Store: s, known: known}
-	for _, check := range []func(context.Context) error{c.checkKeys, c.checkDemands, c.checkServer, c.checkQuirks} {
+	for _, check := range []func(context.Context) error{c.checkKeys, c.checkDemands, c.checkStatuses, c.checkServer, c.checkQuirks} {
 		if err := check(ctx); err != nil && ctx.Err() == nil {
 			c.warn("the database does not tell this account all about the table %s, which was not checked further: %s", s.table.Name, s.dialect.Fault(err).Reason)
 		}
@@ -128,6 +128,41 @@ func (c *checker) checkDemands(ctx context.Context) error {
 	if len(missing) > 0 {
 		slices.Sort(missing)
 		c.warn("a new row of the table %s needs a value for %s, and would be refused; give one in sqlstore.Table.Defaults or Derived, or let the column have a default", c.table.Name, strings.Join(missing, ", "))
+	}
+	return nil
+}
+
+// checkStatuses looks for stored statuses that no mapped one matches: their users read as
+// blocked, and no sync deactivates them or makes them active.
+func (c *checker) checkStatuses(ctx context.Context) error {
+	column := c.table.Columns.Status
+	if column == "" || c.statuses.rest != "" {
+		return nil
+	}
+	const most = 100
+	found, err := c.db.QueryContext(ctx, c.text.SelectDistinct(column, most), c.where...)
+	if err != nil {
+		return err
+	}
+	defer found.Close()
+	row, all, unmapped := sqltable.NewRow(1), 0, 0
+	for found.Next() {
+		if err := row.Scan(found); err != nil {
+			return err
+		}
+		all++
+		if _, ok := c.statuses.reads[row.Cell(0).Code()]; !ok {
+			unmapped++
+		}
+	}
+	if err := found.Err(); err != nil || unmapped == 0 {
+		return err
+	}
+	reads := string(c.statuses.other)
+	if unmapped == all {
+		c.warn("no value in the column %s of the table %s is one that sqlstore.Table.Statuses maps, so every user reads as %s; say how each status is stored", column, c.table.Name, reads)
+	} else {
+		c.warn("the column %s of the table %s has %d values that sqlstore.Table.Statuses does not map, and their users read as %s; map them, or leave it so if that is what they mean", column, c.table.Name, unmapped, reads)
 	}
 	return nil
 }

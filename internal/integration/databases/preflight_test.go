@@ -37,6 +37,23 @@ func testPreflight(t *testing.T, d database) {
 			table.Derived = map[string]func(adsync.User) any{"shown": func(u adsync.User) any { return u.Username }}
 		}},
 		"a key that nobody makes": {columns: edited("id COUNTER", "id TEXT PRIMARY KEY"), says: []string{"needs a value for id, and would be refused"}},
+		"statuses that are all unmapped": {
+			columns: good + ", state TEXT", also: []string{`INSERT INTO people (guid, login, kind, state) VALUES ('', 'ann', 'person', 'on')`},
+			edit: func(table *sqlstore.Table) { table.Columns.Status = "state" },
+			says: []string{"no value in the column state of the table people is one that sqlstore.Table.Statuses maps, so every user reads as blocked"},
+		},
+		"a status that is unmapped": {
+			columns: good + ", state TEXT", also: []string{
+				`INSERT INTO people (guid, login, kind, state) VALUES ('', 'ann', 'person', 'active')`,
+				`INSERT INTO people (guid, login, kind, state) VALUES (NULL, 'bob', 'person', 'invited')`,
+			},
+			edit: func(table *sqlstore.Table) { table.Columns.Status = "state" },
+			says: []string{"the column state of the table people has 1 values that sqlstore.Table.Statuses does not map, and their users read as blocked"},
+		},
+		"statuses that are mapped": {
+			columns: good + ", state TEXT", also: []string{`INSERT INTO people (guid, login, kind, state) VALUES (NULL, 'ann', 'person', 'active')`},
+			edit: func(table *sqlstore.Table) { table.Columns.Status = "state" },
+		},
 		"a unique shadow": {
 			columns: edited("login TEXT NOT NULL UNIQUE", "login TEXT NOT NULL, lower_login TEXT NOT NULL UNIQUE"),
 			edit: func(table *sqlstore.Table) {

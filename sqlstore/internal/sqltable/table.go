@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -95,6 +96,18 @@ func (t *Table) Select() string {
 		s.add(" WHERE ")
 		t.addWhere(s)
 	}
+	return s.String()
+}
+
+// SelectDistinct reads the different values of a column, at most so many.
+func (t *Table) SelectDistinct(column string, most int) string {
+	s := t.begin("SELECT DISTINCT ")
+	s.add(t.d.Quote(column), " FROM ", t.quoted)
+	if !t.where.IsZero() {
+		s.add(" WHERE ")
+		t.addWhere(s)
+	}
+	s.add(" LIMIT ", strconv.Itoa(most))
 	return s.String()
 }
 
