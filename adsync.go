@@ -82,11 +82,11 @@ var (
 	// written; try again when it has ended.
 	ErrLocked = errors.New("adsync: another run holds the lock on the users; try again when it has ended")
 	// ErrNotWritten: certainly nothing of the change was written, and no other change
-	// will fare better, as when the database went away before the commit. A store
-	// returns it to end the run.
+	// will fare better, for example because the database went away before the commit. A
+	// store returns it to end the run.
 	ErrNotWritten = errors.New("adsync: nothing of this was written; apply the plan again when the users can be written")
-	// ErrUnknown: a store cannot tell whether the write happened, as when the
-	// connection is lost during a commit. It ends the run; applying the plan
+	// ErrUnknown: a store cannot tell whether the write happened, for example because
+	// the connection was lost during a commit. It ends the run; applying the plan
 	// again settles it.
 	ErrUnknown = errors.New("adsync: it is unknown whether this was written; apply the plan again")
 )

@@ -7,8 +7,8 @@ import (
 )
 
 // Approval says that a person has reviewed one plan, and when. It lifts the limits for
-// that plan alone, and lets it take a run back; what the plan writes is held against the
-// store and the directory all the same.
+// that plan alone, and lets it take a run back; what the plan writes is still checked
+// against the store and the directory.
 //
 // It is valid until Options.MaxApprovalAge has passed since At. An Approval of another
 // plan has no effect and does no harm.

@@ -89,7 +89,7 @@ type Values struct {
 // what another filter, base, rule or mapping would do, before anything is written. It is pure
 // and deterministic, and does not change the plans, whose users its result shares.
 //
-// Make both plans of the same table, one after the other, for the same selection of
+// Make both plans from the same table, one after the other, for the same selection of
 // users: say, one with today's filter and one with the next. Compared is where each plan
 // leads: the user that it leaves behind (of a user whom it does not mention: the row as it
 // is), and its reasons, conflicts and notices. How it gets there is not compared: neither

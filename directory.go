@@ -95,7 +95,7 @@ type Profile struct {
 	Phone     string `json:"phone"`      // telephoneNumber
 }
 
-// Get returns the detail of that name, and "" for a field that is none.
+// Get returns the detail of that name, and "" for a field that is not a detail.
 func (p Profile) Get(f Field) string {
 	if !slices.Contains(details[:], f) {
 		return ""
@@ -103,8 +103,8 @@ func (p Profile) Get(f Field) string {
 	return *p.detail(f)
 }
 
-// With returns the profile with another value of that detail. A field that is none
-// changes nothing.
+// With returns the profile with another value of that detail. A field that is not a
+// detail changes nothing.
 func (p Profile) With(f Field, value string) Profile {
 	if slices.Contains(details[:], f) {
 		*p.detail(f) = value
@@ -180,7 +180,7 @@ type Inspector interface {
 }
 
 // Confirmer is an optional power of a [Directory], and of each that Sessions yields: it
-// is Find for accounts whose users are to be reactivated. Who is present on one server
+// is Find for accounts whose users are to be reactivated. One that is present on one server
 // only, while another has the tombstone or shows the account disabled, is StateDisputed.
 type Confirmer interface {
 	Confirm(ctx context.Context, ids []ObjectID) iter.Seq2[Entry, error]
@@ -243,7 +243,7 @@ type Access struct {
 	Silent    []string `json:"silent,omitempty"`
 }
 
-// Listing makes a [Directory] of a plain listing whose word is final: who is
+// Listing makes a [Directory] of a plain listing whose word is final: whoever is
 // not in it is Deleted. It is for sources that cannot say more, and for tests.
 type Listing func(ctx context.Context) iter.Seq2[Entry, error]
 
@@ -266,8 +266,8 @@ func (l Listing) Entries(ctx context.Context) iter.Seq2[Entry, error] {
 func (l Listing) Traits() Traits { return Traits{Final: true} }
 
 // Find runs the listing once and calls Deleted whoever is not in it. An error of
-// the listing is yielded, and then nobody is called anything; a listing of nobody
-// at all is an error too, as it proves more likely a fault than that all have left.
+// the listing is yielded, and then nobody is called anything; a listing of nobody at
+// all is an error too, because a fault is more likely than that everybody has left.
 func (l Listing) Find(ctx context.Context, ids []ObjectID) iter.Seq2[Entry, error] {
 	return findIn(ctx, l.somebody, ids)
 }

@@ -49,7 +49,7 @@ type Provenance struct {
 	Silent      []string  `json:"silent,omitempty"`      // those of them that gave no answer
 }
 
-// Check holds the plan against the limits, by its own statistics. It returns nil
+// Check checks the plan against the limits, by its own statistics. It returns nil
 // or a [*LimitError].
 func (p *Plan) Check(l Limits) error { return l.hold(p, p.Stats.Managed) }
 

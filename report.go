@@ -210,7 +210,7 @@ func (r *Report) Err() error {
 }
 
 // Counts counts distinct users by what became of them in this run. A user can
-// count in several, as one whose details and status changed.
+// count in several, such as one whose details and status changed.
 type Counts struct {
 	Modified    int `json:"modified"`    // details, link, or lifted deactivation written
 	Deleted     int `json:"deleted"`     // deleted
@@ -262,7 +262,7 @@ func (n *Counts) written(c *Change) []*int {
 type ChangeError struct {
 	Change  Change
 	Outcome Outcome
-	Err     error // may be nil, as when the change was not attempted
+	Err     error // may be nil, for example when the change was not attempted
 }
 
 // Error names the user by ID, the operation and the reason.

@@ -115,7 +115,7 @@ type Locker interface {
 //
 // Usernames and emails belong to one row each, whatever Rules.Keys says, and are compared
 // like the keys of a plan: in NFKC, case-folded and trimmed. Rows that clash from the start
-// are let be; no write adds a clash.
+// are left alone; no write adds a clash.
 type MemoryStore struct {
 	mu        sync.Mutex
 	users     map[string]User

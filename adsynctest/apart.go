@@ -16,7 +16,7 @@ import (
 // It stops within the first entry of the directory and reads the store to its end, and
 // then the other way round. Both must hold at least one account or user.
 //
-// It tells at once when both can be read. Where one waits for the other, it finds that
+// It returns at once when both can be read. Where one waits for the other, it finds that
 // out by waiting for half a minute in which nothing comes, and says so.
 func CheckApart(ctx context.Context, dir adsync.Directory, store adsync.UserStore) error {
 	if dir == nil || store == nil {

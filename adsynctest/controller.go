@@ -15,7 +15,7 @@ import (
 //
 // It holds a domain with one empty container, [Controller.BaseDN], which is where people
 // are added, and a service account that may read everything, deleted accounts included.
-// Its methods do what an administrator would; one that cannot, as there is no such
+// Its methods do what an administrator would; one that cannot, because there is no such
 // account or the name is taken, ends the test with Fatalf, so call them from the test's
 // own goroutine. A Controller may be changed while it is read.
 type Controller struct {

@@ -34,11 +34,11 @@ import (
 //
 // Each write compares the row with the change's Before in the statement itself. A
 // batch is one transaction, in which a row that the database refuses fails alone, and so
-// does one that reads otherwise than planned before the commit: cut off or replaced by
-// the database, or changed by a trigger. Transactions that lose against others are tried again for a few seconds. What the
-// host's triggers write is undone with them, save in tables without transactions,
-// as of MyISAM, where a row that was tried again leaves two traces, and one that the
-// database changed stays so.
+// does one that does not read as planned before the commit: cut off or replaced by the
+// database, or changed by a trigger. Transactions that lose against others are tried again
+// for a few seconds. What the host's triggers write is undone with them, except in tables
+// without transactions, such as MyISAM's, where a row that was tried again leaves two
+// traces, and one that the database changed stays so.
 type Store struct {
 	db         *sql.DB
 	dialect    sqltable.Dialect

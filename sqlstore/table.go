@@ -36,7 +36,7 @@ const (
 //
 // Texts are compared to the byte, whatever the column's collation, and NULL and an empty text
 // are the same. The padding of a char(n) is no part of its text. A value that
-// cannot be read, as an ObjectID that is none, ends the reading with an error
+// cannot be read, such as a malformed ObjectID, ends the reading with an error
 // that names the row: a sync must not take such a user for a local one.
 //
 // ObjectIDs in text are read in any case, with or without braces and dashes, and
@@ -44,12 +44,12 @@ const (
 // email, nor one Source and ObjectID: the table's unique indexes see to that, and
 // the store reports them as [adsync.ErrConflict]; without an index over the ObjectID, an
 // import reads the whole table for each batch. An email that is empty is written as
-// NULL where the column allows it, as a unique index allows only one empty text;
+// NULL where the column allows it, because a unique index allows only one empty text;
 // other empty details are written as empty texts.
 //
 // Statuses may map to one value each, or to [Null], [NotNull] and [Now]. A value that is
 // unmapped, or mapped by two of them, reads as StatusBlocked. Where all that the column
-// can say is whether a user is active, as a boolean, 0 and 1, or a time that is NULL or
+// can say is whether a user is active, such as a boolean, 0 and 1, or a time that is NULL or
 // not, whoever is not active reads as [adsync.StatusInactive], also where the map calls it
 // StatusDeactivated: nobody knows whether a sync or the host did it, and so no sync lifts
 // it. With a third value of the host's, the column can tell. The values are checked
@@ -62,7 +62,7 @@ const (
 // Defaults may name the ID column, with a driver.Valuer that makes a new ID for
 // each row.
 //
-// Derived are columns that are computed from the user, as a lower-cased shadow of a key,
+// Derived are columns that are computed from the user, such as a lower-cased shadow of a key,
 // a full name, or a time of the last change, and written with each creation, update and
 // soft deletion, also while a user is parked. The functions must be pure; they are given
 // what the row will hold, and for a soft deletion the keys that it is left with. They may
