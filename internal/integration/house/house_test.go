@@ -168,11 +168,6 @@ func TestImports_AdaptersKnowTheCoreAlone(t *testing.T) {
 	}
 }
 
-// toBeSplit are the files that still tell several stories.
-var toBeSplit = []string{
-	"adsync_test.go",
-}
-
 // A file tells one story. What is longer tells several. Tests are read like the rest.
 func TestLayout_FilesAreShort(t *testing.T) {
 	const atRoot, below = 800, 500
@@ -185,10 +180,6 @@ func TestLayout_FilesAreShort(t *testing.T) {
 		most := below
 		if !strings.Contains(path, "/") {
 			most = atRoot
-		}
-		if slices.Contains(toBeSplit, path) {
-			assert.Greater(t, strings.Count(string(text), "\n"), most, "%s is short enough: take it off the list", path)
-			continue
 		}
 		assert.LessOrEqual(t, strings.Count(string(text), "\n"), most, path)
 	}
