@@ -172,7 +172,7 @@ func (s *Syncer) reader() reader {
 	return reader{dir: s.dir, store: caller{s.store, cmp.Or(s.opts.Timeout, defaultTimeout)}, opts: &s.opts, steps: s.steps}
 }
 
-// fit holds the rules against what the store can do.
+// fit checks the rules against what the store can do.
 func (s *Syncer) fit() error {
 	rules := &s.opts.Rules
 	var errs []error

@@ -135,7 +135,7 @@ func Compare(a, b *Plan) (*Comparison, error) {
 	return comparison, nil
 }
 
-// add takes in one user or new entry.
+// add takes one user or new entry.
 func (c *Comparison) add(who subject, a, b *fate) {
 	if a.row != nil && b.row != nil && !a.row.Same(*b.row) {
 		c.Drifted = append(c.Drifted, who.userID)

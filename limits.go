@@ -27,7 +27,7 @@ func (l Limits) check() error {
 	return nil
 }
 
-// hold holds the plan against the limits, with so many managed users.
+// hold checks the plan against the limits, with so many managed users.
 func (l Limits) hold(p *Plan, managed int) error {
 	n := p.tally()
 	for _, limit := range []struct {

@@ -15,7 +15,7 @@ import (
 
 // This file holds a second planner: slow, naive and written from the rules in
 // docs/RECONCILE.md, sentence by sentence, without a look at the real one. The
-// property tests hold the two against each other.
+// property tests compare the two.
 
 var detailFields = []adsync.Field{adsync.FieldUsername, adsync.FieldFirstName, adsync.FieldLastName, adsync.FieldEmail, adsync.FieldPhone}
 

@@ -15,7 +15,7 @@ import (
 	"github.com/go-adsync/adsync"
 )
 
-// checkOrder holds the changes against the order rule, and their needs against
+// checkOrder checks the changes against the order rule, and their needs against
 // what they take.
 func checkOrder(w world, p *adsync.Plan) error {
 	c := newPlanCheck(w, p)

@@ -67,7 +67,7 @@ func newFindings(ids []ObjectID) *findings {
 	return &findings{ids: ids, list: make([]finding, len(ids))}
 }
 
-// add takes in an entry, unless nobody asked for it.
+// add takes an entry, unless nobody asked for it.
 func (f *findings) add(e *Entry) error {
 	place, asked := slices.BinarySearchFunc(f.ids, e.ObjectID, ObjectID.Compare)
 	if !asked {
@@ -85,7 +85,7 @@ func (f *findings) add(e *Entry) error {
 	return nil
 }
 
-// addListed takes in those whom a listing shows, but for some, sorted, for whom that is
+// addListed takes those whom a listing shows, except for some, sorted, for whom that is
 // not enough.
 func (f *findings) addListed(ctx context.Context, dir Directory, except []ObjectID) error {
 	for e, err := range dir.Entries(ctx) {

@@ -20,7 +20,7 @@ type reader struct {
 	steps steps
 }
 
-// both indexes the store and lays the directory against it. When it is certain
+// both indexes the store and compares the directory with it. When it is certain
 // that the directory must be listed, and it is Apart, that begins while the store is
 // still being read.
 func (s reader) both(ctx context.Context, who scope, selected bool) (*reading, error) {
@@ -323,7 +323,7 @@ func (r *reading) read(ctx context.Context, dir Directory) error {
 	return r.inspect(ctx, dir)
 }
 
-// awaitHost waits for the host side, and then takes in what was listed before.
+// awaitHost waits for the host side, and then takes what was listed before.
 func (r *reading) awaitHost(ctx context.Context) error {
 	if r.view != nil {
 		return nil
@@ -346,7 +346,7 @@ func (r *reading) awaitHost(ctx context.Context) error {
 	return early.each(r.view.addAll)
 }
 
-// list takes in all accounts in scope.
+// list takes all accounts in scope.
 func (r *reading) list(ctx context.Context, dir Directory, final bool) error {
 	listed := 0
 	for e, err := range dir.Entries(ctx) {
@@ -376,7 +376,7 @@ func (r *reading) list(ctx context.Context, dir Directory, final bool) error {
 	return nil
 }
 
-// takeIn takes in an entry sooner or later; takeAll is the latest.
+// takeIn takes an entry sooner or later; takeAll is the latest.
 func (r *reading) takeIn(ctx context.Context, e *Entry) error {
 	r.batch = append(r.batch, *e)
 	if len(r.batch) < r.steps.entries {
@@ -385,7 +385,7 @@ func (r *reading) takeIn(ctx context.Context, e *Entry) error {
 	return r.takeAll(ctx)
 }
 
-// takeAll lays the batch against the host side as far as that is there. When too many
+// takeAll compares the batch with the host side as far as that is there. When too many
 // entries wait it stands still until all of it is.
 func (r *reading) takeAll(ctx context.Context) error {
 	batch := r.batch
@@ -453,7 +453,7 @@ func (r *reading) inspect(ctx context.Context, dir Directory) error {
 	return nil
 }
 
-// lookUp takes in what became of the accounts, each exactly once.
+// lookUp takes what became of the accounts, each exactly once.
 func lookUp(ctx context.Context, dir Directory, ids []ObjectID, add func(*Entry) error) error {
 	if len(ids) == 0 {
 		return nil

@@ -9,7 +9,7 @@ import (
 	"github.com/go-adsync/adsync/internal/userindex"
 )
 
-// view is the directory side as it is read, laid against the host side.
+// view is the directory side as it is read, compared with the host side.
 type view struct {
 	host      *host
 	entries   entries
@@ -41,7 +41,7 @@ func newView(h *host) *view {
 	}
 }
 
-// addAll takes in up to userindex.Batch entries.
+// addAll takes up to userindex.Batch entries.
 func (v *view) addAll(entries []Entry) error {
 	if !v.host.links.InOrder() {
 		v.touch(entries)
@@ -54,7 +54,7 @@ func (v *view) addAll(entries []Entry) error {
 	return nil
 }
 
-// addAbsent takes in that a listing whose word is final lacks the accounts.
+// addAbsent notes that a listing whose word is final lacks the accounts.
 func (v *view) addAbsent(ids []ObjectID) error {
 	for _, id := range ids {
 		if err := v.add(&Entry{ObjectID: id, State: StateDeleted}); err != nil {
@@ -108,7 +108,7 @@ func (v *view) touch(entries []Entry) {
 		v.host.rows.Touch)
 }
 
-// add takes in one entry. An entry that says what the row holds already leaves
+// add takes one entry. An entry that says what the row holds already leaves
 // nothing behind but a mark.
 func (v *view) add(e *Entry) error {
 	if err := checkEntry(e); err != nil {

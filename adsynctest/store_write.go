@@ -72,7 +72,7 @@ func (b *bench) writeInBatch(ctx context.Context, c adsync.Change) adsync.Writte
 	return out[1]
 }
 
-// answeredAs holds an error against what the duty wants.
+// answeredAs compares an error with what the duty wants.
 func answeredAs(err, want error) error {
 	switch {
 	case want == nil && err != nil:

@@ -184,7 +184,7 @@ func TestInspect_DeepMessagesTakeLittleMemory(t *testing.T) {
 	}
 }
 
-// FuzzInspect holds the bounds against what go-ldap's decoder makes of the same bytes.
+// FuzzInspect compares the bounds with what go-ldap's decoder makes of the same bytes.
 func FuzzInspect(f *testing.F) {
 	for _, form := range forms {
 		f.Add([]byte(form.message))

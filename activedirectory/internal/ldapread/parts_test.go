@@ -127,7 +127,7 @@ func TestStartTLS_WantsAPlainAnswer(t *testing.T) {
 	}
 }
 
-// FuzzStartTLSAnswer holds the reading against go-ldap's: both see the same success.
+// FuzzStartTLSAnswer compares the reading with go-ldap's: both see the same success.
 func FuzzStartTLSAnswer(f *testing.F) {
 	f.Add([]byte("\x30\x0c\x02\x01\x01\x78\x07\x0a\x01\x00\x04\x00\x04\x00"))
 	f.Add([]byte("\x30\x84\x7f\xff\xff\xff"))

@@ -318,7 +318,7 @@ func TestSieve_LeavesToGoLDAPASearchThatWasNotSeen(t *testing.T) {
 	assert.EqualValues(t, 5, h.id.Load(), "the first search is ours")
 }
 
-// FuzzEntry holds the sieve against go-ldap's own decoding of the same bytes.
+// FuzzEntry compares the sieve with go-ldap's own decoding of the same bytes.
 func FuzzEntry(f *testing.F) {
 	for _, form := range forms {
 		f.Add([]byte(form.message), byte(200))

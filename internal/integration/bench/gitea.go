@@ -290,7 +290,7 @@ func (g *gitea) notices(ctx context.Context) (n int, err error) {
 	return n, err
 }
 
-// check holds the users against what they should be. Gitea ends a sync that failed
+// check compares the users with what they should be. Gitea ends a sync that failed
 // like one that did not, and only its log tells.
 func (g *gitea) check(ctx context.Context, want giteaUsers) error {
 	said, err := os.ReadFile(g.file(filepath.Base(g.program) + ".log"))

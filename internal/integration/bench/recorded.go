@@ -52,7 +52,7 @@ func (t *table) record(file string) error {
 	return os.WriteFile(file, append(text, '\n'), 0o644)
 }
 
-// compare holds the figures against those that were recorded.
+// compare compares the figures with those that were recorded.
 func (t *table) compare(file string) error {
 	recorded, err := recorded(file)
 	if err != nil {

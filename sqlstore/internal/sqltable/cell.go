@@ -25,7 +25,7 @@ func NewRow(n int) *Row {
 	return r
 }
 
-// Scan takes in the row that rows is at. The texts of a row that the driver gives
+// Scan takes the row that rows is at. The texts of a row that the driver gives
 // as bytes become one string: some drivers give all texts so, and a string for
 // each would be most of what a row costs.
 func (r *Row) Scan(rows interface{ Scan(dest ...any) error }) error {
