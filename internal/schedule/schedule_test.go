@@ -114,6 +114,7 @@ func TestRun_ParksFewAtATime(t *testing.T) {
 	r := New(circles(2*Parked + 1))
 	batches, _ := play(t, r, roomy, nil)
 	require.Len(t, batches[0], Parked)
+	assert.Len(t, batches, 9, "three waves of three steps each")
 	parked := 0
 	for _, batch := range batches {
 		for _, i := range batch {
@@ -213,4 +214,40 @@ func TestRun_LeavesTalkAlone(t *testing.T) {
 	assert.Equal(t, -1, r.End(1))
 	batches, _ := play(t, r, roomy, nil)
 	assert.Equal(t, [][]int{{0}, {1}, {2}}, batches)
+	assert.Empty(t, r.Left(), "nobody waits for talk")
+}
+
+// What is blocked does not hold up what comes behind it.
+func TestRun_GoesOnBehindTheBlocked(t *testing.T) {
+	r := New([]Step{write(), write(0), write()})
+	_, _, err := r.Next(Sizes{1, 1})
+	require.NoError(t, err)
+	r.Settle(0, Failed)
+	batch, blocked, err := r.Next(roomy)
+	require.NoError(t, err)
+	assert.Equal(t, []int{2}, batch)
+	assert.Equal(t, []Blocked{{1, 0}}, blocked)
+}
+
+// Only who is parked counts as parked.
+func TestRun_ParksAmongMany(t *testing.T) {
+	steps := make([]Step, 3*Parked)
+	for i := range steps {
+		steps[i] = write()
+	}
+	steps = append(steps, park())
+	batch, _, err := New(steps).Next(roomy)
+	require.NoError(t, err)
+	assert.Len(t, batch, len(steps))
+}
+
+// A change that takes from two of the parked may be the last that one of them waits for.
+func TestRun_ClosesEachParkingByItself(t *testing.T) {
+	r := New([]Step{park(), park(), write(0, 1), ends(0, 0, 2)})
+	for i := range 3 {
+		r.Settle(i, Succeeded)
+	}
+	assert.Equal(t, []int{1}, r.Closed())
+	assert.Equal(t, Stranded, r.Judge(1), "it has no end")
+	assert.Equal(t, 1, r.parked)
 }
