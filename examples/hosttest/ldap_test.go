@@ -28,8 +28,8 @@ func TestSync_OverLDAP(t *testing.T) {
 	require.NoError(t, err)
 	users := adsync.NewMemoryStore(
 		adsync.User{ID: "1", ObjectID: anna, Source: "corp", Profile: adsync.Profile{Username: "anna.old"}},
-		adsync.User{ID: "2", ObjectID: bjorn, Source: "corp", Profile: adsync.Profile{Username: "bjorn"}},
-		adsync.User{ID: "3", ObjectID: chidi, Source: "corp", Profile: adsync.Profile{Username: "chidi"}},
+		adsync.User{ID: "2", ObjectID: bjorn, Source: "corp", Profile: adsync.Profile{Username: "bjorn", Email: "bjorn@corp.example"}},
+		adsync.User{ID: "3", ObjectID: chidi, Source: "corp", Profile: adsync.Profile{Username: "chidi", Email: "chidi@corp.example"}},
 	)
 
 	sync := func() []string {
