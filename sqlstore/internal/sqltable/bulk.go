@@ -148,7 +148,9 @@ func (t *Table) SelectMany(types Types) string { return t.ReadMany(types) + t.d.
 // ReadMany is SelectMany that holds none of the rows.
 func (t *Table) ReadMany(types Types) string {
 	s := t.selectAll()
-	s.add(" WHERE ", t.id, " = ANY (CAST(CAST(", s.arg(), " AS text) AS ", types[t.key].Name, "[]))")
+	// Of a table that was just filled the server knows no statistics: it would go through
+	// all of it for = ANY, and through the whole array for each row.
+	s.add(" WHERE ", t.id, " IN (SELECT unnest(CAST(CAST(", s.arg(), " AS text) AS ", types[t.key].Name, "[])))")
 	t.addAndWhere(s)
 	return s.String()
 }

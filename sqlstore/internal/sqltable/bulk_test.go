@@ -40,7 +40,7 @@ func TestStatements_ForManyRows(t *testing.T) {
 	require.NoError(t, insert.Add([]any{nil, named("b")}))
 	assert.Equal(t, []any{`{"\\x01",NULL}`, `{"a","b"}`}, insert.Args())
 	assert.Error(t, insert.Add([]any{struct{}{}, "a"}), "only the driver may know the type")
-	assert.Equal(t, `SELECT CAST("id" AS text), "guid", CAST("login" AS text), "admin" FROM "users" WHERE "id" = ANY (CAST(CAST($1 AS text) AS bigint[])) AND (kind = $2`+"\n"+`) FOR UPDATE`,
+	assert.Equal(t, `SELECT CAST("id" AS text), "guid", CAST("login" AS text), "admin" FROM "users" WHERE "id" IN (SELECT unnest(CAST(CAST($1 AS text) AS bigint[]))) AND (kind = $2`+"\n"+`) FOR UPDATE`,
 		table.SelectMany(types))
 }
 
