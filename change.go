@@ -200,9 +200,14 @@ func (c *Change) validateDelete(rules Rules) error {
 		return errors.New("the user is not managed by this source")
 	case c.Before.Protected:
 		return errors.New("the user is protected")
+	case c.Reason == ReasonUndone:
+		return errUndoneRemoval
 	}
 	return nil
 }
+
+// errUndoneRemoval: whoever is removed is looked up, which what is undone is not.
+var errUndoneRemoval = errors.New("taking a run back removes nobody")
 
 func (c *Change) validateUpdate(rules Rules) error {
 	if c.After == nil {
@@ -222,6 +227,8 @@ func (c *Change) validateUpdate(rules Rules) error {
 		return errors.New("it would leave the user without a username")
 	case c.removes() && before.Protected:
 		return errors.New("the user is protected")
+	case c.removes() && c.Reason == ReasonUndone:
+		return errUndoneRemoval
 	case before.Status != after.Status && !c.switchesStatus():
 		return errors.New("the status is not a sync's to change in this way")
 	case c.Interim && (c.Reason != ReasonParked || !c.parksOnly()):

@@ -238,7 +238,8 @@ type Access struct {
 	Unread map[Field][]string `json:"unread,omitempty"`
 
 	// Of a directory that asks other controllers about tombstones: those that it asked
-	// since it was opened, and those of them that gave no answer.
+	// since it was opened, or of one without Sessions since it was inspected last, and
+	// those of them that gave no answer.
 	Witnesses []string `json:"witnesses,omitempty"`
 	Silent    []string `json:"silent,omitempty"`
 }

@@ -44,8 +44,8 @@ func (n *census) take(u *User, rules *Rules, ids map[string]bool) error {
 
 // anyWrite doubts all that a plan from anywhere writes, except for parkings, whose names
 // are fixed and which wait for their final change, and for what takes a run back, which no
-// directory can confirm.
-func anyWrite(c *Change) bool { return !c.Interim && c.Reason != ReasonUndone }
+// directory can confirm. Taking back removes nobody.
+func anyWrite(c *Change) bool { return !c.Interim && (c.Reason != ReasonUndone || c.removes()) }
 
 // grave doubts what a plan must not do on the word of one reading alone, even though
 // that was a moment ago.

@@ -378,6 +378,27 @@ func TestApply_TakesNothingBackWithoutApproval(t *testing.T) {
 	require.NoError(t, undone.Err())
 }
 
+// What takes a run back is not looked up, so it must remove nobody, whatever was approved.
+func TestApply_UndoRemovesNobody(t *testing.T) {
+	ann := user("1", 1, "ann", "")
+	off := ann
+	off.Status = adsync.StatusDeactivated
+	for name, change := range map[string]adsync.Change{
+		"a deletion":     {Op: adsync.OpDelete, Reason: adsync.ReasonUndone, UserID: "1", ObjectID: id(1), Before: &ann},
+		"a deactivation": adsync.NewUpdate(adsync.ReasonUndone, &ann, &off),
+	} {
+		t.Run(name, func(t *testing.T) {
+			store := adsync.NewMemoryStore(ann)
+			plan := &adsync.Plan{Version: 1, Changes: []adsync.Change{change}}
+			_, err := newSyncer(t, adsync.StaticDirectory{entry(1, "ann", "")}, store, nil).Apply(t.Context(), plan, approve(plan))
+			require.ErrorIs(t, err, adsync.ErrUnsafe)
+			now, there := store.Get("1")
+			assert.True(t, there)
+			assert.Equal(t, ann, now)
+		})
+	}
+}
+
 // What is written already needs neither the directory nor a write.
 func TestApply_AsksNobodyAboutWhatIsWritten(t *testing.T) {
 	dir := adsync.StaticDirectory{entry(1, "ann2", ""), entry(2, "eva", ""), {ObjectID: id(3), State: adsync.StateDeleted}}

@@ -74,6 +74,7 @@ func await[T any](c *storeCall, call func() T, dropped func(T)) (T, error) {
 			case over.CompareAndSwap(false, true):
 				ends <- e
 			case e.err == nil && dropped != nil:
+				defer func() { _ = recover() }() // nobody is left to tell of a panic
 				dropped(e.value)
 			}
 		}()

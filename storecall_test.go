@@ -382,3 +382,24 @@ func TestSync_CancelledBetweenBatchesOfADeafStore(t *testing.T) {
 	require.ErrorIs(t, err, context.Canceled)
 	assert.Equal(t, []adsync.Outcome{"applied", "applied", "applied", "applied", "not-attempted", "not-attempted"}, outcomes(report))
 }
+
+// lateLock is granted when nobody waits for it any more, and cannot be given back.
+type lateLock struct {
+	*adsync.MemoryStore
+	gate chan struct{}
+}
+
+func (s lateLock) Lock(context.Context) (func() error, error) {
+	<-s.gate
+	return func() error { panic("pool closed") }, nil
+}
+
+func TestTimeout_SurvivesALockThatComesLate(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := lateLock{adsync.NewMemoryStore(user("1", 1, "ann", "")), make(chan struct{})}
+		_, err := newSyncer(t, adsync.StaticDirectory{entry(1, "ann2", "")}, store, nil).Sync(t.Context())
+		require.ErrorContains(t, err, "the store did not return from Lock")
+		close(store.gate)
+		synctest.Wait() // its panic is nobody's
+	})
+}

@@ -3,6 +3,7 @@ package adsync
 import (
 	"context"
 	"errors"
+	"fmt"
 	"maps"
 	"slices"
 
@@ -35,6 +36,9 @@ func (s *Syncer) Inverse(ctx context.Context, r *Report) (*Plan, error) {
 	u := undoer{creates: creates, spans: map[string]*span{}}
 	for i := range r.Plan.Changes {
 		if r.Results[i].Outcome == OutcomeApplied {
+			if c := &r.Plan.Changes[i]; c.CheckShape(c.Op) != nil || c.Op != OpCreate && c.Before == nil {
+				return nil, fmt.Errorf("adsync: change %d of the report does not say what it wrote; Inverse needs the whole report, as the run returned it", i)
+			}
 			u.note(&r.Plan.Changes[i], r.Results[i].UserID)
 		}
 	}

@@ -123,3 +123,21 @@ func TestInverse_OfARunThatWasCutShort(t *testing.T) {
 	require.NoError(t, undone.Err())
 	assert.Equal(t, users, allUsers(t, memory))
 }
+
+// A report that somebody has cut down says nothing of how it was before.
+func TestInverse_OfAReportThatIsNotWhole(t *testing.T) {
+	s := newSyncer(t, adsync.StaticDirectory{}, adsync.NewMemoryStore(user("1", 1, "ann", "")), nil)
+	for name, change := range map[string]adsync.Change{
+		"an update": {Op: adsync.OpUpdate, UserID: "1", ObjectID: id(1)},
+		"a removal": {Op: adsync.OpDelete, UserID: "1", ObjectID: id(1)},
+		"a new one": {Op: adsync.OpCreate, ObjectID: id(1)},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := s.Inverse(t.Context(), &adsync.Report{
+				Plan:    &adsync.Plan{Version: 1, Changes: []adsync.Change{change}},
+				Results: []adsync.Result{{UserID: "1", Outcome: adsync.OutcomeApplied}},
+			})
+			require.ErrorContains(t, err, "the whole report")
+		})
+	}
+}

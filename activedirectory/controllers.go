@@ -87,17 +87,20 @@ func newSRVRecords(cfg Config) srvRecords {
 
 func dnsName(name string) string { return strings.ToLower(strings.Trim(name, ".")) }
 
-func (r srvRecords) locate(ctx context.Context) ([]ldapread.Server, error) {
+// all reports whether nothing kept others from being named.
+func (r srvRecords) locate(ctx context.Context) (servers []ldapread.Server, all bool, err error) {
 	names := []string{"_ldap._tcp.dc._msdcs." + r.domain}
 	if r.site != "" {
 		names = slices.Insert(names, 0, "_ldap._tcp."+r.site+"._sites.dc._msdcs."+r.domain)
 	}
-	var servers []ldapread.Server
 	var failures []error
+	missed := false // some that there may be
 	for _, name := range names {
 		records, err := r.lookup(ctx, name)
 		if err != nil {
 			failures = append(failures, err)
+			var fault *net.DNSError
+			missed = missed || !errors.As(err, &fault) || !fault.IsNotFound // a site may have no record
 		}
 		for _, record := range records {
 			host := dnsName(record.Target)
@@ -111,12 +114,12 @@ func (r srvRecords) locate(ctx context.Context) ([]ldapread.Server, error) {
 		}
 	}
 	if len(servers) > 0 {
-		return servers, nil
+		return servers, !missed, nil
 	}
 	if len(failures) == 0 {
 		failures = append(failures, errors.New("there are no such records"))
 	}
-	return nil, fmt.Errorf("adsync: DNS names no controller of the domain; check Domain and the resolver, or give URLs: %w", errors.Join(failures...))
+	return nil, false, fmt.Errorf("adsync: DNS names no controller of the domain; check Domain and the resolver, or give URLs: %w", errors.Join(failures...))
 }
 
 // isWithin refuses a target outside of the domain: DNS is not authentic, and a stranger's

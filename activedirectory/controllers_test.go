@@ -128,18 +128,18 @@ func TestControllers_BySRVRecord(t *testing.T) {
 	for _, tt := range tests {
 		srv := newSRVRecords(tt.cfg)
 		srv.lookup = lookup
-		servers, err := srv.locate(t.Context())
+		servers, _, err := srv.locate(t.Context())
 		require.NoError(t, err, tt.name)
 		assert.Equal(t, tt.want, servers, tt.name)
 	}
-	_, err := srvRecords{domain: "other.example", lookup: lookup}.locate(t.Context())
+	_, _, err := srvRecords{domain: "other.example", lookup: lookup}.locate(t.Context())
 	assert.ErrorContains(t, err, "DNS names no controller")
 	zone["_ldap._tcp.dc._msdcs.foreign.example"] = zone["_ldap._tcp.dc._msdcs.corp.example"]
-	_, err = srvRecords{domain: "foreign.example", lookup: lookup}.locate(t.Context())
+	_, _, err = srvRecords{domain: "foreign.example", lookup: lookup}.locate(t.Context())
 	assert.ErrorContains(t, err, `the host "dc1.corp.example" is not below the domain`)
 	assert.ErrorContains(t, err, "add the ending of its name to HostSuffixes")
 	zone["_ldap._tcp.dc._msdcs.empty.example"] = nil
-	_, err = srvRecords{domain: "empty.example", lookup: lookup}.locate(t.Context())
+	_, _, err = srvRecords{domain: "empty.example", lookup: lookup}.locate(t.Context())
 	assert.ErrorContains(t, err, "there are no such records")
 	assert.NotContains(t, err.Error(), "%!")
 

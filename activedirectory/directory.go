@@ -58,6 +58,7 @@ type Directory struct {
 	health  *health
 	refused *refusedPassword
 
+	hearing       hearing         // of look-ups outside of a session, since the last Inspect
 	witnesses     int             // how many other controllers are asked about tombstones; -1: none
 	witnessReader ldapread.Config // what they are read with
 }
@@ -110,7 +111,7 @@ func (d *Directory) Confirm(ctx context.Context, ids []adsync.ObjectID) iter.Seq
 func (d *Directory) lookUp(ctx context.Context, ids []adsync.ObjectID, confirm bool) iter.Seq2[adsync.Entry, error] {
 	return stream(func(each eachAccount) error {
 		return d.read(ctx, each, func(c *ldapread.Controller, each eachAccount) error {
-			return d.witnessesOf(c).find(ctx, ids, confirm, each)
+			return d.witnessesOf(c, &d.hearing).find(ctx, ids, confirm, each)
 		})
 	})
 }
@@ -127,7 +128,7 @@ func (d *Directory) Sessions(ctx context.Context) iter.Seq2[adsync.Directory, er
 				yield(nil, err)
 				return
 			}
-			if !yield(pinned{c, d.witnessesOf(c)}, nil) {
+			if !yield(pinned{c, d.witnessesOf(c, new(hearing))}, nil) {
 				return
 			}
 		}
@@ -149,9 +150,12 @@ func (d *Directory) Traits() adsync.Traits { return adsync.Traits{Apart: true} }
 func (d *Directory) Inspect(ctx context.Context) (adsync.Access, error) {
 	var access adsync.Access
 	err := d.first(ctx, func(c *ldapread.Controller) (final bool, err error) {
-		access, err = pinned{c, d.witnessesOf(c)}.Inspect(ctx)
+		access, err = pinned{c, d.witnessesOf(c, &d.hearing)}.Inspect(ctx)
 		return false, err
 	})
+	if err == nil {
+		d.hearing.forget()
+	}
 	return access, err
 }
 
@@ -303,7 +307,7 @@ func (d *Directory) first(ctx context.Context, do func(*ldapread.Controller) (fi
 // loop goes on. A refused password ends the sequence with its error.
 func (d *Directory) controllers(ctx context.Context) iter.Seq2[*ldapread.Controller, error] {
 	return func(yield func(*ldapread.Controller, error) bool) {
-		servers, err := d.locate(ctx)
+		servers, _, err := d.locate(ctx)
 		if err != nil {
 			yield(nil, err)
 			return
@@ -331,9 +335,9 @@ func (d *Directory) controllers(ctx context.Context) iter.Seq2[*ldapread.Control
 
 // locate is the list of controllers: the URLs, or those that DNS names, the
 // site's own first.
-func (d *Directory) locate(ctx context.Context) ([]ldapread.Server, error) {
+func (d *Directory) locate(ctx context.Context) (servers []ldapread.Server, all bool, err error) {
 	if len(d.servers) > 0 {
-		return d.servers, nil
+		return d.servers, true, nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, d.reader.Timeout)
 	defer cancel()

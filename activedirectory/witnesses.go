@@ -29,15 +29,19 @@ const oldDispute = 24 * time.Hour
 type witnesses struct {
 	dir  *Directory
 	read *ldapread.Controller
+	*hearing
+}
 
+// hearing is what Inspect says of them.
+type hearing struct {
 	mu      sync.Mutex
 	asked   []string
 	silent  []string
 	warning string
 }
 
-func (d *Directory) witnessesOf(c *ldapread.Controller) *witnesses {
-	return &witnesses{dir: d, read: c}
+func (d *Directory) witnessesOf(c *ldapread.Controller, h *hearing) *witnesses {
+	return &witnesses{dir: d, read: c, hearing: h}
 }
 
 // find is the controller's own answer about each account, except for those that other
@@ -74,8 +78,11 @@ func (w *witnesses) find(ctx context.Context, ids []adsync.ObjectID, confirm boo
 
 // judge turns the accounts that the others do not confirm into Disputed ones.
 func (w *witnesses) judge(ctx context.Context, accounts []ldapread.Account) error {
-	others, err := w.others(ctx)
-	if err != nil || len(others) == 0 {
+	if w.dir.witnesses < 0 {
+		return nil
+	}
+	others, all, err := w.others(ctx)
+	if err != nil {
 		return err
 	}
 	guids := make([]adattr.GUID, len(accounts))
@@ -83,15 +90,18 @@ func (w *witnesses) judge(ctx context.Context, accounts []ldapread.Account) erro
 		guids[i] = accounts[i].GUID
 	}
 	slices.SortFunc(guids, func(a, b adattr.GUID) int { return slices.Compare(a[:], b[:]) })
-	said, answered := w.ask(ctx, others, slices.Compact(guids))
+	said, silent, answered := w.ask(ctx, others, slices.Compact(guids))
 	if err := stopped(ctx); err != nil {
 		return err
+	}
+	if answered == 0 && silent == 0 && all { // there is no other controller
+		return nil
 	}
 	var contradicted []adattr.GUID
 	for i := range accounts {
 		a := &accounts[i]
 		switch {
-		case !answered:
+		case answered == 0:
 		case a.State == ldapread.Deleted && said[a.GUID].alive:
 			contradicted = append(contradicted, a.GUID)
 		case a.State == ldapread.Present && said[a.GUID].gone:
@@ -103,19 +113,16 @@ func (w *witnesses) judge(ctx context.Context, accounts []ldapread.Account) erro
 	return w.warnOfOld(ctx, contradicted)
 }
 
-// others are the controllers to ask, those that failed lately last.
-func (w *witnesses) others(ctx context.Context) ([]ldapread.Server, error) {
-	most := w.dir.witnesses
-	if most < 0 {
-		return nil, nil
-	}
-	servers, err := w.dir.locate(ctx)
+// others are the controllers to ask, those that failed lately last. all reports whether
+// there may be more that DNS did not name.
+func (w *witnesses) others(ctx context.Context) (others []ldapread.Server, all bool, err error) {
+	servers, all, err := w.dir.locate(ctx)
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	servers = slices.DeleteFunc(slices.Clone(servers), func(s ldapread.Server) bool { return s == w.read.Server() })
 	servers = w.dir.health.order(servers)
-	return servers[:min(len(servers), most)], nil
+	return servers[:min(len(servers), w.dir.witnesses)], all, nil
 }
 
 // testimony is what the other controllers say of an account.
@@ -124,8 +131,9 @@ type testimony struct {
 	gone  bool // one has its tombstone, or shows it disabled
 }
 
-// ask asks all of them concurrently. answered is false if none of them spoke.
-func (w *witnesses) ask(ctx context.Context, others []ldapread.Server, guids []adattr.GUID) (said map[adattr.GUID]testimony, answered bool) {
+// ask asks all of them concurrently. One that turns out to be the controller that is read,
+// under another name, neither answers nor is silent.
+func (w *witnesses) ask(ctx context.Context, others []ldapread.Server, guids []adattr.GUID) (said map[adattr.GUID]testimony, silent, answered int) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	answers := make([]witness, len(others))
@@ -144,19 +152,27 @@ func (w *witnesses) ask(ctx context.Context, others []ldapread.Server, guids []a
 		if answers[i].thrown != nil {
 			panic(answers[i].thrown) // of the host's BindFunc
 		}
+		if answers[i].isRead {
+			continue
+		}
 		w.note(others[i], answers[i].accounts != nil)
-		answered = answered || answers[i].accounts != nil
+		if answers[i].accounts == nil {
+			silent++
+		} else {
+			answered++
+		}
 		for guid, account := range answers[i].accounts {
 			t := said[guid]
 			said[guid] = testimony{t.alive || account.alive, t.gone || account.gone}
 		}
 	}
-	return said, answered
+	return said, silent, answered
 }
 
 // witness is one controller's answer; without accounts there was none.
 type witness struct {
 	accounts map[adattr.GUID]testimony
+	isRead   bool // it is the controller that is read
 	refused  bool
 	thrown   any
 }
@@ -180,7 +196,10 @@ func (w *witnesses) askOne(ctx context.Context, server ldapread.Server, guids []
 	if failed, known := c.Failed(); known {
 		w.dir.health.note(server, failed)
 	}
-	if err != nil {
+	switch host := c.Host(); {
+	case host != "" && strings.EqualFold(host, w.read.Host()):
+		return witness{isRead: true}
+	case err != nil:
 		return witness{refused: c.Refused() != nil}
 	}
 	return witness{accounts: accounts}
@@ -227,11 +246,18 @@ func (w *witnesses) warnOfOld(ctx context.Context, contradicted []adattr.GUID) e
 }
 
 // tell adds to what Inspect says.
-func (w *witnesses) tell(a *adsync.Access) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	a.Witnesses, a.Silent = slices.Clone(w.asked), slices.Clone(w.silent)
-	if w.warning != "" {
-		a.Missing = append(a.Missing, w.warning)
+func (h *hearing) tell(a *adsync.Access) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	a.Witnesses, a.Silent = slices.Clone(h.asked), slices.Clone(h.silent)
+	if h.warning != "" {
+		a.Missing = append(a.Missing, h.warning)
 	}
+}
+
+// forget begins anew, for the next reading.
+func (h *hearing) forget() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.asked, h.silent, h.warning = nil, nil, ""
 }

@@ -2,6 +2,8 @@ package activedirectory
 
 import (
 	"context"
+	"errors"
+	"net"
 	"slices"
 	"strings"
 	"sync"
@@ -14,6 +16,8 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/go-adsync/adsync"
+	"github.com/go-adsync/adsync/activedirectory/internal/ldapread"
+	"github.com/go-adsync/adsync/internal/adattr"
 	"github.com/go-adsync/adsync/internal/fakead"
 )
 
@@ -23,24 +27,26 @@ func oneDomain(t *testing.T, controllers, people int) *corp {
 	t.Helper()
 	before := goleak.IgnoreCurrent()
 	t.Cleanup(func() { goleak.VerifyNone(t, before) })
-	c := &corp{}
-	for range controllers {
-		dc, err := fakead.Start(fakead.Config{})
+	first, err := fakead.Start(fakead.Config{})
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, first.Close()) })
+	ou, err := first.AddOU("People", "")
+	require.NoError(t, err)
+	_, err = first.AddUser(fakead.User{Username: "svc", UPN: corpUser, Password: corpPassword})
+	require.NoError(t, err)
+	require.NoError(t, first.GrantTombstones(corpUser))
+	var ids []fakead.GUID
+	for n := range people {
+		id, err := first.AddUser(fakead.User{Parent: ou, Username: "u" + string(rune('a'+n)), LastName: "L"})
 		require.NoError(t, err)
-		t.Cleanup(func() { require.NoError(t, dc.Close()) })
-		ou, err := dc.AddOU("People", "")
+		ids = append(ids, id)
+	}
+	c := &corp{controllers: []*fakead.Server{first}, ids: [][]fakead.GUID{ids}}
+	for len(c.controllers) < controllers {
+		another, err := first.AddController()
 		require.NoError(t, err)
-		_, err = dc.AddUser(fakead.User{Username: "svc", UPN: corpUser, Password: corpPassword})
-		require.NoError(t, err)
-		require.NoError(t, dc.GrantTombstones(corpUser))
-		var ids []fakead.GUID
-		for n := range people {
-			id := fakead.GUID{0: 0xc0, 15: byte(n + 1)}
-			_, err := dc.AddUser(fakead.User{Parent: ou, ID: id, Username: "u" + string(rune('a'+n)), LastName: "L"})
-			require.NoError(t, err)
-			ids = append(ids, id)
-		}
-		c.controllers, c.ids = append(c.controllers, dc), append(c.ids, ids)
+		t.Cleanup(func() { require.NoError(t, another.Close()) })
+		c.controllers, c.ids = append(c.controllers, another), append(c.ids, ids)
 	}
 	return c
 }
@@ -258,4 +264,72 @@ func TestWitnesses_WarnOfAnOldDispute(t *testing.T) {
 	require.Len(t, old, 1)
 	assert.Contains(t, old[0], "1 account(s)")
 	assert.Contains(t, old[0], strings.TrimPrefix(c.controllers[1].URL(), "ldaps://"), "it names the controllers")
+}
+
+// One controller under two names can confirm nothing: it is the only one.
+func TestWitnesses_AreOthersThanTheOneThatIsRead(t *testing.T) {
+	c := oneDomain(t, 1, 1)
+	id := c.ids[0][0]
+	require.NoError(t, c.controllers[0].Delete(id))
+	d := c.directory(t, func(cfg *Config) {
+		cfg.URLs = append(cfg.URLs, strings.Replace(cfg.URLs[0], "127.0.0.1", "localhost", 1))
+	})
+	require.NotEqual(t, d.servers[0], d.servers[1])
+	for session, err := range d.Sessions(t.Context()) {
+		require.NoError(t, err)
+		assert.Equal(t, adsync.StateDeleted, stateOf(t, session, id), "as where it is known by one name")
+		access, err := session.(adsync.Inspector).Inspect(t.Context())
+		require.NoError(t, err)
+		assert.Empty(t, access.Witnesses)
+		assert.Empty(t, access.Silent)
+		break
+	}
+}
+
+// DNS that answers in part may keep back the very controller that knows better.
+func TestWitnesses_ThatDNSKeepsBackAreSilent(t *testing.T) {
+	c := oneDomain(t, 1, 1)
+	id := c.ids[0][0]
+	require.NoError(t, c.controllers[0].Delete(id))
+	d := c.directory(t, nil)
+	w := d.witnessesOf(ldapread.NewController(&d.reader, d.servers[0]), new(hearing))
+	defer w.read.Close()
+	d.srv = srvRecords{domain: "corp.example", site: "Berlin", lookup: func(_ context.Context, name string) ([]*net.SRV, error) {
+		if strings.Contains(name, "Berlin") {
+			return []*net.SRV{{Target: "dc1.corp.example."}}, nil
+		}
+		return nil, errors.New("no answer")
+	}}
+	d.servers = nil
+	account := []ldapread.Account{{GUID: adattr.GUID(id), State: ldapread.Deleted}}
+	d.witnesses = 1
+	d.witnessReader.Timeout = time.Second
+	// The one that DNS names cannot be reached, and others may be missing.
+	require.NoError(t, w.judge(t.Context(), account))
+	assert.Equal(t, ldapread.Disputed, account[0].State)
+	for fault, want := range map[error]bool{errors.New("no answer"): false, &net.DNSError{IsTimeout: true}: false, &net.DNSError{IsNotFound: true}: true} {
+		d.srv.lookup = func(_ context.Context, name string) ([]*net.SRV, error) {
+			if strings.Contains(name, "Berlin") {
+				return nil, fault
+			}
+			return []*net.SRV{{Target: "dc1.corp.example."}}, nil
+		}
+		_, all, err := d.srv.locate(t.Context())
+		require.NoError(t, err)
+		assert.Equal(t, want, all, "a site may have no record: %v", fault)
+	}
+}
+
+// A Join is no Sessions, and yet tells whom its directories asked.
+func TestWitnesses_AreToldByAJoin(t *testing.T) {
+	c := oneDomain(t, 2, 1)
+	require.NoError(t, c.controllers[0].Delete(c.ids[0][0]))
+	joined := adsync.Join(c.directory(t, nil))
+	assert.Equal(t, adsync.StateDisputed, stateOf(t, joined, c.ids[0][0]))
+	access, err := joined.(adsync.Inspector).Inspect(t.Context())
+	require.NoError(t, err)
+	assert.Len(t, access.Witnesses, 1)
+	access, err = joined.(adsync.Inspector).Inspect(t.Context())
+	require.NoError(t, err)
+	assert.Empty(t, access.Witnesses, "of the next reading")
 }

@@ -20,6 +20,7 @@ type Controller struct {
 	idle    *session
 	closed  bool
 	refused error
+	host    string
 	used    bool // there was a call that was not stopped by its caller
 	failed  bool // the last of those failed
 }
@@ -31,6 +32,14 @@ func NewController(cfg *Config, server Server) *Controller {
 
 // Server is the server that is read.
 func (c *Controller) Server() Server { return c.server }
+
+// Host is what the server calls itself (dnsHostName of its rootDSE), once it was
+// connected to; "" if it does not say. Several URLs can lead to one server.
+func (c *Controller) Host() string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.host
+}
 
 // Entries hands over every account in scope. It returns nil only if that was
 // all, or if each returned false.
@@ -132,10 +141,13 @@ func (c *Controller) take(ctx context.Context) (*session, error) {
 		idle.close() // the server has hung up in the meantime
 	}
 	s, err := open(ctx, c.cfg, c.server)
-	if errors.Is(err, ErrRefused) {
-		c.mu.Lock()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch {
+	case errors.Is(err, ErrRefused):
 		c.refused = err
-		c.mu.Unlock()
+	case err == nil:
+		c.host = s.root.host
 	}
 	return s, err
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/go-adsync/adsync/internal/adattr"
 )
@@ -44,12 +45,7 @@ func (f *Flag) tell(a *Account, value []byte) (more bool) {
 		a.Disabled, a.DisabledUnknown = disabled, !isNumber
 		return false
 	}
-	var buffer [16]byte
-	small := buffer[:0]
-	for _, c := range bytes.TrimSpace(value) {
-		small = append(small, lower(c))
-	}
-	a.Disabled = a.Disabled || slices.Contains(f.Values, string(small))
+	a.Disabled = a.Disabled || slices.Contains(f.Values, strings.ToLower(string(bytes.TrimSpace(value))))
 	return !a.Disabled
 }
 

@@ -32,6 +32,8 @@ func TestFlag_ReadsWhoIsDisabled(t *testing.T) {
 		{"absent is enabled", locked, nil, false, false},
 		{"other attributes do not count", locked, []*ldap.EntryAttribute{attribute("userAccountControl", "514")}, false, false},
 		{"one of many roles", role, []*ldap.EntryAttribute{attribute("nsRole", "cn=a,dc=x", "CN=Disabled,DC=x", "cn=b,dc=x")}, true, false},
+		{"a role with another alphabet's capital", Flag{Attribute: "nsRole", Values: []string{"cn=öffentlich gesperrt,dc=x"}},
+			[]*ldap.EntryAttribute{attribute("nsRole", "cn=Öffentlich gesperrt,dc=x")}, true, false},
 		{"none of many roles", role, []*ldap.EntryAttribute{attribute("nsRole", "cn=a,dc=x", "cn=b,dc=x")}, false, false},
 		{"never", Flag{Never: true}, []*ldap.EntryAttribute{attribute("userAccountControl", "514")}, false, false},
 		{"nobody knows how", Flag{}, []*ldap.EntryAttribute{attribute("userAccountControl", "512")}, false, true},

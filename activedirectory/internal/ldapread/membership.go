@@ -219,7 +219,7 @@ func (s *session) tokenGroups(ctx context.Context, dn string) ([]string, error) 
 func (s *session) readOne(ctx context.Context, doing, dn string, attributes ...string) (*ldap.Entry, error) {
 	result, err := s.search(ctx, doing, ldap.NewSearchRequest(dn, ldap.ScopeBaseObject, ldap.NeverDerefAliases, 0, 0, false,
 		"(objectClass=*)", attributes, nil))
-	if ldap.IsErrorAnyOf(err, ldap.LDAPResultNoSuchObject, ldap.LDAPResultInvalidDNSyntax, ldap.LDAPResultInsufficientAccessRights) {
+	if isUnreadable(err) || ldap.IsErrorWithCode(err, ldap.LDAPResultUnavailable) { // as of another domain
 		s.spent = false // it answered, and that is the answer
 		return nil, nil
 	}
