@@ -94,10 +94,6 @@ type Config struct {
 	DisabledBy DisabledBy
 	// NoDisabled says that the directory disables nobody: every account is enabled.
 	NoDisabled bool
-	// PlainReader leaves also the entries to go-ldap, instead of taking them off the
-	// connection before it: the same entries, several times slower and with far more
-	// garbage. It is for finding out whether a fault lies there.
-	PlainReader bool
 }
 
 // DisabledBy names the attribute by which a directory tells that an account is disabled,
@@ -174,7 +170,7 @@ func (cfg Config) reader() (ldapread.Config, error) {
 	r := ldapread.Config{
 		BaseDN: cfg.BaseDN, Filter: cfg.filter(), TLS: cfg.TLS,
 		PageSize: cmp.Or(cfg.PageSize, defaultPageSize), Timeout: cmp.Or(cfg.Timeout, defaultTimeout),
-		Attributes: defaultAttributes, Plain: cfg.PlainReader, MaxEntries: cfg.maxEntries(),
+		Attributes: defaultAttributes, MaxEntries: cfg.maxEntries(),
 		Names: new(ldapread.Names),
 	}
 	var err error
