@@ -459,7 +459,7 @@ func newMatrixWorld(c matrixCase, timeout time.Duration) (w *matrixWorld, err er
 		count = 3 // the one that reads, and one that bears it out
 	}
 	for range count {
-		dc, err := newMatrixDC()
+		dc, err := w.newController()
 		if err != nil {
 			return nil, err
 		}
@@ -473,6 +473,14 @@ func newMatrixWorld(c matrixCase, timeout time.Duration) (w *matrixWorld, err er
 	cfg.TLS, cfg.BaseDN = &tls.Config{RootCAs: roots}, "OU=People,"+w.controllers[0].BaseDN()
 	w.dir, err = activedirectory.New(cfg)
 	return w, err
+}
+
+// newController is the first of the domain, or another, with a name of its own.
+func (w *matrixWorld) newController() (*fakead.Server, error) {
+	if len(w.controllers) == 0 {
+		return newMatrixDC()
+	}
+	return w.controllers[0].AddController()
 }
 
 // outcome is how the reading ended.
