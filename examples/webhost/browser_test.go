@@ -10,10 +10,12 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/chromedp/cdproto"
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/chromedp"
 	"github.com/stretchr/testify/assert"
@@ -112,6 +114,9 @@ func in[T any](b *browser, what string, action chromedp.Action[T]) T {
 	ctx, cancel := context.WithTimeout(b.ctx, patience)
 	defer cancel()
 	result, err := chromedp.Run(ctx, action)
+	for replaced(err) {
+		result, err = chromedp.Run(ctx, action)
+	}
 	if err != nil {
 		ctx, cancel := context.WithTimeout(b.ctx, patience)
 		defer cancel()
@@ -119,6 +124,16 @@ func in[T any](b *browser, what string, action chromedp.Action[T]) T {
 		require.NoError(b.t, err, "%s; the page was:\n%s", what, page)
 	}
 	return result
+}
+
+// replaced tells whether a node was found in a page that gave way to the next one
+// before anything was done with it: nothing was clicked then, and nothing read.
+func replaced(err error) bool {
+	var browser *cdproto.Error
+	return errors.As(err, &browser) && slices.ContainsFunc([]string{
+		"Could not find node with given id", "No node with given id", "Node is detached from document",
+		"Node does not have a layout object", "Could not compute content quads", "Cannot find context with specified id",
+	}, func(gone string) bool { return strings.HasPrefix(browser.Message, gone) })
 }
 
 func visible(selector string) chromedp.Action[chromedp.Void] {
