@@ -42,18 +42,19 @@ func (r *run) any(ctx context.Context, approvals []Approval) error {
 	if !r.plan.writes() {
 		return r.all(ctx)
 	}
-	approved, err := r.opts.approved(r.plan, approvals, time.Now())
+	approval, err := r.opts.approved(r.plan, approvals, time.Now())
 	if err != nil {
 		return err
 	}
-	if r.plan.undoes() && !approved {
+	if r.plan.undoes() && approval == nil {
 		return errUndo
 	}
+	r.report.Approval = approval
 	count, err := r.takeCensus(ctx, r.plan)
 	if err != nil {
 		return err
 	}
-	if !approved {
+	if approval == nil {
 		if err := r.opts.Limits.hold(r.plan, count.managed); err != nil {
 			return err
 		}

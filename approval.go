@@ -11,20 +11,21 @@ import (
 // against the store and the directory.
 //
 // It is valid until Options.MaxApprovalAge has passed since At. An Approval of another
-// plan has no effect and does no harm.
+// plan has no effect and does no harm. The one that a run went by stands in its [Report].
 type Approval struct {
-	Digest string    `json:"digest"` // Plan.Digest
-	At     time.Time `json:"at"`     // when the person approved it, by the host's clock
+	Digest string    `json:"digest"`       // Plan.Digest
+	At     time.Time `json:"at"`           // when the person approved it, by the host's clock
+	By     string    `json:"by,omitempty"` // who it was, in the host's words; kept in the Report, and otherwise not looked at
 }
 
 // clockSkew is how far the clock of the machine where a plan was approved may be ahead.
 const clockSkew = 5 * time.Minute
 
-// approved reports whether one of the approvals is valid for the plan. One that is for
-// this plan and no longer valid is an error, so that nobody waits for it to work.
-func (o *Options) approved(p *Plan, approvals []Approval, now time.Time) (bool, error) {
+// approved returns the approval that is valid for the plan; nil: none of them is. One that
+// is for this plan and no longer valid is an error, so that nobody waits for it to work.
+func (o *Options) approved(p *Plan, approvals []Approval, now time.Time) (*Approval, error) {
 	if len(approvals) == 0 {
-		return false, nil
+		return nil, nil
 	}
 	digest := p.Digest()
 	var errs []error
@@ -34,11 +35,11 @@ func (o *Options) approved(p *Plan, approvals []Approval, now time.Time) (bool, 
 		}
 		err := o.checkAge(a, now)
 		if err == nil {
-			return true, nil
+			return &a, nil
 		}
 		errs = append(errs, fmt.Errorf("%w: %w", ErrUnsafe, err))
 	}
-	return false, errors.Join(errs...)
+	return nil, errors.Join(errs...)
 }
 
 func (o *Options) checkAge(a Approval, now time.Time) error {

@@ -66,3 +66,30 @@ func TestApproval_AsJSON(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, `{"digest":"ab","at":"2026-01-02T03:04:05Z"}`, string(out))
 }
+
+// TestReport_SaysWhoApproved holds what an audit asks of a run: who let it pass, and which
+// plan that was.
+func TestReport_SaysWhoApproved(t *testing.T) {
+	dir, users := crowd(20)
+	for i := range 5 {
+		dir[i].State = adsync.StateDeleted
+	}
+	s := newSyncer(t, dir, adsync.NewMemoryStore(users...), nil)
+	plan, err := s.Plan(t.Context())
+	require.NoError(t, err)
+	other := adsync.Approval{Digest: "of another plan", At: time.Now(), By: "somebody else"}
+
+	refused, err := s.Apply(t.Context(), plan, other)
+	require.ErrorIs(t, err, adsync.ErrUnsafe)
+	assert.Nil(t, refused.Approval)
+
+	approval := adsync.Approval{Digest: plan.Digest(), At: time.Now().UTC().Truncate(time.Second), By: "the administrator on duty"}
+	report, err := s.Apply(t.Context(), plan, other, approval)
+	require.NoError(t, err)
+	out, err := json.Marshal(report)
+	require.NoError(t, err)
+	var kept adsync.Report
+	require.NoError(t, json.Unmarshal(out, &kept))
+	assert.Equal(t, &approval, kept.Approval)
+	assert.Equal(t, kept.Plan.Digest(), kept.Approval.Digest)
+}

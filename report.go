@@ -62,11 +62,13 @@ func (r *Result) UnmarshalJSON(data []byte) error {
 }
 
 // Report is what a run did: one Result for each Change, always. Its methods work
-// on nil.
+// on nil. As JSON it is a record for an audit: what was planned, what was read for it,
+// who approved it, and what became of each change.
 type Report struct {
-	Plan    *Plan    `json:"plan,omitempty"` // nil: none could be made
-	Results []Result `json:"results"`
-	Refused bool     `json:"refused,omitempty"` // the run ended before its first write
+	Plan     *Plan     `json:"plan,omitempty"` // nil: none could be made
+	Results  []Result  `json:"results"`
+	Refused  bool      `json:"refused,omitempty"`  // the run ended before its first write
+	Approval *Approval `json:"approval,omitempty"` // of this very plan, and valid when Apply began; nil: none was given
 }
 
 // newReport has a result for each change before anything is done.

@@ -137,7 +137,7 @@ func (a *app) apply(ctx context.Context, r *run, plan *adsync.Plan, live *liveRu
 	}
 	var approvals []adsync.Approval
 	if r.Approved {
-		approvals = append(approvals, adsync.Approval{Digest: r.Digest, At: r.StartedAt})
+		approvals = append(approvals, adsync.Approval{Digest: r.Digest, At: r.StartedAt, By: r.RunBy})
 	}
 	return syncer.Apply(ctx, plan, approvals...)
 }
