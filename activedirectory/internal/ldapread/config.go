@@ -37,8 +37,11 @@ type Config struct {
 	Identity   adattr.Identity
 	Flag       Flag
 	Names      *Names
-	MaxEntries int  // accounts in one listing; 0: no limit
-	Plain      bool // leave the accounts to go-ldap too, which the tests take as their oracle
+	Roles      []Role
+	// TrustMembers takes the members of groups for proof, in a directory without tokenGroups.
+	TrustMembers bool
+	MaxEntries   int  // accounts in one listing; 0: no limit
+	Plain        bool // leave the accounts to go-ldap too, which the tests take as their oracle
 }
 
 // Auth makes the BindFunc of one connection. It runs before anything is sent,

@@ -47,7 +47,7 @@ func berElement(b []byte, tag byte) (content, rest []byte, ok bool) {
 		var long [8]byte
 		copy(long[8-octets:], b[:octets])
 		wide := binary.BigEndian.Uint64(long[:])
-		if wide > maxMessage {
+		if wide > maxWide {
 			return nil, nil, false
 		}
 		length, b = int(wide), b[octets:]

@@ -214,7 +214,7 @@ func elementHeader(b []byte) (header, length int, err error) {
 		return 0, 0, errFrame
 	}
 	for _, octet := range b[2 : 2+octets] {
-		if length = length<<8 | int(octet); length > maxMessage {
+		if length = length<<8 | int(octet); length > maxWide {
 			return 0, 0, errFrame
 		}
 	}

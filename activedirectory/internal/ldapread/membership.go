@@ -217,8 +217,12 @@ func (s *session) tokenGroups(ctx context.Context, dn string) ([]string, error) 
 
 // readOne reads an object by its DN. One that is hidden from the account reads as absent.
 func (s *session) readOne(ctx context.Context, doing, dn string, attributes ...string) (*ldap.Entry, error) {
+	return s.readOneWith(ctx, doing, dn, nil, attributes...)
+}
+
+func (s *session) readOneWith(ctx context.Context, doing, dn string, controls []ldap.Control, attributes ...string) (*ldap.Entry, error) {
 	result, err := s.search(ctx, doing, ldap.NewSearchRequest(dn, ldap.ScopeBaseObject, ldap.NeverDerefAliases, 0, 0, false,
-		"(objectClass=*)", attributes, nil))
+		"(objectClass=*)", attributes, controls))
 	if isUnreadable(err) || ldap.IsErrorWithCode(err, ldap.LDAPResultUnavailable) { // as of another domain
 		s.spent = false // it answered, and that is the answer
 		return nil, nil

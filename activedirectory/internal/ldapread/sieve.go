@@ -17,6 +17,7 @@ type sieve struct {
 	harvest atomic.Pointer[harvest] // of the search that is running
 
 	renewed atomic.Bool // a request has begun
+	wide    atomic.Bool // a message may be longer than others
 
 	// Only the reader touches these.
 	inspector inspector
@@ -142,7 +143,7 @@ func (s *sieve) header(more func([]byte) (int, error)) (header, length int, err 
 		if err := s.fill(n, more); err != nil {
 			return 0, 0, err
 		}
-		length, complete, err := messageLength(s.unread)
+		length, complete, err := messageLength(s.unread, s.most())
 		if err != nil {
 			return 0, 0, err
 		}
@@ -150,6 +151,14 @@ func (s *sieve) header(more func([]byte) (int, error)) (header, length int, err 
 			return headerLength(s.unread), length, nil
 		}
 	}
+}
+
+// most is how long a message may be.
+func (s *sieve) most() int64 {
+	if s.wide.Load() {
+		return maxWide
+	}
+	return maxMessage
 }
 
 // headerLength is that of a header which is complete.

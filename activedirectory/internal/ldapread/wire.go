@@ -13,6 +13,7 @@ import (
 // hundred bytes for each element, and keeps a page until it is complete.
 const (
 	maxMessage = 4 << 20
+	maxWide    = 32 << 20 // the members of one group, which a server may send all at once
 	maxAnswer  = 64 << 20 // all messages that answer one request
 )
 
@@ -92,7 +93,7 @@ func readMessage(r io.Reader, most int) (header, body []byte, err error) {
 		if _, err := io.ReadFull(r, header[len(header)-1:]); err != nil {
 			return nil, nil, err
 		}
-		length, complete, err := messageLength(header)
+		length, complete, err := messageLength(header, maxMessage)
 		if err != nil {
 			return nil, nil, err
 		}
@@ -109,7 +110,7 @@ func readMessage(r io.Reader, most int) (header, body []byte, err error) {
 
 // messageLength reads the tag and the length of an LDAPMessage: a SEQUENCE with
 // a definite length (RFC 4511, 5.1). complete is false while bytes are missing.
-func messageLength(header []byte) (length int, complete bool, err error) {
+func messageLength(header []byte, most int64) (length int, complete bool, err error) {
 	const sequence, long = 0x30, 0x80
 	if len(header) > 0 && header[0] != sequence {
 		return 0, false, errFrame
@@ -131,7 +132,7 @@ func messageLength(header []byte) (length int, complete bool, err error) {
 	for _, b := range header[2 : 2+octets] {
 		size = size<<8 | int64(b)
 	}
-	if size > maxMessage {
+	if size > most {
 		return 0, false, errMessage
 	}
 	return int(size), true, nil

@@ -44,7 +44,7 @@ func TestMessageLength(t *testing.T) {
 		{"HTTP/1.1 400", 0, false, errFrame},
 	}
 	for _, tt := range tests {
-		length, complete, err := messageLength([]byte(tt.header))
+		length, complete, err := messageLength([]byte(tt.header), maxMessage)
 		assert.Equal(t, tt.length, length, "%q", tt.header)
 		assert.Equal(t, tt.complete, complete, "%q", tt.header)
 		assert.ErrorIs(t, err, tt.err, "%q", tt.header)

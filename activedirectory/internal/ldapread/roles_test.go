@@ -1,0 +1,232 @@
+package ldapread
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/go-adsync/adsync/internal/adattr"
+	"github.com/go-adsync/adsync/internal/fakead"
+)
+
+const service = "svc@ad.example.test"
+
+// group adds a security group next to the people, outside of the base, and returns its
+// objectGUID.
+func (d *domain) group(name string, members ...fakead.GUID) fakead.GUID {
+	d.t.Helper()
+	return d.groupOf(fakead.Group{Name: name, Members: members})
+}
+
+func (d *domain) groupOf(g fakead.Group) fakead.GUID {
+	d.t.Helper()
+	id, err := d.CreateGroup(g)
+	require.NoError(d.t, err)
+	return id
+}
+
+// by configures roles whose names are those of their groups, by GUID.
+func by(groups map[string]fakead.GUID) (roles []Role) {
+	for name, id := range groups {
+		roles = append(roles, Role{Name: name, Group: Group{GUID: adattr.GUID(id)}})
+	}
+	return roles
+}
+
+// readRoles is what a fresh controller says.
+func (d *domain) readRoles(roles ...Role) (*Controller, *Roles) {
+	d.t.Helper()
+	cfg := d.config()
+	cfg.Roles = roles
+	c := d.open(cfg)
+	got, err := c.Roles(d.t.Context())
+	require.NoError(d.t, err)
+	return c, got
+}
+
+// has are the roles of each account, in one text each.
+func has(r *Roles, ids ...fakead.GUID) []string {
+	list := make([]string, len(ids))
+	for i, id := range ids {
+		list[i] = strings.Join(r.Sets()[r.Of(adattr.GUID(id))], " ")
+	}
+	return list
+}
+
+func TestRoles_NestedDirectAndPrimary(t *testing.T) {
+	d := newDomain(t, fakead.Config{})
+	ids := d.add(5)
+	inner := d.group("inner", ids[0])
+	outer := d.group("outer", inner, ids[1])
+	require.NoError(t, d.Join(inner, outer), "a circle")
+	require.NoError(t, d.Join(inner, inner), "and a group in itself")
+	require.NoError(t, d.Join(outer, ids[2]))
+	require.NoError(t, d.SetPrimaryGroup(ids[2], d.DN(outer)))
+	other := d.group("other", ids[3])
+	roles := by(map[string]fakead.GUID{"outer": outer, "other": other})
+	roles = append(roles, Role{Name: "direct", Group: Group{GUID: adattr.GUID(outer)}, Direct: true},
+		Role{Name: "other", Group: Group{GUID: adattr.GUID(inner)}})
+	_, got := d.readRoles(roles...)
+	assert.Empty(t, got.Unknown())
+	assert.Empty(t, got.Warnings())
+	assert.Equal(t, []string{"other outer", "direct other outer", "direct other outer", "other", ""}, has(got, ids...))
+}
+
+// A DN and a name find a group, and others may take them over.
+func TestRoles_ByName(t *testing.T) {
+	d := newDomain(t, fakead.Config{})
+	ids := d.add(2)
+	group := d.group("editors", ids[0])
+	named, err := ParseGroup("editors")
+	require.NoError(t, err)
+	dn, err := ParseGroup(d.DN(group))
+	require.NoError(t, err)
+	for _, g := range []Group{named, dn} {
+		_, got := d.readRoles(Role{Name: "editor", Group: g})
+		assert.Equal(t, []string{"editor", ""}, has(got, ids...))
+		require.Len(t, got.Warnings(), 1)
+		assert.Contains(t, got.Warnings()[0], adattr.GUID(group).String())
+	}
+	for _, form := range []string{"%s", "{%s}", "<GUID=%s>"} {
+		g, err := ParseGroup(fmt.Sprintf(form, adattr.GUID(group)))
+		require.NoError(t, err)
+		assert.Equal(t, Group{GUID: adattr.GUID(group)}, g)
+	}
+	require.NoError(t, d.Rename(group, "writers"))
+	_, got := d.readRoles(Role{Name: "editor", Group: dn}, Role{Name: "writer", Group: Group{GUID: adattr.GUID(group)}})
+	assert.Equal(t, []string{"writer", ""}, has(got, ids...), "the GUID is the name that stays")
+	assert.Equal(t, []string{"editor"}, got.Unknown())
+}
+
+func TestRoles_BigGroups(t *testing.T) {
+	d := newDomain(t, fakead.Config{})
+	ids := d.add(1502)
+	roles := by(map[string]fakead.GUID{"one": d.group("g1", ids[:1]...), "limit": d.group("g1500", ids[:1500]...),
+		"beyond": d.group("g1501", ids[:1501]...), "none": d.group("g0")})
+	_, got := d.readRoles(roles...)
+	assert.Empty(t, got.Unknown())
+	count := map[string]int{}
+	for _, id := range ids {
+		for _, name := range strings.Fields(has(got, id)[0]) {
+			count[name]++
+		}
+	}
+	assert.Equal(t, map[string]int{"one": 1, "limit": 1500, "beyond": 1501}, count)
+}
+
+// What cannot be seen makes a role unknown, and no other.
+func TestRoles_Unknown(t *testing.T) {
+	tests := map[string]struct {
+		damage func(d *domain, role, inner fakead.GUID, unit string)
+		says   string
+	}{
+		"the group is deleted":            {func(d *domain, role, _ fakead.GUID, _ string) { must(d.t, d.Delete(role)) }, "was not found"},
+		"the group is hidden":             {func(d *domain, role, _ fakead.GUID, _ string) { must(d.t, d.Hide(service, d.DN(role))) }, "nothing but its name"},
+		"its unit is hidden":              {func(d *domain, _, _ fakead.GUID, unit string) { must(d.t, d.Hide(service, unit)) }, "was not found"},
+		"a group in it is hidden":         {func(d *domain, _, inner fakead.GUID, _ string) { must(d.t, d.Hide(service, d.DN(inner))) }, "1 member(s)"},
+		"member of it is denied":          {func(d *domain, role, _ fakead.GUID, _ string) { must(d.t, d.Deny(service, d.DN(role), "member")) }, "shows no members"},
+		"member of a group is denied":     {func(d *domain, _, inner fakead.GUID, _ string) { must(d.t, d.Deny(service, d.DN(inner), "member")) }, "shows no members"},
+		"memberOf and tokenGroups denied": {func(d *domain, _, _ fakead.GUID, _ string) { must(d.t, d.Withhold(service, "memberOf", "tokenGroups")) }, "no account shows memberOf"},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			d := newDomain(t, fakead.Config{})
+			ids := d.add(3)
+			unit, err := d.AddOU("Groups", "")
+			require.NoError(t, err)
+			inner := d.group("inner", ids[0])
+			role := d.groupOf(fakead.Group{Parent: unit, Name: "role", Members: []fakead.GUID{inner, ids[1]}})
+			sound := d.group("sound", ids[2])
+			tt.damage(d, role, inner, unit)
+			_, got := d.readRoles(by(map[string]fakead.GUID{"role": role, "sound": sound})...)
+			assert.Contains(t, strings.Join(got.Warnings(), "\n"), tt.says)
+			want := []string{"role"}
+			if tt.says == "no account shows memberOf" {
+				want = []string{"role", "sound"}
+			} else {
+				assert.Equal(t, []string{"", "", "sound"}, has(got, ids...))
+			}
+			assert.Equal(t, want, got.Unknown())
+			assert.NotContains(t, strings.Join(got.Warnings(), "\n"), "CN=")
+		})
+	}
+}
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	require.NoError(t, err)
+}
+
+// tokenGroups prove what an account lacks, and nothing else does.
+func TestProve(t *testing.T) {
+	d := newDomain(t, fakead.Config{})
+	ids := d.add(4)
+	hidden := d.group("hidden", ids[0])
+	role := d.group("role", hidden)
+	primary := d.group("primary", ids[1])
+	must(t, d.SetPrimaryGroup(ids[1], d.DN(primary)))
+	must(t, d.Join(role, primary))
+	must(t, d.Deny(service, d.DN(ids[3]), "tokenGroups"))
+	mailing := d.groupOf(fakead.Group{Name: "mailing", Distribution: true})
+	within := d.group("within", mailing)
+	c, roles := d.readRoles(by(map[string]fakead.GUID{"role": role, "mailing": mailing, "within": within})...)
+	q := roles.Question()
+	assert.Equal(t, []string{"role"}, q.Names)
+	assert.Contains(t, roles.Unprovable("mailing"), "distribution group")
+	assert.Contains(t, roles.Unprovable("within"), "distribution group")
+	var asked []adattr.GUID
+	for _, id := range append(slices.Clone(ids), fakead.GUID{1}) {
+		asked = append(asked, adattr.GUID(id))
+	}
+	got, err := c.Prove(t.Context(), q, asked)
+	require.NoError(t, err)
+	assert.Equal(t, map[adattr.GUID]RoleProof{
+		asked[0]: {Has: []bool{true}, Lacks: []bool{false}},
+		asked[1]: {Has: []bool{true}, Lacks: []bool{false}},
+		asked[2]: {Has: []bool{false}, Lacks: []bool{true}},
+	}, got, "one cannot be read, and one is not there")
+}
+
+// A fault of the connection is none of a role.
+func TestRoles_ErrorsOfTheConnection(t *testing.T) {
+	for _, kind := range []fakead.FaultKind{fakead.FaultCut, fakead.FaultCutBytes, fakead.FaultMalformed} {
+		d := newDomain(t, fakead.Config{})
+		ids := d.add(3)
+		role := d.group("role", d.group("inner", ids...))
+		cfg := d.config()
+		cfg.Roles = by(map[string]fakead.GUID{"role": role})
+		whole := 0
+		for skip := 0; ; skip++ {
+			d.ClearFaults()
+			struck := d.Struck()
+			c := d.open(cfg)
+			_, err := list(t.Context(), c) // connects
+			require.NoError(t, err)
+			seen := 0
+			d.Before(func(r fakead.Request) {
+				if r.Op == fakead.OpSearch {
+					if seen++; seen == skip+1 {
+						d.Order(fakead.Fault{Kind: kind, Op: fakead.OpSearch, Times: 1, After: 3})
+					}
+				}
+			})
+			got, err := c.Roles(t.Context())
+			d.Before(nil)
+			if d.Struck() == struck {
+				require.NoError(t, err)
+				if seen <= skip {
+					break
+				}
+				continue // such a fault does not show in this search
+			}
+			whole++
+			require.Error(t, err, "%s at search %d", kind, skip)
+			assert.Nil(t, got)
+		}
+		assert.NotZero(t, whole, kind)
+	}
+}
