@@ -86,33 +86,46 @@ func (id ObjectID) Value() (driver.Value, error) {
 	return id.String(), nil
 }
 
-// Profile holds the five synchronised details. It is comparable.
+// Profile holds the synchronised details: the five that everybody has, and any further
+// ones in Extra. It is comparable.
 type Profile struct {
 	Username  string `json:"username"`   // sAMAccountName
 	FirstName string `json:"first_name"` // givenName
 	LastName  string `json:"last_name"`  // sn
 	Email     string `json:"email"`      // mail
 	Phone     string `json:"phone"`      // telephoneNumber
+
+	// Extra holds further details, such as a department or the ObjectID of the manager. It
+	// is what the fields beyond the five stand for, and absent from JSON when empty.
+	Extra Extra `json:"extra,omitzero"`
 }
 
-// Get returns the detail of that name, and "" for a field that is not a detail.
+// Get returns the detail of that name: one of the five, or the only value of one in
+// Extra. A field that is not a detail has none.
 func (p Profile) Get(f Field) string {
-	if !slices.Contains(details[:], f) {
-		return ""
+	switch {
+	case slices.Contains(details[:], f):
+		return *p.detail(f)
+	case f.isExtra():
+		return p.Extra.Text(f)
 	}
-	return *p.detail(f)
+	return ""
 }
 
-// With returns the profile with another value of that detail. A field that is not a
-// detail changes nothing.
+// With returns the profile with another value of that detail; "" clears it. A field that
+// is not a detail changes nothing.
 func (p Profile) With(f Field, value string) Profile {
-	if slices.Contains(details[:], f) {
+	switch {
+	case slices.Contains(details[:], f):
 		*p.detail(f) = value
+	case f.isExtra():
+		p.Extra = p.Extra.With(f, value)
 	}
 	return p
 }
 
-// Field names one part of a [User].
+// Field names one part of a [User]. Any name but those of the constants, which a
+// [User] has a place of its own for, is that of a detail in [Profile].Extra.
 type Field string
 
 // The fields of a [User]. The first five are the synchronised details.
@@ -126,7 +139,21 @@ const (
 	FieldActive    Field = "active" // the status, in [Traits] and [Rules] of a store that only tells who is active
 	FieldObjectID  Field = "object_id"
 	FieldSource    Field = "source"
+
+	// FieldRoles is in Extra: the set of the names of the user's roles. A directory fills
+	// it, and Rules.Map has no say in it.
+	FieldRoles Field = "roles"
 )
+
+// isExtra reports whether the field is a detail in Profile.Extra.
+func (f Field) isExtra() bool {
+	switch f {
+	case "", FieldUsername, FieldFirstName, FieldLastName, FieldEmail, FieldPhone,
+		FieldStatus, FieldActive, FieldObjectID, FieldSource:
+		return false
+	}
+	return true
+}
 
 // State is what a [Directory] knows about an account.
 type State string
@@ -148,6 +175,11 @@ type Entry struct {
 	Disabled        bool   `json:"disabled,omitempty"`         // bit 2 of userAccountControl
 	DisabledUnknown bool   `json:"disabled_unknown,omitempty"` // whether it is disabled could not be read; Disabled says nothing then
 	DN              string `json:"dn,omitempty"`               // for people; never an identity
+
+	// Others are all the values of each detail, of the five too, of which the account has
+	// several though it is a single text. A plan takes one of them for a detail that is
+	// empty in Profile; see Rules.Map.
+	Others Extra `json:"others,omitzero"`
 }
 
 // A Directory knows the accounts in scope.
@@ -198,12 +230,24 @@ type Traits struct {
 	// as a connection of the same pool, so that both can be read concurrently.
 	Apart bool
 
+	// Fields, of a directory: the details that it tells. Only what both sides list is ever
+	// written or cleared; a listed detail that an entry lacks is none. An empty list stands
+	// for the five.
+	//
 	// Fields, of a store: the details that it holds, and FieldStatus if it holds a
 	// status; an empty list stands for all five and the status. A store that can tell
 	// active users from others, but not who made them inactive, names FieldActive instead:
 	// it reads all others as StatusInactive, and is given no other status to write. Links
 	// (ObjectID and Source) are always held.
 	Fields []Field
+
+	// Sets are those of Fields that have any number of values. All others have one at most.
+	Sets []Field
+
+	// Roles are the names of the roles that FieldRoles can hold: those that a directory
+	// tells of, or that a store has a place for. Only a role that both list is given or
+	// taken.
+	Roles []string
 
 	// CreatesAtOnce, of a [BatchStore]: how many Creates it is best given in one batch
 	// where Options.BatchSize is left open; 0 for as many as of other changes.
@@ -685,7 +729,7 @@ func (p *Profile) detail(f Field) *string {
 
 func (p *Profile) valid() bool {
 	return keyfold.Valid(p.Username) && keyfold.Valid(p.FirstName) && keyfold.Valid(p.LastName) &&
-		keyfold.Valid(p.Email) && keyfold.Valid(p.Phone)
+		keyfold.Valid(p.Email) && keyfold.Valid(p.Phone) && p.Extra.valid()
 }
 
 func validProfile(p Profile) Profile {
@@ -696,6 +740,7 @@ func validProfile(p Profile) Profile {
 		text := p.detail(f)
 		*text = validText(*text)
 	}
+	p.Extra = validExtra(p.Extra)
 	return p
 }
 
