@@ -9,9 +9,9 @@ import (
 )
 
 func TestPostgreSQL_EndsWithAKilledTest(t *testing.T) {
-	reaper.Prove(t, func(t *testing.T) string { return startPostgreSQL(t).dir })
+	reaper.Prove(t, func(t *testing.T) string { return startPostgreSQL(t).Dir })
 }
 
 func TestMariaDB_EndsWithAKilledTest(t *testing.T) {
-	reaper.Prove(t, func(t *testing.T) string { return startMariaDB(t).dir })
+	reaper.Prove(t, func(t *testing.T) string { return startMariaDB(t).Dir })
 }
