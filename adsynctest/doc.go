@@ -41,6 +41,9 @@
 //		}
 //	}
 //
+// A store that is a [Seeder], as that of sqlstore is, needs no seed of yours: open gives it
+// with an empty table.
+//
 // # A directory of your own
 //
 // [CheckDirectory] does the same for an [adsync.Directory] and its optional powers: a

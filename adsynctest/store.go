@@ -9,9 +9,18 @@ import (
 	"github.com/go-adsync/adsync"
 )
 
+// Seeder is an optional power of a store under [CheckStore]: it adds users to a table that
+// has no row, with each thing that the table holds, and fails if there is one already. IDs
+// are the table's own; a Source, a status or a protection that the table cannot hold is
+// replaced by one that it can.
+type Seeder interface {
+	Seed(ctx context.Context, users []adsync.User) error
+}
+
 // CheckStore proves a host's own [adsync.UserStore]: it returns joined errors, each
 // naming the duty that was broken. open returns a store that holds exactly the seed,
-// whose IDs it may replace by its own; it is called many times.
+// whose IDs it may replace by its own, or an empty one that is a [Seeder], as that of
+// sqlstore is; it is called many times.
 //
 // The seed is a few users of two sources ("" and "adsync-check"), with usernames of up
 // to 20 characters, one of them deactivated and one blocked; for what shows in large
@@ -22,25 +31,39 @@ import (
 // checked where the store has them, and so is each duty of a write by ApplyChanges. A
 // store that panics has broken the duty that was being checked.
 //
+// Where the Rules of the host's Syncer say Keys or Require, give them: emails that are no
+// key must be free to be alike, and a detail that is required is never left out or cleared.
+// Of several Rules the first count.
+//
 // A write that is not atomic is found only when its race happens. What a store does
 // when a commit is not answered, and whether its lock keeps out another process, cannot
 // be checked from outside.
-func CheckStore(ctx context.Context, open func(ctx context.Context, seed []adsync.User) (adsync.UserStore, error)) error {
+func CheckStore(ctx context.Context, open func(ctx context.Context, seed []adsync.User) (adsync.UserStore, error), rules ...adsync.Rules) error {
 	if open == nil {
-		return errors.New("adsync: CheckStore needs a function that opens a store with the seed it is given")
+		return errors.New("adsync: CheckStore needs a function that opens a store with the seed it is given, or an empty one that can seed itself")
+	}
+	host := host{open: open}
+	if len(rules) > 0 {
+		host.rules = rules[0]
 	}
 	var broken []error
 	for i, d := range slices.Concat(basicDuties, readDuties, writeDuties, inBatches(writeDuties), batchDuties, lockDuties) {
 		if err := stopped(ctx); err != nil {
 			return errors.Join(append(broken, err)...) // what follows would be said of the store
 		}
-		err := d.prove(ctx, open)
+		err := d.prove(ctx, host)
 		if err != nil && i < len(basicDuties) {
 			return err // without these, nothing else can be checked
 		}
 		broken = append(broken, err)
 	}
 	return errors.Join(broken...)
+}
+
+// host is what the check is given.
+type host struct {
+	open  openFunc
+	rules adsync.Rules // of which Keys and Require are heeded
 }
 
 // duty is one sentence that a store must make true.
@@ -76,6 +99,7 @@ var writeDuties = []duty{
 	{"UpdateUser must answer ErrAlready when the row is as After says, before it looks for rows with the same key", (*bench).checkUpdateAlready, 0},
 	{"UpdateUser must take \"\" and StatusActive for the same, as Change.Guard does", (*bench).checkUpdateStatus, 0},
 	{"UpdateUser must refuse a key that another row holds with ErrConflict, and write nothing of the change", (*bench).checkUpdateConflict, 0},
+	{"UpdateUser must let users share an email where Rules.Keys does not name it", (*bench).checkShared, 0},
 	{"UpdateUser must let a key pass to another row once it is given up", (*bench).checkPassOn, 0},
 	{"UpdateUser must be atomic: of changes made at once from one Before, only one may be written", (*bench).checkAtomic, 0},
 	{"UpdateUser must fail and write nothing when the context has ended", (*bench).checkUpdateContext, 0},
@@ -126,8 +150,8 @@ func inBatches(duties []duty) []duty {
 	return batched
 }
 
-func (d duty) prove(ctx context.Context, open openFunc) error {
-	b, err := newBench(ctx, open, d.more)
+func (d duty) prove(ctx context.Context, h host) error {
+	b, err := newBench(ctx, h, d.more)
 	if err != nil {
 		return fmt.Errorf("adsync: CheckStore could not begin to check that %s: %w", d.sentence, err)
 	}

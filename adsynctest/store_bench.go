@@ -17,6 +17,7 @@ type bench struct {
 	ctx       context.Context
 	store     adsync.UserStore
 	batch     adsync.BatchStore // does the writes, where it is not nil
+	rules     adsync.Rules      // of the host
 	fields    []adsync.Field    // that the store holds
 	off       adsync.Status     // of whom a sync deactivates
 	oneSource bool              // the store knows a single source
@@ -26,17 +27,13 @@ type bench struct {
 }
 
 // newBench opens a store with the usual seed and so many further users.
-func newBench(ctx context.Context, open openFunc, more int) (*bench, error) {
-	b := &bench{ctx: ctx, seed: slices.Concat(usualSeed(), furtherSeed(more))}
-	var err error
-	if thrown := panicOf(func() { b.store, err = open(ctx, slices.Clone(b.seed)) }); thrown != nil {
-		return nil, fmt.Errorf("open: %w", thrown)
+func newBench(ctx context.Context, h host, more int) (*bench, error) {
+	b := &bench{ctx: ctx, rules: h.rules, seed: slices.Concat(usualSeed(), furtherSeed(more))}
+	for i := range b.seed {
+		b.seed[i] = b.withRequired(b.seed[i])
 	}
-	if err != nil {
-		return nil, fmt.Errorf("open failed: %w", err)
-	}
-	if b.store == nil {
-		return nil, errors.New("open returned no store and no error")
+	if err := b.open(h.open); err != nil {
+		return nil, err
 	}
 	b.fields = append(details[:], adsync.FieldStatus)
 	if held := traitsOf(b.store).Fields; len(held) > 0 {
@@ -51,6 +48,43 @@ func newBench(ctx context.Context, open openFunc, more int) (*bench, error) {
 		b.readErr = thrown
 	}
 	return b, nil
+}
+
+// open opens the store, and lets one that is empty seed itself.
+func (b *bench) open(open openFunc) error {
+	var err error
+	if thrown := panicOf(func() { b.store, err = open(b.ctx, slices.Clone(b.seed)) }); thrown != nil {
+		return fmt.Errorf("open: %w", thrown)
+	}
+	if err != nil {
+		return fmt.Errorf("open failed: %w", err)
+	}
+	if b.store == nil {
+		return errors.New("open returned no store and no error")
+	}
+	seeder, ok := b.store.(Seeder)
+	if !ok {
+		return nil
+	}
+	if thrown := panicOf(func() {
+		if b.isEmpty() {
+			err = seeder.Seed(b.ctx, slices.Clone(b.seed))
+		}
+	}); thrown != nil {
+		return fmt.Errorf("Seed: %w", thrown)
+	}
+	if err != nil {
+		return fmt.Errorf("Seed failed: %w", err)
+	}
+	return nil
+}
+
+// isEmpty reports whether no row is read; an error is one for the duties of reading.
+func (b *bench) isEmpty() bool {
+	for range b.store.Users(b.ctx) {
+		return false
+	}
+	return true
 }
 
 // findSeed finds the seed in the table. A store may have given the rows IDs of its
@@ -81,7 +115,28 @@ func (b *bench) holds(f adsync.Field) bool { return slices.Contains(b.fields, f)
 
 // keys are the details that belong to one user each, as far as the store holds them.
 func (b *bench) keys() []adsync.Field {
-	return slices.DeleteFunc([]adsync.Field{adsync.FieldUsername, adsync.FieldEmail}, func(f adsync.Field) bool { return !b.holds(f) })
+	return slices.DeleteFunc([]adsync.Field{adsync.FieldUsername, adsync.FieldEmail}, func(f adsync.Field) bool {
+		return !b.holds(f) || len(b.rules.Keys) > 0 && !slices.Contains(b.rules.Keys, f)
+	})
+}
+
+// mayLack reports whether the store holds the detail, and a user may be without it.
+func (b *bench) mayLack(f adsync.Field) bool {
+	return b.holds(f) && !slices.Contains(b.rules.Require, f)
+}
+
+// withRequired is the user with something in each detail that is required.
+func (b *bench) withRequired(u adsync.User) adsync.User {
+	for _, f := range b.rules.Require {
+		switch {
+		case u.Get(f) != "":
+		case f == adsync.FieldEmail:
+			u = b.after(u, f, u.Username+"@required.invalid")
+		default:
+			u = b.after(u, f, "0")
+		}
+	}
+	return u
 }
 
 // list reads the table.

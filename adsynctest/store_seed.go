@@ -75,5 +75,5 @@ func (b *bench) newcomer(n int) adsync.User {
 			u = b.after(u, f, all.Get(f))
 		}
 	}
-	return u
+	return b.withRequired(u)
 }

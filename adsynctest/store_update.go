@@ -3,6 +3,7 @@ package adsynctest
 import (
 	"cmp"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -46,7 +47,7 @@ func (b *bench) checkUpdate() error {
 	}
 	empty, full := now, now
 	for _, f := range []adsync.Field{adsync.FieldFirstName, adsync.FieldLastName, adsync.FieldEmail, adsync.FieldPhone} {
-		if b.holds(f) {
+		if b.mayLack(f) {
 			empty = b.after(empty, f, "")
 		}
 	}
@@ -87,7 +88,7 @@ func (b *bench) checkCase() error {
 }
 
 func (b *bench) checkEmpty() error {
-	if !b.holds(adsync.FieldEmail) {
+	if !b.mayLack(adsync.FieldEmail) {
 		return nil
 	}
 	after := b.after(b.rows[ada], adsync.FieldEmail, "")
@@ -198,6 +199,18 @@ func (b *bench) checkUpdateConflict() error {
 		}
 	}
 	return nil
+}
+
+// checkShared gives one user the email of another, as people of one mailbox have it.
+func (b *bench) checkShared() error {
+	if !b.holds(adsync.FieldEmail) || slices.Contains(b.keys(), adsync.FieldEmail) {
+		return nil
+	}
+	after := b.after(b.rows[ada], adsync.FieldEmail, b.rows[bob].Email)
+	if err := answeredAs(b.update(b.rows[ada], after), nil); err != nil {
+		return err
+	}
+	return b.sees(b.rows.with(after))
 }
 
 // checkPassOn renames one user, and gives the old name to another.

@@ -185,6 +185,17 @@ func (m *statusMap) readsAs(status adsync.Status) adsync.Status {
 	return status
 }
 
+// nearest is the status itself where it can be written and read, otherwise another of those
+// that are not active, and StatusActive where there is none.
+func (m *statusMap) nearest(status adsync.Status) adsync.Status {
+	for _, s := range []adsync.Status{status, adsync.StatusDeactivated, adsync.StatusInactive, adsync.StatusBlocked} {
+		if m.tells(cmp.Or(s, adsync.StatusActive)) {
+			return s
+		}
+	}
+	return adsync.StatusActive
+}
+
 // kind is how a statement compares the status, and whether it can.
 func (m *statusMap) kind() (kind sqltable.Kind, matches bool) {
 	texts := 0

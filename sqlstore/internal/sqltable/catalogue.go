@@ -11,6 +11,9 @@ func (t *Table) UniqueIndexes() (text string, args []any) {
 // Demands asks for the columns that a new row must have a value for.
 func (t *Table) Demands() (text string, args []any) { return t.d.demands(t.schema, t.name, t.quoted) }
 
+// SelectAny reads nothing of one row, whatever it is, so that an empty table is known.
+func (t *Table) SelectAny() string { return "SELECT 1 FROM " + t.quoted + " LIMIT 1" }
+
 // Mode asks for what the server does to values that do not fit; ok is false where it
 // refuses them.
 func (d Dialect) Mode() (text string, ok bool) {

@@ -1,0 +1,48 @@
+// Package hosts holds the user tables of well-known products, each with its mapping, and
+// tests that every one is synchronised as a whole: they are what docs/TABLES.md shows. The
+// layouts are written anew from the products' public definitions, and hold only what
+// matters to a sync: the types, what must not be NULL, the unique indexes, the statuses,
+// the columns that follow others, and the tables beside the users.
+package hosts
+
+import (
+	"crypto/rand"
+	"database/sql/driver"
+	"strings"
+
+	"github.com/go-adsync/adsync"
+	"github.com/go-adsync/adsync/sqlstore"
+)
+
+// Host is one product.
+type Host struct {
+	Name    string
+	Dialect sqlstore.Dialect
+	Schema  string         // what the product has
+	Added   string         // what is added to it for the sync
+	Table   sqlstore.Table // how to map it
+	Rules   adsync.Rules   // what its Syncer needs besides a Source
+	Filled  []string       // the tables that users have rows in, those first that refer to others; by default Table.Name
+	Local   string         // adds the product's own user "local", with local@corp.example
+	Never   []string       // conditions that no row meets, as "table WHERE …"
+	Warns   []string       // what Check warns of, in part
+}
+
+// Source is that of the users who are imported in the gallery.
+const Source = "ad"
+
+// All are the products, by name.
+func All() []Host {
+	return []Host{
+		laravel(), mattermost(), memos(),
+	}
+}
+
+// ids makes the IDs of new rows, where the database does not. It stands in
+// Table.Defaults, and is asked anew for each row.
+type ids func() string
+
+func (id ids) Value() (driver.Value, error) { return id(), nil }
+
+// lowerText is 26 letters and digits.
+func lowerText() string { return strings.ToLower(rand.Text()) }
