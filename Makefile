@@ -17,7 +17,7 @@ TIMEOUT ?= 60m
 OLDER_GO ?= go1.26.11
 
 .DEFAULT_GOAL := test
-.PHONY: test older lint fuzz vuln api mutate examples screenshot tidy bench benchmarks ratios
+.PHONY: test older lint fuzz vuln api mutate examples fleet screenshot tidy bench benchmarks ratios
 
 ## test: run all tests of all modules, real servers included where they can run
 test:
@@ -82,6 +82,13 @@ benchmarks:
 ## ratios: fail where a listing or a sync takes much more, relative to ldapsearch, than was recorded
 ratios:
 	go run ./internal/integration/bench -people 10000 -runs 3 -recorded internal/integration/bench/recorded.json
+
+# How long the day of make fleet takes.
+DAY ?= 24m
+
+## fleet: a day of 500 tenants with 2000 people each, whose machines get killed
+fleet:
+	cd examples && go test -count=1 -timeout 6h ./fleet -run TestDay -v -args -tenants 500 -people 2000 -machines 3 -day $(DAY)
 
 ## screenshot: take the README's pictures of the page again
 screenshot:
