@@ -55,13 +55,18 @@ vuln: bin/govulncheck
 api:
 	go test -count=1 ./internal/integration/house -run TestAPI -args -write-api
 
-# What make mutate changes, and the packages whose tests must notice, if they are others.
+# What make mutate changes, of which files, and the packages whose tests must notice, if
+# they are others; of these, the tests that match RUN and do not match SKIP.
 PKG ?= ./internal/claims
+FILES ?=
 TESTS ?=
+RUN ?=
+SKIP ?=
 
 ## mutate: change PKG in one small way at a time, and tell which changes no test of TESTS notices
 mutate:
-	nice go run ./internal/integration/mutate -listed internal/integration/mutate/equivalent.txt -tests "$(TESTS)" $(PKG)
+	nice go run ./internal/integration/mutate -listed internal/integration/mutate/equivalent.txt \
+		-files "$(FILES)" -tests "$(TESTS)" -run "$(RUN)" -skip "$(SKIP)" $(PKG)
 
 ## examples: build every example
 examples:

@@ -3,7 +3,9 @@
 //
 //	go run ./internal/integration/mutate -listed mutants.txt ./internal/claims
 //
-// Nothing is written into the package: the go command reads the changed file by its
+// All mutants are compiled at once, each behind a switch; each is tried by the tests that
+// reach it, the fastest first. The few that cannot be switched are compiled by themselves.
+// Nothing is written into the package: the go command reads the changed files by its
 // -overlay. Mutants that cannot be killed, because they do the same as the original,
 // are listed in a file, each with the reason.
 package main
@@ -12,6 +14,7 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -21,10 +24,16 @@ func main() {
 	listed := flag.String("listed", "", "`file` of mutants that do the same as the original, with the reasons")
 	tests := flag.String("tests", "", "the `packages` whose tests are run, apart by spaces; those of the mutated package if empty")
 	only := flag.String("run", "", "run only the tests that match this `pattern`")
+	skip := flag.String("skip", "", "do not run the tests that match this `pattern`, as of those that measure memory")
+	files := flag.String("files", "", "change only the files whose names match this `pattern`")
 	flag.Parse()
+	o := options{tests: strings.Fields(*tests), only: *only, listed: *listed, files: regexp.MustCompile(*files)}
+	if *skip != "" {
+		o.skip = regexp.MustCompile(*skip)
+	}
 	survived := 0
 	for _, pkg := range flag.Args() {
-		n, err := mutatePackage(pkg, *tests, *only, *listed)
+		n, err := mutatePackage(pkg, o)
 		if err != nil {
 			fmt.Fprintln(os.Stderr, "mutate:", err)
 			os.Exit(2)
@@ -36,33 +45,49 @@ func main() {
 	}
 }
 
+type options struct {
+	tests  []string // the packages; that of the mutants if empty
+	only   string
+	skip   *regexp.Regexp // may be nil
+	files  *regexp.Regexp
+	listed string
+}
+
 // mutatePackage returns how many mutants survived that are not listed.
-func mutatePackage(pkg, tests, only, listed string) (survived int, err error) {
-	p, err := load(pkg)
+func mutatePackage(pkg string, o options) (survived int, err error) {
+	begun := time.Now()
+	p, err := load(pkg, o.files)
 	if err != nil {
 		return 0, err
 	}
-	equivalent, err := readListed(listed, p.path)
+	equivalent, err := readListed(o.listed, p.path)
 	if err != nil {
 		return 0, err
 	}
-	if tests == "" {
-		tests = pkg
+	if len(o.tests) == 0 {
+		o.tests = []string{pkg}
 	}
-	r := &runner{packages: strings.Fields(tests), only: only}
-	if err := r.measure(); err != nil {
+	b, err := build(p, o.tests, o.only, o.skip)
+	if b != nil {
+		defer os.RemoveAll(b.dir)
+	}
+	if err != nil {
 		return 0, err
 	}
+	r := &runner{packages: o.tests, only: o.only, skip: o.skip}
 	count := map[verdict]int{}
 	for i, m := range p.mutants {
 		if i%50 == 0 {
 			fmt.Fprintf(os.Stderr, "%s: %d of %d\n", p.path, i, len(p.mutants))
 		}
-		if equivalent.take(m) {
-			count[excused]++
-			continue
+		try := func() (verdict, error) { return b.try(m) }
+		switch {
+		case equivalent.take(m):
+			try = func() (verdict, error) { return excused, nil }
+		case !b.holds[m.id]:
+			try = func() (verdict, error) { return r.try(p, m) }
 		}
-		verdict, err := r.try(p, m)
+		verdict, err := try()
 		if err != nil {
 			return 0, err
 		}
@@ -71,13 +96,13 @@ func mutatePackage(pkg, tests, only, listed string) (survived int, err error) {
 			fmt.Printf("LIVES %s\n", m)
 		}
 	}
-	for _, line := range equivalent.unused() {
+	for _, line := range equivalent.unused(p) {
 		fmt.Printf("LISTED, BUT NO LONGER THERE: %s\n", line)
 	}
 	viable := count[killed] + count[lives]
 	fmt.Printf("%s: %d of %d mutants killed (%.1f%%), %d do the same as the original, %d do not compile, in %s\n",
-		p.path, count[killed], viable, 100*float64(count[killed])/float64(max(viable, 1)), count[excused], count[broken], r.total.Round(time.Second))
-	return count[lives] + len(equivalent.unused()), nil
+		p.path, count[killed], viable, 100*float64(count[killed])/float64(max(viable, 1)), count[excused], count[broken], time.Since(begun).Round(time.Second))
+	return count[lives] + len(equivalent.unused(p)), nil
 }
 
 // listedMutants are those of one package that do the same as the original.
@@ -120,9 +145,11 @@ func (l *listedMutants) take(m mutant) bool {
 	return i >= 0
 }
 
-func (l *listedMutants) unused() (lines []string) {
+// unused are the lines about the files of p that fit no mutant.
+func (l *listedMutants) unused(p *mutated) (lines []string) {
 	for i, line := range l.lines {
-		if !l.used[i] {
+		name, _, _ := strings.Cut(line, " | ")
+		if _, mutated := p.sources[name]; !l.used[i] && mutated {
 			lines = append(lines, line)
 		}
 	}

@@ -4,23 +4,26 @@ import (
 	"encoding/json"
 	"fmt"
 	"go/ast"
-	"go/parser"
 	"go/token"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 )
 
 // mutant is a file with some bytes replaced.
 type mutant struct {
+	id         int    // from 1, in the package
 	file       string // as the module names it
 	line       int
 	code       string // the line, without the space around it
 	what       string // "< to <="
 	start, end int    // what is replaced, in bytes
 	by         string
+	node       ast.Node // what is changed
+	condition  bool     // node is that of an if, which is always or never true
 }
 
 // key tells the mutant from others by its text, since the numbers of lines move.
@@ -33,6 +36,8 @@ func (m mutant) String() string {
 // mutated is a package and all its mutants, in the order of its files.
 type mutated struct {
 	path    string // its folder in the module
+	name    string
+	dir     string // on this machine
 	sources map[string]source
 	mutants []mutant
 }
@@ -40,16 +45,19 @@ type mutated struct {
 type source struct {
 	path string // on this machine
 	text []byte
+	fset *token.FileSet
+	file *ast.File
 }
 
-// load finds the package's own files, without its tests.
-func load(pkg string) (*mutated, error) {
-	out, err := exec.Command("go", "list", "-json=Dir,GoFiles,Module", pkg).Output()
+// load finds the package's own files, without its tests: those whose names match files.
+func load(pkg string, files *regexp.Regexp) (*mutated, error) {
+	out, err := exec.Command("go", "list", "-json=Dir,Name,GoFiles,Module", pkg).Output()
 	if err != nil {
 		return nil, fmt.Errorf("go list %s: %w", pkg, err)
 	}
 	var listed struct {
 		Dir     string
+		Name    string
 		GoFiles []string
 		Module  struct{ Dir string }
 	}
@@ -60,22 +68,38 @@ func load(pkg string) (*mutated, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &mutated{path: filepath.ToSlash(folder), sources: map[string]source{}}
+	p := &mutated{path: filepath.ToSlash(folder), name: listed.Name, dir: listed.Dir, sources: map[string]source{}}
 	for _, name := range listed.GoFiles {
+		if !files.MatchString(name) {
+			continue
+		}
 		path := filepath.Join(listed.Dir, name)
 		text, err := os.ReadFile(path)
 		if err != nil {
 			return nil, err
 		}
 		name = p.path + "/" + name
-		p.sources[name] = source{path, text}
-		found, err := mutantsOf(name, text)
+		fset, file, err := parse(name, text)
 		if err != nil {
 			return nil, err
 		}
-		p.mutants = append(p.mutants, found...)
+		p.sources[name] = source{path, text, fset, file}
+		p.mutants = append(p.mutants, mutantsOf(name, p.sources[name])...)
+	}
+	for i := range p.mutants {
+		p.mutants[i].id = i + 1
 	}
 	return p, nil
+}
+
+// of are the mutants of one file.
+func (p *mutated) of(file string) (all []mutant) {
+	for _, m := range p.mutants {
+		if m.file == file {
+			all = append(all, m)
+		}
+	}
+	return all
 }
 
 // apply is the file as the mutant has it.
@@ -95,20 +119,21 @@ var operators = map[token.Token][]token.Token{
 }
 
 // mutantsOf finds all places of a file that can be changed.
-func mutantsOf(name string, text []byte) ([]mutant, error) {
-	fset := token.NewFileSet()
-	file, err := parser.ParseFile(fset, name, text, 0)
-	if err != nil {
-		return nil, err
-	}
+func mutantsOf(name string, s source) []mutant {
+	text, fset := s.text, s.fset
 	lines := strings.Split(string(text), "\n")
 	var all []mutant
+	var node ast.Node
 	add := func(from, to token.Pos, what, by string) {
 		line := fset.Position(from).Line
-		all = append(all, mutant{name, line, strings.TrimSpace(lines[line-1]), what, fset.Position(from).Offset, fset.Position(to).Offset, by})
+		all = append(all, mutant{
+			file: name, line: line, code: strings.TrimSpace(lines[line-1]), what: what,
+			start: fset.Position(from).Offset, end: fset.Position(to).Offset, by: by, node: node,
+		})
 	}
 	swap := func(from token.Pos, old, by string) { add(from, from+token.Pos(len(old)), old+" to "+by, by) }
-	ast.Inspect(file, func(n ast.Node) bool {
+	ast.Inspect(s.file, func(n ast.Node) bool {
+		node = n
 		switch n := n.(type) {
 		case *ast.GenDecl:
 			return n.Tok == token.VAR // constants and types are what they are
@@ -137,13 +162,15 @@ func mutantsOf(name string, text []byte) ([]mutant, error) {
 				add(n.Pos(), n.End(), "the assignment is left out", "_, _ = "+string(text[fset.Position(n.Rhs[0].Pos()).Offset:fset.Position(n.Rhs[0].End()).Offset])+", 0")
 			}
 		case *ast.IfStmt:
+			node = n.Cond
 			add(n.Cond.Pos(), n.Cond.End(), "the condition is always true", "true || "+parenthesized(text, fset, n.Cond))
 			add(n.Cond.Pos(), n.Cond.End(), "the condition is never true", "false && "+parenthesized(text, fset, n.Cond))
+			all[len(all)-1].condition, all[len(all)-2].condition = true, true
 		}
 		return true
 	})
 	number(all)
-	return all, nil
+	return all
 }
 
 // number tells apart what is changed alike on lines of the same text: "< to <= (2)".

@@ -3,6 +3,8 @@ package main
 import (
 	"os"
 	"path/filepath"
+	"regexp"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -16,6 +18,12 @@ func texts(mutants []mutant) (all []string) {
 	return all
 }
 
+func sourceOf(t *testing.T, text string) source {
+	fset, file, err := parse("p/a.go", []byte(text))
+	require.NoError(t, err)
+	return source{text: []byte(text), fset: fset, file: file}
+}
+
 func TestMutantsOf(t *testing.T) {
 	for code, want := range map[string][]string{
 		"if a < b { f() }":      {"the condition is always true", "the condition is never true", "< to <=", "< to >=", "the call is left out"},
@@ -26,8 +34,7 @@ func TestMutantsOf(t *testing.T) {
 		"return true":           {"true to false"},
 		"const a = 1 + 1":       nil,
 	} {
-		found, err := mutantsOf("p/a.go", []byte("package p\nfunc f() {\n"+code+"\n}\n"))
-		require.NoError(t, err)
+		found := mutantsOf("p/a.go", sourceOf(t, "package p\nfunc f() {\n"+code+"\n}\n"))
 		assert.Equal(t, want, texts(found), code)
 		for _, m := range found {
 			assert.Equal(t, code, m.code)
@@ -75,11 +82,11 @@ func TestHalf(t *testing.T) {
 	}
 	t.Chdir(dir)
 	t.Setenv("GOWORK", "off")
-	p, err := load("./half")
+	p, err := load("./half", regexp.MustCompile(""))
 	require.NoError(t, err)
 	require.Equal(t, []string{"< to <=", "< to >=", "> to >=", "> to <=", "> to >=", "> to <=", "-- to ++"}, texts(p.mutants))
 
-	survived, err := mutatePackage("./half", "", "", "listed.txt")
+	survived, err := mutatePackage("./half", options{listed: "listed.txt", files: regexp.MustCompile("")})
 	require.NoError(t, err)
 	assert.Equal(t, 1+1+1, survived, "one of Untested, one that ends a loop at once, and a line of the list that fits nothing")
 
@@ -94,4 +101,56 @@ func TestHalf(t *testing.T) {
 	got, err = r.try(p, last)
 	require.NoError(t, err)
 	assert.Equal(t, broken, got)
+}
+
+// Each change is the same whether it is compiled by itself or switched on.
+func TestSwitchedFile_HoldsEachChange(t *testing.T) {
+	const code = `package p
+
+func f(a, b int, c, d bool, list []int) (n int) {
+	if a < b && !c {
+		n += a + b
+	}
+	for i := 0; i < a; i++ {
+		if d == true ||
+			list[i] >= b {
+			continue
+		}
+		n++
+		note(func() int {
+			return n << 1
+		}())
+	}
+	for {
+		switch {
+		case n%3 != 0:
+			n--
+			continue
+		}
+		panic("over")
+	}
+}
+`
+	s := sourceOf(t, code)
+	all := mutantsOf("p/a.go", s)
+	for i := range all {
+		all[i].id = i + 1
+	}
+	text := switchedFile(s, all, nil)
+	_, _, err := parse("p/a.go", []byte(text))
+	require.NoError(t, err, text)
+	var by []string
+	for _, m := range all {
+		if !numbers(text)[m.id] {
+			by = append(by, m.code+" | "+m.what)
+		}
+	}
+	assert.Equal(t, []string{
+		"for i := 0; i < a; i++ { | ++ to --",
+		"continue | continue to break (2)",
+		`panic("over") | the call is left out`,
+	}, by, "these are compiled by themselves")
+	assert.Equal(t, strings.Count(code, "\n")-1, strings.Count(text, "\n"), "what does not compile is found by its line; the condition of two has become one")
+	assert.Contains(t, text, "mutantAdd(")
+	assert.NotContains(t, switchedFile(s, all, map[int]bool{1: true}), "mutantIs(1)")
 }

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"time"
 )
 
@@ -21,12 +22,12 @@ const (
 	excused         // it is listed as one that does the same
 )
 
-// runner runs the tests.
+// runner tries mutants that are compiled by themselves.
 type runner struct {
 	packages []string
 	only     string
+	skip     *regexp.Regexp
 	timeout  time.Duration // a mutant may run for ever
-	total    time.Duration
 }
 
 // measure runs the tests of the original, which must pass, and derives the timeout.
@@ -46,8 +47,11 @@ func (r *runner) measure() error {
 
 // try runs the tests with the mutant in place of the original.
 func (r *runner) try(p *mutated, m mutant) (verdict, error) {
-	begun := time.Now()
-	defer func() { r.total += time.Since(begun) }()
+	if r.timeout == 0 {
+		if err := r.measure(); err != nil {
+			return 0, err
+		}
+	}
 	dir, err := os.MkdirTemp("", "adsync-mutate")
 	if err != nil {
 		return 0, err
@@ -75,6 +79,9 @@ func (r *runner) try(p *mutated, m mutant) (verdict, error) {
 
 func (r *runner) test(flags ...string) (passed bool, out []byte, err error) {
 	args := append([]string{"test", "-count=1", "-p", "1", "-ldflags=-s -w", "-failfast", "-vet=off", "-timeout", r.timeout.String(), "-run", r.only}, flags...)
+	if r.skip != nil {
+		args = append(args, "-skip", r.skip.String())
+	}
 	out, err = exec.Command("go", append(args, r.packages...)...).CombinedOutput()
 	var failed *exec.ExitError
 	if errors.As(err, &failed) {
