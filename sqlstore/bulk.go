@@ -1,7 +1,6 @@
 package sqlstore
 
 import (
-	"cmp"
 	"context"
 	"slices"
 
@@ -10,45 +9,16 @@ import (
 	"github.com/go-adsync/adsync/sqlstore/internal/sqltable"
 )
 
-// bulkWriter is nil where the changes have to be written one by one: two changes
-// of one row or entry, or a dialect without statements for many rows.
-func (b *batch) bulkWriter() func(context.Context, *sqlbatch.Tx) ([]error, error) {
-	if !b.dialect.HasBulk() || b.table.OnWrite != nil || !b.touchApart() {
-		return nil
-	}
-	return func(ctx context.Context, tx *sqlbatch.Tx) ([]error, error) {
-		verdicts := make([]error, len(b.changes))
-		return verdicts, (&bulkWriter{batch: b, tx: tx, verdicts: verdicts}).writeAll(ctx)
-	}
-}
-
-// touchApart reports whether no two changes touch one row or entry.
-func (b *batch) touchApart() bool {
-	users, entries := make(map[string]bool, len(b.changes)), make(map[adsync.ObjectID]bool)
-	for _, c := range b.changes {
-		switch {
-		case c.Op != adsync.OpCreate:
-			if users[c.UserID] {
-				return false
-			}
-			users[c.UserID] = true
-		case c.After != nil:
-			if c.After.ObjectID.IsZero() || entries[c.After.ObjectID] {
-				return false
-			}
-			entries[c.After.ObjectID] = true
-		}
-	}
-	return true
-}
-
 // usualBatch is how many changes a batch seldom has more of.
 const usualBatch = 500
 
 // bulkWriter writes changes that do not touch the same rows with one statement
 // for each kind.
 type bulkWriter struct {
-	*batch
+	bind     *binder
+	rows     *rowStatements
+	creator  *creator
+	work     work
 	tx       *sqlbatch.Tx
 	verdicts []error
 	groups   []*bulkGroup
@@ -68,18 +38,18 @@ func (w *bulkWriter) newGroup(op adsync.Op, set []string) *bulkGroup {
 	g := &bulkGroup{op: op, set: set}
 	switch {
 	case op == adsync.OpCreate:
-		g.Bulk = w.sql.InsertMany(w.types, set, w.table.Columns.ObjectID)
-	case op == adsync.OpDelete && w.table.Delete == nil:
-		g.Bulk = w.sql.DeleteMany(w.types)
+		g.Bulk = w.bind.sql.InsertMany(w.bind.types, set, w.bind.table.Columns.ObjectID)
+	case op == adsync.OpDelete && w.bind.table.Delete == nil:
+		g.Bulk = w.bind.sql.DeleteMany(w.bind.types)
 	default:
-		g.Bulk = w.sql.UpdateMany(w.types, set)
+		g.Bulk = w.bind.sql.UpdateMany(w.bind.types, set)
 	}
 	return g
 }
 
 func (w *bulkWriter) writeAll(ctx context.Context) error {
-	for _, i := range w.order() {
-		if err := w.sort(ctx, i); err != nil {
+	for _, i := range newUsersLast(w.work.changes) {
+		if err := w.place(ctx, i); err != nil {
 			return err
 		}
 	}
@@ -88,13 +58,13 @@ func (w *bulkWriter) writeAll(ctx context.Context) error {
 			return err
 		}
 	}
-	return w.settle(ctx)
+	return w.reread(ctx)
 }
 
-// sort puts a change into its group, or where it cannot be written at once.
-func (w *bulkWriter) sort(ctx context.Context, i int) (fault error) {
-	c := w.changes[i]
-	w.ids[i] = ""
+// place puts a change into its group, or where it cannot be written at once.
+func (w *bulkWriter) place(ctx context.Context, i int) (fault error) {
+	c := w.work.changes[i]
+	w.work.ids[i] = ""
 	if w.verdicts[i] = c.CheckShape(writeOp(c)); w.verdicts[i] != nil {
 		return nil
 	}
@@ -102,60 +72,40 @@ func (w *bulkWriter) sort(ctx context.Context, i int) (fault error) {
 	var values []any
 	switch c.Op {
 	case adsync.OpCreate:
-		set, values, fault = w.newRow(ctx, i)
+		set = w.bind.newColumns
+		values, w.verdicts[i], fault = w.creator.prepare(ctx, w.tx, i)
 	case adsync.OpDelete:
-		set, values = w.removal(c)
+		set, values = w.bind.removal(c)
 	default:
 		if c.Before == nil {
 			w.verdicts[i] = adsync.ErrStale
 			return nil
 		}
-		set, values, w.verdicts[i] = w.assignments(c.Before, c.After)
+		set, values, w.verdicts[i] = w.bind.assignments(c.Before, c.After)
 	}
 	if fault != nil || w.verdicts[i] != nil {
 		return fault
 	}
 	if c.Op != adsync.OpCreate {
-		w.values = append(append(w.values[:0], w.bindID(c.UserID)), values...)
+		w.values = append(append(w.values[:0], w.bind.bindID(c.UserID)), values...)
 		var ok bool
-		if w.values, ok = w.matchArgs(w.values, c); !ok || c.Op == adsync.OpUpdate && len(set) == 0 {
+		if w.values, ok = w.bind.matchArgs(w.values, c); !ok || c.Op == adsync.OpUpdate && len(set) == 0 {
 			w.unsure = append(w.unsure, i)
 			return nil
 		}
 		values = w.values
 	}
-	return w.enter(i, set, values)
+	return w.join(i, set, values)
 }
 
-// newRow is create up to the writing.
-func (w *bulkWriter) newRow(ctx context.Context, i int) (set []string, values []any, fault error) {
-	if w.batch.tx != w.tx {
-		if w.links, fault = w.findLinks(ctx, w.tx); fault != nil {
-			return nil, nil, fault
-		}
-		w.batch.tx = w.tx
-	}
-	c := w.changes[i]
-	id, there := w.links[link{c.After.Source, c.After.ObjectID}]
-	if there {
-		w.ids[i], w.verdicts[i] = id, adsync.ErrAlready
-		return nil, nil, nil
-	}
-	if w.verdicts[i] = c.Guard(nil); w.verdicts[i] != nil {
-		return nil, nil, nil
-	}
-	values, w.verdicts[i] = w.newValues(c.After)
-	return w.newColumns, values, nil
-}
-
-// enter adds the change to the group of its kind.
-func (w *bulkWriter) enter(i int, set []string, values []any) error {
-	op := w.changes[i].Op
+// join adds the change to the group of its kind.
+func (w *bulkWriter) join(i int, set []string, values []any) error {
+	op := w.work.changes[i].Op
 	at := slices.IndexFunc(w.groups, func(g *bulkGroup) bool { return g.op == op && slices.Equal(g.set, set) })
 	if at < 0 {
 		at = len(w.groups)
 		w.groups = append(w.groups, w.newGroup(op, set))
-		w.groups[at].Grow(min(len(w.changes)-i, usualBatch))
+		w.groups[at].Grow(min(len(w.work.changes)-i, usualBatch))
 	}
 	g := w.groups[at]
 	g.changes = append(g.changes, i)
@@ -163,12 +113,12 @@ func (w *bulkWriter) enter(i int, set []string, values []any) error {
 }
 
 // write runs the statement of a group. The rows that it does not find as planned
-// are left to settle.
+// are left to reread.
 func (w *bulkWriter) write(ctx context.Context, g *bulkGroup) error {
 	if g.op == adsync.OpCreate {
-		return w.insertAll(ctx, g)
+		return w.creator.insertBulk(ctx, w.tx, g.Bulk, g.changes)
 	}
-	written, err := w.ordinals(ctx, g.Text, slices.Concat(g.Args(), w.where), len(g.changes))
+	written, err := w.ordinals(ctx, g.Text, slices.Concat(g.Args(), w.bind.where), len(g.changes))
 	if err != nil {
 		return err
 	}
@@ -194,53 +144,25 @@ func (w *bulkWriter) ordinals(ctx context.Context, text string, args []any, n in
 			return nil, err
 		}
 		if written[k-1] {
-			_, err := one(2, nil)
-			return nil, err
+			return nil, ownFault{errSeveralRows}
 		}
 		written[k-1] = true
 	}
 	return written, rows.Err()
 }
 
-// insertAll adds the rows of a group.
-func (w *bulkWriter) insertAll(ctx context.Context, g *bulkGroup) error {
-	rows, err := w.tx.QueryContext(ctx, g.Text, g.Args()...)
-	if err != nil {
-		return err
+// reread reads the rows that were not as planned, and lets Guard judge.
+func (w *bulkWriter) reread(ctx context.Context) error {
+	ids := make([]string, len(w.unsure))
+	for k, i := range w.unsure {
+		ids[k] = w.work.changes[i].UserID
 	}
-	defer rows.Close()
-	added := make(map[adsync.ObjectID]string, len(g.changes))
-	row := sqltable.NewRow(2)
-	for rows.Next() {
-		if err := row.Scan(rows); err != nil {
-			return err
-		}
-		guid, _ := w.guids.Read(row.Cell(1))
-		if added[adsync.ObjectID(guid)], err = w.idText(row.Cell(0), w.idType()); err != nil {
-			return ownFault{errNoNewID}
-		}
-	}
-	if err := cmp.Or(rows.Close(), rows.Err()); err != nil {
-		return err
-	}
-	for _, i := range g.changes {
-		id, ok := added[w.changes[i].ObjectID]
-		if !ok {
-			return ownFault{errNoNewID}
-		}
-		w.ids[i] = id
-	}
-	return nil
-}
-
-// settle reads the rows that were not as planned, and lets Guard judge.
-func (w *bulkWriter) settle(ctx context.Context) error {
-	now, err := w.lockRows(ctx, w.unsure)
+	now, err := w.rows.lockRows(ctx, w.tx, ids)
 	if err != nil {
 		return err
 	}
 	for _, i := range w.unsure {
-		c := w.changes[i]
+		c := w.work.changes[i]
 		if w.verdicts[i] = c.Guard(now[c.UserID]); w.verdicts[i] != nil {
 			continue
 		}
@@ -254,45 +176,13 @@ func (w *bulkWriter) settle(ctx context.Context) error {
 // overwrite writes a row that is as planned, though stored differently.
 func (w *bulkWriter) overwrite(ctx context.Context, c adsync.Change) error {
 	if c.Op == adsync.OpDelete {
-		_, err := w.remove(ctx, w.tx, c, nil)
+		_, err := w.rows.remove(ctx, w.tx, c, nil)
 		return err
 	}
-	set, values, err := w.assignments(c.Before, c.After)
+	set, values, err := w.bind.assignments(c.Before, c.After)
 	if err != nil || len(set) == 0 {
 		return err
 	}
-	_, err = one(w.tx.Exec(ctx, w.updateText(set, false), slices.Concat(values, []any{w.bindID(c.UserID)}, w.where)...))
+	_, err = w.rows.update(ctx, w.tx, c.UserID, set, values, nil)
 	return err
-}
-
-// lockRows is lockRow for the users of many changes, by ID.
-func (w *bulkWriter) lockRows(ctx context.Context, changes []int) (map[string]*adsync.User, error) {
-	if len(changes) == 0 {
-		return nil, nil
-	}
-	ids := sqltable.Array{Type: w.idType()}
-	for _, i := range changes {
-		ids.Add(w.bindID(w.changes[i].UserID))
-	}
-	rows, err := w.tx.QueryContext(ctx, w.sql.SelectMany(w.types), slices.Concat([]any{ids.String()}, w.where)...)
-	if err != nil {
-		return nil, err
-	}
-	users, err := w.collect(rows)
-	if err != nil {
-		return nil, err
-	}
-	return byID(users)
-}
-
-func byID(users []adsync.User) (map[string]*adsync.User, error) {
-	found := make(map[string]*adsync.User, len(users))
-	for i := range users {
-		if found[users[i].ID] != nil {
-			_, err := one(2, nil)
-			return nil, err
-		}
-		found[users[i].ID] = &users[i]
-	}
-	return found, nil
 }

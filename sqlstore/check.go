@@ -2,6 +2,7 @@ package sqlstore
 
 import (
 	"context"
+	"database/sql"
 	"fmt"
 	"slices"
 	"strings"
@@ -10,41 +11,28 @@ import (
 	"github.com/go-adsync/adsync/sqlstore/internal/sqltable"
 )
 
-// Check checks the mapping against the table before anything is written. The error says
-// what no run can do without: a column that is missing, a status that does not fit its
-// column. Each warning is a sentence that says what is amiss and what to do: a key without
-// a unique index, a column that a new row needs and nobody fills, a server that cuts
-// values off, a collation that takes more for equal than a plan does, and what makes a
-// write do something other than it says.
-//
-// It reads the database's catalogue, and which statuses there are; no user.
-func (s *Store) Check(ctx context.Context) (warnings []string, err error) {
-	known, err := s.look(ctx)
-	if err != nil {
-		return nil, s.readError(ctx, err)
-	}
-	c := &checker{Store: s, known: known}
-	for _, check := range []func(context.Context) error{c.checkKeys, c.checkDemands, c.checkStatuses, c.checkServer, c.checkQuirks} {
-		if err := check(ctx); err != nil && ctx.Err() == nil {
-			c.warn("the database does not tell this account all about the table %s, which was not checked further: %s", s.table.Name, s.dialect.Fault(err).Reason)
-		}
-	}
-	return c.warnings, notRead(ctx)
-}
-
 // checker gathers what Check warns of.
 type checker struct {
-	*Store
+	db       *sql.DB
 	known    *knownTable
 	warnings []string
+}
+
+// checkAll goes on with the next question where one is not answered.
+func (c *checker) checkAll(ctx context.Context) {
+	for _, check := range []func(context.Context) error{c.checkKeys, c.checkDemands, c.checkStatuses, c.checkServer, c.checkQuirks} {
+		if err := check(ctx); err != nil && ctx.Err() == nil {
+			c.warn("the database does not tell this account all about the table %s, which was not checked further: %s", c.known.table.Name, c.known.dialect.Fault(err).Reason)
+		}
+	}
 }
 
 func (c *checker) warn(format string, args ...any) {
 	c.warnings = append(c.warnings, fmt.Sprintf(format, args...))
 }
 
-// ask reads rows of texts.
-func (c *checker) ask(ctx context.Context, text string, args []any) (rows [][]string, err error) {
+// texts reads rows of texts.
+func (c *checker) texts(ctx context.Context, text string, args []any) (rows [][]string, err error) {
 	found, err := c.db.QueryContext(ctx, text, args...)
 	if err != nil {
 		return nil, err
@@ -71,23 +59,23 @@ func (c *checker) ask(ctx context.Context, text string, args []any) (rows [][]st
 // checkKeys looks for a unique index over each key: without one, nothing but the plan
 // keeps two users apart. A unique shadow of a key does, too.
 func (c *checker) checkKeys(ctx context.Context) error {
-	text, args := c.text.UniqueIndexes()
-	rows, err := c.ask(ctx, text, args)
+	text, args := c.known.queries.UniqueIndexes()
+	rows, err := c.texts(ctx, text, args)
 	if err != nil {
 		return err
 	}
 	unique := func(column string) bool {
 		return slices.ContainsFunc(rows, func(row []string) bool { return mentions(row[0], column) })
 	}
-	shadowed := slices.ContainsFunc(c.derived, unique)
-	for _, col := range c.columns {
+	shadowed := slices.ContainsFunc(c.known.derived, unique)
+	for _, col := range c.known.columns {
 		isKey := col.field == adsync.FieldUsername || col.field == adsync.FieldEmail
 		switch {
 		case unique(col.name) || isKey && shadowed:
 		case isKey:
-			c.warn("the column %s of the table %s has no unique index, so another program may give two users one %s; add one", col.name, c.table.Name, col.field)
+			c.warn("the column %s of the table %s has no unique index, so another program may give two users one %s; add one", col.name, c.known.table.Name, col.field)
 		case col.field == adsync.FieldObjectID:
-			c.warn("the column %s of the table %s has no unique index, so two users may be linked to one account, and an import reads the whole table for each batch; add one, over the source too if there are several", col.name, c.table.Name)
+			c.warn("the column %s of the table %s has no unique index, so two users may be linked to one account, and an import reads the whole table for each batch; add one, over the source too if there are several", col.name, c.known.table.Name)
 		}
 	}
 	return nil
@@ -113,21 +101,21 @@ func mentions(text, column string) bool {
 
 // checkDemands looks for columns that a new row needs and nobody fills.
 func (c *checker) checkDemands(ctx context.Context) error {
-	text, args := c.text.Demands()
-	rows, err := c.ask(ctx, text, args)
+	text, args := c.known.queries.Demands()
+	rows, err := c.texts(ctx, text, args)
 	if err != nil {
 		return err
 	}
 	var missing []string
 	for _, row := range rows {
-		filled := slices.ContainsFunc(c.newColumns, func(name string) bool { return strings.EqualFold(name, row[0]) })
+		filled := slices.ContainsFunc(c.known.newColumns, func(name string) bool { return strings.EqualFold(name, row[0]) })
 		if !filled {
 			missing = append(missing, row[0])
 		}
 	}
 	if len(missing) > 0 {
 		slices.Sort(missing)
-		c.warn("a new row of the table %s needs a value for %s, and would be refused; give one in sqlstore.Table.Defaults or Derived, or let the column have a default", c.table.Name, strings.Join(missing, ", "))
+		c.warn("a new row of the table %s needs a value for %s, and would be refused; give one in sqlstore.Table.Defaults or Derived, or let the column have a default", c.known.table.Name, strings.Join(missing, ", "))
 	}
 	return nil
 }
@@ -135,12 +123,12 @@ func (c *checker) checkDemands(ctx context.Context) error {
 // checkStatuses looks for stored statuses that no mapped one matches: their users read as
 // blocked, and no sync deactivates them or makes them active.
 func (c *checker) checkStatuses(ctx context.Context) error {
-	column := c.table.Columns.Status
-	if column == "" || c.statuses.rest != "" {
+	column := c.known.table.Columns.Status
+	if column == "" || c.known.statuses.rest != "" {
 		return nil
 	}
 	const most = 100
-	found, err := c.db.QueryContext(ctx, c.text.SelectDistinct(column, most), c.where...)
+	found, err := c.db.QueryContext(ctx, c.known.queries.SelectDistinct(column, most), c.known.where...)
 	if err != nil {
 		return err
 	}
@@ -151,26 +139,26 @@ func (c *checker) checkStatuses(ctx context.Context) error {
 			return err
 		}
 		all++
-		if _, ok := c.statuses.reads[row.Cell(0).Code()]; !ok {
+		if _, ok := c.known.statuses.reads[row.Cell(0).Code()]; !ok {
 			unmapped++
 		}
 	}
 	if err := found.Err(); err != nil || unmapped == 0 {
 		return err
 	}
-	reads := string(c.statuses.other)
+	reads := string(c.known.statuses.other)
 	if unmapped == all {
-		c.warn("no value in the column %s of the table %s is one that sqlstore.Table.Statuses maps, so every user reads as %s; say how each status is stored", column, c.table.Name, reads)
+		c.warn("no value in the column %s of the table %s is one that sqlstore.Table.Statuses maps, so every user reads as %s; say how each status is stored", column, c.known.table.Name, reads)
 	} else {
-		c.warn("the column %s of the table %s has %d values that sqlstore.Table.Statuses does not map, and their users read as %s; map them, or leave it so if that is what they mean", column, c.table.Name, unmapped, reads)
+		c.warn("the column %s of the table %s has %d values that sqlstore.Table.Statuses does not map, and their users read as %s; map them, or leave it so if that is what they mean", column, c.known.table.Name, unmapped, reads)
 	}
 	return nil
 }
 
 // checkServer looks for what a server does to values.
 func (c *checker) checkServer(ctx context.Context) error {
-	if text, ok := c.dialect.Mode(); ok {
-		rows, err := c.ask(ctx, text, nil)
+	if text, ok := c.known.dialect.Mode(); ok {
+		rows, err := c.texts(ctx, text, nil)
 		if err != nil {
 			return err
 		}
@@ -178,7 +166,7 @@ func (c *checker) checkServer(ctx context.Context) error {
 			c.warn("the server is not strict, and cuts off what is too long for a column; such a write is failed, but let sql_mode have STRICT_TRANS_TABLES, so that the host's own are, too")
 		}
 	}
-	for _, col := range c.columns {
+	for _, col := range c.known.columns {
 		if col.field != adsync.FieldUsername && col.field != adsync.FieldEmail {
 			continue
 		}
@@ -186,7 +174,7 @@ func (c *checker) checkServer(ctx context.Context) error {
 		if !ok {
 			continue
 		}
-		rows, err := c.ask(ctx, text, nil)
+		rows, err := c.texts(ctx, text, nil)
 		if err != nil {
 			return err
 		}
@@ -200,10 +188,10 @@ func (c *checker) checkServer(ctx context.Context) error {
 // checkQuirks warns of what makes a write do something other than it says.
 func (c *checker) checkQuirks(context.Context) error {
 	if c.known.sql.Overrides() {
-		c.warn("the table %s, or a trigger, may delete or change rows for one that is in the way (ON CONFLICT); a sync overrides that, and such a write fails, but the host's own do not", c.table.Name)
+		c.warn("the table %s, or a trigger, may delete or change rows for one that is in the way (ON CONFLICT); a sync overrides that, and such a write fails, but the host's own do not", c.known.table.Name)
 	}
 	if c.known.sql.Uncounted() {
-		c.warn("the table %s is a view, or has rules, and its database does not say how many rows were written; each is read before it is written, which takes longer", c.table.Name)
+		c.warn("the table %s is a view, or has rules, and its database does not say how many rows were written; each is read before it is written, which takes longer", c.known.table.Name)
 	}
 	return nil
 }

@@ -18,11 +18,13 @@ const (
 
 // countedWriter writes the changes of each countedGroup with few statements.
 type countedWriter struct {
-	*batch
-	tx     *sqlbatch.Tx
-	groups []*countedGroup
-	proven map[string]bool // texts of statements that read by the key
-	short  int             // statements that found fewer rows than they were given
+	bind    *binder
+	work    work
+	tx      *sqlbatch.Tx
+	groups  []*countedGroup
+	proven  map[string]bool // texts of statements that read by the key
+	short   int             // statements that found fewer rows than they were given
+	written map[int]bool    // the changes that were done
 }
 
 // countedGroup is changes that write the same columns, and agree in all values that
@@ -39,25 +41,39 @@ type countedChange struct {
 	values []any
 }
 
-// sort puts a change into its group, if it may be written together with others.
-func (w *countedWriter) sort(i int) {
-	c := w.changes[i]
+func (w *countedWriter) writeAll(ctx context.Context) error {
+	for i := range w.work.changes {
+		w.place(i)
+	}
+	for _, g := range w.groups {
+		for part := range slices.Chunk(g.changes, countedMost) {
+			if fault := w.write(ctx, g, part); fault != nil {
+				return fault
+			}
+		}
+	}
+	return nil
+}
+
+// place puts a change into its group, if it may be written together with others.
+func (w *countedWriter) place(i int) {
+	c := w.work.changes[i]
 	if c.Op == adsync.OpCreate || c.CheckShape(writeOp(c)) != nil || c.Before == nil {
 		return
 	}
-	key, exact := w.types[w.table.Columns.ID].ExactKey(c.UserID)
+	key, exact := w.bind.idType().ExactKey(c.UserID)
 	if !exact {
 		return
 	}
-	set, values := w.removal(c)
+	set, values := w.bind.removal(c)
 	if c.Op == adsync.OpUpdate {
 		var err error
-		if set, values, err = w.assignments(c.Before, c.After); err != nil || len(set) == 0 {
+		if set, values, err = w.bind.assignments(c.Before, c.After); err != nil || len(set) == 0 {
 			return
 		}
 	}
-	values, told := w.matchArgs(slices.Concat([]any{key}, values), c)
-	if !told || slices.ContainsFunc(values, unfit) {
+	values, matches := w.bind.matchArgs(slices.Concat([]any{key}, values), c)
+	if !matches || slices.ContainsFunc(values, unfit) {
 		return
 	}
 	change := countedChange{i, values}
@@ -82,7 +98,7 @@ func (w *countedWriter) write(ctx context.Context, g *countedGroup, part []count
 		return fault
 	}
 	if _, fault := w.tx.ExecContext(ctx, "SAVEPOINT adsync_counted"); fault != nil {
-		return w.unlessRefused(ctx, fault) // the table's engine may have been changed
+		return unlessRefused(ctx, w.bind.dialect, fault) // the table's engine may have been changed
 	}
 	n, fault := w.tx.Exec(ctx, many.Text, many.Args...)
 	if fault != nil {
@@ -94,7 +110,7 @@ func (w *countedWriter) write(ctx context.Context, g *countedGroup, part []count
 		return fault
 	}
 	for _, c := range part {
-		w.done[c.at] = true
+		w.written[c.at] = true
 	}
 	return nil
 }
@@ -104,12 +120,12 @@ func (w *countedWriter) statement(g *countedGroup, part []countedChange) (many s
 	for i, c := range part {
 		rows[i] = c.values
 	}
-	if g.op == adsync.OpDelete && w.table.Delete == nil {
-		many, ok = w.sql.DeleteCounted(w.types, rows)
+	if g.op == adsync.OpDelete && w.bind.table.Delete == nil {
+		many, ok = w.bind.sql.DeleteCounted(w.bind.types, rows)
 	} else {
-		many, ok = w.sql.UpdateCounted(g.set, rows)
+		many, ok = w.bind.sql.UpdateCounted(g.set, rows)
 	}
-	many.Args = append(many.Args, w.where...)
+	many.Args = append(many.Args, w.bind.where...)
 	return many, ok
 }
 
@@ -125,7 +141,7 @@ func (w *countedWriter) prove(ctx context.Context, many sqltable.Counted, n int)
 		proven, err = sqltable.ReadsByKey(rows, n)
 	}
 	w.proven[many.Text] = proven && err == nil
-	return w.proven[many.Text], w.unlessRefused(ctx, err)
+	return w.proven[many.Text], unlessRefused(ctx, w.bind.dialect, err)
 }
 
 // unfit reports a value that makes the statement too large, or that is asked for again
@@ -152,13 +168,4 @@ func (g *countedGroup) takes(op adsync.Op, set []string, c countedChange) bool {
 		}
 		return sqltable.SameValue(a, b)
 	})
-}
-
-// unlessRefused is the fault that ends the transaction, but nil for a question that the
-// server merely refused to answer.
-func (b *batch) unlessRefused(ctx context.Context, fault error) error {
-	if fault != nil && ctx.Err() == nil && b.dialect.Fault(fault).Kind != sqltable.Retry {
-		return nil
-	}
-	return fault
 }

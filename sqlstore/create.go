@@ -10,223 +10,86 @@ import (
 	"strings"
 
 	"github.com/go-adsync/adsync"
-	"github.com/go-adsync/adsync/internal/adattr"
 	"github.com/go-adsync/adsync/sqlstore/internal/sqlbatch"
 	"github.com/go-adsync/adsync/sqlstore/internal/sqltable"
 )
 
-// create adds a row, unless the entry has one.
-func (b *batch) create(ctx context.Context, tx *sqlbatch.Tx, i int) (verdict, fault error) {
-	if fault := b.begin(ctx, tx); fault != nil {
+// creator adds rows, unless their entries have one: one by one, ahead of the other changes,
+// or in bulk.
+type creator struct {
+	bind     *binder
+	rows     *rowStatements
+	spelling *spelling
+	work     work
+
+	tx    *sqlbatch.Tx    // the one that links was read in
+	links map[link]string // the rows that the changes would create again, by ID
+	added map[link]string // the rows that tx added ahead, by ID
+}
+
+var errNoNewID = errors.New("adsync: the new row was not kept, as its ID or the row itself is not to be found; give the ID column a default, and make sqlstore.Table.Defaults fit sqlstore.Table.Where")
+
+// create adds the row of one change, unless the entry has one.
+func (k *creator) create(ctx context.Context, tx *sqlbatch.Tx, i int) (verdict, fault error) {
+	if fault := k.begin(ctx, tx); fault != nil {
 		return nil, fault
 	}
-	c := b.changes[i]
-	l := link{c.After.Source, c.After.ObjectID}
-	if id, ok := b.added[l]; ok {
-		b.ids[i] = id
-		b.links[l] = id
-		delete(b.added, l)
+	l := linkOf(k.work.changes[i].After)
+	if id, ok := k.added[l]; ok {
+		k.work.ids[i] = id
+		k.links[l] = id
+		delete(k.added, l)
 		return nil, nil
 	}
-	if id, ok := b.links[l]; ok {
-		b.ids[i] = id
-		return adsync.ErrAlready, nil
+	values, verdict, fault := k.prepare(ctx, tx, i)
+	if verdict != nil || fault != nil {
+		return verdict, fault
 	}
-	if err := c.Guard(nil); err != nil {
-		return err, nil
-	}
-	values, err := b.newValues(c.After)
-	if err != nil {
-		return err, nil
-	}
-	id, fault := b.insert(ctx, tx, l, values)
+	id, fault := k.insert(ctx, tx, l, values)
 	if fault != nil {
 		return nil, fault
 	}
-	b.ids[i] = id
+	k.work.ids[i] = id
 	if !l.id.IsZero() {
-		b.links[l] = id
+		k.links[l] = id
 	}
 	return nil, nil
 }
 
-// createAhead adds rows with one statement for many, which is several times as
-// fast where the server is another process. It leaves all that takes a closer look
-// to create.
-func (b *batch) createAhead(ctx context.Context, tx *sqlbatch.Tx) error {
-	var fresh []*adsync.User
-	for _, i := range b.order() {
-		c := b.changes[i]
-		if c.CheckShape(adsync.OpCreate) == nil && c.Guard(nil) == nil && !c.After.ObjectID.IsZero() {
-			fresh = append(fresh, c.After)
-		}
+// prepare is create up to the writing.
+func (k *creator) prepare(ctx context.Context, tx *sqlbatch.Tx, i int) (values []any, verdict, fault error) {
+	if fault := k.begin(ctx, tx); fault != nil {
+		return nil, nil, fault
 	}
-	if len(fresh) < 2 {
+	c := k.work.changes[i]
+	if id, there := k.links[linkOf(c.After)]; there {
+		k.work.ids[i] = id
+		return nil, adsync.ErrAlready, nil
+	}
+	if verdict := c.Guard(nil); verdict != nil {
+		return nil, verdict, nil
+	}
+	values, verdict = k.bind.newValues(c.After)
+	return values, verdict, nil
+}
+
+// begin looks, once in each transaction, for what is there already.
+func (k *creator) begin(ctx context.Context, tx *sqlbatch.Tx) (fault error) {
+	if k.tx == tx {
 		return nil
 	}
-	if fault := b.begin(ctx, tx); fault != nil {
-		return fault
+	k.added = map[link]string{}
+	if k.links, fault = k.findLinks(ctx, tx); fault == nil {
+		k.tx = tx
 	}
-	fresh = slices.DeleteFunc(fresh, func(u *adsync.User) bool { return b.links[link{u.Source, u.ObjectID}] != "" })
-	return b.insertAhead(ctx, tx, fresh)
-}
-
-// insertAhead adds rows that are not there.
-func (b *batch) insertAhead(ctx context.Context, tx *sqlbatch.Tx, users []*adsync.User) error {
-	var many insertText
-	for rows := range slices.Chunk(users, b.rowsAtOnce()) {
-		if len(rows) != many.rows {
-			var fault error
-			if many, fault = b.insertText(ctx, tx, len(rows)); fault != nil {
-				return fault
-			}
-		}
-		if fault := b.insertMany(ctx, tx, many, rows); fault != nil {
-			return fault
-		}
-	}
-	return nil
-}
-
-// rowsAtOnce is how many rows one statement adds: as many as pay off, few enough for the
-// arguments that a statement may have, and fewer where the host makes each of them long,
-// so that no packet gets too large.
-func (b *batch) rowsAtOnce() int {
-	const arguments, fewest = 32000, 100
-	most := b.dialect.RowsAtOnce()
-	for _, v := range b.table.Defaults {
-		if len(sqltable.CellOf(v).Text) > textMost {
-			most = fewest
-		}
-	}
-	return max(1, min(most, arguments/len(b.newColumns)))
-}
-
-// insertText is a statement that adds so many rows.
-type insertText struct {
-	text    string
-	rows    int
-	returns bool // the ID and link of each row
-}
-
-// insertText asks a server that may return new rows to prepare such a statement, which
-// writes nothing. Where it refuses, the rows are looked for afterwards.
-func (b *batch) insertText(ctx context.Context, tx *sqlbatch.Tx, n int) (many insertText, fault error) {
-	if b.dialect.Returning() {
-		return insertText{text: b.sql.InsertRows(b.newColumns, n, b.linkNames...), rows: n, returns: true}, nil
-	}
-	if text, ok := b.sql.InsertReturning(b.newColumns, n, b.linkNames...); ok {
-		refusal := tx.Prepare(ctx, text)
-		if refusal == nil {
-			return insertText{text: text, rows: n, returns: true}, nil
-		}
-		fault = b.unlessRefused(ctx, refusal)
-	}
-	return insertText{text: b.sql.InsertRows(b.newColumns, n), rows: n}, fault
-}
-
-// order lists the changes with the new users at the end, by name. Addresses mostly
-// follow names, so an import walks the indexes in order instead of back and forth: with
-// SQLite's usual cache that saves a quarter of the work.
-func (b *batch) order() []int {
-	var order, creates []int
-	for i, c := range b.changes {
-		if c.Op == adsync.OpCreate && c.After != nil {
-			creates = append(creates, i)
-		} else {
-			order = append(order, i)
-		}
-	}
-	slices.SortStableFunc(creates, func(i, k int) int {
-		return strings.Compare(b.changes[i].After.Username, b.changes[k].After.Username)
-	})
-	return append(order, creates...)
-}
-
-// insertMany notes the new rows' IDs by what the database says that it has added.
-func (b *batch) insertMany(ctx context.Context, tx *sqlbatch.Tx, many insertText, rows []*adsync.User) error {
-	all := make([]any, 0, len(rows)*len(b.newColumns))
-	for _, u := range rows {
-		values, err := b.newValues(u)
-		if err != nil {
-			return ownFault{err} // create says whose it is
-		}
-		all = append(all, values...)
-	}
-	known := len(b.added)
-	if err := b.insertAndRead(ctx, tx, many, all, rows); err != nil {
-		return err
-	}
-	if len(b.added)-known != len(rows) {
-		return ownFault{errNoNewID}
-	}
-	return nil
-}
-
-// insertAndRead notes what the statement returns, or what is to be found afterwards.
-func (b *batch) insertAndRead(ctx context.Context, tx *sqlbatch.Tx, many insertText, values []any, rows []*adsync.User) error {
-	if many.returns {
-		added, err := tx.Rows(ctx, many.text, values...)
-		if err != nil {
-			return err
-		}
-		return b.readAdded(added)
-	}
-	if _, err := tx.Exec(ctx, many.text, values...); err != nil {
-		return err
-	}
-	bySource := make(map[string][]adsync.ObjectID)
-	for _, u := range rows {
-		bySource[u.Source] = append(bySource[u.Source], u.ObjectID)
-	}
-	for source, ids := range bySource {
-		if err := b.addLinks(ctx, tx, b.added, b.ownSpelled, source, ids...); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// readAdded reads the IDs and links of new rows.
-func (b *batch) readAdded(rows *sql.Rows) error {
-	defer rows.Close()
-	row := sqltable.NewRow(1 + len(b.linkNames))
-	for rows.Next() {
-		if err := row.Scan(rows); err != nil {
-			return err
-		}
-		id, err := b.idText(row.Cell(0), b.idType())
-		if err != nil {
-			return ownFault{errNoNewID}
-		}
-		l, ok := b.readLink(row)
-		if !ok {
-			return ownFault{errNoNewID}
-		}
-		b.added[l] = id
-	}
-	return cmp.Or(rows.Close(), rows.Err())
-}
-
-// readLink reads the link that stands behind the ID of a new row.
-func (b *batch) readLink(row *sqltable.Row) (l link, ok bool) {
-	u, at := adsync.User{Source: b.table.Source}, 1
-	for _, c := range b.columns {
-		if slices.Contains(b.linkNames, c.name) {
-			if !b.readCell(b.knownTable, &u, c.field, row.Cell(at)) {
-				return link{}, false
-			}
-			at++
-		}
-	}
-	return link{u.Source, u.ObjectID}, true
+	return fault
 }
 
 // findLinks finds the rows of all entries of the batch at once: where the column
 // has no index, one search for each would read the table as often.
-func (b *batch) findLinks(ctx context.Context, tx *sqlbatch.Tx) (map[link]string, error) {
+func (k *creator) findLinks(ctx context.Context, tx *sqlbatch.Tx) (map[link]string, error) {
 	wanted := make(map[string][]adsync.ObjectID)
-	for _, c := range b.changes {
+	for _, c := range k.work.changes {
 		if c.Op == adsync.OpCreate && c.After != nil && !c.After.ObjectID.IsZero() {
 			wanted[c.After.Source] = append(wanted[c.After.Source], c.After.ObjectID)
 		}
@@ -235,7 +98,7 @@ func (b *batch) findLinks(ctx context.Context, tx *sqlbatch.Tx) (map[link]string
 	const most = 5000 // an entry is up to 6 arguments, of which SQLite takes 32,766
 	for source, all := range wanted {
 		for ids := range slices.Chunk(all, most) {
-			if err := b.addLinks(ctx, tx, found, b.spellings, source, ids...); err != nil {
+			if err := k.addLinks(ctx, tx, found, k.spellings, source, ids...); err != nil {
 				return nil, err
 			}
 		}
@@ -243,34 +106,34 @@ func (b *batch) findLinks(ctx context.Context, tx *sqlbatch.Tx) (map[link]string
 	return found, nil
 }
 
-func (b *batch) addLinks(ctx context.Context, tx *sqlbatch.Tx, found map[link]string, spell func(adsync.ObjectID) []any, source string, ids ...adsync.ObjectID) error {
+func (k *creator) addLinks(ctx context.Context, tx *sqlbatch.Tx, found map[link]string, spell func(adsync.ObjectID) []any, source string, ids ...adsync.ObjectID) error {
 	var values, args []any
 	for _, id := range ids {
 		values = append(values, spell(id)...)
 	}
-	if b.table.Columns.Source != "" {
+	if k.bind.table.Columns.Source != "" {
 		args = append(args, source)
 	}
-	text, values := b.selectLinks(source, values)
-	users, err := b.readUsers(ctx, tx, text, slices.Concat(args, values, b.where))
-	for _, u := range users {
-		found[link{u.Source, u.ObjectID}] = u.ID
+	text, values := k.selectLinks(source, values)
+	users, err := k.rows.readUsers(ctx, tx, text, slices.Concat(args, values, k.bind.where))
+	for i := range users {
+		found[linkOf(&users[i])] = users[i].ID
 	}
 	return err
 }
 
 // selectLinks looks for objectGUIDs: with an array, where there are arrays, because
 // thousands of arguments cost more than the search itself.
-func (b *batch) selectLinks(source string, values []any) (text string, args []any) {
-	column, sources := b.table.Columns.ObjectID, b.table.Columns.Source
-	if !b.dialect.HasBulk() {
-		return b.sql.SelectLinks(sources, source == "", column, len(values)), values
+func (k *creator) selectLinks(source string, values []any) (text string, args []any) {
+	column, sources := k.bind.table.Columns.ObjectID, k.bind.table.Columns.Source
+	if !k.bind.dialect.HasBulk() {
+		return k.bind.sql.SelectLinks(sources, source == "", column, len(values)), values
 	}
-	all := sqltable.Array{Type: b.types[column].Name}
+	all := sqltable.Array{Type: k.bind.types[column].Name}
 	for _, v := range values {
 		all.Add(v)
 	}
-	return b.sql.SelectLinksMany(b.types, sources, source == "", column), []any{all.String()}
+	return k.bind.sql.SelectLinksMany(k.bind.types, sources, source == "", column), []any{all.String()}
 }
 
 // spellings are what to look for. Six of them for each entry cost SQLite as much as
@@ -279,32 +142,32 @@ func (b *batch) selectLinks(source string, values []any) (text string, args []an
 // program adds in the meantime, in another spelling, is found as the holder of the same
 // keys: ApplyChanges then looks again, for one entry, and so in all spellings. With other
 // keys it is missed, and the next sync reports both as linked to one entry.
-func (b *batch) spellings(id adsync.ObjectID) []any {
-	if len(b.changes) > 1 && b.spellsAlone() {
-		return b.ownSpelled(id)
+func (k *creator) spellings(id adsync.ObjectID) []any {
+	if len(k.work.changes) > 1 && k.spelling.alone() {
+		return k.ownSpelling(id)
 	}
-	return b.guids.Spellings(adattr.GUID(id))
+	return k.bind.guids.spellings(id)
 }
 
-func (b *batch) ownSpelled(id adsync.ObjectID) []any { return []any{b.guids.Write(adattr.GUID(id))} }
+func (k *creator) ownSpelling(id adsync.ObjectID) []any { return []any{k.bind.guids.write(id)} }
 
 // insert returns the new row's ID, in the way that the dialect has.
-func (b *batch) insert(ctx context.Context, tx *sqlbatch.Tx, l link, values []any) (string, error) {
-	text := b.sql.Insert(b.newColumns)
-	if b.dialect.Returning() {
-		return b.insertReturning(ctx, tx, text, values)
+func (k *creator) insert(ctx context.Context, tx *sqlbatch.Tx, l link, values []any) (string, error) {
+	text := k.bind.sql.Insert(k.bind.newColumns)
+	if k.bind.dialect.Returning() {
+		return k.insertReturning(ctx, tx, text, values)
 	}
 	res, err := tx.Result(ctx, text, values...)
 	if err != nil {
 		return "", err
 	}
-	if _, own := b.table.Defaults[b.table.Columns.ID]; !own {
+	if _, own := k.bind.table.Defaults[k.bind.table.Columns.ID]; !own {
 		if id, err := res.LastInsertId(); err == nil && id > 0 {
 			return strconv.FormatInt(id, 10), nil
 		}
 	}
 	found := make(map[link]string)
-	if err := b.addLinks(ctx, tx, found, b.ownSpelled, l.source, l.id); err != nil {
+	if err := k.addLinks(ctx, tx, found, k.ownSpelling, l.source, l.id); err != nil {
 		return "", err
 	}
 	if id := found[l]; id != "" {
@@ -313,9 +176,7 @@ func (b *batch) insert(ctx context.Context, tx *sqlbatch.Tx, l link, values []an
 	return "", ownFault{errNoNewID}
 }
 
-var errNoNewID = errors.New("adsync: the new row was not kept, as its ID or the row itself is not to be found; give the ID column a default, and make sqlstore.Table.Defaults fit sqlstore.Table.Where")
-
-func (b *batch) insertReturning(ctx context.Context, tx *sqlbatch.Tx, text string, values []any) (string, error) {
+func (k *creator) insertReturning(ctx context.Context, tx *sqlbatch.Tx, text string, values []any) (string, error) {
 	rows, err := tx.Rows(ctx, text, values...)
 	if err != nil {
 		return "", err
@@ -330,9 +191,219 @@ func (b *batch) insertReturning(ctx context.Context, tx *sqlbatch.Tx, text strin
 	if err := cmp.Or(rows.Close(), rows.Err()); err != nil {
 		return "", err
 	}
-	id, err := b.idText(row.Cell(0), b.idType())
+	return k.newID(row)
+}
+
+// newID is the ID at the beginning of a row that was added.
+func (k *creator) newID(row *sqltable.Row) (string, error) {
+	id, err := k.bind.idText(row.Cell(0), k.bind.idType().Name)
 	if err != nil {
 		return "", ownFault{errNoNewID}
 	}
 	return id, nil
+}
+
+// insertBulk adds the rows of changes with a statement that returns the ID and the
+// ObjectID of each.
+func (k *creator) insertBulk(ctx context.Context, tx *sqlbatch.Tx, bulk *sqltable.Bulk, changes []int) error {
+	rows, err := tx.QueryContext(ctx, bulk.Text, bulk.Args()...)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	added := make(map[adsync.ObjectID]string, len(changes))
+	row := sqltable.NewRow(2)
+	for rows.Next() {
+		if err := row.Scan(rows); err != nil {
+			return err
+		}
+		guid, _ := k.bind.guids.read(row.Cell(1))
+		if added[guid], err = k.newID(row); err != nil {
+			return err
+		}
+	}
+	if err := cmp.Or(rows.Close(), rows.Err()); err != nil {
+		return err
+	}
+	for _, i := range changes {
+		id, ok := added[k.work.changes[i].ObjectID]
+		if !ok {
+			return ownFault{errNoNewID}
+		}
+		k.work.ids[i] = id
+	}
+	return nil
+}
+
+// ahead adds rows with one statement for many, which is several times as
+// fast where the server is another process. It leaves all that takes a closer look
+// to create.
+func (k *creator) ahead(ctx context.Context, tx *sqlbatch.Tx) error {
+	var fresh []*adsync.User
+	for _, i := range newUsersLast(k.work.changes) {
+		c := k.work.changes[i]
+		if c.CheckShape(adsync.OpCreate) == nil && c.Guard(nil) == nil && !c.After.ObjectID.IsZero() {
+			fresh = append(fresh, c.After)
+		}
+	}
+	if len(fresh) < 2 {
+		return nil
+	}
+	if fault := k.begin(ctx, tx); fault != nil {
+		return fault
+	}
+	fresh = slices.DeleteFunc(fresh, func(u *adsync.User) bool { return k.links[linkOf(u)] != "" })
+	return k.insertAhead(ctx, tx, fresh)
+}
+
+// newUsersLast lists the changes with the new users at the end, by name. Addresses mostly
+// follow names, so an import walks the indexes in order instead of back and forth: with
+// SQLite's usual cache that saves a quarter of the work.
+func newUsersLast(changes []adsync.Change) []int {
+	var order, creates []int
+	for i, c := range changes {
+		if c.Op == adsync.OpCreate && c.After != nil {
+			creates = append(creates, i)
+		} else {
+			order = append(order, i)
+		}
+	}
+	slices.SortStableFunc(creates, func(i, k int) int {
+		return strings.Compare(changes[i].After.Username, changes[k].After.Username)
+	})
+	return append(order, creates...)
+}
+
+// insertAhead adds rows that are not there.
+func (k *creator) insertAhead(ctx context.Context, tx *sqlbatch.Tx, users []*adsync.User) error {
+	var many insertText
+	for rows := range slices.Chunk(users, k.rowsAtOnce()) {
+		if len(rows) != many.rows {
+			var fault error
+			if many, fault = k.insertText(ctx, tx, len(rows)); fault != nil {
+				return fault
+			}
+		}
+		if fault := k.insertMany(ctx, tx, many, rows); fault != nil {
+			return fault
+		}
+	}
+	return nil
+}
+
+// rowsAtOnce is how many rows one statement adds: as many as pay off, few enough for the
+// arguments that a statement may have, and fewer where the host makes each of them long,
+// so that no packet gets too large.
+func (k *creator) rowsAtOnce() int {
+	const arguments, fewest = 32000, 100
+	most := k.bind.dialect.RowsAtOnce()
+	for _, v := range k.bind.table.Defaults {
+		if len(sqltable.CellOf(v).Text) > textMost {
+			most = fewest
+		}
+	}
+	return max(1, min(most, arguments/len(k.bind.newColumns)))
+}
+
+// insertText is a statement that adds so many rows.
+type insertText struct {
+	text    string
+	rows    int
+	returns bool // the ID and link of each row
+}
+
+// insertText asks a server that may return new rows to prepare such a statement, which
+// writes nothing. Where it refuses, the rows are looked for afterwards.
+func (k *creator) insertText(ctx context.Context, tx *sqlbatch.Tx, n int) (many insertText, fault error) {
+	columns, returned := k.bind.newColumns, k.bind.linkNames
+	if k.bind.dialect.Returning() {
+		return insertText{text: k.bind.sql.InsertRows(columns, n, returned...), rows: n, returns: true}, nil
+	}
+	if text, ok := k.bind.sql.InsertReturning(columns, n, returned...); ok {
+		refusal := tx.Prepare(ctx, text)
+		if refusal == nil {
+			return insertText{text: text, rows: n, returns: true}, nil
+		}
+		fault = unlessRefused(ctx, k.bind.dialect, refusal)
+	}
+	return insertText{text: k.bind.sql.InsertRows(columns, n), rows: n}, fault
+}
+
+// insertMany notes the new rows' IDs by what the database says that it has added.
+func (k *creator) insertMany(ctx context.Context, tx *sqlbatch.Tx, many insertText, rows []*adsync.User) error {
+	all := make([]any, 0, len(rows)*len(k.bind.newColumns))
+	for _, u := range rows {
+		values, err := k.bind.newValues(u)
+		if err != nil {
+			return ownFault{err} // create says whose it is
+		}
+		all = append(all, values...)
+	}
+	before := len(k.added)
+	if err := k.insertAndRead(ctx, tx, many, all, rows); err != nil {
+		return err
+	}
+	if len(k.added)-before != len(rows) {
+		return ownFault{errNoNewID}
+	}
+	return nil
+}
+
+// insertAndRead notes what the statement returns, or what is to be found afterwards.
+func (k *creator) insertAndRead(ctx context.Context, tx *sqlbatch.Tx, many insertText, values []any, rows []*adsync.User) error {
+	if many.returns {
+		added, err := tx.Rows(ctx, many.text, values...)
+		if err != nil {
+			return err
+		}
+		return k.readAdded(added)
+	}
+	if _, err := tx.Exec(ctx, many.text, values...); err != nil {
+		return err
+	}
+	bySource := make(map[string][]adsync.ObjectID)
+	for _, u := range rows {
+		bySource[u.Source] = append(bySource[u.Source], u.ObjectID)
+	}
+	for source, ids := range bySource {
+		if err := k.addLinks(ctx, tx, k.added, k.ownSpelling, source, ids...); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// readAdded reads the IDs and links of new rows.
+func (k *creator) readAdded(rows *sql.Rows) error {
+	defer rows.Close()
+	row := sqltable.NewRow(1 + len(k.bind.linkNames))
+	for rows.Next() {
+		if err := row.Scan(rows); err != nil {
+			return err
+		}
+		id, err := k.newID(row)
+		if err != nil {
+			return err
+		}
+		l, ok := k.readLink(row)
+		if !ok {
+			return ownFault{errNoNewID}
+		}
+		k.added[l] = id
+	}
+	return cmp.Or(rows.Close(), rows.Err())
+}
+
+// readLink reads the link that stands behind the ID of a new row.
+func (k *creator) readLink(row *sqltable.Row) (l link, ok bool) {
+	u, at := adsync.User{Source: k.bind.table.Source}, 1
+	for _, c := range k.bind.columns {
+		if slices.Contains(k.bind.linkNames, c.name) {
+			if !readCell(k.bind.knownTable, &u, c.field, row.Cell(at)) {
+				return link{}, false
+			}
+			at++
+		}
+	}
+	return linkOf(&u), true
 }

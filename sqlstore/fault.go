@@ -11,23 +11,72 @@ import (
 	"github.com/go-adsync/adsync/sqlstore/internal/sqltable"
 )
 
-// explain turns the outcomes into what a store returns.
-func (b *batch) explain(outcomes []sqlbatch.Outcome) []adsync.Written {
+// ownFault is a fault in the words of this package, or of the host's OnWrite.
+type ownFault struct{ error }
+
+func (e ownFault) Unwrap() error { return e.error }
+
+// notDone is an error after which nothing was written and nothing will be. It is
+// [adsync.ErrNotWritten], so that the run ends.
+type notDone struct{ error }
+
+func (e notDone) Is(target error) bool { return target == adsync.ErrNotWritten }
+func (e notDone) Unwrap() error        { return e.error }
+
+// notWritten is nil while the context stands.
+func notWritten(ctx context.Context) error {
+	if err := ctx.Err(); err != nil {
+		return notDone{fmt.Errorf("adsync: the run was ended, and this was not written: %w", err)}
+	}
+	return nil
+}
+
+// notRead is nil while the context stands.
+func notRead(ctx context.Context) error {
+	if err := ctx.Err(); err != nil {
+		return fmt.Errorf("adsync: the run was ended before all users were read: %w", err)
+	}
+	return nil
+}
+
+// unlessRefused is the fault that ends the transaction, but nil for a question that the
+// server merely refused to answer.
+func unlessRefused(ctx context.Context, d sqltable.Dialect, fault error) error {
+	if fault != nil && ctx.Err() == nil && d.Fault(fault).Kind != sqltable.Retry {
+		return nil
+	}
+	return fault
+}
+
+// explainReading says why the users could not be read.
+func explainReading(ctx context.Context, l *layout, err error) error {
+	if ended := notRead(ctx); ended != nil {
+		return ended
+	}
+	var own ownFault
+	if errors.As(err, &own) {
+		return own.error
+	}
+	return fmt.Errorf("adsync: cannot read the users of the table %s: %s", l.table.Name, l.dialect.Fault(err).Reason)
+}
+
+// explainOutcomes turns what became of the changes into what a store returns.
+func explainOutcomes(l *layout, w work, outcomes []sqlbatch.Outcome) []adsync.Written {
 	out := make([]adsync.Written, len(outcomes))
 	for i, o := range outcomes {
-		out[i] = adsync.Written{UserID: b.ids[i], Err: o.Err}
+		out[i] = adsync.Written{UserID: w.ids[i], Err: o.Err}
 		switch {
-		case i > 0 && o.State == sqlbatch.RolledBack && b.dialect.Fault(o.Err).Kind == sqltable.ReadOnly:
+		case i > 0 && o.State == sqlbatch.RolledBack && l.dialect.Fault(o.Err).Kind == sqltable.ReadOnly:
 			out[i] = adsync.Written{Err: adsync.ErrNotWritten} // the first says why
 		case o.State != sqlbatch.Done:
-			out[i] = adsync.Written{Err: b.explainFault(o, b.changes[i])}
+			out[i] = adsync.Written{Err: explainOutcome(l, o, w.changes[i])}
 		}
 	}
 	return out
 }
 
-func (b *batch) explainFault(o sqlbatch.Outcome, c adsync.Change) error {
-	fault := b.dialect.Fault(o.Err)
+func explainOutcome(l *layout, o sqlbatch.Outcome, c adsync.Change) error {
+	fault := l.dialect.Fault(o.Err)
 	reason := sqltable.Redact(fault.Reason, personalTexts(c)...)
 	var own ownFault
 	switch {
@@ -61,10 +110,3 @@ func personalTexts(c adsync.Change) []string {
 	}
 	return texts
 }
-
-// notDone is an error after which nothing was written and nothing will be. It is
-// [adsync.ErrNotWritten], so that the run ends.
-type notDone struct{ error }
-
-func (e notDone) Is(target error) bool { return target == adsync.ErrNotWritten }
-func (e notDone) Unwrap() error        { return e.error }

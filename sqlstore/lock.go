@@ -2,6 +2,7 @@ package sqlstore
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 	"sync"
@@ -10,63 +11,65 @@ import (
 	"github.com/go-adsync/adsync/sqlstore/internal/sqlbatch"
 )
 
-// Lock keeps other runs off the table, and fails at once when one has it. It holds
-// an advisory lock of PostgreSQL or MySQL on a connection of its own, which ends
-// with the process. It does so for the whole table, whatever Where says. Behind a
-// pooler that gives a connection to others between transactions, such a lock keeps
-// nobody off.
-//
-// SQLite has no such lock, and a pool of a single connection has none to spare:
-// there it keeps apart only the runs of this Store. Runs that overlap nevertheless
-// do no harm, because each write compares the row: the later one finds it stale, or
-// written already.
-func (s *Store) Lock(ctx context.Context) (unlock func() error, err error) {
+// runLock keeps runs apart: those of one Store by itself, and those of others by the
+// database.
+type runLock struct {
+	db     *sql.DB
+	layout *layout
+
+	mu   sync.Mutex
+	held bool // by a run of this store
+}
+
+// acquire fails at once where another run has the lock.
+func (k *runLock) acquire(ctx context.Context) (unlock func() error, err error) {
 	if err := notWritten(ctx); err != nil {
 		return nil, err
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.locked {
-		return nil, s.lockError(sqlbatch.ErrHeld)
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.held {
+		return nil, k.explain(sqlbatch.ErrHeld)
 	}
-	release, err := s.takeLock(ctx)
+	release, err := k.acquireInDatabase(ctx)
 	if err != nil {
-		return nil, s.lockError(err)
+		return nil, k.explain(err)
 	}
-	s.locked = true
+	k.held = true
 	return sync.OnceValue(func() error {
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		s.locked = false
+		k.mu.Lock()
+		defer k.mu.Unlock()
+		k.held = false
 		return release()
 	}), nil
 }
 
-// takeLock takes the lock of the database, where there is one to take.
-func (s *Store) takeLock(ctx context.Context) (release func() error, err error) {
-	take, args, ok := s.text.TakeLock()
-	if !ok || s.db.Stats().MaxOpenConnections == 1 {
+// acquireInDatabase does nothing where the database has no such lock, or no connection
+// to spare for it.
+func (k *runLock) acquireInDatabase(ctx context.Context) (release func() error, err error) {
+	text, args, ok := k.layout.queries.TakeLock()
+	if !ok || k.db.Stats().MaxOpenConnections == 1 {
 		return func() error { return nil }, nil
 	}
-	hold, err := sqlbatch.Take(ctx, s.db, take, args...)
+	hold, err := sqlbatch.Take(ctx, k.db, text, args...)
 	if err != nil {
 		return nil, err
 	}
 	return func() error {
-		text, args, _ := s.text.ReleaseLock()
+		text, args, _ := k.layout.queries.ReleaseLock()
 		if err := hold.Release(text, args...); err != nil {
-			return fmt.Errorf("adsync: the lock on the table %s was lost before the end of the run, so another may have run beside it; look at both reports: %s", s.table.Name, s.dialect.Fault(err).Reason)
+			return fmt.Errorf("adsync: the lock on the table %s was lost before the end of the run, so another may have run beside it; look at both reports: %s", k.layout.table.Name, k.layout.dialect.Fault(err).Reason)
 		}
 		return nil
 	}, nil
 }
 
-func (s *Store) lockError(err error) error {
+func (k *runLock) explain(err error) error {
 	if errors.Is(err, sqlbatch.ErrHeld) {
-		return fmt.Errorf("%w (the table %s)", adsync.ErrLocked, s.table.Name)
+		return fmt.Errorf("%w (the table %s)", adsync.ErrLocked, k.layout.table.Name)
 	}
 	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
-		return fmt.Errorf("adsync: the run was ended before it had the lock on the table %s: %w", s.table.Name, err)
+		return fmt.Errorf("adsync: the run was ended before it had the lock on the table %s: %w", k.layout.table.Name, err)
 	}
-	return fmt.Errorf("adsync: cannot lock the table %s: %s", s.table.Name, s.dialect.Fault(err).Reason)
+	return fmt.Errorf("adsync: cannot lock the table %s: %s", k.layout.table.Name, k.layout.dialect.Fault(err).Reason)
 }

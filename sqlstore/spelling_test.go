@@ -8,16 +8,16 @@ import (
 )
 
 func TestSpelling_IsTrustedOnlyWhileItIsNews(t *testing.T) {
-	s := &Store{}
-	assert.False(t, s.spellsAlone(), "nothing was read")
+	s := &spelling{}
+	assert.False(t, s.alone(), "nothing was read")
 	s.noteOwn(0, time.Now())
-	assert.True(t, s.spellsAlone())
+	assert.True(t, s.alone())
 	s.noteForeign()
-	assert.False(t, s.spellsAlone())
+	assert.False(t, s.alone())
 	s.noteOwn(0, time.Now())
-	assert.False(t, s.spellsAlone(), "another reading, which began later, saw another spelling")
+	assert.False(t, s.alone(), "another reading, which began later, saw another spelling")
 	s.noteOwn(1, time.Now())
-	assert.True(t, s.spellsAlone())
+	assert.True(t, s.alone())
 	s.noteOwn(1, time.Now().Add(-spellingFor))
-	assert.False(t, s.spellsAlone())
+	assert.False(t, s.alone())
 }

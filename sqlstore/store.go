@@ -1,18 +1,3 @@
-// Package sqlstore keeps the users of package adsync in the table that a host already
-// has, in PostgreSQL, MySQL, MariaDB or SQLite, with the driver that it already uses.
-//
-//	store, err := sqlstore.New(db, sqlstore.PostgreSQL, sqlstore.Table{
-//		Name: "users",
-//		Columns: sqlstore.Columns{
-//			ID: "id", ObjectID: "ad_guid", Username: "login", Email: "email",
-//		},
-//	})
-//
-// The table keeps its layout: [Columns] names its columns, and the host adds one for the
-// objectGUID where there is none. Each write compares the row, in the statement itself,
-// with what the plan saw, so that nothing is overwritten that has changed in the meantime.
-// Many changes go in one transaction, in which a row that the database refuses fails
-// alone.
 package sqlstore
 
 import (
@@ -20,13 +5,10 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"maps"
-	"slices"
-	"sync"
+	"iter"
 	"time"
 
 	"github.com/go-adsync/adsync"
-	"github.com/go-adsync/adsync/sqlstore/internal/sqltable"
 )
 
 // Store is an [adsync.UserStore], [adsync.BatchStore], [adsync.Creator],
@@ -40,55 +22,25 @@ import (
 // without transactions, such as MyISAM's, where a row that was tried again leaves two
 // traces, and one that the database changed stays so.
 type Store struct {
-	db         *sql.DB
-	dialect    sqltable.Dialect
-	table      Table
-	guids      sqltable.GUIDFormat
-	columns    []column // the mapped ones but the ID
-	linkNames  []string // those that link a user to an entry
-	newColumns []string // those that a new row gets: the mapped ones, the defaults, and the derived ones
-	derived    []string // sorted
-	text       *sqltable.Table
-	where      []any      // the arguments of Where, in the order of the text
-	statuses   *statusMap // nil where there is no column
-	statusKind sqltable.Kind
-	matches    bool // a statement can compare the whole row
-
-	mu       sync.Mutex
-	known    *knownTable // what the database says of the table, once it was asked
-	locked   bool        // by a run of this store
-	ownSince time.Time   // when a reading of all users began that saw only objectGUIDs as this store spells them
-	foreign  int         // readings that saw others
+	db        *sql.DB
+	layout    *layout
+	inspector *inspector
+	spelling  *spelling
+	lock      *runLock
 }
-
-// column is a mapped column and what it holds.
-type column struct {
-	name  string
-	field adsync.Field
-}
-
-// fieldProtected is no [Field] that a plan names.
-const fieldProtected adsync.Field = "protected"
 
 // New checks the mapping. It sends nothing to the database.
 func New(db *sql.DB, dialect Dialect, table Table) (*Store, error) {
 	if db == nil {
 		return nil, errors.New("adsync: sqlstore.New needs a database; pass the *sql.DB that your driver opened")
 	}
-	d, ok := sqltable.ForName(string(dialect))
-	if !ok {
-		return nil, fmt.Errorf("adsync: there is no dialect %q; use PostgreSQL, MySQL or SQLite", dialect)
+	l, err := newLayout(dialect, table)
+	if err != nil {
+		return nil, err
 	}
-	table.Args = slices.Clone(table.Args)
-	table.Statuses, table.Defaults, table.Delete = maps.Clone(table.Statuses), maps.Clone(table.Defaults), maps.Clone(table.Delete)
-	table.Derived = maps.Clone(table.Derived)
-	s := &Store{db: db, dialect: d, table: table}
-	for _, prepare := range []func() error{s.mapColumns, s.mapObjectIDs, s.mapStatuses, s.checkDelete, s.checkDefaults, s.checkDerived, s.makeText} {
-		if err := prepare(); err != nil {
-			return nil, err
-		}
-	}
-	return s, nil
+	return &Store{
+		db: db, layout: l, inspector: &inspector{db: db, layout: l}, spelling: &spelling{}, lock: &runLock{db: db, layout: l},
+	}, nil
 }
 
 // createsAtOnce makes fewer and longer transactions of an import. Its rows come in
@@ -101,25 +53,46 @@ const createsAtOnce = 5000
 // stored and told apart from all others, or FieldActive where the column only tells who
 // is active. New users are best written 5,000 at once.
 func (s *Store) Traits() adsync.Traits {
-	return adsync.Traits{Fields: s.held(), CreatesAtOnce: createsAtOnce}
+	return adsync.Traits{Fields: s.layout.held(), CreatesAtOnce: createsAtOnce}
 }
 
-func (s *Store) held() []adsync.Field {
-	var held []adsync.Field
-	for _, c := range s.columns {
-		switch c.field {
-		case adsync.FieldUsername, adsync.FieldFirstName, adsync.FieldLastName, adsync.FieldEmail, adsync.FieldPhone:
-			held = append(held, c.field)
-		case adsync.FieldStatus:
-			switch {
-			case s.statuses.tells(adsync.StatusDeactivated):
-				held = append(held, adsync.FieldStatus)
-			case s.statuses.tells(adsync.StatusInactive):
-				held = append(held, adsync.FieldActive)
-			}
-		}
+// Check checks the mapping against the table before anything is written. The error says
+// what no run can do without: a column that is missing, a status that does not fit its
+// column. Each warning is a sentence that says what is amiss and what to do: a key without
+// a unique index, a column that a new row needs and nobody fills, a server that cuts
+// values off, a collation that takes more for equal than a plan does, and what makes a
+// write do something other than it says.
+//
+// It reads the database's catalogue, and which statuses there are; no user.
+func (s *Store) Check(ctx context.Context) (warnings []string, err error) {
+	known, err := s.inspector.look(ctx)
+	if err != nil {
+		return nil, explainReading(ctx, s.layout, err)
 	}
-	return held
+	c := &checker{db: s.db, known: known}
+	c.checkAll(ctx)
+	return c.warnings, notRead(ctx)
+}
+
+// Lock keeps other runs off the table, and fails at once when one has it. It holds
+// an advisory lock of PostgreSQL or MySQL on a connection of its own, which ends
+// with the process. It does so for the whole table, whatever Where says. Behind a
+// pooler that gives a connection to others between transactions, such a lock keeps
+// nobody off.
+//
+// SQLite has no such lock, and a pool of a single connection has none to spare:
+// there it keeps apart only the runs of this Store. Runs that overlap nevertheless
+// do no harm, because each write compares the row: the later one finds it stale, or
+// written already.
+func (s *Store) Lock(ctx context.Context) (unlock func() error, err error) {
+	return s.lock.acquire(ctx)
+}
+
+// Users reads all users with one query. While others keep the table locked, as
+// happens with SQLite, it waits a few seconds for the first row.
+func (s *Store) Users(ctx context.Context) iter.Seq2[adsync.User, error] {
+	r := &reader{db: s.db, layout: s.layout, inspector: s.inspector, spelling: s.spelling}
+	return func(yield func(adsync.User, error) bool) { r.users(ctx, yield) }
 }
 
 // UpdateUser writes what differs between c.Before and c.After.
@@ -145,6 +118,27 @@ func (s *Store) applyOne(ctx context.Context, c adsync.Change, op adsync.Op) ads
 	return s.ApplyChanges(ctx, []adsync.Change{c})[0]
 }
 
+// Seed fills an empty table with users, for CheckStore of package adsynctest: what has no
+// column is left out, a Source is the table's, and a status is the nearest that the
+// column can hold. Rows get Defaults and Derived, and OnWrite is called, as for those whom
+// a sync creates. It refuses a table that has any row, also one that Where leaves
+// out: no host's users are to be taken for those of a test.
+func (s *Store) Seed(ctx context.Context, users []adsync.User) error {
+	known, err := s.inspector.await(ctx)
+	if err != nil {
+		return err
+	}
+	if err := checkEmpty(ctx, s.db, s.layout); err != nil {
+		return err
+	}
+	for i, w := range s.writeBatch(ctx, known, seedChanges(s.layout, users)) {
+		if w.Err != nil {
+			return fmt.Errorf("adsync: user %d of the seed could not be added to the table %s: %w", i+1, s.layout.table.Name, w.Err)
+		}
+	}
+	return nil
+}
+
 // ApplyChanges writes all changes in one transaction. One that the database or
 // OnWrite refuses is undone alone; in a batch of more than 500 the others are then
 // written in transactions of 500. When the context ends before a commit, nothing of
@@ -154,7 +148,7 @@ func (s *Store) ApplyChanges(ctx context.Context, cs []adsync.Change) []adsync.W
 	if len(cs) == 0 {
 		return out
 	}
-	known, err := s.lookPatiently(ctx)
+	known, err := s.inspector.await(ctx)
 	if err != nil {
 		for i := range out {
 			out[i].Err = err
@@ -175,6 +169,6 @@ func (s *Store) ApplyChanges(ctx context.Context, cs []adsync.Change) []adsync.W
 }
 
 func (s *Store) writeBatch(ctx context.Context, known *knownTable, cs []adsync.Change) []adsync.Written {
-	b := &batch{Store: s, knownTable: known, now: time.Now(), changes: cs, ids: make([]string, len(cs))}
-	return b.explain(b.batch().Run(ctx))
+	bind := &binder{knownTable: known, now: time.Now()}
+	return newBatch(s.db, bind, s.spelling, work{changes: cs, ids: make([]string, len(cs))}).run(ctx)
 }

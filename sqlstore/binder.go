@@ -1,0 +1,202 @@
+package sqlstore
+
+import (
+	"cmp"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/go-adsync/adsync"
+	"github.com/go-adsync/adsync/sqlstore/internal/sqltable"
+)
+
+// binder turns users into the arguments of statements.
+type binder struct {
+	*knownTable
+	now time.Time // that is written where one is, so that all rows of a batch have one
+}
+
+// assignments lists the columns that differ, and their new values.
+func (b *binder) assignments(before, after *adsync.User) (set []string, values []any, err error) {
+	for _, f := range storedFields {
+		if sameIn(f, before, after) {
+			continue
+		}
+		i := b.position(f)
+		if i < 0 {
+			return nil, nil, b.noColumn(f)
+		}
+		value, err := b.storedValue(b.columns[i], after)
+		if err != nil {
+			return nil, nil, err
+		}
+		set, values = append(set, b.columns[i].name), append(values, value)
+	}
+	if len(set) > 0 {
+		set, values = append(set, b.derived...), append(values, b.derive(after)...)
+	}
+	return set, values, nil
+}
+
+// newValues are what a new row holds in newColumns.
+func (b *binder) newValues(u *adsync.User) ([]any, error) {
+	if f := b.unmapped(u); f != "" {
+		return nil, b.noColumn(f)
+	}
+	values := make([]any, 0, len(b.newColumns))
+	for _, c := range b.columns {
+		value, err := b.storedValue(c, u)
+		if err != nil {
+			return nil, err
+		}
+		values = append(values, value)
+	}
+	for _, name := range b.newColumns[len(b.columns) : len(b.newColumns)-len(b.derived)] {
+		values = append(values, b.hostValue(name, b.table.Defaults[name]))
+	}
+	return append(values, b.derive(u)...), nil
+}
+
+// removal lists what marks a row as deleted and frees its keys; it is empty where rows
+// are removed. What is derived is so from the keys that the row is left with.
+func (b *binder) removal(c adsync.Change) (set []string, values []any) {
+	if b.table.Delete == nil {
+		return nil, nil
+	}
+	set = slices.Sorted(maps.Keys(b.table.Delete))
+	for _, name := range set {
+		values = append(values, b.hostValue(name, b.table.Delete[name]))
+	}
+	var left adsync.User
+	if c.Before != nil {
+		left = *c.Before
+	}
+	left.Username, left.Email = "~deleted-"+c.UserID, "~deleted-"+c.UserID+"@adsync.invalid"
+	for _, key := range [][2]string{{b.table.Columns.Username, left.Username}, {b.table.Columns.Email, left.Email}} {
+		if key[0] != "" {
+			set = append(set, key[0])
+			values = append(values, b.nullOr(key[0], key[1]))
+		}
+	}
+	return append(set, b.derived...), append(values, b.derive(&left)...)
+}
+
+// derive computes the derived columns from what the row will hold.
+func (b *binder) derive(u *adsync.User) []any {
+	values := make([]any, len(b.derived))
+	for i, name := range b.derived {
+		values[i] = b.hostValue(name, b.table.Derived[name](*u))
+	}
+	return values
+}
+
+// hostValue is a value of the host's, as its column holds it.
+func (b *binder) hostValue(column string, value any) any {
+	switch value {
+	case Null:
+		return nil
+	case Now:
+		if clock := clockFor(b.types[column], b.dialect.Loose()); clock != nil {
+			return clock(b.now)
+		}
+	}
+	return value
+}
+
+// storedValue is what a mapped column is to hold.
+func (b *binder) storedValue(c column, u *adsync.User) (any, error) {
+	switch c.field {
+	case adsync.FieldObjectID:
+		if !u.ObjectID.IsZero() {
+			return b.guids.write(u.ObjectID), nil
+		}
+		return b.nullOr(c.name, b.guids.none()), nil
+	case adsync.FieldStatus:
+		return b.status.value(u.Status, b.now)
+	case fieldProtected:
+		if b.types[c.name].Name == "boolean" {
+			return u.Protected, nil
+		}
+		if u.Protected {
+			return 1, nil
+		}
+		return 0, nil
+	case adsync.FieldEmail:
+		if u.Email == "" {
+			return b.nullOr(c.name, ""), nil
+		}
+	}
+	return *textIn(u, c.field), nil
+}
+
+// nullOr is NULL where the column allows it.
+func (b *binder) nullOr(column string, otherwise any) any {
+	if b.types[column].Nullable {
+		return nil
+	}
+	return otherwise
+}
+
+// bindID is the ID as the driver is to send it: all databases turn a text into
+// the type of the column, save for bytes.
+func (b *binder) bindID(id string) any {
+	if sqltable.IsBinary(b.idType().Name) {
+		if key, ok := sqltable.ParseBinaryKey(id); ok {
+			return key
+		}
+	}
+	return id
+}
+
+// target are the arguments that name the row, and what it must match; match is nil where
+// it may be like anything.
+func (b *binder) target(id string, match []any) []any {
+	if match != nil && b.sql.TextID() {
+		return append([]any{b.bindID(id), id}, match...)
+	}
+	return append([]any{b.bindID(id)}, match...)
+}
+
+// readsAsID reports whether the ID is how the column's value reads, as far as no
+// statement compares that itself.
+func (b *binder) readsAsID(id string) bool {
+	if b.sql.TextID() {
+		return true
+	}
+	key, ok := sqltable.ParseBinaryKey(id)
+	return ok && sqltable.BinaryKey(string(key)) == id
+}
+
+// matchArgs appends the arguments that compare the row with Before; not ok where the
+// statement cannot tell, and the row has to be read.
+func (b *binder) matchArgs(args []any, c adsync.Change) (_ []any, ok bool) {
+	u := c.Before
+	if u == nil || u.ID != c.UserID || !b.matches || b.sql.Uncounted() || !b.readsAsID(u.ID) {
+		return args, false
+	}
+	if b.unmapped(u) != "" {
+		return args, false // no row reads like that
+	}
+	args = slices.Grow(args, len(b.columns)+1)
+	for _, col := range b.columns {
+		switch col.field {
+		case adsync.FieldObjectID:
+			args = append(args, b.guids.match(u.ObjectID))
+		case adsync.FieldStatus:
+			code, one := b.status.code(u.Status)
+			if !one || b.status.readsAs(u.Status) != cmp.Or(u.Status, adsync.StatusActive) {
+				return args, false
+			}
+			args = append(args, code)
+		case fieldProtected:
+			if u.Protected {
+				args = append(args, "1", "true")
+			} else {
+				args = append(args, "0", "false")
+			}
+		default:
+			args = append(args, *textIn(u, col.field))
+		}
+	}
+	return args, true
+}

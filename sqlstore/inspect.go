@@ -1,0 +1,149 @@
+package sqlstore
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"sync"
+
+	"github.com/go-adsync/adsync/sqlstore/internal/sqlbatch"
+	"github.com/go-adsync/adsync/sqlstore/internal/sqltable"
+)
+
+// knownTable is the layout together with what the database says of the table.
+type knownTable struct {
+	*layout
+	types  sqltable.Types  // of the columns that are used
+	sql    *sqltable.Table // the statements, which heed the table's quirks
+	status *statusMap      // fitted to its column; nil where there is none
+}
+
+// inspector asks the database what the table is like, and checks that the layout fits.
+// It asks once.
+type inspector struct {
+	db     *sql.DB
+	layout *layout
+
+	mu    sync.Mutex
+	known *knownTable
+}
+
+// await is look for a writer, who waits while others keep the table locked.
+func (in *inspector) await(ctx context.Context) (*knownTable, error) {
+	for try := 1; ; try++ {
+		known, err := in.look(ctx)
+		if err != nil && in.layout.dialect.Fault(err).Kind == sqltable.Retry && sqlbatch.Wait(ctx, try) {
+			continue
+		}
+		return known, in.explain(ctx, err)
+	}
+}
+
+func (in *inspector) explain(ctx context.Context, err error) error {
+	var own ownFault
+	switch ended := notWritten(ctx); {
+	case err == nil:
+		return nil
+	case ended != nil:
+		return ended
+	case errors.As(err, &own):
+		return own.error
+	}
+	l := in.layout
+	return notDone{fmt.Errorf("adsync: cannot ask the database for the columns of the table %s, so nothing was written: %s", l.table.Name, l.dialect.Fault(err).Reason)}
+}
+
+// look returns what is known. Its errors are the driver's, or an ownFault.
+func (in *inspector) look(ctx context.Context) (*knownTable, error) {
+	in.mu.Lock()
+	known := in.known
+	in.mu.Unlock()
+	if known != nil {
+		return known, nil
+	}
+	known, err := in.query(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if err := known.fit(); err != nil {
+		return nil, ownFault{err}
+	}
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	in.known = known
+	return known, nil
+}
+
+// query asks, and checks nothing.
+func (in *inspector) query(ctx context.Context) (*knownTable, error) {
+	queries := in.layout.queries
+	text, args := queries.Catalogue()
+	rows, err := in.db.QueryContext(ctx, text, args...)
+	if err != nil {
+		return nil, err
+	}
+	types, err := sqltable.ReadTypes(rows)
+	if err != nil || len(types) == 0 {
+		return &knownTable{layout: in.layout, types: types, sql: queries}, err
+	}
+	var quirks sqltable.Rows
+	if text, args, ok := queries.Quirks(); ok {
+		if quirks, err = in.db.QueryContext(ctx, text, args...); err != nil {
+			return nil, err
+		}
+	}
+	heeding, err := queries.Heed(types, quirks)
+	return &knownTable{layout: in.layout, types: types, sql: heeding}, err
+}
+
+// fit keeps the types of the columns that are used, and says which does not hold what
+// the host would put there.
+func (k *knownTable) fit() (err error) {
+	if k.types, err = k.usedTypes(k.types); err != nil {
+		return err
+	}
+	if err := k.checkTimes(); err != nil {
+		return err
+	}
+	if column := k.table.Columns.Status; column != "" {
+		k.status, err = k.statuses.fit(column, k.types[column], k.dialect.Loose())
+	}
+	return err
+}
+
+// usedTypes picks the columns that are mapped, by the names that the host gave them.
+func (k *knownTable) usedTypes(types sqltable.Types) (sqltable.Types, error) {
+	if len(types) == 0 {
+		return nil, fmt.Errorf("adsync: the database has no table %s, or does not show it to this account; check sqlstore.Table.Name", k.table.Name)
+	}
+	used := make(sqltable.Types)
+	for _, name := range slices.Concat([]string{k.table.Columns.ID}, k.newColumns, slices.Sorted(maps.Keys(k.table.Delete))) {
+		t, ok := types.Find(name)
+		if !ok {
+			return nil, fmt.Errorf("adsync: the table %s has no column %s; correct sqlstore.Table", k.table.Name, name)
+		}
+		used[name] = t
+	}
+	if used[k.table.Columns.ID].Name == "" {
+		return nil, fmt.Errorf("adsync: the column %s of the table %s has no type, and so a number in it never equals its own text; declare one, as INTEGER or TEXT", k.table.Columns.ID, k.table.Name)
+	}
+	return used, nil
+}
+
+// checkTimes holds each Now of Defaults and Delete against its column.
+func (k *knownTable) checkTimes() error {
+	for _, given := range []map[string]any{k.table.Defaults, k.table.Delete} {
+		for _, name := range slices.Sorted(maps.Keys(given)) {
+			if given[name] == NotNull || given[name] == Now && clockFor(k.types[name], k.dialect.Loose()) == nil {
+				return fmt.Errorf("adsync: the column %s of type %s cannot be set to Now or NotNull; use Now for times and numbers, or give the value", name, k.types[name].Name)
+			}
+		}
+	}
+	return nil
+}
+
+// idType is the type of the primary key.
+func (k *knownTable) idType() sqltable.Type { return k.types[k.table.Columns.ID] }
