@@ -2,34 +2,6 @@ package sqltable
 
 import "slices"
 
-// UniqueIndexes asks for the columns of each unique index, one a row, or the text of the
-// index where it is over an expression.
-func (t *Table) UniqueIndexes() (text string, args []any) {
-	return t.d.indexes(t.schema, t.name, t.quoted)
-}
-
-// Demands asks for the columns that a new row must have a value for.
-func (t *Table) Demands() (text string, args []any) { return t.d.demands(t.schema, t.name, t.quoted) }
-
-// SelectAny reads nothing of one row, whatever it is, so that an empty table is known.
-func (t *Table) SelectAny() string { return "SELECT 1 FROM " + t.quoted + " LIMIT 1" }
-
-// Mode asks for what the server does to values that do not fit; ok is false where it
-// refuses them.
-func (d Dialect) Mode() (text string, ok bool) {
-	return "SELECT @@SESSION.sql_mode", d.counted
-}
-
-// ComparesAccents asks whether the column takes letters with an accent for those without;
-// ok is false where nobody knows.
-func (t Type) ComparesAccents() (text string, ok bool) {
-	m := collate.FindStringSubmatch(t.collate)
-	if m == nil {
-		return "", false
-	}
-	return "SELECT CONVERT('Muller' USING " + m[1] + ")" + m[2] + " = CONVERT('M\u00fcller' USING " + m[1] + ")" + m[2], true
-}
-
 func postgreSQLIndexes(_, _, quoted string) (string, []any) {
 	return "SELECT COALESCE(CAST(a.attname AS text), pg_get_indexdef(i.indexrelid)) FROM pg_catalog.pg_index i" +
 		" CROSS JOIN LATERAL unnest(CAST(i.indkey AS int2[])) AS k (n) LEFT JOIN pg_catalog.pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.n AND k.n > 0" +
@@ -77,4 +49,13 @@ func sqliteDemands(schema, table, _ string) (string, []any) {
 	places, args := inSchema(schema, table)
 	return "SELECT name FROM pragma_table_xinfo" + places + " WHERE (\"notnull\" OR pk > 0) AND dflt_value IS NULL AND hidden = 0" +
 		" AND NOT (pk = 1 AND type = 'INTEGER' COLLATE NOCASE)", args
+}
+
+func sqliteQuirks(schema, table, _ string) (text string, args []any) {
+	master := "sqlite_master"
+	if schema != "" {
+		master = sqlite().Quote(schema) + "." + master
+	}
+	const wanted = " WHERE sql LIKE '%CONFLICT%' OR sql LIKE '%REPLACE%' OR type = 'view' AND name = ? COLLATE NOCASE"
+	return "SELECT type, name, sql FROM " + master + wanted + " UNION ALL SELECT type, name, sql FROM sqlite_temp_master" + wanted, []any{table, table}
 }

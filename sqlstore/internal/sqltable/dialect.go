@@ -4,7 +4,6 @@ package sqltable
 
 import (
 	"slices"
-	"strconv"
 	"strings"
 )
 
@@ -206,35 +205,23 @@ func (d Dialect) Quote(name string) string {
 	return d.quote + strings.ReplaceAll(name, d.quote, d.quote+d.quote) + d.quote
 }
 
-// statement is a text in the making, which counts its placeholders.
-type statement struct {
-	strings.Builder
-	d    Dialect
-	args int
+// HasBulk tells whether the dialect can write many rows in one statement that
+// compares each and tells which it wrote.
+func (d Dialect) HasBulk() bool { return d.bulk }
+
+// HasCounted tells whether the dialect writes many rows, each with values of its own,
+// with a statement that says how many it wrote and not which.
+func (d Dialect) HasCounted() bool { return d.counted }
+
+// Mode asks for what the server does to values that do not fit; ok is false where it
+// refuses them.
+func (d Dialect) Mode() (text string, ok bool) {
+	return "SELECT @@SESSION.sql_mode", d.counted
 }
 
-// arg returns the next placeholder.
-func (s *statement) arg() string {
-	s.args++
-	if s.d.numbered {
-		return "$" + strconv.Itoa(s.args)
-	}
-	return "?"
-}
-
-// add appends all the parts.
-func (s *statement) add(parts ...string) {
-	for _, p := range parts {
-		s.WriteString(p)
-	}
-}
-
-// list appends n items with a separator.
-func (s *statement) list(n int, sep string, item func(i int) string) {
-	for i := range n {
-		if i > 0 {
-			s.WriteString(sep)
-		}
-		s.WriteString(item(i))
-	}
+// Fault reads an error of a driver.
+func (d Dialect) Fault(err error) Fault {
+	f := d.fault(err)
+	f.Reason = anyEmail.ReplaceAllString(strings.Join(strings.Fields(f.Reason), " "), "…")
+	return f
 }

@@ -3,6 +3,7 @@ package sqltable
 import (
 	"cmp"
 	"errors"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -319,4 +320,245 @@ func (t *Table) addWhere(s *statement) {
 		s.add(text)
 	}
 	s.add("\n)")
+}
+
+// UniqueIndexes asks for the columns of each unique index, one a row, or the text of the
+// index where it is over an expression.
+func (t *Table) UniqueIndexes() (text string, args []any) {
+	return t.d.indexes(t.schema, t.name, t.quoted)
+}
+
+// Demands asks for the columns that a new row must have a value for.
+func (t *Table) Demands() (text string, args []any) { return t.d.demands(t.schema, t.name, t.quoted) }
+
+// SelectAny reads nothing of one row, whatever it is, so that an empty table is known.
+func (t *Table) SelectAny() string { return "SELECT 1 FROM " + t.quoted + " LIMIT 1" }
+
+// Quirks asks for what makes a database do something other than a statement says; ok is
+// false where there is nothing of the kind.
+//
+// SQLite lets a table say what becomes of a write that breaks one of its constraints:
+// UNIQUE ON CONFLICT REPLACE deletes the rows that are in the way, and says nothing. A
+// clause of the statement overrides that. It also overrides those of the statements in
+// triggers, which a host may need, as for an upsert into another table. So it is given
+// only where the table has such a clause itself, or a trigger replaces rows in it.
+//
+// A rule of PostgreSQL puts other statements in the place of one, and so does a trigger of
+// a view in SQLite. Neither is counted as a row that was written.
+func (t *Table) Quirks() (text string, args []any, ok bool) {
+	if t.d.quirks == nil {
+		return "", nil, false
+	}
+	text, args = t.d.quirks(t.schema, t.name, t.quoted)
+	return text, args, true
+}
+
+// Heed reads what Quirks has asked for, and closes it; rows are nil where it asks for
+// nothing. It returns a table whose statements let no conflict clause have its way where
+// it could take another row, and which take no row for another whose ID is equal to its
+// column, as 012 is to 12.
+func (t *Table) Heed(types Types, rows Rows) (*Table, error) {
+	heeding := *t
+	id, _ := types.Find(t.key)
+	heeding.textID = !IsBinary(id.Name) || t.d.bytesAsText
+	if rows != nil {
+		defer rows.Close()
+		if err := heeding.heed(rows); err != nil {
+			return nil, err
+		}
+	}
+	heeding.makeTexts()
+	return &heeding, nil
+}
+
+func (t *Table) heed(rows Rows) error {
+	var own, others bool // conflict clauses of this table, and of others
+	replaces := regexp.MustCompile(`(?i)\bREPLACE\s+(INTO\s+)?(\S+\s*\.\s*)?["'\x60\[]?` + regexp.QuoteMeta(t.name) + `(\W|$)`)
+	for rows.Next() {
+		var kind, name, text string
+		if err := rows.Scan(&kind, &name, &text); err != nil {
+			return err
+		}
+		switch this := strings.EqualFold(name, t.name); {
+		case kind == "rule", kind == "view" && this:
+			t.uncounted = true
+		case kind == "trigger":
+			own = own || replaces.MatchString(text)
+		case kind == "table" && strings.Contains(strings.ToUpper(text), "CONFLICT"):
+			own, others = own || this, true
+		}
+	}
+	if own || others && t.uncounted { // a view may write to any table
+		t.orAbort = "OR ABORT "
+	}
+	return rows.Err()
+}
+
+// TextID reports whether statements that match compare the ID as it reads, too.
+func (t *Table) TextID() bool { return t.textID }
+
+// Overrides reports whether conflict clauses are overridden.
+func (t *Table) Overrides() bool { return t.orAbort != "" }
+
+// Uncounted reports whether the database does not say how many rows a statement wrote.
+func (t *Table) Uncounted() bool { return t.uncounted }
+
+// UpdateMany is Update with match for many rows. The values of a row: its ID, one
+// for each column that is set, and one for each that is compared (two for a Bool).
+// It returns the ordinal, from 1, of each row that it wrote.
+func (t *Table) UpdateMany(types Types, set []string) *Bulk {
+	s := t.begin("UPDATE ", t.quoted, " SET ")
+	s.list(len(set), ", ", func(i int) string {
+		return t.d.Quote(set[i]) + " = " + bulkValue(2+i, types[set[i]].Name)
+	})
+	s.add(" FROM ")
+	return t.finishMany(s, types, set)
+}
+
+// DeleteMany is Delete with match for many rows, with the values of UpdateMany.
+func (t *Table) DeleteMany(types Types) *Bulk {
+	return t.finishMany(t.begin("DELETE FROM ", t.quoted, " USING "), types, nil)
+}
+
+// finishMany adds the values and the condition.
+func (t *Table) finishMany(s *statement, types Types, set []string) *Bulk {
+	b := &Bulk{}
+	b.addList(types[t.key].Name)
+	for _, name := range set {
+		b.addList(types[name].Name)
+	}
+	next := func(typeName string) string {
+		b.addList(typeName)
+		return bulkValue(len(b.lists), typeName)
+	}
+	conditions := make([]string, len(t.columns))
+	for i, c := range t.columns {
+		col := t.d.Quote(c.Name)
+		switch c.Kind {
+		case Text:
+			conditions[i] = t.d.sameText(col, next("text"))
+		case Bool:
+			conditions[i] = t.d.sameBool(col, next("text"), next("text"))
+		default:
+			conditions[i] = t.d.same(col, next(types[c.Name].Name))
+		}
+	}
+	s.addValues(len(b.lists))
+	s.add(" WHERE ", t.id, " = ", bulkValue(1, types[t.key].Name))
+	if t.textID {
+		s.add(" AND ", t.d.sameText(t.id, bulkValue(1, "text")))
+	}
+	for _, condition := range conditions {
+		s.add(" AND ", condition)
+	}
+	t.addAndWhere(s)
+	s.add(" RETURNING ", bulkOrdinal)
+	b.Text = s.String()
+	return b
+}
+
+// InsertMany is InsertRows for a Bulk.
+func (t *Table) InsertMany(types Types, columns []string, returned ...string) *Bulk {
+	b := &Bulk{}
+	s := t.begin("INSERT INTO ", t.quoted, " (")
+	s.list(len(columns), ", ", func(i int) string { return t.d.Quote(columns[i]) })
+	s.add(") SELECT ")
+	s.list(len(columns), ", ", func(i int) string {
+		b.addList(types[columns[i]].Name)
+		return bulkValue(1+i, types[columns[i]].Name)
+	})
+	s.add(" FROM ")
+	s.addValues(len(columns))
+	t.addReturning(s, returned)
+	b.Text = s.String()
+	return b
+}
+
+// SelectLinksMany is SelectLinks with an Array of the values, which the database's
+// planner treats like a list: if it were cast by way of text, as elsewhere, the planner
+// would not know how many there are. Arguments: the source, where it has a column; the
+// Array.
+func (t *Table) SelectLinksMany(types Types, source string, emptySource bool, column string) string {
+	s := t.beginLinks(source, emptySource, column)
+	s.add(" = ANY (CAST(", s.arg(), " AS ", types[column].Name, "[]))")
+	t.addAndWhere(s)
+	return s.String()
+}
+
+// SelectMany is SelectRow for many rows. Arguments: an Array of the IDs.
+func (t *Table) SelectMany(types Types) string { return t.ReadMany(types) + t.d.lock }
+
+// ReadMany is SelectMany that holds none of the rows.
+func (t *Table) ReadMany(types Types) string {
+	s := t.selectAll()
+	// Of a table that was just filled the server knows no statistics: it would go through
+	// all of it for = ANY, and through the whole array for each row.
+	s.add(" WHERE ", t.id, " IN (SELECT unnest(CAST(CAST(", s.arg(), " AS text) AS ", types[t.key].Name, "[])))")
+	t.addAndWhere(s)
+	return s.String()
+}
+
+// UpdateCounted is Update with match for many rows, whose IDs differ. The values of a
+// row: its ID as ExactKey gives it, one for each column that is set, and one for each
+// that is compared (two for a Bool). ok is false where they do not fit into one
+// statement.
+//
+// It changes each row at most once, and so, if it has changed as many as it was
+// given, just those and no other. In InnoDB it locks no other row: for an UPDATE the
+// hint leaves no plan but to read the primary key once for each ID.
+func (t *Table) UpdateCounted(set []string, rows [][]any) (m Counted, ok bool) {
+	s := t.newCounted(rows)
+	s.add("UPDATE ", t.quoted, " FORCE INDEX (PRIMARY) SET ")
+	for i, name := range set {
+		if i > 0 {
+			s.add(", ")
+		}
+		s.add(t.d.Quote(name), " = ")
+		if !s.canSet(1 + i) {
+			return Counted{}, false
+		}
+		s.add(s.value(1 + i))
+	}
+	s.add(" WHERE ", t.id, " IN (")
+	s.list(len(rows), ", ", s.id)
+	s.add(")")
+	return s.end(1 + len(set))
+}
+
+// DeleteCounted is Delete with match for many rows, as UpdateCounted. With a list of IDs
+// the optimizer would read all of a small table, whatever the hint; with a join, in
+// this order, it looks up each.
+func (t *Table) DeleteCounted(types Types, rows [][]any) (m Counted, ok bool) {
+	typed := types[t.key].typed()
+	if typed == "" {
+		return Counted{}, false
+	}
+	s := t.newCounted(rows)
+	s.add("DELETE ", t.quoted, " FROM (SELECT ")
+	s.list(len(rows), " UNION ALL SELECT ", func(i int) string {
+		text := strings.Replace(typed, "?", s.id(i), 1)
+		if i == 0 {
+			text += " AS " + countedKey
+		}
+		return text
+	})
+	s.add(") AS `adsync ids` STRAIGHT_JOIN ", t.quoted, " FORCE INDEX (PRIMARY) ON ", t.id, " = ", countedKey, " WHERE TRUE")
+	return s.end(1)
+}
+
+// ReadRows reads n rows by their IDs, and holds none of them. Arguments: the IDs.
+func (t *Table) ReadRows(n int) string {
+	s := t.selectAll()
+	if t.d.counted {
+		s.add(" FORCE INDEX (PRIMARY)")
+	}
+	s.add(" WHERE ", t.id, " IN (")
+	s.list(n, ", ", func(int) string { return s.arg() })
+	s.add(")")
+	t.addAndWhere(s)
+	return s.String()
+}
+
+func (t *Table) newCounted(rows [][]any) *counted {
+	return &counted{statement: t.begin(), t: t, rows: rows, ok: true}
 }

@@ -98,6 +98,16 @@ func (t Type) Lists(text string) bool {
 	return !isEnum || strings.Contains(","+strings.TrimSuffix(values, ")")+",", ","+quoted+",")
 }
 
+// ComparesAccents asks whether the column takes letters with an accent for those without;
+// ok is false where nobody knows.
+func (t Type) ComparesAccents() (text string, ok bool) {
+	m := collate.FindStringSubmatch(t.collate)
+	if m == nil {
+		return "", false
+	}
+	return "SELECT CONVERT('Muller' USING " + m[1] + ")" + m[2] + " = CONVERT('M\u00fcller' USING " + m[1] + ")" + m[2], true
+}
+
 // ExactKey is an ID as the column itself holds it, so that an index over it can be
 // used. ok is false where the text is not how the column's value reads, such as 017 for a
 // number, or could be more than one value, such as a text beyond plain ASCII.
