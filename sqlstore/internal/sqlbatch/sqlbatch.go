@@ -8,16 +8,12 @@ import (
 	"database/sql"
 	"database/sql/driver"
 	"errors"
-	"math/rand/v2"
 	"slices"
 	"time"
 )
 
 const (
-	tries      = 12                   // of a transaction that lost against another one
-	wholeTries = 3                    // of one that can be run in parts
-	firstWait  = 5 * time.Millisecond // before the second try; doubled each time
-	maxWait    = 300 * time.Millisecond
+	wholeTries = 3                // of one that can be run in parts
 	endWait    = 30 * time.Second // for a commit or rollback, which no context ends early
 	partMost   = 500              // changes that are done one by one, where there is a Part
 )
@@ -68,13 +64,6 @@ type Batch struct {
 	// reports that there was no transaction left to roll back. Stop reports one that every
 	// other change would meet as well, so that none is tried.
 	Retry, Refused, Ended, Stop func(error) bool
-}
-
-// Tx is a transaction that keeps its prepared statements.
-type Tx struct {
-	*sql.Tx
-	prepare bool
-	stmts   map[string]*sql.Stmt
 }
 
 // Run applies all changes and returns one Outcome for each, in order.
@@ -395,80 +384,4 @@ func ended(cut context.CancelFunc, end func() error) error {
 // discard takes the connection out of the pool: nobody knows its state.
 func discard(conn *sql.Conn) {
 	_ = conn.Raw(func(any) error { return driver.ErrBadConn })
-}
-
-// Wait sleeps after a try, counted from 1, that lost against others. It reports
-// whether there is to be another one.
-func Wait(ctx context.Context, try int) bool {
-	if try >= tries {
-		return false
-	}
-	d := min(firstWait<<(try-1), maxWait)
-	timer := time.NewTimer(d/2 + rand.N(d)) // so that two losers do not meet again
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return false
-	case <-timer.C:
-		return true
-	}
-}
-
-// Exec runs a statement and returns how many rows it changed.
-func (tx *Tx) Exec(ctx context.Context, text string, args ...any) (int64, error) {
-	res, err := tx.Result(ctx, text, args...)
-	if err != nil {
-		return 0, err
-	}
-	return res.RowsAffected()
-}
-
-// Result is Exec for callers who need more than the count.
-func (tx *Tx) Result(ctx context.Context, text string, args ...any) (sql.Result, error) {
-	stmt, err := tx.stmt(ctx, text)
-	if err != nil {
-		return nil, err
-	}
-	if stmt == nil {
-		return tx.ExecContext(ctx, text, args...)
-	}
-	return stmt.ExecContext(ctx, args...)
-}
-
-// Rows runs a query.
-func (tx *Tx) Rows(ctx context.Context, text string, args ...any) (*sql.Rows, error) {
-	stmt, err := tx.stmt(ctx, text)
-	if err != nil {
-		return nil, err
-	}
-	if stmt == nil {
-		return tx.QueryContext(ctx, text, args...)
-	}
-	return stmt.QueryContext(ctx, args...)
-}
-
-// Prepare asks whether the server takes a statement, without running it.
-func (tx *Tx) Prepare(ctx context.Context, text string) error {
-	_, err := tx.prepared(ctx, text)
-	return err
-}
-
-// stmt is the prepared statement; nil where that does not pay.
-func (tx *Tx) stmt(ctx context.Context, text string) (*sql.Stmt, error) {
-	if !tx.prepare {
-		return nil, nil
-	}
-	return tx.prepared(ctx, text)
-}
-
-// prepared prepares a statement once for the transaction.
-func (tx *Tx) prepared(ctx context.Context, text string) (*sql.Stmt, error) {
-	if s := tx.stmts[text]; s != nil {
-		return s, nil
-	}
-	s, err := tx.PrepareContext(ctx, text)
-	if err == nil {
-		tx.stmts[text] = s
-	}
-	return s, err
 }

@@ -2,11 +2,8 @@ package sqltable
 
 import (
 	"database/sql/driver"
-	"encoding/hex"
 	"slices"
 	"strconv"
-	"strings"
-	"time"
 )
 
 // The names of what a statement for many rows reads its values from. A host's
@@ -22,8 +19,6 @@ type Bulk struct {
 	Text  string
 	lists []Array
 }
-
-func (b *Bulk) addList(typeName string) { b.lists = append(b.lists, Array{Type: typeName}) }
 
 // Grow makes room for so many rows of a usual length.
 func (b *Bulk) Grow(rows int) {
@@ -56,7 +51,61 @@ func (b *Bulk) Args() []any {
 	return args
 }
 
-// bulkValue is the value of the nth array in the type of its column. It leaves the
+// bulkStatement is a Bulk in the making.
+type bulkStatement struct {
+	*statement
+	types Types
+	lists []Array
+}
+
+func newBulkStatement(t *Table, types Types, parts ...string) *bulkStatement {
+	return &bulkStatement{statement: t.begin(parts...), types: types}
+}
+
+// addList adds a list of values, which are of a column's type.
+func (s *bulkStatement) addList(typeName string) (value string) {
+	s.lists = append(s.lists, Array{Type: typeName})
+	return bulkValue(len(s.lists), typeName)
+}
+
+// addListOf is addList for a column.
+func (s *bulkStatement) addListOf(column string) (value string) {
+	return s.addList(s.types[column].Name)
+}
+
+// end adds the values and the condition; id is the value of the ID.
+func (s *bulkStatement) end(id string) *Bulk {
+	conditions := s.matches(func(c Column) string {
+		if c.Kind == Text || c.Kind == Bool {
+			return s.addList("text")
+		}
+		return s.addListOf(c.Name)
+	})
+	s.addValues()
+	s.add(" WHERE ", s.t.id, " = ", id)
+	if s.t.textID {
+		s.add(" AND ", s.t.d.sameText(s.t.id, bulkValue(1, "text")))
+	}
+	for _, condition := range conditions {
+		s.add(" AND ", condition)
+	}
+	s.addAndWhere()
+	s.add(" RETURNING ", bulkOrdinal)
+	return s.made()
+}
+
+// addValues makes rows of the lists. Each goes as text, which every driver can send.
+func (s *bulkStatement) addValues() {
+	s.add("unnest(")
+	s.list(len(s.lists), ", ", func(int) string { return "CAST(CAST(" + s.arg() + " AS text) AS text[])" })
+	s.add(") WITH ORDINALITY AS ", bulkRows, " (")
+	s.list(len(s.lists), ", ", func(i int) string { return bulkValue(1+i, "text") })
+	s.add(", ", bulkOrdinal, ")")
+}
+
+func (s *bulkStatement) made() *Bulk { return &Bulk{Text: s.String(), lists: s.lists} }
+
+// bulkValue is the value of the nth list in the type of its column. It leaves the
 // type's length out, because a cast would cut a text that is too long, where an
 // assignment is an error.
 func bulkValue(n int, typeName string) string {
@@ -65,71 +114,4 @@ func bulkValue(n int, typeName string) string {
 		return name
 	}
 	return "CAST(" + name + " AS " + typeName + ")"
-}
-
-// addValues makes rows of n arrays. An array goes as text, which every driver can
-// send.
-func (s *statement) addValues(n int) {
-	s.add("unnest(")
-	s.list(n, ", ", func(int) string { return "CAST(CAST(" + s.arg() + " AS text) AS text[])" })
-	s.add(") WITH ORDINALITY AS ", bulkRows, " (")
-	s.list(n, ", ", func(i int) string { return bulkValue(1+i, "text") })
-	s.add(", ", bulkOrdinal, ")")
-}
-
-// Array gathers values of one column, of the types that database/sql gives to
-// drivers, as PostgreSQL writes an array of texts.
-type Array struct {
-	text []byte
-	Type string // of the column, as the catalogue names it
-}
-
-// Add appends a value.
-func (a *Array) Add(v any) {
-	if len(a.text) > 0 {
-		a.text = append(a.text, ',')
-	}
-	if v == nil {
-		a.text = append(a.text, "NULL"...)
-		return
-	}
-	text, ok := v.(string)
-	if !ok {
-		text = arrayText(v, a.Type)
-	}
-	a.text = append(a.text, '"')
-	if strings.IndexByte(text, '"') < 0 && strings.IndexByte(text, '\\') < 0 { // far quicker than one search for both
-		a.text = append(a.text, text...)
-	} else {
-		a.text = append(a.text, quoted.Replace(text)...)
-	}
-	a.text = append(a.text, '"')
-}
-
-// quoted escapes an element of an array.
-var quoted = strings.NewReplacer(`"`, `\"`, `\`, `\\`)
-
-// String is the argument.
-func (a *Array) String() string {
-	var s strings.Builder
-	s.Grow(len(a.text) + 2)
-	s.WriteByte('{')
-	s.Write(a.text)
-	s.WriteByte('}')
-	return s.String()
-}
-
-func arrayText(v any, typeName string) string {
-	switch v := v.(type) {
-	case []byte:
-		if IsBinary(typeName) {
-			return `\x` + hex.EncodeToString(v)
-		}
-		return string(v)
-	case time.Time:
-		return v.Format("2006-01-02 15:04:05.999999999Z07:00")
-	case bool:
-		return strconv.FormatBool(v)
-	}
-	return CellOf(v).Text
 }

@@ -2,6 +2,28 @@ package sqltable
 
 import "slices"
 
+// The type without its length: -1, as a NULL would name the type char(n) by
+// its name in the standard, which means char(1).
+func postgreSQLCatalogue(_, _, quoted string) (string, []any) {
+	return "SELECT CAST(a.attname AS text), format_type(a.atttypid, -1), NOT (a.attnotnull OR t.typnotnull)" +
+		" FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_type t ON t.oid = a.atttypid" +
+		" WHERE a.attrelid = CAST(CAST($1 AS text) AS regclass) AND a.attnum > 0 AND NOT a.attisdropped", []any{quoted}
+}
+
+// pgLockClass is the first half of the key of an advisory lock, "adsy" in ASCII;
+// the table's oid is the other.
+const pgLockClass = "1633973113"
+
+func postgreSQLHolding(do, _, _, quoted string) (string, []any) {
+	name := map[string]string{"take": "pg_try_advisory_lock", "release": "pg_advisory_unlock"}[do]
+	return "SELECT " + name + "(" + pgLockClass + ", CAST(CAST(CAST(CAST($1 AS text) AS regclass) AS oid) AS int4))", []any{quoted}
+}
+
+func postgreSQLQuirks(_, _, quoted string) (string, []any) {
+	return "SELECT 'rule', CAST(rulename AS text), '' FROM pg_catalog.pg_rewrite" +
+		" WHERE ev_class = CAST(CAST($1 AS text) AS regclass) AND ev_type <> '1'", []any{quoted}
+}
+
 func postgreSQLIndexes(_, _, quoted string) (string, []any) {
 	return "SELECT COALESCE(CAST(a.attname AS text), pg_get_indexdef(i.indexrelid)) FROM pg_catalog.pg_index i" +
 		" CROSS JOIN LATERAL unnest(CAST(i.indkey AS int2[])) AS k (n) LEFT JOIN pg_catalog.pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.n AND k.n > 0" +
@@ -18,6 +40,27 @@ func mySQLThis(schema, table string) (condition string, args []any) {
 		return "table_name = ? AND table_schema = DATABASE()", []any{table}
 	}
 	return "table_name = ? AND table_schema = ?", []any{table, schema}
+}
+
+// Each question names the table, or the server would look at all of them. The
+// primary key is asked for as a whole: of its columns, an account may see some.
+func mySQLCatalogue(schema, table, _ string) (string, []any) {
+	this, args := mySQLThis(schema, table)
+	return "SELECT column_name, column_type, is_nullable = 'YES'," +
+		" column_key = 'PRI'" +
+		" AND (SELECT COUNT(*) = 1 AND COUNT(sub_part) = 0 FROM information_schema.statistics WHERE " + this + " AND index_name = 'PRIMARY')" +
+		" AND EXISTS (SELECT 1 FROM information_schema.tables WHERE " + this + " AND engine = 'InnoDB')," +
+		" COALESCE(CONCAT(character_set_name, ' COLLATE ', collation_name), '')" +
+		" FROM information_schema.columns WHERE " + this, slices.Concat(args, args, args)
+}
+
+// The name of a lock is the server's, not the database's, and has at most 64 bytes.
+func mySQLHolding(do, schema, table, _ string) (string, []any) {
+	name := "CONCAT('adsync ', SHA1(LOWER(CONCAT(COALESCE(NULLIF(?, ''), DATABASE()), '.', ?))))"
+	if do == "take" {
+		return "SELECT COALESCE(GET_LOCK(" + name + ", 0), 0)", []any{schema, table}
+	}
+	return "SELECT COALESCE(RELEASE_LOCK(" + name + "), 0)", []any{schema, table}
 }
 
 func mySQLIndexes(schema, table, _ string) (string, []any) {
@@ -37,6 +80,11 @@ func inSchema(schema string, args ...any) (places string, all []any) {
 		return "(?)", args
 	}
 	return "(?, ?)", slices.Concat(args, []any{schema})
+}
+
+func sqliteCatalogue(schema, table, _ string) (string, []any) {
+	places, args := inSchema(schema, table)
+	return "SELECT name, type, `notnull` = 0 FROM pragma_table_xinfo" + places, args
 }
 
 func sqliteIndexes(schema, table, _ string) (string, []any) {

@@ -16,26 +16,29 @@ type Counted struct {
 // columns, which this must not be mistaken for.
 const countedKey = "`adsync id`"
 
-// counted is a statement for many rows in the making.
-type counted struct {
+// countedStatement is a Counted in the making.
+type countedStatement struct {
 	*statement
-	t    *Table
-	rows [][]any
-	args []any
-	ok   bool
+	rows   [][]any
+	values []any
+	ok     bool
+}
+
+func newCountedStatement(t *Table, rows [][]any, parts ...string) *countedStatement {
+	return &countedStatement{statement: t.begin(parts...), rows: rows, ok: true}
 }
 
 // id is the ID of row i.
-func (s *counted) id(i int) string {
-	s.args = append(s.args, s.rows[i][0])
+func (s *countedStatement) id(i int) string {
+	s.values = append(s.values, s.rows[i][0])
 	return s.arg()
 }
 
 // value is the nth value of the row at hand. It is the same for all of them, or a
 // text or bytes of each: of other types, a CASE might make one that fits them all.
-func (s *counted) value(n int) string {
+func (s *countedStatement) value(n int) string {
 	if s.shared(n) {
-		s.args = append(s.args, s.rows[0][n])
+		s.values = append(s.values, s.rows[0][n])
 		return s.arg()
 	}
 	_, text := s.rows[0][n].(string)
@@ -48,13 +51,13 @@ func (s *counted) value(n int) string {
 		default:
 			s.ok = false
 		}
-		s.args = append(s.args, row[0], row[n])
+		s.values = append(s.values, row[0], row[n])
 	}
 	return "CASE " + s.t.id + strings.Repeat(" WHEN "+s.arg()+" THEN "+s.arg(), len(s.rows)) + " END"
 }
 
 // shared reports whether the nth value is the same in all rows.
-func (s *counted) shared(n int) bool {
+func (s *countedStatement) shared(n int) bool {
 	for _, row := range s.rows[1:] {
 		if !SameValue(row[n], s.rows[0][n]) {
 			return false
@@ -65,32 +68,21 @@ func (s *counted) shared(n int) bool {
 
 // canSet keeps bytes out of a CASE that is stored: a server may take them for text
 // on the way. Where they are compared, that would find no row, and do no harm.
-func (s *counted) canSet(n int) bool {
+func (s *countedStatement) canSet(n int) bool {
 	_, isBytes := s.rows[0][n].([]byte)
 	return !isBytes || s.shared(n)
 }
 
 // end adds the comparisons, whose values begin at n, and the host's condition.
-func (s *counted) end(n int) (Counted, bool) {
+func (s *countedStatement) end(n int) (Counted, bool) {
 	if _, text := s.rows[0][0].(string); text { // the column may take others for it
 		s.add(" AND ", s.t.d.sameText(s.t.id, s.value(0)))
 	}
-	for _, c := range s.t.columns {
-		col := s.t.d.Quote(c.Name)
-		s.add(" AND ")
-		switch c.Kind {
-		case Text:
-			s.add(s.t.d.sameText(col, s.value(n)))
-		case Bool:
-			s.add(s.t.d.sameBool(col, s.value(n), s.value(n+1)))
-			n++
-		default:
-			s.add(s.t.d.same(col, s.value(n)))
-		}
-		n++
+	for _, condition := range s.matches(func(Column) string { n++; return s.value(n - 1) }) {
+		s.add(" AND ", condition)
 	}
-	s.t.addAndWhere(s.statement)
-	return Counted{s.String(), s.args}, s.ok
+	s.addAndWhere()
+	return Counted{s.String(), s.values}, s.ok
 }
 
 // SameValue reports whether two values are surely stored alike.

@@ -2,10 +2,7 @@
 // reads what drivers give back. It sends nothing itself.
 package sqltable
 
-import (
-	"slices"
-	"strings"
-)
+import "strings"
 
 // A Dialect is how one family of databases spells what the others spell
 // differently. The expressions take the quoted column, and where they compare,
@@ -19,6 +16,7 @@ type Dialect struct {
 	hash        bool                       // # begins a comment
 	nested      bool                       // comments within comments
 	brackets    bool                       // quote a name, too
+	loose       bool                       // a column holds values of any type, whatever its own
 	nativeUUID  bool                       // has a uuid type
 	bytesAsText bool                       // reads bytes as text, in hex
 	returning   bool                       // INSERT … RETURNING
@@ -54,10 +52,6 @@ func ForName(name string) (Dialect, bool) {
 	return Dialect{}, false
 }
 
-// pgLockClass is the first half of the key of an advisory lock, "adsy" in ASCII;
-// the table's oid is the other.
-const pgLockClass = "1633973113"
-
 func postgreSQL() Dialect {
 	// The cast drops the padding of char(n) and the equality of citext, and reads
 	// any type as its text. COLLATE "C" undoes collations that ignore case.
@@ -78,24 +72,12 @@ func postgreSQL() Dialect {
 		sameText:    func(col, arg string) string { return "COALESCE(" + text(col) + `, '') COLLATE "C" = ` + arg },
 		same:        func(col, arg string) string { return col + " IS NOT DISTINCT FROM " + arg },
 		sameBool:    func(col, a, b string) string { return "COALESCE(" + text(col) + ", '0') IN (" + a + ", " + b + ")" },
-		// The type without its length: -1, as a NULL would name the type char(n) by
-		// its name in the standard, which means char(1).
-		catalogue: func(_, _, quoted string) (string, []any) {
-			return "SELECT CAST(a.attname AS text), format_type(a.atttypid, -1), NOT (a.attnotnull OR t.typnotnull)" +
-				" FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_type t ON t.oid = a.atttypid" +
-				" WHERE a.attrelid = CAST(CAST($1 AS text) AS regclass) AND a.attnum > 0 AND NOT a.attisdropped", []any{quoted}
-		},
-		holding: func(do, _, _, quoted string) (string, []any) {
-			name := map[string]string{"take": "pg_try_advisory_lock", "release": "pg_advisory_unlock"}[do]
-			return "SELECT " + name + "(" + pgLockClass + ", CAST(CAST(CAST(CAST($1 AS text) AS regclass) AS oid) AS int4))", []any{quoted}
-		},
-		indexes: postgreSQLIndexes,
-		demands: postgreSQLDemands,
-		quirks: func(_, _, quoted string) (string, []any) {
-			return "SELECT 'rule', CAST(rulename AS text), '' FROM pg_catalog.pg_rewrite" +
-				" WHERE ev_class = CAST(CAST($1 AS text) AS regclass) AND ev_type <> '1'", []any{quoted}
-		},
-		fault: postgreSQLFault,
+		catalogue:   postgreSQLCatalogue,
+		holding:     postgreSQLHolding,
+		indexes:     postgreSQLIndexes,
+		demands:     postgreSQLDemands,
+		quirks:      postgreSQLQuirks,
+		fault:       postgreSQLFault,
 	}
 }
 
@@ -118,31 +100,11 @@ func mySQL() Dialect {
 		sameBool: func(col, a, b string) string {
 			return "COALESCE(CAST(" + col + " AS BINARY), '0') IN (" + a + ", " + b + ")"
 		},
-		catalogue: func(schema, table, _ string) (string, []any) {
-			this, args := "table_name = ? AND table_schema = DATABASE()", []any{table}
-			if schema != "" {
-				this, args = "table_name = ? AND table_schema = ?", []any{table, schema}
-			}
-			// Each question names the table, or the server would look at all of them. The
-			// primary key is asked for as a whole: of its columns, an account may see some.
-			return "SELECT column_name, column_type, is_nullable = 'YES'," +
-				" column_key = 'PRI'" +
-				" AND (SELECT COUNT(*) = 1 AND COUNT(sub_part) = 0 FROM information_schema.statistics WHERE " + this + " AND index_name = 'PRIMARY')" +
-				" AND EXISTS (SELECT 1 FROM information_schema.tables WHERE " + this + " AND engine = 'InnoDB')," +
-				" COALESCE(CONCAT(character_set_name, ' COLLATE ', collation_name), '')" +
-				" FROM information_schema.columns WHERE " + this, slices.Concat(args, args, args)
-		},
-		holding: func(do, schema, table, _ string) (string, []any) {
-			// The name is the server's, not the database's, and has at most 64 bytes.
-			name := "CONCAT('adsync ', SHA1(LOWER(CONCAT(COALESCE(NULLIF(?, ''), DATABASE()), '.', ?))))"
-			if do == "take" {
-				return "SELECT COALESCE(GET_LOCK(" + name + ", 0), 0)", []any{schema, table}
-			}
-			return "SELECT COALESCE(RELEASE_LOCK(" + name + "), 0)", []any{schema, table}
-		},
-		indexes: mySQLIndexes,
-		demands: mySQLDemands,
-		fault:   mySQLFault,
+		catalogue: mySQLCatalogue,
+		holding:   mySQLHolding,
+		indexes:   mySQLIndexes,
+		demands:   mySQLDemands,
+		fault:     mySQLFault,
 	}
 }
 
@@ -152,6 +114,7 @@ func sqlite() Dialect {
 		// it stays an error.
 		quote:     "`",
 		brackets:  true,
+		loose:     true,
 		returning: true,
 		// It is in the same process, where more round trips cost little.
 		rowsAtOnce: 100,
@@ -167,17 +130,11 @@ func sqlite() Dialect {
 		sameBool: func(col, a, b string) string {
 			return "COALESCE(CAST(" + col + " AS TEXT), '0') IN (" + a + ", " + b + ")"
 		},
-		catalogue: func(schema, table, _ string) (string, []any) {
-			const text = "SELECT name, type, `notnull` = 0 FROM pragma_table_xinfo"
-			if schema == "" {
-				return text + "(?)", []any{table}
-			}
-			return text + "(?, ?)", []any{table, schema}
-		},
-		indexes: sqliteIndexes,
-		demands: sqliteDemands,
-		quirks:  sqliteQuirks,
-		fault:   sqliteFault,
+		catalogue: sqliteCatalogue,
+		indexes:   sqliteIndexes,
+		demands:   sqliteDemands,
+		quirks:    sqliteQuirks,
+		fault:     sqliteFault,
 	}
 }
 
@@ -185,7 +142,7 @@ func sqlite() Dialect {
 func (d Dialect) NativeUUID() bool { return d.nativeUUID }
 
 // Loose tells whether a column holds values of any type, whatever its own.
-func (d Dialect) Loose() bool { return d.brackets }
+func (d Dialect) Loose() bool { return d.loose }
 
 // Returning tells whether an INSERT gives back the new row's ID, whatever the server.
 func (d Dialect) Returning() bool { return d.returning }
@@ -199,6 +156,13 @@ func (d Dialect) RowsAtOnce() int { return d.rowsAtOnce }
 func (d Dialect) NoTransaction(err error) bool {
 	return strings.Contains(err.Error(), "no transaction is active") || strings.Contains(err.Error(), "no such savepoint")
 }
+
+// ParseWhere cuts a condition that has n arguments. Placeholders are ? in order
+// or $1, $2 … by number, whatever the dialect; one with a $n leaves each ? alone,
+// as PostgreSQL has operators of that name, and so does one without arguments.
+// Literals, quoted names and comments are left alone. Parentheses must be balanced,
+// as the condition is put in parentheses of its own.
+func (d Dialect) ParseWhere(text string, n int) (Where, error) { return parseWhere(d, text, n) }
 
 // Quote quotes one identifier.
 func (d Dialect) Quote(name string) string {

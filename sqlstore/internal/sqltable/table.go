@@ -1,10 +1,8 @@
 package sqltable
 
 import (
-	"cmp"
 	"errors"
 	"regexp"
-	"slices"
 	"strconv"
 	"strings"
 )
@@ -93,10 +91,7 @@ func (t *Table) holding(do string) (text string, args []any, ok bool) {
 // Select reads all rows: the ID, then the mapped columns.
 func (t *Table) Select() string {
 	s := t.selectAll()
-	if !t.where.IsZero() {
-		s.add(" WHERE ")
-		t.addWhere(s)
-	}
+	s.addOnlyWhere()
 	return s.String()
 }
 
@@ -104,10 +99,7 @@ func (t *Table) Select() string {
 func (t *Table) SelectDistinct(column string, most int) string {
 	s := t.begin("SELECT DISTINCT ")
 	s.add(t.d.Quote(column), " FROM ", t.quoted)
-	if !t.where.IsZero() {
-		s.add(" WHERE ")
-		t.addWhere(s)
-	}
+	s.addOnlyWhere()
 	s.add(" LIMIT ", strconv.Itoa(most))
 	return s.String()
 }
@@ -117,7 +109,7 @@ func (t *Table) SelectRow() string { return t.selectRow }
 
 func (t *Table) makeSelectRow() string {
 	s := t.selectAll()
-	t.addByID(s)
+	s.addTarget(false)
 	s.add(t.d.lock)
 	return s.String()
 }
@@ -126,27 +118,13 @@ func (t *Table) makeSelectRow() string {
 // source too, where there is a column for it, so that an index over both is of use.
 // Arguments: the source, where it has a column; the values.
 func (t *Table) SelectLinks(source string, emptySource bool, column string, n int) string {
-	s := t.beginLinks(source, emptySource, column)
-	s.add(" IN (")
-	s.list(n, ", ", func(int) string { return s.arg() })
-	s.add(")")
-	t.addAndWhere(s)
-	return s.String()
-}
-
-func (t *Table) beginLinks(source string, emptySource bool, column string) *statement {
 	s := t.selectAll()
-	s.add(" WHERE ")
-	if source != "" {
-		col := t.d.Quote(source)
-		s.add("(", col, " = ", s.arg())
-		if emptySource {
-			s.add(" OR ", col, " IS NULL")
-		}
-		s.add(") AND ")
-	}
-	s.add(t.d.Quote(column))
-	return s
+	s.addLinks(source, emptySource, column)
+	s.add(" IN (")
+	s.addArgs(n)
+	s.add(")")
+	s.addAndWhere()
+	return s.String()
 }
 
 // Update sets the columns of one row. Arguments: the values, the ID, and when it must
@@ -155,7 +133,7 @@ func (t *Table) beginLinks(source string, emptySource bool, column string) *stat
 func (t *Table) Update(set []string, match bool) string {
 	s := t.begin("UPDATE ", t.orAbort, t.quoted, " SET ")
 	s.list(len(set), ", ", func(i int) string { return t.d.Quote(set[i]) + " = " + s.arg() })
-	t.addTarget(s, match)
+	s.addTarget(match)
 	return s.String()
 }
 
@@ -169,7 +147,7 @@ func (t *Table) Delete(match bool) string {
 
 func (t *Table) makeDelete(match bool) string {
 	s := t.begin("DELETE FROM ", t.quoted)
-	t.addTarget(s, match)
+	s.addTarget(match)
 	return s.String()
 }
 
@@ -193,9 +171,10 @@ func (t *Table) Insert(columns []string) string {
 // row by row. When it fails, some of several rows may have been added, and the
 // transaction is to be rolled back.
 func (t *Table) InsertRows(columns []string, n int, returned ...string) string {
-	s := t.insert(columns, n)
+	s := t.begin()
+	s.addInsert(columns, n)
 	if t.d.returning {
-		t.addReturning(s, returned)
+		s.addReturning(returned)
 	}
 	return s.String()
 }
@@ -207,119 +186,24 @@ func (t *Table) InsertReturning(columns []string, n int, returned ...string) (te
 	if !t.d.mayReturn {
 		return "", false
 	}
-	s := t.insert(columns, n)
-	t.addReturning(s, returned)
+	s := t.begin()
+	s.addInsert(columns, n)
+	s.addReturning(returned)
 	return s.String(), true
 }
 
-func (t *Table) addReturning(s *statement, names []string) {
-	s.add(" RETURNING ", t.d.readText(t.id))
-	for _, c := range t.columns {
-		if slices.Contains(names, c.Name) {
-			s.add(", ", t.read(c))
-		}
-	}
-}
-
-func (t *Table) insert(columns []string, n int) *statement {
-	verb := "INSERT " + t.orAbort + "INTO "
-	if n > 1 {
-		verb = cmp.Or(t.d.insertMany, verb)
-	}
-	s := t.begin(verb, t.quoted, " (")
-	s.list(len(columns), ", ", func(i int) string { return t.d.Quote(columns[i]) })
-	s.add(") VALUES ")
-	s.list(n, ", ", func(int) string {
-		return "(" + strings.Join(t.args(s, len(columns)), ", ") + ")"
-	})
-	return s
-}
-
-func (t *Table) args(s *statement, n int) []string {
-	args := make([]string, n)
-	for i := range args {
-		args[i] = s.arg()
-	}
-	return args
-}
-
+// begin begins a statement.
 func (t *Table) begin(parts ...string) *statement {
-	s := &statement{d: t.d}
+	s := &statement{t: t}
 	s.add(parts...)
 	return s
 }
 
 func (t *Table) selectAll() *statement {
 	s := t.begin("SELECT ")
-	t.addColumns(s)
+	s.addColumns()
 	s.add(" FROM ", t.quoted)
 	return s
-}
-
-func (t *Table) addColumns(s *statement) {
-	s.add(t.d.readText(t.id))
-	for _, c := range t.columns {
-		s.add(", ", t.read(c))
-	}
-}
-
-func (t *Table) read(c Column) string {
-	if c.Kind == Text || c.Kind == Native {
-		return t.d.readText(t.d.Quote(c.Name))
-	}
-	return t.d.Quote(c.Name)
-}
-
-func (t *Table) addByID(s *statement) {
-	s.add(" WHERE ", t.id, " = ", s.arg())
-	t.addAndWhere(s)
-}
-
-func (t *Table) addTarget(s *statement, match bool) {
-	if !match {
-		t.addByID(s)
-		return
-	}
-	s.add(" WHERE ", t.id, " = ", s.arg())
-	if t.textID {
-		s.add(" AND ", t.d.sameText(t.id, s.arg()))
-	}
-	for _, c := range t.columns {
-		s.add(" AND ", t.compare(s, c))
-	}
-	t.addAndWhere(s)
-}
-
-func (t *Table) compare(s *statement, c Column) string {
-	col := t.d.Quote(c.Name)
-	switch c.Kind {
-	case Text:
-		return t.d.sameText(col, s.arg())
-	case Bool:
-		a, b := s.arg(), s.arg()
-		return t.d.sameBool(col, a, b)
-	}
-	return t.d.same(col, s.arg())
-}
-
-func (t *Table) addAndWhere(s *statement) {
-	if !t.where.IsZero() {
-		s.add(" AND ")
-		t.addWhere(s)
-	}
-}
-
-// addWhere puts the closing parenthesis on a line of its own, as the host's text
-// may end in a comment.
-func (t *Table) addWhere(s *statement) {
-	s.add("(")
-	for i, text := range t.where.texts {
-		if i > 0 {
-			s.add(s.arg())
-		}
-		s.add(text)
-	}
-	s.add("\n)")
 }
 
 // UniqueIndexes asks for the columns of each unique index, one a row, or the text of the
@@ -407,71 +291,29 @@ func (t *Table) Uncounted() bool { return t.uncounted }
 // for each column that is set, and one for each that is compared (two for a Bool).
 // It returns the ordinal, from 1, of each row that it wrote.
 func (t *Table) UpdateMany(types Types, set []string) *Bulk {
-	s := t.begin("UPDATE ", t.quoted, " SET ")
-	s.list(len(set), ", ", func(i int) string {
-		return t.d.Quote(set[i]) + " = " + bulkValue(2+i, types[set[i]].Name)
-	})
+	s := newBulkStatement(t, types, "UPDATE ", t.quoted, " SET ")
+	id := s.addListOf(t.key)
+	s.list(len(set), ", ", func(i int) string { return t.d.Quote(set[i]) + " = " + s.addListOf(set[i]) })
 	s.add(" FROM ")
-	return t.finishMany(s, types, set)
+	return s.end(id)
 }
 
 // DeleteMany is Delete with match for many rows, with the values of UpdateMany.
 func (t *Table) DeleteMany(types Types) *Bulk {
-	return t.finishMany(t.begin("DELETE FROM ", t.quoted, " USING "), types, nil)
-}
-
-// finishMany adds the values and the condition.
-func (t *Table) finishMany(s *statement, types Types, set []string) *Bulk {
-	b := &Bulk{}
-	b.addList(types[t.key].Name)
-	for _, name := range set {
-		b.addList(types[name].Name)
-	}
-	next := func(typeName string) string {
-		b.addList(typeName)
-		return bulkValue(len(b.lists), typeName)
-	}
-	conditions := make([]string, len(t.columns))
-	for i, c := range t.columns {
-		col := t.d.Quote(c.Name)
-		switch c.Kind {
-		case Text:
-			conditions[i] = t.d.sameText(col, next("text"))
-		case Bool:
-			conditions[i] = t.d.sameBool(col, next("text"), next("text"))
-		default:
-			conditions[i] = t.d.same(col, next(types[c.Name].Name))
-		}
-	}
-	s.addValues(len(b.lists))
-	s.add(" WHERE ", t.id, " = ", bulkValue(1, types[t.key].Name))
-	if t.textID {
-		s.add(" AND ", t.d.sameText(t.id, bulkValue(1, "text")))
-	}
-	for _, condition := range conditions {
-		s.add(" AND ", condition)
-	}
-	t.addAndWhere(s)
-	s.add(" RETURNING ", bulkOrdinal)
-	b.Text = s.String()
-	return b
+	s := newBulkStatement(t, types, "DELETE FROM ", t.quoted, " USING ")
+	return s.end(s.addListOf(t.key))
 }
 
 // InsertMany is InsertRows for a Bulk.
 func (t *Table) InsertMany(types Types, columns []string, returned ...string) *Bulk {
-	b := &Bulk{}
-	s := t.begin("INSERT INTO ", t.quoted, " (")
-	s.list(len(columns), ", ", func(i int) string { return t.d.Quote(columns[i]) })
+	s := newBulkStatement(t, types, "INSERT INTO ", t.quoted, " (")
+	s.addNames(columns)
 	s.add(") SELECT ")
-	s.list(len(columns), ", ", func(i int) string {
-		b.addList(types[columns[i]].Name)
-		return bulkValue(1+i, types[columns[i]].Name)
-	})
+	s.list(len(columns), ", ", func(i int) string { return s.addListOf(columns[i]) })
 	s.add(" FROM ")
-	s.addValues(len(columns))
-	t.addReturning(s, returned)
-	b.Text = s.String()
-	return b
+	s.addValues()
+	s.addReturning(returned)
+	return s.made()
 }
 
 // SelectLinksMany is SelectLinks with an Array of the values, which the database's
@@ -479,9 +321,10 @@ func (t *Table) InsertMany(types Types, columns []string, returned ...string) *B
 // would not know how many there are. Arguments: the source, where it has a column; the
 // Array.
 func (t *Table) SelectLinksMany(types Types, source string, emptySource bool, column string) string {
-	s := t.beginLinks(source, emptySource, column)
+	s := t.selectAll()
+	s.addLinks(source, emptySource, column)
 	s.add(" = ANY (CAST(", s.arg(), " AS ", types[column].Name, "[]))")
-	t.addAndWhere(s)
+	s.addAndWhere()
 	return s.String()
 }
 
@@ -494,7 +337,7 @@ func (t *Table) ReadMany(types Types) string {
 	// Of a table that was just filled the server knows no statistics: it would go through
 	// all of it for = ANY, and through the whole array for each row.
 	s.add(" WHERE ", t.id, " IN (SELECT unnest(CAST(CAST(", s.arg(), " AS text) AS ", types[t.key].Name, "[])))")
-	t.addAndWhere(s)
+	s.addAndWhere()
 	return s.String()
 }
 
@@ -507,8 +350,7 @@ func (t *Table) ReadMany(types Types) string {
 // given, just those and no other. In InnoDB it locks no other row: for an UPDATE the
 // hint leaves no plan but to read the primary key once for each ID.
 func (t *Table) UpdateCounted(set []string, rows [][]any) (m Counted, ok bool) {
-	s := t.newCounted(rows)
-	s.add("UPDATE ", t.quoted, " FORCE INDEX (PRIMARY) SET ")
+	s := newCountedStatement(t, rows, "UPDATE ", t.quoted, " FORCE INDEX (PRIMARY) SET ")
 	for i, name := range set {
 		if i > 0 {
 			s.add(", ")
@@ -533,8 +375,7 @@ func (t *Table) DeleteCounted(types Types, rows [][]any) (m Counted, ok bool) {
 	if typed == "" {
 		return Counted{}, false
 	}
-	s := t.newCounted(rows)
-	s.add("DELETE ", t.quoted, " FROM (SELECT ")
+	s := newCountedStatement(t, rows, "DELETE ", t.quoted, " FROM (SELECT ")
 	s.list(len(rows), " UNION ALL SELECT ", func(i int) string {
 		text := strings.Replace(typed, "?", s.id(i), 1)
 		if i == 0 {
@@ -553,12 +394,8 @@ func (t *Table) ReadRows(n int) string {
 		s.add(" FORCE INDEX (PRIMARY)")
 	}
 	s.add(" WHERE ", t.id, " IN (")
-	s.list(n, ", ", func(int) string { return s.arg() })
+	s.addArgs(n)
 	s.add(")")
-	t.addAndWhere(s)
+	s.addAndWhere()
 	return s.String()
-}
-
-func (t *Table) newCounted(rows [][]any) *counted {
-	return &counted{statement: t.begin(), t: t, rows: rows, ok: true}
 }

@@ -13,24 +13,19 @@ type Where struct {
 	args  []int    // which of the host's arguments stands between two texts
 }
 
-// ParseWhere cuts a condition that has n arguments. Placeholders are ? in order
-// or $1, $2 … by number, whatever the dialect; one with a $n leaves each ? alone,
-// as PostgreSQL has operators of that name, and so does one without arguments.
-// Literals, quoted names and comments are left alone. Parentheses must be balanced,
-// as the condition is put in parentheses of its own.
-func (d Dialect) ParseWhere(text string, n int) (Where, error) {
+// parseWhere cuts a condition that has n arguments.
+func parseWhere(d Dialect, text string, n int) (Where, error) {
 	if strings.TrimSpace(text) == "" {
 		if n > 0 {
 			return Where{}, errors.New("adsync: sqlstore.Table.Args is given without a Where that uses it")
 		}
 		return Where{}, nil
 	}
-	marks, err := d.scanMarks(text)
+	marks, err := whereScanner{d, text}.marks()
 	if err != nil {
 		return Where{}, err
 	}
-	marks, err = d.chooseMarks(marks, n)
-	if err != nil {
+	if marks, err = chooseMarks(marks, n, d.questions); err != nil {
 		return Where{}, err
 	}
 	var w Where
@@ -59,9 +54,9 @@ func (w Where) Args(given []any) []any {
 // mark is a placeholder at text[from:to]; arg is -1 for a ?.
 type mark struct{ from, to, arg int }
 
-// chooseMarks drops the ? of a text that has $n, and checks that the arguments
-// fit the rest.
-func (d Dialect) chooseMarks(marks []mark, n int) ([]mark, error) {
+// chooseMarks drops the ? of a text that has $n, or that are operators where it has no
+// arguments, and checks that the arguments fit the rest.
+func chooseMarks(marks []mark, n int, operators bool) ([]mark, error) {
 	var plain, numbered []mark
 	used := make(map[int]bool)
 	for _, m := range marks {
@@ -82,7 +77,7 @@ func (d Dialect) chooseMarks(marks []mark, n int) ([]mark, error) {
 			return nil, fmt.Errorf("adsync: sqlstore.Table.Where uses %d of the %d values of Args; give just those", len(used), n)
 		}
 		return numbered, nil
-	case n == 0 && d.questions:
+	case n == 0 && operators:
 		return nil, nil
 	case len(plain) != n:
 		return nil, fmt.Errorf("adsync: sqlstore.Table.Where has %d placeholders, but Args has %d values", len(plain), n)
@@ -90,12 +85,18 @@ func (d Dialect) chooseMarks(marks []mark, n int) ([]mark, error) {
 	return plain, nil
 }
 
-// scanMarks finds the placeholders outside of literals, names and comments.
-func (d Dialect) scanMarks(text string) ([]mark, error) {
+// whereScanner finds what a dialect takes for a placeholder.
+type whereScanner struct {
+	d    Dialect
+	text string
+}
+
+// marks finds the placeholders outside of literals, names and comments.
+func (s whereScanner) marks() ([]mark, error) {
 	var marks []mark
 	depth := 0
-	for i := 0; i < len(text); {
-		end, err := d.skipQuoted(text, i)
+	for i := 0; i < len(s.text); {
+		end, err := s.skipQuoted(i)
 		if err != nil {
 			return nil, err
 		}
@@ -103,29 +104,25 @@ func (d Dialect) scanMarks(text string) ([]mark, error) {
 			i = end
 			continue
 		}
-		switch {
-		case text[i] == '(':
+		switch c := s.text[i]; {
+		case c == '(':
 			depth++
-			i++
-		case text[i] == ')' && depth == 0:
+		case c == ')' && depth == 0:
 			return nil, errUnbalanced
-		case text[i] == ')':
+		case c == ')':
 			depth--
-			i++
-		case text[i] == '?':
+		case c == '?':
 			marks = append(marks, mark{i, i + 1, -1})
-			i++
-		case text[i] == '$' && digits(text[i+1:]) > 0 && (i == 0 || !isWord(text[i-1])):
-			to := i + 1 + digits(text[i+1:])
-			n, err := strconv.Atoi(text[i+1 : to])
+		case c == '$' && digits(s.text[i+1:]) > 0 && (i == 0 || !isWord(s.text[i-1])):
+			to := i + 1 + digits(s.text[i+1:])
+			n, err := strconv.Atoi(s.text[i+1 : to])
 			if err != nil || n == 0 {
 				return nil, errors.New("adsync: sqlstore.Table.Where has a placeholder that is no number; count from $1")
 			}
 			marks = append(marks, mark{i, to, n - 1})
-			i = to
-		default:
-			i++
+			i = to - 1
 		}
+		i++
 	}
 	if depth > 0 {
 		return nil, errUnbalanced
@@ -137,8 +134,8 @@ var errUnbalanced = errors.New("adsync: sqlstore.Table.Where has parentheses tha
 
 // skipQuoted returns where the literal, name or comment that begins at i ends, or
 // i when none does.
-func (d Dialect) skipQuoted(text string, i int) (int, error) {
-	rest := text[i:]
+func (s whereScanner) skipQuoted(i int) (int, error) {
+	d, text, rest := s.d, s.text, s.text[i:]
 	switch {
 	case rest[0] == '\'' || rest[0] == '"' || rest[0] == '`':
 		escapes := d.backslash && rest[0] != '`' || d.dollars && rest[0] == '\'' && isEscapeString(text, i)
@@ -148,7 +145,7 @@ func (d Dialect) skipQuoted(text string, i int) (int, error) {
 			return i, nil
 		}
 		return endDollar(text, i)
-	case d.beginsComment(rest):
+	case s.beginsComment(rest):
 		if n := strings.IndexByte(rest, '\n'); n >= 0 {
 			return i + n, nil
 		}
@@ -161,20 +158,20 @@ func (d Dialect) skipQuoted(text string, i int) (int, error) {
 	case d.hash && (strings.HasPrefix(rest, "/*!") || strings.HasPrefix(rest, "/*M!")):
 		return 0, errors.New("adsync: sqlstore.Table.Where has a comment that some servers run; write out what they are to run")
 	case strings.HasPrefix(rest, "/*"):
-		return d.endComment(text, i)
+		return s.endComment(i)
 	}
 	return i, nil
 }
 
 // endComment finds the end of a comment. Those of PostgreSQL may hold others.
-func (d Dialect) endComment(text string, i int) (int, error) {
+func (s whereScanner) endComment(i int) (int, error) {
 	depth := 1
-	for j := i + 2; j+2 <= len(text); j++ {
+	for j := i + 2; j+2 <= len(s.text); j++ {
 		switch {
-		case text[j:j+2] == "*/":
+		case s.text[j:j+2] == "*/":
 			depth--
 			j++
-		case text[j:j+2] == "/*" && d.nested:
+		case s.text[j:j+2] == "/*" && s.d.nested:
 			depth++
 			j++
 		}
@@ -187,8 +184,8 @@ func (d Dialect) endComment(text string, i int) (int, error) {
 
 // beginsComment reports whether a comment to the end of the line begins. MySQL
 // takes two dashes without a space for two minus signs.
-func (d Dialect) beginsComment(rest string) bool {
-	if d.hash {
+func (s whereScanner) beginsComment(rest string) bool {
+	if s.d.hash {
 		return rest[0] == '#' || strings.HasPrefix(rest, "-- ") || strings.HasPrefix(rest, "--\n") || strings.HasPrefix(rest, "--\t")
 	}
 	return strings.HasPrefix(rest, "--")
