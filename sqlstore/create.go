@@ -280,7 +280,7 @@ func (k *creator) insertAhead(ctx context.Context, tx *sqlbatch.Tx, users []*ads
 	for rows := range slices.Chunk(users, k.rowsAtOnce()) {
 		if len(rows) != many.rows {
 			var fault error
-			if many, fault = k.insertText(ctx, tx, len(rows)); fault != nil {
+			if many, fault = k.insertFor(ctx, tx, len(rows)); fault != nil {
 				return fault
 			}
 		}
@@ -312,9 +312,9 @@ type insertText struct {
 	returns bool // the ID and link of each row
 }
 
-// insertText asks a server that may return new rows to prepare such a statement, which
+// insertFor asks a server that may return new rows to prepare such a statement, which
 // writes nothing. Where it refuses, the rows are looked for afterwards.
-func (k *creator) insertText(ctx context.Context, tx *sqlbatch.Tx, n int) (many insertText, fault error) {
+func (k *creator) insertFor(ctx context.Context, tx *sqlbatch.Tx, n int) (many insertText, fault error) {
 	columns, returned := k.bind.newColumns, k.bind.linkNames
 	if k.bind.dialect.Returning() {
 		return insertText{text: k.bind.sql.InsertRows(columns, n, returned...), rows: n, returns: true}, nil

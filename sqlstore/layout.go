@@ -198,9 +198,9 @@ func (l *layout) held() []adsync.Field {
 			held = append(held, c.field)
 		case adsync.FieldStatus:
 			switch {
-			case l.statuses.tells(adsync.StatusDeactivated):
+			case l.statuses.holds(adsync.StatusDeactivated):
 				held = append(held, adsync.FieldStatus)
-			case l.statuses.tells(adsync.StatusInactive):
+			case l.statuses.holds(adsync.StatusInactive):
 				held = append(held, adsync.FieldActive)
 			}
 		}

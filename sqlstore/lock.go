@@ -47,18 +47,18 @@ func (k *runLock) acquire(ctx context.Context) (unlock func() error, err error) 
 // acquireInDatabase does nothing where the database has no such lock, or no connection
 // to spare for it.
 func (k *runLock) acquireInDatabase(ctx context.Context) (release func() error, err error) {
-	text, args, ok := k.layout.queries.TakeLock()
+	text, args, ok := k.layout.queries.AcquireLock()
 	if !ok || k.db.Stats().MaxOpenConnections == 1 {
 		return func() error { return nil }, nil
 	}
-	hold, err := sqlbatch.Take(ctx, k.db, text, args...)
+	hold, err := sqlbatch.Acquire(ctx, k.db, text, args...)
 	if err != nil {
 		return nil, err
 	}
 	return func() error {
 		text, args, _ := k.layout.queries.ReleaseLock()
 		if err := hold.Release(text, args...); err != nil {
-			return fmt.Errorf("adsync: the lock on the table %s was lost before the end of the run, so another may have run beside it; look at both reports: %s", k.layout.table.Name, k.layout.dialect.Fault(err).Reason)
+			return fmt.Errorf("adsync: the lock on the table %s was lost before the end of the run, so another may have run at the same time; look at both reports: %s", k.layout.table.Name, k.layout.dialect.Fault(err).Reason)
 		}
 		return nil
 	}, nil

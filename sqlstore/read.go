@@ -36,7 +36,7 @@ func (r *reader) users(ctx context.Context, yield func(adsync.User, error) bool)
 
 // readAll reports whether a row was reached, and why the reading failed.
 func (r *reader) readAll(ctx context.Context, yield func(adsync.User, error) bool) (begun bool, err error) {
-	foreign, start := r.spelling.begin()
+	foreign, start := r.spelling.startReading()
 	known, err := r.inspector.look(ctx)
 	if err != nil {
 		return false, err

@@ -26,7 +26,7 @@ type updateText struct {
 	text  string
 }
 
-func (r *rowStatements) updateText(set []string, match bool) string {
+func (r *rowStatements) updateFor(set []string, match bool) string {
 	for _, u := range r.updates {
 		if u.match == match && slices.Equal(u.set, set) {
 			return u.text
@@ -41,7 +41,7 @@ func (r *rowStatements) updateText(set []string, match bool) string {
 // is nil.
 func (r *rowStatements) update(ctx context.Context, tx *sqlbatch.Tx, id string, set []string, values, match []any) (int64, error) {
 	args := slices.Concat(values, r.bind.target(id, match), r.bind.where)
-	return oneRow(tx.Exec(ctx, r.updateText(set, match != nil), args...))
+	return oneRow(tx.Exec(ctx, r.updateFor(set, match != nil), args...))
 }
 
 // remove deletes the row, or marks it and frees its keys, with the match of update.

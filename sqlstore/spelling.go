@@ -25,8 +25,8 @@ func (s *spelling) alone() bool {
 	return time.Since(s.ownSince) < spellingFor
 }
 
-// begin is for noteOwn, at the end of a reading that begins now.
-func (s *spelling) begin() (foreign int, start time.Time) {
+// startReading is for noteOwn, at the end of a reading that begins now.
+func (s *spelling) startReading() (foreign int, start time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.foreign, time.Now()

@@ -111,7 +111,7 @@ func (m *statusMap) add(status adsync.Status, value any) error {
 // merge makes StatusInactive of the status by which a column of two values says that a
 // user is not active: nobody knows then whether a sync or the host did it.
 func (m *statusMap) merge(statuses int) {
-	if statuses != 2 || m.tells(adsync.StatusBlocked) || m.rest == adsync.StatusBlocked || !m.isFlag() {
+	if statuses != 2 || m.holds(adsync.StatusBlocked) || m.rest == adsync.StatusBlocked || !m.isFlag() {
 		return
 	}
 	m.other = adsync.StatusInactive
@@ -153,8 +153,8 @@ func (m *statusMap) read(cell *sqltable.Cell) adsync.Status {
 	return m.other
 }
 
-// tells reports whether a status can be written, and then reads as itself.
-func (m *statusMap) tells(status adsync.Status) bool {
+// holds reports whether a status can be written, and then reads as itself.
+func (m *statusMap) holds(status adsync.Status) bool {
 	code, ok := m.codes[status]
 	return ok && m.reads[codeOf(code)] == status || m.now == status && status != ""
 }
@@ -189,7 +189,7 @@ func (m *statusMap) readsAs(status adsync.Status) adsync.Status {
 // that are not active, and StatusActive where there is none.
 func (m *statusMap) nearest(status adsync.Status) adsync.Status {
 	for _, s := range []adsync.Status{status, adsync.StatusDeactivated, adsync.StatusInactive, adsync.StatusBlocked} {
-		if m.tells(cmp.Or(s, adsync.StatusActive)) {
+		if m.holds(cmp.Or(s, adsync.StatusActive)) {
 			return s
 		}
 	}

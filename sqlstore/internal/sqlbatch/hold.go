@@ -16,8 +16,8 @@ var ErrHeld = errors.New("the lock is held")
 // ErrLost says that the connection was no longer there, or the lock not its own.
 var ErrLost = errors.New("the lock was lost")
 
-// Take asks for the lock with a statement that returns whether it was given.
-func Take(ctx context.Context, db *sql.DB, text string, args ...any) (*Hold, error) {
+// Acquire asks for the lock with a statement that returns whether it was given.
+func Acquire(ctx context.Context, db *sql.DB, text string, args ...any) (*Hold, error) {
 	conn, err := db.Conn(ctx)
 	if err != nil {
 		return nil, err

@@ -1,6 +1,8 @@
 // Package sqlbatch runs many small changes in one transaction of database/sql, so
 // that one which fails does not lose the others, and says for each whether it was
-// written. It knows nothing of what the changes are.
+// written. It knows nothing of what the changes are. tx.go has the transaction as the
+// changes see it, wait.go the pause before another try, hold.go a lock that a connection
+// holds for a whole run.
 package sqlbatch
 
 import (

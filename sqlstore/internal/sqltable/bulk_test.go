@@ -75,7 +75,7 @@ func TestStatements_OfALock(t *testing.T) {
 	} {
 		table, err := NewTable(dialect(t, name), "host.users", "id", nil, Where{})
 		require.NoError(t, err)
-		text, args, ok := table.TakeLock()
+		text, args, ok := table.AcquireLock()
 		assert.True(t, ok)
 		assert.Equal(t, want[0], links(text, args))
 		text, args, ok = table.ReleaseLock()
@@ -84,6 +84,6 @@ func TestStatements_OfALock(t *testing.T) {
 	}
 	table, err := NewTable(dialect(t, "sqlite"), "users", "id", nil, Where{})
 	require.NoError(t, err)
-	_, _, ok := table.TakeLock()
+	_, _, ok := table.AcquireLock()
 	assert.False(t, ok)
 }

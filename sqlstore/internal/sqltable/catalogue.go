@@ -15,7 +15,7 @@ func postgreSQLCatalogue(_, _, quoted string) (string, []any) {
 const pgLockClass = "1633973113"
 
 func postgreSQLHolding(do, _, _, quoted string) (string, []any) {
-	name := map[string]string{"take": "pg_try_advisory_lock", "release": "pg_advisory_unlock"}[do]
+	name := map[string]string{"acquire": "pg_try_advisory_lock", "release": "pg_advisory_unlock"}[do]
 	return "SELECT " + name + "(" + pgLockClass + ", CAST(CAST(CAST(CAST($1 AS text) AS regclass) AS oid) AS int4))", []any{quoted}
 }
 
@@ -57,7 +57,7 @@ func mySQLCatalogue(schema, table, _ string) (string, []any) {
 // The name of a lock is the server's, not the database's, and has at most 64 bytes.
 func mySQLHolding(do, schema, table, _ string) (string, []any) {
 	name := "CONCAT('adsync ', SHA1(LOWER(CONCAT(COALESCE(NULLIF(?, ''), DATABASE()), '.', ?))))"
-	if do == "take" {
+	if do == "acquire" {
 		return "SELECT COALESCE(GET_LOCK(" + name + ", 0), 0)", []any{schema, table}
 	}
 	return "SELECT COALESCE(RELEASE_LOCK(" + name + "), 0)", []any{schema, table}

@@ -1,5 +1,12 @@
 // Package sqltable holds the SQL text for one mapped user table, by dialect, and
 // reads what drivers give back. It sends nothing itself.
+//
+// Going out: dialect.go has what the databases spell differently, table.go which
+// statements there are, statement.go how one is put together, bulk.go and counted.go
+// those for many rows, where.go the host's condition, catalogue.go the questions about
+// the table itself. Coming back: row.go has rows and cells, keys.go binary keys and
+// objectGUIDs, types.go the columns' types, explain.go how a statement would be run,
+// fault.go the errors and redact.go what must not stand in them.
 package sqltable
 
 import "strings"

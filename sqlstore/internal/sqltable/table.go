@@ -72,12 +72,12 @@ func (t *Table) Catalogue() (text string, args []any) {
 	return t.d.catalogue(t.schema, t.name, t.quoted)
 }
 
-// TakeLock asks for a lock over the table that its connection holds until
+// AcquireLock asks for a lock over the table that its connection holds until
 // ReleaseLock, or its end. The one value of both is whether that was done; ok is
 // false where the dialect has no such lock.
-func (t *Table) TakeLock() (text string, args []any, ok bool) { return t.holding("take") }
+func (t *Table) AcquireLock() (text string, args []any, ok bool) { return t.holding("acquire") }
 
-// ReleaseLock gives the lock of TakeLock back.
+// ReleaseLock gives the lock of AcquireLock back.
 func (t *Table) ReleaseLock() (text string, args []any, ok bool) { return t.holding("release") }
 
 func (t *Table) holding(do string) (text string, args []any, ok bool) {
