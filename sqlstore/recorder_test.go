@@ -1,0 +1,392 @@
+package sqlstore_test
+
+import (
+	"context"
+	"database/sql"
+	"database/sql/driver"
+	"encoding/hex"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/stretchr/testify/require"
+
+	"github.com/go-adsync/adsync/sqlstore"
+)
+
+var writeStatements = flag.Bool("write-statements", false, "write testdata/statements anew instead of comparing")
+
+// recorder is a database/sql driver that keeps what it is asked, and answers from a few
+// rows: it understands no SQL, and tells a statement by what it begins with. Its table
+// is what a test says it is before the first write, and after it.
+type recorder struct {
+	types         []columnType
+	before, after [][]driver.Value  // rows: the ID, then the mapped columns
+	replies       []reply           // that come before the usual ones
+	noReturning   bool              // refuses to prepare an INSERT … RETURNING, as MySQL does
+	plan          func() [][]string // what EXPLAIN answers, without its header
+
+	mu       sync.Mutex
+	log      strings.Builder
+	wrote    bool
+	inserted bool
+}
+
+// columnType is a row of the catalogue.
+type columnType struct {
+	name, kind string
+	nullable   bool
+	key        bool // of MySQL
+	collate    string
+}
+
+// reply is the answer to the next statements that begin with a text; to so many of them, or
+// one if it is 0.
+type reply struct {
+	to       string
+	times    int
+	err      error
+	affected int64
+	columns  []string
+	rows     [][]driver.Value
+	more     bool // only of what follows a write
+}
+
+func (r *recorder) Connect(context.Context) (driver.Conn, error) { return &recordedConn{r}, nil }
+func (r *recorder) Driver() driver.Driver                        { return nil }
+
+func (r *recorder) note(format string, args ...any) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	fmt.Fprintf(&r.log, format+"\n", args...)
+}
+
+// statements are what was asked since the last call.
+func (r *recorder) statements() string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	defer r.log.Reset()
+	return r.log.String()
+}
+
+// planned is the reply that a test has asked for, if any.
+func (r *recorder) planned(text string) (reply, bool) {
+	i := slices.IndexFunc(r.replies, func(p reply) bool {
+		return strings.HasPrefix(text, p.to) && !strings.HasSuffix(text, " WHERE 0") && (r.wrote || !p.more)
+	})
+	if i < 0 {
+		return reply{}, false
+	}
+	found := r.replies[i]
+	if r.replies[i].times--; r.replies[i].times <= 0 {
+		r.replies = slices.Delete(r.replies, i, i+1)
+	}
+	return found, true
+}
+
+// table is what a SELECT sees: a look-up of new users' links, of what was there before they
+// were added.
+func (r *recorder) table(text string) [][]driver.Value {
+	isLookUp := strings.Contains(text, "guid` IN (") || strings.Contains(text, `"guid" = ANY`)
+	if isLookUp && r.inserted || !isLookUp && r.wrote {
+		return r.after
+	}
+	return r.before
+}
+
+// shown is an argument as the log has it.
+func shown(v driver.Value) string {
+	switch v := v.(type) {
+	case nil:
+		return "NULL"
+	case string:
+		return fmt.Sprintf("%q", v)
+	case []byte:
+		return "x'" + hex.EncodeToString(v) + "'"
+	case time.Time:
+		return "a time"
+	}
+	return fmt.Sprint(v)
+}
+
+func shownAll(args []driver.NamedValue) string {
+	texts := make([]string, len(args))
+	for i, a := range args {
+		texts[i] = shown(a.Value)
+	}
+	return strings.Join(texts, ", ")
+}
+
+func isQuestion(text string) bool {
+	for _, of := range []string{"information_schema", "pg_catalog", "pragma_", "sqlite_master", "sql_mode", "CONVERT('Muller'"} {
+		if strings.Contains(text, of) {
+			return true
+		}
+	}
+	return false
+}
+
+// run answers a statement.
+func (r *recorder) run(text string, args []driver.NamedValue, prepared bool) (reply, error) {
+	if !isQuestion(text) {
+		line := strings.ReplaceAll(text, "\n", "↵")
+		if prepared {
+			line = "(prepared) " + line
+		}
+		if len(args) > 0 {
+			line += "\n    " + shownAll(args)
+		}
+		r.note("%s", line)
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if p, ok := r.planned(text); ok {
+		r.wrote = r.wrote || p.affected > 0
+		return p, p.err
+	}
+	switch {
+	case isQuestion(text):
+		return r.catalogue(text), nil
+	case strings.HasPrefix(text, "EXPLAIN"):
+		return r.explain(), nil
+	case strings.HasPrefix(text, "SELECT"):
+		return reply{columns: make([]string, 1+r.width()), rows: r.find(r.table(text), args)}, nil
+	case strings.HasSuffix(text, " WHERE 0"), strings.Contains(text, "SAVEPOINT"):
+		return reply{}, nil
+	}
+	r.wrote, r.inserted = true, r.inserted || strings.HasPrefix(text, "INSERT")
+	return r.written(text, args), nil
+}
+
+func (r *recorder) width() int {
+	for _, row := range append(slices.Clone(r.before), r.after...) {
+		return len(row) - 1
+	}
+	return 0
+}
+
+// find picks the rows whose ID or objectGUID is among the arguments; all where there are
+// none.
+func (r *recorder) find(rows [][]driver.Value, args []driver.NamedValue) (found [][]driver.Value) {
+	for _, row := range rows {
+		asked := slices.ContainsFunc(args, func(a driver.NamedValue) bool {
+			text := fmt.Sprint(a.Value)
+			if b, ok := a.Value.([]byte); ok {
+				text = string(b)
+			}
+			list := "," + strings.Trim(strings.ReplaceAll(text, `"`, ""), "{}") + ","
+			return strings.Contains(list, ","+fmt.Sprint(row[0])+",") || row[1] != nil && strings.Contains(list, ","+fmt.Sprint(row[1])+",")
+		})
+		if asked || len(args) == 0 {
+			found = append(found, row)
+		}
+	}
+	return found
+}
+
+// written answers a write: with the ordinals of the rows, with the new rows, or with how
+// many there were.
+func (r *recorder) written(text string, args []driver.NamedValue) reply {
+	switch {
+	case strings.HasSuffix(text, `RETURNING "adsync n"`):
+		p := reply{columns: []string{"n"}}
+		for i := range 1 + strings.Count(args[0].Value.(string), ",") {
+			p.rows = append(p.rows, []driver.Value{int64(i + 1)})
+		}
+		return p
+	case strings.HasPrefix(text, "INSERT"):
+		_, returned, returning := strings.Cut(text, " RETURNING ")
+		added := r.find(r.after, args)
+		p := reply{affected: int64(len(added)), columns: make([]string, 1+strings.Count(returned, ", "))}
+		for _, row := range added {
+			if returning {
+				p.rows = append(p.rows, row[:len(p.columns)])
+			}
+		}
+		return p
+	case strings.Contains(text, "FORCE INDEX"):
+		list, _, _ := strings.Cut(text[strings.LastIndex(text, " IN (")+1:], ")")
+		if strings.HasPrefix(text, "DELETE") {
+			list = strings.Repeat("?", strings.Count(text, "UNION ALL")+1)
+		}
+		return reply{affected: int64(strings.Count(list, "?"))}
+	}
+	return reply{affected: 1}
+}
+
+func (r *recorder) explain() reply {
+	p := reply{columns: []string{"table", "type", "key", "rows"}}
+	rows := [][]string{{"users", "range", "PRIMARY", "2"}}
+	if r.plan != nil {
+		rows = r.plan()
+	}
+	for _, row := range rows {
+		p.rows = append(p.rows, []driver.Value{row[0], row[1], row[2], row[3]})
+	}
+	return p
+}
+
+// catalogue answers the questions about the table.
+func (r *recorder) catalogue(text string) reply {
+	switch {
+	case strings.Contains(text, "pg_attribute a JOIN"), strings.Contains(text, "notnull` = 0"), strings.Contains(text, "column_type"):
+		p := reply{columns: []string{"name", "type", "nullable"}}
+		if strings.Contains(text, "column_type") {
+			p.columns = append(p.columns, "key", "collate")
+		}
+		for _, t := range r.types {
+			p.rows = append(p.rows, []driver.Value{t.name, t.kind, t.nullable, t.key, t.collate}[:len(p.columns)])
+		}
+		return p
+	case strings.Contains(text, "pg_rewrite"), strings.Contains(text, "sqlite_temp_master"):
+		return reply{columns: []string{"type", "name", "sql"}}
+	}
+	return reply{columns: []string{"name"}}
+}
+
+// recordedConn is a connection to a recorder.
+type recordedConn struct{ r *recorder }
+
+func (c *recordedConn) Prepare(text string) (driver.Stmt, error) {
+	if c.r.noReturning && strings.Contains(text, " RETURNING ") {
+		c.r.note("(refused) %s", text)
+		return nil, errors.New("Error 1064 (42000): You have an error in your SQL syntax")
+	}
+	return &recordedStmt{c, text}, nil
+}
+
+func (c *recordedConn) Close() error { return nil }
+
+func (c *recordedConn) Begin() (driver.Tx, error) {
+	c.r.note("BEGIN")
+	return c, nil
+}
+
+func (c *recordedConn) end(how string) error {
+	c.r.note("%s", how)
+	c.r.mu.Lock()
+	defer c.r.mu.Unlock()
+	if how == "ROLLBACK" {
+		c.r.wrote, c.r.inserted = false, false
+	}
+	p, _ := c.r.planned(how)
+	return p.err
+}
+
+func (c *recordedConn) Commit() error   { return c.end("COMMIT") }
+func (c *recordedConn) Rollback() error { return c.end("ROLLBACK") }
+
+func (c *recordedConn) ExecContext(_ context.Context, text string, args []driver.NamedValue) (driver.Result, error) {
+	return c.exec(text, args, false)
+}
+
+func (c *recordedConn) exec(text string, args []driver.NamedValue, prepared bool) (driver.Result, error) {
+	p, err := c.r.run(text, args, prepared)
+	if err != nil {
+		return nil, err
+	}
+	return recordedResult{c.r, p.affected, args}, nil
+}
+
+func (c *recordedConn) QueryContext(_ context.Context, text string, args []driver.NamedValue) (driver.Rows, error) {
+	return c.query(text, args, false)
+}
+
+func (c *recordedConn) query(text string, args []driver.NamedValue, prepared bool) (driver.Rows, error) {
+	p, err := c.r.run(text, args, prepared)
+	if err != nil {
+		return nil, err
+	}
+	return &recordedRows{p}, nil
+}
+
+// recordedResult has the ID of the row that was added.
+type recordedResult struct {
+	r        *recorder
+	affected int64
+	args     []driver.NamedValue
+}
+
+func (x recordedResult) RowsAffected() (int64, error) { return x.affected, nil }
+
+func (x recordedResult) LastInsertId() (int64, error) {
+	for _, row := range x.r.find(x.r.after, x.args) {
+		if id, ok := row[0].(int64); ok {
+			return id, nil
+		}
+	}
+	return 0, nil
+}
+
+type recordedStmt struct {
+	c    *recordedConn
+	text string
+}
+
+func (s *recordedStmt) Close() error  { return nil }
+func (s *recordedStmt) NumInput() int { return -1 }
+
+func named(args []driver.Value) []driver.NamedValue {
+	all := make([]driver.NamedValue, len(args))
+	for i, v := range args {
+		all[i] = driver.NamedValue{Ordinal: i + 1, Value: v}
+	}
+	return all
+}
+
+func (s *recordedStmt) Exec(args []driver.Value) (driver.Result, error) {
+	return s.c.exec(s.text, named(args), true)
+}
+
+func (s *recordedStmt) Query(args []driver.Value) (driver.Rows, error) {
+	return s.c.query(s.text, named(args), true)
+}
+
+type recordedRows struct{ reply }
+
+func (r *recordedRows) Columns() []string { return r.columns }
+func (r *recordedRows) Close() error      { return nil }
+
+func (r *recordedRows) Next(dest []driver.Value) error {
+	if len(r.rows) == 0 {
+		return io.EOF
+	}
+	copy(dest, r.rows[0])
+	r.rows = r.rows[1:]
+	return nil
+}
+
+// openRecorder is a store that sends its statements to a recorder.
+func openRecorder(t *testing.T, r *recorder, dialect sqlstore.Dialect, table sqlstore.Table) (*sqlstore.Store, *sql.DB) {
+	t.Helper()
+	db := sql.OpenDB(r)
+	t.Cleanup(func() { require.NoError(t, db.Close()) })
+	s, err := sqlstore.New(db, dialect, table)
+	require.NoError(t, err)
+	return s, db
+}
+
+// assertStatements compares what was sent with testdata/statements/NAME.sql.
+func assertStatements(t *testing.T, name, got string) {
+	t.Helper()
+	path := filepath.Join("testdata", "statements", strings.ReplaceAll(name, " ", "-")+".sql")
+	if *writeStatements {
+		require.NoError(t, os.MkdirAll(filepath.Dir(path), 0o755))
+		require.NoError(t, os.WriteFile(path, []byte(got), 0o644))
+		return
+	}
+	want, err := os.ReadFile(path)
+	require.NoError(t, err, "run: go test ./sqlstore -args -write-statements, and read what it wrote")
+	if diff := cmp.Diff(strings.Split(string(want), "\n"), strings.Split(got, "\n")); diff != "" {
+		t.Errorf("%s (what the store sends has changed: if that is meant, run go test ./sqlstore -args -write-statements, and read what it wrote)\n%s", path, diff)
+	}
+}
