@@ -34,7 +34,8 @@ const Source = "ad"
 // All are the products, by name.
 func All() []Host {
 	return []Host{
-		laravel(), mattermost(), memos(),
+		devise(), django(), gogs(), grafana(), keycloak(), laravel(), listmonk(), mattermost(), memos(), metabase(),
+		miniflux(), moodle(), osTicket(), redash(), snipeIT(), superset(), vaultwarden(),
 	}
 }
 
@@ -44,5 +45,24 @@ type ids func() string
 
 func (id ids) Value() (driver.Value, error) { return id(), nil }
 
+// changed, among Table.Derived, is the time at which a sync wrote the row.
+func changed(adsync.User) any { return sqlstore.Now }
+
 // lowerText is 26 letters and digits.
 func lowerText() string { return strings.ToLower(rand.Text()) }
+
+// byEmail, as Rules.Map, is for a table without usernames: people log in by their email.
+func byEmail(e adsync.Entry) (adsync.Profile, error) {
+	return e.Profile.With(adsync.FieldUsername, e.Email), nil
+}
+
+// byEmailAndFullName is both.
+func byEmailAndFullName(e adsync.Entry) (adsync.Profile, error) {
+	p, err := fullName(e)
+	return p.With(adsync.FieldUsername, e.Email), err
+}
+
+// fullName, as Rules.Map, is for a table with one column for the name, mapped as FirstName.
+func fullName(e adsync.Entry) (adsync.Profile, error) {
+	return e.Profile.With(adsync.FieldFirstName, strings.TrimSpace(e.FirstName+" "+e.LastName)), nil
+}

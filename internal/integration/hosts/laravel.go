@@ -1,8 +1,6 @@
 package hosts
 
 import (
-	"strings"
-
 	"github.com/go-adsync/adsync"
 	"github.com/go-adsync/adsync/sqlstore"
 )
@@ -27,11 +25,9 @@ ALTER TABLE users ADD ad_guid CHAR(36) CHARACTER SET ascii COLLATE ascii_bin NUL
 			Source:   Source,
 			Columns:  sqlstore.Columns{ID: "id", ObjectID: "ad_guid", Username: "email", FirstName: "name"},
 			Defaults: map[string]any{"password": "!", "created_at": sqlstore.Now, "email_verified_at": sqlstore.Now},
-			Derived:  map[string]func(adsync.User) any{"updated_at": func(adsync.User) any { return sqlstore.Now }},
+			Derived:  map[string]func(adsync.User) any{"updated_at": changed},
 		},
-		Rules: adsync.Rules{Map: func(e adsync.Entry) (adsync.Profile, error) {
-			return adsync.Profile{Username: e.Email, FirstName: strings.TrimSpace(e.FirstName + " " + e.LastName)}, nil
-		}},
+		Rules: adsync.Rules{Map: byEmailAndFullName},
 		Local: `INSERT INTO users (name, email, password) VALUES ('Local', 'local@corp.example', 'x')`,
 		Never: []string{"users WHERE ad_guid IS NOT NULL AND (updated_at IS NULL OR created_at IS NULL)"},
 		Warns: []string{"takes Muller and Müller for one"},

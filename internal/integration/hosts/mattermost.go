@@ -31,7 +31,7 @@ CREATE TABLE users (
 				"id": ids(lowerText), "createat": sqlstore.Now, "nickname": "",
 				"roles": "system_user", "emailverified": true, "locale": "en",
 			},
-			Derived: map[string]func(adsync.User) any{"updateat": func(adsync.User) any { return sqlstore.Now }},
+			Derived: map[string]func(adsync.User) any{"updateat": changed},
 		},
 		Local: `INSERT INTO users (id, createat, updateat, deleteat, username, email, authservice) VALUES ('localuser', 1, 1, 0, 'local', 'local@corp.example', '')`,
 		Never: []string{"users WHERE id <> 'localuser' AND (updateat < 1600000000000 OR length(id) <> 26 OR roles <> 'system_user')"},

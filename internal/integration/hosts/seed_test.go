@@ -16,6 +16,11 @@ func TestSeed_RefusesATableWithRows(t *testing.T) {
 	for _, h := range All() {
 		t.Run(h.Name, func(t *testing.T) {
 			db := d.open(t, h.Dialect, h.Schema, h.Added, h.Local)
+			count := func() (n int) {
+				require.NoError(t, db.QueryRow("SELECT count(*) FROM "+h.quoted()).Scan(&n))
+				return n
+			}
+			before := count()
 			for _, where := range []string{h.Table.Where, "1 = 0"} {
 				table := h.Table
 				table.Where, table.Delete = where, nil
@@ -27,9 +32,7 @@ func TestSeed_RefusesATableWithRows(t *testing.T) {
 				err = store.Seed(t.Context(), []adsync.User{{Profile: adsync.Profile{Username: "one"}}})
 				assert.ErrorContains(t, err, "holds rows, and only an empty one is filled for a test")
 			}
-			n := 0
-			require.NoError(t, db.QueryRow("SELECT count(*) FROM "+h.quoted()).Scan(&n))
-			assert.Equal(t, 1, n)
+			assert.Equal(t, before, count())
 		})
 	}
 }
