@@ -107,6 +107,7 @@ type Options struct {
 	Limits    Limits
 	Logger    *slog.Logger                          // nil: silent
 	OnResult  func(context.Context, Change, Result) // progress: each final result, in order, on the caller's goroutine
+	Tracer    Tracer                                // follows the phases of each run; nil: nobody
 	BatchSize int                                   // changes given to a BatchStore at once; default 500, or as many new users as the store's Traits say
 
 	// MaxApprovalAge is how long an Approval is valid; default seven days, -1 for ever.
@@ -251,7 +252,15 @@ func (s *Syncer) scope(selections []Selection) (scope, error) {
 
 // Plan reads both sides and returns what a sync would do. It writes nothing. Any
 // read error is [ErrIncomplete], and there is no plan then.
-func (s *Syncer) Plan(ctx context.Context, sel ...Selection) (*Plan, error) {
+func (s *Syncer) Plan(ctx context.Context, sel ...Selection) (plan *Plan, err error) {
+	ctx, span := s.opts.begin(ctx, PhasePlan)
+	defer span.done(&err)
+	plan, err = s.plan(ctx, sel)
+	span.plan(plan)
+	return plan, err
+}
+
+func (s *Syncer) plan(ctx context.Context, sel []Selection) (*Plan, error) {
 	who, err := s.scope(sel)
 	if err != nil {
 		return nil, err
@@ -261,9 +270,9 @@ func (s *Syncer) Plan(ctx context.Context, sel ...Selection) (*Plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	plan, err := r.view.plan()
+	plan, err := r.reconcile(ctx)
 	if err != nil {
-		return nil, incomplete(err)
+		return nil, err
 	}
 	plan.Warnings = append(plan.Warnings, r.warnings...)
 	plan.Reading = r.provenance(begun)
@@ -329,9 +338,9 @@ func (s *Syncer) explain(ctx context.Context, userID string) ([]string, error) {
 	if err := both.eachController(ctx, directory.read); err != nil {
 		return nil, err
 	}
-	plan, err := directory.view.plan()
+	plan, err := directory.reconcile(ctx)
 	if err != nil {
-		return nil, incomplete(err)
+		return nil, err
 	}
 	entry := directory.view.entryOf(host.firstOf(row))
 	lines = append(lines, "The directory has "+entry.describe()+".")
@@ -342,9 +351,10 @@ func (s *Syncer) explain(ctx context.Context, userID string) ([]string, error) {
 // store is a [Locker]. As both sides were read a moment ago, it looks again only at
 // removals and reactivations, which it does not do on the word of one reading. A plan
 // beyond the limits is refused with a *LimitError that holds it.
-func (s *Syncer) Sync(ctx context.Context, sel ...Selection) (*Report, error) {
-	var report *Report
-	err := s.reader().store.locked(ctx, func() error {
+func (s *Syncer) Sync(ctx context.Context, sel ...Selection) (report *Report, err error) {
+	ctx, span := s.opts.begin(ctx, PhaseSync)
+	defer span.done(&err)
+	err = s.reader().locked(ctx, func() error {
 		plan, err := s.Plan(ctx, sel...)
 		if err != nil {
 			return err
@@ -356,6 +366,7 @@ func (s *Syncer) Sync(ctx context.Context, sel ...Selection) (*Report, error) {
 	if report == nil {
 		report = &Report{Results: []Result{}}
 	}
+	span.report(report)
 	return report, err
 }
 
@@ -385,12 +396,15 @@ func (s *Syncer) Sync(ctx context.Context, sel ...Selection) (*Report, error) {
 //
 // That takes one reading of the users, and a look-up of all accounts that are written to;
 // where they are many, a listing.
-func (s *Syncer) Apply(ctx context.Context, p *Plan, approvals ...Approval) (*Report, error) {
+func (s *Syncer) Apply(ctx context.Context, p *Plan, approvals ...Approval) (report *Report, err error) {
+	ctx, span := s.opts.begin(ctx, PhaseApply)
+	defer span.done(&err)
 	if p == nil {
 		return &Report{Results: []Result{}}, fmt.Errorf("%w: there is none", ErrUnsafe)
 	}
 	run := s.newRun(p)
-	err := run.store.locked(ctx, func() error { return run.any(ctx, approvals) })
+	err = run.locked(ctx, func() error { return run.any(ctx, approvals) })
+	span.report(run.report)
 	return run.report, err
 }
 

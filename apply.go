@@ -109,7 +109,7 @@ func (r *run) done(i int) *User {
 
 // lookAgain asks the directory about the changes that are doubted; one that it does not
 // confirm is stale, and so is the parking before it.
-func (r *run) lookAgain(ctx context.Context, doubted func(*Change) bool) error {
+func (r *run) lookAgain(ctx context.Context, doubted func(*Change) bool) (err error) {
 	var open []int
 	var ids, confirmed []ObjectID
 	for i := range r.plan.Changes {
@@ -126,6 +126,9 @@ func (r *run) lookAgain(ctx context.Context, doubted func(*Change) bool) error {
 	if len(open) == 0 {
 		return nil
 	}
+	ctx, span := r.opts.begin(ctx, PhaseConfirm)
+	defer span.done(&err)
+	span.count(len(open))
 	answers, err := r.lookUpNow(ctx, ids, confirmed)
 	if err != nil {
 		return err
@@ -207,6 +210,9 @@ func (r *run) writeBatch(ctx context.Context, batch []int) (end error) {
 	if err := ctx.Err(); err != nil {
 		return cutShort(err)
 	}
+	ctx, span := r.opts.begin(ctx, PhaseWrite)
+	defer span.done(&end)
+	span.count(len(batch))
 	changes := make([]Change, len(batch))
 	for k, i := range batch {
 		changes[k] = r.plan.Changes[i]
@@ -273,6 +279,9 @@ func (r *run) putBack(ctx context.Context, parkings []int) {
 func (r *run) putBackOne(ctx context.Context, parked *Change, result *Result) {
 	back := NewUpdate(ReasonParked, parked.After, parked.Before)
 	var err error
+	ctx, span := r.opts.begin(ctx, PhaseWrite)
+	defer span.done(&err)
+	span.count(1)
 	err, r.hangs = r.store.update(ctx, back)
 	switch outcome, _ := outcomeOf(err); outcome {
 	case OutcomeApplied, OutcomeAlready:

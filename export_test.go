@@ -1,6 +1,16 @@
 package adsync
 
+import "context"
+
 // ReadInSteps has both sides read in steps that small worlds have several of.
 func (s *Syncer) ReadInSteps(users, entries, early int) {
 	s.steps = steps{users: users, entries: entries, early: early}
+}
+
+// Phase begins a phase and ends it.
+func (o *Options) Phase(ctx context.Context, p Phase) {
+	var err error
+	_, span := o.begin(ctx, p)
+	defer span.done(&err)
+	span.count(1)
 }

@@ -87,11 +87,12 @@ func (f *findings) add(e *Entry) error {
 
 // addListed takes those whom a listing shows, except for some, sorted, for whom that is
 // not enough.
-func (f *findings) addListed(ctx context.Context, dir Directory, except []ObjectID) error {
+func (f *findings) addListed(ctx context.Context, dir Directory, except []ObjectID) (listed int, err error) {
 	for e, err := range dir.Entries(ctx) {
 		if err != nil {
-			return err
+			return listed, err
 		}
+		listed++
 		if !e.Present() {
 			continue // a listing proves nobody's absence; the look-up does
 		}
@@ -99,10 +100,10 @@ func (f *findings) addListed(ctx context.Context, dir Directory, except []Object
 			continue
 		}
 		if err := f.add(&e); err != nil {
-			return err
+			return listed, err
 		}
 	}
-	return ctx.Err()
+	return listed, ctx.Err()
 }
 
 // of returns what was said of the account; nil where that is not one thing.

@@ -59,6 +59,25 @@ func (s reader) both(ctx context.Context, who scope, selected bool) (*reading, e
 	return r, began.wait()
 }
 
+// locked runs f under the store's lock, where it has one.
+func (s reader) locked(ctx context.Context, f func() error) (err error) {
+	unlock, err := s.lock(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, unlock()) }()
+	return f()
+}
+
+func (s reader) lock(ctx context.Context) (unlock func() error, err error) {
+	if _, ok := s.store.store.(Locker); ok {
+		var span *phaseSpan
+		ctx, span = s.opts.begin(ctx, PhaseLock)
+		defer span.done(&err)
+	}
+	return s.store.lock(ctx)
+}
+
 // starter starts a function in the background, once, and not after its end. The store
 // may still be at work when nobody waits for it any more.
 type starter struct {
@@ -120,9 +139,11 @@ func (b *background) wait() error {
 
 // users indexes the store. Between users it calls meanwhile, unless that is nil,
 // with the number of managed ones so far.
-func (s reader) users(ctx context.Context, g *growing, meanwhile func(managed int)) (*host, error) {
+func (s reader) users(ctx context.Context, g *growing, meanwhile func(managed int)) (h *host, err error) {
+	ctx, span := s.opts.begin(ctx, PhaseUsers)
+	defer span.done(&err)
 	read := make([]User, 0, s.steps.users)
-	err := s.store.eachUser(ctx, func(u *User) error {
+	err = s.store.eachUser(ctx, func(u *User) error {
 		if len(read) == cap(read) {
 			g.add(read)
 			read = read[:0]
@@ -137,6 +158,7 @@ func (s reader) users(ctx context.Context, g *growing, meanwhile func(managed in
 		return nil, err
 	}
 	g.add(read)
+	span.count(g.rows.Len())
 	return g.host, nil
 }
 
@@ -180,8 +202,10 @@ func (g *growing) match(batch []Entry, found *bitmap) (rest []Entry) {
 }
 
 // takeCensus reads the store again, because the plan's own word is not taken for it.
-func (s reader) takeCensus(ctx context.Context, p *Plan) (*census, error) {
-	n := &census{users: map[string]*User{}, linked: map[ObjectID]string{}}
+func (s reader) takeCensus(ctx context.Context, p *Plan) (n *census, err error) {
+	ctx, span := s.opts.begin(ctx, PhaseUsers)
+	defer span.done(&err)
+	n = &census{users: map[string]*User{}, linked: map[ObjectID]string{}}
 	for i := range p.Changes {
 		switch c := &p.Changes[i]; {
 		case c.Op == OpCreate:
@@ -190,10 +214,15 @@ func (s reader) takeCensus(ctx context.Context, p *Plan) (*census, error) {
 			n.users[c.UserID] = nil
 		}
 	}
-	ids := map[string]bool{}
-	if err := s.store.eachUser(ctx, func(u *User) error { return n.take(u, &s.opts.Rules, ids) }); err != nil {
+	ids, users := map[string]bool{}, 0
+	take := func(u *User) error {
+		users++
+		return n.take(u, &s.opts.Rules, ids)
+	}
+	if err := s.store.eachUser(ctx, take); err != nil {
 		return nil, err
 	}
+	span.count(users)
 	for i := range p.Changes {
 		if c := &p.Changes[i]; c.Op == OpDelete && n.users[c.UserID] == nil {
 			n.managed++
@@ -221,14 +250,14 @@ func (s reader) lookUpNow(ctx context.Context, ids, confirmed []ObjectID) (found
 		case final && s.opts.Limits.AllowEmpty:
 			dir = emptiable{dir}
 		case !final && len(ids) > lookUpMost:
-			if err := found.addListed(ctx, dir, apart); err != nil {
+			if err := s.addListed(ctx, found, dir, apart); err != nil {
 				return err
 			}
 		}
-		if err := lookUp(ctx, confirming{dir}, apart, found.add); err != nil {
+		if err := s.lookUp(ctx, confirming{dir}, apart, found.add); err != nil {
 			return err
 		}
-		return lookUp(ctx, dir, found.silent(), found.add)
+		return s.lookUp(ctx, dir, found.silent(), found.add)
 	})
 	return found, err
 }
@@ -238,7 +267,7 @@ func (s reader) lookUpNow(ctx context.Context, ids, confirmed []ObjectID) (found
 func (s reader) eachController(ctx context.Context, read func(context.Context, Directory) error) error {
 	sessions, ok := s.dir.(Sessions)
 	if !ok {
-		if err := read(ctx, s.dir); err != nil {
+		if err := s.controller(ctx, s.dir, read); err != nil {
 			return incomplete(err)
 		}
 		return nil
@@ -246,7 +275,7 @@ func (s reader) eachController(ctx context.Context, read func(context.Context, D
 	var errs []error
 	for dir, err := range sessions.Sessions(ctx) {
 		if err == nil {
-			err = read(ctx, dir)
+			err = s.controller(ctx, dir, read)
 		}
 		if err == nil {
 			return nil
@@ -262,6 +291,12 @@ func (s reader) eachController(ctx context.Context, read func(context.Context, D
 		errs = append(errs, errors.New("adsync: the directory has no controller to ask"), ctx.Err())
 	}
 	return incomplete(errors.Join(errs...))
+}
+
+func (s reader) controller(ctx context.Context, dir Directory, read func(context.Context, Directory) error) (err error) {
+	ctx, span := s.opts.begin(ctx, PhaseDirectory)
+	defer span.done(&err)
+	return read(ctx, dir)
 }
 
 // reading reads the directory side of a plan from one controller. It may begin
@@ -317,7 +352,7 @@ func (r *reading) read(ctx context.Context, dir Directory) error {
 	if final {
 		return r.view.addAbsent(wanted)
 	}
-	if err := lookUp(ctx, dir, wanted, r.view.add); err != nil {
+	if err := r.lookUp(ctx, dir, wanted, r.view.add); err != nil {
 		return err
 	}
 	return r.inspect(ctx, dir)
@@ -347,8 +382,11 @@ func (r *reading) awaitHost(ctx context.Context) error {
 }
 
 // list takes all accounts in scope.
-func (r *reading) list(ctx context.Context, dir Directory, final bool) error {
+func (r *reading) list(ctx context.Context, dir Directory, final bool) (err error) {
+	ctx, span := r.opts.begin(ctx, PhaseList)
+	defer span.done(&err)
 	listed := 0
+	defer func() { span.count(listed) }()
 	for e, err := range dir.Entries(ctx) {
 		if err != nil {
 			return err
@@ -453,11 +491,33 @@ func (r *reading) inspect(ctx context.Context, dir Directory) error {
 	return nil
 }
 
+// reconcile makes the plan when both sides are read.
+func (r *reading) reconcile(ctx context.Context) (plan *Plan, err error) {
+	_, span := r.opts.begin(ctx, PhaseReconcile)
+	defer span.done(&err)
+	if plan, err = r.view.plan(); err != nil {
+		return nil, incomplete(err)
+	}
+	span.count(len(plan.Changes))
+	return plan, nil
+}
+
+func (s reader) addListed(ctx context.Context, found *findings, dir Directory, except []ObjectID) (err error) {
+	ctx, span := s.opts.begin(ctx, PhaseList)
+	defer span.done(&err)
+	listed, err := found.addListed(ctx, dir, except)
+	span.count(listed)
+	return err
+}
+
 // lookUp takes what became of the accounts, each exactly once.
-func lookUp(ctx context.Context, dir Directory, ids []ObjectID, add func(*Entry) error) error {
+func (s reader) lookUp(ctx context.Context, dir Directory, ids []ObjectID, add func(*Entry) error) (err error) {
 	if len(ids) == 0 {
 		return nil
 	}
+	ctx, span := s.opts.begin(ctx, PhaseLookUp)
+	defer span.done(&err)
+	span.count(len(ids))
 	answered := make(map[ObjectID]bool, len(ids))
 	for _, id := range ids {
 		answered[id] = false

@@ -196,16 +196,6 @@ func (c caller) unlock(unlock func() error) error {
 	return errors.Join(failed, err)
 }
 
-// locked runs f under the store's lock, where it has one.
-func (c caller) locked(ctx context.Context, f func() error) (err error) {
-	unlock, err := c.lock(ctx)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, unlock()) }()
-	return f()
-}
-
 // written hands the changes to the store and returns one Written for each, whatever the
 // store does. It reports whether the store is still at it.
 func (c caller) written(ctx context.Context, changes []Change) (answers []Written, hangs bool) {
