@@ -29,7 +29,7 @@ func matchIn(t *testing.T, path, pattern string) string {
 func TestGoReleases_Agree(t *testing.T) {
 	language := matchIn(t, "go.work", `(?m)^go (1\.\d+)\.0$`)
 	toolchain := matchIn(t, "go.work", `(?m)^toolchain (go1\.\d+\.\d+)$`)
-	for _, path := range []string{"go.mod", "examples/go.mod", "internal/integration/go.mod", ".ci/tools/go.mod"} {
+	for _, path := range []string{"go.mod", "examples/go.mod", "internal/integration/go.mod", "sqlstore/internal/onsqlite/go.mod", ".ci/tools/go.mod"} {
 		assert.Equal(t, language, matchIn(t, path, `(?m)^go (1\.\d+)\.0$`), path)
 		assert.Equal(t, toolchain, matchIn(t, path, `(?m)^toolchain (go1\.\d+\.\d+)$`), path)
 	}
