@@ -17,7 +17,7 @@ TIMEOUT ?= 60m
 OLDER_GO ?= go1.26.11
 
 .DEFAULT_GOAL := test
-.PHONY: test older lint fuzz vuln api mutate examples fleet screenshot tidy bench benchmarks ratios
+.PHONY: test older lint fuzz vuln api tables mutate examples fleet screenshot tidy bench benchmarks ratios
 
 ## test: run all tests of all modules, real servers included where they can run
 test:
@@ -54,6 +54,10 @@ vuln: bin/govulncheck
 ## api: record what the packages export, which make test compares
 api:
 	go test -count=1 ./internal/integration/house -run TestAPI -args -write-api
+
+## tables: write docs/TABLES.md from the gallery of tables, which make test compares
+tables:
+	go test -count=1 ./internal/integration/hosts -run TestPage -args -write-tables
 
 # What make mutate changes, of which files, and the packages whose tests must notice, if
 # they are others; of these, the tests that match RUN and do not match SKIP.

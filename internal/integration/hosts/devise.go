@@ -10,6 +10,7 @@ import (
 func devise() Host {
 	return Host{
 		Name: "Devise", Dialect: sqlstore.SQLite,
+		Shows: "a time as status",
 		Schema: `
 CREATE TABLE users (
 	id INTEGER PRIMARY KEY AUTOINCREMENT NOT NULL,

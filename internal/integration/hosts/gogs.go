@@ -12,6 +12,7 @@ import (
 func gogs() Host {
 	return Host{
 		Name: "Gogs", Dialect: sqlstore.SQLite,
+		Shows: "a lower-cased shadow",
 		Schema: `
 CREATE TABLE user (
 	id INTEGER PRIMARY KEY AUTOINCREMENT NOT NULL,

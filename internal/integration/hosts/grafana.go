@@ -14,6 +14,7 @@ import (
 func grafana() Host {
 	return Host{
 		Name: "Grafana", Dialect: sqlstore.SQLite,
+		Shows: "rows beside the user; emails that must be there",
 		Schema: `
 CREATE TABLE user (
 	id INTEGER PRIMARY KEY AUTOINCREMENT NOT NULL, version INTEGER NOT NULL,

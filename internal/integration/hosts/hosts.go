@@ -18,6 +18,7 @@ import (
 type Host struct {
 	Name    string
 	Dialect sqlstore.Dialect
+	Shows   string         // what its mapping is an example of
 	Schema  string         // what the product has
 	Added   string         // what is added to it for the sync
 	Table   sqlstore.Table // how to map it
@@ -43,6 +44,7 @@ func All() []Host {
 // Table.Defaults, and is asked anew for each row.
 type ids func() string
 
+// Value is a new ID.
 func (id ids) Value() (driver.Value, error) { return id(), nil }
 
 // changed, among Table.Derived, is the time at which a sync wrote the row.

@@ -13,6 +13,7 @@ import (
 func keycloak() Host {
 	return Host{
 		Name: "Keycloak", Dialect: sqlstore.PostgreSQL,
+		Shows: "several tenants, a shadow of the email, IDs of its own",
 		Schema: `
 CREATE TABLE user_entity (
 	id varchar(36) PRIMARY KEY, realm_id varchar(255), username varchar(255),

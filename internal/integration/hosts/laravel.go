@@ -11,6 +11,7 @@ import (
 func laravel() Host {
 	return Host{
 		Name: "Laravel", Dialect: sqlstore.MySQL,
+		Shows: "log-in by email, one column for the name",
 		Schema: `
 CREATE TABLE users (
 	id bigint unsigned AUTO_INCREMENT PRIMARY KEY,

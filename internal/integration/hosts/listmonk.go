@@ -9,6 +9,7 @@ import (
 func listmonk() Host {
 	return Host{
 		Name: "listmonk", Dialect: sqlstore.PostgreSQL,
+		Shows: "enumerated types",
 		Schema: `
 CREATE TYPE user_type AS ENUM ('user', 'api');
 CREATE TYPE user_status AS ENUM ('enabled', 'disabled');

@@ -11,6 +11,7 @@ import (
 func mattermost() Host {
 	return Host{
 		Name: "Mattermost", Dialect: sqlstore.PostgreSQL,
+		Shows: "links of its own, times as numbers",
 		Schema: `
 CREATE TABLE users (
 	id varchar(26) PRIMARY KEY,

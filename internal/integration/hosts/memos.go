@@ -10,6 +10,7 @@ import (
 func memos() Host {
 	return Host{
 		Name: "Memos", Dialect: sqlstore.SQLite,
+		Shows: "words as status",
 		Schema: `
 CREATE TABLE user (
 	id INTEGER PRIMARY KEY AUTOINCREMENT,

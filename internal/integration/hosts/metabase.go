@@ -13,6 +13,7 @@ import (
 func metabase() Host {
 	return Host{
 		Name: "Metabase", Dialect: sqlstore.PostgreSQL,
+		Shows: "log-in by email, rows beside the user",
 		Schema: `
 CREATE EXTENSION IF NOT EXISTS citext SCHEMA public;
 CREATE TABLE core_user (

@@ -14,6 +14,7 @@ import (
 func miniflux() Host {
 	return Host{
 		Name: "Miniflux", Dialect: sqlstore.PostgreSQL,
+		Shows: "a name alone, rows beside the user",
 		Schema: `
 CREATE TABLE users (
 	id serial PRIMARY KEY, username text NOT NULL UNIQUE, password text, is_admin boolean DEFAULT false,

@@ -11,6 +11,7 @@ import (
 func moodle() Host {
 	return Host{
 		Name: "Moodle", Dialect: sqlstore.MySQL,
+		Shows: "links of its own, soft delete",
 		Schema: `
 CREATE TABLE mdl_user (
 	id bigint(10) AUTO_INCREMENT PRIMARY KEY,

@@ -11,6 +11,7 @@ import (
 func osTicket() Host {
 	return Host{
 		Name: "osTicket", Dialect: sqlstore.MySQL,
+		Shows: "short columns",
 		Schema: `
 CREATE TABLE ost_staff (
 	staff_id int(11) unsigned AUTO_INCREMENT PRIMARY KEY,

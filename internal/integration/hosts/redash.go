@@ -10,6 +10,7 @@ import (
 func redash() Host {
 	return Host{
 		Name: "Redash", Dialect: sqlstore.PostgreSQL,
+		Shows: "several tenants, a time as status",
 		Schema: `
 CREATE TABLE users (
 	id serial PRIMARY KEY, org_id integer NOT NULL,

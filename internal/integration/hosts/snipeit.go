@@ -10,6 +10,7 @@ import (
 func snipeIT() Host {
 	return Host{
 		Name: "Snipe-IT", Dialect: sqlstore.MySQL,
+		Shows: "soft delete without a unique index",
 		Schema: `
 CREATE TABLE users (
 	id int(10) unsigned AUTO_INCREMENT PRIMARY KEY,

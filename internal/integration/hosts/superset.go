@@ -13,6 +13,7 @@ import (
 func superset() Host {
 	return Host{
 		Name: "Superset", Dialect: sqlstore.PostgreSQL,
+		Shows: "an ID without a default, rows beside the user",
 		Schema: `
 CREATE SEQUENCE ab_user_id_seq;
 CREATE TABLE ab_user (

@@ -11,6 +11,7 @@ import (
 func vaultwarden() Host {
 	return Host{
 		Name: "Vaultwarden", Dialect: sqlstore.SQLite,
+		Shows: "IDs of its own, many columns to fill",
 		Schema: `
 CREATE TABLE users (
 	uuid TEXT NOT NULL PRIMARY KEY, created_at DATETIME NOT NULL, updated_at DATETIME NOT NULL,
