@@ -2,7 +2,7 @@
 // Directory in step with that directory, and shows what it is going to do before
 // it does it.
 //
-//	syncer, err := adsync.New(directory, users, nil) // safe defaults
+//	syncer, err := adsync.New(directory, users, nil) // safe defaults; Rules{Import: true} adds new people, too
 //
 //	plan, err := syncer.Plan(ctx)           // reads both sides, writes nothing
 //	plan.WriteTo(os.Stdout)                 // for a person to review

@@ -43,7 +43,7 @@ func syncUsers(ctx context.Context, db *sql.DB) error {
 	if err != nil {
 		return err
 	}
-	syncer, err := adsync.New(directory, users, nil) // safe defaults
+	syncer, err := adsync.New(directory, users, nil) // safe defaults; Rules{Import: true} adds new people, too
 	if err != nil {
 		return err
 	}
