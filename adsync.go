@@ -203,6 +203,7 @@ func (s *Syncer) fit() error {
 		}
 		errs = append(errs, rules.Check())
 	}
+	errs = append(errs, s.fitRoles())
 	return errors.Join(errs...)
 }
 

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"slices"
 	"time"
 
 	"github.com/go-adsync/adsync/internal/schedule"
@@ -25,7 +26,7 @@ type run struct {
 
 // own runs a plan that was made a moment ago under the same lock.
 func (r *run) own(ctx context.Context) error {
-	if err := r.opts.Limits.hold(r.plan, r.plan.Stats.Managed); err != nil {
+	if err := r.opts.Limits.hold(r.plan, r.plan.Stats.Managed, r.plan.Stats.Roles); err != nil {
 		return err
 	}
 	if err := r.lookAgain(ctx, grave); err != nil {
@@ -55,7 +56,7 @@ func (r *run) any(ctx context.Context, approvals []Approval) error {
 		return err
 	}
 	if approval == nil {
-		if err := r.opts.Limits.hold(r.plan, count.managed); err != nil {
+		if err := r.opts.Limits.hold(r.plan, count.managed, count.roles); err != nil {
 			return err
 		}
 	}
@@ -129,11 +130,11 @@ func (r *run) lookAgain(ctx context.Context, doubted func(*Change) bool) (err er
 	ctx, span := r.opts.begin(ctx, PhaseConfirm)
 	defer span.done(&err)
 	span.count(len(open))
-	answers, err := r.lookUpNow(ctx, ids, confirmed)
+	scope := scopeOf(r.opts.Rules)
+	answers, err := r.lookUpNow(ctx, ids, confirmed, func(f *findings) []ObjectID { return r.losing(&scope, f, open) })
 	if err != nil {
 		return err
 	}
-	scope := scopeOf(r.opts.Rules)
 	for _, i := range open {
 		c := &r.plan.Changes[i]
 		if e := answers.of(c.ObjectID); e == nil || !scope.callsFor(c, e, r.plan.ends(i) >= 0) {
@@ -147,6 +148,22 @@ func (r *run) lookAgain(ctx context.Context, doubted func(*Change) bool) (err er
 		}
 	}
 	return nil
+}
+
+// losing are the accounts whose users would lose a role by what was found.
+func (r *run) losing(scope *scope, found *findings, open []int) (ids []ObjectID) {
+	for _, i := range open {
+		c := &r.plan.Changes[i]
+		e := found.of(c.ObjectID)
+		if e == nil || !c.rewrites() {
+			continue
+		}
+		if roles := scope.rolesOf(c.Before, e); len(roles.revoked) > 0 {
+			ids = append(ids, c.ObjectID)
+		}
+	}
+	slices.SortFunc(ids, ObjectID.Compare)
+	return slices.Compact(ids)
 }
 
 // all applies the changes, in batches of those that do not need each other.

@@ -229,6 +229,8 @@ func (c *Change) validateUpdate(rules Rules) error {
 		return errors.New("the user is protected")
 	case c.removes() && c.Reason == ReasonUndone:
 		return errUndoneRemoval
+	case c.revokes() && before.Protected:
+		return errors.New("a protected user keeps its roles")
 	case before.Status != after.Status && !c.switchesStatus():
 		return errors.New("the status is not a sync's to change in this way")
 	case c.Interim && (c.Reason != ReasonParked || !c.parksOnly()):
@@ -404,6 +406,9 @@ func differing(before, after *User) []Field {
 		if *before.detail(f) != *after.detail(f) {
 			fields = append(fields, f)
 		}
+	}
+	if before.Extra.block(FieldRoles) != after.Extra.block(FieldRoles) {
+		fields = append(fields, FieldRoles)
 	}
 	if before.Status != after.Status {
 		fields = append(fields, FieldStatus)

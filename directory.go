@@ -180,6 +180,10 @@ type Entry struct {
 	// several though it is a single text. A plan takes one of them for a detail that is
 	// empty in Profile; see Rules.Map.
 	Others Extra `json:"others,omitzero"`
+
+	// Unknown is what the directory could not tell: under FieldRoles, the names of roles of
+	// which it is not known whether the account has them. They are neither given nor taken.
+	Unknown Extra `json:"unknown,omitzero"`
 }
 
 // A Directory knows the accounts in scope.

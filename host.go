@@ -18,10 +18,11 @@ type scope struct {
 	synced  []Field           // the details to synchronise
 	only    map[string]bool   // nil: all managed users
 	imports map[ObjectID]bool // the entries to import when Rules.Import does not say all
+	roles   map[string]bool   // the roles that are given and taken
 }
 
 func scopeOf(rules Rules) scope {
-	s := scope{rules: rules, synced: rules.fields()}
+	s := scope{rules: rules, synced: rules.fields(), roles: setOf(rules.Roles)}
 	if rules.Only != nil {
 		s.only = setOf(rules.Only)
 	}
@@ -58,6 +59,14 @@ func (s *scope) profile(u *User, e *Entry) (Profile, error) {
 		}
 	}
 	return left, nil
+}
+
+// newProfile is the profile of a user to create, with its roles.
+func (s *scope) newProfile(e *Entry) (Profile, error) {
+	profile, err := s.profile(nobody, e)
+	roles := s.rolesOf(nobody, e)
+	profile.Extra = roles.follow(profile.Extra)
+	return profile, err
 }
 
 // merged is the user's profile with what is wanted of the details to synchronise.
@@ -156,7 +165,9 @@ func (s *scope) callsFor(c *Change, e *Entry, final bool) bool {
 	if c.reactivates() && !e.enabled() {
 		return false
 	}
-	if !final && want.Same(*c.After) { // only that status
+	roles := s.rolesOf(c.Before, e)
+	want.Extra = revoke(want.Extra, roles.revoked)
+	if !final && want.Same(*c.After) { // only that status, and those revocations
 		return true
 	}
 	if !e.Present() {
@@ -167,12 +178,13 @@ func (s *scope) callsFor(c *Change, e *Entry, final bool) bool {
 		return false
 	}
 	want.Profile = profile
+	want.Extra = roles.follow(want.Extra)
 	return want.Same(*c.After)
 }
 
 // created is the user to create for the entry. The reason says why there can be none.
 func (s *scope) created(e *Entry) (u User, reason Reason) {
-	profile, err := s.profile(nobody, e)
+	profile, err := s.newProfile(e)
 	reason, _ = s.invalid(nobody, profile, err)
 	return User{ObjectID: e.ObjectID, Source: validText(s.rules.Source), Profile: profile}, reason
 }

@@ -14,12 +14,14 @@ type Limits struct {
 	MaxCleared      int     // users who lose a non-empty value; default 500, and the ratio applies too unless this is -1
 	MaxRekeyed      int     // users whose username or email changes, if only in case; default and ratio likewise
 	MaxReactivated  int     // users whose deactivation is lifted; default and ratio likewise
+	MaxGranted      int     // users who are given a role, other than new users; default and ratio likewise
+	MaxRevoked      int     // users who lose a role; default and ratio likewise. Unless it is -1, no role is taken from all of several users who have it
 	AllowEmpty      bool    // otherwise a listing (not a look-up) that yields nobody while users are managed is ErrIncomplete
 }
 
 func (l Limits) check() error {
 	switch {
-	case min(l.MaxRemovals, l.MaxCleared, l.MaxRekeyed, l.MaxReactivated) < -1:
+	case min(l.MaxRemovals, l.MaxCleared, l.MaxRekeyed, l.MaxReactivated, l.MaxGranted, l.MaxRevoked) < -1:
 		return errors.New("adsync: a limit is a number of users, 0 for the default, or -1 for none")
 	case l.MaxRemovalRatio != -1 && !(0 <= l.MaxRemovalRatio && l.MaxRemovalRatio <= 1): // NaN is in no range
 		return errors.New("adsync: Limits.MaxRemovalRatio is from 0 to 1, 0 for the default, or -1 for none")
@@ -27,8 +29,9 @@ func (l Limits) check() error {
 	return nil
 }
 
-// hold checks the plan against the limits, with so many managed users.
-func (l Limits) hold(p *Plan, managed int) error {
+// hold checks the plan against the limits, with so many managed users, and so many of
+// them that have each role which the plan takes from anybody.
+func (l Limits) hold(p *Plan, managed int, holders map[string]int) error {
 	n := p.tally()
 	for _, limit := range []struct {
 		name  string
@@ -40,10 +43,15 @@ func (l Limits) hold(p *Plan, managed int) error {
 		{limitCleared, n.cleared, l.allowed(l.MaxCleared, managed)},
 		{limitRekeyed, n.rekeyed, l.allowed(l.MaxRekeyed, managed)},
 		{limitReactivated, n.reactivated, l.allowed(l.MaxReactivated, managed)},
+		{limitGranted, n.granted, l.allowed(l.MaxGranted, managed)},
+		{limitRevoked, n.revoked, l.allowed(l.MaxRevoked, managed)},
 	} {
 		if limit.count > limit.most {
 			return &LimitError{Plan: p, Limit: limit.name, Count: limit.count, Managed: managed, Allowed: limit.most}
 		}
+	}
+	if role, count := p.emptied(holders); role != "" && l.MaxRevoked != -1 {
+		return &LimitError{Plan: p, Limit: limitRevoked, Count: count, Managed: managed, Allowed: count - 1, Role: role}
 	}
 	return nil
 }
@@ -82,14 +90,18 @@ func (l Limits) share(managed int) int {
 // LimitError says which limit a plan is beyond. It is [ErrUnsafe].
 type LimitError struct {
 	Plan    *Plan  `json:"plan"`
-	Limit   string `json:"limit"`   // "MaxRemovals", "MaxRemovalRatio", "MaxCleared", "MaxRekeyed" or "MaxReactivated"
-	Count   int    `json:"count"`   // users that the plan would remove, clear, rekey or reactivate
-	Managed int    `json:"managed"` // managed users of the source
-	Allowed int    `json:"allowed"` // the most that the limit lets through
+	Limit   string `json:"limit"`          // "MaxRemovals", "MaxRemovalRatio", "MaxCleared", "MaxRekeyed", "MaxReactivated", "MaxGranted" or "MaxRevoked"
+	Count   int    `json:"count"`          // users that the plan would remove, clear, rekey or reactivate, or give or take a role
+	Managed int    `json:"managed"`        // managed users of the source
+	Allowed int    `json:"allowed"`        // the most that the limit lets through
+	Role    string `json:"role,omitempty"` // with "MaxRevoked": the role that would lose all its users
 }
 
 // Error says what is beyond the limit and how to go on.
 func (e *LimitError) Error() string {
+	if e.Role != "" {
+		return fmt.Sprintf("adsync: the plan takes the role %q from all %d users who have it; nothing was changed. Look at its group, then approve the plan's digest, or set MaxRevoked to -1", e.Role, e.Count)
+	}
 	return fmt.Sprintf("adsync: the plan %s %d of %d managed users, and %s allows %d; nothing was changed. Review the plan, then approve its digest or change the limit",
 		limitWords[e.Limit], e.Count, e.Managed, e.Limit, e.Allowed)
 }
@@ -103,6 +115,8 @@ const (
 	limitCleared     = "MaxCleared"
 	limitRekeyed     = "MaxRekeyed"
 	limitReactivated = "MaxReactivated"
+	limitGranted     = "MaxGranted"
+	limitRevoked     = "MaxRevoked"
 )
 
 // limitWords say what a plan does that is beyond the limit.
@@ -112,4 +126,6 @@ var limitWords = map[string]string{
 	limitCleared:     "clears values of",
 	limitRekeyed:     "changes the username or email of",
 	limitReactivated: "reactivates",
+	limitGranted:     "gives roles to",
+	limitRevoked:     "takes roles from",
 }

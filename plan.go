@@ -26,6 +26,10 @@ type Stats struct {
 	Managed   int `json:"managed"`   // those of this source
 	Chosen    int `json:"chosen"`    // managed users that this plan is about
 	Unchanged int `json:"unchanged"` // chosen users that no change mentions
+
+	// Roles are the roles that the plan takes from anybody, and how many managed users
+	// have each of them before.
+	Roles map[string]int `json:"roles,omitempty"`
 }
 
 // Plan is what a sync would do: plain data, which survives JSON. Changes is
@@ -51,14 +55,14 @@ type Provenance struct {
 
 // Check checks the plan against the limits, by its own statistics. It returns nil
 // or a [*LimitError].
-func (p *Plan) Check(l Limits) error { return l.hold(p, p.Stats.Managed) }
+func (p *Plan) Check(l Limits) error { return l.hold(p, p.Stats.Managed, p.Stats.Roles) }
 
 // tally counts users by what the plan does that Limits are about.
-type tally struct{ removed, cleared, rekeyed, reactivated int }
+type tally struct{ removed, cleared, rekeyed, reactivated, granted, revoked int }
 
 // tally counts each user once in each.
 func (p *Plan) tally() (n tally) {
-	var gone, emptied, renamed, back userSet
+	var gone, emptied, renamed, back, given, taken userSet
 	for i := range p.Changes {
 		c := &p.Changes[i]
 		gone.add(c.UserID, c.removes(), &n.removed)
@@ -66,6 +70,8 @@ func (p *Plan) tally() (n tally) {
 			emptied.add(c.UserID, clears(&c.Before.Profile, &c.After.Profile), &n.cleared)
 			renamed.add(c.UserID, rekeys(&c.Before.Profile, &c.After.Profile), &n.rekeyed)
 			back.add(c.UserID, c.reactivates(), &n.reactivated)
+			given.add(c.UserID, c.grants(), &n.granted)
+			taken.add(c.UserID, c.revokes(), &n.revoked)
 		}
 	}
 	return n

@@ -16,6 +16,7 @@ type census struct {
 	users   map[string]*User    // by ID, those that the plan writes; nil: the store did not yield them
 	linked  map[ObjectID]string // the users linked to entries for which the plan creates one
 	managed int                 // with the users that this plan has deleted before
+	roles   map[string]int      // managed users who have each of the roles that the plan takes away
 }
 
 // take counts one user, who must not have been counted before: whoever comes twice
@@ -31,6 +32,7 @@ func (n *census) take(u *User, rules *Rules, ids map[string]bool) error {
 	}
 	if managed {
 		n.managed++
+		countRoles(n.roles, u)
 		if _, created := n.linked[u.ObjectID]; created {
 			n.linked[u.ObjectID] = u.ID
 		}
@@ -49,7 +51,7 @@ func anyWrite(c *Change) bool { return !c.Interim && (c.Reason != ReasonUndone |
 
 // grave doubts what a plan must not do on the word of one reading alone, even though
 // that was a moment ago.
-func grave(c *Change) bool { return c.removes() || c.reactivates() }
+func grave(c *Change) bool { return c.removes() || c.reactivates() || c.revokes() }
 
 // findings are what the directory said of the accounts asked for.
 type findings struct {
@@ -81,6 +83,18 @@ func (f *findings) add(e *Entry) error {
 	found.torn = found.torn || found.said && !sameEntry(&found.entry, &clean)
 	if !found.said || saysMore(&clean, &found.entry) {
 		found.entry, found.said = clean, true
+	}
+	return nil
+}
+
+// addProof takes what was found of an account whose user is to lose roles.
+func (f *findings) addProof(e *Entry, roles []string) error {
+	if err := checkEntry(e); err != nil {
+		return err
+	}
+	if known := f.of(e.ObjectID); known != nil {
+		proof := cleanEntry(e)
+		known.takeProof(&proof, roles)
 	}
 	return nil
 }

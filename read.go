@@ -205,7 +205,10 @@ func (g *growing) match(batch []Entry, found *bitmap) (rest []Entry) {
 func (s reader) takeCensus(ctx context.Context, p *Plan) (n *census, err error) {
 	ctx, span := s.opts.begin(ctx, PhaseUsers)
 	defer span.done(&err)
-	n = &census{users: map[string]*User{}, linked: map[ObjectID]string{}}
+	n = &census{users: map[string]*User{}, linked: map[ObjectID]string{}, roles: p.revoked()}
+	for role := range n.roles {
+		n.roles[role] = 0
+	}
 	for i := range p.Changes {
 		switch c := &p.Changes[i]; {
 		case c.Op == OpCreate:
@@ -223,6 +226,7 @@ func (s reader) takeCensus(ctx context.Context, p *Plan) (n *census, err error) 
 		return nil, err
 	}
 	span.count(users)
+	n.countRoles(p)
 	for i := range p.Changes {
 		if c := &p.Changes[i]; c.Op == OpDelete && n.users[c.UserID] == nil {
 			n.managed++
@@ -233,8 +237,9 @@ func (s reader) takeCensus(ctx context.Context, p *Plan) (n *census, err error) 
 
 // lookUpNow asks one controller what there is to the accounts. Many are listed, and
 // only those that the listing lacks are looked up; see lookUpMost. Of the confirmed ones
-// another controller is asked too, where the directory has several.
-func (s reader) lookUpNow(ctx context.Context, ids, confirmed []ObjectID) (found *findings, err error) {
+// another controller is asked too, where the directory has several; and of those that
+// losing returns, whether they have lost their roles.
+func (s reader) lookUpNow(ctx context.Context, ids, confirmed []ObjectID, losing func(*findings) []ObjectID) (found *findings, err error) {
 	all := slices.Concat(ids, confirmed)
 	for _, list := range []*[]ObjectID{&all, &confirmed} {
 		slices.SortFunc(*list, ObjectID.Compare)
@@ -257,7 +262,13 @@ func (s reader) lookUpNow(ctx context.Context, ids, confirmed []ObjectID) (found
 		if err := s.lookUp(ctx, confirming{dir}, apart, found.add); err != nil {
 			return err
 		}
-		return s.lookUp(ctx, dir, found.silent(), found.add)
+		if err := s.lookUp(ctx, dir, found.silent(), found.add); err != nil {
+			return err
+		}
+		if _, ok := dir.(RoleProver); !ok {
+			return nil
+		}
+		return s.lookUp(ctx, provingRoles{dir}, losing(found), func(e *Entry) error { return found.addProof(e, s.opts.Rules.Roles) })
 	})
 	return found, err
 }
@@ -353,6 +364,9 @@ func (r *reading) read(ctx context.Context, dir Directory) error {
 		return r.view.addAbsent(wanted)
 	}
 	if err := r.lookUp(ctx, dir, wanted, r.view.add); err != nil {
+		return err
+	}
+	if err := r.proveRoles(ctx, dir); err != nil {
 		return err
 	}
 	return r.inspect(ctx, dir)

@@ -41,14 +41,15 @@ func Reconcile(entries []Entry, users []User, rules Rules) (*Plan, error) {
 // party is one who holds keys or asks for some: a user, with what is to become of
 // it before others are asked, or a newcomer.
 type party struct {
-	row    int // the user's
-	role   claims.Role
-	state  State    // of the entry
-	user   *User    // as it is; zero for a newcomer
-	after  *User    // with the details it asks for and its new status
-	reason Reason   // of a removal or a change of status; may be empty
-	pinned []Field  // the keys that a protected user keeps, though the directory has others
-	tells  []Change // what is told without writing
+	row     int // the user's
+	role    claims.Role
+	state   State    // of the entry
+	user    *User    // as it is; zero for a newcomer
+	after   *User    // with the details it asks for and its new status
+	reason  Reason   // of a removal or a change of status; may be empty
+	revoked []string // the roles that it loses, whatever becomes of its details
+	pinned  []Field  // the keys that a protected user keeps, though the directory has others
+	tells   []Change // what is told without writing
 }
 
 // name is the user's ID, or the ObjectID of a newcomer.
@@ -155,6 +156,7 @@ func (p *planner) decideRow(row, first int) party {
 	if d.state == StatePresent {
 		p.decideDetails(&d, &entry)
 	}
+	p.decideRoles(&d, &entry, d.role == claims.Candidate, first)
 	return d
 }
 
@@ -199,6 +201,7 @@ func (p *planner) parTwins(parties []*party) {
 		}
 		d.role = claims.Fixed
 		d.after.Profile, d.pinned = d.user.Profile, nil
+		d.after.Extra = revoke(d.user.Extra, d.revoked)
 		d.tells = slices.DeleteFunc(d.tells, func(c Change) bool { return c.Op == OpInvalid })
 		d.tell(OpDuplicate, ReasonLinkedTwice, conflict)
 	}
@@ -273,7 +276,7 @@ var nobody = new(User)
 
 // fillIn makes u the user to create for an entry. The error is of Rules.Map.
 func (p *planner) fillIn(u *User, e *Entry) error {
-	profile, err := p.scope.profile(nobody, e)
+	profile, err := p.scope.newProfile(e)
 	*u = User{ObjectID: e.ObjectID, Source: p.plan.Source, Profile: profile}
 	return err
 }
@@ -421,19 +424,20 @@ func (d *party) writes(lost bool) bool {
 	case claims.Newcomer:
 		return !lost
 	}
-	return d.wins(lost) && *d.after != *d.user || d.after.Status != d.user.Status
+	return d.wins(lost) && *d.after != *d.user || d.after.Status != d.user.Status || len(d.revoked) > 0
 }
 
 // wins reports whether the user gets the details it asks for.
 func (d *party) wins(lost bool) bool { return d.role == claims.Candidate && !lost }
 
-// update is the change of the user: all of it, or only the status where the details
-// are not to be had. A parked user is what the parking left.
+// update is the change of the user: all of it, or only the status and what it loses of
+// its roles where the details are not to be had. A parked user is what the parking left.
 func (d *party) update(lost bool, parked *User) Change {
 	before, after := d.user, d.after
 	if !d.wins(lost) {
 		kept := *d.user
 		kept.Status = d.after.Status
+		kept.Extra = revoke(kept.Extra, d.revoked)
 		after = &kept
 	}
 	if parked != nil {
@@ -569,6 +573,7 @@ func (p *planner) count() {
 		Managed:   p.host.managed,
 		Chosen:    p.host.chosen,
 		Unchanged: p.host.chosen - len(mentioned),
+		Roles:     p.countRoles(),
 	}
 	if p.host.managed == 0 && !p.scope.importing() {
 		p.plan.Warnings = append(p.plan.Warnings, warnNobody)

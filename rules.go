@@ -36,6 +36,7 @@ type Rules struct {
 	OnUnproven   Reaction                     // default Keep
 	Import       bool                         // also create users for all new entries; needs a Creator
 	PinProtected bool                         // a protected user keeps its username and email; that they differ is reported
+	Roles        []string                     // which roles are given and taken; nil: those that both sides know, and with Reconcile none
 	AdoptBy      []Field                      // see Adopt
 	Fold         func(string) string          // default: NFKC, case folded, without what shows nothing, trimmed
 	Map          func(Entry) (Profile, error) // normalise or refuse; must be pure, may be called twice for an entry
@@ -83,6 +84,9 @@ func (r Rules) Check() error {
 		if !slices.Contains([]Reaction{"", Keep, Deactivate, Remove}, reaction.value) {
 			errs = append(errs, fmt.Errorf("adsync: Rules.%s: %q is not a reaction; use Keep, Deactivate or Remove", reaction.name, reaction.value))
 		}
+	}
+	if slices.Contains(r.Roles, "") || slices.Contains(r.Roles, AnyRole) {
+		errs = append(errs, errors.New("adsync: Rules.Roles: each is the name of a role"))
 	}
 	if r.Import && !slices.Contains(r.fields(), FieldUsername) {
 		errs = append(errs, errors.New("adsync: Rules.Import creates users, who need a username; add it to Rules.Fields"))

@@ -1,9 +1,11 @@
 package adsync
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"iter"
+	"strings"
 
 	"github.com/go-adsync/adsync/internal/keyfold"
 	"github.com/go-adsync/adsync/internal/userindex"
@@ -16,6 +18,7 @@ type view struct {
 	found     []uint32     // by first row of a link: unseen, asHeld, or an entry's number + firstKept
 	torn      map[int]bool // first rows whose entries differ; whether one was Present
 	newcomers map[ObjectID]newcomer
+	unproven  map[int][]string // by first row of a link: the roles that nothing proves to be lost
 }
 
 // The values of found below the entries' numbers.
@@ -212,6 +215,7 @@ func cleanEntry(e *Entry) Entry {
 	if clean.State == "" {
 		clean.State = StatePresent
 	}
+	clean.Unknown = validExtra(clean.Unknown)
 	if clean.DisabledUnknown {
 		clean.Disabled = false
 	}
@@ -226,10 +230,14 @@ func sameEntry(a, b *Entry) bool {
 }
 
 // saysMore orders entries that do not contradict each other: one that knows whether the
-// account is disabled comes before one that does not, and then the lesser DN.
+// account is disabled comes before one that does not, then one that leaves less unknown,
+// and then the lesser DN.
 func saysMore(a, b *Entry) bool {
 	if a.DisabledUnknown != b.DisabledUnknown {
 		return b.DisabledUnknown
+	}
+	if a.Unknown != b.Unknown {
+		return cmp.Or(cmp.Compare(len(a.Unknown.packed), len(b.Unknown.packed)), strings.Compare(a.Unknown.packed, b.Unknown.packed)) < 0
 	}
 	return a.DN < b.DN
 }

@@ -92,6 +92,13 @@ type Config struct {
 	// created or reactivated then. With another identity there is no default, so the flag
 	// is unknown for all accounts.
 	DisabledBy DisabledBy
+	// Roles are given by groups: an account has a role when it is in one of the role's
+	// groups, by way of other groups or as its primary group too. See [Role].
+	Roles []Role
+	// TrustMembers is for directories other than Active Directory, which have no
+	// tokenGroups: that no group shows an account as a member is then proof that it lost
+	// the role. Without it nobody ever loses a role by such a directory.
+	TrustMembers bool
 	// NoDisabled says that the directory disables nobody: every account is enabled.
 	NoDisabled bool
 }
@@ -177,6 +184,10 @@ func (cfg Config) reader() (ldapread.Config, error) {
 	if r.Flag, err = cfg.flag(); err != nil {
 		return r, err
 	}
+	if r.Roles, err = cfg.roles(); err != nil {
+		return r, err
+	}
+	r.TrustMembers = cfg.TrustMembers
 	if err := ldapread.CheckFilter(r.Filter); err != nil {
 		return r, fmt.Errorf("adsync: activedirectory.Config.Filter is not an LDAP filter like (sAMAccountType=805306368): %w", err)
 	}

@@ -57,6 +57,7 @@ type Directory struct {
 	srv     srvRecords
 	health  *health
 	refused *refusedPassword
+	roles   []string // their names, sorted
 
 	hearing       hearing         // of look-ups outside of a session, since the last Inspect
 	witnesses     int             // how many other controllers are asked about tombstones; -1: none
@@ -79,6 +80,7 @@ func New(cfg Config) (*Directory, error) {
 	if d.reader, err = cfg.reader(); err != nil {
 		return nil, err
 	}
+	d.roles = d.reader.RoleNames()
 	d.reader.Auth, d.reader.Clear = cfg.Bind.auth(d.refused), cfg.Bind.password != nil
 	if d.witnesses, err = cfg.witnesses(); err != nil {
 		return nil, err
@@ -92,27 +94,40 @@ func New(cfg Config) (*Directory, error) {
 
 // Entries lists the accounts in scope, a page at a time.
 func (d *Directory) Entries(ctx context.Context) iter.Seq2[adsync.Entry, error] {
-	return stream(func(each eachAccount) error {
-		return d.read(ctx, each, func(c *ldapread.Controller, each eachAccount) error { return c.Entries(ctx, each) })
+	return stream(func(each eachEntry) error {
+		return d.read(ctx, each, func(p pinned, each eachEntry) error { return p.entries(ctx, each) })
 	})
 }
 
 // Find looks accounts up by their objectGUID, in batches.
 func (d *Directory) Find(ctx context.Context, ids []adsync.ObjectID) iter.Seq2[adsync.Entry, error] {
-	return d.lookUp(ctx, ids, false)
+	return d.lookUp(ctx, ids, plainly)
 }
 
 // Confirm is Find for accounts whose users are to be reactivated: other controllers are
 // asked about those that are present too.
 func (d *Directory) Confirm(ctx context.Context, ids []adsync.ObjectID) iter.Seq2[adsync.Entry, error] {
-	return d.lookUp(ctx, ids, true)
+	return d.lookUp(ctx, ids, confirming)
 }
 
-func (d *Directory) lookUp(ctx context.Context, ids []adsync.ObjectID, confirm bool) iter.Seq2[adsync.Entry, error] {
-	return stream(func(each eachAccount) error {
-		return d.read(ctx, each, func(c *ldapread.Controller, each eachAccount) error {
-			return d.witnessesOf(c, &d.hearing).find(ctx, ids, confirm, each)
-		})
+// ProveRoles is Find for accounts whose users are to lose roles: what an account's
+// tokenGroups, here and on other controllers, do not prove to be lost is unknown.
+func (d *Directory) ProveRoles(ctx context.Context, ids []adsync.ObjectID) iter.Seq2[adsync.Entry, error] {
+	return d.lookUp(ctx, ids, provingRoles)
+}
+
+// lookUpWay is how accounts are looked up.
+type lookUpWay int
+
+const (
+	plainly lookUpWay = iota
+	confirming
+	provingRoles
+)
+
+func (d *Directory) lookUp(ctx context.Context, ids []adsync.ObjectID, way lookUpWay) iter.Seq2[adsync.Entry, error] {
+	return stream(func(each eachEntry) error {
+		return d.read(ctx, each, func(p pinned, each eachEntry) error { return p.lookUp(ctx, ids, way, each) })
 	})
 }
 
@@ -128,15 +143,18 @@ func (d *Directory) Sessions(ctx context.Context) iter.Seq2[adsync.Directory, er
 				yield(nil, err)
 				return
 			}
-			if !yield(pinned{c, d.witnessesOf(c, new(hearing))}, nil) {
+			if !yield(d.pin(c, new(hearing)), nil) {
 				return
 			}
 		}
 	}
 }
 
-// Traits says that reading it takes nothing that the host may need in the meantime.
-func (d *Directory) Traits() adsync.Traits { return adsync.Traits{Apart: true} }
+// Traits says that reading it takes nothing that the host may need in the meantime, and
+// names the roles of Config.Roles.
+func (d *Directory) Traits() adsync.Traits {
+	return adsync.Traits{Apart: true, Roles: slices.Clone(d.roles)}
+}
 
 // Inspect tells what the service account can read on the first controller that
 // answers. Access.Missing names a base that is not found, a filter that matches
@@ -150,7 +168,7 @@ func (d *Directory) Traits() adsync.Traits { return adsync.Traits{Apart: true} }
 func (d *Directory) Inspect(ctx context.Context) (adsync.Access, error) {
 	var access adsync.Access
 	err := d.first(ctx, func(c *ldapread.Controller) (final bool, err error) {
-		access, err = pinned{c, d.witnessesOf(c, &d.hearing)}.Inspect(ctx)
+		access, err = d.pin(c, &d.hearing).Inspect(ctx)
 		return false, err
 	})
 	if err == nil {
@@ -188,24 +206,57 @@ func (d *Directory) Search(ctx context.Context, text string, max int) ([]adsync.
 type pinned struct {
 	controller *ldapread.Controller
 	witnesses  *witnesses
+	roles      *roles
 }
 
+func (d *Directory) pin(c *ldapread.Controller, h *hearing) pinned {
+	return pinned{controller: c, witnesses: d.witnessesOf(c, h), roles: &roles{controller: c, configured: d.roles}}
+}
+
+// Entries lists the accounts in scope, a page at a time.
 func (p pinned) Entries(ctx context.Context) iter.Seq2[adsync.Entry, error] {
-	return stream(func(each eachAccount) error { return p.controller.Entries(ctx, each) })
+	return stream(func(each eachEntry) error { return p.entries(ctx, each) })
 }
 
+// Find looks accounts up by their objectGUID, in batches.
 func (p pinned) Find(ctx context.Context, ids []adsync.ObjectID) iter.Seq2[adsync.Entry, error] {
-	return stream(func(each eachAccount) error { return p.witnesses.find(ctx, ids, false, each) })
+	return stream(func(each eachEntry) error { return p.lookUp(ctx, ids, plainly, each) })
 }
 
 // Confirm is Find for accounts whose users are to be reactivated: other controllers are
 // asked about those that are present too.
 func (p pinned) Confirm(ctx context.Context, ids []adsync.ObjectID) iter.Seq2[adsync.Entry, error] {
-	return stream(func(each eachAccount) error { return p.witnesses.find(ctx, ids, true, each) })
+	return stream(func(each eachEntry) error { return p.lookUp(ctx, ids, confirming, each) })
+}
+
+// ProveRoles is Find for accounts whose users are to lose roles.
+func (p pinned) ProveRoles(ctx context.Context, ids []adsync.ObjectID) iter.Seq2[adsync.Entry, error] {
+	return stream(func(each eachEntry) error { return p.lookUp(ctx, ids, provingRoles, each) })
 }
 
 // Traits are those of the directory.
-func (p pinned) Traits() adsync.Traits { return adsync.Traits{Apart: true} }
+func (p pinned) Traits() adsync.Traits {
+	return adsync.Traits{Apart: true, Roles: slices.Clone(p.roles.configured)}
+}
+
+func (p pinned) entries(ctx context.Context, each eachEntry) error {
+	if err := p.roles.read(ctx); err != nil {
+		return err
+	}
+	return p.controller.Entries(ctx, func(a *ldapread.Account) bool { return each(p.roles.entry(a)) })
+}
+
+func (p pinned) lookUp(ctx context.Context, ids []adsync.ObjectID, way lookUpWay, each eachEntry) error {
+	if len(ids) > 0 {
+		if err := p.roles.read(ctx); err != nil {
+			return err
+		}
+	}
+	if way == provingRoles && len(p.roles.configured) > 0 {
+		return p.proveRoles(ctx, ids, each)
+	}
+	return p.witnesses.find(ctx, ids, way == confirming, func(a *ldapread.Account) bool { return each(p.roles.entry(a)) })
+}
 
 func (p pinned) Inspect(ctx context.Context) (adsync.Access, error) {
 	a, err := p.controller.Check(ctx)
@@ -218,6 +269,10 @@ func (p pinned) Inspect(ctx context.Context) (adsync.Access, error) {
 			access.Unread[details[i]] = []string{text}
 		}
 	}
+	if err == nil {
+		err = p.roles.read(ctx)
+	}
+	p.roles.tell(&access)
 	p.witnesses.tell(&access)
 	return access, err
 }
@@ -225,10 +280,13 @@ func (p pinned) Inspect(ctx context.Context) (adsync.Access, error) {
 // eachAccount is told of every account, and returns whether to go on.
 type eachAccount = func(*ldapread.Account) bool
 
+// eachEntry is eachAccount for what the account says.
+type eachEntry = func(adsync.Entry) bool
+
 // stream makes a sequence of a reading function. An error is yielded last.
-func stream(read func(eachAccount) error) iter.Seq2[adsync.Entry, error] {
+func stream(read func(eachEntry) error) iter.Seq2[adsync.Entry, error] {
 	return func(yield func(adsync.Entry, error) bool) {
-		if err := read(func(a *ldapread.Account) bool { return yield(entryOf(a), nil) }); err != nil {
+		if err := read(func(e adsync.Entry) bool { return yield(e, nil) }); err != nil {
 			yield(adsync.Entry{}, err)
 		}
 	}
@@ -271,12 +329,12 @@ func stopped(ctx context.Context) error {
 }
 
 // read uses the first controller that answers, and no other once it has.
-func (d *Directory) read(ctx context.Context, each eachAccount, do func(*ldapread.Controller, eachAccount) error) error {
+func (d *Directory) read(ctx context.Context, each eachEntry, do func(pinned, eachEntry) error) error {
 	begun := false
 	return d.first(ctx, func(c *ldapread.Controller) (final bool, err error) {
-		err = do(c, func(a *ldapread.Account) bool {
+		err = do(d.pin(c, &d.hearing), func(e adsync.Entry) bool {
 			begun = true
-			return each(a)
+			return each(e)
 		})
 		return begun, err
 	})

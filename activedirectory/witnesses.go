@@ -131,37 +131,22 @@ type testimony struct {
 	gone  bool // one has its tombstone, or shows it disabled
 }
 
-// ask asks all of them concurrently. One that turns out to be the controller that is read,
-// under another name, neither answers nor is silent.
+// ask asks all of them what became of the accounts.
 func (w *witnesses) ask(ctx context.Context, others []ldapread.Server, guids []adattr.GUID) (said map[adattr.GUID]testimony, silent, answered int) {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	answers := make([]witness, len(others))
-	var all sync.WaitGroup
-	for i, server := range others {
-		all.Go(func() {
-			answers[i] = w.askOne(ctx, server, guids)
-			if answers[i].refused {
-				cancel() // the account would get locked
-			}
-		})
-	}
-	all.Wait()
+	answers := askAll(ctx, w, others, func(ctx context.Context, c *ldapread.Controller) (map[adattr.GUID]testimony, error) {
+		return testify(ctx, c, guids)
+	})
 	said = make(map[adattr.GUID]testimony, len(guids))
-	for i := range answers {
-		if answers[i].thrown != nil {
-			panic(answers[i].thrown) // of the host's BindFunc
-		}
-		if answers[i].isRead {
+	for _, a := range answers {
+		switch {
+		case a.isRead:
 			continue
-		}
-		w.note(others[i], answers[i].accounts != nil)
-		if answers[i].accounts == nil {
-			silent++
-		} else {
+		case a.spoke:
 			answered++
+		default:
+			silent++
 		}
-		for guid, account := range answers[i].accounts {
+		for guid, account := range a.said {
 			t := said[guid]
 			said[guid] = testimony{t.alive || account.alive, t.gone || account.gone}
 		}
@@ -169,18 +154,7 @@ func (w *witnesses) ask(ctx context.Context, others []ldapread.Server, guids []a
 	return said, silent, answered
 }
 
-// witness is one controller's answer; without accounts there was none.
-type witness struct {
-	accounts map[adattr.GUID]testimony
-	isRead   bool // it is the controller that is read
-	refused  bool
-	thrown   any
-}
-
-func (w *witnesses) askOne(ctx context.Context, server ldapread.Server, guids []adattr.GUID) (answer witness) {
-	defer func() { answer.thrown = recover() }()
-	c := ldapread.NewController(&w.dir.witnessReader, server)
-	defer c.Close()
+func testify(ctx context.Context, c *ldapread.Controller, guids []adattr.GUID) (map[adattr.GUID]testimony, error) {
 	accounts := make(map[adattr.GUID]testimony, len(guids))
 	err := c.Find(ctx, guids, func(a *ldapread.Account) bool {
 		t := accounts[a.GUID]
@@ -193,16 +167,60 @@ func (w *witnesses) askOne(ctx context.Context, server ldapread.Server, guids []
 		accounts[a.GUID] = t
 		return true
 	})
+	return accounts, err
+}
+
+// witness is one controller's answer, if it spoke.
+type witness[T any] struct {
+	said    T
+	spoke   bool
+	isRead  bool // it is the controller that is read
+	refused bool
+	thrown  any
+}
+
+// askAll asks all of the controllers concurrently. One that turns out to be the controller
+// that is read, under another name, neither speaks nor is silent.
+func askAll[T any](ctx context.Context, w *witnesses, others []ldapread.Server, ask func(context.Context, *ldapread.Controller) (T, error)) []witness[T] {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	answers := make([]witness[T], len(others))
+	var all sync.WaitGroup
+	for i, server := range others {
+		all.Go(func() {
+			answers[i] = askOne(ctx, w, server, ask)
+			if answers[i].refused {
+				cancel() // the account would get locked
+			}
+		})
+	}
+	all.Wait()
+	for i := range answers {
+		if answers[i].thrown != nil {
+			panic(answers[i].thrown) // of the host's BindFunc
+		}
+		if !answers[i].isRead {
+			w.note(others[i], answers[i].spoke)
+		}
+	}
+	return answers
+}
+
+func askOne[T any](ctx context.Context, w *witnesses, server ldapread.Server, ask func(context.Context, *ldapread.Controller) (T, error)) (answer witness[T]) {
+	defer func() { answer.thrown = recover() }()
+	c := ldapread.NewController(&w.dir.witnessReader, server)
+	defer c.Close()
+	said, err := ask(ctx, c)
 	if failed, known := c.Failed(); known {
 		w.dir.health.note(server, failed)
 	}
 	switch host := c.Host(); {
 	case host != "" && strings.EqualFold(host, w.read.Host()):
-		return witness{isRead: true}
+		return witness[T]{isRead: true}
 	case err != nil:
-		return witness{refused: c.Refused() != nil}
+		return witness[T]{refused: c.Refused() != nil}
 	}
-	return witness{accounts: accounts}
+	return witness[T]{said: said, spoke: true}
 }
 
 // note remembers who was asked, for the plan.

@@ -42,17 +42,6 @@ func (r *Roles) Question() RoleQuestion {
 	return q
 }
 
-// Unprovable says for a role why nothing proves that somebody lacks it, and what to
-// change, or "".
-func (r *Roles) Unprovable(role string) string {
-	for _, s := range r.status {
-		if s.name == role && !r.listed {
-			return s.open
-		}
-	}
-	return ""
-}
-
 // TokensUnread is what to do about accounts whose tokenGroups cannot be read.
 const TokensUnread = "tokenGroups of %d account(s) cannot be read, so nothing proves that they lost a role, and they keep it: grant the service account Read on tokenGroups, as membership of Windows Authorization Access Group does"
 

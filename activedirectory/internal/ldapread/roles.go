@@ -51,6 +51,16 @@ func ParseGroup(text string) (Group, error) {
 // isNamed reports a group that is found by something which others may take over.
 func (g Group) isNamed() bool { return g.GUID == adattr.GUID{} }
 
+// RoleNames are the names of the roles, sorted.
+func (c *Config) RoleNames() []string {
+	names := make([]string, len(c.Roles))
+	for i, role := range c.Roles {
+		names[i] = role.Name
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
 // Roles are those that one controller tells of, at one moment.
 type Roles struct {
 	status  []roleStatus // sorted by name
@@ -101,6 +111,9 @@ func (r *Roles) Warnings() (warnings []string) {
 		same := i > 0 && s.problem != "" && r.status[i-1].problem == s.problem // as where nothing can be read
 		if s.problem != "" && !same {
 			warnings = append(warnings, s.problem)
+		}
+		if s.problem == "" && !r.listed && s.open != "" {
+			warnings = append(warnings, s.open)
 		}
 		warnings = append(warnings, s.notes...)
 	}
