@@ -182,7 +182,7 @@ func (b *built) try(m mutant) (verdict, error) {
 			names = append(names, todo[n].name)
 			n++
 		}
-		r, err := todo[0].run(names, time.Second+10*takes, "ADSYNC_MUTANT="+strconv.Itoa(m.id))
+		r, err := todo[0].run(names, time.Second+4*takes, "ADSYNC_MUTANT="+strconv.Itoa(m.id))
 		if err != nil {
 			return 0, err
 		}
