@@ -4,8 +4,10 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
+	"unsafe"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -20,15 +22,17 @@ func TestList_KeepsWhatItIsGiven(t *testing.T) {
 	for _, n := range []int{0, 1, listChunk - 1, listChunk, listChunk + 1, 3*listChunk + 7} {
 		var l list[int]
 		for i := range n {
-			require.Equal(t, i, l.len())
+			if l.len() != i {
+				t.Fatalf("%d of %d", l.len(), i)
+			}
 			l.add(i)
 		}
 		require.Equal(t, n, l.len())
 		seen := 0
 		for i, v := range l.all() {
-			require.Equal(t, seen, i)
-			require.Equal(t, i, v)
-			require.Equal(t, i, l.at(i))
+			if i != seen || v != i || l.at(i) != i {
+				t.Fatalf("%d is %d by the loop and %d by its place", i, v, l.at(i))
+			}
 			seen++
 		}
 		require.Equal(t, n, seen)
@@ -36,6 +40,36 @@ func TestList_KeepsWhatItIsGiven(t *testing.T) {
 	for range new(list[int]).all() {
 		t.Error("an empty list")
 	}
+}
+
+// What comes in batches leaves nobody out, and takes nobody twice.
+func TestList_GivesBatchesUpToTheEndOfAChunk(t *testing.T) {
+	var l list[int]
+	for i := range listChunk + 10 {
+		l.add(i)
+	}
+	assert.Equal(t, []int{5, 6, 7}, l.from(5, 3))
+	assert.Equal(t, []int{listChunk - 2, listChunk - 1}, l.from(listChunk-2, 3))
+	assert.Equal(t, []int{listChunk}, l.from(listChunk, 1))
+	assert.Len(t, l.from(listChunk, 64), 10)
+	for i := range l.all() {
+		if i == listChunk+3 {
+			break
+		}
+		require.Less(t, i, listChunk+3, "a loop that is left is over")
+	}
+}
+
+// A short list takes little, and a long one nothing that it outgrew.
+func TestList_GrowsByChunks(t *testing.T) {
+	var l list[byte]
+	l.add(1)
+	assert.Less(t, cap(l.chunks[0]), 100)
+	for range 2 * listChunk {
+		l.add(2)
+	}
+	require.Len(t, l.chunks, 3)
+	assert.Equal(t, []int{listChunk, listChunk}, []int{cap(l.chunks[1]), cap(l.chunks[2])})
 }
 
 func TestArena_ReturnsWhatItWasGiven(t *testing.T) {
@@ -56,9 +90,70 @@ func TestArena_ReturnsWhatItWasGiven(t *testing.T) {
 	a.Append(&large)
 	require.Equal(t, len(want), a.Len())
 	for i := range want {
-		require.Equal(t, want[i], a.Record(i), "record %d", i)
-		require.Equal(t, want[i].ObjectID, a.ObjectID(i))
+		if got := a.Record(i); got != want[i] || a.ObjectID(i) != want[i].ObjectID {
+			t.Fatalf("record %d is %v", i, got)
+		}
 	}
+	assert.Len(t, a.words, 3+200+1, "each word is kept once")
+}
+
+// Nothing is copied when there is more: each chunk is as large as it was made, filled as
+// far as a record may go, and Size is the sum.
+func TestArena_FillsChunksThatStayAsTheyAre(t *testing.T) {
+	var a Arena
+	assert.Zero(t, a.Size())
+	most := Record{Texts: [6]string{strings.Repeat("x", chunkSize/4)}}
+	for range 7 { // three in a chunk: a fourth might not have room
+		a.Append(&most)
+	}
+	require.Len(t, a.chunks, 3)
+	large := Record{Texts: [6]string{strings.Repeat("y", 2*chunkSize)}}
+	a.Append(&large)
+	require.Len(t, a.chunks, 4)
+	room := 0
+	for i, c := range a.chunks {
+		assert.Equal(t, i == 3, c.Cap() > 2*chunkSize, "chunk %d", i)
+		assert.GreaterOrEqual(t, c.Cap(), chunkSize)
+		room += c.Cap()
+	}
+	assert.Equal(t, room, a.Size())
+	var exact Arena
+	small := Record{Texts: [6]string{strings.Repeat("z", 30)}}
+	exact.Append(&small)
+	left := exact.chunks[0].Cap() - exact.chunks[0].Len()
+	exact.Append(&Record{Texts: [6]string{strings.Repeat("z", left-(&Record{}).size())}})
+	assert.Len(t, exact.chunks, 1, "there is just enough room")
+}
+
+// A record takes its ObjectID, a byte of flags, its texts, and ten bytes at most for each
+// of its numbers.
+func TestRecord_SizeIsTheMostItCanTake(t *testing.T) {
+	r := Record{Words: [2]string{"ad", "active"}, Texts: [6]string{"1", "anna", "", "Berg", "anna@x", "+1"}}
+	assert.Equal(t, 16+1+10*8+17, r.size())
+	var b strings.Builder
+	writeNumber(&b, 1<<64-1)
+	assert.Equal(t, maxNumber, b.Len())
+	n, rest := readNumber(b.String() + "rest")
+	assert.Equal(t, uint64(1<<64-1), n)
+	assert.Equal(t, "rest", rest)
+}
+
+// A host's texts are often parts of something larger, which a word must not keep alive.
+func TestArena_KeepsWordsOfItsOwn(t *testing.T) {
+	var a Arena
+	word := strings.Repeat("ad", 3)
+	a.Append(&Record{Words: [2]string{word, word}})
+	assert.Equal(t, []string{"adadad"}, a.words)
+	assert.NotSame(t, unsafe.StringData(word), unsafe.StringData(a.words[0]))
+}
+
+// What is touched is some way behind the ObjectID, or the end of a short record.
+func TestArena_TouchesWhatComesNextFromMemory(t *testing.T) {
+	var a Arena
+	a.Append(&Record{Texts: [6]string{strings.Repeat("x", 100)}})
+	a.Append(&Record{Texts: [6]string{5: "z"}})
+	assert.Equal(t, byte('x'), a.Touch(0))
+	assert.Equal(t, byte('z'), a.Touch(1))
 }
 
 func TestArena_ReadsWithoutAllocating(t *testing.T) {
@@ -96,12 +191,10 @@ func TestLinks_AnswerAsAMapDoes(t *testing.T) {
 		twins := false
 		ask := func(id [16]byte) {
 			first, ok := l.First(id)
-			require.Equal(t, len(want[id]) > 0, ok)
-			if ok {
-				require.Equal(t, int(want[id][0]), first)
-				require.Equal(t, want[id][1:], append([]uint32{}, l.Twins(first)...))
-				twins = twins || len(want[id]) > 1
+			if ok != (len(want[id]) > 0) || ok && (first != int(want[id][0]) || !slices.Equal(want[id][1:], l.Twins(first))) {
+				t.Fatalf("%d with the twins %v, not %v", first, l.Twins(first), want[id])
 			}
+			twins = twins || len(want[id]) > 1
 		}
 		for id := range want {
 			ask(id)
@@ -118,7 +211,9 @@ func TestLinks_AnswerAsAMapDoes(t *testing.T) {
 		}
 		for _, sameID := range want {
 			for _, row := range sameID {
-				require.Equal(t, int(sameID[0]), l.FirstOf(int(row)))
+				if first := l.FirstOf(int(row)); first != int(sameID[0]) {
+					t.Fatalf("%d is the first of %v", first, sameID)
+				}
 			}
 		}
 	}
@@ -232,8 +327,9 @@ func TestLinks_OfManyRows(t *testing.T) {
 		for i := range n {
 			row := i * 7919 % n // a prime beyond the factors of n
 			first, ok := l.First(objectID(row))
-			require.True(t, ok, "%d of %d", row, n)
-			require.Equal(t, row, first)
+			if !ok || first != row {
+				t.Fatalf("%d is %d of %d", row, first, n)
+			}
 		}
 		_, ok := l.First(objectID(n))
 		assert.False(t, ok)
@@ -267,7 +363,11 @@ func TestShared_FindsAllThatMatters(t *testing.T) {
 		assert.IsIncreasing(t, append([]uint32{0}, addOne(shared)...))
 		for text, rows := range holders {
 			if len(rows) > 1 || askedFor[text] {
-				assert.Subset(t, shared, rows, "rows of %q", text)
+				for _, row := range rows {
+					if !slices.Contains(shared, row) {
+						t.Fatalf("row %d of %q", row, text)
+					}
+				}
 			}
 		}
 		assert.LessOrEqual(t, len(shared), len(texts))
@@ -288,6 +388,30 @@ func TestShared_LeavesTheRestAlone(t *testing.T) {
 		k.Add(k.Hash([]byte(fmt.Sprint(row))))
 	}
 	assert.Less(t, len(k.Shared(nil)), 100, "of unique keys, only those whose hashes collide")
+}
+
+// An office has one address, and as many users as a byte can count, or more.
+func TestShared_ByManyHolders(t *testing.T) {
+	for _, n := range []int{2, 3, 254, 255, 256, 257, 512, 513} {
+		k := NewKeys()
+		for range n {
+			k.Add(k.Hash([]byte("office")))
+		}
+		k.Add(k.Hash([]byte("another")))
+		assert.Len(t, k.Shared(nil), n)
+		assert.Len(t, k.Shared([]uint32{k.Hash([]byte("office"))}), n, "also asked for")
+	}
+}
+
+func TestKeys_HaveWhatWasEntered(t *testing.T) {
+	k := NewKeys()
+	k.Add(k.Hash([]byte("anna")))
+	k.Add(k.Hash(nil))
+	assert.True(t, k.Has(0))
+	assert.False(t, k.Has(1))
+	assert.Equal(t, byte(k.Hash([]byte("anna"))), k.Touch(0))
+	assert.Equal(t, k.Hash([]byte("anna")), k.Hash([]byte("anna")))
+	assert.NotEqual(t, k.Hash([]byte("anna")), NewKeys().Hash([]byte("anna")), "a seed of its own")
 }
 
 func TestShared_NoKeyIsNotShared(t *testing.T) {
