@@ -65,10 +65,13 @@ func TestFold_WordsAsBytesAre(t *testing.T) {
 				s := string(text)
 				if c <= unicode.MaxASCII {
 					want := strings.TrimSpace(strings.ToLower(s))
-					assert.Equal(t, want, string(Append([]byte("X"), s)[1:]), "%q", s)
-					assert.Equal(t, want, Fold(s), "%q", s)
+					if got := string(Append([]byte("X"), s)); got != "X"+want || Fold(s) != want {
+						t.Fatalf("%q folds to %q, and is appended as %q", s, Fold(s), got)
+					}
 				}
-				assert.Equal(t, utf8.ValidString(s), Valid(s), "%q", s)
+				if Valid(s) != utf8.ValidString(s) {
+					t.Fatalf("%q", s)
+				}
 			}
 			text[i] = 'Z' // as a neighbour to those behind it
 		}
@@ -95,16 +98,43 @@ func TestFold_IsStable(t *testing.T) {
 		if r >= 0x3400 && r < 0xA000 || r >= 0x20000 && r < 0x2F800 || r > 0x30000 && r < 0xE0000 {
 			continue // ideographs, which have neither case nor other forms
 		}
-		assert.Equal(t, foldFully(string(r)), Fold(string(r)), "%U", r)
-		for _, s := range []string{"a" + string(r) + "\u0301", "\u0345" + string(r) + "\u0345", "ß\u200d" + string(r), string(r) + "\u0301"} {
-			once := Fold(s)
-			if full := foldFully(s); once != full {
-				t.Fatalf("%q folds to %+q on the quick way, and to %+q on the slow one", s, once, full)
-			}
-			if again := Fold(once); again != once {
-				t.Fatalf("%q folds to %+q, and that to %+q", s, once, again)
-			}
+		assertStable(t, r)
+	}
+}
+
+// The scripts that have ways of their own, by themselves, since all of them take long.
+func TestFold_IsStableWhereScriptsDiffer(t *testing.T) {
+	for _, span := range [][2]rune{{0, 0x250}, {0x2FF, 0x401}, {0x139F, 0x1401}, {0x1EFF, 0x2001}, {0xAB6F, 0xABC0}, {0xFE00, 0xFFFD}} {
+		for r := span[0]; r <= span[1]; r++ {
+			assertStable(t, r)
 		}
+	}
+}
+
+func assertStable(t *testing.T, r rune) {
+	t.Helper()
+	if full := foldFully(string(r)); Fold(string(r)) != full {
+		t.Fatalf("%U folds to %+q on the quick way, and to %+q on the slow one", r, Fold(string(r)), full)
+	}
+	for _, s := range []string{"a" + string(r) + "\u0301", "\u0345" + string(r) + "\u0345", "ß\u200d" + string(r), string(r) + "\u0301"} {
+		once := Fold(s)
+		if full := foldFully(s); once != full {
+			t.Fatalf("%q folds to %+q on the quick way, and to %+q on the slow one", s, once, full)
+		}
+		if again := Fold(once); again != once {
+			t.Fatalf("%q folds to %+q, and that to %+q", s, once, again)
+		}
+	}
+}
+
+// Cherokee is the one script whose small letters fold to capitals.
+func TestPlain_MakesCherokeeLarge(t *testing.T) {
+	for small, large := range map[rune]rune{0xAB70: 0x13A0, 0xABBF: 0x13EF, 0x13F8: 0x13F0, 0x13FD: 0x13F5} {
+		assert.Equal(t, large, plain(small), "%U", small)
+		assert.Equal(t, large, plain(large), "%U", large)
+	}
+	for _, r := range []rune{0xAB6F, 0xABC0, 0x13F7, 0x13FE, 'a', 'ä'} {
+		assert.Equal(t, r, plain(r), "%U is no small letter of Cherokee", r)
 	}
 }
 
