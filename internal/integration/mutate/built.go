@@ -174,7 +174,7 @@ func (b *built) try(m mutant) (verdict, error) {
 			todo = append(todo, t)
 		}
 	}
-	for budget := time.Second; len(todo) > 0; budget *= 2 {
+	for budget := time.Second / 10; len(todo) > 0; budget *= 2 {
 		n, takes := 0, time.Duration(0)
 		var names []string
 		for n < len(todo) && todo[n].binary == todo[0].binary && (n == 0 || takes+todo[n].takes < budget) {
