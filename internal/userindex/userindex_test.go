@@ -238,6 +238,32 @@ func TestLinks_TryTheNextRowFirst(t *testing.T) {
 	assert.False(t, ok)
 }
 
+// Only twins of earlier rows are looked up, and there is a bit for each row up to them.
+func TestLinks_TryTheNextRowFirstThoughThereAreTwins(t *testing.T) {
+	const n = 100
+	rows := make([][16]byte, n)
+	for row := range rows {
+		rows[row] = objectID(row)
+	}
+	rows[70] = rows[3]
+	l := NewLinks(func(row int) [16]byte { return rows[row] })
+	for row := range rows {
+		l.Add(row, rows[row])
+	}
+	l.First(rows[0])
+	l.First(rows[1])
+	assert.Len(t, l.later, 2)
+	slots := slices.Clone(l.slots)
+	clear(l.slots)
+	for row := 2; row < 70; row++ {
+		first, ok := l.First(rows[row])
+		require.True(t, ok && first == row, "%d is %d", row, first)
+	}
+	copy(l.slots, slots)
+	first, _ := l.First(rows[70])
+	assert.Equal(t, 3, first)
+}
+
 // The rows that are touched are those that First finds, as long as no hashes collide.
 func TestLinks_TouchedRowsAreThoseOfFirst(t *testing.T) {
 	const n = 1000
@@ -315,6 +341,42 @@ func TestLinks_CompareTheRows(t *testing.T) {
 	assert.Zero(t, l.slots[l.find(objectID(3), 7)])
 	assert.Equal(t, []uint32{2}, l.Twins(1))
 	assert.Empty(t, l.Twins(0))
+}
+
+// Each question may be the first, or come after rows that the table does not know yet.
+func TestLinks_EnterRowsBeforeAnyAnswer(t *testing.T) {
+	rows := [][16]byte{objectID(1), objectID(2), objectID(1), objectID(3)}
+	for name, ask := range map[string]func(*Links) any{
+		"First":    func(l *Links) any { row, _ := l.First(objectID(2)); return row },
+		"FirstOf":  func(l *Links) any { return l.FirstOf(2) + 1 },
+		"Twins":    func(l *Links) any { return len(l.Twins(0)) },
+		"HasTwins": func(l *Links) any { return map[bool]int{true: 1}[l.HasTwins()] },
+		"Touch": func(l *Links) any {
+			n := 0
+			l.Touch(rows[1:2], func(row int) byte { n += row; return 0 })
+			return n
+		},
+	} {
+		l := NewLinks(func(row int) [16]byte { return rows[row] })
+		for row := range 3 { // the last is left out
+			l.Add(row, rows[row])
+		}
+		assert.Equal(t, 1, ask(l), name)
+		assert.False(t, l.stale, name)
+		assert.Equal(t, 3, l.FirstOf(3), "a row that was left out is the first of its own")
+		slots := l.slots
+		l.Add(3, rows[3])
+		assert.True(t, l.stale)
+		first, ok := l.First(rows[3])
+		assert.True(t, ok && first == 3, name)
+		assert.Same(t, &slots[0], &l.slots[0], "a table is kept as long as it is large enough")
+	}
+}
+
+func TestSizeFor_IsTheLeastPowerOfTwo(t *testing.T) {
+	for n, size := range map[int]int{0: 16, 5: 16, 6: 32, 1000: 2048, 1 << 16: 1 << 17} {
+		assert.Equal(t, size, sizeFor(n), "%d rows", n)
+	}
 }
 
 // However many rows there are, a slot holds the number of each and some of its hash.
@@ -412,6 +474,27 @@ func TestKeys_HaveWhatWasEntered(t *testing.T) {
 	assert.Equal(t, byte(k.Hash([]byte("anna"))), k.Touch(0))
 	assert.Equal(t, k.Hash([]byte("anna")), k.Hash([]byte("anna")))
 	assert.NotEqual(t, k.Hash([]byte("anna")), NewKeys().Hash([]byte("anna")), "a seed of its own")
+}
+
+// The suspects are few, since each of them is counted in a map.
+func TestSuspects_AreFew(t *testing.T) {
+	k := NewKeys()
+	for row := range 10_000 {
+		k.Add(k.Hash([]byte(fmt.Sprint(row))))
+	}
+	asked := []uint32{k.Hash([]byte("7"))}
+	assert.Equal(t, asked[0], k.suspects(asked)[0])
+	assert.Less(t, len(k.suspects(nil)), 2000, "one of sixteen at most seems to be another")
+}
+
+func TestBitmap_IsTheLeastPowerOfTwo(t *testing.T) {
+	for n, words := range map[int]int{0: 1, 1: 1, 64: 1, 65: 2, 128: 2, 129: 4, 1 << 20: 1 << 14} {
+		b := newBitmap(n)
+		assert.Len(t, b.words, words, "%d bits", n)
+		b.set(7)
+		assert.True(t, b.has(7))
+		assert.False(t, b.has(9))
+	}
 }
 
 func TestShared_NoKeyIsNotShared(t *testing.T) {
