@@ -71,10 +71,11 @@ func fold(s string) string {
 }
 
 // simple reports whether nothing has to happen to the text before its case is folded.
-// Greek is left out for its iota subscript, which case folding makes a letter.
+// Greek letters with marks are left out, since case folding makes a letter of an iota
+// subscript, which has to go behind the other marks first.
 func simple(s string) bool {
 	for _, r := range s {
-		greek, cherokee := r >= 0x300 && r < 0x400 || r >= 0x1F00 && r < 0x2000, r >= 0x13A0 && r < 0x1400
+		greek, cherokee := r >= 0x1F00 && r < 0x2000, r >= 0x13A0 && r < 0x1400
 		if greek || cherokee || r == utf8.RuneError || plain(r) != r {
 			return false
 		}

@@ -23,7 +23,7 @@ func TestFold(t *testing.T) {
 		{"12", "１２", "¹²", "①②"},
 		{"Ꭰ", "ꭰ"}, {"Ᏸ", "ᏸ"},
 		{"tel", "℡", "TEL"},
-		{"α\u0302ι", "ᾳ\u0302", "ᾼ\u0302", "α\u0302\u0345"}, // an iota subscript goes behind the other marks
+		{"α\u0302ι", "ᾳ\u0302", "ᾼ\u0302", "α\u0302\u0345"}, {"α\u20d0ι", "ᾳ\u20d0"}, {"α\u1dc4ι", "ᾳ\u1dc4"}, // an iota subscript goes behind the other marks
 		{"é", "e\u200b\u0301", "E\u034f\u0301"}, // what is composed once nothing stands between
 	} {
 		for _, s := range same {
@@ -117,7 +117,7 @@ func assertStable(t *testing.T, r rune) {
 	if full := foldFully(string(r)); Fold(string(r)) != full {
 		t.Fatalf("%U folds to %+q on the quick way, and to %+q on the slow one", r, Fold(string(r)), full)
 	}
-	for _, s := range []string{"a" + string(r) + "\u0301", "\u0345" + string(r) + "\u0345", "ß\u200d" + string(r), string(r) + "\u0301", string(r) + "\u0302"} {
+	for _, s := range []string{"a" + string(r) + "\u0301", "\u0345" + string(r) + "\u0345", "ß\u200d" + string(r), string(r) + "\u0301", string(r) + "\u0302", string(r) + "\u20d0\u0345"} {
 		once := Fold(s)
 		if full := foldFully(s); once != full {
 			t.Fatalf("%q folds to %+q on the quick way, and to %+q on the slow one", s, once, full)
