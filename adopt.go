@@ -89,7 +89,7 @@ func (a *adopter) takeEntries(entries []Entry) error {
 		if err := checkEntry(&entries[i]); err != nil {
 			return err
 		}
-		e := cleanEntry(&entries[i])
+		e := a.scope.clean(&entries[i])
 		if known, ok := a.unlinked[e.ObjectID]; ok {
 			known.torn = known.torn || !sameEntry(&known.Entry, &e)
 			if compareEntries(&e, &known.Entry) < 0 { // whichever came first, the plan is the same
@@ -107,7 +107,7 @@ func (a *adopter) takeEntries(entries []Entry) error {
 
 // offer enters the keys of an entry that can be linked at all.
 func (a *adopter) offer(e *candidateEntry) {
-	profile, err := a.scope.rules.mapped(&e.Entry)
+	profile, err := a.scope.rules.mapped(a.scope.rules.chosen(nobody, &e.Entry))
 	if e.State != StatePresent || err != nil {
 		return
 	}
@@ -223,7 +223,7 @@ func matches(r *Rules, f Field, u *User, p *Profile) bool {
 
 // adoptable reports whether the entry still is the one to link the user to.
 func adoptable(r *Rules, u *User, e *Entry) bool {
-	profile, err := r.mapped(e)
+	profile, err := r.mapped(r.chosen(u, e))
 	return e.State == StatePresent && err == nil && len(differences(r, u, e, &profile)) == 0
 }
 
@@ -236,6 +236,7 @@ func compareEntries(a, b *Entry) int {
 	for _, f := range details {
 		order = cmp.Or(order, strings.Compare(*a.detail(f), *b.detail(f)))
 	}
+	order = cmp.Or(order, strings.Compare(a.Extra.packed, b.Extra.packed), strings.Compare(a.Others.packed, b.Others.packed))
 	switch {
 	case order != 0:
 		return order

@@ -180,21 +180,10 @@ func (s *Syncer) fit() error {
 	if _, ok := s.store.(Creator); rules.Import && !ok {
 		errs = append(errs, errors.New("adsync: Rules.Import needs a store that is a Creator"))
 	}
+	errs = append(errs, s.fitFields()...)
 	if held := traitsOf(s.store).Fields; len(held) > 0 {
-		if len(rules.Fields) == 0 {
-			rules.Fields = slices.DeleteFunc(slices.Clone(held), func(f Field) bool { return f == FieldStatus })
-			if len(rules.fields()) == 0 {
-				errs = append(errs, errors.New("adsync: the store holds none of the five details"))
-			}
-		}
 		if slices.Contains(held, FieldActive) && !slices.Contains(rules.Fields, FieldActive) {
 			rules.Fields = append(slices.Clone(rules.Fields), FieldActive)
-		}
-		for _, f := range rules.Fields {
-			less := f == FieldActive && slices.Contains(held, FieldStatus) // which can hold it
-			if !less && !slices.Contains(held, f) {
-				errs = append(errs, fmt.Errorf("adsync: Rules.Fields: the store does not hold %q; map a column to it or leave it out", f))
-			}
 		}
 		rules.statusless = !slices.Contains(held, FieldStatus)
 		reactions := []Reaction{rules.OnDeleted, rules.OnDisabled, rules.OnOutOfScope, rules.OnUnproven}
@@ -205,6 +194,36 @@ func (s *Syncer) fit() error {
 	}
 	errs = append(errs, s.fitRoles())
 	return errors.Join(errs...)
+}
+
+// fitFields checks the details to synchronise against what both sides tell of themselves,
+// and chooses those that both have where Rules.Fields names none.
+func (s *Syncer) fitFields() []error {
+	rules := &s.opts.Rules
+	directory, store := traitsOf(s.dir), traitsOf(s.store)
+	told, held := directory.told(), store.Fields
+	if len(held) == 0 {
+		held = append(slices.Clone(details[:]), FieldStatus)
+	}
+	var errs []error
+	if len(rules.Fields) == 0 && (len(store.Fields) > 0 || len(directory.Fields) > 0) {
+		rules.Fields = slices.DeleteFunc(slices.Clone(held), func(f Field) bool { return f == FieldStatus || f.isDetail() && !slices.Contains(told, f) })
+		if len(rules.fields()) == 0 {
+			errs = append(errs, errors.New("adsync: the store holds none of the five details that the directory tells"))
+		}
+	}
+	for _, f := range rules.Fields {
+		less := f == FieldActive && slices.Contains(held, FieldStatus) // which can hold it
+		switch {
+		case !less && !slices.Contains(held, f):
+			errs = append(errs, fmt.Errorf("adsync: Rules.Fields: the store does not hold %q; map a column to it or leave it out", f))
+		case f.isDetail() && !slices.Contains(told, f):
+			errs = append(errs, fmt.Errorf("adsync: Rules.Fields: the directory does not tell %q; map an attribute to it or leave it out", f))
+		case slices.Contains(directory.Sets, f) && !slices.Contains(store.Sets, f):
+			errs = append(errs, fmt.Errorf("adsync: %q is a set in the directory and a single text in the store; give the store a place for several values, or leave it out of Rules.Fields", f))
+		}
+	}
+	return errs
 }
 
 // Selection narrows a plan to some users or entries.

@@ -309,6 +309,10 @@ func (c *Change) valueDetails() []plantext.Detail {
 	switch {
 	case c.rewrites():
 		for _, f := range c.Fields {
+			if f.isExtra() && (c.Before.Extra.isSet(f) || c.After.Extra.isSet(f)) {
+				list = append(list, setDetails(f, c.Before.Extra, c.After.Extra)...)
+				continue
+			}
 			list = append(list, plantext.Detail{
 				Label: string(f), Old: printValue(c.Before.text(f)), New: printValue(c.After.text(f)), Arrow: true,
 			})
@@ -317,6 +321,26 @@ func (c *Change) valueDetails() []plantext.Detail {
 		for _, f := range details {
 			if value := c.After.text(f); value != "" {
 				list = append(list, plantext.Detail{Label: string(f), New: value})
+			}
+		}
+		for f := range c.After.Extra.blocks() {
+			list = append(list, plantext.Detail{Label: string(f), New: c.After.text(f)})
+		}
+	}
+	return list
+}
+
+// setDetails are the values that a set gains and loses, each in a line of its own.
+func setDetails(f Field, before, after Extra) []plantext.Detail {
+	var list []plantext.Detail
+	for _, part := range []struct {
+		mark      string
+		has, lack Extra
+	}{{"+ ", after, before}, {"- ", before, after}} {
+		lacking := part.lack.Set(f)
+		for text := range textsOf(part.has.block(f)) {
+			if _, found := slices.BinarySearch(lacking, text); !found {
+				list = append(list, plantext.Detail{Label: string(f), New: part.mark + text})
 			}
 		}
 	}
@@ -407,9 +431,7 @@ func differing(before, after *User) []Field {
 			fields = append(fields, f)
 		}
 	}
-	if before.Extra.block(FieldRoles) != after.Extra.block(FieldRoles) {
-		fields = append(fields, FieldRoles)
-	}
+	fields = append(fields, before.Extra.differing(after.Extra)...)
 	if before.Status != after.Status {
 		fields = append(fields, FieldStatus)
 	}

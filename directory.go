@@ -155,6 +155,9 @@ func (f Field) isExtra() bool {
 	return true
 }
 
+// isDetail reports whether the field is one of the five, or in Profile.Extra.
+func (f Field) isDetail() bool { return slices.Contains(details[:], f) || f.isExtra() }
+
 // State is what a [Directory] knows about an account.
 type State string
 
@@ -274,6 +277,14 @@ func traitsOf(side any) Traits {
 	return Traits{}
 }
 
+// told are the details that a directory tells.
+func (t Traits) told() []Field {
+	if len(t.Fields) == 0 {
+		return details[:]
+	}
+	return t.Fields
+}
+
 // Access is what a service account can read.
 type Access struct {
 	Controller string   `json:"controller"`        // which server answered
@@ -346,6 +357,26 @@ var errListedNobody = errors.New("adsync: the directory listed nobody, although 
 // nothing but the DN, and all of them otherwise, which a plan reports as
 // ambiguous unless one of them merely does not know whether it is disabled.
 type StaticDirectory []Entry
+
+// Traits tells the five details, and those that the Extra of any of the accounts holds;
+// they are sets where one of the accounts has several values.
+func (d StaticDirectory) Traits() Traits {
+	var extras, sets []Field
+	for i := range d {
+		for f := range d[i].Extra.blocks() {
+			extras = append(extras, f)
+			if d[i].Extra.isSet(f) {
+				sets = append(sets, f)
+			}
+		}
+	}
+	if extras == nil {
+		return Traits{}
+	}
+	slices.Sort(extras)
+	slices.Sort(sets)
+	return Traits{Fields: append(details[:len(details):len(details)], slices.Compact(extras)...), Sets: slices.Compact(sets)}
+}
 
 // Entries yields the accounts that are Present, in their order.
 func (d StaticDirectory) Entries(ctx context.Context) iter.Seq2[Entry, error] {
@@ -504,11 +535,25 @@ func (j joined) check() error {
 // Traits are what all the directories have in common.
 func (j joined) Traits() Traits {
 	all := Traits{Final: len(j) > 0, Apart: len(j) > 0}
-	for _, d := range j {
+	for i, d := range j {
 		one := traitsOf(d)
 		all.Final, all.Apart = all.Final && one.Final, all.Apart && one.Apart
+		if i == 0 {
+			all.Fields, all.Sets, all.Roles = slices.Clone(one.told()), slices.Clone(one.Sets), slices.Clone(one.Roles)
+			continue
+		}
+		all.Fields = slices.DeleteFunc(all.Fields, func(f Field) bool {
+			return !slices.Contains(one.told(), f) || slices.Contains(all.Sets, f) != slices.Contains(one.Sets, f)
+		})
+		all.Sets = common(all.Sets, one.Sets)
+		all.Roles = common(all.Roles, one.Roles)
 	}
 	return all
+}
+
+// common is what both lists have, in the order of the first, which it takes over.
+func common[T comparable](list, other []T) []T {
+	return slices.DeleteFunc(list, func(v T) bool { return !slices.Contains(other, v) })
 }
 
 func (j joined) Entries(ctx context.Context) iter.Seq2[Entry, error] {
@@ -711,7 +756,24 @@ func (p Profile) describe() string {
 	for _, f := range details {
 		words = append(words, string(f)+" "+printValue(*p.detail(f)))
 	}
+	for f := range p.Extra.blocks() {
+		words = append(words, string(f)+" "+p.Extra.print(f))
+	}
 	return strings.Join(words, ", ")
+}
+
+// agrees reports whether both have the same five details, and the same of these others.
+func (p *Profile) agrees(other *Profile, extras []Field) bool {
+	return p.Username == other.Username && p.FirstName == other.FirstName && p.LastName == other.LastName &&
+		p.Email == other.Email && p.Phone == other.Phone && p.Extra.agrees(other.Extra, extras)
+}
+
+// isBlank reports whether there is nothing to see of the detail.
+func (p *Profile) isBlank(f Field) bool {
+	if f.isExtra() {
+		return p.Extra.block(f) == "" || p.Extra.withoutBlanks().block(f) == ""
+	}
+	return strings.TrimSpace(*p.detail(f)) == ""
 }
 
 // detail points to the detail that the field names.
@@ -759,11 +821,12 @@ func (p *Profile) dropBlanks() {
 			*text = ""
 		}
 	}
+	p.Extra = p.Extra.withoutBlanks()
 }
 
 func (p *Profile) hasBlanks() bool {
 	return keyfold.Blank(p.Username) || keyfold.Blank(p.FirstName) || keyfold.Blank(p.LastName) ||
-		keyfold.Blank(p.Email) || keyfold.Blank(p.Phone)
+		keyfold.Blank(p.Email) || keyfold.Blank(p.Phone) || p.Extra.hasBlanks()
 }
 
 func validText(s string) string { return strings.ToValidUTF8(s, "\uFFFD") }

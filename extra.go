@@ -8,6 +8,7 @@ import (
 	"iter"
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/go-adsync/adsync/internal/keyfold"
 )
@@ -170,6 +171,132 @@ func splitText(packed string) (text, rest string) {
 		shift += 7
 	}
 	return "", ""
+}
+
+// print is the field's values for people.
+func (e Extra) print(f Field) string { return strings.Join(e.Set(f), ", ") }
+
+// isSet reports whether the field is, or looks like, one of several values.
+func (e Extra) isSet(f Field) bool {
+	block := e.block(f)
+	if block == "" {
+		return f == FieldRoles
+	}
+	_, rest := splitText(block)
+	return f == FieldRoles || rest != ""
+}
+
+// agrees reports whether both hold the same under these fields.
+func (e Extra) agrees(other Extra, fields []Field) bool {
+	if e == other {
+		return true
+	}
+	for _, f := range fields {
+		if e.block(f) != other.block(f) {
+			return false
+		}
+	}
+	return true
+}
+
+// taking returns e with what the other holds under these fields, which ascend, in place of
+// its own. Those that the other lacks are cleared, except for some.
+func (e Extra) taking(fields []Field, other Extra, keepOnEmpty []Field) Extra {
+	if e.agrees(other, fields) {
+		return e
+	}
+	var b extraBuilder
+	for f, block := range e.blocks() {
+		for len(fields) > 0 && fields[0] < f {
+			b.block(fields[0], other.block(fields[0]))
+			fields = fields[1:]
+		}
+		if len(fields) > 0 && fields[0] == f {
+			if fresh := other.block(f); fresh != "" || !slices.Contains(keepOnEmpty, f) {
+				block = fresh
+			}
+			fields = fields[1:]
+		}
+		b.block(f, block)
+	}
+	for _, f := range fields {
+		b.block(f, other.block(f))
+	}
+	return b.extra()
+}
+
+// only returns what it holds under these fields.
+func (e Extra) only(fields []Field) Extra {
+	has := func(f Field) bool { return slices.Contains(fields, f) }
+	if e.every(func(f Field, _ string) bool { return has(f) }) {
+		return e
+	}
+	var b extraBuilder
+	for f, block := range e.blocks() {
+		if has(f) {
+			b.block(f, block)
+		}
+	}
+	return b.extra()
+}
+
+// differing are the fields under which both do not hold the same, in ascending order.
+func (e Extra) differing(other Extra) []Field {
+	if e == other {
+		return nil
+	}
+	var fields []Field
+	for f, block := range e.blocks() {
+		if block != other.block(f) {
+			fields = append(fields, f)
+		}
+	}
+	for f := range other.blocks() {
+		if e.block(f) == "" {
+			fields = append(fields, f)
+		}
+	}
+	slices.Sort(fields)
+	return fields
+}
+
+// losesField reports whether a field, other than the roles, has nothing left in after.
+func (e Extra) losesField(after Extra) bool {
+	return e != after && !e.every(func(f Field, _ string) bool { return f == FieldRoles || after.block(f) != "" })
+}
+
+// every reports whether all fields pass.
+func (e Extra) every(pass func(f Field, block string) bool) bool {
+	for f, block := range e.blocks() {
+		if !pass(f, block) {
+			return false
+		}
+	}
+	return true
+}
+
+// hasBlanks reports whether one of its values is of white space alone.
+func (e Extra) hasBlanks() bool {
+	return !e.every(func(_ Field, block string) bool {
+		for text := range textsOf(block) {
+			if keyfold.Blank(text) {
+				return false
+			}
+		}
+		return true
+	})
+}
+
+// withoutBlanks leaves out the values of white space alone, which say nothing.
+func (e Extra) withoutBlanks() Extra {
+	if !e.hasBlanks() {
+		return e
+	}
+	var b extraBuilder
+	for f := range e.blocks() {
+		b.values(f, slices.DeleteFunc(e.Set(f), keyfold.Blank))
+	}
+	return b.extra()
 }
 
 // valid reports whether all its texts are valid UTF-8.

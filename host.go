@@ -15,14 +15,21 @@ import (
 // scope is the rules together with whom they are about in one run.
 type scope struct {
 	rules   Rules
-	synced  []Field           // the details to synchronise
+	synced  []Field           // the details to synchronise, of the five
+	extras  []Field           // the others, in ascending order
+	told    []Field           // those together with the roles
 	only    map[string]bool   // nil: all managed users
 	imports map[ObjectID]bool // the entries to import when Rules.Import does not say all
 	roles   map[string]bool   // the roles that are given and taken
 }
 
 func scopeOf(rules Rules) scope {
-	s := scope{rules: rules, synced: rules.fields(), roles: setOf(rules.Roles)}
+	s := scope{rules: rules, synced: rules.fields(), extras: rules.extras(), roles: setOf(rules.Roles)}
+	s.told = s.extras
+	if len(s.roles) > 0 {
+		s.told = append(slices.Clone(s.extras), FieldRoles)
+		slices.Sort(s.told)
+	}
 	if rules.Only != nil {
 		s.only = setOf(rules.Only)
 	}
@@ -48,7 +55,7 @@ func (s *scope) chooses(u *User) bool { return s.rules.manages(u) && (s.only == 
 // profile is what the user would be left with, PinProtected considered. The error is of
 // Rules.Map.
 func (s *scope) profile(u *User, e *Entry) (Profile, error) {
-	wanted, err := s.rules.mapped(e)
+	wanted, err := s.rules.mapped(s.rules.chosen(u, e))
 	if err != nil {
 		return Profile{}, err
 	}
@@ -79,7 +86,18 @@ func (s *scope) merged(u *User, wanted *Profile) Profile {
 		}
 		*left.detail(f) = value
 	}
+	left.Extra = left.Extra.taking(s.extras, wanted.Extra, s.rules.KeepOnEmpty)
 	return left
+}
+
+// clean is the entry as a plan takes it: what is not synchronised is left out, unless
+// Rules.Map may look at it.
+func (s *scope) clean(e *Entry) Entry {
+	clean := cleanEntry(e)
+	if s.rules.Map == nil {
+		clean.Extra = clean.Extra.only(s.told)
+	}
+	return clean
 }
 
 // pins reports whether the user keeps its keys, whatever the directory says.
@@ -90,7 +108,7 @@ func (s *scope) pinned(u *User, e *Entry) []Field {
 	if !s.pins(u) {
 		return nil
 	}
-	wanted, err := s.rules.mapped(e)
+	wanted, err := s.rules.mapped(s.rules.chosen(u, e))
 	if err != nil {
 		return nil
 	}
@@ -192,9 +210,9 @@ func (s *scope) created(e *Entry) (u User, reason Reason) {
 // rows is the host side, as a slice or as a compact arena. Texts are valid UTF-8.
 type rows interface {
 	Len() int
-	User(row int) User // may share its texts with the rows
-	Keep(row int) User // has texts of its own
-	Holds(row int, p Profile) bool
+	User(row int) User                              // may share its texts with the rows
+	Keep(row int) User                              // has texts of its own
+	Holds(row int, p *Profile, extras []Field) bool // the five, and these
 	ObjectID(row int) [16]byte
 	Touch(row int) byte // reads something of each detail
 }
@@ -338,11 +356,12 @@ func (h *host) choosesGroup(first int) bool {
 }
 
 // isHeld reports whether the entry says just what the row holds. Rules.Map may
-// look at more than the five details, so with a Map every entry is kept whole; whoever has
-// no username, or lacks what is required, is reported; and what is blank on both sides is
-// to be cleared.
+// look at more than the details, so with a Map every entry is kept whole; whoever has
+// no username, or lacks what is required, is reported; what is blank on both sides is
+// to be cleared; and of several values each user has its own.
 func (h *host) isHeld(first int, e *Entry) bool {
-	return h.scope.rules.Map == nil && e.enabled() && h.keys[0].Has(first) && h.rows.Holds(first, e.Profile) &&
+	return h.scope.rules.Map == nil && e.enabled() && e.Others == Extra{} && e.Unknown == Extra{} && h.keys[0].Has(first) &&
+		h.rows.Holds(first, &e.Profile, h.scope.told) &&
 		!e.Profile.hasBlanks() && len(h.scope.rules.lacking(&e.Profile)) == 0
 }
 
@@ -356,6 +375,7 @@ func (a arenaRows) append(u *User) {
 		ObjectID: u.ObjectID,
 		Words:    [...]string{u.Source, string(u.Status)},
 		Texts:    [...]string{u.Username, u.FirstName, u.LastName, u.Email, u.Phone, u.ID},
+		More:     [...]string{u.Extra.packed, "", ""},
 	}
 	if u.Protected {
 		record.Flags = flagProtected
@@ -379,19 +399,21 @@ func (a arenaRows) User(row int) User {
 // Keep returns a user that does not hold on to the arena.
 func (a arenaRows) Keep(row int) User {
 	u := a.User(row)
-	cloneTexts(&u.ID, &u.Username, &u.FirstName, &u.LastName, &u.Email, &u.Phone)
+	cloneTexts(&u.ID, &u.Username, &u.FirstName, &u.LastName, &u.Email, &u.Phone, &u.Extra.packed)
 	return u
 }
 
-func (a arenaRows) Holds(row int, p Profile) bool {
+func (a arenaRows) Holds(row int, p *Profile, extras []Field) bool {
 	r := a.Record(row)
-	return profileOf(&r) == p
+	held := profileOf(&r)
+	return held.agrees(p, extras)
 }
 
 // profileOf returns the details of a record, which are its first texts.
 func profileOf(r *userindex.Record) Profile {
 	return Profile{
 		Username: r.Texts[0], FirstName: r.Texts[1], LastName: r.Texts[2], Email: r.Texts[3], Phone: r.Texts[4],
+		Extra: Extra{r.More[0]},
 	}
 }
 
@@ -435,13 +457,15 @@ func (s *sliceRows) User(row int) User { return s.users[row] }
 
 func (s *sliceRows) Keep(row int) User { return s.users[row] }
 
-func (s *sliceRows) Holds(row int, p Profile) bool { return s.users[row].Profile == p }
+func (s *sliceRows) Holds(row int, p *Profile, extras []Field) bool {
+	return s.users[row].agrees(p, extras)
+}
 
 func (s *sliceRows) ObjectID(row int) [16]byte { return s.users[row].ObjectID }
 
 func (s *sliceRows) Touch(row int) (touched byte) {
 	p := &s.users[row].Profile
-	for _, text := range [...]string{p.Username, p.FirstName, p.LastName, p.Email, p.Phone} {
+	for _, text := range [...]string{p.Username, p.FirstName, p.LastName, p.Email, p.Phone, p.Extra.packed} {
 		if text != "" {
 			touched |= text[0]
 		}

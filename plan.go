@@ -93,7 +93,8 @@ func (s *userSet) add(id string, does bool, count *int) {
 }
 
 func clears(before, after *Profile) bool {
-	return slices.ContainsFunc(details[:], func(f Field) bool { return *before.detail(f) != "" && *after.detail(f) == "" })
+	return slices.ContainsFunc(details[:], func(f Field) bool { return *before.detail(f) != "" && *after.detail(f) == "" }) ||
+		before.Extra.losesField(after.Extra)
 }
 
 // rekeys reports whether the user gets another username or email. A parking counts as

@@ -264,7 +264,7 @@ func TestLog_HoldsNoPersonalData(t *testing.T) {
 
 func TestRules_Check(t *testing.T) {
 	for name, rules := range map[string]adsync.Rules{
-		"unknown field":         {Fields: []adsync.Field{"shoe_size"}},
+		"unknown field":         {Fields: []adsync.Field{"object_id"}},
 		"a link is no detail":   {Fields: []adsync.Field{adsync.FieldObjectID}},
 		"KeepOnEmpty of status": {KeepOnEmpty: []adsync.Field{adsync.FieldStatus}},
 		"AdoptBy phone":         {AdoptBy: []adsync.Field{adsync.FieldPhone}},

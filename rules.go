@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/go-adsync/adsync/internal/claims"
 	"github.com/go-adsync/adsync/internal/keyfold"
@@ -26,7 +25,7 @@ const (
 type Rules struct {
 	Source       string                       // the Source of the users that are managed
 	Only         []string                     // nil: all managed users; otherwise just these, even if empty
-	Fields       []Field                      // default: the five, or what the store's Traits name
+	Fields       []Field                      // the details to synchronise, of the five and of any in Extra; default: those that the Traits of both sides name, of Reconcile: the five
 	Keys         []Field                      // details that belong to one user each: username and email (the default), or username alone
 	Require      []Field                      // details that no user can do without, besides the username
 	KeepOnEmpty  []Field                      // an empty directory value does not clear these
@@ -52,21 +51,21 @@ var details = [...]Field{FieldUsername, FieldFirstName, FieldLastName, FieldEmai
 func (r Rules) Check() error {
 	var errs []error
 	for _, f := range r.Fields {
-		if f != FieldStatus && f != FieldActive && !slices.Contains(details[:], f) { // a store's Traits name the status too
-			errs = append(errs, fmt.Errorf("adsync: Rules.Fields: %q is not one of the five details", f))
+		if f != FieldStatus && f != FieldActive && !f.isDetail() { // a store's Traits name the status too
+			errs = append(errs, fmt.Errorf("adsync: Rules.Fields: %q is not a detail", f))
 		}
 	}
 	if len(r.Keys) > 0 && !slices.Contains(r.Keys, FieldUsername) || slices.ContainsFunc(r.Keys, func(f Field) bool { return f != FieldUsername && f != FieldEmail }) {
 		errs = append(errs, errors.New("adsync: Rules.Keys: use username and email, or username alone"))
 	}
 	for _, f := range r.Require {
-		if !slices.Contains(r.fields(), f) {
+		if !slices.Contains(r.fields(), f) && !slices.Contains(r.extras(), f) {
 			errs = append(errs, fmt.Errorf("adsync: Rules.Require: %q is none of the details that are synchronised; add it to Rules.Fields", f))
 		}
 	}
 	for _, f := range r.KeepOnEmpty {
-		if !slices.Contains(details[:], f) {
-			errs = append(errs, fmt.Errorf("adsync: Rules.KeepOnEmpty: %q is not one of the five details", f))
+		if !f.isDetail() {
+			errs = append(errs, fmt.Errorf("adsync: Rules.KeepOnEmpty: %q is not a detail", f))
 		}
 	}
 	for _, f := range r.AdoptBy {
@@ -94,7 +93,7 @@ func (r Rules) Check() error {
 	return errors.Join(errs...)
 }
 
-// fields are the details to synchronise, in order.
+// fields are the details to synchronise, of the five, in order.
 func (r Rules) fields() []Field {
 	var fields []Field
 	for _, f := range details {
@@ -103,6 +102,18 @@ func (r Rules) fields() []Field {
 		}
 	}
 	return fields
+}
+
+// extras are the details to synchronise beyond the five, in ascending order.
+func (r Rules) extras() []Field {
+	var extras []Field
+	for _, f := range r.Fields {
+		if f.isExtra() && f != FieldRoles { // which are decided apart from the details
+			extras = append(extras, f)
+		}
+	}
+	slices.Sort(extras)
+	return slices.Compact(extras)
 }
 
 // off is the status of whom a sync deactivates.
@@ -120,7 +131,7 @@ func (r *Rules) isKey(f Field) bool { return len(r.Keys) == 0 || slices.Contains
 func (r *Rules) lacking(p *Profile) []Field {
 	var lacking []Field
 	for _, f := range r.Require {
-		if strings.TrimSpace(*p.detail(f)) == "" {
+		if p.isBlank(f) {
 			lacking = append(lacking, f)
 		}
 	}
@@ -176,7 +187,8 @@ func (r Rules) status(u *User, e *Entry) (Status, Reason) {
 	return u.Status, ""
 }
 
-// mapped is the entry's profile as the host wants it. The error is of Rules.Map.
+// mapped is the profile of the entry, chosen before, as the host wants it. The error is of
+// Rules.Map.
 func (r Rules) mapped(e *Entry) (Profile, error) {
 	if r.Map == nil {
 		return e.Profile, nil
@@ -184,6 +196,9 @@ func (r Rules) mapped(e *Entry) (Profile, error) {
 	p, err := r.Map(*e)
 	p = validProfile(p)
 	p.dropBlanks()
+	if (p.Extra == Extra{}) {
+		p.Extra = e.Extra
+	}
 	return p, err
 }
 

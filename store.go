@@ -123,6 +123,7 @@ type MemoryStore struct {
 	emails    map[string]int
 	links     map[link][]string // the IDs of the rows that are linked to an entry
 	lastID    int
+	extras    []Field // that it holds, see Hold
 }
 
 // link is what ties a row to an entry.
@@ -254,9 +255,16 @@ func (s *MemoryStore) ApplyChanges(ctx context.Context, cs []Change) []Written {
 	return out
 }
 
-// Traits tells that the store holds the five details and a status.
+// Hold has the store hold these details too, each of them a set, and returns the store. It
+// is for the time before the store is given to anybody.
+func (s *MemoryStore) Hold(extras ...Field) *MemoryStore {
+	s.extras = append(s.extras, extras...)
+	return s
+}
+
+// Traits tells that the store holds the five details, a status, and what Hold was given.
 func (s *MemoryStore) Traits() Traits {
-	return Traits{Fields: []Field{FieldUsername, FieldFirstName, FieldLastName, FieldEmail, FieldPhone, FieldStatus}}
+	return Traits{Fields: append(append(details[:len(details):len(details)], FieldStatus), s.extras...), Sets: slices.Clone(s.extras)}
 }
 
 func (s *MemoryStore) find(id string) *User {
@@ -360,10 +368,13 @@ func (u *User) text(f Field) string {
 	case FieldSource:
 		return u.Source
 	}
-	if !slices.Contains(details[:], f) {
-		return "" // a damaged plan is printed all the same
+	switch {
+	case slices.Contains(details[:], f):
+		return *u.detail(f)
+	case f.isExtra():
+		return u.Extra.print(f)
 	}
-	return *u.detail(f)
+	return "" // a damaged plan is printed all the same
 }
 
 // describe tells what a user holds, for people.

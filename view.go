@@ -124,10 +124,10 @@ func (v *view) add(e *Entry) error {
 			v.found[first] = asHeld // and valid, as the row's texts are
 			return nil
 		}
-		clean := cleanEntry(e)
+		clean := v.host.scope.clean(e)
 		v.addLinked(first, &clean)
 	case !linked && v.host.scope.wants(e.ObjectID):
-		clean := cleanEntry(e)
+		clean := v.host.scope.clean(e)
 		v.addNewcomer(&clean)
 	}
 	return nil
@@ -141,12 +141,25 @@ func (v *view) addLinked(first int, e *Entry) {
 	known := v.entryOf(first)
 	_, torn := v.torn[first]
 	switch {
-	case !sameEntry(&known, e):
+	case !v.agree(first, &known, e):
 		v.torn[first] = v.torn[first] || known.State == StatePresent || e.State == StatePresent
 		v.found[first] = uint32(v.entries.keep(e)) + firstKept // so that the row gets a decision
 	case v.found[first] != asHeld && !torn && saysMore(e, &known): // whichever came first, the plan is the same
 		v.found[first] = v.keep(first, e)
 	}
+}
+
+// agree reports whether the entries do not contradict each other for any row of the link.
+func (v *view) agree(first int, a, b *Entry) bool {
+	if (a.Others == Extra{} && b.Others == Extra{}) {
+		return sameEntry(a, b)
+	}
+	for _, row := range v.host.group(first) {
+		if u := v.host.rows.User(row); !v.host.scope.agree(&u, a, b) {
+			return false
+		}
+	}
+	return true
 }
 
 // keep returns the mark for the entry.
@@ -169,7 +182,7 @@ func (v *view) addNewcomer(e *Entry) {
 	}
 	entry := v.entries.own(known.entry)
 	switch {
-	case !sameEntry(&entry, e):
+	case !v.host.scope.agree(nobody, &entry, e):
 		known.torn, known.open = true, known.open || open
 	case saysMore(e, &entry):
 		known.entry, known.open = v.entries.keep(e), known.open || open
@@ -184,6 +197,7 @@ func (v *view) entryOf(first int) Entry {
 		return Entry{ObjectID: v.host.rows.ObjectID(first), State: StateDeleted}
 	case asHeld:
 		u := v.host.rows.User(first)
+		u.Extra = u.Extra.only(v.host.scope.told)
 		return Entry{ObjectID: u.ObjectID, Profile: u.Profile, State: StatePresent}
 	default:
 		return v.entries.own(int(mark - firstKept))
@@ -208,10 +222,11 @@ func checkEntry(e *Entry) error {
 
 func cleanEntry(e *Entry) Entry {
 	clean := *e
-	if !clean.Profile.valid() || !keyfold.Valid(clean.DN) {
-		clean.Profile, clean.DN = validProfile(e.Profile), validText(e.DN)
+	if !clean.Profile.valid() || !keyfold.Valid(clean.DN) || !clean.Others.valid() {
+		clean.Profile, clean.DN, clean.Others = validProfile(e.Profile), validText(e.DN), validExtra(e.Others)
 	}
 	clean.Profile.dropBlanks()
+	clean.Others = clean.Others.withoutBlanks()
 	if clean.State == "" {
 		clean.State = StatePresent
 	}
@@ -257,6 +272,7 @@ func (a *entries) keep(e *Entry) int {
 		ObjectID: e.ObjectID,
 		Words:    [...]string{string(e.State), ""},
 		Texts:    [...]string{e.Username, e.FirstName, e.LastName, e.Email, e.Phone, e.DN},
+		More:     [...]string{e.Extra.packed, e.Others.packed, e.Unknown.packed},
 	}
 	if e.Disabled {
 		record.Flags |= flagDisabled
@@ -277,6 +293,8 @@ func (a *entries) shared(i int) Entry {
 		State:    State(r.Words[0]),
 		Disabled: r.Flags&flagDisabled != 0,
 		DN:       r.Texts[5],
+		Others:   Extra{r.More[1]},
+		Unknown:  Extra{r.More[2]},
 
 		DisabledUnknown: r.Flags&flagUnknown != 0,
 	}
@@ -285,7 +303,7 @@ func (a *entries) shared(i int) Entry {
 // own returns an entry with texts of its own.
 func (a *entries) own(i int) Entry {
 	e := a.shared(i)
-	cloneTexts(&e.Username, &e.FirstName, &e.LastName, &e.Email, &e.Phone, &e.DN)
+	cloneTexts(&e.Username, &e.FirstName, &e.LastName, &e.Email, &e.Phone, &e.DN, &e.Extra.packed, &e.Others.packed, &e.Unknown.packed)
 	return e
 }
 

@@ -12,6 +12,7 @@ type Record struct {
 	Flags    uint8
 	Words    [2]string // of a small vocabulary: each distinct word is kept once
 	Texts    [6]string
+	More     [3]string // texts that hardly any account has: all take one byte where it has none
 }
 
 // Arena holds records one after the other in large chunks. The zero value is
@@ -46,8 +47,13 @@ func (a *Arena) Append(r *Record) {
 		writeNumber(chunk, a.wordID(word))
 	}
 	for _, text := range r.Texts {
-		writeNumber(chunk, uint64(len(text)))
-		chunk.WriteString(text)
+		writeText(chunk, text)
+	}
+	chunk.WriteByte(r.which())
+	for _, text := range r.More {
+		if text != "" {
+			writeText(chunk, text)
+		}
 	}
 }
 
@@ -67,6 +73,14 @@ func (a *Arena) Record(i int) Record {
 		var length uint64
 		length, rest = readNumber(rest)
 		r.Texts[t], rest = rest[:length], rest[length:]
+	}
+	which, rest := rest[0], rest[1:]
+	for t := 0; which != 0; t, which = t+1, which>>1 {
+		if which&1 != 0 {
+			var length uint64
+			length, rest = readNumber(rest)
+			r.More[t], rest = rest[:length], rest[length:]
+		}
 	}
 	return r
 }
@@ -123,11 +137,29 @@ func (a *Arena) wordID(word string) uint64 {
 
 // size is the most bytes the record can take.
 func (r *Record) size() int {
-	n := len(r.ObjectID) + 1 + maxNumber*(len(r.Words)+len(r.Texts))
+	n := len(r.ObjectID) + 2 + maxNumber*(len(r.Words)+len(r.Texts)+len(r.More))
 	for _, text := range r.Texts {
 		n += len(text)
 	}
+	for _, text := range r.More {
+		n += len(text)
+	}
 	return n
+}
+
+// which has a bit for each of More that there is.
+func (r *Record) which() (bits byte) {
+	for i, text := range r.More {
+		if text != "" {
+			bits |= 1 << i
+		}
+	}
+	return bits
+}
+
+func writeText(b *strings.Builder, text string) {
+	writeNumber(b, uint64(len(text)))
+	b.WriteString(text)
 }
 
 // maxNumber is the most bytes that writeNumber takes.

@@ -81,6 +81,7 @@ func TestArena_ReturnsWhatItWasGiven(t *testing.T) {
 			Flags:    uint8(i),
 			Words:    [2]string{fmt.Sprint("source", i%3), fmt.Sprint("status", i%200)},
 			Texts:    [6]string{fmt.Sprint(i), "", strings.Repeat("ü", i%300), "a", strings.Repeat("x", i%5*1000), "z"},
+			More:     [3]string{strings.Repeat("m", i%7*i%3), strings.Repeat("n", i%2*i%300)},
 		}
 		want = append(want, r)
 		a.Append(&r)
@@ -162,6 +163,16 @@ func TestArena_ReadsWithoutAllocating(t *testing.T) {
 	var sink Record
 	assert.Zero(t, testing.AllocsPerRun(100, func() { sink = a.Record(0) }))
 	assert.Equal(t, "anna@x", sink.Texts[4])
+}
+
+func TestArena_TakesAByteForMoreTextsThatThereAreNot(t *testing.T) {
+	taken := func(r Record) int {
+		var a Arena
+		a.Append(&r)
+		return a.chunks[0].Len()
+	}
+	assert.Equal(t, 16+1+2+6+1, taken(Record{}))
+	assert.Equal(t, taken(Record{})+1+4, taken(Record{More: [3]string{1: "more"}}))
 }
 
 // Whatever the order of rows and questions, and whoever has the same ObjectID, the
