@@ -96,8 +96,30 @@ func TestLayout_RootHasAFileForEachStory(t *testing.T) {
 	}
 	slices.Sort(atRoot)
 	assert.Equal(t, []string{
-		"adopt.go", "adsync.go", "apply.go", "approval.go", "change.go", "choose.go", "compare.go", "directory.go", "extra.go", "host.go", "limits.go", "plan.go",
-		"proof.go", "read.go", "reconcile.go", "report.go", "roles.go", "rules.go", "store.go", "storecall.go", "trace.go", "undo.go", "view.go",
+		"adopt.go",
+		"adsync.go",
+		"apply.go",
+		"approval.go",
+		"change.go",
+		"choose.go",
+		"compare.go",
+		"directory.go",
+		"extra.go",
+		"host.go",
+		"limits.go",
+		"plan.go",
+		"profile.go",
+		"proof.go",
+		"read.go",
+		"reconcile.go",
+		"report.go",
+		"roles.go",
+		"rules.go",
+		"store.go",
+		"storecall.go",
+		"trace.go",
+		"undo.go",
+		"view.go",
 	}, atRoot)
 }
 
