@@ -78,3 +78,70 @@ func TestRow_HoldsNothingOfTheDrivers(t *testing.T) {
 	assert.Equal(t, "ann", row.Cell(0).Text)
 	assert.Equal(t, "bob", row.Cell(1).Text)
 }
+
+func TestCell_ReadsWhatDriversGive(t *testing.T) {
+	for _, test := range []struct {
+		src  any
+		want string
+	}{
+		{"x", "x"}, {[]byte("x"), "x"}, {int64(-7), "-7"}, {uint64(7), "7"}, {1.0, "1"}, {float32(0.5), "0.5"}, {true, "1"}, {false, "0"}, {nil, ""},
+	} {
+		assert.Equal(t, test.want, CellOf(test.src).Text)
+	}
+	assert.Equal(t, CellOf(true).Code(), CellOf([]byte{1}).Code(), "a BIT(1) is a flag")
+	assert.Equal(t, CellOf(int64(1)).Code(), CellOf([]byte("1")).Code())
+	assert.NotEqual(t, CellOf(nil).Code(), CellOf("").Code())
+	assert.NotEqual(t, CellOf(nil).Code(), CellOf("NULL").Code())
+	for flag, values := range map[bool][]any{
+		true:  {true, int64(2), []byte{1}, "t", "Yes", "1", 1.5},
+		false: {false, int64(0), []byte{0}, "f", "No", nil, "0.0"},
+	} {
+		for _, v := range values {
+			got, ok := CellOf(v).Flag()
+			assert.True(t, ok, v)
+			assert.Equal(t, flag, got, v)
+		}
+	}
+	_, ok := CellOf("perhaps").Flag()
+	assert.False(t, ok)
+	_, ok = CellOf(struct{}{}).Flag()
+	assert.False(t, ok)
+}
+
+// driverRows gives bytes as drivers do: in memory that the next row overwrites.
+type driverRows struct{ buffer [8]byte }
+
+func (r *driverRows) row(texts string, other any) func(dest ...any) error {
+	copy(r.buffer[:], texts)
+	return func(dest ...any) error {
+		for i, v := range []any{r.buffer[:2], nil, other, r.buffer[2:2], r.buffer[2:5]} {
+			if err := dest[i].(sql.Scanner).Scan(v); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+}
+
+type scanFunc func(dest ...any) error
+
+func (f scanFunc) Scan(dest ...any) error { return f(dest...) }
+
+func TestRow_KeepsWhatTheDriverOverwrites(t *testing.T) {
+	row, rows := NewRow(5), &driverRows{}
+	texts := func() (all []string) {
+		for i := range 5 {
+			all = append(all, row.Cell(i).Text)
+		}
+		return all
+	}
+	require.NoError(t, row.Scan(scanFunc(rows.row("annie", int64(7)))))
+	first := texts()
+	assert.True(t, row.Cell(0).Bytes && row.Cell(1).Null && !row.Cell(2).Bytes)
+	require.NoError(t, row.Scan(scanFunc(rows.row("bob42", "own"))))
+	assert.Equal(t, []string{"bo", "", "own", "", "b42"}, texts())
+	assert.Equal(t, []string{"an", "", "7", "", "nie"}, first, "the texts of a row outlive it")
+	assert.ErrorIs(t, row.Scan(scanFunc(func(...any) error { return sql.ErrNoRows })), sql.ErrNoRows)
+	scan := scanFunc(rows.row("bob42", "own"))
+	assert.Equal(t, 1.0, testing.AllocsPerRun(100, func() { _ = row.Scan(scan) })-testing.AllocsPerRun(100, func() { _ = scan(row.dest...) }), "one string for a row")
+}

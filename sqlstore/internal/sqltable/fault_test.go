@@ -1,0 +1,106 @@
+package sqltable
+
+import (
+	"errors"
+	"fmt"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/stretchr/testify/assert"
+)
+
+type stateError struct{ state, text string }
+
+func (e stateError) Error() string    { return e.text }
+func (e stateError) SQLState() string { return e.state }
+
+type codeError struct {
+	code int
+	text string
+}
+
+func (e codeError) Error() string { return e.text }
+func (e codeError) Code() int     { return e.code }
+
+func TestFault(t *testing.T) {
+	for _, test := range []struct {
+		dialect string
+		err     error
+		want    Fault
+	}{
+		{"postgresql", stateError{"23505", `ERROR: duplicate key value violates unique constraint "users_mail_key" (SQLSTATE 23505)`},
+			Fault{Unique, "users_mail_key", `ERROR: duplicate key value violates unique constraint "users_mail_key" (SQLSTATE 23505)`}},
+		{"postgresql", stateError{"23505", `FEHLER: doppelter Schlüsselwert verletzt Unique-Constraint »users_mail_key«`},
+			Fault{Unique, "users_mail_key", `FEHLER: doppelter Schlüsselwert verletzt Unique-Constraint »users_mail_key«`}},
+		{"postgresql", stateError{"23503", `ERROR: update or delete on table "users" violates foreign key constraint "docs_owner_fkey" on table "docs"`},
+			Fault{Constraint, "docs_owner_fkey", `ERROR: update or delete on table "users" violates foreign key constraint "docs_owner_fkey" on table "docs"`}},
+		{"postgresql", stateError{"22P02", `ERROR: invalid input syntax for type integer: "a "b" c" (SQLSTATE 22P02)`},
+			Fault{Other, "", "ERROR: invalid input syntax for type integer: … (SQLSTATE 22P02)"}},
+		{"postgresql", fmt.Errorf("wrapped: %w", stateError{"40001", "could not serialize"}), Fault{Retry, "", "wrapped: could not serialize"}},
+		{"postgresql", stateError{"40P01", "deadlock detected"}, Fault{Retry, "", "deadlock detected"}},
+		{"postgresql", stateError{"25006", "cannot execute UPDATE in a read-only transaction"}, Fault{ReadOnly, "", "cannot execute UPDATE in a read-only transaction"}},
+		{"mysql", errors.New("Error 1290 (HY000): The MariaDB server is running with the --read-only option so it cannot execute this statement"),
+			Fault{ReadOnly, "", "Error 1290 (HY000): The MariaDB server is running with the --read-only option so it cannot execute this statement"}},
+		{"mysql", errors.New("Error 1290 (HY000): The MySQL server is running with the --secure-file-priv option so it cannot execute this statement"),
+			Fault{Other, "", "Error 1290 (HY000): The MySQL server is running with the --secure-file-priv option so it cannot execute this statement"}},
+		{"mysql", errors.New("Error 1792 (25006): Cannot execute statement in a READ ONLY transaction"),
+			Fault{ReadOnly, "", "Error 1792 (25006): Cannot execute statement in a READ ONLY transaction"}},
+		{"sqlite", codeError{8, "attempt to write a readonly database (8)"}, Fault{ReadOnly, "", "attempt to write a readonly database (8)"}},
+		{"sqlite", codeError{1032, "attempt to write a readonly database (1032)"}, Fault{ReadOnly, "", "attempt to write a readonly database (1032)"}},
+		{"sqlite", codeError{13, "database or disk is full (13)"}, Fault{Full, "", "database or disk is full (13)"}},
+		{"postgresql", errors.New("connection refused"), Fault{Other, "", "connection refused"}},
+		{"mysql", errors.New("Error 1062 (23000): Duplicate entry 'o'hara' for key 'x' for key 'users.mail'"),
+			Fault{Unique, "users.mail", "Error 1062 (23000): Duplicate entry … for key 'users.mail'"}},
+		{"mysql", errors.New("Error 1366 (22007): Incorrect string value: '\\xF0\\x9F' for column `h`.`users`.`mail` at row 1"),
+			Fault{Other, "", "Error 1366 (22007): Incorrect string value: … for column `h`.`users`.`mail` at row 1"}},
+		{"mysql", errors.New("Error 1292 (22007): Truncated incorrect DOUBLE value: 'ann'"), Fault{Other, "", "Error 1292 (22007): Truncated incorrect DOUBLE value: …"}},
+		{"mysql", errors.New("Error 1451 (23000): Cannot delete or update a parent row: a foreign key constraint fails (`h`.`docs`, CONSTRAINT `docs_owner` FOREIGN KEY (`owner`) REFERENCES `users` (`id`))"),
+			Fault{Constraint, "docs_owner", "Error 1451 (23000): Cannot delete or update a parent row: a foreign key constraint fails (`h`.`docs`, CONSTRAINT `docs_owner` FOREIGN KEY (`owner`) REFERENCES `users` (`id`))"}},
+		{"mysql", errors.New("Error 1213 (40001): Deadlock found"), Fault{Retry, "", "Error 1213 (40001): Deadlock found"}},
+		{"mysql", errors.New("Error 1205 (HY000): Lock wait timeout exceeded; try restarting transaction"),
+			Fault{Retry, "", "Error 1205 (HY000): Lock wait timeout exceeded; try restarting transaction"}},
+		{"mysql", errors.New("Error 1020 (HY000): Record has changed since last read in table 'users'"),
+			Fault{Retry, "", "Error 1020 (HY000): Record has changed since last read in table 'users'"}},
+		{"mysql", errors.New("Error 1048 (23000): Column 'mail' cannot be null"), Fault{Constraint, "", "Error 1048 (23000): Column 'mail' cannot be null"}},
+		{"mysql", errors.New("Error 1364 (HY000): Field 'kind' doesn't have a default value"), Fault{Constraint, "", "Error 1364 (HY000): Field 'kind' doesn't have a default value"}},
+		{"mysql", errors.New("Error 3819 (HY000): Check constraint 'no_beast' is violated."), Fault{Constraint, "no_beast", "Error 3819 (HY000): Check constraint 'no_beast' is violated."}},
+		{"mysql", errors.New("Error 4025 (23000): CONSTRAINT `no_beast` failed for `h`.`users`"),
+			Fault{Constraint, "no_beast", "Error 4025 (23000): CONSTRAINT `no_beast` failed for `h`.`users`"}},
+		{"mysql", errors.New("Error 1452 (23000): Cannot add or update a child row: a foreign key constraint fails (`h`.`users`, CONSTRAINT `users_team` FOREIGN KEY (`team`) REFERENCES `teams` (`id`))"),
+			Fault{Constraint, "users_team", "Error 1452 (23000): Cannot add or update a child row: a foreign key constraint fails (`h`.`users`, CONSTRAINT `users_team` FOREIGN KEY (`team`) REFERENCES `teams` (`id`))"}},
+		{"mysql", errors.New("Error 1216 (23000): Cannot add or update a child row: a foreign key constraint fails"),
+			Fault{Constraint, "", "Error 1216 (23000): Cannot add or update a child row: a foreign key constraint fails"}},
+		{"mysql", errors.New("Error 1217 (23000): Cannot delete or update a parent row: a foreign key constraint fails"),
+			Fault{Constraint, "", "Error 1217 (23000): Cannot delete or update a parent row: a foreign key constraint fails"}},
+		{"mysql", errors.New("Error 1586 (23000): Duplicate entry 'ann' for key 'users.mail'"), Fault{Unique, "users.mail", "Error 1586 (23000): Duplicate entry … for key 'users.mail'"}},
+		{"mysql", errors.New("Error 1859 (23000): Duplicate entry for key 'users.mail'"), Fault{Unique, "users.mail", "Error 1859 (23000): Duplicate entry for key 'users.mail'"}},
+		{"sqlite", codeError{2067, "constraint failed: UNIQUE constraint failed: users.mail (2067)"},
+			Fault{Unique, "users.mail", "constraint failed: UNIQUE constraint failed: users.mail (2067)"}},
+		{"sqlite", errors.New("UNIQUE constraint failed: users.source, users.object_id"),
+			Fault{Unique, "users.source, users.object_id", "UNIQUE constraint failed: users.source, users.object_id"}},
+		{"sqlite", codeError{275, "CHECK constraint failed: no_digits"}, Fault{Constraint, "no_digits", "CHECK constraint failed: no_digits"}},
+		{"sqlite", codeError{787, "FOREIGN KEY constraint failed (787)"}, Fault{Constraint, "", "FOREIGN KEY constraint failed (787)"}},
+		{"sqlite", codeError{517, "snapshot"}, Fault{Retry, "", "snapshot"}},
+		{"sqlite", errors.New("database is locked"), Fault{Retry, "", "database is locked"}},
+		{"sqlite", errors.New("this account is locked"), Fault{Other, "", "this account is locked"}},
+	} {
+		got := dialect(t, test.dialect).Fault(test.err)
+		if diff := cmp.Diff(test.want, got); diff != "" {
+			t.Error(test.dialect, diff)
+		}
+	}
+}
+
+func TestFault_NamesNobody(t *testing.T) {
+	f := dialect(t, "sqlite").Fault(errors.New("the host: taken by Bob.B@mail.corp.example, who left (see <eve@corp.example>)."))
+	assert.Equal(t, "the host: taken by …, who left (see <…>).", f.Reason)
+	f = dialect(t, "mysql").Fault(errors.New("Error 1045 (28000): Access denied for user 'app'@'10.0.0.1'"))
+	assert.Contains(t, f.Reason, "'app'@'10.0.0.1'")
+}
+
+func TestRedact(t *testing.T) {
+	assert.Equal(t, "no … and … please, but anne stays; …",
+		Redact("no Ann and o'hara please, but anne stays; ann", "ann", "O'Hara", "", " "))
+	assert.Equal(t, "a", Redact("a", "abc"))
+	assert.Equal(t, "xann …", Redact("xann ann", "ann"))
+}
