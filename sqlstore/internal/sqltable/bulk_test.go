@@ -44,6 +44,19 @@ func TestStatements_ForManyRows(t *testing.T) {
 		table.SelectMany(types))
 }
 
+// Of a type that may take others for the ID, it is also compared as it reads.
+func TestStatements_ForManyRowsCompareTheIDAsItReads(t *testing.T) {
+	table, err := NewTable(dialect(t, "postgresql"), "users", "id", []Column{{"login", Text}}, Where{})
+	require.NoError(t, err)
+	types := Types{"id": {Name: "citext"}, "login": {Name: "text"}}
+	heeding, err := table.Heed(types, nil)
+	require.NoError(t, err)
+	const id = ` WHERE "id" = CAST("adsync 1" AS citext) AND COALESCE(CAST("id" AS text), '') COLLATE "C" = "adsync 1" AND `
+	assert.Contains(t, heeding.UpdateMany(types, []string{"login"}).Text, id)
+	assert.Contains(t, heeding.DeleteMany(types).Text, id)
+	assert.NotContains(t, table.DeleteMany(types).Text, `CAST("id"`)
+}
+
 // named is a text of a type of its own.
 type named string
 
@@ -60,6 +73,7 @@ func TestArray(t *testing.T) {
 	assert.Equal(t, `{NULL,"NULL","","a\"b\\c,{}\"\""}`, array("text", nil, "NULL", "", `a"b\c,{}""`))
 	assert.Equal(t, `{"\\x00ff","7","true","1.5","2026-01-02 03:04:05.000006+01:00"}`, array("bytea", []byte{0, 255}, int64(7), true, 1.5, at))
 	assert.Equal(t, `{"{}"}`, array("jsonb", []byte("{}")))
+	assert.Equal(t, `{"\"","a\"b","\\","a\\b","plain"}`, array("text", `"`, `a"b`, `\`, `a\b`, "plain"))
 }
 
 func TestStatements_OfALock(t *testing.T) {

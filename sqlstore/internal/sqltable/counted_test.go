@@ -111,6 +111,10 @@ func TestSameValue(t *testing.T) {
 	assert.False(t, SameValue("a", []byte("a")))
 	assert.False(t, SameValue(nil, ""))
 	assert.False(t, SameValue(struct{}{}, struct{}{}))
+	assert.False(t, SameValue(struct{}{}, "a"))
+	assert.False(t, SameValue("a", struct{}{}))
+	assert.False(t, SameValue([]byte{}, nil))
+	assert.False(t, SameValue("a", []byte("b")))
 }
 
 func TestExactKey(t *testing.T) {
@@ -149,16 +153,20 @@ func TestExactKey(t *testing.T) {
 
 // planRows is an answer to Plan.
 type planRows struct {
-	names []string
-	rows  [][]any
-	err   error
+	names                  []string
+	rows                   [][]any
+	err, scanErr, namesErr error
+	closed                 bool
 }
 
-func (r *planRows) Columns() ([]string, error) { return r.names, nil }
+func (r *planRows) Columns() ([]string, error) { return r.names, r.namesErr }
 func (r *planRows) Err() error                 { return r.err }
-func (r *planRows) Close() error               { return nil }
+func (r *planRows) Close() error               { r.closed = true; return nil }
 func (r *planRows) Next() bool                 { return len(r.rows) > 0 }
 func (r *planRows) Scan(dest ...any) error {
+	if r.scanErr != nil {
+		return r.scanErr
+	}
 	for i, v := range r.rows[0] {
 		if err := dest[i].(*Cell).Scan(v); err != nil {
 			return err
@@ -218,6 +226,25 @@ func TestCounted_ReadsByKey(t *testing.T) {
 	got, err := ReadsByKey(&planRows{names: []string{"EXPLAIN"}, rows: [][]any{{"-> Update users"}}}, 2)
 	require.NoError(t, err)
 	assert.False(t, got, "an answer in another form proves nothing")
-	_, err = ReadsByKey(&planRows{names: names, err: errors.New("lost")}, 2)
-	assert.Error(t, err)
+	for _, name := range names {
+		var others []string
+		var row []any
+		for i, other := range names {
+			if other != name {
+				others, row = append(others, other), append(row, []any{"users", "range", "PRIMARY", int64(2)}[i])
+			}
+		}
+		got, err := ReadsByKey(&planRows{names: others, rows: [][]any{row}}, 2)
+		require.NoError(t, err)
+		assert.False(t, got, "an answer without %s", name)
+	}
+	byKey := [][]any{{"users", "range", "PRIMARY", int64(2)}}
+	for _, lost := range []*planRows{
+		{names: names, rows: byKey, err: errors.New("lost")}, {names: names, rows: byKey, scanErr: errors.New("lost")}, {names: names, rows: byKey, namesErr: errors.New("lost")},
+	} {
+		got, err := ReadsByKey(lost, 2)
+		assert.EqualError(t, err, "lost")
+		assert.Equal(t, lost.err != nil, got, "what was not read proves nothing")
+		assert.True(t, lost.closed)
+	}
 }

@@ -91,6 +91,28 @@ func TestFault(t *testing.T) {
 	}
 }
 
+// Some drivers of SQLite give a code alone, and others a text alone.
+func TestFault_OfSQLiteByCodeOrText(t *testing.T) {
+	for _, test := range []struct {
+		kind  FaultKind
+		codes []int
+		text  string
+	}{
+		{ReadOnly, []int{8, 8 | 5<<8}, "attempt to write a readonly database"},
+		{Full, []int{13, 13 | 1<<8}, "database or disk is full"},
+		{Constraint, []int{19, 19 | 3<<8}, "CHECK constraint failed: x"},
+		{Retry, []int{5, 5 | 2<<8}, "database is locked"},
+		{Retry, []int{6, 6 | 1<<8}, "database table is locked: users"},
+		{Other, []int{0, 1, 7, 9, 10, 12, 14, 18, 20, 26, 0xffff}, "SQL logic error"},
+	} {
+		d := dialect(t, "sqlite")
+		assert.Equal(t, test.kind, d.Fault(errors.New(test.text)).Kind, test.text)
+		for _, code := range test.codes {
+			assert.Equal(t, test.kind, d.Fault(codeError{code, "of the driver's own"}).Kind, code)
+		}
+	}
+}
+
 func TestFault_NamesNobody(t *testing.T) {
 	f := dialect(t, "sqlite").Fault(errors.New("the host: taken by Bob.B@mail.corp.example, who left (see <eve@corp.example>)."))
 	assert.Equal(t, "the host: taken by …, who left (see <…>).", f.Reason)
@@ -103,4 +125,6 @@ func TestRedact(t *testing.T) {
 		Redact("no Ann and o'hara please, but anne stays; ann", "ann", "O'Hara", "", " "))
 	assert.Equal(t, "a", Redact("a", "abc"))
 	assert.Equal(t, "xann …", Redact("xann ann", "ann"))
+	assert.Equal(t, "… is taken, as … is", Redact("ann is taken, as Bob is", "", "ann", "bob"), "at the beginning, and after one that is empty")
+	assert.Equal(t, "…", Redact("ann", "ann"))
 }

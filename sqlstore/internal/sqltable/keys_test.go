@@ -56,3 +56,22 @@ func TestBinaryKeys(t *testing.T) {
 		assert.Equal(t, binary, IsBinary(name), name)
 	}
 }
+
+// Own tells whose spelling a text is: only that which Write gives is looked for quickly.
+func TestGUIDFormats_KnowTheirOwnSpelling(t *testing.T) {
+	const dashed = "e124855b-371a-41be-9f05-3c1a9b7d2e10"
+	for text, own := range map[string]bool{
+		dashed: true, "": true, strings.ToUpper(dashed): false, "{" + dashed + "}": false, strings.ReplaceAll(dashed, "-", ""): false, dashed + " ": false,
+		"E" + dashed[1:]: false,
+	} {
+		assert.Equal(t, own, GUIDText.Own(CellOf(text)), text)
+		for _, f := range []GUIDFormat{GUIDNative, GUIDBytes, GUIDADBytes} {
+			assert.True(t, f.Own(CellOf(text)), "a type has one spelling for each")
+		}
+	}
+	assert.True(t, GUIDText.Own(CellOf(nil)))
+	g, err := adattr.ParseGUID(dashed)
+	require.NoError(t, err)
+	assert.Equal(t, []any{dashed}, GUIDNative.Spellings(g))
+	assert.Equal(t, []any{GUIDBytes.Write(g)}, GUIDBytes.Spellings(g))
+}

@@ -142,6 +142,10 @@ func TestRow_KeepsWhatTheDriverOverwrites(t *testing.T) {
 	assert.Equal(t, []string{"bo", "", "own", "", "b42"}, texts())
 	assert.Equal(t, []string{"an", "", "7", "", "nie"}, first, "the texts of a row outlive it")
 	assert.ErrorIs(t, row.Scan(scanFunc(func(...any) error { return sql.ErrNoRows })), sql.ErrNoRows)
+}
+
+func TestRow_MakesOneString(t *testing.T) {
+	row, rows := NewRow(5), &driverRows{}
 	scan := scanFunc(rows.row("bob42", "own"))
 	assert.Equal(t, 1.0, testing.AllocsPerRun(100, func() { _ = row.Scan(scan) })-testing.AllocsPerRun(100, func() { _ = scan(row.dest...) }), "one string for a row")
 }

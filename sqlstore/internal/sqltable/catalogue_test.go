@@ -1,0 +1,52 @@
+package sqltable
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// Each question names the table, in its schema where the host gives one.
+func TestCatalogue_AsksAboutOneTable(t *testing.T) {
+	type question struct{ part, args string } // what is in its text, and all its arguments
+	const this, master = "table_name = ? AND table_schema = ", "SELECT type, name, sql FROM "
+	const pgThis = "CAST(CAST($1 AS text) AS regclass) AND "
+	for _, want := range []struct {
+		dialect, table           string
+		indexes, demands, quirks question
+	}{
+		{"postgresql", "users", question{pgThis + "i.indisunique", `["\"users\""]`}, question{pgThis + "attnum > 0", `["\"users\""]`}, question{pgThis + "ev_type", `["\"users\""]`}},
+		{"postgresql", "h.users", question{pgThis, `["\"h\".\"users\""]`}, question{pgThis, `["\"h\".\"users\""]`}, question{pgThis, `["\"h\".\"users\""]`}},
+		{"mysql", "users", question{this + "DATABASE() AND non_unique = 0", `["users"]`}, question{this + "DATABASE() AND is_nullable = 'NO'", `["users"]`}, question{}},
+		{"mysql", "h.users", question{this + "? AND non_unique = 0", `["users" "h"]`}, question{this + "? AND is_nullable = 'NO'", `["users" "h"]`}, question{}},
+		{"sqlite", "users", question{"pragma_index_list(?) AS l", `["users"]`}, question{"pragma_table_xinfo(?) WHERE", `["users"]`}, question{master + "sqlite_master WHERE", `["users" "users"]`}},
+		{"sqlite", "h.users", question{"pragma_index_list(?, ?) AS l", `["users" "h"]`}, question{"pragma_table_xinfo(?, ?) WHERE", `["users" "h"]`}, question{master + "`h`.sqlite_master WHERE", `["users" "users"]`}},
+	} {
+		table, err := NewTable(dialect(t, want.dialect), want.table, "id", nil, Where{})
+		require.NoError(t, err)
+		check := func(want question, text string, args []any) {
+			t.Helper()
+			assert.Contains(t, text, want.part)
+			assert.Equal(t, want.args, fmt.Sprintf("%q", args))
+		}
+		text, args := table.UniqueIndexes()
+		check(want.indexes, text, args)
+		text, args = table.Demands()
+		check(want.demands, text, args)
+		text, args, ok := table.Quirks()
+		assert.Equal(t, want.quirks != question{}, ok, want.dialect)
+		if ok {
+			check(want.quirks, text, args)
+		}
+	}
+}
+
+func TestCatalogue_AsksOfAccents(t *testing.T) {
+	text, ok := Type{Name: "varchar(9)", collate: "utf8mb4 COLLATE utf8mb4_general_ci"}.ComparesAccents()
+	assert.True(t, ok)
+	assert.Equal(t, "SELECT CONVERT('Muller' USING utf8mb4) COLLATE utf8mb4_general_ci = CONVERT('M\u00fcller' USING utf8mb4) COLLATE utf8mb4_general_ci", text)
+	_, ok = Type{Name: "varchar(9)"}.ComparesAccents()
+	assert.False(t, ok)
+}
