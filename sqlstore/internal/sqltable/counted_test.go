@@ -96,7 +96,9 @@ func TestUpdateEach_ValuesThatAreNoneOfOneType(t *testing.T) {
 		_, ok := eachTable(t).UpdateCounted([]string{"login"}, rows)
 		assert.False(t, ok, name)
 	}
-	_, ok := eachTable(t).UpdateCounted([]string{"login"}, [][]any{row(1, []byte("a")), row(2, []byte("a"))})
+	_, ok := eachTable(t).UpdateCounted([]string{"login", "mail"}, [][]any{row(1, "a", []byte("a")), row(2, "b", []byte("b"))})
+	assert.False(t, ok, "bytes to store in another column")
+	_, ok = eachTable(t).UpdateCounted([]string{"login"}, [][]any{row(1, []byte("a")), row(2, []byte("a"))})
 	assert.True(t, ok, "the same bytes for all need no CASE")
 }
 
@@ -127,6 +129,7 @@ func TestExactKey(t *testing.T) {
 		{"bigint(20)", "17", int64(17)},
 		{"int", "-1", int64(-1)},
 		{"INT UNSIGNED", "17", int64(17)},
+		{"int unsigned", "0", int64(0)},
 		{"tinyint(4)", "0", int64(0)},
 		{"binary(16)", guid, bin},
 		{"varbinary(3)", "0aff", []byte{10, 255}},

@@ -1,6 +1,7 @@
 package sqltable
 
 import (
+	"errors"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -36,7 +37,8 @@ func TestHeed_OverridesWhatCouldTakeAnotherRow(t *testing.T) {
 		"nothing":             {},
 		"its own clause":      {[][]string{{"table", "Users", "CREATE TABLE Users (login UNIQUE on conflict replace)"}}, true, false},
 		"another's clause":    {[][]string{{"table", "latest", "CREATE TABLE latest (one UNIQUE ON CONFLICT REPLACE)"}}, false, false},
-		"a view":              {[][]string{{"view", "users", "CREATE VIEW users AS SELECT 1"}}, false, true},
+		"a view":              {[][]string{{"view", "users", "CREATE VIEW users AS SELECT 1"}, {"table", "t", "a UNIQUE"}, {"view", "v", "'CONFLICT'"}}, false, true},
+		"another's view":      {[][]string{{"view", "staff", "CREATE VIEW staff AS SELECT 'CONFLICT'"}}, false, false},
 		"a view over that":    {[][]string{{"view", "users", ""}, {"table", "t", "a UNIQUE ON CONFLICT REPLACE"}}, true, true},
 		"an upsert elsewhere": {[][]string{{"trigger", "note", "CREATE TRIGGER note AFTER UPDATE ON users BEGIN INSERT OR REPLACE INTO latest SELECT * FROM users; END"}}, false, false},
 		"an upsert here":      {[][]string{{"trigger", "note", "AFTER INSERT ON log BEGIN REPLACE INTO main.\"users\" VALUES (1); END"}}, true, false},
@@ -75,19 +77,12 @@ func TestHeed_ComparesTheIDAsItReads(t *testing.T) {
 	}
 }
 
-func TestType_Family(t *testing.T) {
-	for family, names := range map[Family][]string{
-		Flags:    {"boolean", "BOOLEAN", "bool", "tinyint(1)", "bit(1)"},
-		Numbers:  {"integer", "INT", "bigint unsigned", "smallint", "tinyint(4)", "numeric", "double precision", "int8"},
-		Times:    {"timestamp with time zone", "datetime(3)", "date", "DATETIME"},
-		Texts:    {"text", "character varying", "VARCHAR(40)", "char(1)", "enum('a','b')", "citext", "longtext"},
-		Anything: {"", "uuid", "point", "jsonb", "user_state", "bytea"},
-	} {
-		for _, name := range names {
-			assert.Equal(t, family, Type{Name: name}.Family(), name)
-		}
+func TestHeed_FailsWithTheRows(t *testing.T) {
+	table, err := NewTable(dialect(t, "sqlite"), "users", "id", nil, Where{})
+	require.NoError(t, err)
+	for _, rows := range []*planRows{{rows: [][]any{{}}, scanErr: errors.New("lost")}, {err: errors.New("lost")}} {
+		_, err := table.Heed(Types{"id": {Name: "INTEGER"}}, rows)
+		assert.EqualError(t, err, "lost")
+		assert.True(t, rows.closed)
 	}
-	enum := Type{Name: "enum('on','it''s off')"}
-	assert.True(t, enum.Lists("it's off") && enum.Lists("ON") && Type{Name: "text"}.Lists("any"))
-	assert.False(t, enum.Lists("off"))
 }

@@ -128,3 +128,28 @@ func TestForName_KnowsThree(t *testing.T) {
 	_, ok := ForName("oracle")
 	assert.False(t, ok)
 }
+
+func TestSelectDistinct(t *testing.T) {
+	d := dialect(t, "mysql")
+	where, err := d.ParseWhere("kind = ?", 1)
+	require.NoError(t, err)
+	table, err := NewTable(d, "h.users", "id", []Column{{"login", Text}}, where)
+	require.NoError(t, err)
+	assert.Equal(t, "SELECT DISTINCT `state` FROM `h`.`users` WHERE (kind = ?\n) LIMIT 100", table.SelectDistinct("state", 100))
+	table, err = NewTable(d, "users", "id", []Column{{"login", Text}}, Where{})
+	require.NoError(t, err)
+	assert.Equal(t, "SELECT DISTINCT `state` FROM `users` LIMIT 7", table.SelectDistinct("state", 7))
+	assert.Equal(t, "SELECT 1 FROM `users` LIMIT 1", table.SelectAny())
+}
+
+// MySQL alone has to be told to read by the primary key.
+func TestReadRows(t *testing.T) {
+	for name, want := range map[string]string{
+		"mysql":  "SELECT `id`, `login` FROM `users` FORCE INDEX (PRIMARY) WHERE `id` IN (?, ?)",
+		"sqlite": "SELECT `id`, `login` FROM `users` WHERE `id` IN (?, ?)",
+	} {
+		table, err := NewTable(dialect(t, name), "users", "id", []Column{{"login", Text}}, Where{})
+		require.NoError(t, err)
+		assert.Equal(t, want, table.ReadRows(2))
+	}
+}
