@@ -378,7 +378,7 @@ func openRecorder(t *testing.T, r *recorder, dialect sqlstore.Dialect, table sql
 // assertStatements compares what was sent with testdata/statements/NAME.sql.
 func assertStatements(t *testing.T, name, got string) {
 	t.Helper()
-	path := filepath.Join("testdata", "statements", strings.ReplaceAll(name, " ", "-")+".sql")
+	path := filepath.Join("testdata", "statements", strings.NewReplacer(" ", "-", "'", "").Replace(name)+".sql")
 	if *writeStatements {
 		require.NoError(t, os.MkdirAll(filepath.Dir(path), 0o755))
 		require.NoError(t, os.WriteFile(path, []byte(got), 0o644))
