@@ -214,7 +214,8 @@ func (r *recorder) written(text string, args []driver.NamedValue) reply {
 		}
 		return p
 	case strings.Contains(text, "FORCE INDEX"):
-		list, _, _ := strings.Cut(text[strings.LastIndex(text, " IN (")+1:], ")")
+		_, list, _ := strings.Cut(text, " WHERE `id` IN (")
+		list, _, _ = strings.Cut(list, ")")
 		if strings.HasPrefix(text, "DELETE") {
 			list = strings.Repeat("?", strings.Count(text, "UNION ALL")+1)
 		}
