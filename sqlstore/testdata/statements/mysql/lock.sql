@@ -1,0 +1,4 @@
+SELECT COALESCE(GET_LOCK(CONCAT('adsync ', SHA1(LOWER(CONCAT(COALESCE(NULLIF(?, ''), DATABASE()), '.', ?)))), 0), 0)
+    "", "people"
+SELECT COALESCE(RELEASE_LOCK(CONCAT('adsync ', SHA1(LOWER(CONCAT(COALESCE(NULLIF(?, ''), DATABASE()), '.', ?))))), 0)
+    "", "people"
