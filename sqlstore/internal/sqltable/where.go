@@ -120,7 +120,6 @@ func (s whereScanner) marks() ([]mark, error) {
 				return nil, errors.New("adsync: sqlstore.Table.Where has a placeholder that is no number; count from $1")
 			}
 			marks = append(marks, mark{i, to, n - 1})
-			i = to - 1
 		}
 		i++
 	}

@@ -148,3 +148,39 @@ func FuzzParseWhere(f *testing.F) {
 		}
 	})
 }
+
+// Each text has one placeholder, $1 or ?, behind what could be mistaken for something else.
+func TestParseWhere_FindsWhatIsBehindALiteral(t *testing.T) {
+	for dialects, texts := range map[string][]string{
+		"postgresql mysql sqlite": {"(a = $1)", "a = '' AND b = $1", "'a' = b AND c = $1", "a = 2 /* x */* 3 AND b = $1", "$1 = a", "a = '' AND b = ?", "a = 'it''s' AND b = ?"},
+		"postgresql": {
+			`a = '\' AND b = $1`, `a = 'e\' AND b = $1`, `a = 'E\' AND b = $1`, `a = e'\'' AND b = $1`, `a = E'\'' AND b = $1`, `a = E'xy\'' AND b = $1`, `xe'\' = $1`, `E'\'' = $1`,
+			"a$x$ = $1 AND b$x$ = 2", "$$x$$ = $1", "a = $$$$ AND b = $1", "a = $1 AND b = $x", "a = $1 AND b = $",
+		},
+		"sqlite": {"[a?] = ?", "a = [] AND b = ?"},
+		"mysql":  {"a = ? # ?", "a = ? -- ?\n AND 1 = 1"},
+	} {
+		for _, name := range strings.Fields(dialects) {
+			for _, text := range texts {
+				w, err := dialect(t, name).ParseWhere(text, 1)
+				require.NoError(t, err, "%s: %s", name, text)
+				assert.Equal(t, []int{0}, w.args, "%s: %s", name, text)
+				assert.Contains(t, []string{strings.Replace(text, "$1", "", 1), strings.Replace(text, "?", "", 1), "[a?] = "}, strings.Join(w.texts, ""), name)
+			}
+		}
+	}
+	_, err := dialect(t, "postgresql").ParseWhere("a = $1$ ( $1$", 1)
+	assert.ErrorIs(t, err, errUnbalanced, "a tag begins with no digit")
+	_, err = dialect(t, "sqlite").ParseWhere("[a = 1", 0)
+	assert.ErrorContains(t, err, "a quote without an end")
+	w, err := dialect(t, "sqlite").ParseWhere(" \t", 0)
+	assert.NoError(t, err)
+	assert.True(t, w.IsZero())
+}
+
+func TestParseWhere_KnowsTheLettersOfNames(t *testing.T) {
+	const letters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_$"
+	for c := range 256 {
+		assert.Equal(t, c >= 0x80 || strings.ContainsRune(letters, rune(c)), isWord(byte(c)), "%q", c)
+	}
+}
