@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"testing"
+	"testing/synctest"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -42,35 +43,37 @@ func TestErrors_OfARowThatIsRefused(t *testing.T) {
 
 // After some faults nothing is written any more, and the run must know.
 func TestErrors_ThatEndTheRun(t *testing.T) {
-	ann, bob := person(1, "ann"), person(2, "bob")
-	deletes := []adsync.Change{storeDelete(ann), storeDelete(bob)}
-	readOnly := stateError{"25006", "cannot execute DELETE in a read-only transaction"}
-	for _, test := range []struct {
-		replies []reply
-		says    [2]string
-	}{
-		{[]reply{{to: "DELETE", times: 2, err: readOnly}}, [2]string{"adsync: the database takes no writes, so nothing of this batch was written", adsync.ErrNotWritten.Error()}},
-		{[]reply{{to: "BEGIN", err: errGone}}, [2]string{"adsync: this was rolled back with its batch, as the database failed; apply the plan again: the database is gone", "adsync: this was rolled back"}},
-	} {
-		r := &recorder{types: peopleTypes(sqlstore.PostgreSQL), before: storedAll(ann, bob), replies: test.replies}
-		s, _ := openRecorder(t, r, sqlstore.PostgreSQL, peopleTable())
-		for i, w := range s.ApplyChanges(t.Context(), deletes) {
-			assert.ErrorContains(t, w.Err, test.says[i])
-			assert.ErrorIs(t, w.Err, adsync.ErrNotWritten)
+	synctest.Test(t, func(t *testing.T) { // whose clock does not wait
+		ann, bob := person(1, "ann"), person(2, "bob")
+		deletes := []adsync.Change{storeDelete(ann), storeDelete(bob)}
+		readOnly := stateError{"25006", "cannot execute DELETE in a read-only transaction"}
+		for _, test := range []struct {
+			replies []reply
+			says    [2]string
+		}{
+			{[]reply{{to: "DELETE", times: 2, err: readOnly}}, [2]string{"adsync: the database takes no writes, so nothing of this batch was written", adsync.ErrNotWritten.Error()}},
+			{[]reply{{to: "BEGIN", err: errGone}}, [2]string{"adsync: this was rolled back with its batch, as the database failed; apply the plan again: the database is gone", "adsync: this was rolled back"}},
+		} {
+			r := &recorder{types: peopleTypes(sqlstore.PostgreSQL), before: storedAll(ann, bob), replies: test.replies}
+			s, _ := openRecorder(t, r, sqlstore.PostgreSQL, peopleTable())
+			for i, w := range s.ApplyChanges(t.Context(), deletes) {
+				assert.ErrorContains(t, w.Err, test.says[i])
+				assert.ErrorIs(t, w.Err, adsync.ErrNotWritten)
+			}
 		}
-	}
-	r := &recorder{types: peopleTypes(sqlstore.PostgreSQL), before: storedAll(ann, bob), replies: []reply{{to: "DELETE", times: 99, err: stateError{"40001", "could not serialize"}}}}
-	s, _ := openRecorder(t, r, sqlstore.PostgreSQL, peopleTable())
-	for _, w := range s.ApplyChanges(t.Context(), deletes) {
-		assert.ErrorContains(t, w.Err, "adsync: this was rolled back with its batch, as others kept the table busy; apply the plan again: could not serialize")
-		assert.NotErrorIs(t, w.Err, adsync.ErrNotWritten, "others may fare better")
-	}
-	r = &recorder{types: peopleTypes(sqlstore.PostgreSQL), before: storedAll(ann, bob), replies: []reply{{to: "COMMIT", err: errGone}}}
-	s, _ = openRecorder(t, r, sqlstore.PostgreSQL, peopleTable())
-	for _, w := range s.ApplyChanges(t.Context(), deletes) {
-		assert.ErrorIs(t, w.Err, adsync.ErrUnknown)
-		assert.ErrorContains(t, w.Err, "(the commit was not answered: the database is gone)")
-	}
+		r := &recorder{types: peopleTypes(sqlstore.PostgreSQL), before: storedAll(ann, bob), replies: []reply{{to: "DELETE", times: 99, err: stateError{"40001", "could not serialize"}}}}
+		s, _ := openRecorder(t, r, sqlstore.PostgreSQL, peopleTable())
+		for _, w := range s.ApplyChanges(t.Context(), deletes) {
+			assert.ErrorContains(t, w.Err, "adsync: this was rolled back with its batch, as others kept the table busy; apply the plan again: could not serialize")
+			assert.NotErrorIs(t, w.Err, adsync.ErrNotWritten, "others may fare better")
+		}
+		r = &recorder{types: peopleTypes(sqlstore.PostgreSQL), before: storedAll(ann, bob), replies: []reply{{to: "COMMIT", err: errGone}}}
+		s, _ = openRecorder(t, r, sqlstore.PostgreSQL, peopleTable())
+		for _, w := range s.ApplyChanges(t.Context(), deletes) {
+			assert.ErrorIs(t, w.Err, adsync.ErrUnknown)
+			assert.ErrorContains(t, w.Err, "(the commit was not answered: the database is gone)")
+		}
+	})
 }
 
 // A refused creation is tried again alone, in case that its row is there by now.
@@ -142,87 +145,91 @@ func setKind(types []columnType, name, kind string) {
 
 // A database that is busy is asked again; one that fails is not.
 func TestErrors_OfQuestionsThatWait(t *testing.T) {
-	ann := person(1, "ann")
-	busy := errors.New("database is locked")
-	for _, question := range []string{"SELECT name, type, `notnull` = 0 FROM pragma_table_xinfo", "SELECT type, name, sql FROM sqlite_master"} {
-		r := &recorder{types: peopleTypes(sqlstore.SQLite), before: storedAll(ann), after: storedAll(renamed(ann, "anna")), replies: []reply{{to: question, times: 2, err: busy}}}
-		s, _ := openRecorder(t, r, sqlstore.SQLite, peopleTable())
-		assert.NoError(t, s.UpdateUser(t.Context(), updateTo(ann, renamed(ann, "anna"))))
+	synctest.Test(t, func(t *testing.T) { // whose clock does not wait
+		ann := person(1, "ann")
+		busy := errors.New("database is locked")
+		for _, question := range []string{"SELECT name, type, `notnull` = 0 FROM pragma_table_xinfo", "SELECT type, name, sql FROM sqlite_master"} {
+			r := &recorder{types: peopleTypes(sqlstore.SQLite), before: storedAll(ann), after: storedAll(renamed(ann, "anna")), replies: []reply{{to: question, times: 2, err: busy}}}
+			s, _ := openRecorder(t, r, sqlstore.SQLite, peopleTable())
+			assert.NoError(t, s.UpdateUser(t.Context(), updateTo(ann, renamed(ann, "anna"))))
 
-		r = &recorder{types: peopleTypes(sqlstore.SQLite), before: storedAll(ann), replies: []reply{{to: question, err: busy}}}
-		s, _ = openRecorder(t, r, sqlstore.SQLite, peopleTable())
-		var names []string
-		for u, err := range s.Users(t.Context()) {
-			require.NoError(t, err)
-			names = append(names, u.Username)
+			r = &recorder{types: peopleTypes(sqlstore.SQLite), before: storedAll(ann), replies: []reply{{to: question, err: busy}}}
+			s, _ = openRecorder(t, r, sqlstore.SQLite, peopleTable())
+			var names []string
+			for u, err := range s.Users(t.Context()) {
+				require.NoError(t, err)
+				names = append(names, u.Username)
+			}
+			assert.Equal(t, []string{"ann"}, names)
+
+			r = &recorder{types: peopleTypes(sqlstore.SQLite), replies: []reply{{to: question, err: errGone}}}
+			s, _ = openRecorder(t, r, sqlstore.SQLite, peopleTable())
+			err := s.UpdateUser(t.Context(), updateTo(ann, renamed(ann, "anna")))
+			assert.ErrorContains(t, err, "adsync: cannot ask the database for the columns of the table people, so nothing was written: the database is gone")
+			assert.ErrorIs(t, err, adsync.ErrNotWritten)
 		}
-		assert.Equal(t, []string{"ann"}, names)
-
-		r = &recorder{types: peopleTypes(sqlstore.SQLite), replies: []reply{{to: question, err: errGone}}}
-		s, _ = openRecorder(t, r, sqlstore.SQLite, peopleTable())
-		err := s.UpdateUser(t.Context(), updateTo(ann, renamed(ann, "anna")))
-		assert.ErrorContains(t, err, "adsync: cannot ask the database for the columns of the table people, so nothing was written: the database is gone")
+		ended, cancel := context.WithCancel(t.Context())
+		cancel()
+		r := &recorder{types: peopleTypes(sqlstore.SQLite)}
+		s, _ := openRecorder(t, r, sqlstore.SQLite, peopleTable())
+		err := s.UpdateUser(ended, updateTo(ann, renamed(ann, "anna")))
+		assert.ErrorContains(t, err, "adsync: the run was ended, and this was not written")
+		assert.ErrorIs(t, err, context.Canceled)
 		assert.ErrorIs(t, err, adsync.ErrNotWritten)
-	}
-	ended, cancel := context.WithCancel(t.Context())
-	cancel()
-	r := &recorder{types: peopleTypes(sqlstore.SQLite)}
-	s, _ := openRecorder(t, r, sqlstore.SQLite, peopleTable())
-	err := s.UpdateUser(ended, updateTo(ann, renamed(ann, "anna")))
-	assert.ErrorContains(t, err, "adsync: the run was ended, and this was not written")
-	assert.ErrorIs(t, err, context.Canceled)
-	assert.ErrorIs(t, err, adsync.ErrNotWritten)
+	})
 }
 
 func TestUsers_FailAsAWhole(t *testing.T) {
-	ann, bob := person(1, "ann"), person(2, "bob")
-	read := func(r *recorder) (names []string, err error) {
-		t.Helper()
-		r.types = peopleTypes(sqlstore.MySQL)
-		s, _ := openRecorder(t, r, sqlstore.MySQL, peopleTable())
-		for u, e := range s.Users(t.Context()) {
-			if e != nil {
-				require.NoError(t, err, "one error, at the end")
-				err = e
-				continue
+	synctest.Test(t, func(t *testing.T) { // whose clock does not wait
+		ann, bob := person(1, "ann"), person(2, "bob")
+		read := func(r *recorder) (names []string, err error) {
+			t.Helper()
+			r.types = peopleTypes(sqlstore.MySQL)
+			s, _ := openRecorder(t, r, sqlstore.MySQL, peopleTable())
+			for u, e := range s.Users(t.Context()) {
+				if e != nil {
+					require.NoError(t, err, "one error, at the end")
+					err = e
+					continue
+				}
+				names = append(names, u.Username)
 			}
-			names = append(names, u.Username)
+			return names, err
 		}
-		return names, err
-	}
-	all := storedAll(ann, bob)
-	names, err := read(&recorder{before: all})
-	require.NoError(t, err)
-	assert.Equal(t, []string{"ann", "bob"}, names)
+		all := storedAll(ann, bob)
+		names, err := read(&recorder{before: all})
+		require.NoError(t, err)
+		assert.Equal(t, []string{"ann", "bob"}, names)
 
-	busy := errors.New("Error 1205 (HY000): Lock wait timeout exceeded")
-	names, err = read(&recorder{before: all, replies: []reply{{to: "SELECT `id`", times: 2, err: busy}}})
-	require.NoError(t, err)
-	assert.Equal(t, []string{"ann", "bob"}, names, "one that is busy before the first row is asked again")
+		busy := errors.New("Error 1205 (HY000): Lock wait timeout exceeded")
+		names, err = read(&recorder{before: all, replies: []reply{{to: "SELECT `id`", times: 2, err: busy}}})
+		require.NoError(t, err)
+		assert.Equal(t, []string{"ann", "bob"}, names, "one that is busy before the first row is asked again")
 
-	names, err = read(&recorder{replies: []reply{{to: "SELECT `id`", columns: make([]string, 10), rows: all[:1], rowsErr: busy}}})
-	assert.ErrorContains(t, err, "adsync: cannot read the users of the table people: Error 1205")
-	assert.Equal(t, []string{"ann"}, names, "one that fails after that is not: the first would come twice")
+		names, err = read(&recorder{replies: []reply{{to: "SELECT `id`", columns: make([]string, 10), rows: all[:1], rowsErr: busy}}})
+		assert.ErrorContains(t, err, "adsync: cannot read the users of the table people: Error 1205")
+		assert.Equal(t, []string{"ann"}, names, "one that fails after that is not: the first would come twice")
 
-	_, err = read(&recorder{replies: []reply{{to: "SELECT `id`", err: errGone}}})
-	assert.ErrorContains(t, err, "adsync: cannot read the users of the table people: the database is gone")
+		_, err = read(&recorder{replies: []reply{{to: "SELECT `id`", err: errGone}}})
+		assert.ErrorContains(t, err, "adsync: cannot read the users of the table people: the database is gone")
 
-	for field, says := range map[int]string{
-		0: "adsync: a row of the table people has no ID in its column id; map the primary key",
-		1: "adsync: the column guid of user 101 cannot be read as its object_id; correct the row, or the mapping",
-		9: "adsync: the column admin of user 101 cannot be read as its protected; correct the row, or the mapping",
-	} {
-		row := stored(ann)
-		row[field] = "no such thing"
-		if field == 0 {
-			row[0] = nil
+		for field, says := range map[int]string{
+			0: "adsync: a row of the table people has no ID in its column id; map the primary key",
+			1: "adsync: the column guid of user 101 cannot be read as its object_id; correct the row, or the mapping",
+			9: "adsync: the column admin of user 101 cannot be read as its protected; correct the row, or the mapping",
+		} {
+			row := stored(ann)
+			row[field] = "no such thing"
+			if field == 0 {
+				row[0] = nil
+			}
+			names, err = read(&recorder{before: [][]driver.Value{stored(bob), row, stored(bob)}})
+			assert.EqualError(t, err, says)
+			assert.Equal(t, []string{"bob"}, names)
 		}
-		names, err = read(&recorder{before: [][]driver.Value{stored(bob), row, stored(bob)}})
-		assert.EqualError(t, err, says)
-		assert.Equal(t, []string{"bob"}, names)
-	}
-	_, err = read(&recorder{before: [][]driver.Value{{int64(1)}}})
-	assert.ErrorContains(t, err, "adsync: cannot read a row of the table people; check the mapping")
+		_, err = read(&recorder{before: [][]driver.Value{{int64(1)}}})
+		assert.ErrorContains(t, err, "adsync: cannot read a row of the table people; check the mapping")
+	})
 }
 
 func TestUsers_StopWhereTheCallerDoes(t *testing.T) {
