@@ -4,7 +4,8 @@
 //	go run ./internal/integration/mutate -listed mutants.txt ./internal/claims
 //
 // All mutants are compiled at once, each behind a switch; each is tried by the tests that
-// reach it, the fastest first. The few that cannot be switched are compiled by themselves.
+// reach it, the fastest first. The few that cannot be switched are compiled by themselves,
+// and so are those that survive, for tests that do not pass with the switches in the code.
 // Nothing is written into the package: the go command reads the changed files by its
 // -overlay. Mutants that cannot be killed, because they do the same as the original,
 // are listed in a file, each with the reason.
@@ -74,20 +75,26 @@ func mutatePackage(pkg string, o options) (survived int, err error) {
 	if err != nil {
 		return 0, err
 	}
-	r := &runner{packages: o.tests, only: o.only, skip: o.skip}
+	alone := &runner{packages: o.tests, only: o.only, skip: o.skip}
+	leftOut := &runner{packages: o.tests, only: "^(" + strings.Join(b.leftOut, "|") + ")$"}
 	count := map[verdict]int{}
 	for i, m := range p.mutants {
 		if i%50 == 0 {
 			fmt.Fprintf(os.Stderr, "%s: %d of %d\n", p.path, i, len(p.mutants))
 		}
-		try := func() (verdict, error) { return b.try(m) }
+		var verdict verdict
+		var err error
 		switch {
 		case equivalent.take(m):
-			try = func() (verdict, error) { return excused, nil }
+			verdict = excused
 		case !b.holds[m.id]:
-			try = func() (verdict, error) { return r.try(p, m) }
+			verdict, err = alone.try(p, m)
+		default:
+			verdict, err = b.try(m)
+			if verdict == lives && len(b.leftOut) > 0 {
+				verdict, err = leftOut.try(p, m)
+			}
 		}
-		verdict, err := try()
 		if err != nil {
 			return 0, err
 		}
