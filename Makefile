@@ -60,17 +60,19 @@ tables:
 	go test -count=1 ./internal/integration/hosts -run TestPage -args -write-tables
 
 # What make mutate changes, of which files, and the packages whose tests must notice, if
-# they are others; of these, the tests that match RUN and do not match SKIP.
+# they are others; of these, the tests that match RUN and do not match SKIP. AGAIN is what
+# an earlier run printed: only what survived there is tried.
 PKG ?= ./internal/claims
 FILES ?=
 TESTS ?=
 RUN ?=
 SKIP ?=
+AGAIN ?=
 
 ## mutate: change PKG in one small way at a time, and tell which changes no test of TESTS notices
 mutate:
 	nice go run ./internal/integration/mutate -listed internal/integration/mutate/equivalent.txt \
-		-files "$(FILES)" -tests "$(TESTS)" -run "$(RUN)" -skip "$(SKIP)" $(PKG)
+		-files "$(FILES)" -tests "$(TESTS)" -run "$(RUN)" -skip "$(SKIP)" -again "$(AGAIN)" $(PKG)
 
 ## examples: build every example
 examples:

@@ -27,8 +27,9 @@ func main() {
 	only := flag.String("run", "", "run only the tests that match this `pattern`")
 	skip := flag.String("skip", "", "do not run the tests that match this `pattern`, as of those that measure memory")
 	files := flag.String("files", "", "change only the files whose names match this `pattern`")
+	again := flag.String("again", "", "try only the mutants that this `file` says lived: what was printed before")
 	flag.Parse()
-	o := options{tests: strings.Fields(*tests), only: *only, listed: *listed, files: regexp.MustCompile(*files)}
+	o := options{tests: strings.Fields(*tests), only: *only, listed: *listed, again: *again, files: regexp.MustCompile(*files)}
 	if *skip != "" {
 		o.skip = regexp.MustCompile(*skip)
 	}
@@ -52,6 +53,7 @@ type options struct {
 	skip   *regexp.Regexp // may be nil
 	files  *regexp.Regexp
 	listed string
+	again  string
 }
 
 // mutatePackage returns how many mutants survived that are not listed.
@@ -60,6 +62,13 @@ func mutatePackage(pkg string, o options) (survived int, err error) {
 	p, err := load(pkg, o.files)
 	if err != nil {
 		return 0, err
+	}
+	if o.again != "" {
+		text, err := os.ReadFile(o.again)
+		if err != nil {
+			return 0, err
+		}
+		p.mutants = slices.DeleteFunc(p.mutants, func(m mutant) bool { return !m.livedIn(string(text)) })
 	}
 	equivalent, err := readListed(o.listed, p.path)
 	if err != nil {
@@ -102,6 +111,9 @@ func mutatePackage(pkg string, o options) (survived int, err error) {
 		if verdict == lives {
 			fmt.Printf("LIVES %s\n", m)
 		}
+	}
+	if o.again != "" {
+		equivalent.lines = nil // most were not tried
 	}
 	for _, line := range equivalent.unused(p) {
 		fmt.Printf("LISTED, BUT NO LONGER THERE: %s\n", line)

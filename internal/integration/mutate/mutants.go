@@ -33,6 +33,17 @@ func (m mutant) String() string {
 	return fmt.Sprintf("%s:%d | %s | %s", m.file, m.line, m.code, m.what)
 }
 
+// livedIn reports whether the output of an earlier run says that the mutant survived.
+func (m mutant) livedIn(output string) bool {
+	for line := range strings.Lines(output) {
+		_, found, _ := strings.Cut(strings.TrimSpace(line), " | ")
+		if strings.HasPrefix(line, "LIVES "+m.file+":") && found == m.code+" | "+m.what {
+			return true
+		}
+	}
+	return false
+}
+
 // mutated is a package and all its mutants, in the order of its files.
 type mutated struct {
 	path    string // its folder in the module

@@ -54,6 +54,8 @@ func Tested(a int) bool { return a < 3 }
 
 func Untested(a int) bool { return a > 3 }
 
+func Alone(a int) bool { return a == 3 }
+
 func Endless(n int) {
 	for n > 0 {
 		n--
@@ -62,7 +64,17 @@ func Endless(n int) {
 `,
 		"half/half_test.go": `package half
 
-import "testing"
+import (
+	"os"
+	"testing"
+)
+
+// Like one that counts allocations.
+func TestAlone(t *testing.T) {
+	if os.Getenv("ADSYNC_MUTANT") != "" || !Alone(3) {
+		t.Fatal()
+	}
+}
 
 func TestHalf(t *testing.T) {
 	if !Tested(2) || Tested(3) || Tested(4) {
@@ -84,11 +96,17 @@ func TestHalf(t *testing.T) {
 	t.Setenv("GOWORK", "off")
 	p, err := load("./half", regexp.MustCompile(""))
 	require.NoError(t, err)
-	require.Equal(t, []string{"< to <=", "< to >=", "> to >=", "> to <=", "> to >=", "> to <=", "-- to ++"}, texts(p.mutants))
+	require.Equal(t, []string{"< to <=", "< to >=", "> to >=", "> to <=", "== to !=", "> to >=", "> to <=", "-- to ++"}, texts(p.mutants))
 
 	survived, err := mutatePackage("./half", options{listed: "listed.txt", files: regexp.MustCompile("")})
 	require.NoError(t, err)
 	assert.Equal(t, 1+1+1, survived, "one of Untested, one that ends a loop at once, and a line of the list that fits nothing")
+
+	output := filepath.Join(dir, "output.txt")
+	require.NoError(t, os.WriteFile(output, []byte("LIVES "+p.mutants[2].String()+"\nhalf: 6 of 7 mutants killed\n"), 0o600))
+	survived, err = mutatePackage("./half", options{again: output, files: regexp.MustCompile("")})
+	require.NoError(t, err)
+	assert.Equal(t, 1, survived, "that one")
 
 	r := runner{packages: []string{"./half"}}
 	require.NoError(t, r.measure())
