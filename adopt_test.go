@@ -97,6 +97,39 @@ func TestAdopt(t *testing.T) {
 	}
 }
 
+func TestAdopt_CountsWhatItWasGiven(t *testing.T) {
+	entries := []adsync.Entry{
+		entry(1, "anna", "anna@x"), entry(2, "ben", "ben@x"), entry(3, "refused", ""),
+		{ObjectID: id(4), Profile: profile("gone", ""), State: adsync.StateDeleted},
+	}
+	elsewhere := user("5", 5, "dan", "")
+	elsewhere.Source = "hr"
+	users := []adsync.User{
+		unlinked("1", "anna", "anna@x"), unlinked("2", "stranger", ""), unlinked("3", "not chosen", ""),
+		user("4", 9, "cleo", ""), elsewhere,
+	}
+	plan := adopt(t, entries, users, adsync.Rules{Only: []string{"1", "2"}, Map: func(e adsync.Entry) (adsync.Profile, error) {
+		if e.Username == "refused" {
+			return adsync.Profile{}, errors.New("not this one")
+		}
+		return e.Profile, nil
+	}})
+	assert.Equal(t, adsync.Stats{Users: 5, Managed: 1, Chosen: 2, Entries: 2, Unchanged: 1}, plan.Stats)
+}
+
+func TestAdopt_RefusesWhatReconcileDoes(t *testing.T) {
+	_, err := adsync.Adopt(nil, nil, adsync.Rules{OnDisabled: "perhaps"})
+	assert.ErrorContains(t, err, "OnDisabled")
+	for name, bad := range map[string]adsync.Entry{
+		"no identity":      {Profile: profile("anna", ""), State: adsync.StatePresent},
+		"an unknown state": {ObjectID: id(1), State: "perhaps"},
+	} {
+		plan, err := adsync.Adopt([]adsync.Entry{entry(2, "ben", ""), bad}, nil, adsync.Rules{})
+		assert.Error(t, err, name)
+		assert.Nil(t, plan, name)
+	}
+}
+
 func TestAdopt_IgnoresOrder(t *testing.T) {
 	entries := []adsync.Entry{
 		entry(1, "anna", "anna@x"), entry(2, "ben", "desk@x"), entry(3, "cleo", "desk@x"), entry(4, "anna", "other@x"),
