@@ -66,8 +66,6 @@ type roles struct {
 	said    *ldapread.Roles
 	sets    []adsync.Extra // by their number in what was said
 	unknown adsync.Extra
-
-	unread int // accounts whose tokenGroups cannot be read
 }
 
 func (r *roles) read(ctx context.Context) error {
@@ -117,9 +115,6 @@ func (r *roles) tell(a *adsync.Access) {
 		return
 	}
 	a.Missing = append(a.Missing, r.said.Warnings()...)
-	if r.unread > 0 {
-		a.Missing = append(a.Missing, fmt.Sprintf(ldapread.TokensUnread, r.unread))
-	}
 }
 
 // proveRoles yields the accounts with the roles that they certainly have, and as unknown
@@ -150,7 +145,9 @@ func (p pinned) proveRoles(ctx context.Context, ids []adsync.ObjectID, each each
 	for i := range accounts {
 		e := p.roles.entry(&accounts[i])
 		if isAlive(&accounts[i]) {
-			p.roles.weigh(&e, question.Names, proofs)
+			if isUnread := p.roles.weigh(&e, question.Names, proofs); isUnread {
+				p.witnesses.noteUnread()
+			}
 		}
 		if !each(e) {
 			break
@@ -159,13 +156,11 @@ func (p pinned) proveRoles(ctx context.Context, ids []adsync.ObjectID, each each
 	return nil
 }
 
-// weigh adds to the entry what was proven of its account.
-func (r *roles) weigh(e *adsync.Entry, names []string, proofs map[adattr.GUID]ldapread.RoleProof) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
+// weigh adds to the entry what was proven of its account. isUnread reports that something
+// would have been, if its tokenGroups could be read.
+func (r *roles) weigh(e *adsync.Entry, names []string, proofs map[adattr.GUID]ldapread.RoleProof) (isUnread bool) {
 	proof, told := proofs[adattr.GUID(e.ObjectID)]
 	has, unknown := e.Extra.Set(adsync.FieldRoles), r.unknown.Set(adsync.FieldRoles)
-	asked := false
 	for _, role := range r.configured {
 		place := slices.Index(names, role)
 		switch {
@@ -176,14 +171,12 @@ func (r *roles) weigh(e *adsync.Entry, names []string, proofs map[adattr.GUID]ld
 			has = append(has, role)
 		case !told || !proof.Lacks[place]:
 			unknown = append(unknown, role)
-			asked = asked || !told
+			isUnread = isUnread || !told
 		}
-	}
-	if asked {
-		r.unread++
 	}
 	e.Extra = e.Extra.With(adsync.FieldRoles, has...)
 	e.Unknown = e.Unknown.With(adsync.FieldRoles, unknown...)
+	return isUnread
 }
 
 // doubt takes back what the other controllers do not confirm: replication lags. A role

@@ -38,6 +38,7 @@ type hearing struct {
 	asked   []string
 	silent  []string
 	warning string
+	unread  int // accounts whose tokenGroups cannot be read, and whose users would lose roles
 }
 
 func (d *Directory) witnessesOf(c *ldapread.Controller, h *hearing) *witnesses {
@@ -271,11 +272,21 @@ func (h *hearing) tell(a *adsync.Access) {
 	if h.warning != "" {
 		a.Missing = append(a.Missing, h.warning)
 	}
+	if h.unread > 0 {
+		a.Missing = append(a.Missing, fmt.Sprintf(ldapread.TokensUnread, h.unread))
+	}
 }
 
 // forget begins anew, for the next reading.
 func (h *hearing) forget() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.asked, h.silent, h.warning = nil, nil, ""
+	h.asked, h.silent, h.warning, h.unread = nil, nil, "", 0
+}
+
+// noteUnread remembers an account of which nothing could be proven.
+func (h *hearing) noteUnread() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.unread++
 }

@@ -51,6 +51,13 @@ var cases = []struct {
 	{"hidden groups", testHiddenGroups},
 	{"extended names", testExtendedNames},
 	{"ranges", testRanges},
+	{"roles of nested groups", testRolesOfNestedGroups},
+	{"roles of hidden groups", testRolesOfHiddenGroups},
+	{"roles of denied members", testRolesOfDeniedMembers},
+	{"roles of distribution groups", testRolesOfDistributionGroups},
+	{"roles without Pre-Windows 2000 Compatible Access", testRolesWithoutPreWindows2000},
+	{"roles by name", testRolesByName},
+	{"roles of big groups", testRolesOfBigGroups},
 	{"what moves numbers", testWhatMovesNumbers},
 	{"changed since", testChangedSince},
 	{"bound token", testBoundToken},
@@ -67,6 +74,7 @@ var cases = []struct {
 
 	{"second controller", testSecondController},
 	{"rolled back", testRolledBack},
+	{"roles on two controllers", testRolesOnTwoControllers},
 	{"many pages", testManyPages}, // and what happens when they are cut short
 }
 
