@@ -286,23 +286,31 @@ var errListedNobody = errors.New("adsync: the directory listed nobody, although 
 type StaticDirectory []Entry
 
 // Traits tells the five details, and those that the Extra of any of the accounts holds;
-// they are sets where one of the accounts has several values.
+// they are sets where one of the accounts has several values. It tells the roles that any of
+// them has: wrap it to tell more, of which nobody has one.
 func (d StaticDirectory) Traits() Traits {
 	var extras, sets []Field
+	var roles []string
 	for i := range d {
-		for f := range d[i].Extra.blocks() {
+		for f, block := range d[i].Extra.blocks() {
+			if f == FieldRoles {
+				roles = slices.AppendSeq(roles, textsOf(block))
+				continue
+			}
 			extras = append(extras, f)
 			if d[i].Extra.isSet(f) {
 				sets = append(sets, f)
 			}
 		}
 	}
+	slices.Sort(roles)
+	roles = slices.Compact(roles)
 	if extras == nil {
-		return Traits{}
+		return Traits{Roles: roles}
 	}
 	slices.Sort(extras)
 	slices.Sort(sets)
-	return Traits{Fields: append(details[:len(details):len(details)], slices.Compact(extras)...), Sets: slices.Compact(sets)}
+	return Traits{Roles: roles, Fields: append(details[:len(details):len(details)], slices.Compact(extras)...), Sets: slices.Compact(sets)}
 }
 
 // Entries yields the accounts that are Present, in their order.
@@ -514,6 +522,11 @@ func confirm(d Directory, ctx context.Context, ids []ObjectID) iter.Seq2[Entry, 
 		return c.Confirm(ctx, ids)
 	}
 	return d.Find(ctx, ids)
+}
+
+// ProveRoles asks each directory that is a RoleProver for proof.
+func (j joined) ProveRoles(ctx context.Context, ids []ObjectID) iter.Seq2[Entry, error] {
+	return j.lookUp(ctx, ids, proveRoles)
 }
 
 // lookUpWay is a way to look accounts up in a directory.

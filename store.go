@@ -264,7 +264,7 @@ func (s *MemoryStore) Hold(extras ...Field) *MemoryStore {
 
 // Traits tells that the store holds the five details, a status, and what Hold was given.
 func (s *MemoryStore) Traits() Traits {
-	return Traits{Fields: append(append(details[:len(details):len(details)], FieldStatus), s.extras...), Sets: slices.Clone(s.extras)}
+	return Traits{Fields: append(append(details[:len(details):len(details)], FieldStatus), s.extras...), Sets: slices.Clone(s.extras), Roles: []string{AnyRole}}
 }
 
 func (s *MemoryStore) find(id string) *User {

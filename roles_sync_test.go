@@ -1,0 +1,230 @@
+package adsync
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"iter"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// provingDirectory is one that takes nobody's role on the word of its entries alone.
+type provingDirectory struct {
+	StaticDirectory
+	roles  []string
+	proofs map[ObjectID]Entry // what is proven; the entry itself if there is nothing
+	fails  error              // of a proof
+	asked  *[]ObjectID
+}
+
+func (d provingDirectory) Traits() Traits { return Traits{Roles: d.roles} }
+
+func (d provingDirectory) ProveRoles(ctx context.Context, ids []ObjectID) iter.Seq2[Entry, error] {
+	return func(yield func(Entry, error) bool) {
+		*d.asked = append(*d.asked, ids...)
+		for e, err := range d.Find(ctx, ids) {
+			if d.fails != nil {
+				e, err = Entry{}, d.fails
+			}
+			if proof, ok := d.proofs[e.ObjectID]; ok {
+				e = proof
+			}
+			if !yield(e, err) || err != nil {
+				return
+			}
+		}
+	}
+}
+
+func newProving(entries ...Entry) provingDirectory {
+	return provingDirectory{StaticDirectory: entries, roles: []string{"admin", "editor"}, proofs: map[ObjectID]Entry{}, asked: new([]ObjectID)}
+}
+
+func roleSyncer(t *testing.T, d Directory, store UserStore) *Syncer {
+	t.Helper()
+	s, err := New(d, store, &Options{Rules: Rules{Source: "ad", Import: true},
+		Limits: Limits{MaxRemovals: -1, MaxRemovalRatio: -1, MaxGranted: -1, MaxRevoked: -1}})
+	require.NoError(t, err)
+	return s
+}
+
+func rolesIn(t *testing.T, store *MemoryStore, id string) []string {
+	t.Helper()
+	u, ok := store.Get(id)
+	require.True(t, ok)
+	return u.Extra.Set(FieldRoles)
+}
+
+func TestRoles_FromEndToEnd(t *testing.T) {
+	store := NewMemoryStore(userWith("ann", "admin", "vip"), userWith("bob", "admin"), userWith("cat", "editor"))
+	dir := newProving(entryWith("ann", "editor"), entryWith("bob", "admin"), entryWith("cat", "editor"), entryWith("dan", "admin"))
+	s := roleSyncer(t, dir, store)
+	plan, err := s.Plan(t.Context())
+	require.NoError(t, err)
+	assert.Equal(t, []string{"update ann: admin vip to editor vip", "create: admin"}, roleText(plan))
+	assert.Equal(t, []ObjectID{roleID("ann")}, *dir.asked, "proof is asked for where somebody would lose a role")
+	var printed strings.Builder
+	_, err = plan.WriteTo(&printed)
+	require.NoError(t, err)
+	text := printed.String()
+	assert.Contains(t, text, "+ editor")
+	assert.Contains(t, text, "- admin")
+
+	data, err := json.Marshal(plan)
+	require.NoError(t, err)
+	var read Plan
+	require.NoError(t, json.Unmarshal(data, &read))
+	assert.Equal(t, plan.Digest(), read.Digest())
+	report, err := s.Apply(t.Context(), &read)
+	require.NoError(t, err)
+	require.NoError(t, report.Err())
+	assert.Equal(t, []string{"editor", "vip"}, rolesIn(t, store, "ann"))
+	again, err := s.Plan(t.Context())
+	require.NoError(t, err)
+	assert.Empty(t, again.Changes)
+
+	back, err := s.Inverse(t.Context(), report)
+	require.NoError(t, err)
+	_, err = s.Apply(t.Context(), back)
+	require.ErrorIs(t, err, ErrUnsafe, "no directory bears out what takes a run back")
+	_, err = s.Apply(t.Context(), back, Approval{Digest: back.Digest(), At: plan.Reading.At})
+	require.NoError(t, err)
+	assert.Equal(t, []string{"admin", "vip"}, rolesIn(t, store, "ann"))
+}
+
+// What is not proven is kept and told, in a plan and when one is applied.
+func TestRoles_NothingIsTakenWithoutProof(t *testing.T) {
+	unproven := entryWith("ann", "editor")
+	unproven.Unknown = withRoles("admin")
+	gone := Entry{ObjectID: roleID("ann"), State: StateUnproven}
+	for name, tt := range map[string]struct {
+		proof Entry
+		want  []string
+	}{
+		"unproven": {unproven, []string{"update ann: admin to admin editor", "notice unproven ann would lose the role admin, but nothing proves it; the warnings say what to grant or change"}},
+		"has it":   {entryWith("ann", "admin", "editor"), []string{"update ann: admin to admin editor"}},
+		"is gone":  {gone, []string{"notice unproven ann would lose the role admin, but nothing proves it; the warnings say what to grant or change"}},
+		"proven":   {entryWith("ann", "editor"), []string{"update ann: admin to editor"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			store := NewMemoryStore(userWith("ann", "admin"))
+			dir := newProving(entryWith("ann", "editor"))
+			certain, err := roleSyncer(t, dir, store).Plan(t.Context())
+			require.NoError(t, err)
+			require.Equal(t, []string{"update ann: admin to editor"}, roleText(certain))
+
+			dir.proofs[roleID("ann")] = tt.proof
+			s := roleSyncer(t, dir, store)
+			plan, err := s.Plan(t.Context())
+			require.NoError(t, err)
+			assert.Equal(t, tt.want, roleText(plan))
+			if name == "proven" {
+				return
+			}
+			report, err := s.Apply(t.Context(), certain)
+			require.NoError(t, err)
+			assert.ErrorIs(t, report.Results[0].Err, ErrStale, "the plan's word is not taken for it")
+			_, err = s.Sync(t.Context())
+			require.NoError(t, err)
+			assert.Contains(t, rolesIn(t, store, "ann"), "admin")
+		})
+	}
+}
+
+func TestRoles_AnErrorOfTheProofIsNoPlan(t *testing.T) {
+	store := NewMemoryStore(userWith("ann", "admin"))
+	dir := newProving(entryWith("ann"))
+	plan, err := roleSyncer(t, dir, store).Plan(t.Context())
+	require.NoError(t, err)
+	dir.fails = errors.New("adsync: the connection was lost")
+	s := roleSyncer(t, dir, store)
+	_, err = s.Plan(t.Context())
+	require.ErrorIs(t, err, ErrIncomplete)
+	_, err = s.Apply(t.Context(), plan)
+	require.ErrorIs(t, err, ErrIncomplete)
+	assert.Equal(t, []string{"admin"}, rolesIn(t, store, "ann"))
+}
+
+// A plan that others had in their hands gives and takes only what the directory says.
+func TestRoles_ForgedPlans(t *testing.T) {
+	protected := userWith("bob", "editor")
+	protected.Protected = true
+	forge := func(c *Change, roles ...string) {
+		after := *c.Before
+		after.Extra = withRoles(roles...)
+		*c = NewUpdate(ReasonChanged, c.Before, &after)
+	}
+	for name, tt := range map[string]struct {
+		forged []string
+		stale  bool
+	}{
+		"as planned": {[]string{"editor"}, false}, "more": {[]string{"admin", "editor"}, true},
+		"only what is taken": {nil, false}, "nothing known": {[]string{"editor", "root"}, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			store := NewMemoryStore(userWith("ann", "admin"), protected)
+			s := roleSyncer(t, newProving(entryWith("ann", "editor"), entryWith("bob", "editor")), store)
+			plan, err := s.Plan(t.Context())
+			require.NoError(t, err)
+			require.Len(t, plan.Changes, 1)
+			forge(&plan.Changes[0], tt.forged...)
+			report, err := s.Apply(t.Context(), plan)
+			require.NoError(t, err)
+			if tt.stale {
+				require.ErrorIs(t, report.Results[0].Err, ErrStale)
+				assert.Equal(t, []string{"admin"}, rolesIn(t, store, "ann"))
+			} else {
+				require.NoError(t, report.Results[0].Err)
+				assert.Equal(t, tt.forged, rolesIn(t, store, "ann"))
+			}
+			forge(&plan.Changes[0], "x")
+			plan.Changes[0].Before = &protected
+			plan.Changes[0].UserID, plan.Changes[0].ObjectID = protected.ID, protected.ObjectID
+			forge(&plan.Changes[0])
+			_, err = s.Apply(t.Context(), plan)
+			assert.ErrorContains(t, err, "a protected user keeps its roles")
+		})
+	}
+}
+
+// Only what both sides know is given or taken, and no loss is a role that one of them has
+// never heard of.
+func TestRoles_KnownToBoth(t *testing.T) {
+	assert.Equal(t, []string{"a"}, sharedRoles([]string{"a", "b"}, []string{"c", "a"}))
+	assert.Equal(t, []string{"a", "b"}, sharedRoles([]string{"b", "a", "a"}, []string{AnyRole}))
+	assert.Empty(t, sharedRoles([]string{AnyRole}, []string{AnyRole}))
+	store := NewMemoryStore(userWith("ann", "admin", "former"))
+	dir := newProving(entryWith("ann", "editor", "stranger"))
+	dir.roles = []string{"editor"}
+	plan, err := roleSyncer(t, dir, store).Plan(t.Context())
+	require.NoError(t, err)
+	assert.Equal(t, []string{"update ann: admin former to admin editor former"}, roleText(plan))
+	_, err = New(dir, store, &Options{Rules: Rules{Roles: []string{"admin"}}})
+	assert.ErrorContains(t, err, `"admin" is not known to both`)
+}
+
+// In a Join the directory that lists an account speaks of its roles.
+func TestRoles_OfJoinedDirectories(t *testing.T) {
+	one, two := newProving(entryWith("ann", "editor")), newProving(entryWith("bob", "admin"))
+	elsewhere := Entry{ObjectID: roleID("ann"), State: StateUnproven}
+	two.StaticDirectory = append(two.StaticDirectory, elsewhere)
+	one.StaticDirectory = append(one.StaticDirectory, Entry{ObjectID: roleID("bob"), State: StateUnproven})
+	store := NewMemoryStore(userWith("ann", "admin"), userWith("bob"))
+	joined := Join(one, two)
+	plan, err := roleSyncer(t, joined, store).Plan(t.Context())
+	require.NoError(t, err)
+	assert.Equal(t, []string{"update ann: admin to editor", "update bob:  to admin"}, roleText(plan))
+	assert.Equal(t, []ObjectID{roleID("ann")}, slices.Clone(*one.asked))
+
+	open := entryWith("ann", "editor")
+	open.Unknown = withRoles("admin")
+	one.proofs[roleID("ann")] = open
+	plan, err = roleSyncer(t, joined, store).Plan(t.Context())
+	require.NoError(t, err)
+	assert.Equal(t, "update ann: admin to admin editor", roleText(plan)[0])
+}
