@@ -23,6 +23,9 @@ type Controller struct {
 	host    string
 	used    bool // there was a call that was not stopped by its caller
 	failed  bool // the last of those failed
+	opened  int  // how many connections there were
+
+	parents *parents // of the accounts that were read; nil: nobody wants to know
 }
 
 // NewController connects to nothing yet.
@@ -51,7 +54,7 @@ func (c *Controller) Entries(ctx context.Context, each func(*Account) bool) erro
 		}
 		q := query{base: base, filter: c.cfg.Filter, pageSize: c.cfg.PageSize, most: c.cfg.MaxEntries}
 		q.beyond = fmt.Errorf("there are more than %d accounts; narrow the Filter, or raise MaxEntries", q.most)
-		return s.list(ctx, q, stopping(each))
+		return s.list(ctx, q, c.noting(each))
 	})
 }
 
@@ -61,7 +64,7 @@ func (c *Controller) Entries(ctx context.Context, each func(*Account) bool) erro
 // Alive outside the scope means anywhere in the controller's domain, and in the
 // naming context of BaseDN should that be another.
 func (c *Controller) Find(ctx context.Context, ids []adattr.GUID, each func(*Account) bool) error {
-	return c.use(ctx, func(s *session) error { return s.find(ctx, ids, stopping(each)) })
+	return c.use(ctx, func(s *session) error { return s.find(ctx, ids, c.noting(each)) })
 }
 
 // Refused is the error of a refused password, once there was one.
@@ -148,6 +151,7 @@ func (c *Controller) take(ctx context.Context) (*session, error) {
 		c.refused = err
 	case err == nil:
 		c.host = s.root.host
+		c.opened++
 	}
 	return s, err
 }

@@ -24,6 +24,7 @@ type session struct {
 
 	pagesAlways  bool // it took a look-up without pages for too long an answer
 	unknownNames bool // the schema could not be read
+	clockUsed    bool // root.clock was taken for a Head
 }
 
 // rootDSE is what a server tells of itself.
@@ -35,6 +36,8 @@ type rootDSE struct {
 
 	subschema         string // subschemaSubentry
 	isActiveDirectory bool   // by its supportedCapabilities
+
+	clock // when it was read
 }
 
 func (r rootDSE) supports(control string) bool { return slices.Contains(r.controls, control) }
@@ -127,7 +130,7 @@ func (s *session) request(ctx context.Context, doing string, exchange func() err
 	return nil
 }
 
-var rootAttributes = []string{"dnsHostName", "defaultNamingContext", "namingContexts", "supportedControl", "supportedCapabilities", "subschemaSubentry"}
+var rootAttributes = append([]string{"dnsHostName", "defaultNamingContext", "namingContexts", "supportedControl", "supportedCapabilities", "subschemaSubentry"}, clockAttributes...)
 
 func (s *session) readRoot(ctx context.Context) error {
 	const doing = "reading the rootDSE"
@@ -148,6 +151,8 @@ func (s *session) readRoot(ctx context.Context) error {
 
 		subschema:         e.GetEqualFoldAttributeValue("subschemaSubentry"),
 		isActiveDirectory: slices.Contains(e.GetEqualFoldAttributeValues("supportedCapabilities"), capabilityActiveDirectory),
+
+		clock: clockOf(e),
 	}
 	return nil
 }
