@@ -98,6 +98,7 @@ const (
 	defaultBatchSize = 500
 
 	defaultApprovalAge = 7 * 24 * time.Hour
+	defaultIncrements  = 24 * time.Hour
 	defaultTimeout     = 5 * time.Minute
 )
 
@@ -112,6 +113,10 @@ type Options struct {
 
 	// MaxApprovalAge is how long an Approval is valid; default seven days, -1 for ever.
 	MaxApprovalAge time.Duration
+
+	// MaxIncrements is how long plans may go on from marks (Since) before one is a full one
+	// again; default a day, -1 for ever. It bounds how late an unproven notice can be.
+	MaxIncrements time.Duration
 
 	// Timeout bounds each call of the store: a write or a batch, the lock and its release,
 	// and, while users are read, the wait for the next one. Default five minutes, -1 for
@@ -156,6 +161,9 @@ func New(dir Directory, store UserStore, opts *Options) (*Syncer, error) {
 	}
 	if s.opts.MaxApprovalAge < -1 {
 		return nil, errors.New("adsync: Options.MaxApprovalAge is how long an approval is good for, 0 for the default, or -1 for ever")
+	}
+	if s.opts.MaxIncrements < -1 {
+		return nil, errors.New("adsync: Options.MaxIncrements is the longest time between full readings, 0 for the default, or -1 for ever")
 	}
 	if s.opts.Timeout < -1 {
 		return nil, errors.New("adsync: Options.Timeout is how long a call of the store may take, 0 for the default, or -1 for none")
@@ -226,11 +234,14 @@ func (s *Syncer) fitFields() []error {
 	return errs
 }
 
-// Selection narrows a plan to some users or entries.
+// Selection says what a plan is about, instead of all: some users or entries, or, as
+// [Since] does, what has changed.
 type Selection struct {
 	users   []string
 	only    bool
 	entries []ObjectID
+	since   bool
+	mark    *Mark
 }
 
 // OnlyUsers chooses just these users, of those that Rules.Only lets a sync be about;
@@ -241,6 +252,24 @@ func OnlyUsers(userIDs ...string) Selection { return Selection{users: userIDs, o
 // Rules.Import says; the store must be a [Creator]. By itself it chooses no user that
 // is there already.
 func ImportEntries(ids ...ObjectID) Selection { return Selection{entries: ids} }
+
+// split takes what Since gave from the others.
+func split(selections []Selection) (narrow []Selection, since *Selection, err error) {
+	for i := range selections {
+		if !selections[i].since {
+			narrow = append(narrow, selections[i])
+			continue
+		}
+		if since != nil {
+			return nil, nil, errors.New("adsync: a plan goes on from one mark; give Since once")
+		}
+		since = &selections[i]
+	}
+	if since != nil && len(narrow) > 0 {
+		return nil, nil, errors.New("adsync: Since is for plans about all users; leave the selection out, or Since")
+	}
+	return narrow, since, nil
+}
 
 // scope is whom the rules and the selections are about.
 func (s *Syncer) scope(selections []Selection) (scope, error) {
@@ -281,21 +310,28 @@ func (s *Syncer) Plan(ctx context.Context, sel ...Selection) (plan *Plan, err er
 }
 
 func (s *Syncer) plan(ctx context.Context, sel []Selection) (*Plan, error) {
+	sel, since, err := split(sel)
+	if err != nil {
+		return nil, err
+	}
 	who, err := s.scope(sel)
 	if err != nil {
 		return nil, err
 	}
 	begun := time.Now()
-	r, err := s.reader().both(ctx, who, len(sel) > 0)
+	r, err := s.reader().both(ctx, who, len(sel) > 0, s.resumption(since, len(sel) > 0, begun))
 	if err != nil {
 		return nil, err
 	}
-	plan, err := r.reconcile(ctx)
-	if err != nil {
-		return nil, err
+	plan := r.plan
+	if plan == nil {
+		if plan, err = r.reconcile(ctx); err != nil {
+			return nil, err
+		}
 	}
 	plan.Warnings = append(plan.Warnings, r.warnings...)
 	plan.Reading = r.provenance(begun)
+	r.resume(plan, s.opts.Rules.fingerprint())
 	for _, warning := range plan.Warnings {
 		s.opts.Logger.LogAttrs(ctx, slog.LevelWarn, "adsync: "+warning)
 	}

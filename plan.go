@@ -51,6 +51,38 @@ type Provenance struct {
 	Controllers []string  `json:"controllers,omitempty"` // the servers that were read
 	Witnesses   []string  `json:"witnesses,omitempty"`   // other servers that were asked about tombstones
 	Silent      []string  `json:"silent,omitempty"`      // those of them that gave no answer
+
+	// Of a plan by mark ([Since]): when the mark was made, and how many accounts were looked
+	// up; of one that became a full one, why.
+	Since  time.Time `json:"since,omitzero"`
+	Looked int       `json:"looked,omitempty"`
+	Full   string    `json:"full,omitempty"`
+
+	// Of a plan that is a full one because it was time for that: about how many it says what
+	// plans by mark had not found, and how many of those are to be written or duplicates.
+	// Unproven notices are expected, and nobody among the latter.
+	Late       int `json:"late,omitempty"`
+	LateWrites int `json:"late_writes,omitempty"`
+
+	draft *draft // of the next mark
+}
+
+// lines say for people how much was read.
+func (p *Provenance) lines() []string {
+	if p == nil {
+		return nil
+	}
+	var lines []string
+	if !p.Since.IsZero() {
+		lines = append(lines, fmt.Sprintf("Only what has changed since %s was read: %d accounts were looked up.", p.Since.Format(time.RFC3339), p.Looked))
+	}
+	if p.Full != "" {
+		lines = append(lines, "Everything was read: "+p.Full+".")
+	}
+	if p.Late > 0 {
+		lines = append(lines, fmt.Sprintf("Of %d users, plans that read only what has changed had not found what this one says, which writes %d of them.", p.Late, p.LateWrites))
+	}
+	return lines
 }
 
 // Check checks the plan against the limits, by its own statistics. It returns nil
@@ -231,6 +263,7 @@ func (p *Plan) validateOnce(i int, last map[string]int) error {
 func (p *Plan) WriteTo(w io.Writer) (int64, error) {
 	s := p.Stats
 	head := []string{fmt.Sprintf("%d of %d users are managed, %d are chosen, %d were found in the directory.", s.Managed, s.Users, s.Chosen, s.Entries)}
+	head = append(head, p.Reading.lines()...)
 	for _, warning := range p.Warnings {
 		head = append(head, "Warning: "+warning)
 	}

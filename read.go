@@ -23,10 +23,10 @@ type reader struct {
 // both indexes the store and compares the directory with it. When it is certain
 // that the directory must be listed, and it is Apart, that begins while the store is
 // still being read.
-func (s reader) both(ctx context.Context, who scope, selected bool) (*reading, error) {
+func (s reader) both(ctx context.Context, who scope, selected bool, from resumption) (*reading, error) {
 	both, cancel := context.WithCancel(ctx)
 	users := newGrowing(who)
-	r := &reading{reader: s, scope: who, growing: users, hosts: make(chan *host, 1)}
+	r := &reading{reader: s, scope: who, resumption: from, growing: users, hosts: make(chan *host, 1)}
 	listing := &starter{run: func() error {
 		defer cancel() // if it went well, the store was read before
 		return s.eachController(both, r.read)
@@ -37,7 +37,7 @@ func (s reader) both(ctx context.Context, who scope, selected bool) (*reading, e
 	}()
 	apart := traitsOf(s.dir).Apart
 	h, err := s.users(both, users, func(managed int) {
-		if apart && who.lists(managed) {
+		if apart && who.lists(managed) && (from.mark == nil || from.due != "") {
 			listing.start()
 		}
 	})
@@ -314,6 +314,7 @@ func (s reader) controller(ctx context.Context, dir Directory, read func(context
 // before the host side is there.
 type reading struct {
 	reader
+	resumption
 	scope    scope
 	growing  *growing   // the host side as far as it is there
 	hosts    chan *host // brings all of it, once
@@ -344,6 +345,21 @@ func (r *reading) read(ctx context.Context, dir Directory) error {
 			return nil
 		}
 	}
+	if err := r.begin(ctx, dir); err != nil {
+		return err
+	}
+	if done, err := r.goOn(ctx, dir); done || err != nil {
+		return err
+	}
+	if r.finished { // and was not one reading
+		r.mark, r.due = nil, ""
+		return r.read(ctx, dir)
+	}
+	return r.readAll(ctx, dir)
+}
+
+// readAll reads everybody whom the plan is about.
+func (r *reading) readAll(ctx context.Context, dir Directory) error {
 	final := traitsOf(dir).Final
 	if r.host == nil || final || r.scope.lists(r.host.managed) {
 		err := r.list(ctx, dir, final)
@@ -368,6 +384,13 @@ func (r *reading) read(ctx context.Context, dir Directory) error {
 	}
 	if err := r.proveRoles(ctx, dir); err != nil {
 		return err
+	}
+	if r.changes != nil { // before what else there is to read, which may take another connection
+		var err error
+		if r.next, err = r.changes.Mark(ctx); err != nil {
+			return err
+		}
+		r.finished = true
 	}
 	return r.inspect(ctx, dir)
 }

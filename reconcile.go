@@ -153,7 +153,12 @@ func (p *planner) decideRow(row, first int) party {
 		return d
 	}
 	d.after.Status, d.reason = p.scope.rules.status(d.user, &entry)
-	if d.state == StatePresent {
+	switch {
+	case p.view.assumed.has(first): // Map is not for what the host has
+		if d.state == StatePresent {
+			d.role = claims.Candidate
+		}
+	case d.state == StatePresent:
 		p.decideDetails(&d, &entry)
 	}
 	p.decideRoles(&d, &entry, d.role == claims.Candidate, first)

@@ -39,6 +39,7 @@ type Rules struct {
 	AdoptBy      []Field                      // see Adopt
 	Fold         func(string) string          // default: NFKC, case folded, without what shows nothing, trimmed
 	Map          func(Entry) (Profile, error) // normalise or refuse; must be pure, may be called twice for an entry
+	Version      string                       // of Fold and Map, to be changed with them; without it, Since reads everything
 
 	statusless bool // the store holds no status that can be set and lifted
 }

@@ -19,6 +19,7 @@ type view struct {
 	torn      map[int]bool // first rows whose entries differ; whether one was Present
 	newcomers map[ObjectID]newcomer
 	unproven  map[int][]string // by first row of a link: the roles that nothing proves to be lost
+	assumed   bitmap           // first rows of links that were not asked about: what they were is what they are
 }
 
 // The values of found below the entries' numbers.

@@ -1,0 +1,335 @@
+package activedirectory
+
+import (
+	"cmp"
+	"context"
+	"crypto/sha256"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/go-adsync/adsync"
+	"github.com/go-adsync/adsync/activedirectory/internal/ldapread"
+	"github.com/go-adsync/adsync/internal/adattr"
+)
+
+// changes is a reading of one controller over one connection.
+//
+// What it says rests on the controller's numbers, and on digests of all that changes
+// accounts without touching their numbers. A controller may also have been put back from an
+// old copy, with the name that its database had and numbers that it gives out once more:
+// that shows in the objects that had the highest numbers.
+type changes struct {
+	pinned
+	head    ldapread.Head
+	unusual []adattr.GUID                   // the containers of unusual classes that head counts
+	known   map[adattr.GUID]ldapread.Object // visible, of an increment; nil: none was possible
+	schema  *numbered                       // of an increment
+}
+
+// numbered is an object as it was seen.
+type numbered struct {
+	ID   adsync.ObjectID `json:"id"`
+	USN  int64           `json:"usn"`
+	When string          `json:"when"`
+}
+
+// markData is what a mark remembers of one controller.
+type markData struct {
+	Config     string            `json:"config"`              // a digest of what is read
+	Server     string            `json:"server"`              // its address
+	From       int64             `json:"from"`                // changes from that number on were not read
+	Highest    int64             `json:"highest"`             // the highest number at the end of the reading
+	Latest     []numbered        `json:"latest"`              // visible objects, the highest number first
+	Token      string            `json:"token"`               // a digest of the service account's groups
+	Containers string            `json:"containers"`          // a digest of the containers
+	Unusual    []adsync.ObjectID `json:"unusual,omitempty"`   // containers of unusual classes
+	Uncounted  bool              `json:"uncounted,omitempty"` // one of those is not in the digest
+	Blind      string            `json:"blind,omitempty"`     // why nothing can be told
+	Schema     *numbered         `json:"schema,omitempty"`    // of the schema partition, that with the highest number
+	Time       time.Time         `json:"time"`                // by the controller's clock
+}
+
+const (
+	mostLatest   = 32 // objects that are remembered
+	maxMarkData  = 64 << 10
+	settled      = 24 * time.Hour // no tombstone is purged that soon ([MS-ADTS] 6.1.1.2.4.1.1: two days at least)
+	controllerID = "dc:"
+)
+
+// Reading begins a reading of this controller: it is what the mark of a plan is made of.
+func (p pinned) Reading(ctx context.Context) (adsync.Reading, error) {
+	r := &changes{pinned: p}
+	var err error
+	r.head, err = p.controller.Head(ctx, nil)
+	return r, err
+}
+
+func (r *changes) name() string { return controllerID + r.head.Invocation.String() }
+
+// Since tells who may have changed since the mark was made.
+func (r *changes) Since(ctx context.Context, m adsync.DirectoryMark) (ids []adsync.ObjectID, full string, err error) {
+	var was markData
+	switch {
+	case r.head.Blind != "":
+		return nil, r.head.Blind, nil
+	case m.Controller != r.name():
+		return nil, adsync.NoMarkOfController, nil
+	case len(m.Data) > maxMarkData || json.Unmarshal(m.Data, &was) != nil:
+		return nil, "the mark cannot be read", nil
+	case was.Config != r.digest():
+		return nil, "the directory's configuration is another", nil
+	}
+	if len(was.Unusual) > 0 {
+		for _, id := range was.Unusual {
+			r.unusual = append(r.unusual, adattr.GUID(id))
+		}
+		if r.head, err = r.controller.Head(ctx, r.unusual); err != nil {
+			return nil, "", err
+		}
+	}
+	if full, err := r.doubt(ctx, &was); full != "" || err != nil {
+		return nil, full, err
+	}
+	return r.changed(ctx, &was)
+}
+
+// doubt is why the mark is no ground to go on from.
+func (r *changes) doubt(ctx context.Context, was *markData) (string, error) {
+	switch {
+	case r.head.Blind != "":
+		return r.head.Blind, nil
+	case was.Blind != "":
+		return was.Blind, nil
+	case was.Uncounted:
+		return "there are people below a container of an unusual class, which was not counted before", nil
+	case r.head.USN < was.Highest:
+		return "the controller was put back from an old copy", nil
+	case r.head.Token != was.Token:
+		return "the service account's groups have changed", nil
+	case r.head.Containers != was.Containers:
+		return "a container was changed, moved, shown or hidden", nil
+	}
+	age := r.head.Time.Sub(was.Time)
+	if age < 0 {
+		return "the controller's clock was put back", nil
+	}
+	if age > settled {
+		lifetime, err := r.controller.TombstoneLifetime(ctx)
+		if err != nil {
+			return "", err
+		}
+		if age > lifetime/2 {
+			return "the mark is older than half the tombstone lifetime", nil
+		}
+	}
+	from := int64(1)
+	if was.Schema != nil {
+		from = was.Schema.USN
+	}
+	schema, err := r.controller.Schema(ctx, from)
+	if errors.Is(err, ldapread.ErrManyChanges) {
+		return "the schema has changed", nil
+	}
+	if err != nil {
+		return "", err
+	}
+	if was.Schema == nil && len(schema) == 0 || was.Schema != nil && len(schema) == 1 && *was.Schema == numberedOf(&schema[0]) {
+		r.schema = was.Schema
+		return "", nil
+	}
+	return "the schema has changed", nil
+}
+
+// changed looks for what the numbers tell.
+func (r *changes) changed(ctx context.Context, was *markData) (ids []adsync.ObjectID, full string, err error) {
+	var asked []adattr.GUID
+	for _, w := range was.Latest {
+		asked = append(asked, adattr.GUID(w.ID))
+	}
+	objects, err := r.controller.Changed(ctx, was.From, asked)
+	if errors.Is(err, ldapread.ErrManyChanges) {
+		return nil, err.Error(), nil
+	}
+	if err != nil {
+		return nil, "", err
+	}
+	seen := byID(objects)
+	from, sure := was.From, false
+	for _, w := range was.Latest {
+		now, visible := seen[adattr.GUID(w.ID)]
+		if visible && numberedOf(&now) == w {
+			from, sure = min(from, w.USN+1), true
+			break
+		}
+		if visible && now.USN <= was.Highest {
+			return nil, "the controller was put back from an old copy", nil
+		}
+		ids = append(ids, w.ID)
+	}
+	if !sure {
+		return nil, "nothing of what was changed last is as it was, so the controller may have been put back from an old copy", nil
+	}
+	if from < was.From {
+		if objects, err = r.controller.Changed(ctx, from, asked); err != nil {
+			return nil, "", err
+		}
+		seen = byID(objects)
+	}
+	for _, o := range objects {
+		switch {
+		case o.USN < from:
+		case o.Kind == ldapread.Other && !o.IsDeleted():
+			return nil, "an object was changed that may have people below it", nil
+		case o.Kind != ldapread.Container:
+			ids = append(ids, adsync.ObjectID(o.GUID))
+		}
+	}
+	r.known = seen
+	return ids, "", nil
+}
+
+// Access is what is known without asking.
+func (r *changes) Access() adsync.Access {
+	access := adsync.Access{Controller: cmp.Or(r.controller.Host(), r.controller.Server().Address()), Tombstones: r.head.Blind == ""}
+	r.witnesses.tell(&access)
+	return access
+}
+
+// Mark is what to go on from the next time.
+func (r *changes) Mark(ctx context.Context) (adsync.DirectoryMark, error) {
+	next := markData{Config: r.digest(), Server: r.controller.Server().Address(), Token: r.head.Token, Containers: r.head.Containers,
+		Time: r.head.Time, Blind: r.head.Blind}
+	if next.Blind != "" {
+		return r.mark(next)
+	}
+	end, err := r.controller.Clock(ctx)
+	if err != nil {
+		return adsync.DirectoryMark{}, err
+	}
+	if end.Session != r.head.Session || end.Token != r.head.Token || end.USN < r.head.USN {
+		return adsync.DirectoryMark{}, nil // it was not one reading
+	}
+	next.Highest = end.USN
+	objects, err := r.latest(ctx, end.USN)
+	if errors.Is(err, ldapread.ErrManyChanges) {
+		return adsync.DirectoryMark{}, nil
+	}
+	if err != nil {
+		return adsync.DirectoryMark{}, err
+	}
+	for i := range objects {
+		if len(next.Latest) < mostLatest {
+			next.Latest = append(next.Latest, numberedOf(&objects[i]))
+		}
+		if objects[i].USN <= r.head.USN {
+			next.From = objects[i].USN + 1
+			break
+		}
+	}
+	for i := len(next.Latest); i < len(objects) && i < mostLatest; i++ {
+		next.Latest = append(next.Latest, numberedOf(&objects[i]))
+	}
+	if next.From == 0 {
+		next.Blind = "nothing in the domain shows a number"
+		return r.mark(next)
+	}
+	if next.Schema, err = r.schemaNow(ctx); err != nil {
+		return adsync.DirectoryMark{}, err
+	}
+	if next.Schema != nil && next.Schema.USN > r.head.USN {
+		return adsync.DirectoryMark{}, nil // it was changed in the meantime
+	}
+	if err := r.countUnusual(ctx, &next); err != nil {
+		return adsync.DirectoryMark{}, err
+	}
+	return r.mark(next)
+}
+
+func (r *changes) mark(next markData) (adsync.DirectoryMark, error) {
+	data, err := json.Marshal(next)
+	return adsync.DirectoryMark{Controller: r.name(), Data: data}, err
+}
+
+// latest are visible objects, those with the highest numbers first: at least all that are
+// above head.USN, and one that is not.
+func (r *changes) latest(ctx context.Context, usn int64) ([]ldapread.Object, error) {
+	if r.known == nil {
+		return r.controller.Latest(ctx, r.head.USN)
+	}
+	last := int64(0)
+	for _, o := range r.known {
+		if o.USN <= r.head.USN {
+			last = max(last, o.USN)
+		}
+	}
+	if usn > r.head.USN {
+		more, err := r.controller.Changed(ctx, last+1, nil)
+		if err != nil {
+			return nil, err
+		}
+		for _, o := range more {
+			r.known[o.GUID] = o
+		}
+	}
+	objects := make([]ldapread.Object, 0, len(r.known))
+	for _, o := range r.known {
+		objects = append(objects, o)
+	}
+	slices.SortFunc(objects, func(a, b ldapread.Object) int { return cmp.Compare(b.USN, a.USN) })
+	return objects, nil
+}
+
+// schemaNow is the object of the schema partition with the highest number.
+func (r *changes) schemaNow(ctx context.Context) (*numbered, error) {
+	if r.known != nil {
+		return r.schema, nil
+	}
+	objects, err := r.controller.Schema(ctx, 1)
+	if err != nil || len(objects) == 0 {
+		return nil, err
+	}
+	top := numberedOf(&objects[0])
+	return &top, nil
+}
+
+// countUnusual notes the containers of unusual classes that accounts were found below.
+func (r *changes) countUnusual(ctx context.Context, next *markData) error {
+	more, ok, err := r.controller.Unusual(ctx, r.head)
+	if err != nil {
+		return err
+	}
+	all := slices.Concat(r.unusual, more)
+	for _, id := range all {
+		next.Unusual = append(next.Unusual, adsync.ObjectID(id))
+	}
+	next.Uncounted = len(more) > 0
+	if !ok || len(all) > maxUnusual {
+		next.Unusual, next.Blind = nil, "people are below containers of unusual classes that cannot be counted"
+	}
+	return nil
+}
+
+const maxUnusual = 64
+
+// digest is of all that says what is read.
+func (r *changes) digest() string {
+	cfg := &r.witnesses.dir.reader
+	text := fmt.Sprintf("%q %q %q %q %+v", cfg.BaseDN, cfg.Filter, cfg.Attributes, cfg.Identity.Attribute(), cfg.Flag)
+	sum := sha256.Sum256([]byte(text))
+	return fmt.Sprintf("%x", sum[:16])
+}
+
+func numberedOf(o *ldapread.Object) numbered {
+	return numbered{ID: adsync.ObjectID(o.GUID), USN: o.USN, When: o.When}
+}
+
+func byID(objects []ldapread.Object) map[adattr.GUID]ldapread.Object {
+	m := make(map[adattr.GUID]ldapread.Object, len(objects))
+	for _, o := range objects {
+		m[o.GUID] = o
+	}
+	return m
+}

@@ -1,0 +1,110 @@
+package adsync
+
+import (
+	"encoding/json"
+	"reflect"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// A detail that were not in the digest could be edited unnoticed.
+func TestMark_DigestIsOfAllOfARow(t *testing.T) {
+	var digest rowDigest
+	seen := map[sum]string{}
+	note := func(u User, what string) {
+		d := digest.of(&u)
+		assert.Empty(t, seen[d], what)
+		seen[d] = what
+	}
+	note(User{}, "nothing")
+	var each func(v reflect.Value, u *User, path string)
+	each = func(v reflect.Value, u *User, path string) {
+		for i := range v.NumField() {
+			name := path + v.Type().Field(i).Name
+			switch f := v.Field(i); {
+			case name == "Source": // all managed rows have the same
+			case f.Type() == reflect.TypeFor[Extra]():
+				f.Set(reflect.ValueOf(Extra{}.With("department", "Sales")))
+				note(*u, name)
+				f.SetZero()
+			case f.Kind() == reflect.Struct:
+				each(f, u, name+".")
+			case f.Kind() == reflect.String:
+				f.SetString("x")
+				note(*u, name)
+				f.SetZero()
+			case f.Kind() == reflect.Bool:
+				f.SetBool(true)
+				note(*u, name)
+				f.SetZero()
+			default:
+				f.Set(reflect.ValueOf(ObjectID{1}))
+				note(*u, name)
+				f.SetZero()
+			}
+		}
+	}
+	var u User
+	each(reflect.ValueOf(&u).Elem(), &u, "")
+	assert.GreaterOrEqual(t, len(seen), 11)
+	assert.Equal(t, digest.of(&User{ID: "1"}), digest.of(&User{ID: "1", Status: StatusActive}))
+	assert.NotEqual(t, digest.of(&User{ID: "1", Profile: Profile{Username: "ab"}}), digest.of(&User{ID: "1", Profile: Profile{Username: "a", FirstName: "b"}}))
+}
+
+func TestMark_SumsAreOfAnyOrder(t *testing.T) {
+	var digest rowDigest
+	a, b := digest.of(&User{ID: "a"}), digest.of(&User{ID: "b"})
+	var one, two sum
+	one.add(a)
+	one.add(b)
+	two.add(b)
+	two.add(a)
+	assert.Equal(t, one, two)
+	one.sub(a)
+	one.sub(b)
+	assert.Zero(t, one)
+	for _, rows := range []int{0, 1, 64, 65, 100_000, 10_000_000} {
+		s := newSums(rows)
+		assert.True(t, len(s) <= maxBuckets && (len(s) == maxBuckets || len(s)*rowsInBucket >= rows), rows)
+		used := map[int]bool{}
+		for i := range 4 * len(s) {
+			used[s.place(ObjectID{0: byte(i), 1: byte(i >> 8), 9: byte(i >> 16)})] = true
+		}
+		assert.Greater(t, len(used), len(s)/2, "the rows are spread")
+	}
+}
+
+// A mark is data from outside.
+func TestMark_IsRefusedWhenItIsNone(t *testing.T) {
+	whole := func() Mark {
+		return Mark{Version: markVersion, Buckets: make([]byte, 16), Directory: []DirectoryMark{{Controller: "a"}}, Others: [][]byte{nil}}
+	}
+	for name, spoil := range map[string]func(*Mark){
+		"buckets missing":      func(m *Mark) { m.Buckets = nil },
+		"buckets of three":     func(m *Mark) { m.Buckets = make([]byte, 48) },
+		"half a bucket":        func(m *Mark) { m.Buckets = make([]byte, 24) },
+		"too many buckets":     func(m *Mark) { m.Buckets = make([]byte, 32*maxBuckets) },
+		"half an ID":           func(m *Mark) { m.Look = make([]byte, 8) },
+		"half an ID of others": func(m *Mark) { m.Others[0] = make([]byte, 8) },
+		"others of no one":     func(m *Mark) { m.Others = nil },
+		"half a sum":           func(m *Mark) { m.Links = make([]byte, 8) },
+		"too many controllers": func(m *Mark) { m.Directory = make([]DirectoryMark, 99); m.Others = make([][]byte, 99) },
+	} {
+		m := whole()
+		spoil(&m)
+		text, err := json.Marshal(m)
+		require.NoError(t, err)
+		assert.ErrorIs(t, json.Unmarshal(text, &m), errMark, name)
+	}
+	m := whole()
+	text, err := json.Marshal(m)
+	require.NoError(t, err)
+	var again Mark
+	require.NoError(t, json.Unmarshal(text, &again))
+	assert.ErrorContains(t, again.UnmarshalJSON([]byte(`{"version": "x"}`)), "no mark")
+	assert.ErrorContains(t, again.UnmarshalJSON([]byte(strings.Repeat(" ", maxMark+1))), "too big")
+	require.NoError(t, json.Unmarshal([]byte(`{"version": 99}`), &again), "another version says so in the plan")
+}
