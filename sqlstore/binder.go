@@ -81,6 +81,21 @@ func (b *binder) removal(c adsync.Change) (set []string, values []any) {
 	return append(set, b.derived...), append(values, b.derive(&left)...)
 }
 
+// writable leaves out the columns that only the view has, which are OnWrite's to write.
+func (b *binder) writable(columns []string, values []any) ([]string, []any) {
+	if len(b.shown) == 0 {
+		return columns, values
+	}
+	var own []string
+	var theirs []any
+	for i, name := range columns {
+		if !slices.Contains(b.shown, name) {
+			own, theirs = append(own, name), append(theirs, values[i])
+		}
+	}
+	return own, theirs
+}
+
 // derive computes the derived columns from what the row will hold.
 func (b *binder) derive(u *adsync.User) []any {
 	values := make([]any, len(b.derived))

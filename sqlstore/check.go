@@ -1,8 +1,10 @@
 package sqlstore
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -20,7 +22,7 @@ type checker struct {
 
 // checkAll goes on with the next question where one is not answered.
 func (c *checker) checkAll(ctx context.Context) {
-	for _, check := range []func(context.Context) error{c.checkKeys, c.checkDemands, c.checkStatuses, c.checkServer, c.checkQuirks} {
+	for _, check := range []func(context.Context) error{c.checkKeys, c.checkDemands, c.checkStatuses, c.checkServer, c.checkQuirks, c.checkView} {
 		if err := check(ctx); err != nil && ctx.Err() == nil {
 			c.warn("the database does not tell this account all about the table %s, which was not checked further: %s", c.known.table.Name, c.known.dialect.Fault(err).Reason)
 		}
@@ -192,6 +194,32 @@ func (c *checker) checkQuirks(context.Context) error {
 	}
 	if c.known.sql.Uncounted() {
 		c.warn("the table %s is a view, or has rules, and its database does not say how many rows were written; each is read before it is written, which takes longer", c.known.table.Name)
+	}
+	return nil
+}
+
+// checkView looks for views that no run can lock, or whose triggers write without looking
+// whether the row is still as the statement found it.
+func (c *checker) checkView(ctx context.Context) error {
+	text, args, ok := c.known.queries.ViewTriggers()
+	if !ok {
+		return nil
+	}
+	functions, err := c.texts(ctx, text, args)
+	if err != nil || len(functions) == 0 && c.known.view == nil {
+		return err
+	}
+	rows, err := c.db.QueryContext(ctx, c.known.queries.LockNothing())
+	if err == nil {
+		err = errors.Join(rows.Err(), rows.Close())
+	}
+	if err != nil && ctx.Err() == nil {
+		c.warn("the view %s cannot be read FOR UPDATE, as a row must be before some writes, which would fail; let a query in its list of columns take the place of an outer join: %s", cmp.Or(c.known.table.View, c.known.table.Name), c.known.dialect.Fault(err).Reason)
+	}
+	for _, f := range functions {
+		if f[0] != "" && !strings.Contains(strings.ToUpper(f[0]), "FOR UPDATE") {
+			c.warn("the view %s is written by a trigger that locks no row, so a sync may write over what has changed since it read; let the trigger lock the rows FOR UPDATE, compare them with OLD, and return NULL where they differ, as docs/TABLES.md shows", c.known.table.Name)
+		}
 	}
 	return nil
 }

@@ -153,7 +153,8 @@ func (k *creator) ownSpelling(id adsync.ObjectID) []any { return []any{k.bind.gu
 
 // insert returns the new row's ID, in the way that the dialect has.
 func (k *creator) insert(ctx context.Context, tx *sqlbatch.Tx, l link, values []any) (string, error) {
-	text := k.bind.sql.Insert(k.bind.newColumns)
+	columns, values := k.bind.writable(k.bind.newColumns, values)
+	text := k.bind.sql.Insert(columns)
 	if k.bind.dialect.Returning() {
 		return k.insertReturning(ctx, tx, text, values)
 	}

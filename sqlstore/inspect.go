@@ -17,6 +17,7 @@ import (
 type knownTable struct {
 	*layout
 	types  sqltable.Types  // of the columns that are used
+	shown  []string        // the columns that only the view has
 	sql    *sqltable.Table // the statements, which heed the table's quirks
 	status *statusMap      // fitted to its column; nil where there is none
 }
@@ -96,7 +97,37 @@ func (in *inspector) query(ctx context.Context) (*knownTable, error) {
 		}
 	}
 	heeding, err := queries.Heed(types, quirks)
-	return &knownTable{layout: in.layout, types: types, sql: heeding}, err
+	known := &knownTable{layout: in.layout, types: types, sql: heeding}
+	if err != nil || in.layout.view == nil {
+		return known, err
+	}
+	return known, in.queryView(ctx, known)
+}
+
+// queryView adds the columns that only the view has.
+func (in *inspector) queryView(ctx context.Context, known *knownTable) error {
+	text, args := in.layout.view.Catalogue()
+	rows, err := in.db.QueryContext(ctx, text, args...)
+	if err != nil {
+		return err
+	}
+	shown, err := sqltable.ReadTypes(rows)
+	if err != nil {
+		return err
+	}
+	if len(shown) == 0 {
+		return ownFault{fmt.Errorf("adsync: the database has no view %s, or does not show it to this account; check sqlstore.Table.View", in.layout.table.View)}
+	}
+	for _, name := range append([]string{in.layout.table.Columns.ID}, in.layout.mappedNames()...) {
+		t, inView := shown.Find(name)
+		if !inView {
+			return ownFault{fmt.Errorf("adsync: the view %s has no column %s; let it show each column that sqlstore.Columns names", in.layout.table.View, name)}
+		}
+		if _, inTable := known.types.Find(name); !inTable {
+			known.types[name], known.shown = t, append(known.shown, name)
+		}
+	}
+	return nil
 }
 
 // fit keeps the types of the columns that are used, and says which does not hold what

@@ -22,6 +22,7 @@ type layout struct {
 	newColumns []string        // those that a new row gets: the mapped ones, the defaults, and the derived ones
 	derived    []string        // sorted
 	queries    *sqltable.Table // the statements that no quirk of the table bears on
+	view       *sqltable.Table // what users are read from; nil where that is the table
 	where      []any           // the arguments of Where, in the order of the text
 	statuses   *statusMap      // as given; nil where there is no column
 	statusKind sqltable.Kind
@@ -163,6 +164,15 @@ func (l *layout) maps(name string) bool {
 	return slices.ContainsFunc(l.columns, func(c column) bool { return c.name == name })
 }
 
+// mappedNames are the names of the mapped columns but the ID.
+func (l *layout) mappedNames() []string {
+	names := make([]string, len(l.columns))
+	for i, c := range l.columns {
+		names[i] = c.name
+	}
+	return names
+}
+
 func (l *layout) makeQueries() error {
 	where, err := l.dialect.ParseWhere(l.table.Where, len(l.table.Args))
 	if err != nil {
@@ -173,8 +183,17 @@ func (l *layout) makeQueries() error {
 	for i, c := range l.columns {
 		columns[i] = sqltable.Column{Name: c.name, Kind: l.kind(c)}
 	}
-	l.queries, err = sqltable.NewTable(l.dialect, l.table.Name, l.table.Columns.ID, columns, where)
-	return err
+	if l.queries, err = sqltable.NewTable(l.dialect, l.table.Name, l.table.Columns.ID, columns, where); err != nil || l.table.View == "" {
+		return err
+	}
+	if l.table.OnWrite == nil {
+		return errors.New("adsync: sqlstore.Table.View is given without an OnWrite; let it write what the view shows and the table has no column for")
+	}
+	if l.view, err = sqltable.NewTable(l.dialect, l.table.View, l.table.Columns.ID, columns, where); err != nil {
+		return errors.New("adsync: sqlstore.Table.View must be view or schema.view")
+	}
+	l.queries, l.matches = l.queries.ReadFrom(l.view), false
+	return nil
 }
 
 func (l *layout) kind(c column) sqltable.Kind {

@@ -38,8 +38,11 @@ func (r *rowStatements) updateFor(set []string, match bool) string {
 }
 
 // update sets the columns of a row, where it matches; whatever it is like, where match
-// is nil.
+// is nil. Where all of them are only the view's, there is nothing to do here.
 func (r *rowStatements) update(ctx context.Context, tx *sqlbatch.Tx, id string, set []string, values, match []any) (int64, error) {
+	if set, values = r.bind.writable(set, values); len(set) == 0 {
+		return 1, nil
+	}
 	args := slices.Concat(values, r.bind.target(id, match), r.bind.where)
 	return oneRow(tx.Exec(ctx, r.updateFor(set, match != nil), args...))
 }

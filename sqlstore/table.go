@@ -73,8 +73,17 @@ const (
 // user, an audit, an outbox. An error undoes that one change, and is reported in its own
 // words. OnWrite may be called again for the same change, after a rollback. With it,
 // changes are written one by one.
+//
+// View is for users whose details are in several tables: a view that shows them as one, with
+// the mapped columns and those of Where. Users are read from it, and locked by reading it;
+// the table is written, in the columns that it has itself, and OnWrite writes the others.
+// Each row is then read through the view again, so that a change which OnWrite left out is
+// undone. MySQL locks the rows of all tables that the view joins, and none that it asks for
+// in a query of its own: let it join them. PostgreSQL does not lock the rows of an outer
+// join; there, let a trigger write for a view that is mapped as the table itself.
 type Table struct {
 	Name      string                                                                  // table or schema.table
+	View      string                                                                  // where users are read, if not from the table; view or schema.view
 	Columns   Columns                                                                 // "" = the table has none
 	Where     string                                                                  // which rows are users at all, with placeholders
 	Args      []any                                                                   // for Where

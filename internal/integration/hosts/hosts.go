@@ -25,6 +25,7 @@ type Host struct {
 	Rules   adsync.Rules   // what its Syncer needs besides a Source
 	Filled  []string       // the tables that users have rows in, those first that refer to others; by default Table.Name
 	Local   string         // adds the product's own user "local", with local@corp.example
+	Beside  string         // how the product changes a detail that is in another table than the users
 	Never   []string       // conditions that no row meets, as "table WHERE …"
 	Warns   []string       // what Check warns of, in part
 }
@@ -35,8 +36,8 @@ const Source = "ad"
 // All are the products, by name.
 func All() []Host {
 	return []Host{
-		devise(), django(), gogs(), grafana(), keycloak(), laravel(), listmonk(), mattermost(), memos(), metabase(),
-		miniflux(), moodle(), osTicket(), redash(), snipeIT(), superset(), vaultwarden(),
+		devise(), discourse(), django(), gitLab(), gogs(), grafana(), keycloak(), laravel(), listmonk(), mattermost(), memos(), metabase(),
+		miniflux(), moodle(), odoo(), osTicket(), redash(), redmine(), snipeIT(), superset(), vaultwarden(), wordPress(),
 	}
 }
 

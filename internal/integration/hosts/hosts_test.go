@@ -58,6 +58,9 @@ func TestHosts(t *testing.T) {
 		t.Run(h.Name, func(t *testing.T) {
 			t.Run("check", func(t *testing.T) { h.testCheck(t, d.open(t, h.Dialect, h.Schema, h.Added)) })
 			t.Run("every duty", func(t *testing.T) { h.testDuties(t, d) })
+			if h.Beside != "" {
+				t.Run("guard", func(t *testing.T) { h.testGuard(t, d) })
+			}
 			t.Run("story", func(t *testing.T) { newStory(t, h, d.open(t, h.Dialect, h.Schema, h.Added)).tell() })
 		})
 	}

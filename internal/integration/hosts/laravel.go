@@ -31,6 +31,6 @@ ALTER TABLE users ADD ad_guid CHAR(36) CHARACTER SET ascii COLLATE ascii_bin NUL
 		Rules: adsync.Rules{Map: byEmailAndFullName},
 		Local: `INSERT INTO users (name, email, password) VALUES ('Local', 'local@corp.example', 'x')`,
 		Never: []string{"users WHERE ad_guid IS NOT NULL AND (updated_at IS NULL OR created_at IS NULL)"},
-		Warns: []string{"takes Muller and Müller for one"},
+		Warns: []string{"the collation of the column email takes Muller and Müller for one"},
 	}
 }

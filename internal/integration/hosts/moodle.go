@@ -38,7 +38,7 @@ CREATE TABLE mdl_user (
 		Never: []string{"mdl_user WHERE deleted = 1 AND (idnumber <> '' OR email LIKE 'user%')"},
 		Warns: []string{
 			"the column idnumber of the table mdl_user has no unique index", "the column email of the table mdl_user has no unique index",
-			"takes Muller and Müller for one", "takes Muller and Müller for one",
+			"the collation of the column username takes Muller and Müller for one", "the collation of the column email takes Muller and Müller for one",
 		},
 	}
 }

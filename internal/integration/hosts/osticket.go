@@ -37,6 +37,6 @@ ALTER TABLE ost_staff ADD ad_guid CHAR(36) CHARACTER SET ascii COLLATE ascii_bin
 		Rules: adsync.Rules{Keys: []adsync.Field{adsync.FieldUsername}},
 		Local: `INSERT INTO ost_staff (username, email, signature, isadmin, created, updated) VALUES ('local', 'local@corp.example', '', 1, now(), now())`,
 		Never: []string{"ost_staff WHERE ad_guid IS NOT NULL AND (dept_id <> 1 OR updated < '2021-01-01')"},
-		Warns: []string{"the column email of the table ost_staff has no unique index", "takes Muller and Müller for one", "takes Muller and Müller for one"},
+		Warns: []string{"the column email of the table ost_staff has no unique index", "the collation of the column username takes Muller and Müller for one", "the collation of the column email takes Muller and Müller for one"},
 	}
 }

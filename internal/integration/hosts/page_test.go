@@ -122,6 +122,21 @@ func (c *code) withDoc(name string) string {
 	return doc.String() + c.text(c.decls[name])
 }
 
+// helpers are the functions of a host's own that its mapping names.
+func (c *code) helpers(host *ast.FuncDecl) (names []string) {
+	file := c.fset.Position(host.Pos()).Filename
+	ast.Inspect(c.field(host, "Table"), func(n ast.Node) bool {
+		if id, ok := n.(*ast.Ident); ok {
+			f, isFunc := c.decls[id.Name].(*ast.FuncDecl)
+			if isFunc && c.fset.Position(f.Pos()).Filename == file && !slices.Contains(names, id.Name) {
+				names = append(names, id.Name)
+			}
+		}
+		return true
+	})
+	return names
+}
+
 var databaseNames = map[sqlstore.Dialect]string{sqlstore.PostgreSQL: "PostgreSQL", sqlstore.MySQL: "MySQL, MariaDB", sqlstore.SQLite: "SQLite"}
 
 func writePage(t *testing.T) string {
@@ -181,6 +196,9 @@ func (h Host) write(p *bytes.Buffer, c *code) {
 		fmt.Fprintf(p, "Added for the sync:\n\n```sql%s;\n```\n", h.Added)
 	}
 	fmt.Fprintf(p, "\nThe mapping:\n\n```go\n%s\n```\n", c.text(c.field(f, "Table")))
+	for _, helper := range c.helpers(f) {
+		fmt.Fprintf(p, "\n```go\n%s\n```\n", c.withDoc(helper))
+	}
 	if rules := c.field(f, "Rules"); rules != nil {
 		fmt.Fprintf(p, "\nThe rules, besides the Source:\n\n```go\n%s\n```\n", c.text(rules))
 	}

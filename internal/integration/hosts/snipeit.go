@@ -36,8 +36,8 @@ ALTER TABLE users ADD ad_guid CHAR(36) CHARACTER SET ascii COLLATE ascii_bin NUL
 		Local: `INSERT INTO users (username, email, password, activated) VALUES ('local', 'local@corp.example', 'x', 1)`,
 		Never: []string{"users WHERE deleted_at < '2021-01-01'", "users WHERE deleted_at IS NOT NULL AND ad_guid IS NOT NULL"},
 		Warns: []string{
-			"the column username of the table users has no unique index", "the column email of the table users has no unique index",
-			"takes Muller and Müller for one", "takes Muller and Müller for one",
+			"the column email of the table users has no unique index",
+			"the collation of the column username takes Muller and Müller for one", "the collation of the column email takes Muller and Müller for one",
 		},
 	}
 }

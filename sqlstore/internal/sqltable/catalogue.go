@@ -24,15 +24,24 @@ func postgreSQLQuirks(_, _, quoted string) (string, []any) {
 		" WHERE ev_class = CAST(CAST($1 AS text) AS regclass) AND ev_type <> '1'", []any{quoted}
 }
 
+// Those of a view are the indexes of all tables that it reads.
 func postgreSQLIndexes(_, _, quoted string) (string, []any) {
 	return "SELECT COALESCE(CAST(a.attname AS text), pg_get_indexdef(i.indexrelid)) FROM pg_catalog.pg_index i" +
 		" CROSS JOIN LATERAL unnest(CAST(i.indkey AS int2[])) AS k (n) LEFT JOIN pg_catalog.pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.n AND k.n > 0" +
-		" WHERE i.indrelid = CAST(CAST($1 AS text) AS regclass) AND i.indisunique AND i.indisvalid", []any{quoted}
+		" WHERE i.indisunique AND i.indisvalid AND i.indrelid IN (SELECT CAST(CAST(CAST($1 AS text) AS regclass) AS oid)" +
+		" UNION ALL SELECT d.refobjid FROM pg_catalog.pg_rewrite r JOIN pg_catalog.pg_depend d ON d.objid = r.oid" +
+		" AND d.classid = CAST('pg_catalog.pg_rewrite' AS regclass) AND d.refclassid = CAST('pg_catalog.pg_class' AS regclass)" +
+		" WHERE r.ev_class = CAST(CAST($1 AS text) AS regclass))", []any{quoted}
 }
 
 func postgreSQLDemands(_, _, quoted string) (string, []any) {
 	return "SELECT CAST(attname AS text) FROM pg_catalog.pg_attribute WHERE attrelid = CAST(CAST($1 AS text) AS regclass)" +
 		" AND attnum > 0 AND NOT attisdropped AND attnotnull AND NOT atthasdef AND attidentity = ''", []any{quoted}
+}
+
+func postgreSQLViewTriggers(_, _, quoted string) (string, []any) {
+	return "SELECT COALESCE(pg_get_functiondef(t.tgfoid), '') FROM pg_catalog.pg_class c LEFT JOIN pg_catalog.pg_trigger t ON t.tgrelid = c.oid" +
+		" AND NOT t.tgisinternal WHERE c.relkind = 'v' AND c.oid = CAST(CAST($1 AS text) AS regclass)", []any{quoted}
 }
 
 func mySQLThis(schema, table string) (condition string, args []any) {
@@ -63,9 +72,12 @@ func mySQLHolding(do, schema, table, _ string) (string, []any) {
 	return "SELECT COALESCE(RELEASE_LOCK(" + name + "), 0)", []any{schema, table}
 }
 
+// A column that is computed counts as its expression, too.
 func mySQLIndexes(schema, table, _ string) (string, []any) {
 	this, args := mySQLThis(schema, table)
-	return "SELECT COALESCE(column_name, '') FROM information_schema.statistics WHERE " + this + " AND non_unique = 0", args
+	return "SELECT CONCAT(COALESCE(column_name, ''), ' ', COALESCE((SELECT c.generation_expression FROM information_schema.columns AS c" +
+		" WHERE c.table_schema = s.table_schema AND c.table_name = s.table_name AND c.column_name = s.column_name), ''))" +
+		" FROM information_schema.statistics AS s WHERE " + this + " AND non_unique = 0", args
 }
 
 func mySQLDemands(schema, table, _ string) (string, []any) {

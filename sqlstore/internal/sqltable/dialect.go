@@ -40,6 +40,7 @@ type Dialect struct {
 	same             func(col, arg string) string // by the column's own type; NULL equals NULL
 	sameBool         func(col, a, b string) string
 	quirks           func(schema, table, quoted string) (text string, args []any) // nil where a table has none
+	viewTriggers     func(schema, table, quoted string) (text string, args []any) // nil where there is nothing to know of them
 	indexes, demands func(schema, table, quoted string) (text string, args []any)
 	catalogue        func(schema, table, quoted string) (text string, args []any)
 	holding          func(do, schema, table, quoted string) (text string, args []any)
@@ -84,7 +85,9 @@ func postgreSQL() Dialect {
 		indexes:     postgreSQLIndexes,
 		demands:     postgreSQLDemands,
 		quirks:      postgreSQLQuirks,
-		fault:       postgreSQLFault,
+
+		viewTriggers: postgreSQLViewTriggers,
+		fault:        postgreSQLFault,
 	}
 }
 

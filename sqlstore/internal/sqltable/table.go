@@ -31,6 +31,7 @@ type Table struct {
 	schema  string
 	name    string
 	quoted  string
+	from    string // what rows are read from, quoted: the table, or a view that shows more
 	key     string // the column of the ID
 	id      string // the same, quoted
 	columns []Column
@@ -56,8 +57,17 @@ func NewTable(d Dialect, name, id string, columns []Column, where Where) (*Table
 		return nil, errors.New("adsync: sqlstore.Table.Name must be table or schema.table")
 	}
 	t.quoted += d.Quote(t.name)
+	t.from = t.quoted
 	t.makeTexts()
 	return t, nil
+}
+
+// ReadFrom is a table that writes as this one does, and reads from a view.
+func (t *Table) ReadFrom(view *Table) *Table {
+	reading := *t
+	reading.from = view.quoted
+	reading.makeTexts()
+	return &reading
 }
 
 // makeTexts makes the statements that are always the same.
@@ -98,7 +108,7 @@ func (t *Table) Select() string {
 // SelectDistinct reads the different values of a column, at most so many.
 func (t *Table) SelectDistinct(column string, most int) string {
 	s := t.begin("SELECT DISTINCT ")
-	s.add(t.d.Quote(column), " FROM ", t.quoted)
+	s.add(t.d.Quote(column), " FROM ", t.from)
 	s.addOnlyWhere()
 	s.add(" LIMIT ", strconv.Itoa(most))
 	return s.String()
@@ -202,7 +212,7 @@ func (t *Table) begin(parts ...string) *statement {
 func (t *Table) selectAll() *statement {
 	s := t.begin("SELECT ")
 	s.addColumns()
-	s.add(" FROM ", t.quoted)
+	s.add(" FROM ", t.from)
 	return s
 }
 
@@ -214,6 +224,22 @@ func (t *Table) UniqueIndexes() (text string, args []any) {
 
 // Demands asks for the columns that a new row must have a value for.
 func (t *Table) Demands() (text string, args []any) { return t.d.demands(t.schema, t.name, t.quoted) }
+
+// ViewTriggers asks for the functions that write for a view, one a row; a view without
+// triggers has one empty text, and a table no row. ok is false where nothing is to be
+// known of them.
+func (t *Table) ViewTriggers() (text string, args []any, ok bool) {
+	if t.d.viewTriggers == nil {
+		return "", nil, false
+	}
+	text, args = t.d.viewTriggers(t.schema, t.name, t.quoted)
+	return text, args, true
+}
+
+// LockNothing asks for no row FOR UPDATE, which a database refuses of some views.
+func (t *Table) LockNothing() string {
+	return "SELECT 1 FROM " + t.from + " WHERE 1 = 0" + t.d.lock
+}
 
 // SelectAny reads nothing of one row, whatever it is, so that an empty table is known.
 func (t *Table) SelectAny() string { return "SELECT 1 FROM " + t.quoted + " LIMIT 1" }
