@@ -29,6 +29,7 @@ type test struct {
 	name   string
 	binary string
 	folder string        // in which it runs
+	skip   string        // what is not run, of its subtests
 	takes  time.Duration // on the processors
 	reach  map[int]bool
 }
@@ -137,6 +138,9 @@ func (b *built) measure(binary, folder, only string, skip *regexp.Regexp) error 
 			continue
 		}
 		t := test{name: name, binary: binary, folder: folder, reach: map[int]bool{}}
+		if skip != nil {
+			t.skip = skip.String()
+		}
 		r, err := t.run([]string{name}, 10*time.Minute, "ADSYNC_MUTANT=-1", "ADSYNC_MUTANTS_REACHED="+reached)
 		if err != nil {
 			return err
@@ -207,7 +211,7 @@ type run struct {
 func (t test) run(names []string, limit time.Duration, env ...string) (run, error) {
 	seconds := int(limit/time.Second) + 1
 	cmd := exec.Command("sh", "-c", fmt.Sprintf(`ulimit -v 8000000; ulimit -t %d; exec "$@"`, seconds), "sh", t.binary,
-		"-test.run", "^("+strings.Join(names, "|")+")$", "-test.failfast", "-test.timeout", (10 * limit).String())
+		"-test.run", "^("+strings.Join(names, "|")+")$", "-test.skip", t.skip, "-test.failfast", "-test.timeout", (10 * limit).String())
 	cmd.Dir = t.folder
 	cmd.Env = append(os.Environ(), env...)
 	text, err := cmd.CombinedOutput()
