@@ -98,6 +98,15 @@ func TestCheckStore_Updates(t *testing.T) {
 				return err
 			}
 		}},
+		{"UpdateUser must refuse a key that another row holds with ErrConflict, and write nothing", func(b *broken) { // touches another row
+			b.update = func(ctx context.Context, c adsync.Change) error {
+				err := b.MemoryStore.UpdateUser(ctx, c)
+				if errors.Is(err, adsync.ErrConflict) {
+					b.everyOther(c.UserID, func(u *adsync.User) { u.Phone = "0" })
+				}
+				return err
+			}
+		}},
 		{"UpdateUser must let a key pass to another row", func(b *broken) {
 			var mu sync.Mutex
 			held := map[string]string{}
