@@ -126,11 +126,11 @@ func TestArena_FillsChunksThatStayAsTheyAre(t *testing.T) {
 	assert.Len(t, exact.chunks, 1, "there is just enough room")
 }
 
-// A record takes its ObjectID, a byte of flags, its texts, and ten bytes at most for each
-// of its numbers.
+// A record takes its ObjectID, a byte of flags, one that says which texts more there are,
+// its texts, and ten bytes at most for each of its numbers.
 func TestRecord_SizeIsTheMostItCanTake(t *testing.T) {
-	r := Record{Words: [2]string{"ad", "active"}, Texts: [6]string{"1", "anna", "", "Berg", "anna@x", "+1"}}
-	assert.Equal(t, 16+1+10*8+17, r.size())
+	r := Record{Words: [2]string{"ad", "active"}, Texts: [6]string{"1", "anna", "", "Berg", "anna@x", "+1"}, More: [3]string{2: "more"}}
+	assert.Equal(t, 16+2+10*11+17+4, r.size())
 	var b strings.Builder
 	writeNumber(&b, 1<<64-1)
 	assert.Equal(t, maxNumber, b.Len())
@@ -152,7 +152,7 @@ func TestArena_KeepsWordsOfItsOwn(t *testing.T) {
 func TestArena_TouchesWhatComesNextFromMemory(t *testing.T) {
 	var a Arena
 	a.Append(&Record{Texts: [6]string{strings.Repeat("x", 100)}})
-	a.Append(&Record{Texts: [6]string{5: "z"}})
+	a.Append(&Record{Texts: [6]string{5: "y"}, More: [3]string{2: "z"}})
 	assert.Equal(t, byte('x'), a.Touch(0))
 	assert.Equal(t, byte('z'), a.Touch(1))
 }
