@@ -32,10 +32,11 @@ func (b *binder) assignments(before, after *adsync.User) (set []string, values [
 		}
 		set, values = append(set, b.columns[i].name), append(values, value)
 	}
-	if len(set) > 0 {
-		set, values = append(set, b.derived...), append(values, b.derive(after)...)
+	if len(set) == 0 {
+		return nil, nil, nil
 	}
-	return set, values, nil
+	derived, err := b.derive(after)
+	return append(set, b.derived...), append(values, derived...), err
 }
 
 // newValues are what a new row holds in newColumns.
@@ -52,20 +53,29 @@ func (b *binder) newValues(u *adsync.User) ([]any, error) {
 		values = append(values, value)
 	}
 	for _, name := range b.newColumns[len(b.columns) : len(b.newColumns)-len(b.derived)] {
-		values = append(values, b.hostValue(name, b.table.Defaults[name]))
+		value, err := b.hostValue(name, b.table.Defaults[name])
+		if err != nil {
+			return nil, err
+		}
+		values = append(values, value)
 	}
-	return append(values, b.derive(u)...), nil
+	derived, err := b.derive(u)
+	return append(values, derived...), err
 }
 
 // removal lists what marks a row as deleted and frees its keys; it is empty where rows
 // are removed. What is derived is so from the keys that the row is left with.
-func (b *binder) removal(c adsync.Change) (set []string, values []any) {
+func (b *binder) removal(c adsync.Change) (set []string, values []any, err error) {
 	if b.table.Delete == nil {
-		return nil, nil
+		return nil, nil, nil
 	}
 	set = slices.Sorted(maps.Keys(b.table.Delete))
 	for _, name := range set {
-		values = append(values, b.hostValue(name, b.table.Delete[name]))
+		value, err := b.hostValue(name, b.table.Delete[name])
+		if err != nil {
+			return nil, nil, err
+		}
+		values = append(values, value)
 	}
 	var left adsync.User
 	if c.Before != nil {
@@ -78,7 +88,8 @@ func (b *binder) removal(c adsync.Change) (set []string, values []any) {
 			values = append(values, b.nullOr(key[0], key[1]))
 		}
 	}
-	return append(set, b.derived...), append(values, b.derive(&left)...)
+	derived, err := b.derive(&left)
+	return append(set, b.derived...), append(values, derived...), err
 }
 
 // writable leaves out the columns that only the view has, which are OnWrite's to write.
@@ -97,25 +108,30 @@ func (b *binder) writable(columns []string, values []any) ([]string, []any) {
 }
 
 // derive computes the derived columns from what the row will hold.
-func (b *binder) derive(u *adsync.User) []any {
-	values := make([]any, len(b.derived))
+func (b *binder) derive(u *adsync.User) (values []any, err error) {
+	values = make([]any, len(b.derived))
 	for i, name := range b.derived {
-		values[i] = b.hostValue(name, b.table.Derived[name](*u))
+		if values[i], err = b.hostValue(name, b.table.Derived[name](*u)); err != nil {
+			return nil, err
+		}
 	}
-	return values
+	return values, nil
 }
 
 // hostValue is a value of the host's, as its column holds it.
-func (b *binder) hostValue(column string, value any) any {
-	switch value {
-	case Null:
-		return nil
-	case Now:
-		if clock := clockFor(b.types[column], b.dialect.Loose()); clock != nil {
-			return clock(b.now)
+func (b *binder) hostValue(column string, value any) (any, error) {
+	switch value := value.(type) {
+	case StatusValue:
+		if value == Null {
+			return nil, nil
 		}
+		clock := clockFor(value, b.types[column], b.dialect.Loose())
+		if clock == nil {
+			return nil, noTime(column, b.types[column])
+		}
+		return clock(b.now), nil
 	}
-	return value
+	return value, nil
 }
 
 // storedValue is what a mapped column is to hold.

@@ -75,7 +75,7 @@ func (w *bulkWriter) place(ctx context.Context, i int) (fault error) {
 		set = w.bind.newColumns
 		values, w.verdicts[i], fault = w.creator.prepare(ctx, w.tx, i)
 	case adsync.OpDelete:
-		set, values = w.bind.removal(c)
+		set, values, w.verdicts[i] = w.bind.removal(c)
 	default:
 		if c.Before == nil {
 			w.verdicts[i] = adsync.ErrStale

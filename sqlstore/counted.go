@@ -65,12 +65,12 @@ func (w *countedWriter) place(i int) {
 	if !exact {
 		return
 	}
-	set, values := w.bind.removal(c)
+	set, values, err := w.bind.removal(c)
 	if c.Op == adsync.OpUpdate {
-		var err error
-		if set, values, err = w.bind.assignments(c.Before, c.After); err != nil || len(set) == 0 {
-			return
-		}
+		set, values, err = w.bind.assignments(c.Before, c.After)
+	}
+	if err != nil || c.Op == adsync.OpUpdate && len(set) == 0 {
+		return
 	}
 	values, matches := w.bind.matchArgs(slices.Concat([]any{key}, values), c)
 	if !matches || slices.ContainsFunc(values, unfit) {

@@ -164,12 +164,18 @@ func (k *knownTable) usedTypes(types sqltable.Types) (sqltable.Types, error) {
 	return used, nil
 }
 
+// noTime says that a column holds no time, as Defaults, Delete or Derived would have it.
+func noTime(column string, t sqltable.Type) error {
+	return fmt.Errorf("adsync: the column %s of type %s cannot be set to Now, NowUnix or NotNull; use Now for times and numbers, NowUnix for numbers, or give the value", column, t.Name)
+}
+
 // checkTimes holds each Now of Defaults and Delete against its column.
 func (k *knownTable) checkTimes() error {
 	for _, given := range []map[string]any{k.table.Defaults, k.table.Delete} {
 		for _, name := range slices.Sorted(maps.Keys(given)) {
-			if given[name] == NotNull || given[name] == Now && clockFor(k.types[name], k.dialect.Loose()) == nil {
-				return fmt.Errorf("adsync: the column %s of type %s cannot be set to Now or NotNull; use Now for times and numbers, or give the value", name, k.types[name].Name)
+			value, special := given[name].(StatusValue)
+			if special && value != Null && clockFor(value, k.types[name], k.dialect.Loose()) == nil {
+				return noTime(name, k.types[name])
 			}
 		}
 	}

@@ -50,7 +50,10 @@ func (r *rowStatements) update(ctx context.Context, tx *sqlbatch.Tx, id string, 
 // remove deletes the row, or marks it and frees its keys, with the match of update.
 func (r *rowStatements) remove(ctx context.Context, tx *sqlbatch.Tx, c adsync.Change, match []any) (int64, error) {
 	if r.bind.table.Delete != nil {
-		set, values := r.bind.removal(c)
+		set, values, err := r.bind.removal(c)
+		if err != nil {
+			return 0, ownFault{err}
+		}
 		return r.update(ctx, tx, c.UserID, set, values, match)
 	}
 	args := slices.Concat(r.bind.target(c.UserID, match), r.bind.where)

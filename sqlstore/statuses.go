@@ -23,6 +23,7 @@ const (
 	Null    StatusValue = iota + 1 // NULL, as nil
 	NotNull                        // any value that no other status is mapped to; it cannot be written
 	Now                            // the same, and written as the time: in a column of times in UTC, in a bigint in milliseconds since 1970, in a smaller number in seconds
+	NowUnix                        // the same, and written as the seconds since 1970, in a number of any size
 )
 
 // statusMap is how a column holds the status. A column without one holds none.
@@ -32,6 +33,7 @@ type statusMap struct {
 	rest  adsync.Status                   // of values that are not in reads, save NULL
 	other adsync.Status                   // of all other values
 	now   adsync.Status                   // which is written as the time
+	when  StatusValue                     // Now or NowUnix, of now
 	clock func(time.Time) any             // how
 }
 
@@ -80,13 +82,13 @@ func (m *statusMap) add(status adsync.Status, value any) error {
 	switch value {
 	case Null:
 		value = nil
-	case NotNull, Now:
+	case NotNull, Now, NowUnix:
 		if m.rest != "" {
 			return errors.New("adsync: sqlstore.Table.Statuses maps two statuses to NotNull or Now; a value could be either")
 		}
 		m.rest = status
-		if value == Now {
-			m.now = status
+		if value != NotNull {
+			m.now, m.when = status, value.(StatusValue)
 		}
 		return nil
 	}
@@ -215,9 +217,9 @@ func (m *statusMap) kind() (kind sqltable.Kind, matches bool) {
 // another would block everybody.
 func (m *statusMap) fit(column string, t sqltable.Type, loose bool) (*statusMap, error) {
 	fitted := *m
-	fitted.codes, fitted.clock = maps.Clone(m.codes), clockFor(t, loose)
+	fitted.codes, fitted.clock = maps.Clone(m.codes), clockFor(m.when, t, loose)
 	if m.now != "" && fitted.clock == nil {
-		return nil, fmt.Errorf("adsync: sqlstore.Table.Statuses maps %s to Now, but the column %s is of type %s; use Now for times and numbers", m.now, column, t.Name)
+		return nil, fmt.Errorf("adsync: sqlstore.Table.Statuses maps %s to the time, but the column %s is of type %s; use Now for times and numbers, and NowUnix for numbers", m.now, column, t.Name)
 	}
 	for _, status := range slices.Sorted(maps.Keys(m.codes)) {
 		code, fits := fitCode(m.codes[status], t)
@@ -281,10 +283,15 @@ func adviceFor(t sqltable.Type) string {
 	return "say how it stores each status, and leave the others out"
 }
 
-// clockFor writes the time into a column; nil where it cannot.
-func clockFor(t sqltable.Type, loose bool) func(time.Time) any {
+// clockFor writes the time into a column, as Now or NowUnix has it; nil where it cannot. A
+// column of texts takes the time where the database itself keeps times as such.
+func clockFor(value StatusValue, t sqltable.Type, loose bool) func(time.Time) any {
 	switch {
-	case t.Family() == sqltable.Times && loose: // which keeps a time as a text
+	case value != Now && (value != NowUnix || t.Family() != sqltable.Numbers):
+		return nil
+	case value == NowUnix:
+		return func(at time.Time) any { return at.Unix() }
+	case loose && (t.Family() == sqltable.Times || t.Family() == sqltable.Texts):
 		return func(at time.Time) any { return at.UTC().Format(time.DateTime) }
 	case t.Family() == sqltable.Times:
 		return func(at time.Time) any { return at.UTC().Truncate(time.Second) }

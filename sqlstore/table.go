@@ -47,7 +47,7 @@ const (
 // NULL where the column allows it, because a unique index allows only one empty text;
 // other empty details are written as empty texts.
 //
-// Statuses may map to one value each, or to [Null], [NotNull] and [Now]. A value that is
+// Statuses may map to one value each, or to [Null], [NotNull], [Now] and [NowUnix]. A value that is
 // unmapped, or mapped by two of them, reads as StatusBlocked. Where all that the column
 // can say is whether a user is active, such as a boolean, 0 and 1, or a time that is NULL or
 // not, whoever is not active reads as [adsync.StatusInactive], also where the map calls it
@@ -66,7 +66,7 @@ const (
 // a full name, or a time of the last change, and written with each creation, update and
 // soft deletion, also while a user is parked. The functions must be pure; they are given
 // what the row will hold, and for a soft deletion the keys that it is left with. They may
-// return [Null] and [Now]. Defaults and Delete may hold those, too.
+// return [Null], [Now] and [NowUnix]. Defaults and Delete may hold those, too.
 //
 // OnWrite is called in the transaction of each change, with the row's ID: after a creation
 // or an update, and before a deletion. It is for rows of other tables that belong to the

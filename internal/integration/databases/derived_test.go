@@ -102,6 +102,20 @@ func testDerived(t *testing.T, d database) {
 	require.Equal(t, people/2+people/4+1, count(t, db, "people WHERE changed > '2020-01-01 00:00:00'"), "whoever was written has a new time, and nobody else")
 }
 
+// testDerivedTimeThatDoesNotFit names the column, and writes nothing.
+func testDerivedTimeThatDoesNotFit(t *testing.T, d database) {
+	db := d.open(t, d.table("people", "id COUNTER, guid TEXT UNIQUE, login TEXT NOT NULL UNIQUE, mark FLAG"))
+	s := newStore(t, db, d.dialect, sqlstore.Table{
+		Name: "people", Columns: sqlstore.Columns{ID: "id", ObjectID: "guid", Username: "login"},
+		Derived: map[string]func(adsync.User) any{"mark": func(adsync.User) any { return sqlstore.Now }},
+	})
+	for _, w := range s.ApplyChanges(t.Context(), []adsync.Change{create(adsync.User{ObjectID: objectID(1), Profile: adsync.Profile{Username: "ann"}}), create(adsync.User{ObjectID: objectID(2), Profile: adsync.Profile{Username: "bob"}})}) {
+		assert.ErrorContains(t, w.Err, "adsync: the column mark of type")
+		assert.ErrorContains(t, w.Err, "cannot be set to Now")
+	}
+	assert.Empty(t, list(t, s))
+}
+
 // testOnWrite keeps rows of another table along with the users, in the same transaction.
 func testOnWrite(t *testing.T, d database) {
 	full := errors.New("the list of addresses is full")

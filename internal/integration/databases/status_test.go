@@ -40,6 +40,7 @@ func (d database) statusColumns() []statusColumn {
 		{"words", "TEXT NOT NULL", map[adsync.Status]any{active: "active", deactivated: "ldap_blocked", blocked: "blocked"}, "'active'", "'blocked'", adsync.FieldStatus, "state = 'ldap_blocked'"},
 		{"a time when disabled", when, map[adsync.Status]any{active: sqlstore.Null, inactive: sqlstore.Now}, "NULL", "'2020-02-03 04:05:06'", adsync.FieldActive, recent},
 		{"milliseconds when deleted", "BIGINT NOT NULL", map[adsync.Status]any{active: 0, deactivated: sqlstore.Now}, "0", "1577934245000", adsync.FieldActive, fmt.Sprint("state > ", ms)},
+		{"seconds when deleted", "BIGINT NOT NULL", map[adsync.Status]any{active: 0, deactivated: sqlstore.NowUnix}, "0", "1577934245", adsync.FieldActive, fmt.Sprint("state BETWEEN ", ms/1000, " AND ", ms/1000+86400)},
 		{"a word, or blocked otherwise", "TEXT", map[adsync.Status]any{active: sqlstore.Null, deactivated: "by-sync", blocked: sqlstore.NotNull}, "NULL", "'somehow'", adsync.FieldStatus, "state = 'by-sync'"},
 	}
 }
@@ -110,12 +111,12 @@ func testStatusesThatDoNotFit(t *testing.T, d database) {
 		statuses map[adsync.Status]any
 		says     string
 	}{
-		"words for a flag":   {"FLAG", nil, "map StatusActive to true and StatusInactive to false"},
-		"words for a number": {"NUMBER", nil, "say how it stores each status"},
-		"words for a time":   {"DATE", nil, "map StatusActive to Null and StatusInactive to Now"},
-		"flags for words":    {"TEXT", map[adsync.Status]any{active: true, inactive: false}, "say how it stores each status"},
-		"NULL for NOT NULL":  {"TEXT NOT NULL", map[adsync.Status]any{active: "on", inactive: nil}, "to NULL, which the column state"},
-		"the time for words": {"TEXT", map[adsync.Status]any{active: sqlstore.Null, inactive: sqlstore.Now}, "use Now for times and numbers"},
+		"words for a flag":    {"FLAG", nil, "map StatusActive to true and StatusInactive to false"},
+		"words for a number":  {"NUMBER", nil, "say how it stores each status"},
+		"words for a time":    {"DATE", nil, "map StatusActive to Null and StatusInactive to Now"},
+		"flags for words":     {"TEXT", map[adsync.Status]any{active: true, inactive: false}, "say how it stores each status"},
+		"NULL for NOT NULL":   {"TEXT NOT NULL", map[adsync.Status]any{active: "on", inactive: nil}, "to NULL, which the column state"},
+		"the time for a flag": {"FLAG", map[adsync.Status]any{active: sqlstore.Null, inactive: sqlstore.Now}, "use Now for times and numbers"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			db := d.open(t, d.table("people", "id COUNTER, guid TEXT, login TEXT, state "+test.column))

@@ -33,14 +33,15 @@ CREATE UNIQUE INDEX UQE_user_ad_guid ON user (ad_guid)`,
 				Email: "email", Status: "prohibit_login", Protected: "is_admin",
 			},
 			Statuses: map[adsync.Status]any{adsync.StatusActive: 0, adsync.StatusInactive: 1},
-			Defaults: map[string]any{"type": 0, "passwd": "", "is_active": 1, "avatar": "", "avatar_email": ""},
+			Defaults: map[string]any{"type": 0, "passwd": "", "is_active": 1, "avatar": "", "avatar_email": "", "created_unix": sqlstore.NowUnix},
 			Derived: map[string]func(adsync.User) any{
-				"lower_name": func(u adsync.User) any { return strings.ToLower(u.Username) },
+				"updated_unix": changedUnix,
+				"lower_name":   func(u adsync.User) any { return strings.ToLower(u.Username) },
 			},
 		},
 		Rules: adsync.Rules{Map: fullName, Keys: []adsync.Field{adsync.FieldUsername}},
 		Local: `INSERT INTO user (lower_name, name, email, passwd, type, is_admin, prohibit_login, avatar, avatar_email) VALUES ('local', 'local', 'local@corp.example', 'x', 0, 1, 0, '', '');
 			INSERT INTO user (lower_name, name, email, passwd, type, avatar, avatar_email) VALUES ('an-organization', 'An-Organization', '', '', 1, '', '')`,
-		Never: []string{"user WHERE lower_name <> lower(name)"},
+		Never: []string{"user WHERE lower_name <> lower(name)", "user WHERE ad_guid IS NOT NULL AND (updated_unix IS NULL OR updated_unix > 16000000000)"},
 	}
 }

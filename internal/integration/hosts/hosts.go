@@ -51,6 +51,9 @@ func (id ids) Value() (driver.Value, error) { return id(), nil }
 // changed, among Table.Derived, is the time at which a sync wrote the row.
 func changed(adsync.User) any { return sqlstore.Now }
 
+// changedUnix is the same in seconds, whatever the size of the number.
+func changedUnix(adsync.User) any { return sqlstore.NowUnix }
+
 // lowerText is 26 letters and digits.
 func lowerText() string { return strings.ToLower(rand.Text()) }
 

@@ -31,9 +31,11 @@ CREATE UNIQUE INDEX user_ad_guid ON user (ad_guid)`,
 			},
 			Statuses: map[adsync.Status]any{adsync.StatusActive: "NORMAL", adsync.StatusInactive: "ARCHIVED"},
 			Defaults: map[string]any{"password_hash": ""},
+			Derived:  map[string]func(adsync.User) any{"updated_ts": changedUnix},
 		},
 		Rules: adsync.Rules{Keys: []adsync.Field{adsync.FieldUsername}},
-		Local: `INSERT INTO user (username, email, password_hash, role) VALUES ('local', 'local@corp.example', 'x', 'HOST')`,
+		Local: `INSERT INTO user (username, email, password_hash, role, updated_ts) VALUES ('local', 'local@corp.example', 'x', 'HOST', 1)`,
+		Never: []string{"user WHERE ad_guid IS NOT NULL AND (updated_ts < 1600000000 OR updated_ts > 1600000000 * 10)"},
 		Warns: []string{"the column email of the table user has no unique index"},
 	}
 }

@@ -30,12 +30,16 @@ CREATE TABLE mdl_user (
 				Email: "email", Phone: "phone1", Status: "suspended",
 			},
 			Statuses: map[adsync.Status]any{adsync.StatusActive: 0, adsync.StatusInactive: 1},
-			Defaults: map[string]any{"mnethostid": 1, "confirmed": 1, "password": "not cached"},
+			Defaults: map[string]any{"mnethostid": 1, "confirmed": 1, "password": "not cached", "timecreated": sqlstore.NowUnix},
+			Derived:  map[string]func(adsync.User) any{"timemodified": changedUnix},
 			Delete:   map[string]any{"deleted": 1, "idnumber": ""},
 		},
 		Rules: adsync.Rules{Keys: []adsync.Field{adsync.FieldUsername}},
 		Local: `INSERT INTO mdl_user (mnethostid, confirmed, username, email) VALUES (1, 1, 'local', 'local@corp.example')`,
-		Never: []string{"mdl_user WHERE deleted = 1 AND (idnumber <> '' OR email LIKE 'user%')"},
+		Never: []string{
+			"mdl_user WHERE idnumber <> '' AND (timemodified NOT BETWEEN 1600000000 AND 16000000000 OR timecreated > timemodified)",
+			"mdl_user WHERE deleted = 1 AND (idnumber <> '' OR email LIKE 'user%')",
+		},
 		Warns: []string{
 			"the column idnumber of the table mdl_user has no unique index", "the column email of the table mdl_user has no unique index",
 			"the collation of the column username takes Muller and Müller for one", "the collation of the column email takes Muller and Müller for one",

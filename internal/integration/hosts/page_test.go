@@ -154,7 +154,7 @@ func writePage(t *testing.T) string {
 	}
 	p.WriteString("\n## What the mappings share\n\nWhat several of them name:\n\n```go\n")
 	var shared []string
-	for _, name := range []string{"Source", "byEmail", "fullName", "byEmailAndFullName", "changed", "ids", "Value", "lowerText"} {
+	for _, name := range []string{"Source", "byEmail", "fullName", "byEmailAndFullName", "changed", "changedUnix", "ids", "Value", "lowerText"} {
 		shared = append(shared, c.withDoc(name))
 	}
 	p.WriteString(strings.Join(shared, "\n\n") + "\n```\n")

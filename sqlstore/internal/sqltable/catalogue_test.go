@@ -13,12 +13,13 @@ func TestCatalogue_AsksAboutOneTable(t *testing.T) {
 	type question struct{ part, args string } // what is in its text, and all its arguments
 	const this, master = "table_name = ? AND table_schema = ", "SELECT type, name, sql FROM "
 	const pgThis = "CAST(CAST($1 AS text) AS regclass) AND "
+	const pgView = "r.ev_class = CAST(CAST($1 AS text) AS regclass))" // the tables that a view reads, too
 	for _, want := range []struct {
 		dialect, table           string
 		indexes, demands, quirks question
 	}{
-		{"postgresql", "users", question{pgThis + "i.indisunique", `["\"users\""]`}, question{pgThis + "attnum > 0", `["\"users\""]`}, question{pgThis + "ev_type", `["\"users\""]`}},
-		{"postgresql", "h.users", question{pgThis, `["\"h\".\"users\""]`}, question{pgThis, `["\"h\".\"users\""]`}, question{pgThis, `["\"h\".\"users\""]`}},
+		{"postgresql", "users", question{pgView, `["\"users\""]`}, question{pgThis + "attnum > 0", `["\"users\""]`}, question{pgThis + "ev_type", `["\"users\""]`}},
+		{"postgresql", "h.users", question{pgView, `["\"h\".\"users\""]`}, question{pgThis, `["\"h\".\"users\""]`}, question{pgThis, `["\"h\".\"users\""]`}},
 		{"mysql", "users", question{this + "DATABASE() AND non_unique = 0", `["users"]`}, question{this + "DATABASE() AND is_nullable = 'NO'", `["users"]`}, question{}},
 		{"mysql", "h.users", question{this + "? AND non_unique = 0", `["users" "h"]`}, question{this + "? AND is_nullable = 'NO'", `["users" "h"]`}, question{}},
 		{"sqlite", "users", question{"pragma_index_list(?) AS l", `["users"]`}, question{"pragma_table_xinfo(?) WHERE", `["users"]`}, question{master + "sqlite_master WHERE", `["users" "users"]`}},
