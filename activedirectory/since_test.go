@@ -25,6 +25,7 @@ type bed struct {
 	opts   adsync.Options
 	mark   *adsync.Mark
 	clock  atomic.Int64 // seconds
+	kept   *fakead.Snapshot
 }
 
 const since = "svc@ad.example.test"
