@@ -61,6 +61,7 @@ var cases = []struct {
 	{"what moves numbers", testWhatMovesNumbers},
 	{"changed since", testChangedSince},
 	{"bound token", testBoundToken},
+	{"changes since a mark", testChangesSince},
 
 	{"wrong password", testWrongPassword},
 	{"plain connection refused", testPlainRefused},
