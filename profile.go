@@ -64,6 +64,10 @@ const (
 	// FieldRoles is in Extra: the set of the names of the user's roles. A directory fills
 	// it, and Rules.Map has no say in it.
 	FieldRoles Field = "roles"
+
+	// FieldHostRoles is in the Extra of a user that a store yields: those of FieldRoles which
+	// the host itself gave. No sync takes them, or gives them again.
+	FieldHostRoles Field = "host_roles"
 )
 
 // isExtra reports whether the field is a detail in Profile.Extra.

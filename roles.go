@@ -89,8 +89,10 @@ func (s *scope) rolesOf(u *User, e *Entry) (c roleChange) {
 	if has == says {
 		return c
 	}
-	unknown := e.Unknown.Set(FieldRoles)
-	decides := func(role string) bool { return s.roles[role] && !slices.Contains(unknown, role) }
+	unknown, hosts := e.Unknown.Set(FieldRoles), u.Extra.Set(FieldHostRoles)
+	decides := func(role string) bool {
+		return s.roles[role] && !slices.Contains(unknown, role) && !slices.Contains(hosts, role)
+	}
 	c.granted = beyond(says, has, decides)
 	c.revoked = beyond(has, says, decides)
 	if u.Protected {

@@ -142,6 +142,7 @@ func (u *undoer) gone(h *host) []*party {
 		}
 		back[did.before.ObjectID] = true
 		after := withID(*did.before, "")
+		after.Extra = revoke(after.Extra, after.Extra.Set(FieldHostRoles)).With(FieldHostRoles) // which the host gives, or not
 		newcomers = append(newcomers, &party{role: claims.Newcomer, user: nobody, after: &after, reason: ReasonUndone})
 	}
 	return newcomers

@@ -104,7 +104,7 @@ func (b *batch) steps() sqlbatch.Batch {
 // bulk is nil where the changes have to be written one by one: two changes of one row or
 // entry, or a dialect without statements for many rows.
 func (b *batch) bulk() func(context.Context, *sqlbatch.Tx) ([]error, error) {
-	if !b.bind.dialect.HasBulk() || b.bind.table.OnWrite != nil || !b.work.apart() {
+	if !b.bind.dialect.HasBulk() || b.bind.oneByOne() || !b.work.apart() {
 		return nil
 	}
 	return func(ctx context.Context, tx *sqlbatch.Tx) ([]error, error) {
@@ -118,7 +118,7 @@ func (b *batch) bulk() func(context.Context, *sqlbatch.Tx) ([]error, error) {
 // ahead writes what can be written in many rows with one statement. The rest, and
 // everything that is not as planned, is left to apply.
 func (b *batch) ahead(ctx context.Context, tx *sqlbatch.Tx) error {
-	if b.bind.table.OnWrite != nil {
+	if b.bind.oneByOne() {
 		return nil // the host's own statements must find what they would have found
 	}
 	if fault := b.countedAhead(ctx, tx); fault != nil {
@@ -161,6 +161,9 @@ func (b *batch) apply(ctx context.Context, tx *sqlbatch.Tx, i int) (verdict, fau
 	if verdict != nil || fault != nil {
 		return verdict, fault
 	}
+	if fault := b.bind.roles.write(ctx, tx, b.bind, c, b.work.userID(i)); fault != nil {
+		return nil, fault
+	}
 	return nil, b.onWrite(ctx, tx, c, b.work.userID(i))
 }
 
@@ -186,7 +189,7 @@ func (b *batch) update(ctx context.Context, tx *sqlbatch.Tx, c adsync.Change) (v
 	if err != nil {
 		return err, nil
 	}
-	if match, ok := b.bind.matchArgs(nil, c); ok && len(set) > 0 {
+	if match, ok := b.bind.matchArgs(nil, c); ok && len(set) > 0 && b.bind.roles == nil {
 		if n, fault := b.rows.update(ctx, tx, c.UserID, set, values, match); n > 0 || fault != nil {
 			return nil, fault
 		}
@@ -204,7 +207,7 @@ func (b *batch) update(ctx context.Context, tx *sqlbatch.Tx, c adsync.Change) (v
 
 // delete does the same, but where OnWrite is to be asked the row is read first.
 func (b *batch) delete(ctx context.Context, tx *sqlbatch.Tx, c adsync.Change) (verdict, fault error) {
-	if match, ok := b.bind.matchArgs(nil, c); ok && b.bind.table.OnWrite == nil {
+	if match, ok := b.bind.matchArgs(nil, c); ok && !b.bind.oneByOne() {
 		n, fault := b.rows.remove(ctx, tx, c, match)
 		if n > 0 || fault != nil {
 			return nil, fault
@@ -216,6 +219,9 @@ func (b *batch) delete(ctx context.Context, tx *sqlbatch.Tx, c adsync.Change) (v
 	}
 	if err := c.Guard(now); err != nil {
 		return err, nil
+	}
+	if fault := b.bind.roles.write(ctx, tx, b.bind, c, c.UserID); fault != nil {
+		return nil, fault
 	}
 	if fault := b.onWrite(ctx, tx, c, c.UserID); fault != nil {
 		return nil, fault

@@ -90,6 +90,9 @@ func (in *inspector) query(ctx context.Context) (*knownTable, error) {
 	if err != nil || len(types) == 0 {
 		return &knownTable{layout: in.layout, types: types, sql: queries}, err
 	}
+	if err := in.layout.roles.check(ctx, in.db); err != nil {
+		return nil, err
+	}
 	var quirks sqltable.Rows
 	if text, args, ok := queries.Quirks(); ok {
 		if quirks, err = in.db.QueryContext(ctx, text, args...); err != nil {

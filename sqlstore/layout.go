@@ -26,7 +26,8 @@ type layout struct {
 	where      []any           // the arguments of Where, in the order of the text
 	statuses   *statusMap      // as given; nil where there is no column
 	statusKind sqltable.Kind
-	matches    bool // a statement can compare the whole row
+	matches    bool         // a statement can compare the whole row
+	roles      *memberships // nil where there are none
 }
 
 // column is a mapped column and what it holds.
@@ -45,7 +46,7 @@ func newLayout(dialect Dialect, table Table) (*layout, error) {
 	table.Statuses, table.Defaults, table.Delete = maps.Clone(table.Statuses), maps.Clone(table.Defaults), maps.Clone(table.Delete)
 	table.Derived = maps.Clone(table.Derived)
 	l := &layout{dialect: d, table: table}
-	for _, prepare := range []func() error{l.mapColumns, l.mapObjectIDs, l.mapStatuses, l.checkDelete, l.checkDefaults, l.checkDerived, l.makeQueries} {
+	for _, prepare := range []func() error{l.mapColumns, l.mapObjectIDs, l.mapStatuses, l.checkDelete, l.checkDefaults, l.checkDerived, l.makeQueries, l.mapRoles} {
 		if err := prepare(); err != nil {
 			return nil, err
 		}
@@ -195,6 +196,15 @@ func (l *layout) makeQueries() error {
 	l.queries, l.matches = l.queries.ReadFrom(l.view), false
 	return nil
 }
+
+func (l *layout) mapRoles() (err error) {
+	l.roles, err = newMemberships(l.dialect, l.table.Roles, l.table)
+	return err
+}
+
+// oneByOne reports whether changes are written one by one, as something besides the row
+// belongs to each.
+func (l *layout) oneByOne() bool { return l.table.OnWrite != nil || l.roles != nil }
 
 func (l *layout) kind(c column) sqltable.Kind {
 	switch c.field {

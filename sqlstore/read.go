@@ -41,6 +41,10 @@ func (r *reader) readAll(ctx context.Context, yield func(adsync.User, error) boo
 	if err != nil {
 		return false, err
 	}
+	roles, err := known.roles.readAll(ctx, r.db, r.layout, known.types[known.table.Columns.ID].Name)
+	if err != nil {
+		return false, err
+	}
 	rows, err := r.db.QueryContext(ctx, known.queries.Select(), known.where...)
 	if err != nil {
 		return false, err
@@ -52,6 +56,9 @@ func (r *reader) readAll(ctx context.Context, yield func(adsync.User, error) boo
 		u, err := row.read(rows)
 		if err != nil {
 			return true, ownFault{err}
+		}
+		if roles != nil {
+			addRoles(&u, roles)
 		}
 		if !yield(u, nil) {
 			return true, nil

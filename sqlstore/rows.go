@@ -63,6 +63,9 @@ func (r *rowStatements) remove(ctx context.Context, tx *sqlbatch.Tx, c adsync.Ch
 // lockRow reads the row as it is now and holds it; nil when there is none.
 func (r *rowStatements) lockRow(ctx context.Context, tx *sqlbatch.Tx, id string) (*adsync.User, error) {
 	users, err := r.readRow(ctx, tx, id)
+	if err == nil {
+		err = r.bind.roles.attach(ctx, tx, r.bind, users)
+	}
 	if err != nil || len(users) == 0 {
 		return nil, err
 	}

@@ -53,7 +53,7 @@ const createsAtOnce = 5000
 // stored and told apart from all others, or FieldActive where the column only tells who
 // is active. New users are best written 5,000 at once.
 func (s *Store) Traits() adsync.Traits {
-	return adsync.Traits{Fields: s.layout.held(), CreatesAtOnce: createsAtOnce}
+	return adsync.Traits{Fields: s.layout.held(), CreatesAtOnce: createsAtOnce, Roles: s.layout.roles.roleNames()}
 }
 
 // Check checks the mapping against the table before anything is written. The error says

@@ -93,6 +93,7 @@ type Table struct {
 	ObjectIDs ObjectIDs                                                               // how the ObjectID is stored; default ObjectIDText
 	Delete    map[string]any                                                          // soft delete: set these instead; both keys are released. Name the ObjectID too, with nil, if it is unique
 	Derived   map[string]func(adsync.User) any                                        // other columns, computed from the user
+	Roles     *Membership                                                             // which user has which role; nil: no roles
 	OnWrite   func(ctx context.Context, tx *sql.Tx, c adsync.Change, id string) error // what else belongs to the change, in the same transaction; an error undoes it
 }
 

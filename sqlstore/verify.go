@@ -34,6 +34,9 @@ func (v verifier) all(ctx context.Context, tx *sqlbatch.Tx, changes []int) (faul
 	if fault != nil {
 		return fault
 	}
+	if fault := v.bind.roles.attach(ctx, tx, v.bind, users); fault != nil {
+		return fault
+	}
 	now, fault := byID(users)
 	if fault != nil {
 		return fault
@@ -124,6 +127,9 @@ func (v verifier) asPlanned(c adsync.Change, id string, now *adsync.User) error 
 		if !sameIn(f, now, &want) {
 			differ = append(differ, string(f))
 		}
+	}
+	if !slices.Equal(now.Extra.Set(adsync.FieldRoles), want.Extra.Set(adsync.FieldRoles)) {
+		differ = append(differ, string(adsync.FieldRoles))
 	}
 	return fmt.Errorf("adsync: the database changed what was to be written as %s, so nothing of it was kept; look for a column that is too short or holds fewer characters, a server that is not strict, or a trigger on the table %s", strings.Join(differ, ", "), v.bind.table.Name)
 }

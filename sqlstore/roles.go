@@ -1,0 +1,332 @@
+package sqlstore
+
+import (
+	"context"
+	"database/sql"
+	"database/sql/driver"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/go-adsync/adsync"
+	"github.com/go-adsync/adsync/sqlstore/internal/sqlbatch"
+	"github.com/go-adsync/adsync/sqlstore/internal/sqltable"
+)
+
+// Membership is the table that says which user has which role: one row for each.
+//
+// Values marks the rows that are the sync's own: it writes them, and removes no others. A
+// row of the same user and role without them is the host's, as of an administrator who
+// gave the role by hand. Such a user has the role ([adsync.FieldHostRoles]), and no sync
+// gives it again or takes it. Without Values, all rows of the roles in Roles are the sync's.
+//
+// Rows of other roles are never read or written. The rows of a user are read and written
+// after its own row is locked, in the same transaction, and go before it when it is
+// deleted, or marked as deleted.
+type Membership struct {
+	Table  string         // table or schema.table
+	User   string         // the column of the user's ID
+	Role   string         // the column of the role
+	Roles  map[string]any // the key of each role in that column, by the role's name
+	Values map[string]any // what the sync's own rows hold in other columns, such as source: "ad"; Null is NULL
+}
+
+// memberships reads and writes the rows of roles.
+type memberships struct {
+	table  *sqltable.Membership
+	given  Membership
+	names  []string // of the roles, sorted
+	keys   []any    // of names
+	byKey  map[sqltable.Code]int
+	marks  []any           // of the sync's own rows, in the order of their columns
+	codes  []sqltable.Code // of marks
+	isNull []bool
+}
+
+func newMemberships(d sqltable.Dialect, given *Membership, users Table) (*memberships, error) {
+	if given == nil {
+		return nil, nil
+	}
+	m := &memberships{given: *given, byKey: map[sqltable.Code]int{}}
+	m.given.Roles, m.given.Values = maps.Clone(given.Roles), maps.Clone(given.Values)
+	switch {
+	case given.Table == "" || given.User == "" || given.Role == "" || given.User == given.Role:
+		return nil, errors.New("adsync: sqlstore.Membership needs its Table, and the columns User and Role")
+	case len(given.Roles) == 0:
+		return nil, errors.New("adsync: sqlstore.Membership.Roles is empty; say which key each role has in the column Role")
+	case given.Table == users.Name:
+		return nil, errors.New("adsync: sqlstore.Membership.Table is the table of the users; roles need one of their own")
+	}
+	m.names = slices.Sorted(maps.Keys(given.Roles))
+	for i, name := range m.names {
+		key, code, err := plainValue(given.Roles[name])
+		if err != nil || key == nil || name == "" || name == adsync.AnyRole {
+			return nil, fmt.Errorf("adsync: sqlstore.Membership.Roles[%q] is not the key of a role", name)
+		}
+		if _, twice := m.byKey[code]; twice {
+			return nil, fmt.Errorf("adsync: sqlstore.Membership.Roles gives two roles one key, of which %q is one", name)
+		}
+		m.keys, m.byKey[code] = append(m.keys, key), i
+	}
+	columns := slices.Sorted(maps.Keys(given.Values))
+	for _, column := range columns {
+		mark, code, err := plainValue(given.Values[column])
+		if err != nil || column == given.User || column == given.Role || column == "" {
+			return nil, fmt.Errorf("adsync: sqlstore.Membership.Values[%q] is no plain value of a column besides User and Role", column)
+		}
+		m.marks, m.codes, m.isNull = append(m.marks, mark), append(m.codes, code), append(m.isNull, mark == nil)
+	}
+	var err error
+	m.table, err = sqltable.NewMembership(d, given.Table, given.User, given.Role, columns)
+	return m, err
+}
+
+// plainValue is what the driver is given for a value of the host's.
+func plainValue(v any) (any, sqltable.Code, error) {
+	if v == Null {
+		v = nil
+	}
+	plain, err := driver.DefaultParameterConverter.ConvertValue(v)
+	cell := sqltable.CellOf(plain)
+	if err == nil && cell.Bad {
+		err = errors.New("adsync: not a plain value")
+	}
+	return plain, cell.Code(), err
+}
+
+// querier is a database, or a transaction.
+type querier interface {
+	QueryContext(ctx context.Context, text string, args ...any) (*sql.Rows, error)
+}
+
+// held are the roles of users, by ID.
+type held struct {
+	sets   map[string]uint32 // which set a user has
+	extras []adsync.Extra    // by set
+	own    [][]string        // by set: those of the sync's own rows
+}
+
+// of returns what the user's Extra holds of roles.
+func (h *held) of(id string) adsync.Extra {
+	if h == nil {
+		return adsync.Extra{}
+	}
+	return h.extras[h.sets[id]]
+}
+
+// readAll reads the roles of all users.
+func (m *memberships) readAll(ctx context.Context, db querier, l *layout, idType string) (*held, error) {
+	if m == nil {
+		return nil, nil
+	}
+	return m.read(ctx, db, l, idType, m.table.Select(len(m.keys)), m.keys)
+}
+
+// readOf reads the roles of some users, and holds the rows.
+func (m *memberships) readOf(ctx context.Context, tx querier, bind *binder, ids []string) (*held, error) {
+	if m == nil {
+		return nil, nil
+	}
+	const most = 500 // arguments that every server takes
+	all := m.newHeld()
+	for part := range slices.Chunk(ids, most) {
+		args := slices.Clone(m.keys)
+		for _, id := range part {
+			args = append(args, bind.bindID(id))
+		}
+		some, err := m.read(ctx, tx, bind.layout, bind.idType().Name, m.table.SelectOf(len(m.keys), len(part)), args)
+		if err != nil {
+			return nil, err
+		}
+		for id, set := range some.sets {
+			all.sets[id] = uint32(len(all.extras))
+			all.extras, all.own = append(all.extras, some.extras[set]), append(all.own, some.own[set])
+		}
+	}
+	return all, nil
+}
+
+func (m *memberships) newHeld() *held {
+	return &held{sets: map[string]uint32{}, extras: []adsync.Extra{{}}, own: [][]string{nil}}
+}
+
+// read numbers the sets of roles as they grow, since users mostly have the same ones.
+func (m *memberships) read(ctx context.Context, db querier, l *layout, idType, text string, args []any) (*held, error) {
+	rows, err := db.QueryContext(ctx, text, args...)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	h := m.newHeld()
+	sets := []map[step]bool{{}} // the roles of each set
+	next := map[grown]uint32{}
+	row := sqltable.NewRow(2 + len(m.marks))
+	for rows.Next() {
+		if err := row.Scan(rows); err != nil {
+			return nil, err
+		}
+		role, mapped := m.byKey[row.Cell(1).Code()]
+		if !mapped || row.Cell(0).Null {
+			continue
+		}
+		id, err := l.idText(row.Cell(0), idType)
+		if err != nil {
+			continue // no user has it
+		}
+		s := step{role, m.isOwn(row)}
+		set := h.sets[id]
+		if sets[set][s] {
+			continue
+		}
+		more, known := next[grown{set, s}]
+		if !known {
+			more = uint32(len(sets))
+			next[grown{set, s}] = more
+			grownSet := maps.Clone(sets[set])
+			grownSet[s] = true
+			sets = append(sets, grownSet)
+		}
+		h.sets[id] = more
+	}
+	for _, set := range sets[1:] {
+		extra, own := m.extra(set)
+		h.extras, h.own = append(h.extras, extra), append(h.own, own)
+	}
+	return h, rows.Err()
+}
+
+// step is one row: a role, and whose it is.
+type step struct {
+	role  int
+	isOwn bool
+}
+
+// grown is a set with one row more.
+type grown struct {
+	set uint32
+	step
+}
+
+func (m *memberships) isOwn(row *sqltable.Row) bool {
+	for i, code := range m.codes {
+		if row.Cell(2+i).Code() != code {
+			return false
+		}
+	}
+	return true
+}
+
+// extra is what a user of these rows holds. A role that the host gave too is the host's.
+func (m *memberships) extra(set map[step]bool) (extra adsync.Extra, own []string) {
+	var roles, hosts []string
+	for s := range set {
+		roles = append(roles, m.names[s.role])
+		if s.isOwn {
+			own = append(own, m.names[s.role])
+		} else {
+			hosts = append(hosts, m.names[s.role])
+		}
+	}
+	return adsync.NewExtra(map[adsync.Field][]string{adsync.FieldRoles: roles, adsync.FieldHostRoles: hosts}), own
+}
+
+// roleNames are the roles that the store has a place for.
+func (m *memberships) roleNames() []string {
+	if m == nil {
+		return nil
+	}
+	return slices.Clone(m.names)
+}
+
+// check asks the database for the columns, and for no row.
+func (m *memberships) check(ctx context.Context, db *sql.DB) error {
+	if m == nil {
+		return nil
+	}
+	rows, err := db.QueryContext(ctx, m.table.Select(len(m.keys))+" AND 1 = 0", m.keys...)
+	if err != nil {
+		return err
+	}
+	return errors.Join(rows.Err(), rows.Close())
+}
+
+// write makes the sync's own rows those of the roles that the change leaves to the user.
+func (m *memberships) write(ctx context.Context, tx *sqlbatch.Tx, bind *binder, c adsync.Change, id string) error {
+	if m == nil {
+		return nil
+	}
+	now, err := m.readOf(ctx, tx, bind, []string{id})
+	if err != nil {
+		return err
+	}
+	has, own := now.of(id).Set(adsync.FieldRoles), now.own[now.sets[id]]
+	var wanted []string
+	if c.After != nil && c.Op != adsync.OpDelete {
+		wanted = c.After.Extra.Set(adsync.FieldRoles)
+	}
+	for _, role := range own {
+		if !slices.Contains(wanted, role) {
+			if err := m.remove(ctx, tx, bind, id, role); err != nil {
+				return err
+			}
+		}
+	}
+	for _, role := range wanted {
+		if slices.Contains(has, role) {
+			continue
+		}
+		at, mapped := slices.BinarySearch(m.names, role)
+		if !mapped {
+			return ownFault{fmt.Errorf("adsync: sqlstore.Membership.Roles has no role %q, so nothing of the change was written; map it", role)}
+		}
+		args := append([]any{bind.bindID(id), m.keys[at]}, m.marks...)
+		if _, err := tx.Exec(ctx, m.table.Insert(), args...); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (m *memberships) remove(ctx context.Context, tx *sqlbatch.Tx, bind *binder, id, role string) error {
+	at, _ := slices.BinarySearch(m.names, role)
+	args := []any{bind.bindID(id), m.keys[at]}
+	for i, mark := range m.marks {
+		if !m.isNull[i] {
+			args = append(args, mark)
+		}
+	}
+	_, err := tx.Exec(ctx, m.table.Delete(m.isNull), args...)
+	return err
+}
+
+// attach gives the users the roles that they have, in the transaction that holds their rows.
+func (m *memberships) attach(ctx context.Context, tx querier, bind *binder, users []adsync.User) error {
+	if m == nil || len(users) == 0 {
+		return nil
+	}
+	ids := make([]string, len(users))
+	for i := range users {
+		ids[i] = users[i].ID
+	}
+	now, err := m.readOf(ctx, tx, bind, ids)
+	if err != nil {
+		return err
+	}
+	for i := range users {
+		addRoles(&users[i], now)
+	}
+	return nil
+}
+
+// addRoles gives the user what it holds of roles.
+func addRoles(u *adsync.User, h *held) {
+	extra := h.of(u.ID)
+	for _, f := range extra.Fields() {
+		if u.Extra == (adsync.Extra{}) {
+			u.Extra = extra
+			return
+		}
+		u.Extra = u.Extra.With(f, extra.Set(f)...)
+	}
+}
