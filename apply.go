@@ -16,12 +16,12 @@ import (
 // run is one application of a plan.
 type run struct {
 	reader
-	plan   *Plan
-	report *Report
-	rounds *schedule.Run
-	told   int  // results given to OnResult
-	over   bool // no result changes any more
-	hangs  bool // the store has not returned from a call that was given up
+	plan      *Plan
+	report    *Report
+	rounds    *schedule.Run
+	delivered int  // results given to OnResult
+	over      bool // no result changes any more
+	hangs     bool // the store has not returned from a call that was given up
 }
 
 // own runs a plan that was made a moment ago under the same lock.
@@ -172,7 +172,7 @@ func (r *run) all(ctx context.Context) error {
 	err := r.each(ctx)
 	r.putBack(ctx, r.rounds.Left())
 	r.over = true
-	err = errors.Join(err, r.tell(ctx))
+	err = errors.Join(err, r.deliver(ctx))
 	counts := r.report.Counts()
 	r.opts.Logger.LogAttrs(ctx, slog.LevelInfo, "adsync: applied",
 		slog.Int("modified", counts.Modified), slog.Int("deleted", counts.Deleted), slog.Int("created", counts.Created),
@@ -198,7 +198,7 @@ func (r *run) each(ctx context.Context) error {
 			return err
 		}
 		r.putBack(ctx, r.rounds.Closed())
-		if err := r.tell(ctx); err != nil {
+		if err := r.deliver(ctx); err != nil {
 			return err
 		}
 	}
@@ -310,9 +310,9 @@ func (r *run) putBackOne(ctx context.Context, parked *Change, result *Result) {
 	}
 }
 
-// tell gives OnResult the results that are final, in order. An Interim is final
+// deliver gives OnResult the results that are final, in order. An Interim is final
 // when nobody waits for it any more.
-func (r *run) tell(ctx context.Context) (err error) {
+func (r *run) deliver(ctx context.Context) (err error) {
 	if r.opts.OnResult == nil {
 		return nil
 	}
@@ -321,9 +321,9 @@ func (r *run) tell(ctx context.Context) (err error) {
 			err = cutShort(panicked("callback OnResult", v))
 		}
 	}()
-	for r.told < len(r.plan.Changes) && (r.over || r.rounds.Final(r.told)) {
-		r.told++
-		r.opts.OnResult(ctx, r.plan.Changes[r.told-1], r.report.Results[r.told-1])
+	for r.delivered < len(r.plan.Changes) && (r.over || r.rounds.Final(r.delivered)) {
+		r.delivered++
+		r.opts.OnResult(ctx, r.plan.Changes[r.delivered-1], r.report.Results[r.delivered-1])
 	}
 	return nil
 }
