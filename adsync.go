@@ -209,13 +209,13 @@ func (s *Syncer) fit() error {
 func (s *Syncer) fitFields() []error {
 	rules := &s.opts.Rules
 	directory, store := traitsOf(s.dir), traitsOf(s.store)
-	told, held := directory.told(), store.Fields
+	listed, held := directory.listed(), store.Fields
 	if len(held) == 0 {
 		held = append(slices.Clone(details[:]), FieldStatus)
 	}
 	var errs []error
 	if len(rules.Fields) == 0 && (len(store.Fields) > 0 || len(directory.Fields) > 0) {
-		rules.Fields = slices.DeleteFunc(slices.Clone(held), func(f Field) bool { return f == FieldStatus || f.isDetail() && !slices.Contains(told, f) })
+		rules.Fields = slices.DeleteFunc(slices.Clone(held), func(f Field) bool { return f == FieldStatus || f.isDetail() && !slices.Contains(listed, f) })
 		if len(rules.fields()) == 0 {
 			errs = append(errs, errors.New("adsync: the store holds none of the five details that the directory tells"))
 		}
@@ -225,7 +225,7 @@ func (s *Syncer) fitFields() []error {
 		switch {
 		case !less && !slices.Contains(held, f):
 			errs = append(errs, fmt.Errorf("adsync: Rules.Fields: the store does not hold %q; map a column to it or leave it out", f))
-		case f.isDetail() && !slices.Contains(told, f):
+		case f.isDetail() && !slices.Contains(listed, f):
 			errs = append(errs, fmt.Errorf("adsync: Rules.Fields: the directory does not tell %q; map an attribute to it or leave it out", f))
 		case slices.Contains(directory.Sets, f) && !slices.Contains(store.Sets, f):
 			errs = append(errs, fmt.Errorf("adsync: %q is a set in the directory and a single text in the store; give the store a place for several values, or leave it out of Rules.Fields", f))

@@ -204,8 +204,8 @@ func traitsOf(side any) Traits {
 	return Traits{}
 }
 
-// told are the details that a directory tells.
-func (t Traits) told() []Field {
+// listed are the details that a directory lists, or the five that it lists by default.
+func (t Traits) listed() []Field {
 	if len(t.Fields) == 0 {
 		return details[:]
 	}
@@ -474,11 +474,11 @@ func (j joined) Traits() Traits {
 		one := traitsOf(d)
 		all.Final, all.Apart = all.Final && one.Final, all.Apart && one.Apart
 		if i == 0 {
-			all.Fields, all.Sets, all.Roles = slices.Clone(one.told()), slices.Clone(one.Sets), slices.Clone(one.Roles)
+			all.Fields, all.Sets, all.Roles = slices.Clone(one.listed()), slices.Clone(one.Sets), slices.Clone(one.Roles)
 			continue
 		}
 		all.Fields = slices.DeleteFunc(all.Fields, func(f Field) bool {
-			return !slices.Contains(one.told(), f) || slices.Contains(all.Sets, f) != slices.Contains(one.Sets, f)
+			return !slices.Contains(one.listed(), f) || slices.Contains(all.Sets, f) != slices.Contains(one.Sets, f)
 		})
 		all.Sets = common(all.Sets, one.Sets)
 		all.Roles = common(all.Roles, one.Roles)
