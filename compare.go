@@ -208,13 +208,13 @@ func (p *Plan) fates() map[subject]*fate {
 			f = &fate{}
 			fates[who] = f
 		}
-		f.take(c)
+		f.add(c)
 	}
 	return fates
 }
 
-// take adds a change. A parking and the change after it become one, from the row.
-func (f *fate) take(c Change) {
+// add adds a change. A parking and the change after it become one, from the row.
+func (f *fate) add(c Change) {
 	if f.row == nil && c.UserID != "" {
 		f.row = c.Before
 	}

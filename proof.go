@@ -19,9 +19,9 @@ type census struct {
 	roles   map[string]int      // managed users who have each of the roles that the plan takes away
 }
 
-// take counts one user, who must not have been counted before: whoever comes twice
+// count counts one user, who must not have been counted before: whoever comes twice
 // would otherwise widen the limits.
-func (n *census) take(u *User, rules *Rules, ids map[string]bool) error {
+func (n *census) count(u *User, rules *Rules, ids map[string]bool) error {
 	managed := rules.manages(u)
 	_, written := n.users[u.ID]
 	if managed || written {

@@ -220,7 +220,7 @@ func (s reader) takeCensus(ctx context.Context, p *Plan) (n *census, err error) 
 	ids, users := map[string]bool{}, 0
 	take := func(u *User) error {
 		users++
-		return n.take(u, &s.opts.Rules, ids)
+		return n.count(u, &s.opts.Rules, ids)
 	}
 	if err := s.store.eachUser(ctx, take); err != nil {
 		return nil, err
