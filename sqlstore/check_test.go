@@ -24,7 +24,7 @@ func texts(all ...string) (rows [][]driver.Value) {
 
 // What MySQL's catalogue is asked, by the beginnings of the questions.
 const (
-	askIndexes  = "SELECT COALESCE(column_name, '')"
+	askIndexes  = "SELECT CONCAT(COALESCE(column_name, ''), ' '"
 	askDemands  = "SELECT column_name FROM"
 	askStatuses = "SELECT DISTINCT `state`"
 	askMode     = "SELECT @@SESSION.sql_mode"
