@@ -71,8 +71,13 @@ type Config struct {
 	// Attributes maps details to attributes, by any of their names or by their OID; the
 	// directory's schema says which are the same, and one that it does not know is an
 	// error of the first reading. Default: those named at the fields of [adsync.Profile],
-	// also for details that are left out. Of an attribute with several values the first
-	// that the server sends is taken; a value of white space alone is no value.
+	// also for details that are left out. Any other field is a further detail, in
+	// Profile.Extra. A value of white space alone is no value.
+	//
+	// Of an attribute with several values all are in [adsync.Entry.Others], and a plan takes
+	// one: that which stands in the account's RDN, else the one that the user has, else the
+	// least. Of proxyAddresses just the SMTP addresses are taken, without that prefix, and
+	// the one whose prefix is in capitals before any other.
 	//
 	// FieldObjectID maps the identity, for directories other than Active Directory:
 	// entryUUID (OpenLDAP), nsUniqueId (389 Directory Server), ipaUniqueID
@@ -86,6 +91,12 @@ type Config struct {
 	// of Active Directory's own: make it one where accounts are looked up. A deleted
 	// account keeps it only where the Recycle Bin is on.
 	Attributes map[adsync.Field]string
+	// Sets maps further details to attributes of which all values are taken.
+	Sets map[adsync.Field]string
+	// References maps further details to attributes that name another object by its DN, such
+	// as manager: the value is the text of that object's objectGUID. The server must have the
+	// control for extended DNs, as Active Directory does.
+	References map[adsync.Field]string
 	// DisabledBy says how accounts tell that they are disabled. The default is Active
 	// Directory's userAccountControl; where an account does not show it, because the
 	// service account may not read it, [adsync.Entry.DisabledUnknown] is set: nobody is
@@ -209,16 +220,15 @@ func (cfg Config) reader() (ldapread.Config, error) {
 			r.Identity = adattr.IdentityOf(attribute)
 			continue
 		}
-		i := slices.Index(details[:], field)
-		if i < 0 {
-			return r, fmt.Errorf("adsync: activedirectory.Config.Attributes: %q is neither one of the five details nor object_id", field)
+		if i := slices.Index(details[:], field); i >= 0 {
+			r.Attributes[i] = attribute
 		}
 		if !isAttribute(attribute) {
 			return r, fmt.Errorf("adsync: activedirectory.Config.Attributes: %s is mapped to something that is not an attribute name", field)
 		}
-		r.Attributes[i] = attribute
 	}
-	return r, nil
+	r.Further = cfg.mapping().further
+	return r, cfg.checkFurther()
 }
 
 // flag says how accounts tell that they are disabled.

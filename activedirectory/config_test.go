@@ -58,9 +58,15 @@ func TestNew_Refuses(t *testing.T) {
 		{"got corrupted escaped character; in a value, a comma", func(c *Config) { c.BaseDN = `OU=svc\` }},
 		{"PageSize", func(c *Config) { c.PageSize = 1 << 31 }},
 		{"Timeout", func(c *Config) { c.Timeout = -time.Second }},
-		{`"title" is neither one of the five`, func(c *Config) { c.Attributes = map[adsync.Field]string{"title": "title"} }},
-		{`"status" is neither one of the five`, func(c *Config) { c.Attributes = map[adsync.Field]string{adsync.FieldStatus: "x"} }},
-		{`"object_id" is neither`, func(c *Config) { c.Attributes = map[adsync.Field]string{adsync.FieldObjectID: "a)(b=*"} }},
+		{"title is mapped to something", func(c *Config) { c.Attributes = map[adsync.Field]string{"title": "a)(b"} }},
+		{"use Roles", func(c *Config) { c.Sets = map[adsync.Field]string{adsync.FieldRoles: "memberOf"} }},
+		{`Sets: "email" is not a detail`, func(c *Config) { c.Sets = map[adsync.Field]string{adsync.FieldEmail: "mail"} }},
+		{`References: "username" is not`, func(c *Config) { c.References = map[adsync.Field]string{adsync.FieldUsername: "manager"} }},
+		{"manager is mapped already", func(c *Config) {
+			c.Attributes, c.References = map[adsync.Field]string{"manager": "manager"}, map[adsync.Field]string{"manager": "manager"}
+		}},
+		{`"status" is not a detail`, func(c *Config) { c.Attributes = map[adsync.Field]string{adsync.FieldStatus: "x"} }},
+		{`object_id is mapped`, func(c *Config) { c.Attributes = map[adsync.Field]string{adsync.FieldObjectID: "a)(b=*"} }},
 		{"email is mapped", func(c *Config) { c.Attributes = map[adsync.Field]string{adsync.FieldEmail: ""} }},
 		{"email is mapped", func(c *Config) { c.Attributes = map[adsync.Field]string{adsync.FieldEmail: "mail)(x=*"} }},
 	}

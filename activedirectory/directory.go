@@ -58,6 +58,7 @@ type Directory struct {
 	health  *health
 	refused *refusedPassword
 	roles   []string // their names, sorted
+	details mapping
 
 	hearing       hearing         // of look-ups outside of a session, since the last Inspect
 	witnesses     int             // how many other controllers are asked about tombstones; -1: none
@@ -80,7 +81,7 @@ func New(cfg Config) (*Directory, error) {
 	if d.reader, err = cfg.reader(); err != nil {
 		return nil, err
 	}
-	d.roles = d.reader.RoleNames()
+	d.roles, d.details = d.reader.RoleNames(), cfg.mapping()
 	d.reader.Auth, d.reader.Clear = cfg.Bind.auth(d.refused), cfg.Bind.password != nil
 	if d.witnesses, err = cfg.witnesses(); err != nil {
 		return nil, err
@@ -151,9 +152,9 @@ func (d *Directory) Sessions(ctx context.Context) iter.Seq2[adsync.Directory, er
 }
 
 // Traits says that reading it takes nothing that the host may need in the meantime, and
-// names the roles of Config.Roles.
+// names the details beyond the five, and the roles of Config.Roles.
 func (d *Directory) Traits() adsync.Traits {
-	return adsync.Traits{Apart: true, Roles: slices.Clone(d.roles)}
+	return d.details.traits(d.roles)
 }
 
 // Inspect tells what the service account can read on the first controller that
@@ -195,7 +196,7 @@ func (d *Directory) Search(ctx context.Context, text string, max int) ([]adsync.
 	err := d.first(ctx, func(c *ldapread.Controller) (final bool, err error) {
 		found, err := c.Search(ctx, text, uint32(min(max, maxSearch)))
 		for i := range found {
-			entries = append(entries, entryOf(&found[i]))
+			entries = append(entries, d.details.entry(&found[i]))
 		}
 		return false, err
 	})
@@ -210,7 +211,7 @@ type pinned struct {
 }
 
 func (d *Directory) pin(c *ldapread.Controller, h *hearing) pinned {
-	return pinned{controller: c, witnesses: d.witnessesOf(c, h), roles: &roles{controller: c, configured: d.roles}}
+	return pinned{controller: c, witnesses: d.witnessesOf(c, h), roles: &roles{controller: c, configured: d.roles, details: d.details}}
 }
 
 // Entries lists the accounts in scope, a page at a time.
@@ -236,7 +237,7 @@ func (p pinned) ProveRoles(ctx context.Context, ids []adsync.ObjectID) iter.Seq2
 
 // Traits are those of the directory.
 func (p pinned) Traits() adsync.Traits {
-	return adsync.Traits{Apart: true, Roles: slices.Clone(p.roles.configured)}
+	return p.roles.details.traits(p.roles.configured)
 }
 
 func (p pinned) entries(ctx context.Context, each eachEntry) error {
@@ -266,7 +267,7 @@ func (p pinned) Inspect(ctx context.Context) (adsync.Access, error) {
 			if access.Unread == nil {
 				access.Unread = map[adsync.Field][]string{}
 			}
-			access.Unread[details[i]] = []string{text}
+			access.Unread[p.roles.details.fields[i]] = []string{text}
 		}
 	}
 	if err == nil {
@@ -289,15 +290,6 @@ func stream(read func(eachEntry) error) iter.Seq2[adsync.Entry, error] {
 		if err := read(func(e adsync.Entry) bool { return yield(e, nil) }); err != nil {
 			yield(adsync.Entry{}, err)
 		}
-	}
-}
-
-func entryOf(a *ldapread.Account) adsync.Entry {
-	v := &a.Values
-	return adsync.Entry{
-		ObjectID: adsync.ObjectID(a.GUID),
-		Profile:  adsync.Profile{Username: v[0], FirstName: v[1], LastName: v[2], Email: v[3], Phone: v[4]},
-		State:    states[a.State], Disabled: a.Disabled, DisabledUnknown: a.DisabledUnknown, DN: a.DN,
 	}
 }
 

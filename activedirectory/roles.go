@@ -61,6 +61,7 @@ func (cfg Config) roles() ([]ldapread.Role, error) {
 type roles struct {
 	controller *ldapread.Controller
 	configured []string // the names of all roles
+	details    mapping
 
 	mu      sync.Mutex
 	said    *ldapread.Roles
@@ -90,7 +91,7 @@ func rolesExtra(names []string) adsync.Extra { return adsync.Extra{}.With(adsync
 
 // entry is what an account says, with its roles if it is alive. They must have been read.
 func (r *roles) entry(a *ldapread.Account) adsync.Entry {
-	e := entryOf(a)
+	e := r.details.entry(a)
 	if len(r.configured) > 0 && isAlive(a) {
 		roles := r.sets[r.said.Of(a.GUID)]
 		if e.Extra == (adsync.Extra{}) {

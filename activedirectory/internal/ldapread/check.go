@@ -14,8 +14,8 @@ type Access struct {
 	Controller string // its own name, or its address if it tells none
 	BaseDN     string
 	Tombstones bool
-	Missing    []string          // in words
-	Unread     [NumValues]string // those of Missing that are about one detail
+	Missing    []string // in words
+	Unread     []string // those of Missing that are about one detail, by its number, further ones last
 }
 
 // Check looks at what the service account can read.
@@ -134,13 +134,13 @@ func (s *session) leave(result *ldap.SearchResult) {
 // sampled counts what the first accounts in scope show.
 type sampled struct {
 	accounts int
-	unknown  int // of which it is unknown whether they are disabled
-	values   [NumValues]int
+	unknown  int   // of which it is unknown whether they are disabled
+	values   []int // that show each detail
 }
 
 func (s *session) sample(ctx context.Context, base string) (sampled, error) {
 	const enough = 100
-	var seen sampled
+	seen := sampled{values: make([]int, NumValues+len(s.cfg.Further))}
 	err := s.list(ctx, query{base: base, filter: s.cfg.Filter, pageSize: enough}, func(a *Account) error {
 		seen.add(a)
 		if seen.accounts == enough {
@@ -164,15 +164,23 @@ func (n *sampled) add(a *Account) {
 			n.values[i]++
 		}
 	}
+	for _, more := range a.More {
+		n.values[more.Of]++
+	}
 }
 
 // missing says what no account shows. What may not be read looks like what is
 // empty, so the words leave both open.
-func (n *sampled) missing(cfg *Config) (missing []string, unread [NumValues]string) {
+func (n *sampled) missing(cfg *Config) (missing, unread []string) {
 	if n.accounts == 0 {
 		return []string{"no account matches under BaseDN: correct BaseDN or Filter, or grant the service account List Contents and Read All Properties there"}, unread
 	}
-	for i, attribute := range cfg.Attributes {
+	attributes := cfg.Attributes[:]
+	for _, f := range cfg.Further {
+		attributes = append(attributes[:len(attributes):len(attributes)], f.Attribute)
+	}
+	unread = make([]string, len(attributes))
+	for i, attribute := range attributes {
 		if n.values[i] == 0 {
 			unread[i] = fmt.Sprintf("none of the first %d accounts shows %s: if they have it, grant the service account Read on that attribute",
 				n.accounts, attribute)

@@ -34,6 +34,7 @@ type Config struct {
 	PageSize   uint32
 	Timeout    time.Duration     // of each request
 	Attributes [NumValues]string // of the details, by any of their names or OIDs
+	Further    []Further
 	Identity   adattr.Identity
 	Flag       Flag
 	Names      *Names
@@ -67,12 +68,14 @@ const (
 type Account struct {
 	GUID            adattr.GUID
 	DN              string
-	Values          [NumValues]string // as Config.Attributes orders them
+	Values          [NumValues]string // as Config.Attributes orders them; "" of one with several values, unless the directory marks one
+	More            []More            // of further details, and of one of the five with several values
 	Disabled        bool
 	DisabledUnknown bool // of one that is alive
 	State           State
 
-	tombstone bool // isDeleted is TRUE
+	tombstone bool     // isDeleted is TRUE
+	inParts   []string // attributes whose values did not all come
 }
 
 // Server is one controller.

@@ -393,7 +393,7 @@ func TestCheck(t *testing.T) {
 	access := check(d.config())
 	missing := access.Missing
 	require.Len(t, missing, 2)
-	assert.Equal(t, [NumValues]string{3: missing[0]}, access.Unread, "the email is the fourth detail")
+	assert.Equal(t, []string{3: missing[0], 4: ""}, access.Unread, "the email is the fourth detail")
 	assert.Contains(t, missing[0], "none of the first 100 accounts shows mail")
 	assert.Contains(t, missing[1], "100 of the first 100 accounts do not show userAccountControl")
 }

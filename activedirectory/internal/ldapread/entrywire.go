@@ -109,7 +109,7 @@ func (d *entryDecoder) decode(op []byte, a *Account) (ok bool, err error) {
 		return false, nil
 	}
 	*a, d.text = Account{DisabledUnknown: d.cfg.Flag.absent()}, d.text[:0]
-	where := found{dn: d.keep(dn)}
+	where := found{dn: d.keepDN(dn)}
 	hasGUID := false
 	for len(attributes) > 0 {
 		var next wireAttribute
@@ -129,7 +129,12 @@ func (d *entryDecoder) decode(op []byte, a *Account) (ok bool, err error) {
 		case equalFold(name, "isDeleted"):
 			a.tombstone = equalFold(next.first, "TRUE")
 		}
-		if next.text != nil {
+		switch {
+		case next.text == nil && len(name) == len(next.name):
+		case next.several, len(name) < len(next.name), d.cfg.isWide(name), next.text[0] == '<': // as an extended DN
+			a.DN = where.dn.of(string(d.text))
+			err = cmp.Or(err, d.cfg.takeAll(a, string(next.name), next.all()))
+		default:
 			d.fill(&where, name, next.text)
 		}
 	}
@@ -158,6 +163,18 @@ type wireAttribute struct {
 	values []byte // all, each of them an element
 	first  []byte // nil if there is none
 	text   []byte // the first that is not blank; nil if there is none
+
+	several bool // there are others that are not blank
+}
+
+// all are the values one by one.
+func (a *wireAttribute) all() (all [][]byte) {
+	for rest := a.values; len(rest) > 0; {
+		var value []byte
+		value, rest, _ = berElement(rest, tagOctetString)
+		all = append(all, value)
+	}
+	return all
 }
 
 // nextAttribute splits one off.
@@ -183,7 +200,11 @@ func nextAttribute(b []byte) (a wireAttribute, rest []byte, ok bool) {
 		if a.first == nil {
 			a.first = value
 		}
-		if a.text == nil && isPresent(value) {
+		if !isPresent(value) {
+			continue
+		}
+		a.several = a.text != nil
+		if !a.several {
 			a.text = value
 		}
 	}
@@ -197,6 +218,15 @@ func (d *entryDecoder) fill(where *found, name, value []byte) {
 			where.values[i] = d.keep(value)
 		}
 	}
+}
+
+// keepDN keeps a DN without what may stand before it.
+func (d *entryDecoder) keepDN(dn []byte) span {
+	kept := d.keep(dn)
+	if d.cfg.extended() {
+		kept.from = kept.to - len(plainDN(string(d.text[kept.from:kept.to])))
+	}
+	return kept
 }
 
 // keep appends a value as valid UTF-8.
@@ -213,7 +243,9 @@ func (d *entryDecoder) keep(value []byte) span {
 func (f *found) copyTo(a *Account, text string) {
 	a.DN = f.dn.of(text)
 	for i, value := range f.values {
-		a.Values[i] = value.of(text)
+		if value.to > value.from {
+			a.Values[i] = value.of(text)
+		}
 	}
 }
 

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"hash/maphash"
-	"slices"
 	"strings"
 
 	"github.com/go-ldap/ldap/v3"
@@ -86,6 +85,9 @@ func (s *session) page(ctx context.Context, q query, cookie []byte, each func(*A
 		return nil, s.complain(doing, errUnpaged)
 	}
 	for i := range accounts {
+		if err := s.complete(ctx, &accounts[i]); err != nil {
+			return nil, err
+		}
 		if err := each(&accounts[i]); err != nil {
 			return nil, err
 		}
@@ -97,6 +99,9 @@ func (s *session) page(ctx context.Context, q query, cookie []byte, each func(*A
 		a, err := s.cfg.decode(e)
 		if err != nil {
 			return nil, s.complain(doing, err)
+		}
+		if err := s.complete(ctx, &a); err != nil {
+			return nil, err
 		}
 		if err := each(&a); err != nil {
 			return nil, err
@@ -121,11 +126,14 @@ var errUnpaged = errors.New("the server does not say whether there is more; it m
 func (s *session) searchRequest(q query, cookie []byte) *ldap.SearchRequest {
 	attributes := append([]string{s.cfg.Identity.Attribute()}, s.cfg.Flag.wanted()...)
 	attributes = append(attributes, s.cfg.Attributes[:]...)
+	for _, f := range s.cfg.Further {
+		attributes = append(attributes, f.Attribute)
+	}
 	if q.tombstones {
 		attributes = append(attributes, "isDeleted")
 	}
 	return ldap.NewSearchRequest(q.base, ldap.ScopeWholeSubtree, ldap.NeverDerefAliases, 0, 0, false,
-		q.filter, attributes, s.controls(q.pageSize, cookie, q.tombstones))
+		q.filter, attributes, append(s.controls(q.pageSize, cookie, q.tombstones), s.extendedDN()...))
 }
 
 // controls are those that the server knows.
@@ -150,11 +158,14 @@ func (s *session) controls(pageSize uint32, cookie []byte, tombstones bool) []ld
 
 var errNoGUID = errors.New("an account came without its identity, the objectGUID unless Attributes says otherwise; let the service account read that attribute, or narrow the Filter to accounts that have it and that it may read")
 
-// decode takes the first value of each attribute, and the first that is not blank of a
+// decode takes the first value of each attribute, and all that are not blank of a
 // detail. Names are compared without regard to case: a server answers in its schema's
 // spelling.
 func (c *Config) decode(e *ldap.Entry) (Account, error) {
 	a := Account{DN: strings.ToValidUTF8(e.DN, "\uFFFD"), DisabledUnknown: c.Flag.absent()}
+	if c.extended() {
+		a.DN = plainDN(a.DN)
+	}
 	hasGUID := false
 	for _, attribute := range e.Attributes {
 		if len(attribute.ByteValues) == 0 {
@@ -177,8 +188,8 @@ func (c *Config) decode(e *ldap.Entry) (Account, error) {
 		case strings.EqualFold(name, "isDeleted"):
 			a.tombstone = strings.EqualFold(string(value), "TRUE")
 		}
-		if i := slices.IndexFunc(attribute.ByteValues, isPresent); i >= 0 {
-			c.fill(&a, name, attribute.ByteValues[i])
+		if err := c.takeAll(&a, attribute.Name, attribute.ByteValues); err != nil {
+			return Account{}, err
 		}
 	}
 	if !hasGUID {
@@ -205,15 +216,6 @@ func withoutRange[T string | []byte](name T) T {
 		}
 	}
 	return name
-}
-
-// fill looks at all details: two of them may come from one attribute.
-func (c *Config) fill(a *Account, name string, value []byte) {
-	for i, wanted := range c.Attributes {
-		if strings.EqualFold(name, wanted) {
-			a.Values[i] = strings.ToValidUTF8(string(value), "\uFFFD")
-		}
-	}
 }
 
 // loopGuard notices a server that sends a page again, or pages without an end.

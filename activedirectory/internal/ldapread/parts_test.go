@@ -210,7 +210,7 @@ func TestDecode(t *testing.T) {
 	a, err := testConfig().decode(&ldap.Entry{DN: "CN=a\xff", Attributes: []*ldap.EntryAttribute{
 		attribute("OBJECTGUID", wireText(guid(7))),
 		attribute("samaccountname", "ada"),
-		attribute("GivenName", "A\xffda", "second"),
+		attribute("GivenName", " ", "A\xffda", "second", "second"),
 		attribute("sn"),
 		attribute("mail", ""),
 		attribute("useraccountcontrol", "514"),
@@ -218,7 +218,8 @@ func TestDecode(t *testing.T) {
 		attribute("description", "not asked for"),
 	}})
 	require.NoError(t, err)
-	assert.Equal(t, Account{GUID: guid(7), DN: "CN=a\uFFFD", Values: [NumValues]string{"ada", "A\uFFFDda"},
+	assert.Equal(t, Account{GUID: guid(7), DN: "CN=a\uFFFD", Values: [NumValues]string{"ada"},
+		More:     []More{{Of: 1, Text: "A\uFFFDda"}, {Of: 1, Text: "second"}},
 		Disabled: true, tombstone: true}, a)
 }
 
@@ -234,14 +235,35 @@ func TestDecode_FillsAllDetailsThatShareAnAttribute(t *testing.T) {
 }
 
 // A domain controller sends what has very many values in ranges.
-func TestDecode_TakesTheFirstOfARange(t *testing.T) {
+func TestDecode_NotesWhatCameInPart(t *testing.T) {
 	cfg := testConfig()
 	a, err := cfg.decode(&ldap.Entry{Attributes: []*ldap.EntryAttribute{
 		attribute("objectGUID", wireText(guid(1))), attribute("mail"), attribute("mail;Range=0-1499", "a@x", "b@x"),
 		attribute("sn;lang-de", "Sch\u00f6n"), attribute("givenName;range", "no range"),
 	}})
 	require.NoError(t, err)
-	assert.Equal(t, [NumValues]string{3: "a@x"}, a.Values)
+	assert.Empty(t, a.Values)
+	assert.Equal(t, []string{"mail"}, a.inParts, "whose values are read apart")
+}
+
+// A person may have several names, of which one stands in the DN.
+func TestDecode_MarksTheValueOfTheRDN(t *testing.T) {
+	cfg := testConfig()
+	cfg.Attributes[0], cfg.Further = "uid", []Further{{Attribute: "UID"}}
+	read := func(dn string) Account {
+		a, err := cfg.decode(&ldap.Entry{DN: dn, Attributes: []*ldap.EntryAttribute{
+			attribute("objectGUID", wireText(guid(1))), attribute("uid", "b", "a, b", "c")}})
+		require.NoError(t, err)
+		return a
+	}
+	for dn, marked := range map[string]string{
+		`uid=a\, b,ou=People`: "a, b", `cn=x+UID=c,ou=People`: "c", `cn=c,ou=People`: "", `uid=d,ou=People`: "", `no DN`: "",
+	} {
+		a := read(dn)
+		assert.Equal(t, marked, a.Values[0], dn)
+		require.Len(t, a.More, 6)
+		assert.Equal(t, More{Of: NumValues, Text: "c", Marked: marked == "c"}, a.More[5], dn)
+	}
 }
 
 func TestDecode_WantsAnObjectGUID(t *testing.T) {

@@ -3,6 +3,7 @@ package ldapread
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -47,6 +48,9 @@ func (n *Names) remember(own map[string]string) {
 var baseNames = map[string]bool{
 	"objectguid": true, "samaccountname": true, "userprincipalname": true, "givenname": true, "sn": true, "cn": true,
 	"displayname": true, "mail": true, "telephonenumber": true, "mobile": true, "employeeid": true, "useraccountcontrol": true,
+	"title": true, "department": true, "company": true, "division": true, "manager": true, "physicaldeliveryofficename": true,
+	"description": true, "initials": true, "employeenumber": true, "employeetype": true, "streetaddress": true, "postalcode": true,
+	"l": true, "st": true, "c": true, "co": true, "wwwhomepage": true, "proxyaddresses": true, "memberof": true, "info": true,
 }
 
 // capabilityActiveDirectory is what a server lists that is one ([MS-ADTS] 3.1.1.3.4.3.1).
@@ -64,6 +68,13 @@ func (s *session) readNames(ctx context.Context) error {
 	}
 	for i := range cfg.Attributes {
 		names = append(names, &cfg.Attributes[i])
+	}
+	cfg.Further = slices.Clone(cfg.Further)
+	for i := range cfg.Further {
+		names = append(names, &cfg.Further[i].Attribute)
+	}
+	if cfg.extended() && !s.root.supports(controlExtendedDN) {
+		return s.complain(doingSchema, errNoReferences)
 	}
 	own, err := s.ownNames(ctx, names)
 	if err != nil || own == nil {
@@ -105,7 +116,7 @@ func (s *session) ownNames(ctx context.Context, names []*string) (own map[string
 	for _, name := range asked {
 		known, ok := schema[strings.ToLower(name)]
 		if !ok {
-			return nil, s.complain(doingSchema, fmt.Errorf("the directory has no attribute %q; correct Attributes or DisabledBy", name))
+			return nil, s.complain(doingSchema, fmt.Errorf("the directory has no attribute %q; correct Attributes, Sets, References or DisabledBy", name))
 		}
 		own[name] = known
 	}
