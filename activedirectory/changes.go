@@ -75,6 +75,8 @@ func (r *changes) Since(ctx context.Context, m adsync.DirectoryMark) (ids []adsy
 	switch {
 	case r.head.Blind != "":
 		return nil, r.head.Blind, nil
+	case r.witnesses.dir.reader.IsUnnumbered():
+		return nil, "a further detail may change without its account's number, as one that names other objects does", nil
 	case m.Controller != r.name():
 		return nil, adsync.NoMarkOfController, nil
 	case len(m.Data) > maxMarkData || json.Unmarshal(m.Data, &was) != nil:
@@ -317,7 +319,7 @@ const maxUnusual = 64
 // digest is of all that says what is read.
 func (r *changes) digest() string {
 	cfg := &r.witnesses.dir.reader
-	text := fmt.Sprintf("%q %q %q %q %+v", cfg.BaseDN, cfg.Filter, cfg.Attributes, cfg.Identity.Attribute(), cfg.Flag)
+	text := fmt.Sprintf("%q %q %q %v %q %+v", cfg.BaseDN, cfg.Filter, cfg.Attributes, cfg.Further, cfg.Identity.Attribute(), cfg.Flag)
 	sum := sha256.Sum256([]byte(text))
 	return fmt.Sprintf("%x", sum[:16])
 }

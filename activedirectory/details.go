@@ -22,7 +22,7 @@ func (cfg Config) mapping() mapping {
 	for kind, attributes := range cfg.furtherMaps() {
 		for f, attribute := range attributes {
 			if isFurther(f) {
-				found[f] = ldapread.Further{Attribute: attribute, Kind: ldapread.Kind(kind)}
+				found[f] = ldapread.Further{Attribute: attribute, Kind: ldapread.ValueKind(kind)}
 			}
 		}
 	}

@@ -16,17 +16,17 @@ import (
 // Further is a detail beyond the five.
 type Further struct {
 	Attribute string // by any of its names or OIDs
-	Kind      Kind
+	Kind      ValueKind
 }
 
-// Kind is what the values of a Further are.
-type Kind uint8
+// ValueKind is what the values of a Further are.
+type ValueKind uint8
 
 // The kinds of a Further.
 const (
-	Text      Kind = iota // one; of several, the reader of the Account chooses
-	Set                   // any number
-	Reference             // DNs, read as the objectGUIDs of what they name
+	Text      ValueKind = iota // one; of several, the reader of the Account chooses
+	Set                        // any number
+	Reference                  // DNs, read as the objectGUIDs of what they name
 )
 
 // More is a value of a further detail, or one of several of one of the five.
@@ -152,6 +152,15 @@ func addressesOf(texts []string) (addresses []string, primary string) {
 		}
 	}
 	return addresses, primary
+}
+
+// IsUnnumbered reports whether a further detail may change without the number of its
+// account, as what is computed from other objects, or names them, does when those change.
+func (c *Config) IsUnnumbered() bool {
+	return slices.ContainsFunc(c.Further, func(f Further) bool {
+		name := strings.ToLower(f.Attribute)
+		return f.Kind == Reference || !baseNames[name] || name == "manager" || name == "memberof"
+	})
 }
 
 // extended reports whether DNs are asked for together with the objectGUIDs.

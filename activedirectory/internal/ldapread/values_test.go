@@ -20,7 +20,7 @@ func TestValues_ReadTheSameEitherWay(t *testing.T) {
 	for range 3000 {
 		cfg := testConfig()
 		if r.IntN(3) > 0 {
-			cfg.Further = []Further{{"department", Kind(r.IntN(2))}, {"mail", Kind(r.IntN(2))}, {"manager", Kind(r.IntN(3))}, {"proxyAddresses", Text}}
+			cfg.Further = []Further{{"department", ValueKind(r.IntN(2))}, {"mail", ValueKind(r.IntN(2))}, {"manager", ValueKind(r.IntN(3))}, {"proxyAddresses", Text}}
 		}
 		e := &ldap.Entry{DN: []string{"mail=b,ou=x", "CN=x", "<GUID=00112233-4455-6677-8899-aabbccddeeff>;mail=a+sn=b,ou=x"}[r.IntN(3)],
 			Attributes: []*ldap.EntryAttribute{attribute("objectGUID", wireText(guid(1)))}}
