@@ -151,6 +151,32 @@ func TestFleet_TriesAgainWhenTheDirectoryIsBack(t *testing.T) {
 	assert.Equal(t, "1 imported", y.becomes(who, stateDone))
 }
 
+// TestFleet_GoesOnFromTheMark wants of the second run that it did not list the directory.
+func TestFleet_GoesOnFromTheMark(t *testing.T) {
+	y := newYard(t)
+	who := y.world.tenants[0]
+	assert.Empty(t, y.last(who).Plan.Reading.Since)
+	require.NoError(t, who.call(3, "+45 99"))
+	y.command("run", who.name, source)
+	y.says(who, "1 modified")
+	reading := y.last(who).Plan.Reading
+	assert.Empty(t, reading.Full)
+	assert.NotEmpty(t, reading.Since)
+	assert.Less(t, reading.Looked, 20)
+}
+
+// says waits until the last run of the tenant said this.
+func (y *yard) says(t *tenant, want string) {
+	y.Helper()
+	for y.becomes(t, stateDone) != want {
+		select {
+		case <-y.Context().Done():
+			y.Fatalf("%s does not say %q", t.name, want)
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
+}
+
 func TestFleet_RestsWhilePaused(t *testing.T) {
 	y := newYard(t)
 	who := y.world.tenants[0]

@@ -23,6 +23,7 @@ CREATE TABLE IF NOT EXISTS fleet_syncs (
 	held        jsonb,                      -- a plan beyond the limits, which waits for a person
 	held_digest text NOT NULL DEFAULT '',
 	approval    jsonb,
+	mark        json,                       -- from which the next run goes on
 	PRIMARY KEY (tenant, source)
 );
 CREATE INDEX IF NOT EXISTS fleet_syncs_due ON fleet_syncs (due_at) WHERE NOT paused;

@@ -46,6 +46,7 @@ type syncRow struct {
 	Tries                       int
 	Held                        *adsync.Plan
 	Approval                    *adsync.Approval
+	Mark                        *adsync.Mark // from which to go on; nil: read everything
 }
 
 // Work runs one sync while it holds the row, and keeps what became of it in the
@@ -83,11 +84,11 @@ func (w *worker) Work(ctx context.Context, job *river.Job[syncArgs]) error {
 func hold(ctx context.Context, tx pgx.Tx, args syncArgs) (*syncRow, error) {
 	var s syncRow
 	err := tx.QueryRow(ctx, `
-		SELECT tenant, source, url, ca, base_dn, bind_user, secret, import, every, due_at, tries, held, approval
+		SELECT tenant, source, url, ca, base_dn, bind_user, secret, import, every, due_at, tries, held, approval, mark
 		FROM fleet_syncs
 		WHERE tenant = $1 AND source = $2 AND due_at = $3 AND NOT paused
 		FOR UPDATE SKIP LOCKED`, args.Tenant, args.Source, args.Due).
-		Scan(&s.Tenant, &s.Source, &s.URL, &s.CA, &s.Base, &s.User, &s.Secret, &s.Import, &s.Every, &s.Due, &s.Tries, &s.Held, &s.Approval)
+		Scan(&s.Tenant, &s.Source, &s.URL, &s.CA, &s.Base, &s.User, &s.Secret, &s.Import, &s.Every, &s.Due, &s.Tries, &s.Held, &s.Approval, &s.Mark)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return nil, nil
 	}
@@ -103,7 +104,7 @@ func (w *worker) run(ctx context.Context, s *syncRow) (*adsync.Report, error) {
 	if s.Held != nil && s.Approval != nil {
 		return syncer.Apply(ctx, s.Held, *s.Approval)
 	}
-	return syncer.Sync(ctx)
+	return syncer.Sync(ctx, adsync.Since(s.Mark))
 }
 
 func (w *worker) syncer(s *syncRow) (*adsync.Syncer, error) {
@@ -149,7 +150,8 @@ func usersOf(tenant string) sqlstore.Table {
 	}
 }
 
-// record keeps what became of a run: in the row that is held, and in the trail.
+// record keeps what became of a run: in the row that is held, and in the trail. A run that
+// leaves no mark, such as one that read nothing, takes nothing from the one before.
 func record(ctx context.Context, tx pgx.Tx, s *syncRow, v verdict, report *adsync.Report, begun time.Time) error {
 	var digest string
 	if v.held != nil {
@@ -157,9 +159,9 @@ func record(ctx context.Context, tx pgx.Tx, s *syncRow, v verdict, report *adsyn
 	}
 	if _, err := tx.Exec(ctx, `
 		UPDATE fleet_syncs SET state = $3, said = $4, due_at = $5, tries = $6, held = $7, held_digest = $8, approval = $9,
-			paused = $10, ended_at = clock_timestamp()
+			paused = $10, mark = COALESCE($11, mark), ended_at = clock_timestamp()
 		WHERE tenant = $1 AND source = $2`,
-		s.Tenant, s.Source, v.state, v.said, v.next, v.tries, jsonOf(v.held), digest, jsonOf(v.approval), v.pause); err != nil {
+		s.Tenant, s.Source, v.state, v.said, v.next, v.tries, jsonOf(v.held), digest, jsonOf(v.approval), v.pause, jsonOf(report.Mark())); err != nil {
 		return err
 	}
 	_, err := tx.Exec(ctx, `
