@@ -108,3 +108,35 @@ func TestMark_IsRefusedWhenItIsNone(t *testing.T) {
 	assert.ErrorContains(t, again.UnmarshalJSON([]byte(strings.Repeat(" ", maxMark+1))), "too big")
 	require.NoError(t, json.Unmarshal([]byte(`{"version": 99}`), &again), "another version says so in the plan")
 }
+
+// A rule that were not in the fingerprint could be changed unnoticed.
+func TestMark_FingerprintIsOfAllRules(t *testing.T) {
+	const elsewhere = "OnUnproven Roles AdoptBy" // the first two need full plans, and the last is for none
+	seen := map[string]string{(&Rules{}).fingerprint(): "none"}
+	for i := range reflect.TypeFor[Rules]().NumField() {
+		field := reflect.TypeFor[Rules]().Field(i)
+		if strings.Contains(elsewhere, field.Name) {
+			continue
+		}
+		var r Rules
+		switch f := reflect.ValueOf(&r).Elem().Field(i); {
+		case field.Name == "statusless":
+			r.statusless = true
+		case f.Kind() == reflect.String:
+			f.SetString("x")
+		case f.Kind() == reflect.Bool:
+			f.SetBool(true)
+		case f.Kind() == reflect.Slice:
+			f.Set(reflect.MakeSlice(f.Type(), 1, 1))
+		case f.Kind() == reflect.Func:
+			f.Set(reflect.MakeFunc(f.Type(), nil))
+		default:
+			t.Errorf("Rules.%s: say here how it is set, and put it into the fingerprint", field.Name)
+			continue
+		}
+		print := r.fingerprint()
+		assert.Empty(t, seen[print], "Rules.%s", field.Name)
+		seen[print] = field.Name
+	}
+	assert.NotEqual(t, (&Rules{}).fingerprint(), (&Rules{Only: []string{}}).fingerprint())
+}

@@ -262,6 +262,18 @@ func TestSince_SeesDuplicatesComeAndGo(t *testing.T) {
 	assert.Equal(t, 1, b.follows().Counts().Duplicated, "of somebody who did not change")
 }
 
+// Somebody of whom there is nothing new, except that the account is out of sight, holds a
+// key and asks for none: a full plan does not call that a duplicate.
+func TestSince_LooksUpWhomItWouldCallADuplicate(t *testing.T) {
+	b := newBed(t)
+	ids := b.add("p1", "p2")
+	b.link(fakead.GUID{}, "local")
+	b.sync()
+	require.NoError(t, b.dc.Hide(since, b.dc.DN(ids[1])))
+	b.edit("u-local", func(u *adsync.User) { u.Email = "p2@x.test" })
+	assert.Equal(t, adsync.ReasonUnproven, b.follows().Plan.Changes[0].Reason)
+}
+
 // Who goes out of sight by itself leaves no trace: the notice may be late, and the full
 // plan says how much was.
 func TestSince_IsLateWithUnprovenNoticesAlone(t *testing.T) {

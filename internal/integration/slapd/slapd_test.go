@@ -62,7 +62,21 @@ func TestOpenLDAP(t *testing.T) {
 	t.Run("aliases", func(t *testing.T) { testAliases(t, s) })
 	t.Run("another identity", func(t *testing.T) { testNoIdentity(t, s) })
 	t.Run("who is disabled", func(t *testing.T) { testDisabled(t, s) })
+	t.Run("changes", func(t *testing.T) { testChanges(t, s) })
 	t.Run("life of accounts", func(t *testing.T) { testLives(t, s) })
+}
+
+// A directory that does not number its changes is read in full each time, and the plan
+// says why.
+func testChanges(t *testing.T, s *server) {
+	syncer, err := adsync.New(s.directory(t, nil), adsync.NewMemoryStore(), &adsync.Options{Rules: adsync.Rules{Import: true}})
+	require.NoError(t, err)
+	report, err := syncer.Sync(t.Context(), adsync.Since(nil))
+	require.NoError(t, err)
+	require.NotEmpty(t, report.Plan.Changes)
+	plan, err := syncer.Plan(t.Context(), adsync.Since(report.Mark()))
+	require.NoError(t, err)
+	assert.Equal(t, "the directory does not number its changes as a domain controller does", plan.Reading.Full)
 }
 
 // Nobody is made active or imported unless the configuration says how the directory tells
