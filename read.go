@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"slices"
 	"strings"
 	"sync"
@@ -18,6 +19,8 @@ type reader struct {
 	store caller
 	opts  *Options
 	steps steps
+
+	sessions func(context.Context) iter.Seq2[Directory, error] // nil: those of dir
 }
 
 // both indexes the store and compares the directory with it. When it is certain
@@ -25,6 +28,7 @@ type reader struct {
 // still being read.
 func (s reader) both(ctx context.Context, who scope, selected bool, from resumption) (*reading, error) {
 	both, cancel := context.WithCancel(ctx)
+	s.sessions = s.resuming(&from)
 	users := newGrowing(who)
 	r := &reading{reader: s, scope: who, resumption: from, growing: users, hosts: make(chan *host, 1)}
 	listing := &starter{run: func() error {
@@ -276,15 +280,18 @@ func (s reader) lookUpNow(ctx context.Context, ids, confirmed []ObjectID, losing
 // eachController calls read with one controller after the other, until it
 // succeeds.
 func (s reader) eachController(ctx context.Context, read func(context.Context, Directory) error) error {
-	sessions, ok := s.dir.(Sessions)
-	if !ok {
+	each := s.sessions
+	if sessions, ok := s.dir.(Sessions); ok && each == nil {
+		each = sessions.Sessions
+	}
+	if each == nil {
 		if err := s.controller(ctx, s.dir, read); err != nil {
 			return incomplete(err)
 		}
 		return nil
 	}
 	var errs []error
-	for dir, err := range sessions.Sessions(ctx) {
+	for dir, err := range each(ctx) {
 		if err == nil {
 			err = s.controller(ctx, dir, read)
 		}

@@ -120,7 +120,7 @@ func (r *reading) begin(ctx context.Context, dir Directory) error {
 	c, ok := dir.(Changes)
 	if !ok {
 		if r.mark != nil {
-			r.full = "the directory cannot tell what has changed"
+			r.full = cannotTell
 		}
 		return nil
 	}

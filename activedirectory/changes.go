@@ -85,6 +85,7 @@ func (r *changes) Since(ctx context.Context, m adsync.DirectoryMark) (ids []adsy
 		return nil, "the directory's configuration is another", nil
 	}
 	if len(was.Unusual) > 0 {
+		r.unusual = nil
 		for _, id := range was.Unusual {
 			r.unusual = append(r.unusual, adattr.GUID(id))
 		}
@@ -322,6 +323,28 @@ func (r *changes) digest() string {
 	text := fmt.Sprintf("%q %q %q %v %q %+v", cfg.BaseDN, cfg.Filter, cfg.Attributes, cfg.Further, cfg.Identity.Attribute(), cfg.Flag)
 	sum := sha256.Sum256([]byte(text))
 	return fmt.Sprintf("%x", sum[:16])
+}
+
+// addresses are those of the controllers that the marks are of.
+func addresses(marks []adsync.DirectoryMark) (found []string) {
+	for _, m := range marks {
+		var was markData
+		if len(m.Data) <= maxMarkData && json.Unmarshal(m.Data, &was) == nil && was.Server != "" {
+			found = append(found, was.Server)
+		}
+	}
+	return found
+}
+
+// preferring puts the servers of these addresses first.
+func preferring(servers []ldapread.Server, first []string) []ldapread.Server {
+	place := func(s ldapread.Server) int {
+		if i := slices.Index(first, s.Address()); i >= 0 {
+			return i
+		}
+		return len(first)
+	}
+	return slices.SortedStableFunc(slices.Values(servers), func(a, b ldapread.Server) int { return place(a) - place(b) })
 }
 
 func numberedOf(o *ldapread.Object) numbered {

@@ -138,8 +138,14 @@ func (d *Directory) lookUp(ctx context.Context, ids []adsync.ObjectID, way lookU
 // that does not answer shows in the error of its Entries or Find. After a
 // refused password, or when ctx has ended, the sequence ends with an error.
 func (d *Directory) Sessions(ctx context.Context) iter.Seq2[adsync.Directory, error] {
+	return d.SessionsFrom(ctx, nil)
+}
+
+// SessionsFrom is Sessions with the controllers first that the marks are of, unless they
+// failed lately.
+func (d *Directory) SessionsFrom(ctx context.Context, marks []adsync.DirectoryMark) iter.Seq2[adsync.Directory, error] {
 	return func(yield func(adsync.Directory, error) bool) {
-		for c, err := range d.controllers(ctx) {
+		for c, err := range d.controllers(ctx, addresses(marks)...) {
 			if err != nil {
 				yield(nil, err)
 				return
@@ -355,14 +361,14 @@ func (d *Directory) first(ctx context.Context, do func(*ldapread.Controller) (fi
 
 // controllers yields them in order, those that failed lately last, each open until the
 // loop goes on. A refused password ends the sequence with its error.
-func (d *Directory) controllers(ctx context.Context) iter.Seq2[*ldapread.Controller, error] {
+func (d *Directory) controllers(ctx context.Context, first ...string) iter.Seq2[*ldapread.Controller, error] {
 	return func(yield func(*ldapread.Controller, error) bool) {
 		servers, _, err := d.locate(ctx)
 		if err != nil {
 			yield(nil, err)
 			return
 		}
-		for _, server := range d.health.order(servers) {
+		for _, server := range d.health.order(preferring(servers, first)) {
 			if err := stopped(ctx); err != nil {
 				yield(nil, err)
 				return

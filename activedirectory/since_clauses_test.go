@@ -342,20 +342,21 @@ func TestSince_GoesOnWithAnotherController(t *testing.T) {
 	t.Cleanup(func() { assert.NoError(t, second.Close()) })
 	b.cfg.URLs, b.cfg.Witnesses = append(b.cfg.URLs, second.URL()), -1
 	b.sync()
-	b.dc.Stop()
-	assert.Equal(t, adsync.NoMarkOfController, b.sync().Plan.Reading.Full)
-	b.dc.Restart()
-	assert.Equal(t, adsync.NoMarkOfController, b.sync().Plan.Reading.Full, "a full plan forgets the others")
-
-	// A plan by mark keeps them.
 	first := *b.mark
 	b.dc.Stop()
-	b.sync()
+	assert.Equal(t, adsync.NoMarkOfController, b.sync().Plan.Reading.Full)
+	assert.Len(t, b.mark.Directory, 1, "a full plan forgets the others")
+	b.dc.Restart()
+	stays := b.sync()
+	assert.Empty(t, stays.Plan.Reading.Full)
+	assert.Equal(t, []string{"dc2.ad.example.test"}, stays.Plan.Reading.Controllers, "the one of the mark is asked first")
+
+	// A plan by mark keeps them.
 	b.mark.Directory = append(b.mark.Directory, first.Directory...)
 	b.mark.Others = append(b.mark.Others, nil)
 	require.NoError(t, second.SetAttribute(ids[0], "mail", "new@x.test"))
 	assert.Equal(t, 1, b.sync().Counts().Modified)
-	b.dc.Restart()
+	second.Stop()
 	back := b.sync()
 	require.Empty(t, back.Plan.Reading.Full)
 	assert.Equal(t, 1, back.Counts().Modified, "as the first controller has not heard of it")

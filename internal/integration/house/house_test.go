@@ -114,6 +114,7 @@ func TestLayout_RootHasAFileForEachStory(t *testing.T) {
 		"read.go",
 		"reconcile.go",
 		"report.go",
+		"resume.go",
 		"roles.go",
 		"rules.go",
 		"since.go",
