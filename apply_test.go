@@ -401,13 +401,41 @@ type locking struct {
 	err                    error
 }
 
-func (l locking) Lock(context.Context) (func() error, error) {
+func (l locking) Lock(context.Context, string) (func() error, error) {
 	if l.err != nil {
 		return nil, l.err
 	}
 	*l.locked++
 	*l.held++
 	return func() error { *l.held--; *l.unlocked++; return nil }, nil
+}
+
+// sourced is a store that keeps whose lock it was asked for.
+type sourced struct {
+	bareStore
+	asked *[]string
+}
+
+func (s sourced) Lock(_ context.Context, source string) (func() error, error) {
+	*s.asked = append(*s.asked, source)
+	return func() error { return nil }, nil
+}
+
+func TestLock_IsOfTheSource(t *testing.T) {
+	var asked []string
+	store := sourced{bareStore{adsync.NewMemoryStore()}, &asked}
+	for _, source := range []string{"", "corp"} {
+		s := newSyncer(t, adsync.StaticDirectory{}, store, &adsync.Options{Rules: adsync.Rules{Source: source}})
+		plan, err := s.Plan(t.Context())
+		require.NoError(t, err)
+		require.Empty(t, asked, "a plan writes nothing, and needs no lock")
+		_, err = s.Apply(t.Context(), plan)
+		require.NoError(t, err)
+		_, err = s.Sync(t.Context())
+		require.NoError(t, err)
+		assert.Equal(t, []string{source, source}, asked)
+		asked = nil
+	}
 }
 
 func TestLock_IsHeldForTheRun(t *testing.T) {

@@ -79,7 +79,7 @@ func (s reader) lock(ctx context.Context) (unlock func() error, err error) {
 		ctx, span = s.opts.begin(ctx, PhaseLock)
 		defer span.done(&err)
 	}
-	return s.store.lock(ctx)
+	return s.store.lock(ctx, s.opts.Rules.Source)
 }
 
 // starter starts a function in the background, once, and not after its end. The store

@@ -102,12 +102,14 @@ type Creator interface {
 }
 
 // Locker is an optional power of a [UserStore]: the lock is held for a run, so
-// that two syncs of one table do not meet. While another has it, Lock fails with
+// that two syncs of the same users do not meet. The source is Rules.Source: syncs of
+// other sources may go on at the same time, if the table itself keeps one from taking
+// the keys of another. While another run of the source has the lock, Lock fails with
 // [ErrLocked] or waits, but not longer than ctx lasts; with a ctx that has ended it
 // fails. A lock is held until unlock is called, which happens once, even if ctx ends
 // before.
 type Locker interface {
-	Lock(ctx context.Context) (unlock func() error, err error)
+	Lock(ctx context.Context, source string) (unlock func() error, err error)
 }
 
 // MemoryStore is a [UserStore] in memory, with every optional power but Locker:

@@ -152,8 +152,8 @@ var errNotLocked = errors.New("adsync: could not lock the users, so nothing was 
 
 var errNoUnlock = errors.New("adsync: the store's Lock returned neither a function to unlock nor an error; a Locker returns one of them")
 
-// lock locks the store, where it is a Locker.
-func (c caller) lock(ctx context.Context) (unlock func() error, err error) {
+// lock locks the source's users in the store, where it is a Locker.
+func (c caller) lock(ctx context.Context, source string) (unlock func() error, err error) {
 	locker, ok := c.store.(Locker)
 	if !ok {
 		return func() error { return nil }, nil
@@ -164,7 +164,7 @@ func (c caller) lock(ctx context.Context) (unlock func() error, err error) {
 	}
 	ctx, call := c.begin(ctx, "Lock")
 	take := func() (l lock) {
-		l.unlock, l.err = locker.Lock(ctx)
+		l.unlock, l.err = locker.Lock(ctx, source)
 		return l
 	}
 	release := func(l lock) {

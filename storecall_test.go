@@ -63,7 +63,7 @@ func (s deaf) ApplyChanges(ctx context.Context, cs []adsync.Change) []adsync.Wri
 	return s.MemoryStore.ApplyChanges(context.WithoutCancel(ctx), cs)
 }
 
-func (s deaf) Lock(context.Context) (func() error, error) {
+func (s deaf) Lock(context.Context, string) (func() error, error) {
 	s.at("Lock")
 	*s.locks = append(*s.locks, "locked")
 	return func() error {
@@ -313,7 +313,7 @@ type lockedBy struct {
 	lock func() (func() error, error)
 }
 
-func (s lockedBy) Lock(context.Context) (func() error, error) { return s.lock() }
+func (s lockedBy) Lock(context.Context, string) (func() error, error) { return s.lock() }
 
 // However a lock is broken, the run says so, and no report is lost.
 func TestSync_SurvivesABrokenLock(t *testing.T) {
@@ -389,7 +389,7 @@ type lateLock struct {
 	gate chan struct{}
 }
 
-func (s lateLock) Lock(context.Context) (func() error, error) {
+func (s lateLock) Lock(context.Context, string) (func() error, error) {
 	<-s.gate
 	return func() error { panic("pool closed") }, nil
 }

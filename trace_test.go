@@ -107,7 +107,7 @@ func tracedWorld() (adsync.Directory, adsync.UserStore) {
 // lockable is a store with a lock that is always free.
 type lockable struct{ *adsync.MemoryStore }
 
-func (lockable) Lock(context.Context) (func() error, error) {
+func (lockable) Lock(context.Context, string) (func() error, error) {
 	return func() error { return nil }, nil
 }
 

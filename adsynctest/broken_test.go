@@ -64,7 +64,7 @@ func (b *broken) ApplyChanges(ctx context.Context, cs []adsync.Change) []adsync.
 	return b.MemoryStore.ApplyChanges(ctx, cs)
 }
 
-func (b *broken) Lock(ctx context.Context) (func() error, error) {
+func (b *broken) Lock(ctx context.Context, _ string) (func() error, error) {
 	if b.lock != nil {
 		return b.lock(ctx)
 	}
@@ -143,7 +143,7 @@ func testBroken(t *testing.T, cases []brokenCase) {
 func checkBroken(ctx context.Context, harm func(b *broken)) error {
 	return adsynctest.CheckStore(ctx, func(_ context.Context, seed []adsync.User) (adsync.UserStore, error) {
 		b := &broken{MemoryStore: adsync.NewMemoryStore(seed...)}
-		b.lock = make(mutex, 1).Lock
+		b.lock = make(mutex, 1).lock
 		harm(b)
 		return b, nil
 	})

@@ -27,7 +27,7 @@ func (b *bench) checkLock() error {
 	}
 	run, end := context.WithTimeout(b.ctx, lockPatience)
 	defer end()
-	unlock, err := store.Lock(run)
+	unlock, err := store.Lock(run, seedSource)
 	if err != nil {
 		return fmt.Errorf("the first Lock failed: %w", err)
 	}
@@ -43,7 +43,7 @@ func (b *bench) checkLock() error {
 	}
 	ctx, cancel := context.WithTimeout(b.ctx, lockPatience)
 	defer cancel()
-	again, err := store.Lock(ctx)
+	again, err := store.Lock(ctx, seedSource)
 	if err != nil {
 		return fmt.Errorf("it could not be locked again: %w", err)
 	}
@@ -60,7 +60,7 @@ func (b *bench) checkLockedOut(store adsync.Locker, unlock func() error) error {
 	go func() {
 		var unlock func() error
 		var err error
-		if thrown = panicOf(func() { unlock, err = store.Lock(ctx) }); thrown != nil || err != nil {
+		if thrown = panicOf(func() { unlock, err = store.Lock(ctx, seedSource) }); thrown != nil || err != nil {
 			failed <- err
 		} else {
 			second <- unlock
@@ -103,7 +103,7 @@ func (b *bench) checkLockContext() error {
 		return nil
 	}
 	for range 20 {
-		if unlock, err := store.Lock(b.ended()); err == nil {
+		if unlock, err := store.Lock(b.ended(), seedSource); err == nil {
 			return errors.Join(errors.New("it succeeded"), unlock())
 		}
 	}

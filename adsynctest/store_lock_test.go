@@ -12,7 +12,7 @@ func TestCheckStore_Locks(t *testing.T) {
 		{"Lock must keep a second run out", func(b *broken) { // only as long as the context lasts
 			m := make(mutex, 1)
 			b.lock = func(ctx context.Context) (func() error, error) {
-				unlock, err := m.Lock(ctx)
+				unlock, err := m.lock(ctx)
 				if err != nil {
 					return nil, err
 				}
@@ -24,14 +24,14 @@ func TestCheckStore_Locks(t *testing.T) {
 		{"Lock must keep a second run out", func(b *broken) { // cannot be given back after the context
 			m := make(mutex, 1)
 			b.lock = func(ctx context.Context) (func() error, error) {
-				unlock, err := m.Lock(ctx)
+				unlock, err := m.lock(ctx)
 				return func() error { return errors.Join(ctx.Err(), unlock()) }, err
 			}
 		}},
 		{"Lock must keep a second run out", func(b *broken) { // is never given back
 			m := make(mutex, 1)
 			b.lock = func(ctx context.Context) (func() error, error) {
-				_, err := m.Lock(ctx)
+				_, err := m.lock(ctx)
 				return func() error { return nil }, err
 			}
 		}},
@@ -41,7 +41,7 @@ func TestCheckStore_Locks(t *testing.T) {
 				if ctx.Err() != nil {
 					return nil, ctx.Err()
 				}
-				return m.Lock(context.Background())
+				return m.lock(context.Background())
 			}
 		}},
 		{"Lock must keep a second run out", func(b *broken) { // and not say why
@@ -74,7 +74,7 @@ func TestCheckStore_Locks(t *testing.T) {
 		}},
 		{"Lock must keep a second run out", func(b *broken) { // never lets go
 			b.lock = func(ctx context.Context) (func() error, error) {
-				_, err := mutex(nil).Lock(ctx)
+				_, err := mutex(nil).lock(ctx)
 				return nil, err
 			}
 		}},
@@ -84,7 +84,7 @@ func TestCheckStore_Locks(t *testing.T) {
 // mutex is a lock that honours its context.
 type mutex chan struct{}
 
-func (m mutex) Lock(ctx context.Context) (func() error, error) {
+func (m mutex) lock(ctx context.Context) (func() error, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}

@@ -60,7 +60,7 @@ func TestCheckStore_FitsStoresThatCannotBlock(t *testing.T) {
 				seed[i].Status = adsync.StatusActive
 			}
 		}
-		b := &broken{MemoryStore: adsync.NewMemoryStore(seed...), lock: make(mutex, 1).Lock}
+		b := &broken{MemoryStore: adsync.NewMemoryStore(seed...), lock: make(mutex, 1).lock}
 		b.update = func(ctx context.Context, c adsync.Change) error {
 			if c.After.Status == adsync.StatusBlocked {
 				return errors.New("there is no such status")

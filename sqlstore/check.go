@@ -61,26 +61,47 @@ func (c *checker) texts(ctx context.Context, text string, args []any) (rows [][]
 // checkKeys looks for a unique index over each key: without one, nothing but the plan
 // keeps two users apart. A unique shadow of a key does, too.
 func (c *checker) checkKeys(ctx context.Context) error {
+	loose, err := c.withoutIndex(ctx)
+	if err != nil {
+		return err
+	}
+	for _, col := range loose {
+		if isKey(col) {
+			c.warn("the column %s of the table %s has no unique index, so another program may give two users one %s; add one", col.name, c.known.table.Name, col.field)
+		} else {
+			c.warn("the column %s of the table %s has no unique index, so two users may be linked to one account, and an import reads the whole table for each batch; add one, over the source too if there are several", col.name, c.known.table.Name)
+		}
+	}
+	return nil
+}
+
+func isKey(c column) bool {
+	return c.field == adsync.FieldUsername || c.field == adsync.FieldEmail
+}
+
+func (c *checker) keysWithoutIndex(ctx context.Context) ([]column, error) {
+	loose, err := c.withoutIndex(ctx)
+	return slices.DeleteFunc(loose, func(col column) bool { return !isKey(col) }), err
+}
+
+// withoutIndex are the columns of keys and ObjectIDs that no unique index is over.
+func (c *checker) withoutIndex(ctx context.Context) (loose []column, err error) {
 	text, args := c.known.queries.UniqueIndexes()
 	rows, err := c.texts(ctx, text, args)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	unique := func(column string) bool {
 		return slices.ContainsFunc(rows, func(row []string) bool { return mentions(row[0], column) })
 	}
 	shadowed := slices.ContainsFunc(c.known.derived, unique)
 	for _, col := range c.known.columns {
-		isKey := col.field == adsync.FieldUsername || col.field == adsync.FieldEmail
-		switch {
-		case unique(col.name) || isKey && shadowed:
-		case isKey:
-			c.warn("the column %s of the table %s has no unique index, so another program may give two users one %s; add one", col.name, c.known.table.Name, col.field)
-		case col.field == adsync.FieldObjectID:
-			c.warn("the column %s of the table %s has no unique index, so two users may be linked to one account, and an import reads the whole table for each batch; add one, over the source too if there are several", col.name, c.known.table.Name)
+		matters := isKey(col) && !shadowed || col.field == adsync.FieldObjectID
+		if matters && !unique(col.name) {
+			loose = append(loose, col)
 		}
 	}
-	return nil
+	return loose, nil
 }
 
 // mentions reports whether a column is named, alone or in an expression.

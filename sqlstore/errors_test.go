@@ -273,10 +273,10 @@ func TestLock_IsOfTheDatabase(t *testing.T) {
 	for _, d := range dialects {
 		yes := [][]driver.Value{{true}}
 		r := &recorder{types: peopleTypes(d), replies: []reply{{to: "SELECT", columns: []string{"ok"}, rows: yes}, {to: "SELECT", columns: []string{"ok"}, rows: yes}}}
-		s, _ := openRecorder(t, r, d, peopleTable())
-		unlock, err := s.Lock(t.Context())
+		s, _ := openRecorder(t, r, d, everybody())
+		unlock, err := s.Lock(t.Context(), "")
 		require.NoError(t, err)
-		_, err = s.Lock(t.Context())
+		_, err = s.Lock(t.Context(), "")
 		assert.ErrorIs(t, err, adsync.ErrLocked, "of one Store, only one")
 		require.NoError(t, unlock())
 		require.NoError(t, unlock(), "which is done once")
@@ -284,7 +284,7 @@ func TestLock_IsOfTheDatabase(t *testing.T) {
 		if d == sqlstore.SQLite {
 			continue
 		}
-		unlock, err = s.Lock(t.Context())
+		unlock, err = s.Lock(t.Context(), "")
 		assert.ErrorContains(t, err, "adsync: ")
 		assert.Nil(t, unlock)
 	}
@@ -295,8 +295,8 @@ func TestLock_MayBeHeldOrLost(t *testing.T) {
 		return reply{to: "SELECT", columns: []string{"ok"}, rows: [][]driver.Value{{given}}}
 	}
 	lock := func(ctx context.Context, replies ...reply) (func() error, error) {
-		s, _ := openRecorder(t, &recorder{types: peopleTypes(sqlstore.PostgreSQL), replies: replies}, sqlstore.PostgreSQL, peopleTable())
-		return s.Lock(ctx)
+		s, _ := openRecorder(t, &recorder{types: peopleTypes(sqlstore.PostgreSQL), replies: replies}, sqlstore.PostgreSQL, everybody())
+		return s.Lock(ctx, "")
 	}
 	_, err := lock(t.Context(), answer(false))
 	assert.ErrorIs(t, err, adsync.ErrLocked)
@@ -319,18 +319,25 @@ func TestLock_MayBeHeldOrLost(t *testing.T) {
 	}
 }
 
+// everybody is a table without tenants.
+func everybody() sqlstore.Table {
+	table := peopleTable()
+	table.Where, table.Args = "", nil
+	return table
+}
+
 // A pool of one connection has none to spare for a lock.
 func TestLock_NeedsAConnection(t *testing.T) {
 	r := &recorder{types: peopleTypes(sqlstore.PostgreSQL)}
-	s, db := openRecorder(t, r, sqlstore.PostgreSQL, peopleTable())
+	s, db := openRecorder(t, r, sqlstore.PostgreSQL, everybody())
 	db.SetMaxOpenConns(1)
-	unlock, err := s.Lock(t.Context())
+	unlock, err := s.Lock(t.Context(), "")
 	require.NoError(t, err)
 	assert.Empty(t, r.statements())
-	_, err = s.Lock(t.Context())
+	_, err = s.Lock(t.Context(), "")
 	assert.ErrorIs(t, err, adsync.ErrLocked)
 	require.NoError(t, unlock())
-	unlock, err = s.Lock(t.Context())
+	unlock, err = s.Lock(t.Context(), "")
 	require.NoError(t, err)
 	require.NoError(t, unlock())
 }

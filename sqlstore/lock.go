@@ -1,11 +1,16 @@
 package sqlstore
 
 import (
+	"cmp"
 	"context"
+	"crypto/sha256"
 	"database/sql"
+	"database/sql/driver"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"sync"
+	"time"
 
 	"github.com/go-adsync/adsync"
 	"github.com/go-adsync/adsync/sqlstore/internal/sqlbatch"
@@ -14,40 +19,82 @@ import (
 // runLock keeps runs apart: those of one Store by itself, and those of others by the
 // database.
 type runLock struct {
-	db     *sql.DB
-	layout *layout
+	db        *sql.DB
+	layout    *layout
+	inspector *inspector
 
 	mu   sync.Mutex
-	held bool // by a run of this store
+	held map[int64]bool // the parts that runs of this store hold
 }
 
+// wholeTable is the part of a table that is all of it.
+const wholeTable int64 = 0
+
 // acquire fails at once where another run has the lock.
-func (k *runLock) acquire(ctx context.Context) (unlock func() error, err error) {
+func (k *runLock) acquire(ctx context.Context, source string) (unlock func() error, err error) {
 	if err := notWritten(ctx); err != nil {
 		return nil, err
 	}
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	if k.held {
-		return nil, k.explain(sqlbatch.ErrHeld)
-	}
-	release, err := k.acquireInDatabase(ctx)
+	part, err := k.part(ctx, source)
 	if err != nil {
 		return nil, k.explain(err)
 	}
-	k.held = true
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.held[part] {
+		return nil, k.explain(sqlbatch.ErrHeld)
+	}
+	release, err := k.acquireInDatabase(ctx, part)
+	if err != nil {
+		return nil, k.explain(err)
+	}
+	if k.held == nil {
+		k.held = map[int64]bool{}
+	}
+	k.held[part] = true
 	return sync.OnceValue(func() error {
 		k.mu.Lock()
 		defer k.mu.Unlock()
-		k.held = false
+		delete(k.held, part)
 		return release()
 	}), nil
 }
 
+// part is what a run of the source has to keep others off. Two tenants of one table may go
+// at once where the database sees to it that neither takes a key of the other's.
+func (k *runLock) part(ctx context.Context, source string) (int64, error) {
+	source = cmp.Or(source, k.layout.table.Source)
+	if source == "" && len(k.layout.where) == 0 {
+		return wholeTable, nil
+	}
+	name := fmt.Sprintf("%q", source)
+	for _, arg := range k.layout.where {
+		value, err := driver.DefaultParameterConverter.ConvertValue(arg)
+		if err != nil {
+			return wholeTable, nil // what only the driver can read tells nobody apart here
+		}
+		if at, ok := value.(time.Time); ok {
+			value = at.UTC().Format(time.RFC3339Nano)
+		}
+		name += fmt.Sprintf(" %T %q", value, fmt.Sprint(value))
+	}
+	known, err := k.inspector.look(ctx)
+	if err != nil {
+		return 0, err
+	}
+	c := &checker{db: k.db, known: known}
+	loose, err := c.keysWithoutIndex(ctx)
+	if err != nil || len(loose) > 0 {
+		return wholeTable, nil // an account that may not see the indexes is none to rely on them
+	}
+	sum := sha256.Sum256([]byte(name))
+	return max(1, int64(binary.BigEndian.Uint64(sum[:])>>1)), nil
+}
+
 // acquireInDatabase does nothing where the database has no such lock, or no connection
 // to spare for it.
-func (k *runLock) acquireInDatabase(ctx context.Context) (release func() error, err error) {
-	text, args, ok := k.layout.queries.AcquireLock()
+func (k *runLock) acquireInDatabase(ctx context.Context, part int64) (release func() error, err error) {
+	text, args, ok := k.layout.queries.AcquireLock(part)
 	if !ok || k.db.Stats().MaxOpenConnections == 1 {
 		return func() error { return nil }, nil
 	}
@@ -56,7 +103,7 @@ func (k *runLock) acquireInDatabase(ctx context.Context) (release func() error, 
 		return nil, err
 	}
 	return func() error {
-		text, args, _ := k.layout.queries.ReleaseLock()
+		text, args, _ := k.layout.queries.ReleaseLock(part)
 		if err := hold.Release(text, args...); err != nil {
 			return fmt.Errorf("adsync: the lock on the table %s was lost before the end of the run, so another may have run at the same time; look at both reports: %s", k.layout.table.Name, k.layout.dialect.Fault(err).Reason)
 		}
@@ -67,6 +114,9 @@ func (k *runLock) acquireInDatabase(ctx context.Context) (release func() error, 
 func (k *runLock) explain(err error) error {
 	if errors.Is(err, sqlbatch.ErrHeld) {
 		return fmt.Errorf("%w (the table %s)", adsync.ErrLocked, k.layout.table.Name)
+	}
+	if own := (ownFault{}); errors.As(err, &own) {
+		return own.error
 	}
 	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
 		return fmt.Errorf("adsync: the run was ended before it had the lock on the table %s: %w", k.layout.table.Name, err)

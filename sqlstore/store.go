@@ -38,8 +38,9 @@ func New(db *sql.DB, dialect Dialect, table Table) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
+	in := &inspector{db: db, layout: l}
 	return &Store{
-		db: db, layout: l, inspector: &inspector{db: db, layout: l}, spelling: &spelling{}, lock: &runLock{db: db, layout: l},
+		db: db, layout: l, inspector: in, spelling: &spelling{}, lock: &runLock{db: db, layout: l, inspector: in},
 	}, nil
 }
 
@@ -76,16 +77,20 @@ func (s *Store) Check(ctx context.Context) (warnings []string, err error) {
 
 // Lock keeps other runs off the table, and fails at once when one has it. It holds
 // an advisory lock of PostgreSQL or MySQL on a connection of its own, which ends
-// with the process. It does so for the whole table, whatever Where says. Behind a
-// pooler that gives a connection to others between transactions, such a lock keeps
-// nobody off.
+// with the process. Behind a pooler that gives a connection to others between
+// transactions, such a lock keeps nobody off.
+//
+// A lock is of the table, the source and the arguments of Where, so that tenants of one
+// table do not wait for each other. Where the username or the email has no unique index
+// over it, which keeps one tenant from taking what another is about to, it is of the
+// whole table.
 //
 // SQLite has no such lock, and a pool of a single connection has none to spare:
 // there it keeps apart only the runs of this Store. Runs that overlap nevertheless
 // do no harm, because each write compares the row: the later one finds it stale, or
 // written already.
-func (s *Store) Lock(ctx context.Context) (unlock func() error, err error) {
-	return s.lock.acquire(ctx)
+func (s *Store) Lock(ctx context.Context, source string) (unlock func() error, err error) {
+	return s.lock.acquire(ctx, source)
 }
 
 // Users reads all users with one query. While others keep the table locked, as

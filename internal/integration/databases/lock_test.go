@@ -44,7 +44,7 @@ func testLock(t *testing.T, d database) {
 	syncer, err := adsync.New(dir, second, &adsync.Options{Rules: adsync.Rules{Source: "ad"}, Limits: adsync.Limits{MaxRemovalRatio: -1}})
 	require.NoError(t, err)
 
-	unlock, err := first.Lock(t.Context())
+	unlock, err := first.Lock(t.Context(), "ad")
 	require.NoError(t, err)
 	report, err := syncer.Sync(t.Context())
 	assert.ErrorContains(t, err, "adsync: could not lock the users")
@@ -53,7 +53,7 @@ func testLock(t *testing.T, d database) {
 	assert.Empty(t, report.Results)
 	assert.Equal(t, map[string]adsync.User{"ann": ann}, list(t, first))
 	docs := newStore(t, other, d.dialect, sqlstore.Table{Name: "docs", Columns: sqlstore.Columns{ID: "id", ObjectID: "owner", Username: "later"}})
-	another, err := docs.Lock(t.Context())
+	another, err := docs.Lock(t.Context(), "ad")
 	require.NoError(t, err, "another table has a lock of its own")
 	require.NoError(t, another())
 	require.NoError(t, unlock())
@@ -64,17 +64,64 @@ func testLock(t *testing.T, d database) {
 	assert.Contains(t, list(t, first), "anna")
 }
 
+// testLockOfTenants has tenants of one table run at the same time, each alone, where the
+// table keeps them from taking each other's keys.
+func testLockOfTenants(t *testing.T, d database) {
+	if d.dialect == sqlstore.SQLite {
+		t.Skip("SQLite has no lock beside that of each write")
+	}
+	dsn := d.dsn(t)
+	first, second := open(t, d.driver, dsn, d.schema...), open(t, d.driver, dsn)
+	tenant := func(db *sql.DB, args ...any) *sqlstore.Store {
+		return newStore(t, db, d.dialect, sqlstore.Table{Name: "users", Columns: allColumns, Where: "last_name <> ?", Args: args})
+	}
+	locked := func(s *sqlstore.Store, source string) func() error {
+		unlock, err := s.Lock(t.Context(), source)
+		require.NoError(t, err)
+		return unlock
+	}
+	refused := func(s *sqlstore.Store, source string) {
+		t.Helper()
+		_, err := s.Lock(t.Context(), source)
+		assert.ErrorIs(t, err, adsync.ErrLocked)
+	}
+	one := tenant(first, "one")
+	unlock := []func() error{
+		locked(one, "ad"), locked(tenant(second, "two"), "ad"), // by Where's arguments
+		locked(one, "other"), locked(tenant(second, "two"), ""), // by source, within a Store too
+		locked(tenant(second, 1), "ad"), // a number is not its text
+	}
+	text := "one"
+	for _, again := range []*sqlstore.Store{one, tenant(second, "one"), tenant(second, &text), tenant(first, sql.NullString{String: "one", Valid: true})} {
+		refused(again, "ad")
+	}
+	for _, release := range unlock {
+		require.NoError(t, release())
+	}
+	require.NoError(t, locked(tenant(second, "one"), "ad")(), "given back")
+
+	for _, db := range []*sql.DB{first, second} {
+		docs := newStore(t, db, d.dialect, sqlstore.Table{Name: "docs", Columns: sqlstore.Columns{ID: "id", ObjectID: "owner", Username: "later"}})
+		if db == first {
+			unlock[0] = locked(docs, "ad")
+		} else {
+			refused(docs, "other") // as nothing keeps the two from one username
+			require.NoError(t, unlock[0]())
+		}
+	}
+}
+
 // testLostLock ends the connection that holds the lock, as the end of its process
 // would: the lock is free, and its holder learns that it was lost.
 func testLostLock(t *testing.T, d database) {
 	first, second, other := twoHosts(t, d)
-	lost, err := first.Lock(t.Context())
+	lost, err := first.Lock(t.Context(), "ad")
 	require.NoError(t, err)
 	d.killOthers(t, other)
-	unlock := eventually(t, func() (func() error, error) { return second.Lock(t.Context()) })
+	unlock := eventually(t, func() (func() error, error) { return second.Lock(t.Context(), "ad") })
 	assert.ErrorContains(t, lost(), "adsync: the lock on the table users was lost")
 	require.NoError(t, unlock())
-	again, err := first.Lock(t.Context())
+	again, err := first.Lock(t.Context(), "ad")
 	require.NoError(t, err)
 	require.NoError(t, again())
 }

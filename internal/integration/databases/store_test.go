@@ -176,6 +176,7 @@ func (d database) run(t *testing.T, layouts []layout) {
 		"an old link is found again":                testLinkRace,
 		"killed at any moment":                      testCrashes,
 		"the second of two runs is told":            testLock,
+		"tenants of a table run at once":            testLockOfTenants,
 		"a lock ends with its connection":           testLostLock,
 		"a pool of a single connection":             testSingleConnection,
 		"two runs at once, without a lock":          testUnlockedRuns,

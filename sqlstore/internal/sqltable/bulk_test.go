@@ -77,27 +77,33 @@ func TestArray(t *testing.T) {
 }
 
 func TestStatements_OfALock(t *testing.T) {
-	for name, want := range map[string][2]string{
+	for name, want := range map[string][4]string{
 		"postgresql": {
 			`SELECT pg_try_advisory_lock(1633973113, CAST(CAST(CAST(CAST($1 AS text) AS regclass) AS oid) AS int4)) ["\"host\".\"users\""]`,
 			`SELECT pg_advisory_unlock(1633973113, CAST(CAST(CAST(CAST($1 AS text) AS regclass) AS oid) AS int4)) ["\"host\".\"users\""]`,
+			`SELECT pg_try_advisory_lock((CAST(CAST(CAST(CAST($1 AS text) AS regclass) AS oid) AS int8) << 32) # CAST($2 AS int8)) ["\"host\".\"users\"" 'A']`,
+			`SELECT pg_advisory_unlock((CAST(CAST(CAST(CAST($1 AS text) AS regclass) AS oid) AS int8) << 32) # CAST($2 AS int8)) ["\"host\".\"users\"" 'A']`,
 		},
 		"mysql": {
 			`SELECT COALESCE(GET_LOCK(CONCAT('adsync ', SHA1(LOWER(CONCAT(COALESCE(NULLIF(?, ''), DATABASE()), '.', ?)))), 0), 0) ["host" "users"]`,
 			`SELECT COALESCE(RELEASE_LOCK(CONCAT('adsync ', SHA1(LOWER(CONCAT(COALESCE(NULLIF(?, ''), DATABASE()), '.', ?))))), 0) ["host" "users"]`,
+			`SELECT COALESCE(GET_LOCK(CONCAT('adsync ', SHA1(CONCAT(SHA1(LOWER(CONCAT(COALESCE(NULLIF(?, ''), DATABASE()), '.', ?))), ?))), 0), 0) ["host" "users" "65"]`,
+			`SELECT COALESCE(RELEASE_LOCK(CONCAT('adsync ', SHA1(CONCAT(SHA1(LOWER(CONCAT(COALESCE(NULLIF(?, ''), DATABASE()), '.', ?))), ?)))), 0) ["host" "users" "65"]`,
 		},
 	} {
 		table, err := NewTable(dialect(t, name), "host.users", "id", nil, Where{})
 		require.NoError(t, err)
-		text, args, ok := table.AcquireLock()
-		assert.True(t, ok)
-		assert.Equal(t, want[0], links(text, args))
-		text, args, ok = table.ReleaseLock()
-		assert.True(t, ok)
-		assert.Equal(t, want[1], links(text, args))
+		for i, part := range []int64{0, 65} {
+			text, args, ok := table.AcquireLock(part)
+			assert.True(t, ok)
+			assert.Equal(t, want[2*i], links(text, args))
+			text, args, ok = table.ReleaseLock(part)
+			assert.True(t, ok)
+			assert.Equal(t, want[2*i+1], links(text, args))
+		}
 	}
 	table, err := NewTable(dialect(t, "sqlite"), "users", "id", nil, Where{})
 	require.NoError(t, err)
-	_, _, ok := table.AcquireLock()
+	_, _, ok := table.AcquireLock(0)
 	assert.False(t, ok)
 }

@@ -1,6 +1,9 @@
 package sqltable
 
-import "slices"
+import (
+	"slices"
+	"strconv"
+)
 
 // The type without its length: -1, as a NULL would name the type char(n) by
 // its name in the standard, which means char(1).
@@ -10,13 +13,17 @@ func postgreSQLCatalogue(_, _, quoted string) (string, []any) {
 		" WHERE a.attrelid = CAST(CAST($1 AS text) AS regclass) AND a.attnum > 0 AND NOT a.attisdropped", []any{quoted}
 }
 
-// pgLockClass is the first half of the key of an advisory lock, "adsy" in ASCII;
-// the table's oid is the other.
+// pgLockClass is the first half of the key of an advisory lock over a whole table, "adsy"
+// in ASCII; the table's oid is the other. The key of a part is one number of 64 bits.
 const pgLockClass = "1633973113"
 
-func postgreSQLHolding(do, _, _, quoted string) (string, []any) {
+func postgreSQLHolding(do, _, _, quoted string, part int64) (string, []any) {
 	name := map[string]string{"acquire": "pg_try_advisory_lock", "release": "pg_advisory_unlock"}[do]
-	return "SELECT " + name + "(" + pgLockClass + ", CAST(CAST(CAST(CAST($1 AS text) AS regclass) AS oid) AS int4))", []any{quoted}
+	const oid = "CAST(CAST(CAST($1 AS text) AS regclass) AS oid)"
+	if part == 0 {
+		return "SELECT " + name + "(" + pgLockClass + ", CAST(" + oid + " AS int4))", []any{quoted}
+	}
+	return "SELECT " + name + "((CAST(" + oid + " AS int8) << 32) # CAST($2 AS int8))", []any{quoted, part}
 }
 
 func postgreSQLQuirks(_, _, quoted string) (string, []any) {
@@ -64,12 +71,16 @@ func mySQLCatalogue(schema, table, _ string) (string, []any) {
 }
 
 // The name of a lock is the server's, not the database's, and has at most 64 bytes.
-func mySQLHolding(do, schema, table, _ string) (string, []any) {
-	name := "CONCAT('adsync ', SHA1(LOWER(CONCAT(COALESCE(NULLIF(?, ''), DATABASE()), '.', ?))))"
-	if do == "acquire" {
-		return "SELECT COALESCE(GET_LOCK(" + name + ", 0), 0)", []any{schema, table}
+func mySQLHolding(do, schema, table, _ string, part int64) (string, []any) {
+	name, args := "SHA1(LOWER(CONCAT(COALESCE(NULLIF(?, ''), DATABASE()), '.', ?)))", []any{schema, table}
+	if part != 0 {
+		name, args = "SHA1(CONCAT("+name+", ?))", append(args, strconv.FormatInt(part, 10))
 	}
-	return "SELECT COALESCE(RELEASE_LOCK(" + name + "), 0)", []any{schema, table}
+	name = "CONCAT('adsync ', " + name + ")"
+	if do == "acquire" {
+		return "SELECT COALESCE(GET_LOCK(" + name + ", 0), 0)", args
+	}
+	return "SELECT COALESCE(RELEASE_LOCK(" + name + "), 0)", args
 }
 
 // A column that is computed counts as its expression, too.

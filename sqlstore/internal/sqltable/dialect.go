@@ -43,7 +43,7 @@ type Dialect struct {
 	viewTriggers     func(schema, table, quoted string) (text string, args []any) // nil where there is nothing to know of them
 	indexes, demands func(schema, table, quoted string) (text string, args []any)
 	catalogue        func(schema, table, quoted string) (text string, args []any)
-	holding          func(do, schema, table, quoted string) (text string, args []any)
+	holding          func(do, schema, table, quoted string, part int64) (text string, args []any)
 	fault            func(err error) Fault
 }
 

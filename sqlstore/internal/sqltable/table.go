@@ -82,19 +82,24 @@ func (t *Table) Catalogue() (text string, args []any) {
 	return t.d.catalogue(t.schema, t.name, t.quoted)
 }
 
-// AcquireLock asks for a lock over the table that its connection holds until
-// ReleaseLock, or its end. The one value of both is whether that was done; ok is
-// false where the dialect has no such lock.
-func (t *Table) AcquireLock() (text string, args []any, ok bool) { return t.holding("acquire") }
+// AcquireLock asks for a lock over a part of the table, or all of it (0), that its
+// connection holds until ReleaseLock, or its end. The one value of both is whether that was
+// done; ok is false where the dialect has no such lock. The locks of a part and of all of
+// it do not know each other.
+func (t *Table) AcquireLock(part int64) (text string, args []any, ok bool) {
+	return t.holding("acquire", part)
+}
 
 // ReleaseLock gives the lock of AcquireLock back.
-func (t *Table) ReleaseLock() (text string, args []any, ok bool) { return t.holding("release") }
+func (t *Table) ReleaseLock(part int64) (text string, args []any, ok bool) {
+	return t.holding("release", part)
+}
 
-func (t *Table) holding(do string) (text string, args []any, ok bool) {
+func (t *Table) holding(do string, part int64) (text string, args []any, ok bool) {
 	if t.d.holding == nil {
 		return "", nil, false
 	}
-	text, args = t.d.holding(do, t.schema, t.name, t.quoted)
+	text, args = t.d.holding(do, t.schema, t.name, t.quoted, part)
 	return text, args, true
 }
 
