@@ -61,18 +61,20 @@ tables:
 
 # What make mutate changes, of which files, and the packages whose tests must notice, if
 # they are others; of these, the tests that match RUN and do not match SKIP. AGAIN is what
-# an earlier run printed: only what survived there is tried.
+# an earlier run printed: only what survived there is tried. EVERY tries each so many of a
+# large package.
 PKG ?= ./internal/claims
 FILES ?=
 TESTS ?=
 RUN ?=
 SKIP ?=
 AGAIN ?=
+EVERY ?= 1
 
 ## mutate: change PKG in one small way at a time, and tell which changes no test of TESTS notices
 mutate:
 	nice go run ./internal/integration/mutate -listed internal/integration/mutate/equivalent.txt \
-		-files "$(FILES)" -tests "$(TESTS)" -run "$(RUN)" -skip "$(SKIP)" -again "$(AGAIN)" $(PKG)
+		-files "$(FILES)" -tests "$(TESTS)" -run "$(RUN)" -skip "$(SKIP)" -again "$(AGAIN)" -every $(EVERY) $(PKG)
 
 ## examples: build every example
 examples:

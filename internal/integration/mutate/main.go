@@ -28,8 +28,9 @@ func main() {
 	skip := flag.String("skip", "", "do not run the tests that match this `pattern`, as of those that measure memory")
 	files := flag.String("files", "", "change only the files whose names match this `pattern`")
 	again := flag.String("again", "", "try only the mutants that this `file` says lived: what was printed before")
+	every := flag.Int("every", 1, "try each `n`th mutant only: a sample of a large package")
 	flag.Parse()
-	o := options{tests: strings.Fields(*tests), only: *only, listed: *listed, again: *again, files: regexp.MustCompile(*files)}
+	o := options{tests: strings.Fields(*tests), only: *only, listed: *listed, again: *again, every: max(1, *every), files: regexp.MustCompile(*files)}
 	if *skip != "" {
 		o.skip = regexp.MustCompile(*skip)
 	}
@@ -54,6 +55,7 @@ type options struct {
 	files  *regexp.Regexp
 	listed string
 	again  string
+	every  int
 }
 
 // mutatePackage returns how many mutants survived that are not listed.
@@ -70,6 +72,9 @@ func mutatePackage(pkg string, o options) (survived int, err error) {
 		}
 		p.mutants = slices.DeleteFunc(p.mutants, func(m mutant) bool { return !m.livedIn(string(text)) })
 	}
+	if o.every > 1 {
+		p.mutants = slices.DeleteFunc(p.mutants, func(m mutant) bool { return m.id%o.every != 0 })
+	}
 	equivalent, err := readListed(o.listed, p.path)
 	if err != nil {
 		return 0, err
@@ -83,6 +88,9 @@ func mutatePackage(pkg string, o options) (survived int, err error) {
 	}
 	if err != nil {
 		return 0, err
+	}
+	if len(b.leftOut) > 0 {
+		fmt.Fprintf(os.Stderr, "%s: only survivors are tried by %s, since these fail with the switches in the code\n", p.path, strings.Join(b.leftOut, ", "))
 	}
 	alone := &runner{packages: o.tests, only: o.only, skip: o.skip}
 	leftOut := &runner{packages: o.tests, only: "^(" + strings.Join(b.leftOut, "|") + ")$"}
@@ -112,7 +120,7 @@ func mutatePackage(pkg string, o options) (survived int, err error) {
 			fmt.Printf("LIVES %s\n", m)
 		}
 	}
-	if o.again != "" {
+	if o.again != "" || o.every > 1 {
 		equivalent.lines = nil // most were not tried
 	}
 	for _, line := range equivalent.unused(p) {
