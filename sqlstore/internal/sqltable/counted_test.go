@@ -217,6 +217,7 @@ func TestCounted_ReadsByKey(t *testing.T) {
 		"another index":        {false, [][]any{{"users", "range", "one_email", int64(2)}}},
 		"more rows":            {false, [][]any{{"users", "range", "PRIMARY", int64(3)}}},
 		"another table too":    {false, [][]any{{"users", "range", "PRIMARY", int64(2)}, {"docs", "range", "PRIMARY", int64(2)}}},
+		"all of another":       {false, [][]any{{"users", "range", "PRIMARY", int64(2)}, {"docs", "ALL", nil, int64(9)}}},
 		"no table":             {false, [][]any{none}},
 		"the list alone":       {false, [][]any{list}},
 		"a number it does not": {false, [][]any{{"users", "range", "PRIMARY", nil}}},
