@@ -1,0 +1,68 @@
+package adsync_test
+
+import (
+	"math/rand/v2"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/go-adsync/adsync"
+)
+
+// Whatever the order of the rows, each of several users of one account is told of all the
+// others, in order.
+func TestTwins_AreNamedInOrder(t *testing.T) {
+	users := []adsync.User{user("a", 1, "ann", ""), user("b", 1, "ben", ""), user("c", 1, "cleo", ""), user("d", 1, "dan", "")}
+	want := map[string][]string{"a": {"b", "c", "d"}, "b": {"a", "c", "d"}, "c": {"a", "b", "d"}, "d": {"a", "b", "c"}}
+	r := rand.New(rand.NewPCG(1, 1))
+	for range 20 {
+		r.Shuffle(len(users), func(i, j int) { users[i], users[j] = users[j], users[i] })
+		plan, err := adsync.Reconcile([]adsync.Entry{entry(1, "ann", "")}, users, adsync.Rules{})
+		require.NoError(t, err)
+		got := map[string][]string{}
+		for _, c := range plan.Changes {
+			require.Equal(t, adsync.ReasonLinkedTwice, c.Reason)
+			got[c.UserID] = c.Conflicts[0].With
+		}
+		require.Equal(t, want, got)
+	}
+}
+
+// Two rows of one ID cannot both be meant: it is enough that one of them is to be written.
+func TestReconcile_RefusesTwoUsersOfOneID(t *testing.T) {
+	changed := user("1", 1, "ann", "")
+	same := adsync.User{ID: "1", Profile: profile("ann", "")}
+	for _, users := range [][]adsync.User{{changed, same}, {same, changed}} {
+		e := entry(1, "ann", "")
+		e.Phone = "+1"
+		_, err := adsync.Reconcile([]adsync.Entry{e}, users, adsync.Rules{})
+		assert.ErrorContains(t, err, `two users have the ID "1"`)
+	}
+}
+
+// An entry that is asked for by name, and cannot be imported, is reported with the reason,
+// and nobody is created.
+func TestImport_TellsWhyNot(t *testing.T) {
+	elsewhere := user("9", 6, "felix", "")
+	elsewhere.Source = "hr"
+	disabled, unknown, nameless := entry(3, "cleo", ""), entry(4, "dan", ""), entry(7, "", "")
+	disabled.Disabled, unknown.DisabledUnknown = true, true
+	dir := adsync.StaticDirectory{
+		{ObjectID: id(1), Profile: profile("ann", ""), State: adsync.StateOutOfScope},
+		{ObjectID: id(2), State: adsync.StateDeleted}, disabled, unknown, entry(5, "eve", ""), entry(6, "felix", ""), nameless,
+	}
+	store := adsync.NewMemoryStore(user("5", 5, "eve", ""), elsewhere)
+	s := newSyncer(t, dir, store, nil)
+	plan, err := s.Plan(t.Context(), adsync.ImportEntries(id(1), id(2), id(3), id(4), id(5), id(6), id(7)))
+	require.NoError(t, err)
+	got := map[adsync.ObjectID]string{}
+	for _, c := range plan.Changes {
+		got[c.ObjectID] = string(c.Op) + " " + string(c.Reason)
+	}
+	assert.Equal(t, map[adsync.ObjectID]string{
+		id(1): "notice out-of-scope", id(2): "notice deleted", id(3): "notice disabled", id(4): "notice unknown",
+		id(5): "notice linked", id(6): "notice linked", id(7): "invalid no-username",
+	}, got)
+	assert.Len(t, plan.Changes, 7)
+}
