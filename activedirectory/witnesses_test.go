@@ -333,3 +333,30 @@ func TestWitnesses_AreToldByAJoin(t *testing.T) {
 	require.NoError(t, err)
 	assert.Empty(t, access.Witnesses, "of the next reading")
 }
+
+// Who reviews a plan sees which controllers were asked about tombstones, and which of them
+// did not answer: each once, in order, and only of that reading.
+func TestWitnesses_AreNamed(t *testing.T) {
+	c := oneDomain(t, 4, 2)
+	for _, dc := range c.controllers {
+		require.NoError(t, dc.Delete(c.ids[0][0]))
+	}
+	c.controllers[2].Order(fakead.Fault{Kind: fakead.FaultCut, Op: fakead.OpBind})
+	c.controllers[3].Order(fakead.Fault{Kind: fakead.FaultCut, Op: fakead.OpBind})
+	d := c.directory(t, func(cfg *Config) { cfg.Witnesses = 3 })
+	joined := adsync.Join(d)
+	for range 2 { // what is asked again is named once
+		assert.Equal(t, adsync.StateDeleted, stateOf(t, joined, c.ids[0][0]))
+	}
+	access, err := joined.(adsync.Inspector).Inspect(t.Context())
+	require.NoError(t, err)
+	var others []string
+	for _, dc := range c.controllers[1:] {
+		others = append(others, strings.TrimPrefix(dc.URL(), "ldaps://"))
+	}
+	silent := slices.Clone(others[1:])
+	slices.Sort(others)
+	slices.Sort(silent)
+	assert.Equal(t, others, access.Witnesses)
+	assert.Equal(t, silent, access.Silent)
+}
