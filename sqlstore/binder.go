@@ -18,12 +18,12 @@ type binder struct {
 
 // assignments lists the columns that differ, and their new values.
 func (b *binder) assignments(before, after *adsync.User) (set []string, values []any, err error) {
-	for _, f := range storedFields {
+	for _, f := range fieldsOf(before, after) {
 		if sameIn(f, before, after) {
 			continue
 		}
 		i := b.position(f)
-		if i < 0 {
+		if i < 0 || len(after.Extra.Set(f)) > 1 {
 			return nil, nil, b.noColumn(f)
 		}
 		value, err := b.storedValue(b.columns[i], after)
@@ -157,7 +157,10 @@ func (b *binder) storedValue(c column, u *adsync.User) (any, error) {
 			return b.nullOr(c.name, ""), nil
 		}
 	}
-	return *textIn(u, c.field), nil
+	if isExtra(c.field) && textOf(u, c.field) == "" {
+		return b.nullOr(c.name, ""), nil
+	}
+	return textOf(u, c.field), nil
 }
 
 // nullOr is NULL where the column allows it.
@@ -226,7 +229,7 @@ func (b *binder) matchArgs(args []any, c adsync.Change) (_ []any, ok bool) {
 				args = append(args, "0", "false")
 			}
 		default:
-			args = append(args, *textIn(u, col.field))
+			args = append(args, textOf(u, col.field))
 		}
 	}
 	return args, true

@@ -2,6 +2,7 @@ package sqlstore
 
 import (
 	"cmp"
+	"slices"
 
 	"github.com/go-adsync/adsync"
 	"github.com/go-adsync/adsync/internal/adattr"
@@ -19,7 +20,39 @@ var details = [...]adsync.Field{
 // storedFields are all that a row holds apart from its ID.
 var storedFields = append([]adsync.Field{adsync.FieldObjectID, adsync.FieldSource, adsync.FieldStatus, fieldProtected}, details[:]...)
 
-// textIn points to the text that a field holds: the source or a detail.
+// fieldsOf are the fields in which the users may differ: those that any row holds, and what
+// the users hold beyond them, except for their roles, which stand in another table.
+func fieldsOf(users ...*adsync.User) []adsync.Field {
+	fields := storedFields
+	for _, u := range users {
+		for _, f := range u.Extra.Fields() {
+			if f != adsync.FieldRoles && !slices.Contains(fields, f) {
+				fields = append(fields[:len(fields):len(fields)], f)
+			}
+		}
+	}
+	return fields
+}
+
+// isExtra reports whether the field is a further detail.
+func isExtra(f adsync.Field) bool {
+	switch f {
+	case "", fieldProtected, adsync.FieldObjectID, adsync.FieldSource, adsync.FieldStatus, adsync.FieldActive,
+		adsync.FieldUsername, adsync.FieldFirstName, adsync.FieldLastName, adsync.FieldEmail, adsync.FieldPhone:
+		return false
+	}
+	return true
+}
+
+// textOf is the text that a field holds: the source or a detail.
+func textOf(u *adsync.User, f adsync.Field) string {
+	if isExtra(f) {
+		return u.Extra.Text(f)
+	}
+	return *textIn(u, f)
+}
+
+// textIn points to the text that a field holds: the source or one of the five details.
 func textIn(u *adsync.User, f adsync.Field) *string {
 	switch f {
 	case adsync.FieldSource:
@@ -47,6 +80,9 @@ func sameIn(f adsync.Field, before, after *adsync.User) bool {
 		return cmp.Or(before.Status, adsync.StatusActive) == cmp.Or(after.Status, adsync.StatusActive)
 	case fieldProtected:
 		return before.Protected == after.Protected
+	}
+	if isExtra(f) {
+		return slices.Equal(before.Extra.Set(f), after.Extra.Set(f))
 	}
 	return *textIn(before, f) == *textIn(after, f)
 }
@@ -119,6 +155,10 @@ func readCell(known *knownTable, u *adsync.User, f adsync.Field, cell *sqltable.
 	case fieldProtected:
 		u.Protected, ok = cell.Flag()
 		return ok
+	}
+	if isExtra(f) {
+		u.Extra = u.Extra.With(f, cell.Text)
+		return !cell.Bad
 	}
 	*textIn(u, f) = cell.Text
 	return !cell.Bad

@@ -44,7 +44,7 @@ func newLayout(dialect Dialect, table Table) (*layout, error) {
 	}
 	table.Args = slices.Clone(table.Args)
 	table.Statuses, table.Defaults, table.Delete = maps.Clone(table.Statuses), maps.Clone(table.Defaults), maps.Clone(table.Delete)
-	table.Derived = maps.Clone(table.Derived)
+	table.Derived, table.Columns.Extra = maps.Clone(table.Derived), maps.Clone(table.Columns.Extra)
 	l := &layout{dialect: d, table: table}
 	for _, prepare := range []func() error{l.mapColumns, l.mapObjectIDs, l.mapStatuses, l.checkDelete, l.checkDefaults, l.checkDerived, l.makeQueries, l.mapRoles} {
 		if err := prepare(); err != nil {
@@ -66,12 +66,16 @@ func (l *layout) mapColumns() error {
 	case c.Source != "" && l.table.Source != "":
 		return errors.New("adsync: Table has both a Source and a Source column; give one of them")
 	}
+	further, err := l.furtherColumns()
+	if err != nil {
+		return err
+	}
 	seen := map[string]bool{c.ID: true}
-	for _, column := range []column{
+	for _, column := range append([]column{
 		{c.ObjectID, adsync.FieldObjectID}, {c.Source, adsync.FieldSource}, {c.Username, adsync.FieldUsername},
 		{c.FirstName, adsync.FieldFirstName}, {c.LastName, adsync.FieldLastName}, {c.Email, adsync.FieldEmail},
 		{c.Phone, adsync.FieldPhone}, {c.Status, adsync.FieldStatus}, {c.Protected, fieldProtected},
-	} {
+	}, further...) {
 		if column.name == "" {
 			continue
 		}
@@ -88,6 +92,23 @@ func (l *layout) mapColumns() error {
 	l.derived = slices.Sorted(maps.Keys(l.table.Derived))
 	l.newColumns = slices.Concat(l.newColumns, slices.Sorted(maps.Keys(l.table.Defaults)), l.derived)
 	return nil
+}
+
+// furtherColumns are those of details beyond the five, by their names.
+func (l *layout) furtherColumns() (list []column, err error) {
+	extra := l.table.Columns.Extra
+	for _, f := range slices.Sorted(maps.Keys(extra)) {
+		switch {
+		case f == adsync.FieldRoles:
+			return nil, errors.New("adsync: sqlstore.Columns.Extra must not name the roles; use sqlstore.Table.Roles")
+		case !isExtra(f):
+			return nil, fmt.Errorf("adsync: sqlstore.Columns.Extra must not name %q, which has a place of its own in sqlstore.Columns or is no detail", f)
+		case extra[f] == "":
+			return nil, fmt.Errorf("adsync: sqlstore.Columns.Extra has no column for %s; name it, or leave it out", f)
+		}
+		list = append(list, column{extra[f], f})
+	}
+	return list, nil
 }
 
 func (l *layout) mapObjectIDs() error {
@@ -225,6 +246,10 @@ func (l *layout) held() []adsync.Field {
 		switch c.field {
 		case adsync.FieldUsername, adsync.FieldFirstName, adsync.FieldLastName, adsync.FieldEmail, adsync.FieldPhone:
 			held = append(held, c.field)
+		default:
+			if isExtra(c.field) {
+				held = append(held, c.field)
+			}
 		case adsync.FieldStatus:
 			switch {
 			case l.statuses.holds(adsync.StatusDeactivated):
@@ -242,11 +267,12 @@ func (l *layout) position(f adsync.Field) int {
 	return slices.IndexFunc(l.columns, func(c column) bool { return c.field == f })
 }
 
-// unmapped names a thing that the user has and the table has no column for.
+// unmapped names a thing that the user has and the table has no column for: it has one for
+// a single text of each further detail.
 func (l *layout) unmapped(u *adsync.User) adsync.Field {
 	base := adsync.User{Source: l.table.Source}
-	for _, f := range storedFields {
-		if !sameIn(f, &base, u) && l.position(f) < 0 {
+	for _, f := range fieldsOf(u) {
+		if !sameIn(f, &base, u) && (l.position(f) < 0 || len(u.Extra.Set(f)) > 1) {
 			return f
 		}
 	}
@@ -254,7 +280,7 @@ func (l *layout) unmapped(u *adsync.User) adsync.Field {
 }
 
 func (l *layout) noColumn(f adsync.Field) error {
-	return fmt.Errorf("adsync: the table %s has no column for %s; map one, or leave it out of the plan", l.table.Name, f)
+	return fmt.Errorf("adsync: the table %s has no column for %s, or holds a single text of it; map one, or leave it out of the plan", l.table.Name, f)
 }
 
 // idText is the ID in a cell. The type is only asked for where the driver gave bytes.

@@ -38,7 +38,7 @@ func seedChanges(l *layout, users []adsync.User) []adsync.Change {
 // seedable is the user as far as the table can hold it.
 func seedable(l *layout, u adsync.User) adsync.User {
 	u.ID = ""
-	for _, f := range storedFields {
+	for _, f := range fieldsOf(&u) {
 		if l.position(f) >= 0 {
 			continue
 		}

@@ -45,7 +45,7 @@ const (
 // the store reports them as [adsync.ErrConflict]; without an index over the ObjectID, an
 // import reads the whole table for each batch. An email that is empty is written as
 // NULL where the column allows it, because a unique index allows only one empty text;
-// other empty details are written as empty texts.
+// other empty details of the five are written as empty texts.
 //
 // Statuses may map to one value each, or to [Null], [NotNull], [Now] and [NowUnix]. A value that is
 // unmapped, or mapped by two of them, reads as StatusBlocked. Where all that the column
@@ -101,4 +101,8 @@ type Table struct {
 // primary key, of any type; a Protected column holds a flag or a number.
 type Columns struct {
 	ID, ObjectID, Source, Username, FirstName, LastName, Email, Phone, Status, Protected string
+
+	// Extra names the columns of further details, of one text each. One that is empty is
+	// written as NULL where the column allows it.
+	Extra map[adsync.Field]string
 }

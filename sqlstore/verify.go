@@ -123,7 +123,7 @@ func (v verifier) asPlanned(c adsync.Change, id string, now *adsync.User) error 
 		return nil
 	}
 	var differ []string
-	for _, f := range storedFields {
+	for _, f := range fieldsOf(now, &want) {
 		if !sameIn(f, now, &want) {
 			differ = append(differ, string(f))
 		}
