@@ -191,6 +191,7 @@ func (d database) run(t *testing.T, layouts []layout) {
 		"a user who falls out of the condition":     testFallsOut,
 		"what a table lacks is told":                testPreflight,
 		"derived columns":                           testDerived,
+		"roles":                                     testRoles,
 		"a derived time that does not fit":          testDerivedTimeThatDoesNotFit,
 		"rows beside the user's":                    testOnWrite,
 		"statuses of any column":                    testStatuses,
