@@ -103,13 +103,18 @@ func TestErrors_OfTheFirstQuestion(t *testing.T) {
 		{"adsync: the table people has no column note; correct sqlstore.Table", func(r *recorder, _ *sqlstore.Table) { r.types = without(r.types, "note") }},
 		{"adsync: the table people has no column gone; correct sqlstore.Table", func(_ *recorder, s *sqlstore.Table) { s.Delete = map[string]any{"gone": 1} }},
 		{"adsync: the column id of the table people has no type", func(r *recorder, _ *sqlstore.Table) { r.types[0].kind = "" }},
-		{"adsync: the column note of type TEXT cannot be set to Now or NotNull", func(_ *recorder, s *sqlstore.Table) { s.Defaults["note"] = sqlstore.Now }},
-		{"adsync: the column note of type TEXT cannot be set to Now or NotNull", func(_ *recorder, s *sqlstore.Table) { s.Delete = map[string]any{"note": sqlstore.NotNull} }},
+		{"adsync: the column note of type TEXT cannot be set to Now, NowUnix or NotNull", func(_ *recorder, s *sqlstore.Table) { s.Defaults["note"] = sqlstore.Now }},
+		{"adsync: the column note of type TEXT cannot be set to Now, NowUnix or NotNull", func(_ *recorder, s *sqlstore.Table) { s.Delete = map[string]any{"note": sqlstore.NotNull} }},
+		{"adsync: the column note of type TEXT cannot be set to Now, NowUnix or NotNull", func(_ *recorder, s *sqlstore.Table) { s.Defaults["note"] = sqlstore.NowUnix }},
+		{"adsync: the column note of type DATETIME cannot be set to Now, NowUnix or NotNull", func(r *recorder, s *sqlstore.Table) {
+			setKind(r.types, "note", "DATETIME")
+			s.Defaults["note"] = sqlstore.NowUnix
+		}},
 		{"adsync: sqlstore.Table.Statuses maps active to yes, which the column state of type INTEGER cannot hold", func(r *recorder, s *sqlstore.Table) {
 			setKind(r.types, "state", "INTEGER")
 			s.Statuses = map[adsync.Status]any{adsync.StatusActive: "yes"}
 		}},
-		{"adsync: sqlstore.Table.Statuses maps inactive to Now, but the column state is of type TEXT", func(_ *recorder, s *sqlstore.Table) {
+		{"adsync: sqlstore.Table.Statuses maps inactive to the time, but the column state is of type TEXT", func(_ *recorder, s *sqlstore.Table) {
 			s.Statuses = map[adsync.Status]any{adsync.StatusActive: nil, adsync.StatusInactive: sqlstore.Now}
 		}},
 	} {

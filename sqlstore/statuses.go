@@ -283,15 +283,14 @@ func adviceFor(t sqltable.Type) string {
 	return "say how it stores each status, and leave the others out"
 }
 
-// clockFor writes the time into a column, as Now or NowUnix has it; nil where it cannot. A
-// column of texts takes the time where the database itself keeps times as such.
+// clockFor writes the time into a column, as Now or NowUnix has it; nil where it cannot.
 func clockFor(value StatusValue, t sqltable.Type, loose bool) func(time.Time) any {
 	switch {
 	case value != Now && (value != NowUnix || t.Family() != sqltable.Numbers):
 		return nil
 	case value == NowUnix:
 		return func(at time.Time) any { return at.Unix() }
-	case loose && (t.Family() == sqltable.Times || t.Family() == sqltable.Texts):
+	case t.Family() == sqltable.Times && loose: // which keeps a time as a text
 		return func(at time.Time) any { return at.UTC().Format(time.DateTime) }
 	case t.Family() == sqltable.Times:
 		return func(at time.Time) any { return at.UTC().Truncate(time.Second) }

@@ -111,12 +111,12 @@ func testStatusesThatDoNotFit(t *testing.T, d database) {
 		statuses map[adsync.Status]any
 		says     string
 	}{
-		"words for a flag":    {"FLAG", nil, "map StatusActive to true and StatusInactive to false"},
-		"words for a number":  {"NUMBER", nil, "say how it stores each status"},
-		"words for a time":    {"DATE", nil, "map StatusActive to Null and StatusInactive to Now"},
-		"flags for words":     {"TEXT", map[adsync.Status]any{active: true, inactive: false}, "say how it stores each status"},
-		"NULL for NOT NULL":   {"TEXT NOT NULL", map[adsync.Status]any{active: "on", inactive: nil}, "to NULL, which the column state"},
-		"the time for a flag": {"FLAG", map[adsync.Status]any{active: sqlstore.Null, inactive: sqlstore.Now}, "use Now for times and numbers"},
+		"words for a flag":   {"FLAG", nil, "map StatusActive to true and StatusInactive to false"},
+		"words for a number": {"NUMBER", nil, "say how it stores each status"},
+		"words for a time":   {"DATE", nil, "map StatusActive to Null and StatusInactive to Now"},
+		"flags for words":    {"TEXT", map[adsync.Status]any{active: true, inactive: false}, "say how it stores each status"},
+		"NULL for NOT NULL":  {"TEXT NOT NULL", map[adsync.Status]any{active: "on", inactive: nil}, "to NULL, which the column state"},
+		"the time for words": {"TEXT", map[adsync.Status]any{active: sqlstore.Null, inactive: sqlstore.Now}, "use Now for times and numbers"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			db := d.open(t, d.table("people", "id COUNTER, guid TEXT, login TEXT, state "+test.column))
