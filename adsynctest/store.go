@@ -75,7 +75,7 @@ type duty struct {
 
 // basicDuties are those without which no other can be checked.
 var basicDuties = []duty{
-	{"Traits must name some of the five details and FieldStatus, each once, and no number below zero", (*bench).checkTraits, 0},
+	{"Traits must name some of the five details, any others and FieldStatus, each once, as sets only details beyond the five among them, and no number below zero", (*bench).checkTraits, 0},
 	{"Users must yield every row, as it was stored", (*bench).checkUsers, 0},
 	{"Users must yield each row with an ID of its own", (*bench).checkIDs, 0},
 }
@@ -89,6 +89,7 @@ var readDuties = []duty{
 
 var writeDuties = []duty{
 	{"UpdateUser must write exactly After", (*bench).checkUpdate, 0},
+	{"UpdateUser must write and clear each detail beyond the five that Traits names, and guard it", (*bench).checkExtra, 0},
 	{"UpdateUser must keep the status that After has: an update of details neither unblocks nor reactivates", (*bench).checkStatusKept, 0},
 	{"UpdateUser must write links, an ObjectID and its Source", (*bench).checkLink, 0},
 	{"UpdateUser must write a change of case alone", (*bench).checkCase, 0},

@@ -15,10 +15,15 @@ func (b *bench) checkTraits() error {
 	allowed := append(details[:], adsync.FieldStatus, adsync.FieldActive)
 	seen := make(map[adsync.Field]bool)
 	for _, f := range traitsOf(b.store).Fields {
-		if !slices.Contains(allowed, f) || seen[f] {
+		if !slices.Contains(allowed, f) && !isExtra(f) || seen[f] {
 			return fmt.Errorf("it names %q, which is another or named twice", f)
 		}
 		seen[f] = true
+	}
+	for _, f := range traitsOf(b.store).Sets {
+		if !isExtra(f) || !seen[f] {
+			return fmt.Errorf("it calls %q a set, which is one of the five, or not held", f)
+		}
 	}
 	n := traitsOf(b.store).CreatesAtOnce
 	switch {
