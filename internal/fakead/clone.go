@@ -21,6 +21,16 @@ func (t *tree) clone() *tree {
 		*special = copies[*special]
 	}
 	c.all = translate(t.all, copies)
+	c.numbered = make([]numbered, 0, len(t.numbered))
+	for _, n := range t.numbered {
+		if e := copies[n.entry]; e != nil {
+			c.numbered = append(c.numbered, numbered{n.usn, e})
+		}
+	}
+	c.classes = make(map[string][]*entry, len(t.classes))
+	for class, entries := range t.classes {
+		c.classes[class] = translate(entries, copies)
+	}
 	c.index = make(map[*attrType]map[string][]*entry, len(t.index))
 	for a, byKey := range t.index {
 		c.index[a] = make(map[string][]*entry, len(byKey))

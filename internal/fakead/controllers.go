@@ -46,12 +46,13 @@ func (t *tree) settings(controller string) *entry {
 // renumber gives every object USNs of this controller: each has its own ([MS-ADTS]
 // 3.1.1.1.9).
 func (t *tree) renumber(from int64) {
-	t.usn = from
+	t.usn, t.numbered = from, nil
 	for _, e := range t.all {
 		t.usn++
 		usn := strconv.FormatInt(t.usn, 10)
 		t.set(e, t.types.usnCreated, usn)
 		t.set(e, t.types.usnChanged, usn)
+		t.numbered = append(t.numbered, numbered{t.usn, e})
 	}
 }
 

@@ -1,6 +1,41 @@
 package fakead
 
-import "slices"
+import (
+	"cmp"
+	"slices"
+	"strconv"
+)
+
+// numbered is an object that was given a number, which may not be its last one.
+type numbered struct {
+	usn   int64
+	entry *entry
+}
+
+// since are the objects with that number or a higher one.
+func (t *tree) since(usn int64) []*entry {
+	from, _ := slices.BinarySearchFunc(t.numbered, usn, func(n numbered, usn int64) int { return cmp.Compare(n.usn, usn) })
+	var hits []*entry
+	for _, n := range t.numbered[from:] {
+		if n.entry.first(t.types.usnChanged) == strconv.FormatInt(n.usn, 10) {
+			hits = append(hits, n.entry)
+		}
+	}
+	slices.SortFunc(hits, func(a, b *entry) int { return a.seq - b.seq })
+	return slices.Compact(hits)
+}
+
+// peopleClasses are those of nearly all objects, which an index would not narrow.
+var peopleClasses = []string{"top", "person", "organizationalperson", "user"}
+
+// classify enters an object under its classes.
+func (t *tree) classify(e *entry, classes []string) {
+	for _, class := range classes {
+		if key := fold(class); !slices.Contains(peopleClasses, key) {
+			t.classes[key] = append(t.classes[key], e)
+		}
+	}
+}
 
 // candidates narrows a search to the entries that an index says may match. ok
 // is false when no index helps; then every entry may.
@@ -8,6 +43,11 @@ func (t *tree) candidates(f *filter) (hits []*entry, ok bool) {
 	switch f.op {
 	case filterEqual:
 		return t.indexed(f)
+	case filterGreater:
+		if f.attr == t.types.usnChanged && f.valid {
+			usn, err := strconv.ParseInt(f.value, 10, 64)
+			return t.since(usn), err == nil
+		}
 	case filterAnd:
 		return t.narrowest(f.kids)
 	case filterOr:
@@ -30,6 +70,8 @@ func (t *tree) indexed(f *filter) ([]*entry, bool) {
 			return target.linked(f.attr.forward), true
 		}
 		return nil, true
+	case f.attr == t.types.objectClass && !slices.Contains(peopleClasses, fold(f.value)):
+		return t.classes[fold(f.value)], true
 	case f.attr.indexed:
 		return t.index[f.attr][f.key], true
 	}

@@ -69,8 +69,10 @@ type tree struct {
 	confidential   map[*attrType]bool
 	withheld       []ace // of each object, before all other entries
 
-	invocation GUID          // stamps what is written here
-	stamping   bool          // there are other controllers to replicate with
+	invocation GUID       // stamps what is written here
+	stamping   bool       // there are other controllers to replicate with
+	numbered   []numbered // by number; what an object has had before is in it too
+	classes    map[string][]*entry
 	purged     map[GUID]bool // tombstones that are not to come back from those
 }
 
@@ -101,7 +103,7 @@ func newTree(now func() time.Time, rids *ridPool) *tree {
 	t := &tree{
 		schema: s, now: now, rids: rids, usn: 3500, apex: &entry{}, shared: map[string][]string{},
 		index: map[*attrType]map[string][]*entry{}, confidential: map[*attrType]bool{}, purged: map[GUID]bool{},
-		invocation: newGUID(),
+		invocation: newGUID(), classes: map[string][]*entry{},
 	}
 	for _, a := range s.byName {
 		if a.indexed {
@@ -231,6 +233,9 @@ func (t *tree) set(e *entry, a *attrType, vals ...string) {
 	if i >= 0 && !slices.Equal(e.attrs[i].vals, vals) || i < 0 && len(vals) > 0 {
 		t.mark(e, a)
 	}
+	if a == t.types.objectClass {
+		t.classify(e, vals)
+	}
 	if a.indexed {
 		if i >= 0 {
 			t.unindex(e, a, e.attrs[i].vals)
@@ -281,6 +286,7 @@ func (t *tree) setName(e *entry, name string, vals ...string) { t.set(e, t.schem
 func (t *tree) touch(e *entry) {
 	t.usn++
 	t.set(e, t.types.usnChanged, strconv.FormatInt(t.usn, 10))
+	t.numbered = append(t.numbered, numbered{t.usn, e})
 	t.set(e, t.types.whenChanged, t.stamp())
 }
 
