@@ -37,6 +37,22 @@ func TestPage_IsAsTheCodeSays(t *testing.T) {
 	assert.Empty(t, gocmp.Diff(strings.Split(string(got), "\n"), strings.Split(want, "\n")), "docs/TABLES.md is not what the gallery says: run make tables")
 }
 
+// The column for the objectGUID is the same on both pages; the statements of the README are
+// run by the tests of the databases.
+func TestPage_HasTheColumnOfTheReadme(t *testing.T) {
+	readme, err := os.ReadFile("../../../README.md")
+	require.NoError(t, err)
+	own := writePage(t)
+	lines := 0
+	for line := range strings.Lines(string(readme)) {
+		if strings.Contains(line, "`ALTER TABLE accounts") {
+			lines++
+			assert.Contains(t, own, line)
+		}
+	}
+	assert.Equal(t, 3, lines)
+}
+
 // code is this package's, as it is written.
 type code struct {
 	fset  *token.FileSet
