@@ -106,15 +106,15 @@ func TestAdopt_CountsWhatItWasGiven(t *testing.T) {
 	elsewhere.Source = "hr"
 	users := []adsync.User{
 		unlinked("1", "anna", "anna@x"), unlinked("2", "stranger", ""), unlinked("3", "not chosen", ""),
-		user("4", 9, "cleo", ""), elsewhere,
+		user("4", 9, "cleo", ""), elsewhere, unlinked("6", "another stranger", ""),
 	}
-	plan := adopt(t, entries, users, adsync.Rules{Only: []string{"1", "2"}, Map: func(e adsync.Entry) (adsync.Profile, error) {
+	plan := adopt(t, entries, users, adsync.Rules{Only: []string{"1", "2", "6"}, Map: func(e adsync.Entry) (adsync.Profile, error) {
 		if e.Username == "refused" {
 			return adsync.Profile{}, errors.New("not this one")
 		}
 		return e.Profile, nil
 	}})
-	assert.Equal(t, adsync.Stats{Users: 5, Managed: 1, Chosen: 2, Entries: 2, Unchanged: 1}, plan.Stats)
+	assert.Equal(t, adsync.Stats{Users: 6, Managed: 1, Chosen: 3, Entries: 2, Unchanged: 2}, plan.Stats)
 }
 
 func TestAdopt_RefusesWhatReconcileDoes(t *testing.T) {
