@@ -117,6 +117,18 @@ func TestAdopt_CountsWhatItWasGiven(t *testing.T) {
 	assert.Equal(t, adsync.Stats{Users: 6, Managed: 1, Chosen: 3, Entries: 2, Unchanged: 2}, plan.Stats)
 }
 
+// Accounts that come into question by one key each are reported in one order, and one that
+// does by both keys is reported once.
+func TestAdopt_NamesAccountsOnceAndInOrder(t *testing.T) {
+	users := []adsync.User{unlinked("1", "anna", "anna@x")}
+	entries := []adsync.Entry{entry(3, "anna", "anna@x"), entry(2, "anna", "other@x"), entry(1, "other", "anna@x")}
+	var got []adsync.ObjectID
+	for _, c := range adopt(t, entries, users, adsync.Rules{}).Changes {
+		got = append(got, c.ObjectID)
+	}
+	assert.Equal(t, []adsync.ObjectID{id(1), id(2), id(3)}, got)
+}
+
 func TestAdopt_RefusesWhatReconcileDoes(t *testing.T) {
 	_, err := adsync.Adopt(nil, nil, adsync.Rules{OnDisabled: "perhaps"})
 	assert.ErrorContains(t, err, "OnDisabled")
