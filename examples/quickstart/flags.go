@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"reflect"
 	"slices"
 	"strings"
 	"time"
@@ -219,7 +220,7 @@ func (s *settings) validDemonstration() error {
 	if s.adopt {
 		return errors.New("quickstart: -adopt needs a directory; name it by -url or -domain, or see -first-day")
 	}
-	if s.startTLS || s.dialect != "sqlite" || s.columns != (sqlstore.Columns{}) {
+	if s.startTLS || s.dialect != "sqlite" || !reflect.DeepEqual(s.columns, sqlstore.Columns{}) {
 		return errors.New("quickstart: -starttls, -dialect and -columns need a directory; name it by -url or -domain")
 	}
 	return nil
@@ -240,7 +241,7 @@ func (s *settings) validReal() error {
 		return errors.New("quickstart: -db is missing: the database with the user table")
 	case !slices.Contains([]string{"sqlite", "postgres", "mysql"}, s.dialect):
 		return fmt.Errorf("quickstart: -dialect %q is not known; use sqlite, postgres or mysql", s.dialect)
-	case s.table == "" || s.columns == (sqlstore.Columns{}):
+	case s.table == "" || reflect.DeepEqual(s.columns, sqlstore.Columns{}):
 		return errors.New("quickstart: -table and -columns are missing: where the users are")
 	}
 	return nil
