@@ -193,7 +193,10 @@ func (s *Syncer) fit() error {
 		if slices.Contains(held, FieldActive) && !slices.Contains(rules.Fields, FieldActive) {
 			rules.Fields = append(slices.Clone(rules.Fields), FieldActive)
 		}
-		rules.statusless = !slices.Contains(held, FieldStatus)
+		if slices.Contains(held, FieldDeactivatedAt) && !rules.stamps() {
+			rules.Fields = append(slices.Clone(rules.Fields), FieldDeactivatedAt)
+		}
+		rules.statusless = !slices.Contains(held, FieldStatus) && !(slices.Contains(held, FieldActive) && rules.stamps())
 		reactions := []Reaction{rules.OnDeleted, rules.OnDisabled, rules.OnOutOfScope, rules.OnUnproven}
 		if slices.Contains(reactions, Deactivate) && rules.statusless && !slices.Contains(held, FieldActive) {
 			errs = append(errs, errors.New("adsync: a rule deactivates users, but the store holds no status; map a column to it or choose Keep or Remove"))

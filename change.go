@@ -79,7 +79,7 @@ type Change struct {
 
 // Guard says whether a store should write the change, given the row as it is now
 // (nil: no such row): nil (yes), [ErrAlready] or [ErrStale]. It compares the
-// whole row; "" and StatusActive are equal. For a Create, the row is the one that
+// whole row; "" and StatusActive are equal, and so are AtWrite and any moment. For a Create, the row is the one that
 // is linked to the same entry.
 func (c Change) Guard(now *User) error {
 	switch c.Op {
@@ -184,7 +184,7 @@ func (c *Change) validateCreate(rules Rules) error {
 		return errors.New("a new user has no ID and no state before")
 	case !rules.manages(c.After) || c.After.ObjectID != c.ObjectID:
 		return errors.New("a new user must be linked to an entry of this source")
-	case c.After.Protected || !c.After.active() && c.Reason != ReasonUndone:
+	case c.After.Protected || (!c.After.active() || c.After.DeactivatedAt != 0) && c.Reason != ReasonUndone:
 		return errors.New("a new user must be a plain, active one")
 	case rules.key(c.After.Username) == "":
 		return errors.New("a new user needs a username")
@@ -233,6 +233,8 @@ func (c *Change) validateUpdate(rules Rules) error {
 		return errors.New("a protected user keeps its roles")
 	case before.Status != after.Status && !c.switchesStatus():
 		return errors.New("the status is not a sync's to change in this way")
+	case !c.stampsRight():
+		return errors.New("when the user was deactivated is not the sync's to change in this way")
 	case c.Interim && (c.Reason != ReasonParked || !c.parksOnly()):
 		return errors.New("a parking gives its user the names that are reserved for it, and changes nothing else")
 	case (!rules.manages(before) || c.adopts()) && !c.validAdoption():
@@ -389,6 +391,12 @@ func (c *Change) deactivates() bool {
 	return c.rewrites() && c.After.off() && c.Before.Status != c.After.Status
 }
 
+// rewritesMore reports whether the change writes more than the status, and when that became
+// so.
+func (c *Change) rewritesMore() bool {
+	return slices.ContainsFunc(c.Fields, func(f Field) bool { return f != FieldStatus && f != FieldDeactivatedAt })
+}
+
 // reactivates reports whether the change lifts a deactivation.
 func (c *Change) reactivates() bool {
 	return c.rewrites() && c.Before.off() && c.After.active()
@@ -414,6 +422,23 @@ func (c *Change) switchesStatus() bool {
 	return c.Before.active() && c.After.off() || lifts && c.After.active()
 }
 
+// stampsRight allows writing the moment of a deactivation as it happens, or where there is
+// none, and clearing that of an active user. An earlier moment would bring a removal nearer.
+func (c *Change) stampsRight() bool {
+	before, after := c.Before.DeactivatedAt, c.After.DeactivatedAt
+	switch {
+	case before == AtWrite:
+		return false // which no row says
+	case c.Reason == ReasonUndone:
+		return after != AtWrite
+	case after == before:
+		return before == 0 || !c.deactivates()
+	case after == AtWrite:
+		return c.After.Status == StatusDeactivated && (before == 0 || c.deactivates())
+	}
+	return after == 0 && c.After.active()
+}
+
 // NewUpdate returns the Update that turns before into after, with the Fields that
 // differ. Neither may be nil, and both have the same ID.
 func NewUpdate(reason Reason, before, after *User) Change {
@@ -434,6 +459,9 @@ func differing(before, after *User) []Field {
 	fields = append(fields, before.Extra.differing(after.Extra)...)
 	if before.Status != after.Status {
 		fields = append(fields, FieldStatus)
+	}
+	if before.DeactivatedAt != after.DeactivatedAt {
+		fields = append(fields, FieldDeactivatedAt)
 	}
 	if before.ObjectID != after.ObjectID {
 		fields = append(fields, FieldObjectID)

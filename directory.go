@@ -114,6 +114,10 @@ type Entry struct {
 	// Unknown is what the directory could not tell: under FieldRoles, the names of roles of
 	// which it is not known whether the account has them. They are neither given nor taken.
 	Unknown Extra `json:"unknown,omitzero"`
+
+	// DeletedAt is when the account was deleted, of one whose tombstone was read, by the
+	// directory's clock: its whenChanged. Zero where that is not known.
+	DeletedAt Moment `json:"deleted_at,omitzero"`
 }
 
 // A Directory knows the accounts in scope.
@@ -168,11 +172,13 @@ type Traits struct {
 	// written or cleared; a listed detail that an entry lacks is none. An empty list stands
 	// for the five.
 	//
-	// Fields, of a store: the details that it holds, and FieldStatus if it holds a
-	// status; an empty list stands for all five and the status. A store that can tell
+	// Fields, of a store: the details that it holds, FieldStatus if it holds a status, and
+	// FieldDeactivatedAt if it holds that; an empty list stands for all five and the status,
+	// and not for that. A store that can tell
 	// active users from others, but not who made them inactive, names FieldActive instead:
-	// it reads all others as StatusInactive, and is given no other status to write. Links
-	// (ObjectID and Source) are always held.
+	// it reads all others as StatusInactive, and is given no other status to write. With
+	// FieldDeactivatedAt it can: whoever has such a moment is StatusDeactivated, and that is
+	// what it is given to write. Links (ObjectID and Source) are always held.
 	Fields []Field
 
 	// Sets are those of Fields that have any number of values. All others have one at most.
@@ -614,6 +620,8 @@ func (a answers) weigh(e Entry) {
 		a[e.ObjectID] = []Entry{e}
 	case weight(e.State) == weight(known[0].State) && e.Present():
 		a.add(e)
+	case e.State == StateDeleted && known[0].State == StateDeleted && e.DeletedAt > known[0].DeletedAt:
+		a[e.ObjectID] = []Entry{e}
 	case weight(e.State) == weight(known[0].State) && known[0].DisabledUnknown:
 		a[e.ObjectID] = []Entry{e} // which may know it
 	}
@@ -711,6 +719,9 @@ func (e *Entry) describe() string {
 	words := []string{"account " + e.ObjectID.String() + " as " + string(e.State)}
 	if e.State == StatePresent {
 		words = append(words, "with "+e.Profile.describe())
+	}
+	if e.DeletedAt != 0 {
+		words = append(words, "at "+e.DeletedAt.words())
 	}
 	switch {
 	case e.DisabledUnknown:

@@ -180,7 +180,13 @@ func (s *scope) callsFor(c *Change, e *Entry, final bool) bool {
 		}
 		want.Status = s.rules.off()
 	}
+	if want.DeactivatedAt = s.rules.stamped(c.Before, want.Status); c.After.DeactivatedAt == 0 && c.Before.DeactivatedAt == 0 {
+		want.DeactivatedAt = 0 // no moment brings nobody's removal nearer
+	}
 	if c.reactivates() && !e.enabled() {
+		return false
+	}
+	if want.DeactivatedAt != c.After.DeactivatedAt {
 		return false
 	}
 	roles := s.rolesOf(c.Before, e)
@@ -223,7 +229,7 @@ type rowKind uint8
 const (
 	rowManaged rowKind = 1 << iota
 	rowChosen
-	rowDeactivated // a sync may have to reactivate it
+	rowDeactivated // a sync may have to reactivate it, or to clear when it was deactivated
 )
 
 // host is the host side, indexed. It serves any number of views.
@@ -302,7 +308,7 @@ func (h *host) add(u *User) {
 			kind |= rowChosen
 			h.chosen++
 		}
-		if u.Status == StatusDeactivated {
+		if u.Status == StatusDeactivated || u.DeactivatedAt != 0 {
 			kind |= rowDeactivated
 		}
 	case !u.ObjectID.IsZero() && h.scope.importing():
@@ -376,6 +382,7 @@ func (a arenaRows) append(u *User) {
 		Words:    [...]string{u.Source, string(u.Status)},
 		Texts:    [...]string{u.Username, u.FirstName, u.LastName, u.Email, u.Phone, u.ID},
 		More:     [...]string{u.Extra.packed, "", ""},
+		Number:   uint64(u.DeactivatedAt),
 	}
 	if u.Protected {
 		record.Flags = flagProtected
@@ -393,6 +400,8 @@ func (a arenaRows) User(row int) User {
 		Profile:   profileOf(&r),
 		Status:    Status(r.Words[1]),
 		Protected: r.Flags&flagProtected != 0,
+
+		DeactivatedAt: Moment(r.Number),
 	}
 }
 

@@ -181,7 +181,7 @@ func (r *rowDigest) of(u *User) sum {
 	if u.Protected {
 		flags = flagProtected
 	}
-	b = append(b, flags)
+	b = binary.AppendVarint(append(b, flags), int64(u.DeactivatedAt))
 	status := u.Status
 	if status == "" {
 		status = StatusActive

@@ -36,6 +36,10 @@ func TestMark_DigestIsOfAllOfARow(t *testing.T) {
 				f.SetString("x")
 				note(*u, name)
 				f.SetZero()
+			case f.Kind() == reflect.Int64:
+				f.SetInt(1)
+				note(*u, name)
+				f.SetZero()
 			case f.Kind() == reflect.Bool:
 				f.SetBool(true)
 				note(*u, name)

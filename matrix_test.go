@@ -96,7 +96,8 @@ func matrixRow(n int) string { return fmt.Sprintf("id-%02d", n) }
 
 // newMatrixDC fills one domain controller.
 func newMatrixDC() (*fakead.Server, error) {
-	dc, err := fakead.Start(fakead.Config{})
+	deleted := time.Date(2026, 11, 2, 9, 0, 0, 0, time.UTC) // on each controller alike
+	dc, err := fakead.Start(fakead.Config{Now: func() time.Time { return deleted }})
 	if err != nil {
 		return nil, err
 	}

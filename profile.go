@@ -68,13 +68,17 @@ const (
 	// FieldHostRoles is in the Extra of a user that a store yields: those of FieldRoles which
 	// the host itself gave. No sync takes them, or gives them again.
 	FieldHostRoles Field = "host_roles"
+
+	// FieldDeactivatedAt is User.DeactivatedAt. A store that holds it names it in its
+	// Traits, and plans for it say when a user was deactivated.
+	FieldDeactivatedAt Field = "deactivated_at"
 )
 
 // isExtra reports whether the field is a detail in Profile.Extra.
 func (f Field) isExtra() bool {
 	switch f {
 	case "", FieldUsername, FieldFirstName, FieldLastName, FieldEmail, FieldPhone,
-		FieldStatus, FieldActive, FieldObjectID, FieldSource:
+		FieldStatus, FieldActive, FieldDeactivatedAt, FieldObjectID, FieldSource:
 		return false
 	}
 	return true

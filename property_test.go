@@ -315,7 +315,7 @@ func samePlan(want, got *adsync.Plan) error {
 
 func TestPlan_AsReconcile(t *testing.T) {
 	inWorlds(t, 400, func(w world) error {
-		w = storeWorld(w)
+		w = memoryWorld(w)
 		want, err := reconcile(w)
 		if err != nil {
 			return err
@@ -335,7 +335,7 @@ func TestPlan_AsReconcile(t *testing.T) {
 // A selection makes the plan of the rules that say the same.
 func TestPlan_SelectionsAsRules(t *testing.T) {
 	inWorlds(t, 200, func(w world) error {
-		w = storeWorld(w)
+		w = memoryWorld(w)
 		w.rules.only, w.rules.imports = []string{}, false
 		for i, u := range w.users {
 			if i%2 == 0 && !u.ObjectID.IsZero() && u.Source == w.rules.source {

@@ -153,6 +153,7 @@ func (p *planner) decideRow(row, first int) party {
 		return d
 	}
 	d.after.Status, d.reason = p.scope.rules.status(d.user, &entry)
+	d.after.DeactivatedAt = p.scope.rules.stamped(d.user, d.after.Status)
 	switch {
 	case p.view.assumed.has(first): // Map is not for what the host has
 		if d.state == StatePresent {
@@ -429,7 +430,7 @@ func (d *party) writes(lost bool) bool {
 	case claims.Newcomer:
 		return !lost
 	}
-	return d.wins(lost) && *d.after != *d.user || d.after.Status != d.user.Status || len(d.revoked) > 0
+	return d.wins(lost) && *d.after != *d.user || d.after.Status != d.user.Status || d.after.DeactivatedAt != d.user.DeactivatedAt || len(d.revoked) > 0
 }
 
 // wins reports whether the user gets the details it asks for.
@@ -441,7 +442,7 @@ func (d *party) update(lost bool, parked *User) Change {
 	before, after := d.user, d.after
 	if !d.wins(lost) {
 		kept := *d.user
-		kept.Status = d.after.Status
+		kept.Status, kept.DeactivatedAt = d.after.Status, d.after.DeactivatedAt
 		kept.Extra = revoke(kept.Extra, d.revoked)
 		after = &kept
 	}

@@ -254,7 +254,7 @@ func (n *Counts) written(c *Change) []*int {
 		return []*int{&n.Created}
 	case !c.removes():
 		return []*int{&n.Modified}
-	case len(c.Fields) > 1: // details too
+	case c.rewritesMore(): // details too
 		return []*int{&n.Deactivated, &n.Modified}
 	}
 	return []*int{&n.Deactivated}

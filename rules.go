@@ -52,7 +52,7 @@ var details = [...]Field{FieldUsername, FieldFirstName, FieldLastName, FieldEmai
 func (r Rules) Check() error {
 	var errs []error
 	for _, f := range r.Fields {
-		if f != FieldStatus && f != FieldActive && !f.isDetail() { // a store's Traits name the status too
+		if f != FieldStatus && f != FieldActive && f != FieldDeactivatedAt && !f.isDetail() { // a store's Traits name these too
 			errs = append(errs, fmt.Errorf("adsync: Rules.Fields: %q is not a detail", f))
 		}
 	}
@@ -119,7 +119,7 @@ func (r Rules) extras() []Field {
 
 // off is the status of whom a sync deactivates.
 func (r Rules) off() Status {
-	if slices.Contains(r.Fields, FieldActive) {
+	if slices.Contains(r.Fields, FieldActive) && !r.stamps() {
 		return StatusInactive
 	}
 	return StatusDeactivated

@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/go-adsync/adsync/internal/keyfold"
 )
@@ -36,12 +37,22 @@ type User struct {
 	Profile
 	Status    Status `json:"status,omitempty"`
 	Protected bool   `json:"protected,omitempty"` // owner, last admin…: updated, never deleted or deactivated
+
+	// DeactivatedAt is when a sync deactivated the user, or saw that it was to be removed;
+	// zero for never, and in a store that does not hold it (see FieldDeactivatedAt).
+	DeactivatedAt Moment `json:"deactivated_at,omitzero"`
 }
 
 // Same reports whether two states of a user are equal as [Change.Guard] compares
-// them: the whole row, with "" and StatusActive as one. Bytes that are not UTF-8
-// cannot survive a plan's JSON, so they count as what JSON makes of them.
-func (u User) Same(other User) bool { return normalUser(u) == normalUser(other) }
+// them: the whole row, with "" and StatusActive as one, and AtWrite as any moment. Bytes
+// that are not UTF-8 cannot survive a plan's JSON, so they count as what JSON makes of
+// them.
+func (u User) Same(other User) bool {
+	if u.DeactivatedAt.same(other.DeactivatedAt) {
+		u.DeactivatedAt = other.DeactivatedAt
+	}
+	return normalUser(u) == normalUser(other)
+}
 
 func normalUser(u User) User {
 	u = validUser(u)
@@ -126,6 +137,7 @@ type MemoryStore struct {
 	links     map[link][]string // the IDs of the rows that are linked to an entry
 	lastID    int
 	extras    []Field // that it holds, see Hold
+	now       func() time.Time
 }
 
 // link is what ties a row to an entry.
@@ -142,6 +154,7 @@ func NewMemoryStore(users ...User) *MemoryStore {
 		usernames: make(map[string]int, len(users)),
 		emails:    make(map[string]int, len(users)),
 		links:     make(map[link][]string, len(users)),
+		now:       time.Now,
 	}
 	for _, u := range users {
 		if u.ID != "" {
@@ -204,7 +217,7 @@ func (s *MemoryStore) UpdateUser(ctx context.Context, c Change) error {
 	if err := s.checkKeys(now.Profile, c.After.Profile); err != nil {
 		return err
 	}
-	s.put(*c.After)
+	s.put(s.stamped(*c.After))
 	return nil
 }
 
@@ -237,7 +250,7 @@ func (s *MemoryStore) CreateUser(ctx context.Context, c Change) (string, error) 
 		return "", err
 	}
 	u.ID = s.newID()
-	s.put(u)
+	s.put(s.stamped(u))
 	return u.ID, nil
 }
 
@@ -264,9 +277,18 @@ func (s *MemoryStore) Hold(extras ...Field) *MemoryStore {
 	return s
 }
 
-// Traits tells that the store holds the five details, a status, and what Hold was given.
+// Traits tells that the store holds the five details, a status, DeactivatedAt, and what Hold
+// was given.
 func (s *MemoryStore) Traits() Traits {
-	return Traits{Fields: append(append(details[:len(details):len(details)], FieldStatus), s.extras...), Sets: slices.Clone(s.extras), Roles: []string{AnyRole}}
+	return Traits{Fields: append(append(details[:len(details):len(details)], FieldStatus, FieldDeactivatedAt), s.extras...), Sets: slices.Clone(s.extras), Roles: []string{AnyRole}}
+}
+
+// stamped is the user with the time in place of AtWrite.
+func (s *MemoryStore) stamped(u User) User {
+	if u.DeactivatedAt == AtWrite {
+		u.DeactivatedAt = MomentOf(s.now())
+	}
+	return u
 }
 
 func (s *MemoryStore) find(id string) *User {
@@ -362,6 +384,8 @@ func (u *User) text(f Field) string {
 			return string(StatusActive)
 		}
 		return string(u.Status)
+	case FieldDeactivatedAt:
+		return u.DeactivatedAt.words()
 	case FieldObjectID:
 		if u.ObjectID.IsZero() {
 			return ""
@@ -382,6 +406,9 @@ func (u *User) text(f Field) string {
 // describe tells what a user holds, for people.
 func (u *User) describe() string {
 	words := []string{"user " + u.ID + " with " + u.Profile.describe(), "status " + u.text(FieldStatus)}
+	if u.DeactivatedAt != 0 {
+		words = append(words, "deactivated at "+u.DeactivatedAt.words())
+	}
 	if u.Protected {
 		words = append(words, "protected")
 	}

@@ -23,6 +23,17 @@ func storeWorld(w world) world {
 	return w
 }
 
+// memoryWorld is a storeWorld whose rules name what a MemoryStore holds.
+func memoryWorld(w world) world {
+	w = storeWorld(w)
+	fields := w.rules.fields
+	if len(fields) == 0 {
+		fields = []adsync.Field{adsync.FieldUsername, adsync.FieldFirstName, adsync.FieldLastName, adsync.FieldEmail, adsync.FieldPhone}
+	}
+	w.rules.fields = append(slices.Clone(fields), adsync.FieldDeactivatedAt)
+	return w
+}
+
 // plainTable is a user table with unique keys and nothing else.
 type plainTable struct {
 	rows map[string]adsync.User

@@ -100,7 +100,7 @@ func (u *undoer) present(h *host) []*party {
 		}
 		there[now.ID] = true
 		if now.Same(*did.after) {
-			users = append(users, u.back(row, did))
+			users = append(users, u.back(row, &now, did))
 		} else {
 			u.excuse(did.after, "it has changed since")
 		}
@@ -113,12 +113,16 @@ func (u *undoer) present(h *host) []*party {
 	return users
 }
 
-func (u *undoer) back(row int, did *span) *party {
-	after := *did.before
-	d := &party{row: row, role: claims.Candidate, user: did.after, after: &after, reason: ReasonUndone}
+func (u *undoer) back(row int, now *User, did *span) *party {
+	before, after := *did.after, *did.before
+	before.DeactivatedAt = now.DeactivatedAt // which no plan can say
+	d := &party{row: row, role: claims.Candidate, user: &before, after: &after, reason: ReasonUndone}
 	if d.after.off() && d.user.active() {
 		d.after.Status = d.user.Status
 		u.excuse(d.user, "it was reactivated and is present")
+	}
+	if d.after.active() {
+		d.after.DeactivatedAt = 0
 	}
 	return d
 }

@@ -246,11 +246,14 @@ func sameEntry(a, b *Entry) bool {
 }
 
 // saysMore orders entries that do not contradict each other: one that knows whether the
-// account is disabled comes before one that does not, then one that leaves less unknown,
-// and then the lesser DN.
+// account is disabled comes before one that does not, then the later deletion, then one that
+// leaves less unknown, and then the lesser DN.
 func saysMore(a, b *Entry) bool {
-	if a.DisabledUnknown != b.DisabledUnknown {
+	switch {
+	case a.DisabledUnknown != b.DisabledUnknown:
 		return b.DisabledUnknown
+	case a.DeletedAt != b.DeletedAt:
+		return a.DeletedAt > b.DeletedAt
 	}
 	if a.Unknown != b.Unknown {
 		return cmp.Or(cmp.Compare(len(a.Unknown.packed), len(b.Unknown.packed)), strings.Compare(a.Unknown.packed, b.Unknown.packed)) < 0
@@ -274,6 +277,7 @@ func (a *entries) keep(e *Entry) int {
 		Words:    [...]string{string(e.State), ""},
 		Texts:    [...]string{e.Username, e.FirstName, e.LastName, e.Email, e.Phone, e.DN},
 		More:     [...]string{e.Extra.packed, e.Others.packed, e.Unknown.packed},
+		Number:   uint64(e.DeletedAt),
 	}
 	if e.Disabled {
 		record.Flags |= flagDisabled
@@ -298,6 +302,7 @@ func (a *entries) shared(i int) Entry {
 		Unknown:  Extra{r.More[2]},
 
 		DisabledUnknown: r.Flags&flagUnknown != 0,
+		DeletedAt:       Moment(r.Number),
 	}
 }
 

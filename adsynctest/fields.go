@@ -17,7 +17,7 @@ var details = [...]adsync.Field{
 const fieldProtected adsync.Field = "protected"
 
 // storedFields are all that a row holds apart from its ID.
-var storedFields = append([]adsync.Field{adsync.FieldObjectID, adsync.FieldSource, adsync.FieldStatus, fieldProtected}, details[:]...)
+var storedFields = append([]adsync.Field{adsync.FieldObjectID, adsync.FieldSource, adsync.FieldStatus, adsync.FieldDeactivatedAt, fieldProtected}, details[:]...)
 
 // sameIn reports whether two states of a user agree in the field.
 func sameIn(f adsync.Field, a, b *adsync.User) bool {
@@ -28,6 +28,8 @@ func sameIn(f adsync.Field, a, b *adsync.User) bool {
 		return a.Source == b.Source
 	case adsync.FieldStatus:
 		return cmp.Or(a.Status, adsync.StatusActive) == cmp.Or(b.Status, adsync.StatusActive)
+	case adsync.FieldDeactivatedAt:
+		return (adsync.User{DeactivatedAt: a.DeactivatedAt}).Same(adsync.User{DeactivatedAt: b.DeactivatedAt})
 	case fieldProtected:
 		return a.Protected == b.Protected
 	}

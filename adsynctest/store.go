@@ -23,7 +23,8 @@ type Seeder interface {
 // sqlstore is; it is called many times.
 //
 // The seed is a few users of two sources ("" and "adsync-check"), with usernames of up
-// to 20 characters, one of them deactivated and one blocked; for what shows in large
+// to 20 characters, one of them deactivated (with a DeactivatedAt, which
+// a store may leave out that does not hold it) and one blocked; for what shows in large
 // tables only, it is several hundred. A store that holds only some fields, as its
 // Traits say, is checked on those; one that knows a single source may replace the
 // seed's, one that knows no protected users may make them ordinary ones, and one that has
@@ -75,7 +76,7 @@ type duty struct {
 
 // basicDuties are those without which no other can be checked.
 var basicDuties = []duty{
-	{"Traits must name some of the five details, any others and FieldStatus, each once, as sets only details beyond the five among them, and no number below zero", (*bench).checkTraits, 0},
+	{"Traits must name some of the five details, any others, FieldStatus and FieldDeactivatedAt, each once, as sets only details beyond the five among them, and no number below zero", (*bench).checkTraits, 0},
 	{"Users must yield every row, as it was stored", (*bench).checkUsers, 0},
 	{"Users must yield each row with an ID of its own", (*bench).checkIDs, 0},
 }
@@ -91,6 +92,7 @@ var writeDuties = []duty{
 	{"UpdateUser must write exactly After", (*bench).checkUpdate, 0},
 	{"UpdateUser must write and clear each detail beyond the five that Traits names, and guard it", (*bench).checkExtra, 0},
 	{"UpdateUser must keep the status that After has: an update of details neither unblocks nor reactivates", (*bench).checkStatusKept, 0},
+	{"UpdateUser must write the second at which it writes for AtWrite, in Before take any moment for it, and clear it with a zero", (*bench).checkStamp, 0},
 	{"UpdateUser must write links, an ObjectID and its Source", (*bench).checkLink, 0},
 	{"UpdateUser must write a change of case alone", (*bench).checkCase, 0},
 	{"UpdateUser must let several users be without an email", (*bench).checkEmpty, 0},

@@ -41,7 +41,9 @@ func newBench(ctx context.Context, h host, more int) (*bench, error) {
 	}
 	b.off = adsync.StatusDeactivated
 	if b.holds(adsync.FieldActive) { // as any other status reads there
-		b.off = adsync.StatusInactive
+		if !b.holds(adsync.FieldDeactivatedAt) {
+			b.off = adsync.StatusInactive
+		}
 		b.fields = append(slices.Clone(b.fields), adsync.FieldStatus)
 	}
 	if thrown := panicOf(func() { b.rows, b.readErr = b.findSeed() }); thrown != nil {
@@ -203,7 +205,7 @@ func (b *bench) sees(want table) error {
 // differs names the first thing in which two rows differ, of those that are held.
 func (b *bench) differs(want, got adsync.User) adsync.Field {
 	for _, f := range storedFields {
-		isDetail := slices.Contains(details[:], f) || f == adsync.FieldStatus
+		isDetail := slices.Contains(details[:], f) || f == adsync.FieldStatus || f == adsync.FieldDeactivatedAt
 		if isDetail && !b.holds(f) || f == adsync.FieldSource && b.oneSource {
 			continue
 		}
@@ -217,6 +219,18 @@ func (b *bench) differs(want, got adsync.User) adsync.Field {
 // after is a row with one detail changed.
 func (b *bench) after(u adsync.User, f adsync.Field, value string) adsync.User {
 	u.Profile = u.With(f, value)
+	return u
+}
+
+// turned is a row with another status, and with when it became so.
+func (b *bench) turned(u adsync.User, status adsync.Status) adsync.User {
+	u.Status = status
+	if b.holds(adsync.FieldDeactivatedAt) {
+		u.DeactivatedAt = 0
+		if status == adsync.StatusDeactivated {
+			u.DeactivatedAt = adsync.AtWrite
+		}
+	}
 	return u
 }
 

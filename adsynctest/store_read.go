@@ -12,7 +12,7 @@ import (
 )
 
 func (b *bench) checkTraits() error {
-	allowed := append(details[:], adsync.FieldStatus, adsync.FieldActive)
+	allowed := append(details[:], adsync.FieldStatus, adsync.FieldActive, adsync.FieldDeactivatedAt)
 	seen := make(map[adsync.Field]bool)
 	for _, f := range traitsOf(b.store).Fields {
 		if !slices.Contains(allowed, f) && !isExtra(f) || seen[f] {
@@ -29,6 +29,8 @@ func (b *bench) checkTraits() error {
 	switch {
 	case seen[adsync.FieldStatus] && seen[adsync.FieldActive]:
 		return errors.New("it names both FieldStatus and FieldActive; the one says more than the other")
+	case seen[adsync.FieldDeactivatedAt] && !seen[adsync.FieldStatus] && !seen[adsync.FieldActive]:
+		return errors.New("it names FieldDeactivatedAt, and neither FieldStatus nor FieldActive, so it holds when, but not whether")
 	case len(b.fields) > 0 && !slices.ContainsFunc(details[:], b.holds):
 		return errors.New("it names no detail")
 	case n < 0:

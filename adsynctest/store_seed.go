@@ -3,6 +3,7 @@ package adsynctest
 import (
 	"encoding/binary"
 	"fmt"
+	"time"
 
 	"github.com/go-adsync/adsync"
 )
@@ -21,6 +22,7 @@ const seedSource = "adsync-check"
 // usualSeed has namesakes, so that a write that finds its row by another column than
 // the ID shows in two of them.
 func usualSeed() []adsync.User {
+	deactivatedAt := adsync.MomentOf(time.Date(2026, 2, 28, 23, 59, 58, 0, time.UTC))
 	managed := func(n uint32, username, first, last, email, phone string, status adsync.Status) adsync.User {
 		return adsync.User{
 			ID: fmt.Sprint(n), ObjectID: checkID(n), Source: seedSource, Status: status,
@@ -28,13 +30,15 @@ func usualSeed() []adsync.User {
 		}
 	}
 	local := adsync.Profile{Username: "check.cleo", FirstName: "Cleo", LastName: "Local", Phone: "112"}
-	return []adsync.User{
+	seed := []adsync.User{
 		ada:  managed(1, "check.ada", "Zoë", "O'Hara", "check.ada@adsync.invalid", "+49 30 1234-5", adsync.StatusActive),
 		bob:  managed(2, "check.bob", "Bob", "Müller", "check.bob@adsync.invalid", "+49 30 6789-0", adsync.StatusActive),
 		cleo: {ID: "3", Profile: local, Status: adsync.StatusActive, Protected: true},
 		dan:  managed(4, "check.dan", "Bob", "Müller", "", "", adsync.StatusDeactivated),
 		eve:  managed(5, "check.eve", "Zoë", "O'Hara", "check.eve@adsync.invalid", "+49 30 6789-0", adsync.StatusBlocked),
 	}
+	seed[dan].DeactivatedAt = deactivatedAt
+	return seed
 }
 
 // furtherSeed are more users, for what shows with many only.
@@ -46,6 +50,9 @@ func furtherSeed(n int) []adsync.User {
 		users[i] = adsync.User{
 			ID: fmt.Sprint(10 + i), ObjectID: checkID(1000 + uint32(i)), Source: seedSource, Status: statuses[i%len(statuses)],
 			Profile: adsync.Profile{Username: name, FirstName: "Una", LastName: fmt.Sprint("Family ", i%10), Email: name + "@adsync.invalid", Phone: "0"},
+		}
+		if users[i].Status == adsync.StatusDeactivated {
+			users[i].DeactivatedAt = adsync.MomentOf(time.Date(2026, 1, 1, 0, 0, i, 0, time.UTC))
 		}
 	}
 	return users

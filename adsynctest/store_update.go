@@ -39,9 +39,7 @@ func (b *bench) checkUpdate() error {
 		if !b.holds(adsync.FieldStatus) {
 			continue
 		}
-		after := now
-		after.Status = status
-		if err := step(after); err != nil {
+		if err := step(b.turned(now, status)); err != nil {
 			return fmt.Errorf("after a change of status alone, %w", err)
 		}
 	}
@@ -119,6 +117,11 @@ func (b *bench) stale() map[string]adsync.User {
 	source.Source += "-other"
 	protected.Protected = !u.Protected
 	all["another status"], all["another ObjectID"], all["another Source"], all["another protection"] = status, id, source, protected
+	if b.holds(adsync.FieldDeactivatedAt) {
+		moment := b.rows[dan]
+		moment.DeactivatedAt++
+		all["another moment of deactivation"] = moment
+	}
 	for _, u := range b.rows {
 		if !isActive(&u) {
 			was := u.Status

@@ -13,6 +13,7 @@ type Record struct {
 	Words    [2]string // of a small vocabulary: each distinct word is kept once
 	Texts    [6]string
 	More     [3]string // texts that hardly any account has: all take one byte where it has none
+	Number   uint64    // takes nothing where it is 0
 }
 
 // Arena holds records one after the other in large chunks. The zero value is
@@ -55,6 +56,9 @@ func (a *Arena) Append(r *Record) {
 			writeText(chunk, text)
 		}
 	}
+	if r.Number != 0 {
+		writeNumber(chunk, r.Number)
+	}
 }
 
 // Record returns record i. Its texts are parts of the arena, not copies: a
@@ -75,12 +79,18 @@ func (a *Arena) Record(i int) Record {
 		r.Texts[t], rest = rest[:length], rest[length:]
 	}
 	which, rest := rest[0], rest[1:]
-	for t := 0; which != 0; t, which = t+1, which>>1 {
-		if which&1 != 0 {
+	if which == 0 {
+		return r
+	}
+	for t := range r.More {
+		if which&(1<<t) != 0 {
 			var length uint64
 			length, rest = readNumber(rest)
 			r.More[t], rest = rest[:length], rest[length:]
 		}
+	}
+	if which&(1<<len(r.More)) != 0 {
+		r.Number, _ = readNumber(rest)
 	}
 	return r
 }
@@ -137,7 +147,7 @@ func (a *Arena) wordID(word string) uint64 {
 
 // size is the most bytes the record can take.
 func (r *Record) size() int {
-	n := len(r.ObjectID) + 2 + maxNumber*(len(r.Words)+len(r.Texts)+len(r.More))
+	n := len(r.ObjectID) + 2 + maxNumber*(len(r.Words)+len(r.Texts)+len(r.More)+1)
 	for _, text := range r.Texts {
 		n += len(text)
 	}
@@ -147,12 +157,15 @@ func (r *Record) size() int {
 	return n
 }
 
-// which has a bit for each of More that there is.
+// which has a bit for each of More that there is, and one for a Number.
 func (r *Record) which() (bits byte) {
 	for i, text := range r.More {
 		if text != "" {
 			bits |= 1 << i
 		}
+	}
+	if r.Number != 0 {
+		bits |= 1 << len(r.More)
 	}
 	return bits
 }

@@ -82,6 +82,7 @@ func TestArena_ReturnsWhatItWasGiven(t *testing.T) {
 			Words:    [2]string{fmt.Sprint("source", i%3), fmt.Sprint("status", i%200)},
 			Texts:    [6]string{fmt.Sprint(i), "", strings.Repeat("ü", i%300), "a", strings.Repeat("x", i%5*1000), "z"},
 			More:     [3]string{strings.Repeat("m", i%7*i%3), strings.Repeat("n", i%2*i%300)},
+			Number:   []uint64{0, 1, 63_900_000_000, 1<<64 - 1}[i%4],
 		}
 		want = append(want, r)
 		a.Append(&r)
@@ -130,7 +131,7 @@ func TestArena_FillsChunksThatStayAsTheyAre(t *testing.T) {
 // its texts, and ten bytes at most for each of its numbers.
 func TestRecord_SizeIsTheMostItCanTake(t *testing.T) {
 	r := Record{Words: [2]string{"ad", "active"}, Texts: [6]string{"1", "anna", "", "Berg", "anna@x", "+1"}, More: [3]string{2: "more"}}
-	assert.Equal(t, 16+2+10*11+17+4, r.size())
+	assert.Equal(t, 16+2+10*12+17+4, r.size())
 	var b strings.Builder
 	writeNumber(&b, 1<<64-1)
 	assert.Equal(t, maxNumber, b.Len())
@@ -173,6 +174,7 @@ func TestArena_TakesAByteForMoreTextsThatThereAreNot(t *testing.T) {
 	}
 	assert.Equal(t, 16+1+2+6+1, taken(Record{}))
 	assert.Equal(t, taken(Record{})+1+4, taken(Record{More: [3]string{1: "more"}}))
+	assert.Equal(t, taken(Record{})+1, taken(Record{Number: 127}))
 }
 
 // Whatever the order of rows and questions, and whoever has the same ObjectID, the

@@ -73,9 +73,11 @@ type Account struct {
 	Disabled        bool
 	DisabledUnknown bool // of one that is alive
 	State           State
+	DeletedAt       time.Time // whenChanged of a tombstone; zero if it does not tell
 
-	tombstone bool     // isDeleted is TRUE
-	inParts   []string // attributes whose values did not all come
+	tombstone bool      // isDeleted is TRUE
+	inParts   []string  // attributes whose values did not all come
+	changed   time.Time // whenChanged, where it was asked for
 }
 
 // Server is one controller.

@@ -10,6 +10,19 @@ import (
 	"github.com/go-adsync/adsync/internal/adattr"
 )
 
+// whenChanged is when an object was changed last, by the controller's clock: of a tombstone,
+// when the account was deleted, or later.
+const whenChanged = "whenChanged"
+
+// changedAt is the time, or zero if that cannot be read.
+func changedAt(value []byte) time.Time {
+	t, err := adattr.ParseGeneralizedTime(string(value))
+	if err != nil {
+		return time.Time{}
+	}
+	return t
+}
+
 // DeletedAt tells when the tombstones of the accounts were last changed, which is when
 // they were deleted. Those that show no such time are left out.
 func (c *Controller) DeletedAt(ctx context.Context, ids []adattr.GUID) (map[adattr.GUID]time.Time, error) {
@@ -30,7 +43,7 @@ func (c *Controller) DeletedAt(ctx context.Context, ids []adattr.GUID) (map[adat
 func (s *session) deletedAt(ctx context.Context, base string, ids []adattr.GUID, when map[adattr.GUID]time.Time) error {
 	attribute := s.cfg.Identity.Attribute()
 	result, err := s.search(ctx, "reading tombstones", ldap.NewSearchRequest(base, ldap.ScopeWholeSubtree, ldap.NeverDerefAliases, 0, 0, false,
-		"(&(isDeleted=TRUE)"+anyOf(s.cfg.Identity, ids)+")", []string{attribute, "whenChanged"}, s.controls(0, nil, true)))
+		"(&(isDeleted=TRUE)"+anyOf(s.cfg.Identity, ids)+")", []string{attribute, whenChanged}, s.controls(0, nil, true)))
 	if err != nil {
 		return err
 	}
@@ -40,7 +53,7 @@ func (s *session) deletedAt(ctx context.Context, base string, ids []adattr.GUID,
 		if err != nil {
 			continue
 		}
-		if t, err := adattr.ParseGeneralizedTime(e.GetEqualFoldAttributeValue("whenChanged")); err == nil {
+		if t := changedAt([]byte(e.GetEqualFoldAttributeValue(whenChanged))); !t.IsZero() {
 			when[id] = t
 		}
 	}

@@ -128,6 +128,8 @@ func (d *entryDecoder) decode(op []byte, a *Account) (ok bool, err error) {
 			d.tell(a, next.values)
 		case equalFold(name, "isDeleted"):
 			a.tombstone = equalFold(next.first, "TRUE")
+		case equalFold(name, whenChanged):
+			a.changed = changedAt(next.first)
 		}
 		switch {
 		case next.text == nil && len(name) == len(next.name):

@@ -147,7 +147,9 @@ func (s *session) lookUpBatch(ctx context.Context, batch []adattr.GUID, l lookUp
 		}
 		found[a.GUID] = true
 		a.State = l.state
-		a.DisabledUnknown = a.DisabledUnknown && l.state != Deleted // where nobody asks for it
+		if l.state == Deleted {
+			a.DisabledUnknown, a.DeletedAt = false, a.changed // nobody asks a tombstone for the flag
+		}
 		return each(a)
 	})
 	return found, err

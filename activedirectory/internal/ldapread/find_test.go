@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/stretchr/testify/assert"
@@ -17,7 +18,10 @@ import (
 func TestFind_TellsWhatBecameOfEach(t *testing.T) {
 	for _, recycleBin := range []bool{false, true} {
 		t.Run(fmt.Sprintf("recycle bin %t", recycleBin), func(t *testing.T) {
-			d := newDomain(t, fakead.Config{RecycleBin: recycleBin})
+			first := time.Date(2026, 11, 2, 9, 0, 0, 0, time.UTC)
+			second := first.Add(24 * time.Hour)
+			now := first
+			d := newDomain(t, fakead.Config{RecycleBin: recycleBin, Now: func() time.Time { return now }})
 			require.NoError(t, d.GrantTombstones("svc@ad.example.test"))
 			ids := d.add(8)
 			elsewhere, err := d.AddOU("Elsewhere", "")
@@ -26,6 +30,7 @@ func TestFind_TellsWhatBecameOfEach(t *testing.T) {
 			require.NoError(t, d.Disable(ids[1]))
 			require.NoError(t, d.Delete(ids[2]))
 			require.NoError(t, d.Disable(ids[3]))
+			now = second
 			require.NoError(t, d.Delete(ids[4]))
 			if recycleBin {
 				require.NoError(t, d.Recycle(ids[4]))
@@ -41,16 +46,25 @@ func TestFind_TellsWhatBecameOfEach(t *testing.T) {
 			require.NoError(t, err)
 			got := map[adattr.GUID]State{}
 			disabled := map[adattr.GUID]bool{}
+			deletedAt := map[adattr.GUID]time.Time{}
 			for _, a := range found {
 				require.NotContains(t, got, a.GUID, "once each")
 				got[a.GUID], disabled[a.GUID] = a.State, a.Disabled
+				if !a.DeletedAt.IsZero() {
+					deletedAt[a.GUID] = a.DeletedAt
+				}
 			}
+			assert.Equal(t, map[adattr.GUID]time.Time{adattr.GUID(ids[2]): first, adattr.GUID(ids[4]): second}, deletedAt, "of tombstones alone")
 			want := map[adattr.GUID]State{
 				adattr.GUID(ids[0]): Present, adattr.GUID(ids[1]): OutOfScope, adattr.GUID(ids[2]): Deleted,
 				adattr.GUID(ids[3]): Present, adattr.GUID(ids[4]): Deleted, adattr.GUID(ids[5]): Unproven,
 				adattr.GUID(ids[6]): Present, adattr.GUID(ids[7]): OutOfScope, {1}: Unproven,
 			}
 			assert.Empty(t, cmp.Diff(want, got))
+			cfg.Plain = true // read by go-ldap
+			plain, err := look(t.Context(), d.open(cfg), asked...)
+			require.NoError(t, err)
+			assert.ElementsMatch(t, found, plain)
 			assert.True(t, disabled[adattr.GUID(ids[1])])
 			assert.True(t, disabled[adattr.GUID(ids[3])])
 		})

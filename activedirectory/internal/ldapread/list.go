@@ -130,7 +130,7 @@ func (s *session) searchRequest(q query, cookie []byte) *ldap.SearchRequest {
 		attributes = append(attributes, f.Attribute)
 	}
 	if q.tombstones {
-		attributes = append(attributes, "isDeleted")
+		attributes = append(attributes, "isDeleted", whenChanged)
 	}
 	return ldap.NewSearchRequest(q.base, ldap.ScopeWholeSubtree, ldap.NeverDerefAliases, 0, 0, false,
 		q.filter, attributes, append(s.controls(q.pageSize, cookie, q.tombstones), s.extendedDN()...))
@@ -187,6 +187,8 @@ func (c *Config) decode(e *ldap.Entry) (Account, error) {
 			}
 		case strings.EqualFold(name, "isDeleted"):
 			a.tombstone = strings.EqualFold(string(value), "TRUE")
+		case strings.EqualFold(name, whenChanged):
+			a.changed = changedAt(value)
 		}
 		if err := c.takeAll(&a, attribute.Name, attribute.ByteValues); err != nil {
 			return Account{}, err
