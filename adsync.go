@@ -135,6 +135,7 @@ type Syncer struct {
 	store UserStore
 	opts  Options
 	steps steps
+	now   func() time.Time
 }
 
 // steps are how much is read before both sides are compared.
@@ -149,7 +150,7 @@ func New(dir Directory, store UserStore, opts *Options) (*Syncer, error) {
 	if dir == nil || store == nil {
 		return nil, errors.New("adsync: New needs a Directory and a UserStore")
 	}
-	s := &Syncer{dir: dir, store: store, steps: steps{users: 64, entries: userindex.Batch, early: 16 << 20}}
+	s := &Syncer{dir: dir, store: store, now: time.Now, steps: steps{users: 64, entries: userindex.Batch, early: 16 << 20}}
 	if opts != nil {
 		s.opts = *opts
 	}
@@ -178,7 +179,7 @@ func New(dir Directory, store UserStore, opts *Options) (*Syncer, error) {
 }
 
 func (s *Syncer) reader() reader {
-	return reader{dir: s.dir, store: caller{s.store, cmp.Or(s.opts.Timeout, defaultTimeout)}, opts: &s.opts, steps: s.steps}
+	return reader{dir: s.dir, store: caller{s.store, cmp.Or(s.opts.Timeout, defaultTimeout)}, opts: &s.opts, steps: s.steps, now: s.now}
 }
 
 // fit checks the rules against what the store can do.
@@ -204,6 +205,9 @@ func (s *Syncer) fit() error {
 		errs = append(errs, rules.Check())
 	}
 	errs = append(errs, s.fitRoles())
+	if held := traitsOf(s.store).Fields; rules.waits() && !slices.Contains(held, FieldDeactivatedAt) {
+		errs = append(errs, errors.New("adsync: Rules.RemoveAfter needs a store that holds when somebody was deactivated, and names FieldDeactivatedAt in its Traits"))
+	}
 	return errors.Join(errs...)
 }
 

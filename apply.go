@@ -131,10 +131,12 @@ func (r *run) lookAgain(ctx context.Context, doubted func(*Change) bool) (err er
 	defer span.done(&err)
 	span.count(len(open))
 	scope := scopeOf(r.opts.Rules)
-	answers, err := r.lookUpNow(ctx, ids, confirmed, func(f *findings) []ObjectID { return r.losing(&scope, f, open) })
+	var clock clock
+	answers, err := r.lookUpNow(ctx, ids, confirmed, &clock, func(f *findings) []ObjectID { return r.losing(&scope, f, open) })
 	if err != nil {
 		return err
 	}
+	clock.set(&scope.rules)
 	for _, i := range open {
 		c := &r.plan.Changes[i]
 		if e := answers.of(c.ObjectID); e == nil || !scope.callsFor(c, e, r.plan.ends(i) >= 0) {

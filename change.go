@@ -38,6 +38,7 @@ const (
 	ReasonDeleted     Reason = "deleted"      // Delete, Update or Notice: the tombstone was read
 	ReasonDisabled    Reason = "disabled"     // likewise: disabled in the directory
 	ReasonOutOfScope  Reason = "out-of-scope" // likewise: alive, but outside the base or filter
+	ReasonLeaving     Reason = "leaving"      // Notice: deactivated, and removed when Rules.RemoveAfter has passed; Detail has the reason and the time
 	ReasonUnproven    Reason = "unproven"     // likewise: not found, and nothing proves a deletion
 	ReasonDisputed    Reason = "disputed"     // Update or Notice: one controller has the tombstone, and another speaks against it
 	ReasonUnknown     Reason = "unknown"      // Notice: whether the account is disabled could not be read

@@ -279,6 +279,9 @@ func (c *Change) unlisted() bool {
 	if reason == ReasonProtected {
 		reason = Reason(strings.TrimPrefix(c.Detail, "would be removed as "))
 	}
+	if reason == ReasonLeaving {
+		reason = leavesAs(c.Detail)
+	}
 	return slices.Contains([]Reason{ReasonDeleted, ReasonOutOfScope, ReasonUnproven, ReasonDisputed}, reason)
 }
 

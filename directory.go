@@ -9,6 +9,7 @@ import (
 	"iter"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/go-adsync/adsync/internal/adattr"
 )
@@ -471,6 +472,28 @@ func (j joined) check() error {
 		return errJoin
 	}
 	return nil
+}
+
+// Time is the earliest time that one of the directories tells, and the least for which one
+// keeps tombstones.
+func (j joined) Time(ctx context.Context) (now Moment, tombstones time.Duration, err error) {
+	for _, d := range j {
+		t, ok := d.(Timekeeper)
+		if !ok {
+			continue
+		}
+		there, kept, err := t.Time(ctx)
+		if err != nil {
+			return 0, 0, err
+		}
+		if there != 0 && (now == 0 || there < now) {
+			now = there
+		}
+		if kept != 0 && (tombstones == 0 || kept < tombstones) {
+			tombstones = kept
+		}
+	}
+	return now, tombstones, nil
 }
 
 // Traits are what all the directories have in common.

@@ -1,6 +1,9 @@
 package adsync
 
-import "context"
+import (
+	"context"
+	"time"
+)
 
 // ReadInSteps has both sides read in steps that small worlds have several of.
 func (s *Syncer) ReadInSteps(users, entries, early int) {
@@ -14,3 +17,9 @@ func (o *Options) Phase(ctx context.Context, p Phase) {
 	defer span.done(&err)
 	span.count(1)
 }
+
+// SetClock has the host's clock show another time.
+func (s *Syncer) SetClock(now func() time.Time) { s.now = now }
+
+// SetClock has the store's clock show another time.
+func (s *MemoryStore) SetClock(now func() time.Time) { s.now = now }

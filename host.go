@@ -170,7 +170,7 @@ func (s *scope) callsFor(c *Change, e *Entry, final bool) bool {
 		return false
 	case c.Op == OpDelete:
 		reaction, _ := s.rules.reaction(e)
-		return reaction == Remove
+		return reaction == Remove && s.rules.removesNow(c.Before, e)
 	}
 	want := *c.Before
 	want.Status, _ = s.rules.status(c.Before, e)
@@ -180,7 +180,7 @@ func (s *scope) callsFor(c *Change, e *Entry, final bool) bool {
 		}
 		want.Status = s.rules.off()
 	}
-	if want.DeactivatedAt = s.rules.stamped(c.Before, want.Status); c.After.DeactivatedAt == 0 && c.Before.DeactivatedAt == 0 {
+	if want.DeactivatedAt = s.rules.stamped(c.Before, e, want.Status); c.After.DeactivatedAt == 0 && c.Before.DeactivatedAt == 0 {
 		want.DeactivatedAt = 0 // no moment brings nobody's removal nearer
 	}
 	if c.reactivates() && !e.enabled() {

@@ -244,11 +244,12 @@ func (r *Rules) fingerprint() string {
 		Some                                           bool
 		Fields, Keys, Require, KeepOnEmpty             []Field
 		OnDeleted, OnDisabled, OnOutOfScope            Reaction
+		RemoveAfter                                    time.Duration
 		Import, PinProtected, Statusless, Fold, Mapped bool
 		Program                                        string
 	}{
 		r.Source, r.Version, r.Only, r.Only != nil, r.Fields, r.Keys, r.Require, r.KeepOnEmpty,
-		r.OnDeleted, r.OnDisabled, r.OnOutOfScope,
+		r.OnDeleted, r.OnDisabled, r.OnOutOfScope, r.RemoveAfter,
 		r.Import, r.PinProtected, r.statusless, r.Fold != nil, r.Map != nil, program(),
 	}
 	text, err := json.Marshal(said)

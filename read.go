@@ -19,6 +19,7 @@ type reader struct {
 	store caller
 	opts  *Options
 	steps steps
+	now   func() time.Time
 
 	sessions func(context.Context) iter.Seq2[Directory, error] // nil: those of dir
 }
@@ -243,7 +244,7 @@ func (s reader) takeCensus(ctx context.Context, p *Plan) (n *census, err error) 
 // only those that the listing lacks are looked up; see lookUpMost. Of the confirmed ones
 // another controller is asked too, where the directory has several; and of those that
 // losing returns, whether they have lost their roles.
-func (s reader) lookUpNow(ctx context.Context, ids, confirmed []ObjectID, losing func(*findings) []ObjectID) (found *findings, err error) {
+func (s reader) lookUpNow(ctx context.Context, ids, confirmed []ObjectID, clock *clock, losing func(*findings) []ObjectID) (found *findings, err error) {
 	all := slices.Concat(ids, confirmed)
 	for _, list := range []*[]ObjectID{&all, &confirmed} {
 		slices.SortFunc(*list, ObjectID.Compare)
@@ -251,6 +252,10 @@ func (s reader) lookUpNow(ctx context.Context, ids, confirmed []ObjectID, losing
 	}
 	err = s.eachController(ctx, func(ctx context.Context, dir Directory) error {
 		found = newFindings(all)
+		var err error
+		if *clock, err = s.readClock(ctx, dir); err != nil {
+			return err
+		}
 		apart := confirmed
 		if _, ok := dir.(Confirmer); !ok {
 			apart = nil // to look up with the others
@@ -333,6 +338,7 @@ type reading struct {
 	waited   bool       // the listing stood still until it came
 	warnings []string
 	access   Access // what the directory tells of itself
+	clock    clock
 }
 
 // lookUpMost is up to how many users a look-up by ObjectID is preferred to a
@@ -351,6 +357,16 @@ func (r *reading) read(ctx context.Context, dir Directory) error {
 		if r.view.knowsAll() && !r.host.scope.importing() {
 			return nil
 		}
+	}
+	var err error
+	if r.clock, err = r.readClock(ctx, dir); err != nil {
+		return err
+	}
+	if r.clock.apart {
+		r.warnings = append(r.warnings, warnClocks)
+	}
+	if r.host != nil {
+		r.clock.set(&r.host.scope.rules)
 	}
 	if err := r.begin(ctx, dir); err != nil {
 		return err
@@ -414,6 +430,7 @@ func (r *reading) awaitHost(ctx context.Context) error {
 			return ctx.Err()
 		}
 	}
+	r.clock.set(&r.host.scope.rules)
 	r.view = newView(r.host)
 	for row := range r.view.found {
 		if r.held.has(row) {

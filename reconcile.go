@@ -47,6 +47,7 @@ type party struct {
 	user    *User    // as it is; zero for a newcomer
 	after   *User    // with the details it asks for and its new status
 	reason  Reason   // of a removal or a change of status; may be empty
+	detail  string   // more words for its update
 	revoked []string // the roles that it loses, whatever becomes of its details
 	pinned  []Field  // the keys that a protected user keeps, though the directory has others
 	tells   []Change // what is told without writing
@@ -148,12 +149,15 @@ func (p *planner) decideRow(row, first int) party {
 	case d.user.Protected && (reaction == Remove || d.user.active()):
 		d.tell(OpNotice, ReasonProtected)
 		d.tells[0].Detail = "would be removed as " + string(reason)
-	case reaction == Remove:
+	case reaction == Remove && p.scope.rules.removesNow(d.user, &entry):
 		d.role, d.reason = claims.Leaver, reason
 		return d
 	}
 	d.after.Status, d.reason = p.scope.rules.status(d.user, &entry)
-	d.after.DeactivatedAt = p.scope.rules.stamped(d.user, d.after.Status)
+	d.after.DeactivatedAt = p.scope.rules.stamped(d.user, &entry, d.after.Status)
+	if reaction == Remove && !d.user.Protected {
+		p.wait(&d, &entry, reason)
+	}
 	switch {
 	case p.view.assumed.has(first): // Map is not for what the host has
 		if d.state == StatePresent {
@@ -449,7 +453,9 @@ func (d *party) update(lost bool, parked *User) Change {
 	if parked != nil {
 		before = parked
 	}
-	return NewUpdate(cmp.Or(d.reason, ReasonChanged), before, after)
+	change := NewUpdate(cmp.Or(d.reason, ReasonChanged), before, after)
+	change.Detail = d.detail
+	return change
 }
 
 // tellAll appends what is reported without writing.

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/go-adsync/adsync/internal/claims"
 	"github.com/go-adsync/adsync/internal/keyfold"
@@ -34,6 +35,8 @@ type Rules struct {
 	OnOutOfScope Reaction                     // default Keep
 	OnUnproven   Reaction                     // default Keep
 	Import       bool                         // also create users for all new entries; needs a Creator
+	RemoveAfter  time.Duration                // how long somebody is deactivated before it is removed, to the second; 0: removed at once
+	Now          Moment                       // the time by which RemoveAfter has passed; zero: for nobody. A Syncer sets it
 	PinProtected bool                         // a protected user keeps its username and email; that they differ is reported
 	Roles        []string                     // which roles are given and taken; nil: those that both sides know, and with Reconcile none
 	AdoptBy      []Field                      // see Adopt
@@ -41,6 +44,7 @@ type Rules struct {
 	Map          func(Entry) (Profile, error) // normalise or refuse; must be pure, may be called twice for an entry
 	Version      string                       // of Fold and Map, to be changed with them; without it, Since reads everything
 
+	untimed    bool // the clocks disagree, so that no deactivation is given a moment
 	statusless bool // the store holds no status that can be set and lifted
 }
 
@@ -88,6 +92,7 @@ func (r Rules) Check() error {
 	if slices.Contains(r.Roles, "") || slices.Contains(r.Roles, AnyRole) {
 		errs = append(errs, errors.New("adsync: Rules.Roles: each is the name of a role"))
 	}
+	errs = append(errs, r.checkLeaving())
 	if r.Import && !slices.Contains(r.fields(), FieldUsername) {
 		errs = append(errs, errors.New("adsync: Rules.Import creates users, who need a username; add it to Rules.Fields"))
 	}
@@ -182,7 +187,7 @@ func (r Rules) status(u *User, e *Entry) (Status, Reason) {
 	switch {
 	case reason == "" && u.Status == StatusDeactivated:
 		return StatusActive, ReasonReactivated
-	case reaction == Deactivate && u.active() && !u.Protected:
+	case (reaction == Deactivate || reaction == Remove && r.waits()) && u.active() && !u.Protected:
 		return r.off(), reason
 	}
 	return u.Status, ""

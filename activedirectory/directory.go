@@ -184,6 +184,27 @@ func (d *Directory) Inspect(ctx context.Context) (adsync.Access, error) {
 	return access, err
 }
 
+// Time tells the time of the first controller that answers (currentTime of its rootDSE),
+// and for how long its forest keeps tombstones (tombstoneLifetime). A time that the server
+// does not tell is zero, and so is the other of a directory that keeps none.
+func (d *Directory) Time(ctx context.Context) (now adsync.Moment, tombstones time.Duration, err error) {
+	err = d.first(ctx, func(c *ldapread.Controller) (final bool, err error) {
+		now, tombstones, err = timeOf(ctx, c)
+		return false, err
+	})
+	return now, tombstones, err
+}
+
+func timeOf(ctx context.Context, c *ldapread.Controller) (now adsync.Moment, tombstones time.Duration, err error) {
+	there, kept, err := c.Time(ctx)
+	return adsync.MomentOf(there), kept, err
+}
+
+// Time is that of the controller.
+func (p pinned) Time(ctx context.Context) (now adsync.Moment, tombstones time.Duration, err error) {
+	return timeOf(ctx, p.controller)
+}
+
 // maxSearch is the most that Search returns: one page of a controller.
 const maxSearch = 1000
 

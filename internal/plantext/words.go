@@ -59,6 +59,7 @@ var reasonTexts = map[string]map[string]string{
 		"deleted":      "kept: deleted in the directory",
 		"disabled":     "kept: disabled in the directory",
 		"out-of-scope": "kept: outside the base or filter",
+		"leaving":      "kept for now: to be removed",
 		"unproven":     "kept: not found, but no deletion is proven",
 		"disputed":     "kept: deleted on one controller, and not on another",
 		"unknown":      "kept as it is: whether the account is disabled could not be read",
@@ -80,6 +81,7 @@ var advices = map[string]string{
 	"refused":      "To change that, correct the account in the directory, or Rules.Map.",
 	"deceptive":    "To change that, take control characters and marks of direction out of the account's username and address in the directory.",
 	"disputed":     "To change that, look at the replication between the domain controllers; it is settled by itself when they agree.",
+	"leaving":      "To change that, restore or enable the account in the directory before that time, or change Rules.RemoveAfter.",
 	"unknown":      "To change that, let the service account read userAccountControl, or say in the directory's configuration how it tells who is disabled.",
 	"protected":    "To change that, lift the user's protection in the host first.",
 }
