@@ -29,6 +29,7 @@ type demo struct {
 	employees  int                    // in the directory, when people were imported
 	rows       int                    // in the table, since then
 	happened   []string
+	publishers fakead.GUID // the group that gives a role; zero: there are no roles
 }
 
 // serviceAccount reads the directory, and may do nothing else.
@@ -106,6 +107,7 @@ func openDemo(ctx context.Context, file string, steps func(*demo, context.Contex
 	}
 	narrowed := func(base, filter string) (*activedirectory.Directory, error) {
 		return activedirectory.New(activedirectory.Config{
+			Roles:  d.roles(),
 			URLs:   []string{d.controller.URL()},
 			BaseDN: cmp.Or(base, d.people),
 			Filter: filter,
@@ -117,7 +119,7 @@ func openDemo(ctx context.Context, file string, steps func(*demo, context.Contex
 	if err != nil {
 		return nil, err
 	}
-	store, err := sqlstore.New(d.db, sqlstore.SQLite, accounts())
+	store, err := sqlstore.New(d.db, sqlstore.SQLite, d.accounts())
 	if err != nil {
 		return nil, err
 	}
@@ -135,6 +137,9 @@ func (d *demo) aYearLater(ctx context.Context) error {
 		return err
 	}
 	if err := d.fillTable(ctx, offices()); err != nil {
+		return err
+	}
+	if err := d.giveRoles(ctx, "ksato", "nokonkwo"); err != nil {
 		return err
 	}
 	return d.letHappen(d.events())
@@ -226,6 +231,9 @@ func (d *demo) events() []event {
 		}},
 		{"Priya Raman and Oluwaseun Adéyẹmí traded the mailboxes sales@ and support@.", func() error {
 			return errors.Join(d.set("praman", "mail", "support@"+domain), d.set("oadeyemi", "mail", "sales@"+domain))
+		}},
+		{"Văn Tâm Lê joined the group of publishers, and Ngọzi Okonkwo left it.", func() error {
+			return errors.Join(d.controller.Join(d.publishers, d.guids["tamlv"]), d.controller.Leave(d.publishers, d.guids["nokonkwo"]))
 		}},
 		{"Łukasz Wójcik moved from Berlin to Reykjavík.", func() error {
 			return d.controller.Move(d.guids["lwojcik"], d.offices["Reykjavík"])
