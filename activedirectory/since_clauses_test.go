@@ -386,6 +386,6 @@ func TestSince_KnowsAllThatIsRead(t *testing.T) {
 	for f := range reflect.TypeFor[ldapread.Config]().Fields() {
 		fields = append(fields, f.Name)
 	}
-	assert.Equal(t, []string{"BaseDN", "Filter", "TLS", "Auth", "Clear", "PageSize", "Timeout", "Attributes", "Identity", "Flag",
+	assert.Equal(t, []string{"BaseDN", "Filter", "TLS", "Auth", "Clear", "PageSize", "Timeout", "Attributes", "Further", "Identity", "Flag",
 		"Names", "Roles", "TrustMembers", "MaxEntries", "Plain"}, fields)
 }

@@ -325,10 +325,14 @@ func (w *world) editTable() {
 	}
 }
 
-func (w *world) syncer(store adsync.UserStore) *adsync.Syncer {
+// syncer reads the controllers in order, or that of the name first: two need not agree.
+func (w *world) syncer(store adsync.UserStore, first ...string) *adsync.Syncer {
 	cfg := Config{BaseDN: w.base, AllowPlaintext: true, Bind: SimpleBind(since, "S3rvice-of-the-test!"), Witnesses: -1}
 	for _, dc := range w.dcs {
 		cfg.URLs = append(cfg.URLs, dc.PlainURL())
+	}
+	if slices.Contains(first, "dc2.ad.example.test") {
+		slices.Reverse(cfg.URLs)
 	}
 	dir, err := New(cfg)
 	require.NoError(w.t, err)
@@ -356,8 +360,9 @@ func (w *world) step() bool {
 	ctx := context.Background()
 	short, err := s.Plan(ctx, adsync.Since(w.mark))
 	require.NoError(w.t, err, w.log)
-	full, err := s.Plan(ctx)
+	full, err := w.syncer(store, short.Reading.Controllers...).Plan(ctx)
 	require.NoError(w.t, err, w.log)
+	require.Equal(w.t, short.Reading.Controllers, full.Reading.Controllers, w.log)
 	w.plans++
 	if short.Reading.Full != "" {
 		w.full++

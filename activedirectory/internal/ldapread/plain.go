@@ -28,6 +28,12 @@ var plainNames = map[string]bool{
 	"thumbnailphoto": true, "jpegphoto": true, "serviceprincipalname": true, "ms-ds-consistencyguid": true,
 }
 
+// linkNames are those of baseNames that are links or names of other objects.
+var linkNames = map[string]bool{
+	"memberof": true, "member": true, "manager": true, "directreports": true, "managedby": true, "managedobjects": true,
+	"distinguishedname": true, "secretary": true, "assistant": true, "seealso": true, "owner": true,
+}
+
 // extensionAttribute is what Exchange adds fifteen of.
 var extensionAttribute = regexp.MustCompile(`^extensionattribute([1-9]|1[0-5])$`)
 
@@ -50,7 +56,7 @@ func (s *session) unnoticed(ctx context.Context) (string, error) {
 	}
 	slices.Sort(names)
 	for _, name := range slices.Compact(names) {
-		if name == "" || plainNames[name] || baseNames[name] || extensionAttribute.MatchString(name) {
+		if name == "" || plainNames[name] || baseNames[name] && !linkNames[name] || extensionAttribute.MatchString(name) {
 			continue
 		}
 		isPlain, err := s.isPlain(ctx, name)
