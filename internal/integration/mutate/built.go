@@ -216,8 +216,9 @@ func (t test) run(names []string, limit time.Duration, env ...string) (run, erro
 	cmd.Env = append(os.Environ(), env...)
 	text, err := cmd.CombinedOutput()
 	r := run{passed: err == nil, text: text}
-	if err != nil && !errors.As(err, new(*exec.ExitError)) {
-		return r, err
+	const notStarted = 126 // from there on, sh says that it could not run the binary
+	if failed := new(exec.ExitError); err != nil && (!errors.As(err, &failed) || failed.ExitCode() == notStarted || failed.ExitCode() == notStarted+1) {
+		return r, fmt.Errorf("%s could not be run: %w\n%s", t.binary, err, text)
 	}
 	r.took = cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()
 	return r, nil
