@@ -10,6 +10,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -27,8 +28,8 @@ import (
 var writeStatements = flag.Bool("write-statements", false, "write testdata/statements anew instead of comparing")
 
 // recorder is a database/sql driver that keeps what it is asked, and answers from a few
-// rows: it understands no SQL, and tells a statement by what it begins with. Its table
-// is what a test says it is before the first write, and after it.
+// rows: it understands no SQL, and tells a statement by what it begins with. Each row is
+// what a test says it is before it is written, and after that.
 type recorder struct {
 	types         []columnType
 	before, after [][]driver.Value  // rows: the ID, then the mapped columns
@@ -38,10 +39,10 @@ type recorder struct {
 	noReturning   bool              // refuses to prepare an INSERT … RETURNING, as MySQL does
 	plan          func() [][]string // what EXPLAIN answers, without its header
 
-	mu       sync.Mutex
-	log      strings.Builder
-	wrote    bool
-	inserted bool
+	mu    sync.Mutex
+	log   strings.Builder
+	wrote map[string]bool // the IDs of rows that are as after has them
+	saved map[string]bool // wrote, at the last savepoint
 }
 
 // columnType is a row of the catalogue.
@@ -96,14 +97,29 @@ func (r *recorder) planned(text string) (reply, bool) {
 	return found, true
 }
 
-// table is what a SELECT sees: a look-up of new users' links, of what was there before they
-// were added.
-func (r *recorder) table(text string) [][]driver.Value {
-	isLookUp := strings.Contains(text, "guid` IN (") || strings.Contains(text, `"guid" = ANY`)
-	if isLookUp && r.inserted || !isLookUp && r.wrote {
-		return r.after
+// noteWritten notes the rows that a write names.
+func (r *recorder) noteWritten(args []driver.NamedValue) {
+	if r.wrote == nil {
+		r.wrote = map[string]bool{}
 	}
-	return r.before
+	for _, row := range r.find(slices.Concat(r.before, r.after), args) {
+		r.wrote[fmt.Sprint(row[0])] = true
+	}
+}
+
+// table is its rows as they are now.
+func (r *recorder) table() (rows [][]driver.Value) {
+	for _, row := range r.before {
+		if !r.wrote[fmt.Sprint(row[0])] {
+			rows = append(rows, row)
+		}
+	}
+	for _, row := range r.after {
+		if r.wrote[fmt.Sprint(row[0])] {
+			rows = append(rows, row)
+		}
+	}
+	return rows
 }
 
 // shown is an argument as the log has it.
@@ -153,7 +169,12 @@ func (r *recorder) run(text string, args []driver.NamedValue, prepared bool) (re
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if p, ok := r.planned(text); ok {
-		r.wrote = r.wrote || p.affected > 0
+		if p.affected > 0 {
+			r.noteWritten(args)
+			for _, row := range p.rows {
+				r.wrote[fmt.Sprint(row[0])] = true
+			}
+		}
 		return p, p.err
 	}
 	switch {
@@ -162,11 +183,17 @@ func (r *recorder) run(text string, args []driver.NamedValue, prepared bool) (re
 	case strings.HasPrefix(text, "EXPLAIN"):
 		return r.explain(), nil
 	case strings.HasPrefix(text, "SELECT"):
-		return reply{columns: make([]string, 1+r.width()), rows: r.find(r.table(text), args)}, nil
-	case strings.HasSuffix(text, " WHERE 0"), strings.Contains(text, "SAVEPOINT"):
+		return reply{columns: make([]string, 1+r.width()), rows: r.find(r.table(), args)}, nil
+	case strings.HasPrefix(text, "SAVEPOINT"):
+		r.saved = maps.Clone(r.wrote)
+		return reply{}, nil
+	case strings.HasPrefix(text, "ROLLBACK TO"):
+		r.wrote = r.saved
+		return reply{}, nil
+	case strings.HasSuffix(text, " WHERE 0"), strings.HasPrefix(text, "RELEASE"), strings.HasPrefix(text, "CALL"):
 		return reply{}, nil
 	}
-	r.wrote, r.inserted = true, r.inserted || strings.HasPrefix(text, "INSERT")
+	r.noteWritten(args)
 	return r.written(text, args), nil
 }
 
@@ -283,7 +310,7 @@ func (c *recordedConn) end(how string) error {
 	c.r.mu.Lock()
 	defer c.r.mu.Unlock()
 	if how == "ROLLBACK" {
-		c.r.wrote, c.r.inserted = false, false
+		c.r.wrote = nil
 		if c.r.beforeAgain != nil {
 			c.r.before = c.r.beforeAgain
 		}

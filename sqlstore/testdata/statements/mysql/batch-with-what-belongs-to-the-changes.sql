@@ -1,0 +1,20 @@
+BEGIN
+(prepared) UPDATE `people` SET `login` = ?, `login_lower` = ? WHERE `id` = ? AND CAST(COALESCE(CONVERT(`id` USING utf8mb4), '') AS BINARY) = CAST(CONVERT(? USING utf8mb4) AS BINARY) AND CAST(COALESCE(CONVERT(`guid` USING utf8mb4), '') AS BINARY) = CAST(CONVERT(? USING utf8mb4) AS BINARY) AND CAST(COALESCE(CONVERT(`src` USING utf8mb4), '') AS BINARY) = CAST(CONVERT(? USING utf8mb4) AS BINARY) AND CAST(COALESCE(CONVERT(`login` USING utf8mb4), '') AS BINARY) = CAST(CONVERT(? USING utf8mb4) AS BINARY) AND CAST(COALESCE(CONVERT(`given` USING utf8mb4), '') AS BINARY) = CAST(CONVERT(? USING utf8mb4) AS BINARY) AND CAST(COALESCE(CONVERT(`family` USING utf8mb4), '') AS BINARY) = CAST(CONVERT(? USING utf8mb4) AS BINARY) AND CAST(COALESCE(CONVERT(`mail` USING utf8mb4), '') AS BINARY) = CAST(CONVERT(? USING utf8mb4) AS BINARY) AND CAST(COALESCE(CONVERT(`phone` USING utf8mb4), '') AS BINARY) = CAST(CONVERT(? USING utf8mb4) AS BINARY) AND CAST(COALESCE(CONVERT(`state` USING utf8mb4), '') AS BINARY) = CAST(CONVERT(? USING utf8mb4) AS BINARY) AND COALESCE(CAST(`admin` AS BINARY), '0') IN (?, ?) AND (tenant = ? AND kind <> ?↵)
+    "anna", "anna", "101", "101", "e124855b-0000-0000-0000-000000000001", "ad", "ann", "F", "L", "ann@corp.example", "1", "active", "0", "false", 7, "robot"
+CALL note
+    "update", "101"
+(prepared) SELECT `id`, `guid`, `src`, `login`, `given`, `family`, `mail`, `phone`, `state`, `admin` FROM `people` WHERE `id` = ? AND (tenant = ? AND kind <> ?↵) FOR UPDATE
+    "102", 7, "robot"
+CALL note
+    "delete", "102"
+(prepared) DELETE FROM `people` WHERE `id` = ? AND (tenant = ? AND kind <> ?↵)
+    "102", 7, "robot"
+(prepared) SELECT `id`, `guid`, `src`, `login`, `given`, `family`, `mail`, `phone`, `state`, `admin` FROM `people` WHERE (`src` = ?) AND `guid` IN (?, ?, ?, ?, ?, ?) AND (tenant = ? AND kind <> ?↵)
+    "ad", "e124855b-0000-0000-0000-000000000003", "E124855B-0000-0000-0000-000000000003", "{e124855b-0000-0000-0000-000000000003}", "{E124855B-0000-0000-0000-000000000003}", "e124855b000000000000000000000003", "E124855B000000000000000000000003", 7, "robot"
+(prepared) INSERT INTO `people` (`guid`, `src`, `login`, `given`, `family`, `mail`, `phone`, `state`, `admin`, `note`, `tenant`, `login_lower`) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+    "e124855b-0000-0000-0000-000000000003", "ad", "cid", "F", "L", "cid@corp.example", "1", "active", 0, NULL, 7, "cid"
+CALL note
+    "create", "103"
+(prepared) SELECT `id`, `guid`, `src`, `login`, `given`, `family`, `mail`, `phone`, `state`, `admin` FROM `people` FORCE INDEX (PRIMARY) WHERE `id` IN (?, ?, ?) AND (tenant = ? AND kind <> ?↵)
+    101, 102, 103, 7, "robot"
+COMMIT
