@@ -38,11 +38,16 @@ type recorder struct {
 	replies       []reply           // that come before the usual ones
 	noReturning   bool              // refuses to prepare an INSERT … RETURNING, as MySQL does
 	plan          func() [][]string // what EXPLAIN answers, without its header
+	failAt        int               // the number of the statement that fails, from 1
+	failHow       string            // at once, at its end, or unreadable
+	failWith      error
 
-	mu    sync.Mutex
-	log   strings.Builder
-	wrote map[string]bool // the IDs of rows that are as after has them
-	saved map[string]bool // wrote, at the last savepoint
+	mu     sync.Mutex
+	log    strings.Builder
+	wrote  map[string]bool // the IDs of rows that are as after has them
+	saved  map[string]bool // wrote, at the last savepoint
+	asked  int             // statements so far
+	failed string          // the one that did
 }
 
 // columnType is a row of the catalogue.
@@ -155,7 +160,7 @@ func isQuestion(text string) bool {
 }
 
 // run answers a statement.
-func (r *recorder) run(text string, args []driver.NamedValue, prepared bool) (reply, error) {
+func (r *recorder) run(text string, args []driver.NamedValue, prepared, query bool) (reply, error) {
 	if !isQuestion(text) {
 		line := strings.ReplaceAll(text, "\n", "↵")
 		if prepared {
@@ -168,6 +173,29 @@ func (r *recorder) run(text string, args []driver.NamedValue, prepared bool) (re
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if !isQuestion(text) {
+		r.asked++
+	}
+	if isQuestion(text) || r.asked != r.failAt {
+		return r.answer(text, args)
+	}
+	p, err := reply{}, r.failWith
+	if r.failHow != "at once" {
+		if p, err = r.answer(text, args); err != nil || !query {
+			return p, err
+		}
+		if r.failHow == "at its end" {
+			p.rowsErr = r.failWith
+		} else {
+			p.columns, p.rows = []string{"one", "too", "many"}, [][]driver.Value{{"x", "y", "z"}}
+		}
+	}
+	r.failed = text
+	return p, err
+}
+
+// answer is what the statement does.
+func (r *recorder) answer(text string, args []driver.NamedValue) (reply, error) {
 	if p, ok := r.planned(text); ok {
 		if p.affected > 0 {
 			r.noteWritten(args)
@@ -327,7 +355,7 @@ func (c *recordedConn) ExecContext(_ context.Context, text string, args []driver
 }
 
 func (c *recordedConn) exec(text string, args []driver.NamedValue, prepared bool) (driver.Result, error) {
-	p, err := c.r.run(text, args, prepared)
+	p, err := c.r.run(text, args, prepared, false)
 	if err != nil {
 		return nil, err
 	}
@@ -339,7 +367,7 @@ func (c *recordedConn) QueryContext(_ context.Context, text string, args []drive
 }
 
 func (c *recordedConn) query(text string, args []driver.NamedValue, prepared bool) (driver.Rows, error) {
-	p, err := c.r.run(text, args, prepared)
+	p, err := c.r.run(text, args, prepared, true)
 	if err != nil {
 		return nil, err
 	}
@@ -396,7 +424,9 @@ type recordedRows struct {
 func (r *recordedRows) ColumnTypeDatabaseTypeName(int) string { return r.idType }
 
 func (r *recordedRows) Columns() []string { return r.columns }
-func (r *recordedRows) Close() error      { return nil }
+
+// Close reads to the end, as drivers do, and tells what went wrong there.
+func (r *recordedRows) Close() error { return r.rowsErr }
 
 func (r *recordedRows) Next(dest []driver.Value) error {
 	if len(r.rows) == 0 {

@@ -127,18 +127,8 @@ func TestStatements_AreThoseOfTheFiles(t *testing.T) {
 				continue
 			}
 			t.Run(string(d)+" "+st.name, func(t *testing.T) {
-				r := &recorder{types: peopleTypes(d), before: storedAll(st.before...), after: storedAll(st.after...)}
-				if st.replies != nil {
-					r.replies = st.replies(d)
-				}
-				if st.edit != nil {
-					st.edit(r)
-				}
-				table := peopleTable()
-				if st.table != nil {
-					st.table(&table)
-				}
-				s, _ := openRecorder(t, r, d, table)
+				r := newStory(d, st)
+				s, _ := openRecorder(t, r, d, st.tableOf())
 				for i, w := range s.ApplyChanges(t.Context(), st.changes) {
 					if st.want[i] == nil {
 						require.NoError(t, w.Err, i)

@@ -25,6 +25,26 @@ type story struct {
 	table         func(*sqlstore.Table)
 }
 
+// newStory is the database at the beginning of a story.
+func newStory(d sqlstore.Dialect, st story) *recorder {
+	r := &recorder{types: peopleTypes(d), before: storedAll(st.before...), after: storedAll(st.after...)}
+	if st.replies != nil {
+		r.replies = st.replies(d)
+	}
+	if st.edit != nil {
+		st.edit(r)
+	}
+	return r
+}
+
+func (st story) tableOf() sqlstore.Table {
+	table := peopleTable()
+	if st.table != nil {
+		st.table(&table)
+	}
+	return table
+}
+
 func stories() []story {
 	ann, bob, cid, dan, eve := person(1, "ann"), person(2, "bob"), person(3, "cid"), person(4, "dan"), person(5, "eve")
 	anna, bobby := renamed(ann, "anna"), renamed(bob, "bobby")

@@ -1,0 +1,78 @@
+package sqlstore_test
+
+import (
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/go-adsync/adsync"
+	"github.com/go-adsync/adsync/sqlstore"
+)
+
+// readOnly is an error after which a database takes no writes.
+func readOnly(d sqlstore.Dialect) error {
+	switch d {
+	case sqlstore.PostgreSQL:
+		return stateError{"25006", "cannot execute UPDATE in a read-only transaction"}
+	case sqlstore.MySQL:
+		return errors.New("Error 1792 (25006): Cannot execute statement in a READ ONLY transaction")
+	}
+	return errors.New("attempt to write a readonly database")
+}
+
+// mayBeRefused reports whether a statement only asks whether a faster way is open.
+func mayBeRefused(text string) bool {
+	return strings.HasPrefix(text, "EXPLAIN") || text == "SAVEPOINT adsync_counted" || strings.HasSuffix(text, " WHERE 0") || strings.HasPrefix(text, "(refused)")
+}
+
+// Whichever statement of a batch fails, at once or at the end of what it returns, nothing
+// is kept and nothing is reported as written. What it returns and cannot be read is undone.
+func TestFaults_OfEachStatementEndTheBatch(t *testing.T) {
+	for _, d := range dialects {
+		for _, st := range slices.Concat(stories(), rareStories(), oddStories()) {
+			if st.only != "" && st.only != d || slices.ContainsFunc(st.want, func(err error) bool { return errors.Is(err, adsync.ErrConflict) || errors.Is(err, adsync.ErrUnknown) }) {
+				continue
+			}
+			for _, how := range []string{"at once", "at its end", "unreadable"} {
+				for n := 1; ; n++ {
+					r := newStory(d, st)
+					r.failAt, r.failHow, r.failWith = n, how, readOnly(d)
+					s, _ := openRecorder(t, r, d, st.tableOf())
+					written := s.ApplyChanges(t.Context(), st.changes)
+					if r.failed == "" {
+						break // there is no such statement
+					}
+					log := r.statements()
+					if mayBeRefused(r.failed) {
+						continue
+					}
+					require.Contains(t, log, "ROLLBACK\n", "%s %s: %s of %s", d, st.name, how, r.failed)
+					if how == "unreadable" {
+						continue // which is one row's fault, and the others are tried again
+					}
+					require.NotContains(t, log, "COMMIT", "%s %s: %s of %s", d, st.name, how, r.failed)
+					for i, w := range written {
+						require.ErrorIs(t, w.Err, adsync.ErrNotWritten, "%s %s: %s of %s: change %d", d, st.name, how, r.failed, i)
+					}
+				}
+			}
+		}
+	}
+}
+
+// A server that answers what it was not asked for is not believed.
+func TestFaults_OfNewRowsThatAreNotReturned(t *testing.T) {
+	ann, bob := person(1, "ann"), person(2, "bob")
+	for _, d := range dialects {
+		for _, changes := range [][]adsync.Change{{createOf(ann)}, {createOf(ann), createOf(bob)}} {
+			r := &recorder{types: peopleTypes(d), after: storedAll(bob)} // which is never ann's
+			s, _ := openRecorder(t, r, d, peopleTable())
+			written := s.ApplyChanges(t.Context(), changes)
+			assert.ErrorContains(t, written[0].Err, "adsync: the new row was not kept, as its ID or the row itself is not to be found", d)
+		}
+	}
+}
