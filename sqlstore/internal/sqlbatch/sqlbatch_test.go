@@ -65,8 +65,13 @@ type fakeStmt struct {
 func (s fakeStmt) Close() error  { return nil }
 func (s fakeStmt) NumInput() int { return -1 }
 func (s fakeStmt) Exec([]driver.Value) (driver.Result, error) {
-	return driver.RowsAffected(1), s.f.say(s.text)
+	return driver.RowsAffected(preparedRows), s.f.say(s.text)
 }
+
+// preparedRows is how many rows a prepared statement says that it wrote, and 1 what any
+// other says.
+const preparedRows = 7
+
 func (s fakeStmt) Query([]driver.Value) (driver.Rows, error) { return nil, errBad }
 
 // batch writes one statement for each change, named by its number.
