@@ -108,19 +108,19 @@ func (r *recorder) noteWritten(args []driver.NamedValue) {
 		r.wrote = map[string]bool{}
 	}
 	for _, row := range r.find(slices.Concat(r.before, r.after), args) {
-		r.wrote[fmt.Sprint(row[0])] = true
+		r.wrote[cellText(row[0])] = true
 	}
 }
 
 // table is its rows as they are now.
 func (r *recorder) table() (rows [][]driver.Value) {
 	for _, row := range r.before {
-		if !r.wrote[fmt.Sprint(row[0])] {
+		if !r.wrote[cellText(row[0])] {
 			rows = append(rows, row)
 		}
 	}
 	for _, row := range r.after {
-		if r.wrote[fmt.Sprint(row[0])] {
+		if r.wrote[cellText(row[0])] {
 			rows = append(rows, row)
 		}
 	}
@@ -200,7 +200,7 @@ func (r *recorder) answer(text string, args []driver.NamedValue) (reply, error) 
 		if p.affected > 0 {
 			r.noteWritten(args)
 			for _, row := range p.rows {
-				r.wrote[fmt.Sprint(row[0])] = true
+				r.wrote[cellText(row[0])] = true
 			}
 		}
 		return p, p.err
@@ -237,18 +237,30 @@ func (r *recorder) width() int {
 func (r *recorder) find(rows [][]driver.Value, args []driver.NamedValue) (found [][]driver.Value) {
 	for _, row := range rows {
 		asked := len(args) <= 2 || slices.ContainsFunc(args, func(a driver.NamedValue) bool {
-			text := fmt.Sprint(a.Value)
-			if b, ok := a.Value.([]byte); ok {
-				text = string(b)
-			}
-			list := "," + strings.Trim(strings.ReplaceAll(text, `"`, ""), "{}") + ","
-			return strings.Contains(list, ","+fmt.Sprint(row[0])+",") || row[1] != nil && strings.Contains(list, ","+fmt.Sprint(row[1])+",")
+			list := "," + strings.Trim(strings.ReplaceAll(cellText(a.Value), `"`, ""), "{}") + ","
+			return slices.ContainsFunc(row[:2], func(key driver.Value) bool {
+				return cellText(key) != "" && strings.Contains(list, ","+cellText(key)+",")
+			})
 		})
 		if asked {
 			found = append(found, row)
 		}
 	}
 	return found
+}
+
+// cellText is a value of a row or an argument, whatever its type; bytes in hex, as they
+// are in an array.
+func cellText(v driver.Value) string {
+	switch v := v.(type) {
+	case nil:
+		return ""
+	case []byte:
+		return hex.EncodeToString(v)
+	case string:
+		return strings.ReplaceAll(v, `\\x`, "")
+	}
+	return fmt.Sprint(v)
 }
 
 // written answers a write: with the ordinals of the rows, with the new rows, or with how
