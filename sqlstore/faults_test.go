@@ -76,3 +76,34 @@ func TestFaults_OfNewRowsThatAreNotReturned(t *testing.T) {
 		}
 	}
 }
+
+// A computed column that cannot be set to what the host computes fails that one change.
+func TestFaults_OfDerivedValues(t *testing.T) {
+	ann, bob, cid := person(1, "ann"), person(2, "bob"), person(3, "cid")
+	for _, d := range dialects {
+		for _, value := range []any{sqlstore.NowUnix, sqlstore.NotNull} {
+			table := peopleTable()
+			delete(table.Defaults, "note")
+			table.Delete = map[string]any{"tenant": 8}
+			table.Derived["note"] = func(u adsync.User) any {
+				if u.Phone == "odd" {
+					return value
+				}
+				return "fine"
+			}
+			odd := func(u adsync.User) adsync.User { return edited(u, func(u *adsync.User) { u.Phone = "odd" }) }
+			r := &recorder{types: peopleTypes(d), before: storedAll(ann, odd(bob)), after: storedAll(renamed(ann, "anna"))}
+			s, _ := openRecorder(t, r, d, table)
+			for _, changes := range [][]adsync.Change{{updateTo(ann, odd(ann))}, {storeDelete(odd(bob))}, {createOf(odd(cid))}, {updateTo(ann, renamed(ann, "anna")), storeDelete(odd(bob)), createOf(odd(cid))}} {
+				for i, w := range s.ApplyChanges(t.Context(), changes) {
+					if len(changes) > 1 && i == 0 {
+						assert.NoError(t, w.Err)
+						continue
+					}
+					assert.ErrorContains(t, w.Err, "adsync: the column note of type ", "%s: %v", d, changes[i].Op)
+					assert.ErrorContains(t, w.Err, "cannot be set to Now, NowUnix or NotNull")
+				}
+			}
+		}
+	}
+}
