@@ -17,7 +17,7 @@ TIMEOUT ?= 60m
 OLDER_GO ?= go1.26.11
 
 .DEFAULT_GOAL := test
-.PHONY: test older lint fuzz vuln api tables mutate examples fleet screenshot tidy bench benchmarks ratios
+.PHONY: test older lint fuzz vuln api tables mutate worlds examples fleet screenshot tidy bench benchmarks ratios
 
 ## test: run all tests of all modules, real servers included where they can run
 test:
@@ -75,6 +75,10 @@ EVERY ?= 1
 mutate:
 	nice go run ./internal/integration/mutate -listed internal/integration/mutate/equivalent.txt \
 		-files "$(FILES)" -tests "$(TESTS)" -run "$(RUN)" -skip "$(SKIP)" -again "$(AGAIN)" -every $(EVERY) $(PKG)
+
+## worlds: try every small world of roles and of groups, some two and a half million
+worlds:
+	ADSYNC_WORLDS=2000000 nice go test -count=1 -timeout 60m -run InEverySmallWorld . ./activedirectory/internal/ldapread
 
 ## examples: build every example
 examples:
