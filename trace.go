@@ -6,6 +6,7 @@ import (
 	"errors"
 	"log/slog"
 	"slices"
+	"time"
 )
 
 // Phase is a part of a run that a [Tracer] follows.
@@ -64,6 +65,7 @@ type PhaseEnd struct {
 	// Of a plan, an apply or a sync that came so far:
 	Stats    Stats         // of the plan
 	Warnings int           // of the plan
+	Since    time.Time     // of a plan that went on from a mark ([Since]): when that was made; zero: all was read
 	Changes  []ChangeCount // what the plan does, and what became of it
 }
 
@@ -133,6 +135,9 @@ func (s *phaseSpan) done(err *error) {
 // plan tells what was planned.
 func (s *phaseSpan) plan(p *Plan) {
 	if s != nil && p != nil {
+		if p.Reading != nil && p.Reading.Full == "" {
+			s.end.Since = p.Reading.Since
+		}
 		s.end.Stats, s.end.Warnings, s.end.Changes = p.Stats, len(p.Warnings), changeCounts(p, nil)
 	}
 }

@@ -129,3 +129,29 @@ func TestSince_ReadsOnlyWhatHasChanged(t *testing.T) {
 	assert.Empty(t, last.Plan.Changes)
 	assert.Zero(t, last.Plan.Reading.Looked)
 }
+
+// markTracer keeps what a tracer is told of marks.
+type markTracer struct{ since []time.Time }
+
+func (t *markTracer) PhaseStart(ctx context.Context, _ adsync.PhaseStart) context.Context { return ctx }
+
+func (t *markTracer) PhaseEnd(_ context.Context, e adsync.PhaseEnd) {
+	if e.Phase == adsync.PhasePlan {
+		t.since = append(t.since, e.Since)
+	}
+}
+
+func TestSince_IsToldToTheTracer(t *testing.T) {
+	b := newBed(t)
+	tracer := &markTracer{}
+	b.opts.Tracer = tracer
+	ids := b.add("anna", "bert")
+	b.sync()
+	require.NoError(t, b.dc.SetAttribute(ids[0], "telephoneNumber", "2"))
+	second := b.sync()
+	b.mark.Version = 0 // as of another release
+	b.sync()
+	require.Empty(t, second.Plan.Reading.Full)
+	assert.Equal(t, []time.Time{{}, second.Plan.Reading.Since, {}}, tracer.since)
+	assert.NotZero(t, tracer.since[1])
+}

@@ -13,6 +13,8 @@ type instruments struct {
 	duration metric.Float64Histogram
 	changes  metric.Int64Counter
 	success  metric.Float64Gauge
+	full     metric.Float64Gauge
+	markAge  metric.Float64Gauge
 
 	managed, unproven, disputed, warnings, failed, refused metric.Int64Gauge
 }
@@ -22,7 +24,7 @@ func New(spans trace.TracerProvider, metrics metric.MeterProvider) (*Tracer, err
 	const name = "github.com/go-adsync/adsync"
 	m := metrics.Meter(name)
 	t := &Tracer{spans: spans.Tracer(name)}
-	var errs [3]error
+	var errs [5]error
 	t.duration, errs[0] = m.Float64Histogram("adsync.phase.duration", metric.WithUnit("s"),
 		metric.WithDescription("How long the phases of a run took."),
 		metric.WithExplicitBucketBoundaries(.01, .05, .1, .5, 1, 5, 10, 30, 60, 300, 900, 3600))
@@ -30,6 +32,10 @@ func New(spans trace.TracerProvider, metrics metric.MeterProvider) (*Tracer, err
 		metric.WithDescription("Changes that runs were to make, and what became of each."))
 	t.success, errs[2] = m.Float64Gauge("adsync.success", metric.WithUnit("s"),
 		metric.WithDescription("When the last run ended that was neither refused nor cut short, in Unix time."))
+	t.full, errs[3] = m.Float64Gauge("adsync.full", metric.WithUnit("s"),
+		metric.WithDescription("When the last plan was made that read everything, in Unix time."))
+	t.markAge, errs[4] = m.Float64Gauge("adsync.mark.age", metric.WithUnit("s"),
+		metric.WithDescription("How old the mark was that the last plan went on from; 0: it read everything."))
 	err := errors.Join(errs[:]...)
 	for _, g := range []struct {
 		gauge             *metric.Int64Gauge

@@ -50,6 +50,7 @@ func (t *Tracer) PhaseEnd(ctx context.Context, e adsync.PhaseEnd) {
 		t.unproven.Record(ctx, n[adsync.ReasonUnproven], of)
 		t.disputed.Record(ctx, n[adsync.ReasonDisputed], of)
 		t.warnings.Record(ctx, int64(e.Warnings), of)
+		t.measureMark(ctx, e.Since, of)
 	case whole && errors.Is(e.Err, adsync.ErrUnsafe):
 		t.refused.Record(ctx, 1, of)
 	case whole && e.Err == nil:
@@ -63,6 +64,16 @@ func (t *Tracer) PhaseEnd(ctx context.Context, e adsync.PhaseEnd) {
 				attribute.String("reason", string(c.Reason)), attribute.String("outcome", string(c.Outcome))))
 		}
 	}
+}
+
+// measureMark says how old the mark was that a plan went on from, or that it read everything.
+func (t *Tracer) measureMark(ctx context.Context, since time.Time, of metric.RecordOption) {
+	if since.IsZero() {
+		t.full.Record(ctx, float64(time.Now().UnixMilli())/1000, of)
+		t.markAge.Record(ctx, 0, of)
+		return
+	}
+	t.markAge.Record(ctx, time.Since(since).Seconds(), of)
 }
 
 // sums counts changes by their reason, and by their outcome.

@@ -132,20 +132,39 @@ func keep[N int64 | float64](values map[string]float64, name string, points []me
 	}
 }
 
+func TestTracer_MeasuresTheAgeOfTheMark(t *testing.T) {
+	w := watch(t, metric.NewManualReader())
+	plan := adsync.PhaseEnd{Phase: adsync.PhasePlan, Source: "corp"}
+	w.tracer.PhaseEnd(w.tracer.PhaseStart(t.Context(), adsync.PhaseStart{Phase: plan.Phase}), plan)
+	got := w.collected(t)
+	full := got["adsync.full source=corp"]
+	assert.InDelta(t, time.Now().Unix(), full, 3600)
+	assert.Zero(t, got["adsync.mark.age source=corp"])
+	assert.Contains(t, got, "adsync.mark.age source=corp")
+
+	plan.Since = time.Now().Add(-48 * time.Hour)
+	w.tracer.PhaseEnd(w.tracer.PhaseStart(t.Context(), adsync.PhaseStart{Phase: plan.Phase}), plan)
+	got = w.collected(t)
+	assert.Equal(t, full, got["adsync.full source=corp"], "a plan from a mark is none")
+	assert.InDelta(t, 48*3600, got["adsync.mark.age source=corp"], 3600)
+}
+
 func TestTracer_MeasuresWhatBecameOfTheUsers(t *testing.T) {
 	w := watch(t, metric.NewManualReader())
 	begun := time.Now()
 	require.NoError(t, w.sync(t, day(), people(5), unlimited))
 	got := w.collected(t)
-	assert.GreaterOrEqual(t, got["adsync.success source=corp"], float64(begun.Unix()))
-	delete(got, "adsync.success source=corp")
+	for _, moment := range []string{"adsync.success source=corp", "adsync.full source=corp"} {
+		assert.GreaterOrEqual(t, got[moment], float64(begun.Unix()))
+		delete(got, moment)
+	}
 	assert.Equal(t, map[string]float64{
 		"adsync.changes op=delete,outcome=applied,reason=deleted,source=corp":  1,
 		"adsync.changes op=update,outcome=applied,reason=changed,source=corp":  1,
 		"adsync.changes op=notice,outcome=skipped,reason=unproven,source=corp": 1,
 		"adsync.changes op=update,outcome=applied,reason=disputed,source=corp": 1,
 
-		"adsync.managed source=corp": 5, "adsync.unproven source=corp": 1, "adsync.disputed source=corp": 1,
+		"adsync.managed source=corp": 5, "adsync.mark.age source=corp": 0, "adsync.unproven source=corp": 1, "adsync.disputed source=corp": 1,
 		"adsync.warnings source=corp": 0, "adsync.failed source=corp": 0, "adsync.refused source=corp": 0,
 
 		"adsync.phase.duration phase=sync,source=corp": 1, "adsync.phase.duration phase=plan,source=corp": 1,
