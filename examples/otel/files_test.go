@@ -115,7 +115,7 @@ func TestFiles_NameOnlyMetricsThatExist(t *testing.T) {
 		}
 	}
 	read(t, "dashboard.json", json.Unmarshal, &dashboard)
-	require.Len(t, dashboard.Panels, 9)
+	require.Len(t, dashboard.Panels, 10)
 	for _, panel := range dashboard.Panels {
 		require.NotEmpty(t, panel.Targets, panel.Title)
 		for _, target := range panel.Targets {
@@ -141,7 +141,7 @@ func TestFiles_NameOnlyMetricsThatExist(t *testing.T) {
 	}
 	read(t, "alerts.yaml", yaml.Unmarshal, &alerts)
 	require.Len(t, alerts.Groups, 1)
-	require.Len(t, alerts.Groups[0].Rules, 8)
+	require.Len(t, alerts.Groups[0].Rules, 9)
 	for _, rule := range alerts.Groups[0].Rules {
 		require.NotEmpty(t, rule.Annotations["summary"], rule.Alert)
 		assert.Contains(t, []string{"page", "ticket", "info"}, rule.Labels.Severity, rule.Alert)
