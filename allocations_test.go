@@ -217,7 +217,7 @@ func TestAllocations_BytesOfEachUser(t *testing.T) {
 		// Twelve for three hashes, ten for the table of ObjectIDs, five for the bitmaps of
 		// the keys, five for what is found and the kind of the row, ten for the changed
 		// entries, whose room is a megabyte; the rest for the changes.
-		{"Reconcile", 67.8, func() (*adsync.Plan, error) {
+		{"Reconcile", 71, func() (*adsync.Plan, error) {
 			return adsync.Reconcile(entries, users, adsync.Rules{})
 		}},
 		// The same, and the users themselves, with eight bytes for the place of each, and one
