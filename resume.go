@@ -6,6 +6,7 @@ import (
 	"iter"
 	"slices"
 	"strings"
+	"time"
 )
 
 // Resumer is an optional power of a [Directory] with [Sessions]: it yields what those do,
@@ -161,6 +162,15 @@ func (w *watched) Confirm(ctx context.Context, ids []ObjectID) iter.Seq2[Entry, 
 // ProveRoles is that of the directory, or Find.
 func (w *watched) ProveRoles(ctx context.Context, ids []ObjectID) iter.Seq2[Entry, error] {
 	return w.note(proveRoles(w.Directory, ctx, ids))
+}
+
+// Time is that of the directory, or not known.
+func (w *watched) Time(ctx context.Context) (now Moment, tombstones time.Duration, err error) {
+	if t, ok := w.Directory.(Timekeeper); ok {
+		now, tombstones, err = t.Time(ctx)
+		w.failed = w.failed || err != nil
+	}
+	return now, tombstones, err
 }
 
 // Traits are those of the directory.

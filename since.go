@@ -56,7 +56,7 @@ func (s *Syncer) unusable(m *Mark) string {
 		return "the rules, the fields of the store or the program are not what they were"
 	case (rules.Map != nil || rules.Fold != nil) && rules.Version == "":
 		return "Rules.Map or Rules.Fold may have changed; give them a Rules.Version"
-	case len(rules.Roles) > 0:
+	case len(rules.Roles) > 0, rules.Map != nil && len(traitsOf(s.dir).Roles) > 0: // which Map may look at
 		return "groups give roles, and a group may change without a trace on its members"
 	case orDefault(rules.OnUnproven, Keep) != Keep:
 		return "Rules.OnUnproven is not Keep, and an account that goes out of sight leaves no trace"

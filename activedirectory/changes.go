@@ -176,7 +176,11 @@ func (r *changes) changed(ctx context.Context, was *markData) (ids []adsync.Obje
 		return nil, "nothing of what was changed last is as it was, so the controller may have been put back from an old copy", nil
 	}
 	if from < was.From {
-		if objects, err = r.controller.Changed(ctx, from, asked); err != nil {
+		objects, err = r.controller.Changed(ctx, from, asked)
+		if errors.Is(err, ldapread.ErrManyChanges) {
+			return nil, err.Error(), nil
+		}
+		if err != nil {
 			return nil, "", err
 		}
 		seen = byID(objects)
@@ -238,6 +242,9 @@ func (r *changes) Mark(ctx context.Context) (adsync.DirectoryMark, error) {
 	if next.From == 0 {
 		next.Blind = "nothing in the domain shows a number"
 		return r.mark(next)
+	}
+	if r.controller.Unnumbered() {
+		next.Blind = "an account shows no uSNChanged, so its changes would not be noticed"
 	}
 	if next.Schema, err = r.schemaNow(ctx); err != nil {
 		return adsync.DirectoryMark{}, err
@@ -320,7 +327,8 @@ const maxUnusual = 64
 // digest is of all that says what is read.
 func (r *changes) digest() string {
 	cfg := &r.witnesses.dir.reader
-	text := fmt.Sprintf("%q %q %q %v %q %+v", cfg.BaseDN, cfg.Filter, cfg.Attributes, cfg.Further, cfg.Identity.Attribute(), cfg.Flag)
+	text := fmt.Sprintf("%q %q %q %q %v %q %+v %+v", cfg.BaseDN, cfg.Filter, cfg.Attributes, r.roles.details.fields, cfg.Further, cfg.Identity.Attribute(),
+		cfg.Flag, cfg.Roles)
 	sum := sha256.Sum256([]byte(text))
 	return fmt.Sprintf("%x", sum[:16])
 }

@@ -97,6 +97,43 @@ func TestSince_SaysWhyItReadsEverything(t *testing.T) {
 			},
 			full: "Filter or Attributes uses manager, which can change without a trace on the account",
 		},
+		"groups give roles that Map looks at": {
+			set: func(b *bed) {
+				group, err := b.dc.CreateGroup(fakead.Group{Name: "Staff"})
+				require.NoError(b.t, err)
+				b.cfg.Roles = []Role{{Name: "staff", Group: group.String()}}
+				b.opts.Rules.Roles, b.opts.Rules.Version = []string{}, "1"
+				b.opts.Rules.Map = func(e adsync.Entry) (adsync.Profile, error) {
+					return e.Profile.With(adsync.FieldPhone, strconv.Itoa(len(e.Extra.Set(adsync.FieldRoles)))), nil
+				}
+			},
+			after: func(b *bed, ids []fakead.GUID) {
+				require.NoError(b.t, b.dc.Join(fakead.GUID(uuidOf(b.t, b.cfg.Roles[0].Group)), ids[0]))
+			},
+			full: "groups give roles, and a group may change without a trace on its members",
+		},
+		"the number of an account cannot be read": {
+			before: func(b *bed, ids []fakead.GUID) {
+				require.NoError(b.t, b.dc.Deny(since, b.dc.DN(ids[0]), "uSNChanged"))
+			},
+			after: func(b *bed, ids []fakead.GUID) { require.NoError(b.t, b.dc.SetAttribute(ids[0], "mail", "new@x.test")) },
+			full:  "an account shows no uSNChanged, so its changes would not be noticed",
+		},
+		"a detail is mapped to what was another's": {
+			set: func(b *bed) {
+				b.cfg.Attributes = map[adsync.Field]string{"a": "department", "b": "title"}
+				b.opts.Rules.Fields = []adsync.Field{adsync.FieldUsername, "b"}
+			},
+			before: func(b *bed, ids []fakead.GUID) {
+				b.store.Hold("b")
+				require.NoError(b.t, b.dc.SetAttribute(ids[0], "title", "Dr."))
+				require.NoError(b.t, b.dc.SetAttribute(ids[0], "department", "Sales"))
+			},
+			after: func(b *bed, ids []fakead.GUID) {
+				b.cfg.Attributes = map[adsync.Field]string{"b": "department", "c": "title"}
+			},
+			full: "the directory's configuration is another",
+		},
 		"the filter is another": {
 			after: func(b *bed, ids []fakead.GUID) { b.cfg.Filter = "(&(sAMAccountType=805306368)(mail=*))" },
 			full:  "the directory's configuration is another",
@@ -193,6 +230,13 @@ func TestSince_SaysWhyItReadsEverything(t *testing.T) {
 			assert.Equal(t, b.plan().Changes, p.Changes)
 		})
 	}
+}
+
+func uuidOf(t *testing.T, text string) adsync.ObjectID {
+	t.Helper()
+	id, err := adsync.ParseObjectID(text)
+	require.NoError(t, err)
+	return id
 }
 
 // edit changes a row as the host does.

@@ -2,6 +2,7 @@ package activedirectory
 
 import (
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -60,4 +61,19 @@ func TestSince_OfSeveralDirectories(t *testing.T) {
 	assert.NotEmpty(t, run(list).Plan.Reading.Full)
 	assert.Nil(t, a.mark)
 	assert.NotEmpty(t, run(list).Plan.Reading.Full)
+}
+
+// The clock of a directory counts in a Join too that is read from a mark.
+func TestSince_TellsLeaversTimeInAJoin(t *testing.T) {
+	b := newBed(t)
+	b.add("ada")
+	b.clock.Store(time.Now().Add(-24 * time.Hour).Unix())
+	s, err := adsync.New(adsync.Join(mustNew(t, b.cfg)), b.store, &adsync.Options{Rules: adsync.Rules{RemoveAfter: 24 * time.Hour}})
+	require.NoError(t, err)
+	full, err := s.Plan(t.Context())
+	require.NoError(t, err)
+	require.Contains(t, full.Warnings, "The clocks of the host and the directory are more than 5 minutes apart, so nobody is removed whose time has come: correct the one that is wrong.")
+	p, err := s.Plan(t.Context(), adsync.Since(nil))
+	require.NoError(t, err)
+	assert.Equal(t, full.Warnings, p.Warnings)
 }

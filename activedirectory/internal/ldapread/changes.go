@@ -6,6 +6,8 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"iter"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -20,6 +22,8 @@ import (
 // added, changed, moved by itself, or deleted. It does not when what is above the object
 // moves or gets other rights, or when the service account's own groups change: for those
 // a Head has digests ([MS-ADTS] 3.1.1.1.9).
+
+const uSNChanged = "uSNChanged"
 
 // clock is how far a controller's numbering is.
 type clock struct {
@@ -128,6 +132,7 @@ func (c *Controller) Head(ctx context.Context, others []adattr.GUID) (h Head, er
 	if c.parents == nil {
 		c.parents = newParents()
 	}
+	c.parents.unnumbered = false
 	c.mu.Unlock()
 	err = c.use(ctx, func(s *session) error {
 		c.mu.Lock()
@@ -168,6 +173,7 @@ func (s *session) head(ctx context.Context, others []adattr.GUID, h *Head) error
 	if h.Blind, err = s.unnoticed(ctx); err != nil || h.Blind != "" {
 		return err
 	}
+	s.counts = true
 	return s.containers(ctx, others, h)
 }
 
@@ -239,7 +245,7 @@ func (s *session) objects(ctx context.Context, base, filter string, paged bool) 
 			size = s.cfg.PageSize
 		}
 		result, err := s.search(ctx, doing, ldap.NewSearchRequest(base, ldap.ScopeWholeSubtree, ldap.NeverDerefAliases, 0, 0, false,
-			filter, []string{"objectGUID", "uSNChanged", "whenChanged", "objectClass", "isDeleted"}, s.controls(size, cookie, true)))
+			filter, []string{"objectGUID", uSNChanged, "whenChanged", "objectClass", "isDeleted"}, s.controls(size, cookie, true)))
 		if err != nil {
 			return nil, err
 		}
@@ -276,7 +282,7 @@ func objectOf(e *ldap.Entry) (o Object, err error) {
 	if o.GUID, err = adattr.GUIDFromWire(e.GetEqualFoldRawAttributeValue("objectGUID")); err != nil {
 		return o, errNoGUID
 	}
-	o.USN, _ = strconv.ParseInt(e.GetEqualFoldAttributeValue("uSNChanged"), 10, 64)
+	o.USN, _ = strconv.ParseInt(e.GetEqualFoldAttributeValue(uSNChanged), 10, 64)
 	o.When = e.GetEqualFoldAttributeValue("whenChanged")
 	o.Kind = kindOf(e.GetEqualFoldAttributeValues("objectClass"))
 	o.deleted = strings.EqualFold(e.GetEqualFoldAttributeValue("isDeleted"), "TRUE")
@@ -301,17 +307,33 @@ func (c *Controller) Changed(ctx context.Context, from int64, asked []adattr.GUI
 // Latest returns some of the visible objects with the highest numbers, the highest first:
 // one at least has no higher number than that, unless there is none.
 func (c *Controller) Latest(ctx context.Context, usn int64) (objects []Object, err error) {
-	const first, enough, wider = 64, 32, 16
-	for window := int64(first); ; window *= wider {
-		from := max(usn-window+1, 1)
+	const enough = 32
+	for from := range downFrom(usn) {
 		if objects, err = c.Changed(ctx, from, nil); err != nil {
 			return nil, err
 		}
 		slices.SortFunc(objects, func(a, b Object) int { return cmp.Compare(b.USN, a.USN) })
 		older := slices.ContainsFunc(objects, func(o Object) bool { return o.USN <= usn })
-		if older && len(objects) >= enough || from == 1 {
-			return objects, nil
+		if older && len(objects) >= enough {
+			break
 		}
+	}
+	return objects, nil
+}
+
+// downFrom are numbers ever further below that one, 1 at last.
+func downFrom(usn int64) iter.Seq[int64] {
+	return func(yield func(int64) bool) {
+		const first, wider = 64, 16
+		for window := int64(first); window < usn; window *= wider {
+			if !yield(usn - window + 1) {
+				return
+			}
+			if window > math.MaxInt64/wider {
+				break
+			}
+		}
+		yield(1)
 	}
 }
 

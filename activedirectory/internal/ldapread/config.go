@@ -77,6 +77,7 @@ type Account struct {
 
 	tombstone bool      // isDeleted is TRUE
 	inParts   []string  // attributes whose values did not all come
+	numbered  bool      // it shows its uSNChanged
 	changed   time.Time // whenChanged, where it was asked for
 }
 

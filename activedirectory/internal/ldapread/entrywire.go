@@ -130,6 +130,8 @@ func (d *entryDecoder) decode(op []byte, a *Account) (ok bool, err error) {
 			a.tombstone = equalFold(next.first, "TRUE")
 		case equalFold(name, whenChanged):
 			a.changed = changedAt(next.first)
+		case equalFold(name, uSNChanged):
+			a.numbered = true
 		}
 		switch {
 		case next.text == nil && len(name) == len(next.name):

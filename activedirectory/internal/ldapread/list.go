@@ -132,6 +132,9 @@ func (s *session) searchRequest(q query, cookie []byte) *ldap.SearchRequest {
 	if q.tombstones {
 		attributes = append(attributes, "isDeleted", whenChanged)
 	}
+	if s.counts {
+		attributes = append(attributes, uSNChanged)
+	}
 	return ldap.NewSearchRequest(q.base, ldap.ScopeWholeSubtree, ldap.NeverDerefAliases, 0, 0, false,
 		q.filter, attributes, append(s.controls(q.pageSize, cookie, q.tombstones), s.extendedDN()...))
 }
@@ -189,6 +192,8 @@ func (c *Config) decode(e *ldap.Entry) (Account, error) {
 			a.tombstone = strings.EqualFold(string(value), "TRUE")
 		case strings.EqualFold(name, whenChanged):
 			a.changed = changedAt(value)
+		case strings.EqualFold(name, uSNChanged):
+			a.numbered = true
 		}
 		if err := c.takeAll(&a, attribute.Name, attribute.ByteValues); err != nil {
 			return Account{}, err

@@ -14,6 +14,8 @@ type parents struct {
 	dns  map[string]bool // folded
 	last string
 	full bool // there are more than are kept
+
+	unnumbered bool // an account read since the last Head does not show its uSNChanged
 }
 
 // mostParents is how many are kept.
@@ -49,7 +51,7 @@ func parentOf(dn string) string {
 }
 
 // noting is each, told of in a form that can end a listing, with a note of where the
-// account is.
+// account is, and of whether it shows its number.
 func (c *Controller) noting(each func(*Account) bool) func(*Account) error {
 	c.mu.Lock()
 	p := c.parents
@@ -62,10 +64,19 @@ func (c *Controller) noting(each func(*Account) bool) func(*Account) error {
 		if a.State == Present || a.State == OutOfScope {
 			c.mu.Lock()
 			p.note(a.DN)
+			p.unnumbered = p.unnumbered || !a.numbered
 			c.mu.Unlock()
 		}
 		return stop(a)
 	}
+}
+
+// Unnumbered reports whether an account was read since the last Head that does not show its
+// uSNChanged: no search finds it by that.
+func (c *Controller) Unnumbered() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.parents != nil && c.parents.unnumbered
 }
 
 // mostUnusual is how many containers of unusual classes are counted one by one.

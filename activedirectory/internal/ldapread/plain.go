@@ -70,10 +70,13 @@ func (s *session) unnoticed(ctx context.Context) (string, error) {
 	return "", nil
 }
 
+// syntaxesOfDNs are those of attributes with DNs in their values, by themselves, with a
+// binary value or with a text, which is the OR-name's syntax too ([MS-ADTS] 3.1.1.2.2.2).
+var syntaxesOfDNs = []string{"2.5.5.1", "2.5.5.7", "2.5.5.14"}
+
 // isPlain asks the schema whether an attribute is stored with the account, is no link and
 // no DN, and is the same on all controllers ([MS-ADTS] 3.1.1.2.3).
 func (s *session) isPlain(ctx context.Context, name string) (bool, error) {
-	const notReplicated, constructed, syntaxDN = 1, 4, "2.5.5.1"
 	i := slices.IndexFunc(s.root.contexts, func(dn string) bool { return strings.HasPrefix(strings.ToUpper(dn), "CN=SCHEMA,") })
 	if i < 0 {
 		return false, nil
@@ -86,12 +89,18 @@ func (s *session) isPlain(ctx context.Context, name string) (bool, error) {
 		return false, err
 	}
 	e := result.Entries[0]
-	syntax, flags := e.GetEqualFoldAttributeValue("attributeSyntax"), e.GetEqualFoldAttributeValue("systemFlags")
+	return isOwn(e.GetEqualFoldAttributeValue("attributeSyntax"), e.GetEqualFoldAttributeValue("linkID"), e.GetEqualFoldAttributeValue("systemFlags")), nil
+}
+
+// isOwn is what an attribute's syntax, linkID and systemFlags say of that.
+func isOwn(syntax, link, flags string) bool {
+	const notReplicated, constructed = 1, 4
 	bits := 0
 	if flags != "" {
+		var err error
 		if bits, err = strconv.Atoi(flags); err != nil {
-			return false, nil
+			return false
 		}
 	}
-	return syntax != "" && syntax != syntaxDN && e.GetEqualFoldAttributeValue("linkID") == "" && bits&(notReplicated|constructed) == 0, nil
+	return syntax != "" && !slices.Contains(syntaxesOfDNs, syntax) && link == "" && bits&(notReplicated|constructed) == 0
 }

@@ -25,6 +25,7 @@ type session struct {
 	pagesAlways  bool // it took a look-up without pages for too long an answer
 	unknownNames bool // the schema could not be read
 	clockUsed    bool // root.clock was taken for a Head
+	counts       bool // a Head was read, for which accounts are to show their uSNChanged
 }
 
 // rootDSE is what a server tells of itself.
