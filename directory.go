@@ -116,6 +116,10 @@ type Entry struct {
 	// which it is not known whether the account has them. They are neither given nor taken.
 	Unknown Extra `json:"unknown,omitzero"`
 
+	// Expires is when the account ends, where the directory tells it and counts accounts that
+	// have expired as Disabled. Zero is never.
+	Expires Moment `json:"expires,omitzero"`
+
 	// DeletedAt is when the account was deleted, of one whose tombstone was read, by the
 	// directory's clock: its whenChanged. Zero where that is not known.
 	DeletedAt Moment `json:"deleted_at,omitzero"`
@@ -742,6 +746,9 @@ func (e *Entry) describe() string {
 	words := []string{"account " + e.ObjectID.String() + " as " + string(e.State)}
 	if e.State == StatePresent {
 		words = append(words, "with "+e.Profile.describe())
+	}
+	if e.Expires != 0 {
+		words = append(words, "whose time ends at "+e.Expires.words())
 	}
 	if e.DeletedAt != 0 {
 		words = append(words, "at "+e.DeletedAt.words())

@@ -366,7 +366,7 @@ func (h *host) choosesGroup(first int) bool {
 // no username, or lacks what is required, is reported; what is blank on both sides is
 // to be cleared; and of several values each user has its own.
 func (h *host) isHeld(first int, e *Entry) bool {
-	return h.scope.rules.Map == nil && e.enabled() && e.Others == Extra{} && e.Unknown == Extra{} && h.keys[0].Has(first) &&
+	return h.scope.rules.Map == nil && e.enabled() && e.Others == Extra{} && e.Unknown == Extra{} && e.Expires == 0 && h.keys[0].Has(first) &&
 		h.rows.Holds(first, &e.Profile, h.scope.told) &&
 		!e.Profile.hasBlanks() && len(h.scope.rules.lacking(&e.Profile)) == 0
 }

@@ -246,14 +246,16 @@ func sameEntry(a, b *Entry) bool {
 }
 
 // saysMore orders entries that do not contradict each other: one that knows whether the
-// account is disabled comes before one that does not, then the later deletion, then one that
-// leaves less unknown, and then the lesser DN.
+// account is disabled comes before one that does not, then the later deletion, then the later
+// end, then one that leaves less unknown, and then the lesser DN.
 func saysMore(a, b *Entry) bool {
 	switch {
 	case a.DisabledUnknown != b.DisabledUnknown:
 		return b.DisabledUnknown
 	case a.DeletedAt != b.DeletedAt:
 		return a.DeletedAt > b.DeletedAt
+	case a.Expires != b.Expires:
+		return a.Expires > b.Expires
 	}
 	if a.Unknown != b.Unknown {
 		return cmp.Or(cmp.Compare(len(a.Unknown.packed), len(b.Unknown.packed)), strings.Compare(a.Unknown.packed, b.Unknown.packed)) < 0
@@ -265,6 +267,7 @@ func saysMore(a, b *Entry) bool {
 const (
 	flagDisabled = 1 << iota
 	flagUnknown
+	flagExpires // the number is Expires, and not DeletedAt, which only those have who are deleted
 )
 
 // entries are entries without a pointer each.
@@ -285,6 +288,9 @@ func (a *entries) keep(e *Entry) int {
 	if e.DisabledUnknown {
 		record.Flags |= flagUnknown
 	}
+	if e.Expires != 0 && e.DeletedAt == 0 {
+		record.Flags, record.Number = record.Flags|flagExpires, uint64(e.Expires)
+	}
 	a.Append(&record)
 	return a.Len() - 1
 }
@@ -292,6 +298,12 @@ func (a *entries) keep(e *Entry) int {
 // shared returns an entry whose texts are parts of the arena.
 func (a *entries) shared(i int) Entry {
 	r := a.Record(i)
+	var expires, deleted Moment
+	if r.Flags&flagExpires != 0 {
+		expires = Moment(r.Number)
+	} else {
+		deleted = Moment(r.Number)
+	}
 	return Entry{
 		ObjectID: r.ObjectID,
 		Profile:  profileOf(&r),
@@ -302,7 +314,8 @@ func (a *entries) shared(i int) Entry {
 		Unknown:  Extra{r.More[2]},
 
 		DisabledUnknown: r.Flags&flagUnknown != 0,
-		DeletedAt:       Moment(r.Number),
+		Expires:         expires,
+		DeletedAt:       deleted,
 	}
 }
 

@@ -50,6 +50,7 @@ type markData struct {
 	Blind      string            `json:"blind,omitempty"`     // why nothing can be told
 	Schema     *numbered         `json:"schema,omitempty"`    // of the schema partition, that with the highest number
 	Time       time.Time         `json:"time"`                // by the controller's clock
+	AsOf       time.Time         `json:"as_of,omitzero"`      // who expires later was not taken to have expired
 }
 
 const (
@@ -96,7 +97,28 @@ func (r *changes) Since(ctx context.Context, m adsync.DirectoryMark) (ids []adsy
 	if full, err := r.doubt(ctx, &was); full != "" || err != nil {
 		return nil, full, err
 	}
-	return r.changed(ctx, &was)
+	ids, full, err = r.changed(ctx, &was)
+	if full != "" || err != nil || !r.witnesses.dir.reader.Flag.Expires {
+		return ids, full, err
+	}
+	expired, full, err := r.expired(ctx, &was)
+	return append(ids, expired...), full, err
+}
+
+// expired are those whose time has run out since the mark was made, which moves no number.
+func (r *changes) expired(ctx context.Context, was *markData) (ids []adsync.ObjectID, full string, err error) {
+	now := r.controller.AsOf()
+	if was.AsOf.IsZero() || now.Before(was.AsOf) {
+		return nil, "the controller's clock cannot be read, or was put back, so who has expired is not known", nil
+	}
+	objects, err := r.controller.Expiring(ctx, was.AsOf, now)
+	if errors.Is(err, ldapread.ErrManyChanges) {
+		return nil, err.Error(), nil
+	}
+	for i := range objects {
+		ids = append(ids, adsync.ObjectID(objects[i].GUID))
+	}
+	return ids, "", err
 }
 
 // doubt is why the mark is no ground to go on from.
@@ -209,6 +231,9 @@ func (r *changes) Access() adsync.Access {
 func (r *changes) Mark(ctx context.Context) (adsync.DirectoryMark, error) {
 	next := markData{Config: r.digest(), Server: r.controller.Server().Address(), Token: r.head.Token, Containers: r.head.Containers,
 		Time: r.head.Time, Blind: r.head.Blind}
+	if r.witnesses.dir.reader.Flag.Expires {
+		next.AsOf = r.controller.AsOf()
+	}
 	if next.Blind != "" {
 		return r.mark(next)
 	}

@@ -103,6 +103,12 @@ type Config struct {
 	// created or reactivated then. With another identity there is no default, so the flag
 	// is unknown for all accounts.
 	DisabledBy DisabledBy
+	// ExpiredIsDisabled takes accounts that have expired, by their accountExpires and the
+	// controller's clock at the beginning of a reading, for disabled ones; [adsync.Entry.Expires]
+	// tells the time. Where an account does not show it, [adsync.Entry.DisabledUnknown] is
+	// set, unless it is known to be disabled anyhow. A plan from a mark ([adsync.Since]) also
+	// looks up whose time ran out since.
+	ExpiredIsDisabled bool
 	// Roles are given by groups: an account has a role when it is in one of the role's
 	// groups, by way of other groups or as its primary group too. See [Role].
 	Roles []Role
@@ -195,6 +201,7 @@ func (cfg Config) reader() (ldapread.Config, error) {
 	if r.Flag, err = cfg.flag(); err != nil {
 		return r, err
 	}
+	r.Flag.Expires = cfg.ExpiredIsDisabled
 	if r.Roles, err = cfg.roles(); err != nil {
 		return r, err
 	}
@@ -236,6 +243,10 @@ func (cfg Config) flag() (ldapread.Flag, error) {
 	by := cfg.DisabledBy
 	isGiven := by.Attribute != "" || len(by.Values) > 0
 	switch {
+	case cfg.ExpiredIsDisabled && cfg.NoDisabled:
+		return ldapread.Flag{}, errors.New("adsync: activedirectory.Config has both ExpiredIsDisabled and NoDisabled; give one of them")
+	case cfg.ExpiredIsDisabled && !adattr.IdentityOf(cfg.Attributes[adsync.FieldObjectID]).IsActiveDirectory():
+		return ldapread.Flag{}, errors.New("adsync: activedirectory.Config.ExpiredIsDisabled is for Active Directory's accountExpires; leave it out for a directory with another identity, and use DisabledBy")
 	case isGiven && cfg.NoDisabled:
 		return ldapread.Flag{}, errors.New("adsync: activedirectory.Config has both DisabledBy and NoDisabled; give one of them")
 	case isGiven && !isAttribute(by.Attribute):

@@ -36,6 +36,10 @@ func TestNew_Refuses(t *testing.T) {
 		{"stands in brackets", func(c *Config) { c.URLs = []string{"ldaps://::1"} }},
 		{"MaxEntries", func(c *Config) { c.MaxEntries = -2 }},
 		{"both DisabledBy and NoDisabled", func(c *Config) { c.DisabledBy.Values, c.NoDisabled = []string{"x"}, true }},
+		{"both ExpiredIsDisabled and NoDisabled", func(c *Config) { c.ExpiredIsDisabled, c.NoDisabled = true, true }},
+		{"ExpiredIsDisabled is for Active Directory's", func(c *Config) {
+			c.ExpiredIsDisabled, c.Attributes = true, map[adsync.Field]string{adsync.FieldObjectID: "entryUUID"}
+		}},
 		{"DisabledBy.Attribute", func(c *Config) { c.DisabledBy = DisabledBy{Values: []string{"TRUE"}} }},
 		{"DisabledBy.Attribute", func(c *Config) { c.DisabledBy = DisabledBy{Attribute: "a)(b", Values: []string{"TRUE"}} }},
 		{"DisabledBy.Values", func(c *Config) { c.DisabledBy = DisabledBy{Attribute: "nsAccountLock"} }},

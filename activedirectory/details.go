@@ -85,11 +85,12 @@ func (m *mapping) traits(roles []string) adsync.Traits {
 // entry is what the account says.
 func (m *mapping) entry(a *ldapread.Account) adsync.Entry {
 	v := &a.Values
+	disabled, unknown := a.IsDisabled()
 	e := adsync.Entry{
 		ObjectID: adsync.ObjectID(a.GUID),
 		Profile:  adsync.Profile{Username: v[0], FirstName: v[1], LastName: v[2], Email: v[3], Phone: v[4]},
-		State:    states[a.State], Disabled: a.Disabled, DisabledUnknown: a.DisabledUnknown, DN: a.DN,
-		DeletedAt: adsync.MomentOf(a.DeletedAt),
+		State:    states[a.State], Disabled: disabled, DisabledUnknown: unknown, DN: a.DN,
+		Expires: adsync.MomentOf(a.Expires), DeletedAt: adsync.MomentOf(a.DeletedAt),
 	}
 	if len(a.More) > 0 {
 		e.Extra, e.Others = m.extras(a.More)

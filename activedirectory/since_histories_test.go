@@ -71,6 +71,8 @@ type world struct {
 	group     string   // that the service account may be in
 	ids       []fakead.GUID
 
+	expiring bool // accounts that have expired count as disabled
+
 	rules adsync.Rules
 	users []adsync.User
 	mark  *adsync.Mark
@@ -109,7 +111,7 @@ func newWorld(t *testing.T, seed uint64) *world {
 		w.dcs = append(w.dcs, second)
 	}
 	w.snapshots = make([]*fakead.Snapshot, len(w.dcs))
-	w.rules = w.someRules()
+	w.rules, w.expiring = w.someRules(), w.chance(2)
 	return w
 }
 
@@ -201,7 +203,7 @@ func (w *world) event() {
 		w.say("unhide")
 	case 13:
 		where := pick(w, name, dc.DN(dc.ID(w.units[0])))
-		err = dc.Deny(since, where, pick(w, "mail", "userAccountControl", "sAMAccountName"))
+		err = dc.Deny(since, where, pick(w, "mail", "userAccountControl", "sAMAccountName", "accountExpires"))
 		w.say("deny at %s", where)
 	case 14:
 		where := pick(w, name, dc.DN(dc.ID(w.units[0])))
@@ -258,6 +260,18 @@ func (w *world) event() {
 		w.editTable()
 	}
 	_ = err // what cannot be done now does not happen
+}
+
+// end has an account end, or a day pass: never while two plans are made.
+func (w *world) end() {
+	if w.chance(2) {
+		w.clock.Add(86400)
+		w.say("a day passes")
+		return
+	}
+	dc, id, days := w.dc(), w.person(), pick[int64](w, -1, 0, 0, 0, 30)
+	_ = dc.SetAttribute(id, "accountExpires", fakead.FileTime(time.Unix(w.clock.Load()+days*86400+43200, 0)))
+	w.say("%s ends in %d days and a half", dc.DN(id), days)
 }
 
 func values(text string) []string {
@@ -327,7 +341,7 @@ func (w *world) editTable() {
 
 // syncer reads the controllers in order, or that of the name first: two need not agree.
 func (w *world) syncer(store adsync.UserStore, first ...string) *adsync.Syncer {
-	cfg := Config{BaseDN: w.base, AllowPlaintext: true, Bind: SimpleBind(since, "S3rvice-of-the-test!"), Witnesses: -1}
+	cfg := Config{BaseDN: w.base, AllowPlaintext: true, Bind: SimpleBind(since, "S3rvice-of-the-test!"), Witnesses: -1, ExpiredIsDisabled: w.expiring}
 	for _, dc := range w.dcs {
 		cfg.URLs = append(cfg.URLs, dc.PlainURL())
 	}
@@ -346,6 +360,9 @@ func (w *world) run() {
 	for range 6 + w.rng.IntN(6) {
 		for range w.rng.IntN(4) {
 			w.event()
+		}
+		for w.expiring && w.chance(2) {
+			w.end()
 		}
 		if !w.step() {
 			return

@@ -161,7 +161,8 @@ func testify(ctx context.Context, c *ldapread.Controller, guids []adattr.GUID) (
 		t := accounts[a.GUID]
 		switch a.State {
 		case ldapread.Present, ldapread.OutOfScope:
-			t.alive, t.gone = true, t.gone || a.Disabled
+			disabled, _ := a.IsDisabled()
+			t.alive, t.gone = true, t.gone || disabled
 		case ldapread.Deleted:
 			t.gone = true
 		}

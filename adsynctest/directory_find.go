@@ -65,6 +65,9 @@ func (c *directoryCheck) compare(duty string, want, got adsync.Entry) {
 	if want.DisabledUnknown != got.DisabledUnknown {
 		c.failf(duty, "%s has DisabledUnknown %t, want %t", want.ObjectID, got.DisabledUnknown, want.DisabledUnknown)
 	}
+	if want.Expires != got.Expires {
+		c.failf(duty, "%s expires at another time", want.ObjectID)
+	}
 }
 
 // stranger is an ObjectID that no account has.

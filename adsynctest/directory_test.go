@@ -93,6 +93,12 @@ func TestCheckDirectory_NamesTheDuty(t *testing.T) {
 			}
 			return found
 		})}, nil},
+		{"Find knows whom Entries lists: " + dirID(1).String() + " expires at another time", directoryFuncs{good.Entries, find(func(found []adsync.Entry) []adsync.Entry {
+			for i := range found {
+				found[i].Expires = 1
+			}
+			return found
+		})}, nil},
 		{"Find answers for an account that never was: it panicked at directory_test.go:", directoryFuncs{good.Entries, find(func(found []adsync.Entry) []adsync.Entry {
 			if len(found) == 1 && found[0].Username == "" {
 				panic("never was")

@@ -304,6 +304,18 @@ func (c *Controller) Changed(ctx context.Context, from int64, asked []adattr.GUI
 	return objects, err
 }
 
+// Expiring returns those visible whose time runs out from the one moment to the other, both
+// included to the second.
+func (c *Controller) Expiring(ctx context.Context, from, to time.Time) (objects []Object, err error) {
+	ticks := func(t time.Time) string { return strconv.FormatInt((t.Unix()+secondsTo1970)*ticksPerSecond, 10) }
+	filter := "(&(" + accountExpires + ">=" + ticks(from) + ")(" + accountExpires + "<=" + ticks(to.Add(time.Second)) + "))"
+	err = c.use(ctx, func(s *session) error {
+		objects, err = s.objects(ctx, s.root.base, filter, true)
+		return err
+	})
+	return objects, err
+}
+
 // Latest returns some of the visible objects with the highest numbers, the highest first:
 // one at least has no higher number than that, unless there is none.
 func (c *Controller) Latest(ctx context.Context, usn int64) (objects []Object, err error) {

@@ -135,6 +135,7 @@ func (s *session) leave(result *ldap.SearchResult) {
 type sampled struct {
 	accounts int
 	unknown  int   // of which it is unknown whether they are disabled
+	undated  int   // of which it is unknown whether they have expired
 	values   []int // that show each detail
 }
 
@@ -158,6 +159,9 @@ func (n *sampled) add(a *Account) {
 	n.accounts++
 	if a.DisabledUnknown {
 		n.unknown++
+	}
+	if a.ExpiredUnknown {
+		n.undated++
 	}
 	for i, value := range a.Values {
 		if value != "" {
@@ -188,6 +192,9 @@ func (n *sampled) missing(cfg *Config) (missing, unread []string) {
 		}
 	}
 	if text := cfg.Flag.missing(n.unknown, n.accounts); text != "" {
+		missing = append(missing, text)
+	}
+	if text := missingExpiry(n.undated, n.accounts); text != "" {
 		missing = append(missing, text)
 	}
 	return missing, unread

@@ -71,7 +71,10 @@ type Account struct {
 	Values          [NumValues]string // as Config.Attributes orders them; "" of one with several values, unless the directory marks one
 	More            []More            // of further details, and of one of the five with several values
 	Disabled        bool
-	DisabledUnknown bool // of one that is alive
+	DisabledUnknown bool      // of one that is alive
+	Expires         time.Time // zero for never, and where Flag.Expires is not set
+	Expired         bool      // by the controller's clock when it was connected to
+	ExpiredUnknown  bool      // of one that is alive
 	State           State
 	DeletedAt       time.Time // whenChanged of a tombstone; zero if it does not tell
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"time"
 
 	"github.com/go-adsync/adsync/internal/adattr"
 )
@@ -21,9 +22,10 @@ type Controller struct {
 	closed  bool
 	refused error
 	host    string
-	used    bool // there was a call that was not stopped by its caller
-	failed  bool // the last of those failed
-	opened  int  // how many connections there were
+	used    bool      // there was a call that was not stopped by its caller
+	failed  bool      // the last of those failed
+	opened  int       // how many connections there were
+	asOf    time.Time // by its clock, when it was first connected to; zero if it does not tell
 
 	parents *parents // of the accounts that were read; nil: nobody wants to know
 }
@@ -65,6 +67,15 @@ func (c *Controller) Entries(ctx context.Context, each func(*Account) bool) erro
 // naming context of BaseDN should that be another.
 func (c *Controller) Find(ctx context.Context, ids []adattr.GUID, each func(*Account) bool) error {
 	return c.use(ctx, func(s *session) error { return s.find(ctx, ids, c.noting(each)) })
+}
+
+// AsOf is the time at which accounts are judged to have expired, the same for all that is
+// read of the server: by its clock, when it was first connected to. It is zero if the server
+// does not tell it.
+func (c *Controller) AsOf() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.asOf
 }
 
 // Refused is the error of a refused password, once there was one.
@@ -151,7 +162,11 @@ func (c *Controller) take(ctx context.Context) (*session, error) {
 		c.refused = err
 	case err == nil:
 		c.host = s.root.host
+		if c.opened == 0 {
+			c.asOf = s.root.time
+		}
 		c.opened++
+		s.asOf = c.asOf
 	}
 	return s, err
 }

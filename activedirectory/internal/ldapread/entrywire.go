@@ -108,7 +108,7 @@ func (d *entryDecoder) decode(op []byte, a *Account) (ok bool, err error) {
 	if !ok || len(rest) > 0 {
 		return false, nil
 	}
-	*a, d.text = Account{DisabledUnknown: d.cfg.Flag.absent()}, d.text[:0]
+	*a, d.text = Account{DisabledUnknown: d.cfg.Flag.absent(), ExpiredUnknown: d.cfg.Flag.Expires}, d.text[:0]
 	where := found{dn: d.keepDN(dn)}
 	hasGUID := false
 	for len(attributes) > 0 {
@@ -132,6 +132,9 @@ func (d *entryDecoder) decode(op []byte, a *Account) (ok bool, err error) {
 			a.changed = changedAt(next.first)
 		case equalFold(name, uSNChanged):
 			a.numbered = true
+		}
+		if d.cfg.Flag.Expires && equalFold(name, accountExpires) {
+			a.takeExpiry(next.first)
 		}
 		switch {
 		case next.text == nil && len(name) == len(next.name):

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/go-ldap/ldap/v3"
 
@@ -149,6 +150,7 @@ func (s *session) lookUpBatch(ctx context.Context, batch []adattr.GUID, l lookUp
 		a.State = l.state
 		if l.state == Deleted {
 			a.DisabledUnknown, a.DeletedAt = false, a.changed // nobody asks a tombstone for the flag
+			a.Expires, a.Expired, a.ExpiredUnknown = time.Time{}, false, false
 		}
 		return each(a)
 	})

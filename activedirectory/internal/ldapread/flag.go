@@ -19,6 +19,8 @@ type Flag struct {
 	Values []string
 	// Never is a directory that disables nobody.
 	Never bool
+	// Expires also reads when accounts expire, from accountExpires.
+	Expires bool
 }
 
 // ActiveDirectoryFlag is the one of a domain controller.
@@ -26,10 +28,14 @@ var ActiveDirectoryFlag = Flag{Attribute: "userAccountControl"}
 
 // wanted are the attributes to ask for.
 func (f *Flag) wanted() []string {
-	if f.Attribute == "" {
-		return nil
+	var names []string
+	if f.Attribute != "" {
+		names = append(names, f.Attribute)
 	}
-	return []string{f.Attribute}
+	if f.Expires {
+		names = append(names, accountExpires)
+	}
+	return names
 }
 
 // isBits reports a number of which one bit counts.

@@ -165,7 +165,7 @@ var errNoGUID = errors.New("an account came without its identity, the objectGUID
 // detail. Names are compared without regard to case: a server answers in its schema's
 // spelling.
 func (c *Config) decode(e *ldap.Entry) (Account, error) {
-	a := Account{DN: strings.ToValidUTF8(e.DN, "\uFFFD"), DisabledUnknown: c.Flag.absent()}
+	a := Account{DN: strings.ToValidUTF8(e.DN, "\uFFFD"), DisabledUnknown: c.Flag.absent(), ExpiredUnknown: c.Flag.Expires}
 	if c.extended() {
 		a.DN = plainDN(a.DN)
 	}
@@ -194,6 +194,9 @@ func (c *Config) decode(e *ldap.Entry) (Account, error) {
 			a.changed = changedAt(value)
 		case strings.EqualFold(name, uSNChanged):
 			a.numbered = true
+		}
+		if c.Flag.Expires && strings.EqualFold(name, accountExpires) {
+			a.takeExpiry(value)
 		}
 		if err := c.takeAll(&a, attribute.Name, attribute.ByteValues); err != nil {
 			return Account{}, err

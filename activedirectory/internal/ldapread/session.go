@@ -7,6 +7,7 @@ import (
 	"net"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/go-ldap/ldap/v3"
 )
@@ -19,6 +20,7 @@ type session struct {
 	wire   *wire
 	conn   *ldap.Conn
 	root   rootDSE
+	asOf   time.Time // that of the controller, at which accounts are judged to have expired
 	room   []Account // of one page, used again for the next
 	spent  bool      // something failed, or was left half read: not to be used again
 

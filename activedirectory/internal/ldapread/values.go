@@ -206,10 +206,11 @@ var errNoReferences = errors.New("the server does not tell the objectGUID of wha
 
 var errParts = fmt.Errorf("the server sent the values of an attribute in more than %d parts, or not in their order; map a smaller attribute, or try another controller", maxRanges)
 
-// complete reads the attributes of an account whose values came in part, because there are
-// very many. No part is asked for before the server has answered with one: Samba has none,
+// complete judges whether an account has expired, and reads the attributes of which the
+// values came in part, because there are very many. No part is asked for before the server has answered with one: Samba has none,
 // and would send nothing.
 func (s *session) complete(ctx context.Context, a *Account) error {
+	a.judgeExpiry(s.asOf)
 	parts := a.inParts
 	a.inParts = nil
 	for _, name := range parts {

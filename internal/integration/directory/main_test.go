@@ -20,6 +20,7 @@ var cases = []struct {
 	{"moved out of the base", testMovedOut},
 	{"disabled is told", testDisabledIsTold},
 	{"disabled deactivates by rule", testDisabledDeactivates},
+	{"expired is disabled", testExpiredIsDisabled},
 	{"enabled before apply", testEnabledBeforeApply},
 	{"deleted", testDeleted},
 	{"created again under the same name", testCreatedAgain},
