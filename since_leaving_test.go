@@ -1,0 +1,50 @@
+package adsync_test
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/go-adsync/adsync"
+)
+
+// still is a directory in which nothing changes.
+type still struct{ adsync.StaticDirectory }
+
+func (s still) Reading(context.Context) (adsync.Reading, error) { return s, nil }
+
+func (still) Since(context.Context, adsync.DirectoryMark) ([]adsync.ObjectID, string, error) {
+	return nil, "", nil
+}
+
+func (still) Mark(context.Context) (adsync.DirectoryMark, error) {
+	return adsync.DirectoryMark{Controller: "one"}, nil
+}
+
+// Time passes without any change in the directory: a plan by mark finds whose time has come.
+func TestSince_RemovesLeaversWhenTheirTimeHasCome(t *testing.T) {
+	for _, state := range []adsync.State{adsync.StatePresent, adsync.StateOutOfScope, adsync.StateDeleted} {
+		now := time.Now()
+		dir := still{adsync.StaticDirectory{entry(1, "ann", ""), {ObjectID: id(2), State: state, Disabled: state == adsync.StatePresent, Profile: entry(2, "bob", "").Profile}}}
+		store := adsync.NewMemoryStore(user("u1", 1, "ann", ""), user("u2", 2, "bob", ""))
+		s := newSyncer(t, dir, store, &adsync.Options{MaxIncrements: -1, Rules: adsync.Rules{
+			RemoveAfter: 30 * day, OnDisabled: adsync.Remove, OnOutOfScope: adsync.Remove}})
+		s.SetClock(func() time.Time { return now })
+		var mark *adsync.Mark
+		for _, days := range []time.Duration{0, 1, 29, 1, 1} {
+			now = now.Add(days * day)
+			full, err := s.Plan(t.Context())
+			require.NoError(t, err)
+			report, err := s.Sync(t.Context(), adsync.Since(mark))
+			require.NoError(t, err)
+			require.Equal(t, mark == nil, report.Plan.Reading.Full != "", report.Plan.Reading.Full)
+			assert.Equal(t, full.Changes, report.Plan.Changes, "%s %s", state, now)
+			mark = report.Mark()
+		}
+		_, there := store.Get("u2")
+		assert.False(t, there, state)
+	}
+}
