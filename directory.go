@@ -649,8 +649,28 @@ func (a answers) weigh(e Entry) {
 		a.add(e)
 	case e.State == StateDeleted && known[0].State == StateDeleted && e.DeletedAt > known[0].DeletedAt:
 		a[e.ObjectID] = []Entry{e}
-	case weight(e.State) == weight(known[0].State) && known[0].DisabledUnknown:
-		a[e.ObjectID] = []Entry{e} // which may know it
+	case weight(e.State) == weight(known[0].State):
+		kept := known[0]
+		if kept.DisabledUnknown {
+			kept = e // which may know it
+		}
+		kept.addRoles(&known[0])
+		kept.addRoles(&e)
+		a[e.ObjectID] = []Entry{kept}
+	}
+}
+
+// addRoles adds what another directory says of the roles of an account that none of them
+// lists: any of them may be the one that gave a role.
+func (e *Entry) addRoles(other *Entry) {
+	if e.State != StateOutOfScope {
+		return
+	}
+	if more := beyond(other.Extra.block(FieldRoles), e.Extra.block(FieldRoles), anyRole); len(more) > 0 {
+		e.Extra = e.Extra.With(FieldRoles, append(more, e.Extra.Set(FieldRoles)...)...)
+	}
+	if more := beyond(other.Unknown.block(FieldRoles), e.Unknown.block(FieldRoles), anyRole); len(more) > 0 {
+		e.Unknown = e.Unknown.With(FieldRoles, append(more, e.Unknown.Set(FieldRoles)...)...)
 	}
 }
 

@@ -400,7 +400,10 @@ func (r *reading) readAll(ctx context.Context, dir Directory) error {
 		}
 	}
 	if final {
-		return r.view.addAbsent(wanted)
+		if err := r.view.addAbsent(wanted); err != nil {
+			return err
+		}
+		return r.proveRoles(ctx, dir)
 	}
 	if err := r.lookUp(ctx, dir, wanted, r.view.add); err != nil {
 		return err

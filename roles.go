@@ -19,8 +19,9 @@ const AnyRole = "*"
 
 // RoleProver is an optional power of a [Directory], and of each that Sessions yields: it
 // is Find for accounts whose users are to lose roles. A role that an entry of it neither
-// has nor names in Unknown is certainly lost. Of a directory without it, that its entries
-// lack a role is proof enough.
+// has nor names in Unknown is certainly lost. One that it has, and that Entries and Find do
+// not tell of, is kept and not given. Of a directory without this power, that its entries lack
+// a role is proof enough.
 type RoleProver interface {
 	ProveRoles(ctx context.Context, ids []ObjectID) iter.Seq2[Entry, error]
 }
@@ -201,14 +202,15 @@ func (v *view) addProof(e *Entry) error {
 }
 
 // takeProof adds what was proven, and returns the roles of which nothing was: of those of
-// an account that is not there to be asked, none.
+// an account that is not there to be asked, none. A role that only the proof says the account
+// has is kept, and not given: nobody is asked about who loses none.
 func (e *Entry) takeProof(proof *Entry, roles []string) (open []string) {
 	unknown := e.Unknown.Set(FieldRoles)
 	then := proof.Unknown.Set(FieldRoles)
 	if !proof.Present() && proof.State != StateOutOfScope {
 		then = roles
 	} else {
-		e.Extra = e.Extra.With(FieldRoles, append(e.Extra.Set(FieldRoles), proof.Extra.Set(FieldRoles)...)...)
+		unknown = append(unknown, beyond(proof.Extra.block(FieldRoles), e.Extra.block(FieldRoles), anyRole)...)
 	}
 	for _, role := range then {
 		if !slices.Contains(unknown, role) {

@@ -228,3 +228,90 @@ func TestRoles_OfJoinedDirectories(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, "update ann: admin to admin editor", roleText(plan)[0])
 }
+
+// A proof keeps a role and gives none: what is given is what the listing says, or a user
+// would get roles only for losing another.
+func TestRoles_AProofGivesNone(t *testing.T) {
+	store := NewMemoryStore(userWith("ann", "admin"))
+	dir := newProving(entryWith("ann"))
+	dir.proofs[roleID("ann")] = entryWith("ann", "editor")
+	s := roleSyncer(t, dir, store)
+	plan, err := s.Plan(t.Context())
+	require.NoError(t, err)
+	assert.Equal(t, []string{"update ann: admin to "}, roleText(plan))
+	report, err := s.Apply(t.Context(), plan)
+	require.NoError(t, err)
+	require.NoError(t, report.Err())
+	assert.Empty(t, rolesIn(t, store, "ann"))
+}
+
+// finalProving calls gone whom it does not list, and still proves roles.
+type finalProving struct{ provingDirectory }
+
+func (d finalProving) Traits() Traits { return Traits{Final: true, Roles: d.roles} }
+
+func TestRoles_AFinalDirectoryIsAskedForProofToo(t *testing.T) {
+	store := NewMemoryStore(userWith("ann", "admin"))
+	dir := newProving(entryWith("ann"))
+	dir.proofs[roleID("ann")] = entryWith("ann", "admin")
+	plan, err := roleSyncer(t, finalProving{dir}, store).Plan(t.Context())
+	require.NoError(t, err)
+	assert.Empty(t, roleText(plan))
+}
+
+// Where several directories see an account out of their scope, none of them lists it, and
+// whichever comes first is not the only one that counts.
+func TestRoles_OfAnAccountOutOfTheScopeOfAllJoined(t *testing.T) {
+	outside := func(roles, unknown []string) Entry {
+		e := entryWith("ann", roles...)
+		e.State, e.Unknown = StateOutOfScope, withRoles(unknown...)
+		return e
+	}
+	lacks, elsewhere := outside(nil, nil), Entry{ObjectID: roleID("bob"), State: StateUnproven}
+	for name, other := range map[string]Entry{"has it": outside([]string{"admin"}, nil), "cannot tell": outside(nil, []string{"admin"})} {
+		for order, entries := range map[string][2]Entry{"first": {other, lacks}, "last": {lacks, other}} {
+			one, two := newProving(entries[0], entryWith("bob")), newProving(entries[1])
+			two.StaticDirectory = append(two.StaticDirectory, elsewhere)
+			store := NewMemoryStore(userWith("ann", "admin"), userWith("bob"))
+			plan, err := roleSyncer(t, Join(one, two), store).Plan(t.Context())
+			require.NoError(t, err)
+			assert.Equal(t, []string{"notice out-of-scope ann"}, roleText(plan), "%s, %s", name, order)
+		}
+	}
+	store := NewMemoryStore(userWith("ann", "admin"), userWith("bob"))
+	plan, err := roleSyncer(t, Join(newProving(lacks, entryWith("bob")), newProving(lacks, elsewhere)), store).Plan(t.Context())
+	require.NoError(t, err)
+	assert.Equal(t, []string{"update ann: admin to ", "notice out-of-scope ann"}, roleText(plan))
+}
+
+// Nobody protected loses a role, and so a run that gave one is taken back without that.
+func TestInverse_LeavesAProtectedUserItsRoles(t *testing.T) {
+	protected := userWith("ann")
+	protected.Protected = true
+	store := NewMemoryStore(protected, userWith("bob"))
+	entry := entryWith("ann", "admin")
+	entry.Phone = "1"
+	s := roleSyncer(t, newProving(entry, entryWith("bob", "admin")), store)
+	report, err := s.Sync(t.Context())
+	require.NoError(t, err)
+	require.NoError(t, report.Err())
+	require.Equal(t, []string{"admin"}, rolesIn(t, store, "ann"))
+	back, err := s.Inverse(t.Context(), report)
+	require.NoError(t, err)
+	_, err = s.Apply(t.Context(), back, Approval{Digest: back.Digest(), At: report.Plan.Reading.At})
+	require.NoError(t, err)
+	u, _ := store.Get("ann")
+	assert.Equal(t, []string{"admin"}, u.Extra.Set(FieldRoles))
+	assert.Empty(t, u.Phone)
+	assert.Empty(t, rolesIn(t, store, "bob"))
+	assert.Contains(t, roleText(back), "notice undone ann it is protected, and keeps the role admin")
+}
+
+// A directory has no say in what the host itself gave.
+func TestRules_HostRolesAreNoDetail(t *testing.T) {
+	entry, user := entryWith("ann"), userWith("ann", "admin")
+	entry.Extra = entry.Extra.With(FieldHostRoles, "admin")
+	plan, err := Reconcile([]Entry{entry}, []User{user}, Rules{Source: "ad", Fields: []Field{FieldUsername, FieldHostRoles}})
+	require.NoError(t, err)
+	assert.Empty(t, plan.Changes)
+}

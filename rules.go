@@ -114,7 +114,7 @@ func (r Rules) fields() []Field {
 func (r Rules) extras() []Field {
 	var extras []Field
 	for _, f := range r.Fields {
-		if f.isExtra() && f != FieldRoles { // which are decided apart from the details
+		if f.isExtra() && f != FieldRoles && f != FieldHostRoles { // which are decided apart from the details
 			extras = append(extras, f)
 		}
 	}

@@ -18,7 +18,7 @@ import (
 //
 // What cannot be taken back is a Notice ([ReasonUndone]): a user that was created
 // or reactivated, because removing either would be the removal of somebody who is
-// present; a deletion, in a store that cannot create; and a user that has changed
+// present; a role that a protected user was given; a deletion, in a store that cannot create; and a user that has changed
 // since. A user whose former username or email is another's by now is a Duplicate.
 //
 // The next sync does again what the directory calls for.
@@ -123,6 +123,10 @@ func (u *undoer) back(row int, now *User, did *span) *party {
 	}
 	if d.after.active() {
 		d.after.DeactivatedAt = 0
+	}
+	if given := beyond(before.Extra.block(FieldRoles), after.Extra.block(FieldRoles), anyRole); d.user.Protected && len(given) > 0 {
+		d.after.Extra = after.Extra.With(FieldRoles, append(given, after.Extra.Set(FieldRoles)...)...)
+		u.excuse(d.user, "it is protected, and keeps "+roleNames(given))
 	}
 	return d
 }

@@ -49,7 +49,7 @@ func (cfg Config) checkFurther() error {
 		for _, f := range slices.Sorted(maps.Keys(attributes)) {
 			inOwnPlace := kind == int(ldapread.Text) && (f == adsync.FieldObjectID || slices.Contains(details[:], f))
 			switch {
-			case f == adsync.FieldRoles:
+			case f == adsync.FieldRoles || f == adsync.FieldHostRoles:
 				errs = append(errs, fmt.Errorf("adsync: activedirectory.Config.%s: roles come from groups; use Roles", names[kind]))
 			case !inOwnPlace && !isFurther(f):
 				errs = append(errs, fmt.Errorf("adsync: activedirectory.Config.%s: %q is not a detail that it can hold", names[kind], f))

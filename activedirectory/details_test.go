@@ -198,3 +198,19 @@ func TestDetails_GoAllTheWay(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, adsync.OpNotice, back.Changes[0].Op, "it has changed since")
 }
+
+// A search for somebody to choose reads no groups, and so takes nobody's roles.
+func TestSearch_RolesAreUnknown(t *testing.T) {
+	c := oneDomain(t, 1, 1)
+	group, err := c.controllers[0].CreateGroup(fakead.Group{Name: "editors", Members: c.ids[0]})
+	require.NoError(t, err)
+	d := c.directory(t, func(cfg *Config) {
+		cfg.Roles = []Role{{Name: "editor", Group: adsync.ObjectID(group).String()}}
+	})
+	found, err := d.Search(t.Context(), "ua", 5)
+	require.NoError(t, err)
+	require.Len(t, found, 1)
+	assert.Equal(t, []string{"editor"}, found[0].Unknown.Set(adsync.FieldRoles))
+	_, err = New(Config{URLs: []string{"ldaps://dc.example"}, BaseDN: "DC=example", Bind: SimpleBind("u", "p"), Attributes: map[adsync.Field]string{adsync.FieldHostRoles: "title"}})
+	assert.ErrorContains(t, err, "roles come from groups")
+}

@@ -214,7 +214,7 @@ const maxSearch = 1000
 // looked for as they are. An empty text finds anybody.
 //
 // It returns max entries at most, and never more than 1000, in the server's
-// order; it does not tell whether there are more.
+// order; it does not tell whether there are more. Their roles are not read, and so Unknown.
 func (d *Directory) Search(ctx context.Context, text string, max int) ([]adsync.Entry, error) {
 	if max < 1 {
 		return nil, errors.New("adsync: Search needs a max of at least 1")
@@ -223,7 +223,9 @@ func (d *Directory) Search(ctx context.Context, text string, max int) ([]adsync.
 	err := d.first(ctx, func(c *ldapread.Controller) (final bool, err error) {
 		found, err := c.Search(ctx, text, uint32(min(max, maxSearch)))
 		for i := range found {
-			entries = append(entries, d.details.entry(&found[i]))
+			e := d.details.entry(&found[i])
+			e.Unknown = rolesExtra(d.roles) // which were not read
+			entries = append(entries, e)
 		}
 		return false, err
 	})

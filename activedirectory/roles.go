@@ -35,7 +35,9 @@ type Role struct {
 	// directories): whoever re-creates a group of that name gives the role, so a plan
 	// warns of it.
 	Group string
-	// Direct leaves out those who are in the group by way of another group.
+	// Direct leaves out those who are in the group by way of another group. Somebody who had
+	// the role and is in it only in that way by now keeps it: tokenGroups do not tell the two
+	// apart, so nothing proves the loss.
 	Direct bool
 }
 

@@ -99,7 +99,7 @@ func (l *layout) furtherColumns() (list []column, err error) {
 	extra := l.table.Columns.Extra
 	for _, f := range slices.Sorted(maps.Keys(extra)) {
 		switch {
-		case f == adsync.FieldRoles:
+		case f == adsync.FieldRoles || f == adsync.FieldHostRoles:
 			return nil, errors.New("adsync: sqlstore.Columns.Extra must not name the roles; use sqlstore.Table.Roles")
 		case !isExtra(f):
 			return nil, fmt.Errorf("adsync: sqlstore.Columns.Extra must not name %q, which has a place of its own in sqlstore.Columns or is no detail", f)

@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"testing"
 
+	"github.com/go-ldap/ldap/v3"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
@@ -96,4 +97,13 @@ func TestRoleSets_AreNumbered(t *testing.T) {
 	assert.Equal(t, both, s.with(s.with(0, 1), 4))
 	assert.NotEqual(t, both, s.with(0, 4))
 	assert.Equal(t, [][]int{nil, {1}, {1, 4}, {4}}, slices.Clone(s.list))
+}
+
+// A group may have both attributes for its members.
+func TestPartOf_TakesBothAttributes(t *testing.T) {
+	part := partOf(ldap.NewEntry("cn=g", map[string][]string{"member": {"cn=a"}, "objectClass": {"groupOfNames"}, "uniqueMember": {"cn=b", "cn=c"}}))
+	assert.Equal(t, []string{"cn=a", "cn=b", "cn=c"}, slices.Sorted(slices.Values(part.values)))
+	assert.Negative(t, part.last)
+	part = partOf(ldap.NewEntry("cn=g", map[string][]string{"member": nil, "member;range=3-4": {"cn=a", "cn=b"}}))
+	assert.Equal(t, memberPart{name: "member", first: 3, last: 4, values: []string{"cn=a", "cn=b"}}, part)
 }

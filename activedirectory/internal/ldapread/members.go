@@ -167,12 +167,12 @@ func partOf(e *ldap.Entry) memberPart {
 		if len(a.Values) == 0 || !strings.EqualFold(name, "member") && !strings.EqualFold(name, "uniqueMember") {
 			continue
 		}
-		part.name, part.values, part.last = name, a.Values, rangeEnd(a.Name)
+		part.values = append(part.values, a.Values...) // a group may have both
 		if options := a.Name[len(name):]; options != "" {
 			from, _, _ := strings.Cut(options[len(";range="):], "-")
 			part.first, _ = strconv.Atoi(from)
+			part.name, part.last = name, rangeEnd(a.Name)
 		}
-		break
 	}
 	return part
 }

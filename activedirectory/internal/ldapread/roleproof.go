@@ -23,7 +23,7 @@ type RoleProof struct {
 // can be asked.
 type RoleQuestion struct {
 	Names []string
-	sids  [][]string
+	sids  [][]groupSID
 	roles *Roles // of a directory whose groups are taken at their word
 }
 
@@ -148,9 +148,10 @@ func (s *session) prove(ctx context.Context, q RoleQuestion, name string) (*Role
 	proof := &RoleProof{Has: make([]bool, len(q.Names)), Lacks: make([]bool, len(q.Names))}
 	for i, sids := range q.sids {
 		known := len(sids) > 0
-		for _, sid := range sids {
-			proof.Has[i] = proof.Has[i] || tokens[sid]
-			known = known && (!isAccountSID(sid) || domainOf(sid) == domainOf(account))
+		for _, group := range sids {
+			isIn := tokens[group.sid]
+			proof.Has[i] = proof.Has[i] || isIn && !group.direct
+			known = known && !(isIn && group.direct) && (!isAccountSID(group.sid) || domainOf(group.sid) == domainOf(account))
 		}
 		proof.Lacks[i] = known && !proof.Has[i]
 	}

@@ -75,8 +75,14 @@ type roleStatus struct {
 	name    string
 	problem string // why it is unknown who has it, and what to do; "" if it is known
 	notes   []string
-	sids    []string // of its groups
-	open    string   // why no tokenGroups can prove that somebody lacks it; "" if they can
+	sids    []groupSID
+	open    string // why no tokenGroups can prove that somebody lacks it; "" if they can
+}
+
+// groupSID is that of a group which gives a role.
+type groupSID struct {
+	sid    string
+	direct bool // to those in the group itself, of whom tokenGroups do not tell
 }
 
 // Of returns the number of the set of roles that the account was seen to have.
@@ -239,7 +245,7 @@ func (r *rolesReader) judge(name string, blind bool) roleStatus {
 		if g.node < 0 {
 			continue
 		}
-		status.sids = append(status.sids, r.graph.nodes[g.node].sid)
+		status.sids = append(status.sids, groupSID{r.graph.nodes[g.node].sid, g.Direct})
 		status.open = cmp.Or(status.open, r.graph.unprovable(g.node, !g.Direct, name))
 	}
 	return status

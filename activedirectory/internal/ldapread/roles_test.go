@@ -192,6 +192,29 @@ func TestProve(t *testing.T) {
 	}, got, "one cannot be read, and one is not there")
 }
 
+// Who is in a group only by way of another has its SID in tokenGroups all the same, which
+// proves nothing of a role that is given directly.
+func TestProve_OfDirectRoles(t *testing.T) {
+	d := newDomain(t, fakead.Config{})
+	ids := d.add(3)
+	inner := d.group("inner", ids[0])
+	outer, other := d.group("outer", inner, ids[1]), d.group("other", ids[1])
+	group := func(id fakead.GUID) Group { return Group{GUID: adattr.GUID(id)} }
+	c, roles := d.readRoles(Role{Name: "both", Group: group(outer), Direct: true}, Role{Name: "both", Group: group(other)},
+		Role{Name: "direct", Group: group(outer), Direct: true}, Role{Name: "nested", Group: group(outer)})
+	assert.Equal(t, []string{"nested", "both direct nested", ""}, has(roles, ids...))
+	q := roles.Question()
+	assert.Equal(t, []string{"both", "direct", "nested"}, q.Names)
+	asked := []adattr.GUID{adattr.GUID(ids[0]), adattr.GUID(ids[1]), adattr.GUID(ids[2])}
+	got, err := c.Prove(t.Context(), q, asked)
+	require.NoError(t, err)
+	assert.Equal(t, map[adattr.GUID]RoleProof{
+		asked[0]: {Has: []bool{false, false, true}, Lacks: []bool{false, false, false}},
+		asked[1]: {Has: []bool{true, false, true}, Lacks: []bool{false, false, false}},
+		asked[2]: {Has: []bool{false, false, false}, Lacks: []bool{true, true, true}},
+	}, got)
+}
+
 // A fault of the connection is none of a role.
 func TestRoles_ErrorsOfTheConnection(t *testing.T) {
 	for _, kind := range []fakead.FaultKind{fakead.FaultCut, fakead.FaultCutBytes, fakead.FaultMalformed} {

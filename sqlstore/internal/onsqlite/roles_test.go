@@ -146,6 +146,12 @@ func TestMembership_IsChecked(t *testing.T) {
 		_, err := sqlstore.New(newHost(t, peopleTable(), people).db, sqlstore.SQLite, table)
 		assert.ErrorContains(t, err, want)
 	}
+	for _, f := range []adsync.Field{adsync.FieldRoles, adsync.FieldHostRoles} {
+		table := peopleTable()
+		table.Columns.Extra = map[adsync.Field]string{f: "email"}
+		_, err := sqlstore.New(newHost(t, peopleTable(), people).db, sqlstore.SQLite, table)
+		assert.ErrorContains(t, err, "must not name the roles")
+	}
 	missing := good
 	missing.User = "nobody"
 	table := peopleTable()
