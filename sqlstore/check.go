@@ -22,7 +22,7 @@ type checker struct {
 
 // checkAll goes on with the next question where one is not answered.
 func (c *checker) checkAll(ctx context.Context) {
-	for _, check := range []func(context.Context) error{c.checkKeys, c.checkDemands, c.checkStatuses, c.checkServer, c.checkQuirks, c.checkView} {
+	for _, check := range []func(context.Context) error{c.checkKeys, c.checkDemands, c.checkStatuses, c.checkServer, c.checkCollations, c.checkQuirks, c.checkView} {
 		if err := check(ctx); err != nil && ctx.Err() == nil {
 			c.warn("the database does not tell this account all about the table %s, which was not checked further: %s", c.known.table.Name, c.known.dialect.Fault(err).Reason)
 		}
@@ -162,7 +162,7 @@ func (c *checker) checkStatuses(ctx context.Context) error {
 			return err
 		}
 		all++
-		if _, ok := c.known.statuses.reads[row.Cell(0).Code()]; !ok {
+		if _, ok := c.known.status.lookUp(row.Cell(0)); !ok {
 			unmapped++
 		}
 	}
@@ -189,20 +189,29 @@ func (c *checker) checkServer(ctx context.Context) error {
 			c.warn("the server is not strict, and cuts off what is too long for a column; such a write is failed, but let sql_mode have STRICT_TRANS_TABLES, so that the host's own are, too")
 		}
 	}
+	return nil
+}
+
+// checkCollations looks for keys that the database takes for one and a plan does not: such
+// a user would fail each night, as another has the key.
+func (c *checker) checkCollations(ctx context.Context) error {
 	for _, col := range c.known.columns {
-		if col.field != adsync.FieldUsername && col.field != adsync.FieldEmail {
-			continue
-		}
-		text, ok := c.known.types[col.name].ComparesAccents()
-		if !ok {
+		text, ok := c.known.queries.ComparesAlike(col.name, c.known.types[col.name])
+		if !isKey(col) || !ok {
 			continue
 		}
 		rows, err := c.texts(ctx, text, nil)
 		if err != nil {
 			return err
 		}
-		if len(rows) == 1 && rows[0][0] == "1" {
-			c.warn("the collation of the column %s takes Muller and Müller for one, which a plan tells apart; let the column have a collation that tells accents, or let Rules.Fold drop them", col.name)
+		var same []string
+		for i, pair := range sqltable.Alike {
+			if len(rows) == 1 && i < len(rows[0]) && rows[0][i] == "1" {
+				same = append(same, pair[0]+" and "+pair[1])
+			}
+		}
+		if len(same) > 0 {
+			c.warn("the collation of the column %s takes %s for one, which a plan tells apart, so a user whom it takes for another would fail each time; let the column have a collation that tells them apart, or let Rules.Fold make one key of them", col.name, strings.Join(same, ", "))
 		}
 	}
 	return nil

@@ -41,6 +41,9 @@ func warningsOf(t *testing.T, edit func(*sqlstore.Table), replies ...reply) []st
 	all := append(replies, usual...)
 	for i := range all {
 		all[i].columns = []string{"text"}
+		if len(all[i].rows) > 0 {
+			all[i].columns = make([]string, len(all[i].rows[0]))
+		}
 	}
 	r := &recorder{types: peopleTypes(sqlstore.MySQL), replies: all}
 	table := peopleTable()
@@ -80,6 +83,7 @@ func TestCheck_WarnsOfWhatIsAmiss(t *testing.T) {
 		"a server that cuts":    {replies: []reply{{to: askMode, rows: texts("NO_ENGINE_SUBSTITUTION")}}, says: []string{"the server is not strict, and cuts off"}},
 		"a mode that is none":   {replies: []reply{{to: askMode}}},
 		"accents of a name":     {replies: []reply{{to: askAccents, rows: texts("1")}}, says: []string{"the collation of the column login takes Muller and Müller for one"}},
+		"more than accents":     {replies: []reply{{to: askAccents, rows: [][]driver.Value{{"1", "0", "1"}}}}, says: []string{"the collation of the column login takes Muller and Müller, ann2 and ann02 for one, which a plan tells apart"}},
 		"accents of both":       {replies: []reply{{to: askAccents, times: 2, rows: texts("1")}}, says: []string{"the collation of the column login", "the collation of the column mail"}},
 		"accents unknown":       {replies: []reply{{to: askAccents, times: 2}}},
 		"indexes it hides":      {replies: []reply{{to: askIndexes, err: errGone}}, says: []string{"the database does not tell this account all about the table people, which was not checked further: the database is gone"}},

@@ -56,6 +56,7 @@ type columnType struct {
 	nullable   bool
 	key        bool // of MySQL
 	collate    string
+	whole      string // of PostgreSQL
 }
 
 // reply is the answer to the next statements that begin with a text; to so many of them, or
@@ -151,7 +152,7 @@ func shownAll(args []driver.NamedValue) string {
 }
 
 func isQuestion(text string) bool {
-	for _, of := range []string{"information_schema", "pg_catalog", "pragma_", "sqlite_master", "sql_mode", "CONVERT('Muller'"} {
+	for _, of := range []string{"information_schema", "pg_catalog", "pragma_", "sqlite_master", "sql_mode", "'Muller'"} {
 		if strings.Contains(text, of) {
 			return true
 		}
@@ -311,11 +312,14 @@ func (r *recorder) catalogue(text string) reply {
 	switch {
 	case strings.Contains(text, "pg_attribute a JOIN"), strings.Contains(text, "notnull` = 0"), strings.Contains(text, "column_type"):
 		p := reply{columns: []string{"name", "type", "nullable"}}
-		if strings.Contains(text, "column_type") {
+		switch {
+		case strings.Contains(text, "column_type"):
 			p.columns = append(p.columns, "key", "collate")
+		case strings.Contains(text, "pg_attribute"):
+			p.columns = append(p.columns, "key", "collate", "whole")
 		}
 		for _, t := range r.types {
-			p.rows = append(p.rows, []driver.Value{t.name, t.kind, t.nullable, t.key, t.collate}[:len(p.columns)])
+			p.rows = append(p.rows, []driver.Value{t.name, t.kind, t.nullable, t.key, t.collate, t.whole}[:len(p.columns)])
 		}
 		return p
 	case strings.Contains(text, "pg_rewrite"), strings.Contains(text, "sqlite_temp_master"):

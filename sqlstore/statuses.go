@@ -35,6 +35,8 @@ type statusMap struct {
 	now   adsync.Status                   // which is written as the time
 	when  StatusValue                     // Now or NowUnix, of now
 	clock func(time.Time) any             // how
+
+	numbers bool // the column holds some, and 1 may read as 1.00
 }
 
 var defaultStatuses = map[adsync.Status]any{
@@ -95,6 +97,8 @@ func (m *statusMap) add(status adsync.Status, value any) error {
 	stored, err := driver.DefaultParameterConverter.ConvertValue(value)
 	cell := sqltable.CellOf(stored)
 	switch _, isBytes := stored.([]byte); {
+	case isTime(stored):
+		return fmt.Errorf("adsync: sqlstore.Table.Statuses maps %s to one time; use Now for the time of the write, and NotNull for any", status)
 	case err != nil || cell.Bad:
 		return fmt.Errorf("adsync: sqlstore.Table.Statuses maps %s to a %T; use a text, a number, a flag, Null, NotNull or Now", status, value)
 	case isBytes:
@@ -108,6 +112,11 @@ func (m *statusMap) add(status adsync.Status, value any) error {
 	}
 	m.reads[cell.Code()] = status
 	return nil
+}
+
+func isTime(v any) bool {
+	_, ok := v.(time.Time)
+	return ok
 }
 
 // merge makes StatusInactive of the status by which a column of two values says that a
@@ -146,13 +155,24 @@ func (m *statusMap) isFlag() bool {
 
 // read is the status that a value stands for.
 func (m *statusMap) read(cell *sqltable.Cell) adsync.Status {
-	if status, ok := m.reads[cell.Code()]; ok && !cell.Bad {
+	if status, ok := m.lookUp(cell); ok {
 		return status
 	}
 	if m.rest != "" && !cell.Null {
 		return m.rest
 	}
 	return m.other
+}
+
+// lookUp finds the status that is mapped to a value.
+func (m *statusMap) lookUp(cell *sqltable.Cell) (status adsync.Status, ok bool) {
+	status, ok = m.reads[cell.Code()]
+	if !ok && m.numbers {
+		if f, err := strconv.ParseFloat(cell.Text, 64); err == nil {
+			status, ok = m.reads[codeOf(f)]
+		}
+	}
+	return status, ok && !cell.Bad
 }
 
 // holds reports whether a status can be written, and then reads as itself.
@@ -217,51 +237,83 @@ func (m *statusMap) kind() (kind sqltable.Kind, matches bool) {
 // another would block everybody.
 func (m *statusMap) fit(column string, t sqltable.Type, loose bool) (*statusMap, error) {
 	fitted := *m
-	fitted.codes, fitted.clock = maps.Clone(m.codes), clockFor(m.when, t, loose)
+	fitted.codes, fitted.clock = map[adsync.Status]any{}, clockFor(m.when, t, loose)
+	fitted.reads, fitted.numbers = map[sqltable.Code]adsync.Status{}, t.Family() == sqltable.Numbers
 	if m.now != "" && fitted.clock == nil {
-		return nil, fmt.Errorf("adsync: sqlstore.Table.Statuses maps %s to the time, but the column %s is of type %s; use Now for times and numbers, and NowUnix for numbers", m.now, column, t.Name)
+		return nil, fmt.Errorf("adsync: sqlstore.Table.Statuses maps %s to the time, but the column %s is of type %s; use Now for times and numbers, and NowUnix for numbers, of at least 32 bits", m.now, column, t.Name)
 	}
+	given := map[sqltable.Code]any{} // by what became of it
 	for _, status := range slices.Sorted(maps.Keys(m.codes)) {
-		code, fits := fitCode(m.codes[status], t)
+		value := m.codes[status]
+		code, fits := fitCode(value, t, loose)
 		if !fits {
 			return nil, fmt.Errorf("adsync: sqlstore.Table.Statuses maps %s to %v, which the column %s of type %s cannot hold; %s",
-				status, shown(m.codes[status]), column, t.Name, adviceFor(t))
+				status, shown(value), column, t.Name, adviceFor(t))
 		}
-		fitted.codes[status] = code
+		before, after := codeOf(value), codeOf(code)
+		if other, taken := given[after]; taken && codeOf(other) != before {
+			return nil, fmt.Errorf("adsync: sqlstore.Table.Statuses maps %s to %v, which the column %s of type %s takes for %v; give each status a value of its own",
+				status, shown(value), column, t.Name, shown(other))
+		}
+		given[after], fitted.codes[status], fitted.reads[after] = value, code, m.reads[before]
 	}
 	return &fitted, nil
 }
 
-// fitCode turns a flag into a number and a number into a text where the column wants
-// them; everything else fits as it is or not at all.
-func fitCode(code any, t sqltable.Type) (any, bool) {
+// fitCode spells a value as the column holds it: a flag as a number, a number as a flag or
+// a text, and a text as its enum lists it. What the column would refuse, cut off or round
+// does not fit.
+func fitCode(code any, t sqltable.Type, loose bool) (any, bool) {
 	if code == nil {
 		return nil, t.Nullable
 	}
-	text, isText := code.(string)
-	flag, isFlag := code.(bool)
+	text := sqltable.CellOf(code).Text
 	switch t.Family() {
 	case sqltable.Flags:
-		value, ok := sqltable.CellOf(code).Flag()
-		if isText || !t.IsBoolean() {
-			return code, ok && !t.IsBoolean()
-		}
-		return value, ok
+		return fitFlag(code, t, loose)
 	case sqltable.Numbers:
-		if isFlag {
-			return map[bool]int64{true: 1, false: 0}[flag], true
-		}
-		_, err := strconv.ParseFloat(text, 64)
-		return code, !isText || err == nil
+		return fitNumber(code, t, loose)
 	case sqltable.Texts:
-		if !isText {
-			text = sqltable.CellOf(code).Text
+		spelled, ok := t.Text(text)
+		if loose {
+			spelled, ok = text, true
 		}
-		return text, !isFlag && t.Lists(text)
+		_, isFlag := code.(bool)
+		return spelled, ok && !isFlag
 	case sqltable.Times:
 		return code, false
 	}
 	return code, true
+}
+
+// fitFlag is fitCode for a boolean, a bit, and the tinyint(1) that MySQL makes of a boolean.
+func fitFlag(code any, t sqltable.Type, loose bool) (any, bool) {
+	_, isText := code.(string)
+	text := sqltable.CellOf(code).Text
+	isOne := !isText && (text == "0" || text == "1")
+	if t.IsBoolean() {
+		return text == "1", isOne
+	}
+	if bit, ok := t.Bit(text == "1"); ok && !loose {
+		return bit, isOne && bit != nil
+	}
+	return fitNumber(code, t, loose)
+}
+
+// fitNumber is fitCode for a number. A text stays one, and so does what it is compared as.
+func fitNumber(code any, t sqltable.Type, loose bool) (any, bool) {
+	if flag, isFlag := code.(bool); isFlag {
+		return map[bool]int64{true: 1}[flag], true
+	}
+	text, isText := code.(string)
+	if !isText && loose {
+		return code, true
+	}
+	spelled, ok := t.Number(sqltable.CellOf(code).Text)
+	if isText {
+		return text, ok && spelled == text
+	}
+	return code, ok
 }
 
 func shown(code any) string {
@@ -272,13 +324,14 @@ func shown(code any) string {
 }
 
 func adviceFor(t sqltable.Type) string {
+	values := t.Values()
 	switch {
 	case t.Family() == sqltable.Flags:
 		return "map StatusActive to true and StatusInactive to false, or the other way round"
 	case t.Family() == sqltable.Times:
 		return "map StatusActive to Null and StatusInactive to Now, or the other way round"
-	case strings.HasPrefix(strings.ToLower(t.Name), "enum"):
-		return "use the values that it lists"
+	case len(values) > 0:
+		return "use the values that it lists: " + strings.Join(values[:min(len(values), 10)], ", ")
 	}
 	return "say how it stores each status, and leave the others out"
 }
@@ -286,7 +339,7 @@ func adviceFor(t sqltable.Type) string {
 // clockFor writes the time into a column, as Now or NowUnix has it; nil where it cannot.
 func clockFor(value StatusValue, t sqltable.Type, loose bool) func(time.Time) any {
 	switch {
-	case value != Now && (value != NowUnix || t.Family() != sqltable.Numbers):
+	case t.IsNarrow() && !loose, value != Now && (value != NowUnix || t.Family() != sqltable.Numbers):
 		return nil
 	case value == NowUnix:
 		return func(at time.Time) any { return at.Unix() }

@@ -61,8 +61,9 @@ func (s *Store) Traits() adsync.Traits {
 // what no run can do without: a column that is missing, a status that does not fit its
 // column. Each warning is a sentence that says what is amiss and what to do: a key without
 // a unique index, a column that a new row needs and nobody fills, a server that cuts
-// values off, a collation that takes more for equal than a plan does, and what makes a
-// write do something other than it says.
+// values off, a collation of the username or the email that takes more for equal than a plan
+// does by default, such as one that ignores accents, and what makes a write do something
+// other than it says.
 //
 // It reads the database's catalogue, and which statuses there are; no user.
 func (s *Store) Check(ctx context.Context) (warnings []string, err error) {

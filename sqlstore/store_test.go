@@ -66,7 +66,10 @@ func TestNew_ChecksTheMapping(t *testing.T) {
 		{"no value for StatusActive", func(s *sqlstore.Table) { s.Statuses = map[adsync.Status]any{adsync.StatusBlocked: 1} }},
 		{`maps "odd", which is no Status`, func(s *sqlstore.Table) { s.Statuses = map[adsync.Status]any{"odd": 1} }},
 		{"which are the same", func(s *sqlstore.Table) { s.Statuses = map[adsync.Status]any{"": 1, adsync.StatusActive: 1} }},
-		{"a text, a number, a flag, Null, NotNull or Now", func(s *sqlstore.Table) { s.Statuses = map[adsync.Status]any{adsync.StatusActive: time.Time{}} }},
+		{"maps active to one time; use Now for the time of the write, and NotNull for any", func(s *sqlstore.Table) { s.Statuses = map[adsync.Status]any{adsync.StatusActive: time.Time{}} }},
+		{"maps inactive to one time", func(s *sqlstore.Table) {
+			s.Statuses = map[adsync.Status]any{adsync.StatusActive: nil, adsync.StatusInactive: sql.NullTime{Valid: true}}
+		}},
 		{"a text, a number, a flag, Null, NotNull or Now", func(s *sqlstore.Table) { s.Statuses = map[adsync.Status]any{adsync.StatusActive: []string{"x"}} }},
 		{"maps to bytes", func(s *sqlstore.Table) { s.Statuses = map[adsync.Status]any{adsync.StatusActive: []byte("x")} }},
 		{"an empty text", func(s *sqlstore.Table) { s.Statuses = map[adsync.Status]any{adsync.StatusActive: ""} }},

@@ -52,8 +52,13 @@ const (
 // can say is whether a user is active, such as a boolean, 0 and 1, or a time that is NULL or
 // not, whoever is not active reads as [adsync.StatusInactive], also where the map calls it
 // StatusDeactivated: nobody knows whether a sync or the host did it, and so no sync lifts
-// it. With a third value of the host's, the column can tell. The values are checked
-// against the column's type at the first reading.
+// it. With a third value of the host's, the column can tell.
+//
+// The values are fitted to the column's type at the first reading: 1 and 0 to a boolean or a
+// bit, true and false to a number, a number to a text, a word to the spelling in which an
+// ENUM of MySQL lists it. What the column would refuse, cut off, round or take for another
+// is refused then, and by [Store.Check]: a word that an enum does not list, a number out
+// of range, a value in a column of times, which takes [Null], [NotNull] and [Now].
 //
 // Delete marks a row instead of removing it, and then Where must exclude the
 // marked rows. Their username and email become NULL where the columns allow it,

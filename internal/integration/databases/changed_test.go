@@ -46,7 +46,6 @@ func (d database) changing() []changing {
 		short("the padding of a char", "phone TEXT", "phone CHAR(20)", phone("3 "), "phone")
 		short("letters that the column lacks", "phone TEXT", "phone VARCHAR(40) CHARACTER SET latin1", phone("日本"), "phone")
 		short("letters of four bytes", "phone TEXT", "phone VARCHAR(40) CHARACTER SET utf8mb3", phone("😀"), "phone")
-		short("a status cut off", "state TEXT", "state VARCHAR(6)", func(u *adsync.User) { u.Status = adsync.StatusDeactivated }, "status")
 		short("a name cut off", "login TEXT", "login VARCHAR(9)", func(u *adsync.User) { u.Username += strings.Repeat("x", 9) }, "username")
 	}
 	return cases

@@ -6,9 +6,13 @@ import (
 )
 
 // The type without its length: -1, as a NULL would name the type char(n) by
-// its name in the standard, which means char(1).
+// its name in the standard, which means char(1). What a column can hold is told last,
+// with the length, and of a domain by its base.
 func postgreSQLCatalogue(_, _, quoted string) (string, []any) {
-	return "SELECT CAST(a.attname AS text), format_type(a.atttypid, -1), NOT (a.attnotnull OR t.typnotnull)" +
+	return "SELECT CAST(a.attname AS text), format_type(a.atttypid, -1), NOT (a.attnotnull OR t.typnotnull), FALSE, ''," +
+		" COALESCE((SELECT 'enum(' || string_agg('''' || replace(CAST(e.enumlabel AS text), '''', '''''') || '''', ',' ORDER BY e.enumsortorder) || ')'" +
+		" FROM pg_catalog.pg_enum e WHERE e.enumtypid IN (t.oid, t.typbasetype))," +
+		" CASE t.typtype WHEN 'd' THEN format_type(t.typbasetype, t.typtypmod) ELSE format_type(a.atttypid, a.atttypmod) END)" +
 		" FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_type t ON t.oid = a.atttypid" +
 		" WHERE a.attrelid = CAST(CAST($1 AS text) AS regclass) AND a.attnum > 0 AND NOT a.attisdropped", []any{quoted}
 }

@@ -2,6 +2,7 @@ package sqltable
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -44,10 +45,24 @@ func TestCatalogue_AsksAboutOneTable(t *testing.T) {
 	}
 }
 
-func TestCatalogue_AsksOfAccents(t *testing.T) {
-	text, ok := Type{Name: "varchar(9)", collate: "utf8mb4 COLLATE utf8mb4_general_ci"}.ComparesAccents()
-	assert.True(t, ok)
-	assert.Equal(t, "SELECT CONVERT('Muller' USING utf8mb4) COLLATE utf8mb4_general_ci = CONVERT('M\u00fcller' USING utf8mb4) COLLATE utf8mb4_general_ci", text)
-	_, ok = Type{Name: "varchar(9)"}.ComparesAccents()
-	assert.False(t, ok)
+func TestCatalogue_AsksWhatIsAlike(t *testing.T) {
+	const umlaut = "M\u00fcller"
+	for _, test := range []struct {
+		dialect string
+		is      Type
+		begins  string
+	}{
+		{"mysql", Type{Name: "varchar(9)", collate: "utf8mb4 COLLATE utf8mb4_general_ci"},
+			"SELECT CONVERT('Muller' USING utf8mb4) COLLATE utf8mb4_general_ci = CONVERT('" + umlaut + "' USING utf8mb4) COLLATE utf8mb4_general_ci, CONVERT('o-neil'"},
+		{"mysql", Type{Name: "varchar(9)"}, ""},
+		{"postgresql", Type{Name: "citext"}, `SELECT (SELECT c = '` + umlaut + `' FROM (SELECT "login" AS c FROM "users" WHERE 1 = 0 UNION ALL SELECT 'Muller') AS alike), (SELECT c = 'oneil'`},
+		{"postgresql", Type{Name: "uuid"}, ""},
+		{"sqlite", Type{}, "SELECT (SELECT c = '" + umlaut + "' FROM (SELECT `login` AS c FROM `users` WHERE 1 = 0 UNION ALL SELECT 'Muller') AS alike), (SELECT c = 'oneil'"},
+	} {
+		table, err := NewTable(dialect(t, test.dialect), "users", "id", nil, Where{})
+		require.NoError(t, err)
+		text, ok := table.ComparesAlike("login", test.is)
+		assert.Equal(t, test.begins != "", ok, test.is.Name)
+		assert.True(t, strings.HasPrefix(text, test.begins), text)
+	}
 }

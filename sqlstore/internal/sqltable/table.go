@@ -77,7 +77,7 @@ func (t *Table) makeTexts() {
 
 // Catalogue asks for the name, type and nullability of every column; where HasCounted,
 // also whether it is part of the primary key of a table that takes part in
-// transactions, and for its charset and collation.
+// transactions, and for its charset and collation; of PostgreSQL, for what it can hold.
 func (t *Table) Catalogue() (text string, args []any) {
 	return t.d.catalogue(t.schema, t.name, t.quoted)
 }
@@ -248,6 +248,33 @@ func (t *Table) LockNothing() string {
 
 // SelectAny reads nothing of one row, whatever it is, so that an empty table is known.
 func (t *Table) SelectAny() string { return "SELECT 1 FROM " + t.quoted + " LIMIT 1" }
+
+// Alike are texts that a plan tells apart, and some collations do not: by an accent, by
+// punctuation, and by a zero before a number.
+var Alike = [][2]string{{"Muller", "M\u00fcller"}, {"o-neil", "oneil"}, {"ann2", "ann02"}}
+
+// ComparesAlike asks, in one row, which of Alike a column takes for one; ok is false where
+// it holds no texts, or nobody knows.
+func (t *Table) ComparesAlike(column string, is Type) (text string, ok bool) {
+	pair := func(a, b string) string {
+		return "(SELECT c = '" + b + "' FROM (SELECT " + t.d.Quote(column) + " AS c FROM " + t.from + " WHERE 1 = 0 UNION ALL SELECT '" + a + "') AS alike)"
+	}
+	if t.d.counted {
+		collation := collate.FindStringSubmatch(is.collate)
+		if collation == nil {
+			return "", false
+		}
+		of := func(text string) string { return "CONVERT('" + text + "' USING " + collation[1] + ")" + collation[2] }
+		pair = func(a, b string) string { return of(a) + " = " + of(b) }
+	} else if is.Family() != Texts && !t.d.loose {
+		return "", false
+	}
+	pairs := make([]string, len(Alike))
+	for i, p := range Alike {
+		pairs[i] = pair(p[0], p[1])
+	}
+	return "SELECT " + strings.Join(pairs, ", "), true
+}
 
 // Quirks asks for what makes a database do something other than a statement says; ok is
 // false where there is nothing of the kind.

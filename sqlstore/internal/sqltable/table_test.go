@@ -78,7 +78,7 @@ DELETE FROM "h` + "`" + `o""st"."users" WHERE "i` + "`" + `d""" = $1 AND "guid" 
 DELETE FROM "h` + "`" + `o""st"."users" WHERE "i` + "`" + `d""" = $1 AND (kind = $2 AND tenant = $3 -- people
 )
 INSERT INTO "h` + "`" + `o""st"."users" ("login", "mail") VALUES ($1, $2) RETURNING CAST("i` + "`" + `d""" AS text)
-SELECT CAST(a.attname AS text), format_type(a.atttypid, -1), NOT (a.attnotnull OR t.typnotnull) FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_type t ON t.oid = a.atttypid WHERE a.attrelid = CAST(CAST($1 AS text) AS regclass) AND a.attnum > 0 AND NOT a.attisdropped ["\"h` + "`" + `o\"\"st\".\"users\""]`,
+SELECT CAST(a.attname AS text), format_type(a.atttypid, -1), NOT (a.attnotnull OR t.typnotnull), FALSE, '', COALESCE((SELECT 'enum(' || string_agg('''' || replace(CAST(e.enumlabel AS text), '''', '''''') || '''', ',' ORDER BY e.enumsortorder) || ')' FROM pg_catalog.pg_enum e WHERE e.enumtypid IN (t.oid, t.typbasetype)), CASE t.typtype WHEN 'd' THEN format_type(t.typbasetype, t.typtypmod) ELSE format_type(a.atttypid, a.atttypmod) END) FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_type t ON t.oid = a.atttypid WHERE a.attrelid = CAST(CAST($1 AS text) AS regclass) AND a.attnum > 0 AND NOT a.attisdropped ["\"h` + "`" + `o\"\"st\".\"users\""]`,
 
 		"mysql": "SELECT `i``d\"`, `guid`, `login`, `state`, `admin` FROM `h``o\"st`.`users` WHERE (kind = ? AND tenant = ? -- people\n)\n" +
 			"SELECT `i``d\"`, `guid`, `login`, `state`, `admin` FROM `h``o\"st`.`users` WHERE `i``d\"` = ? AND (kind = ? AND tenant = ? -- people\n) FOR UPDATE\n" +
