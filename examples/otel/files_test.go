@@ -141,7 +141,7 @@ func TestFiles_NameOnlyMetricsThatExist(t *testing.T) {
 	}
 	read(t, "alerts.yaml", yaml.Unmarshal, &alerts)
 	require.Len(t, alerts.Groups, 1)
-	require.Len(t, alerts.Groups[0].Rules, 9)
+	require.Len(t, alerts.Groups[0].Rules, 10)
 	for _, rule := range alerts.Groups[0].Rules {
 		require.NotEmpty(t, rule.Annotations["summary"], rule.Alert)
 		assert.Contains(t, []string{"page", "ticket", "info"}, rule.Labels.Severity, rule.Alert)

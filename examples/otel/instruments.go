@@ -16,7 +16,7 @@ type instruments struct {
 	full     metric.Float64Gauge
 	markAge  metric.Float64Gauge
 
-	managed, unproven, disputed, warnings, failed, refused metric.Int64Gauge
+	managed, unproven, disputed, duplicates, warnings, failed, refused metric.Int64Gauge
 }
 
 // New makes a Tracer for adsync.Options.
@@ -44,6 +44,7 @@ func New(spans trace.TracerProvider, metrics metric.MeterProvider) (*Tracer, err
 		{&t.managed, "managed", "Users who follow the source."},
 		{&t.unproven, "unproven", "Users whose account was found nowhere, and who are kept."},
 		{&t.disputed, "disputed", "Users whose deletion another controller contradicts."},
+		{&t.duplicates, "duplicates", "Accounts that want a username or an address which another has."},
 		{&t.warnings, "warnings", "Warnings of the last plan."},
 		{&t.failed, "failed", "Changes that the last run could not write."},
 		{&t.refused, "refused", "1 while a refused plan waits for a person."},

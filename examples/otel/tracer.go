@@ -49,6 +49,7 @@ func (t *Tracer) PhaseEnd(ctx context.Context, e adsync.PhaseEnd) {
 		t.managed.Record(ctx, int64(e.Stats.Managed), of)
 		t.unproven.Record(ctx, n[adsync.ReasonUnproven], of)
 		t.disputed.Record(ctx, n[adsync.ReasonDisputed], of)
+		t.duplicates.Record(ctx, n[adsync.OpDuplicate], of)
 		t.warnings.Record(ctx, int64(e.Warnings), of)
 		t.measureMark(ctx, e.Since, of)
 	case whole && errors.Is(e.Err, adsync.ErrUnsafe):
@@ -76,10 +77,11 @@ func (t *Tracer) measureMark(ctx context.Context, since time.Time, of metric.Rec
 	t.markAge.Record(ctx, time.Since(since).Seconds(), of)
 }
 
-// sums counts changes by their reason, and by their outcome.
+// sums counts changes by their operation, by their reason, and by their outcome.
 func sums(changes []adsync.ChangeCount) map[any]int64 {
 	n := map[any]int64{}
 	for _, c := range changes {
+		n[c.Op] += int64(c.Count)
 		n[c.Reason] += int64(c.Count)
 		n[c.Outcome] += int64(c.Count)
 	}

@@ -164,7 +164,7 @@ func TestTracer_MeasuresWhatBecameOfTheUsers(t *testing.T) {
 		"adsync.changes op=notice,outcome=skipped,reason=unproven,source=corp": 1,
 		"adsync.changes op=update,outcome=applied,reason=disputed,source=corp": 1,
 
-		"adsync.managed source=corp": 5, "adsync.mark.age source=corp": 0, "adsync.unproven source=corp": 1, "adsync.disputed source=corp": 1,
+		"adsync.managed source=corp": 5, "adsync.mark.age source=corp": 0, "adsync.unproven source=corp": 1, "adsync.disputed source=corp": 1, "adsync.duplicates source=corp": 0,
 		"adsync.warnings source=corp": 0, "adsync.failed source=corp": 0, "adsync.refused source=corp": 0,
 
 		"adsync.phase.duration phase=sync,source=corp": 1, "adsync.phase.duration phase=plan,source=corp": 1,
@@ -172,6 +172,17 @@ func TestTracer_MeasuresWhatBecameOfTheUsers(t *testing.T) {
 		"adsync.phase.duration phase=look-up,source=corp": 2, "adsync.phase.duration phase=reconcile,source=corp": 1,
 		"adsync.phase.duration phase=confirm,source=corp": 1, "adsync.phase.duration phase=write,source=corp": 1,
 	}, got)
+}
+
+// Whom a plan gives no username or address, as another has it.
+func TestTracer_MeasuresDuplicates(t *testing.T) {
+	w := watch(t, metric.NewManualReader())
+	rival := account(1, "")
+	rival.Username = account(2, "").Username
+	require.NoError(t, w.sync(t, adsync.StaticDirectory{rival, account(2, "")}, people(2), unlimited))
+	assert.Equal(t, 1.0, w.collected(t)["adsync.duplicates source=corp"])
+	require.NoError(t, w.sync(t, adsync.StaticDirectory{account(1, ""), account(2, "")}, people(2), unlimited))
+	assert.Zero(t, w.collected(t)["adsync.duplicates source=corp"])
 }
 
 // broken is a directory that cannot be read.
