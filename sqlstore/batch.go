@@ -189,7 +189,9 @@ func (b *batch) update(ctx context.Context, tx *sqlbatch.Tx, c adsync.Change) (v
 	if err != nil {
 		return err, nil
 	}
+	tried := false
 	if match, ok := b.bind.matchArgs(nil, c); ok && len(set) > 0 && b.bind.roles == nil {
+		tried = true
 		if n, fault := b.rows.update(ctx, tx, c.UserID, set, values, match); n > 0 || fault != nil {
 			return nil, fault
 		}
@@ -199,7 +201,7 @@ func (b *batch) update(ctx context.Context, tx *sqlbatch.Tx, c adsync.Change) (v
 		return nil, fault
 	}
 	if err := c.Guard(now); err != nil || len(set) == 0 {
-		return err, nil
+		return b.rows.judged(err, tried)
 	}
 	_, fault = b.rows.update(ctx, tx, c.UserID, set, values, nil)
 	return nil, fault
@@ -207,7 +209,9 @@ func (b *batch) update(ctx context.Context, tx *sqlbatch.Tx, c adsync.Change) (v
 
 // delete does the same, but where OnWrite is to be asked the row is read first.
 func (b *batch) delete(ctx context.Context, tx *sqlbatch.Tx, c adsync.Change) (verdict, fault error) {
+	tried := false
 	if match, ok := b.bind.matchArgs(nil, c); ok && !b.bind.oneByOne() {
+		tried = true
 		n, fault := b.rows.remove(ctx, tx, c, match)
 		if n > 0 || fault != nil {
 			return nil, fault
@@ -218,7 +222,7 @@ func (b *batch) delete(ctx context.Context, tx *sqlbatch.Tx, c adsync.Change) (v
 		return nil, fault
 	}
 	if err := c.Guard(now); err != nil {
-		return err, nil
+		return b.rows.judged(err, tried)
 	}
 	if fault := b.bind.roles.write(ctx, tx, b.bind, c, c.UserID); fault != nil {
 		return nil, fault

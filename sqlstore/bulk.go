@@ -163,7 +163,11 @@ func (w *bulkWriter) reread(ctx context.Context) error {
 	}
 	for _, i := range w.unsure {
 		c := w.work.changes[i]
-		if w.verdicts[i] = c.Guard(now[c.UserID]); w.verdicts[i] != nil {
+		verdict, fault := w.rows.judged(c.Guard(now[c.UserID]), true)
+		if fault != nil {
+			return fault
+		}
+		if w.verdicts[i] = verdict; verdict != nil {
 			continue
 		}
 		if err := w.overwrite(ctx, c); err != nil {

@@ -76,6 +76,32 @@ func TestErrors_ThatEndTheRun(t *testing.T) {
 	})
 }
 
+// A statement that found no row as planned may have written by a trigger: it is undone.
+// Without such a trigger, there is nothing to undo.
+func TestErrors_OfWhatATriggerMadeStale(t *testing.T) {
+	ann, bob := person(1, "ann"), person(2, "bob")
+	for trigger, want := range map[string]string{"RAISE(IGNORE)": "ROLLBACK", "": "COMMIT"} {
+		for name, write := range map[string]func(*sqlstore.Store) error{
+			"a deletion": func(s *sqlstore.Store) error { return s.DeleteUser(t.Context(), storeDelete(ann)) },
+			"an update":  func(s *sqlstore.Store) error { return s.UpdateUser(t.Context(), updateTo(ann, renamed(ann, "anna"))) },
+			"many": func(s *sqlstore.Store) error {
+				out := s.ApplyChanges(t.Context(), []adsync.Change{storeDelete(ann), storeDelete(bob)})
+				assert.ErrorIs(t, out[1].Err, adsync.ErrStale)
+				return out[0].Err
+			},
+		} {
+			r := &recorder{types: peopleTypes(sqlstore.PostgreSQL), before: storedAll(renamed(ann, "odd"), renamed(bob, "odd too"))}
+			for _, to := range []string{"UPDATE", "DELETE", "WITH"} {
+				r.replies = append(r.replies, reply{to: to, times: 9, columns: []string{"n"}})
+			}
+			r.replies = append(r.replies, reply{to: "SELECT 'rule'", columns: make([]string, 3), rows: [][]driver.Value{{"trigger", "", trigger}}})
+			s, _ := openRecorder(t, r, sqlstore.PostgreSQL, peopleTable())
+			assert.ErrorIs(t, write(s), adsync.ErrStale)
+			assert.Contains(t, r.statements(), want, name)
+		}
+	}
+}
+
 // A refused creation is tried again alone, in case that its row is there by now.
 func TestErrors_OfACreationThatAnotherRunHasMade(t *testing.T) {
 	ann := person(1, "ann")

@@ -89,6 +89,17 @@ func (r *rowStatements) lockRows(ctx context.Context, tx *sqlbatch.Tx, ids []str
 	return byID(users)
 }
 
+// judged is what Guard says of a row, after a statement that was to write it found none
+// as planned, if one was tried. Where a trigger may have changed the row in that very
+// statement and then left it out, the change is stale by its own doing: that is a fault,
+// so that it is undone.
+func (r *rowStatements) judged(verdict error, tried bool) (_, fault error) {
+	if tried && r.bind.sql.Swallows() && errors.Is(verdict, adsync.ErrStale) {
+		return nil, ownFault{verdict}
+	}
+	return verdict, nil
+}
+
 // array is an argument that holds many IDs.
 func (r *rowStatements) array(ids []string) string {
 	all := sqltable.Array{Type: r.bind.idType().Name}

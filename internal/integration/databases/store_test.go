@@ -187,6 +187,7 @@ func (d database) run(t *testing.T, layouts []layout) {
 		"many are created at once":                  testManyCreates,
 		"a batch of everything":                     testMixedBatch,
 		"a trigger that swallows writes":            testSwallowed,
+		"a trigger that changes and swallows":       testChangedAndSwallowed,
 		"what the database changes is failed":       testChanged,
 		"a user who falls out of the condition":     testFallsOut,
 		"what a table lacks is told":                testPreflight,

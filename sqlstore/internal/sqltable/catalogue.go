@@ -32,7 +32,9 @@ func postgreSQLHolding(do, _, _, quoted string, part int64) (string, []any) {
 
 func postgreSQLQuirks(_, _, quoted string) (string, []any) {
 	return "SELECT 'rule', CAST(rulename AS text), '' FROM pg_catalog.pg_rewrite" +
-		" WHERE ev_class = CAST(CAST($1 AS text) AS regclass) AND ev_type <> '1'", []any{quoted}
+		" WHERE ev_class = CAST(CAST($1 AS text) AS regclass) AND ev_type <> '1'" +
+		" UNION ALL SELECT 'trigger', '', 'RAISE(IGNORE)' FROM pg_catalog.pg_trigger WHERE tgrelid = CAST(CAST($1 AS text) AS regclass)" +
+		" AND NOT tgisinternal AND tgtype & 66 <> 0 AND tgtype & 24 <> 0", []any{quoted} // before or instead of, an update or a deletion
 }
 
 // Those of a view are the indexes of all tables that it reads.
@@ -131,6 +133,6 @@ func sqliteQuirks(schema, table, _ string) (text string, args []any) {
 	if schema != "" {
 		master = sqlite().Quote(schema) + "." + master
 	}
-	const wanted = " WHERE sql LIKE '%CONFLICT%' OR sql LIKE '%REPLACE%' OR type = 'view' AND name = ? COLLATE NOCASE"
+	const wanted = " WHERE sql LIKE '%CONFLICT%' OR sql LIKE '%REPLACE%' OR sql LIKE '%IGNORE%' OR type = 'view' AND name = ? COLLATE NOCASE"
 	return "SELECT type, name, sql FROM " + master + wanted + " UNION ALL SELECT type, name, sql FROM sqlite_temp_master" + wanted, []any{table, table}
 }

@@ -60,6 +60,18 @@ func TestHeed_OverridesWhatCouldTakeAnotherRow(t *testing.T) {
 	}
 }
 
+func TestHeed_KnowsTriggersThatSwallow(t *testing.T) {
+	for text, swallows := range map[string]bool{"BEGIN SELECT Raise(Ignore); END": true, "BEGIN SELECT RAISE(ABORT, ''); END": false} {
+		for kind, matters := range map[string]bool{"trigger": true, "table": false} {
+			table, err := NewTable(dialect(t, "sqlite"), "users", "id", nil, Where{})
+			require.NoError(t, err)
+			heeding, err := table.Heed(nil, &textRows{rows: [][]string{{kind, "odd", text}}})
+			require.NoError(t, err)
+			assert.Equal(t, swallows && matters, heeding.Swallows(), kind+text)
+		}
+	}
+}
+
 // An ID that its column takes for another, as 012 for 12, is compared as it reads.
 func TestHeed_ComparesTheIDAsItReads(t *testing.T) {
 	for name, test := range map[string]struct{ idType, want string }{

@@ -39,6 +39,7 @@ type Table struct {
 
 	orAbort   string // where a conflict clause is to be overridden, what stands between the verb and its object
 	uncounted bool   // the database does not say how many rows it wrote
+	swallows  bool   // a trigger may leave out a row, having written others
 	textID    bool   // the ID is also compared as it reads, because the column may take others for it
 
 	selectRow           string
@@ -326,6 +327,7 @@ func (t *Table) heed(rows Rows) error {
 			t.uncounted = true
 		case kind == "trigger":
 			own = own || replaces.MatchString(text)
+			t.swallows = t.swallows || strings.Contains(strings.ToUpper(text), "IGNORE")
 		case kind == "table" && strings.Contains(strings.ToUpper(text), "CONFLICT"):
 			own, others = own || this, true
 		}
@@ -341,6 +343,11 @@ func (t *Table) TextID() bool { return t.textID }
 
 // Overrides reports whether conflict clauses are overridden.
 func (t *Table) Overrides() bool { return t.orAbort != "" }
+
+// Swallows reports whether a statement may write, by a trigger, and yet say that it wrote
+// no row: one of SQLite's that says RAISE(IGNORE), and in PostgreSQL any that comes before
+// the write or instead of it, as that may return NULL.
+func (t *Table) Swallows() bool { return t.swallows }
 
 // Uncounted reports whether the database does not say how many rows a statement wrote.
 func (t *Table) Uncounted() bool { return t.uncounted }
