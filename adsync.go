@@ -366,8 +366,8 @@ func (w *wrapped) Error() string {
 func (w *wrapped) Unwrap() []error { return []error{w.err, w.cause} }
 
 // Explain says in a few lines what the host and the directory hold for one user,
-// what a sync would do with it and why, and what would have to change for another
-// outcome. It reads both sides and writes nothing. The lines are safe to print: what a
+// what a sync would do with it and why, which roles it gives, keeps and takes and why,
+// and what would have to change for another outcome. It reads both sides and writes nothing. The lines are safe to print: what a
 // terminal would obey is escaped.
 func (s *Syncer) Explain(ctx context.Context, userID string) ([]string, error) {
 	lines, err := s.explain(ctx, userID)
@@ -407,6 +407,7 @@ func (s *Syncer) explain(ctx context.Context, userID string) ([]string, error) {
 	}
 	entry := directory.view.entryOf(host.firstOf(row))
 	lines = append(lines, "The directory has "+entry.describe()+".")
+	lines = append(lines, directory.view.explainRoles(plan, &u, host.firstOf(row))...)
 	return append(lines, plan.explain(userID)...), nil
 }
 

@@ -343,3 +343,63 @@ func (p *Plan) deleted(role string) (n int) {
 	}
 	return n
 }
+
+// explainRoles says of each role that either side speaks of what the plan does with it, and
+// why.
+func (v *view) explainRoles(plan *Plan, u *User, first int) (lines []string) {
+	e := v.entryOf(first)
+	all := slices.Concat(u.Extra.Set(FieldRoles), e.Extra.Set(FieldRoles), e.Unknown.Set(FieldRoles))
+	slices.Sort(all)
+	then := plan.rolesAfter(u)
+	for _, role := range slices.Compact(all) {
+		lines = append(lines, "Role "+role+": "+v.explainRole(role, u, &e, slices.Contains(then, role), slices.Contains(v.unproven[first], role)))
+	}
+	return lines
+}
+
+// rolesAfter are the roles that the plan leaves to the user.
+func (p *Plan) rolesAfter(u *User) []string {
+	for i := range p.Changes {
+		switch c := &p.Changes[i]; {
+		case c.UserID != u.ID || c.Interim:
+		case c.Op == OpDelete:
+			return nil
+		case c.rewrites():
+			return c.After.Extra.Set(FieldRoles)
+		}
+	}
+	return u.Extra.Set(FieldRoles)
+}
+
+func (v *view) explainRole(role string, u *User, e *Entry, keeps, unproven bool) string {
+	has, says := slices.Contains(u.Extra.Set(FieldRoles), role), slices.Contains(e.Extra.Set(FieldRoles), role)
+	switch {
+	case has && !keeps && (says || !e.Present() && e.State != StateOutOfScope):
+		return "goes with the user."
+	case has && !keeps:
+		return "taken, as the account does not have it."
+	case !has && keeps:
+		return "given, as the account has it."
+	case !v.host.scope.roles[role] && !has:
+		return "not given, as it is not among those that both sides know and Rules.Roles gives and takes."
+	case !v.host.scope.roles[role]:
+		return "kept, as it is not among those that both sides know and Rules.Roles gives and takes."
+	case !has && says:
+		return "not given, though the account has it, as the sync does not have the user follow its account now."
+	case !has:
+		return "not given, as the directory does not tell whether the account has it."
+	case slices.Contains(u.Extra.Set(FieldHostRoles), role):
+		return "kept, as the host itself gave it, which no sync gives again or takes."
+	case says:
+		return "kept, as the account has it, too."
+	case !e.Present() && e.State != StateOutOfScope:
+		return "kept, as nothing is known of the roles of an account that is " + string(e.State) + "."
+	case unproven:
+		return "kept, as nothing proves that the account has lost it; the plan's warnings say what to grant or change."
+	case slices.Contains(e.Unknown.Set(FieldRoles), role):
+		return "kept, as the directory does not tell whether the account has it."
+	case u.Protected:
+		return "kept, as the user is protected, though the account does not have it."
+	}
+	return "kept, as the sync leaves the user alone, though the account does not have it."
+}
