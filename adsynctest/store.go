@@ -28,8 +28,10 @@ type Seeder interface {
 // tables only, it is several hundred. A store that holds only some fields, as its
 // Traits say, is checked on those; one that knows a single source may replace the
 // seed's, one that knows no protected users may make them ordinary ones, and one that has
-// no word for a blocked user may give that user any other status. The optional powers are
-// checked where the store has them, and so is each duty of a write by ApplyChanges. A
+// no word for a blocked user may give that user any other status. Where Traits name roles,
+// these are given and taken; in one duty, a user of the seed has a role that the host itself
+// gave ([adsync.FieldHostRoles]), and of a store that is opened without it, this is not
+// checked. The optional powers are checked where the store has them, and so is each duty of a write by ApplyChanges. A
 // store that panics has broken the duty that was being checked.
 //
 // Where the Rules of the host's Syncer say Keys or Require, give them: emails that are no
@@ -48,7 +50,7 @@ func CheckStore(ctx context.Context, open func(ctx context.Context, seed []adsyn
 		host.rules = rules[0]
 	}
 	var broken []error
-	for i, d := range slices.Concat(basicDuties, readDuties, writeDuties, inBatches(writeDuties), batchDuties, lockDuties) {
+	for i, d := range slices.Concat(basicDuties, readDuties, writeDuties, roleDuties, inBatches(writeDuties), inBatches(roleDuties), batchDuties, lockDuties) {
 		if err := stopped(ctx); err != nil {
 			return errors.Join(append(broken, err)...) // what follows would be said of the store
 		}
@@ -76,7 +78,7 @@ type duty struct {
 
 // basicDuties are those without which no other can be checked.
 var basicDuties = []duty{
-	{"Traits must name some of the five details, any others, FieldStatus and FieldDeactivatedAt, each once, as sets only details beyond the five among them, and no number below zero", (*bench).checkTraits, 0},
+	{"Traits must name some of the five details, any others, FieldStatus and FieldDeactivatedAt, each once, as sets only details beyond the five among them, roles each once, and no number below zero", (*bench).checkTraits, 0},
 	{"Users must yield every row, as it was stored", (*bench).checkUsers, 0},
 	{"Users must yield each row with an ID of its own", (*bench).checkIDs, 0},
 }

@@ -17,6 +17,7 @@ type bench struct {
 	ctx       context.Context
 	store     adsync.UserStore
 	batch     adsync.BatchStore // does the writes, where it is not nil
+	opens     openFunc          // opened it
 	rules     adsync.Rules      // of the host
 	fields    []adsync.Field    // that the store holds
 	off       adsync.Status     // of whom a sync deactivates
@@ -28,7 +29,7 @@ type bench struct {
 
 // newBench opens a store with the usual seed and so many further users.
 func newBench(ctx context.Context, h host, more int) (*bench, error) {
-	b := &bench{ctx: ctx, rules: h.rules, seed: slices.Concat(usualSeed(), furtherSeed(more))}
+	b := &bench{ctx: ctx, opens: h.open, rules: h.rules, seed: slices.Concat(usualSeed(), furtherSeed(more))}
 	for i := range b.seed {
 		b.seed[i] = b.withRequired(b.seed[i])
 	}
@@ -204,12 +205,32 @@ func (b *bench) sees(want table) error {
 
 // differs names the first thing in which two rows differ, of those that are held.
 func (b *bench) differs(want, got adsync.User) adsync.Field {
+	if f := b.differsInExtra(want.Extra, got.Extra); f != "" {
+		return f
+	}
 	for _, f := range storedFields {
 		isDetail := slices.Contains(details[:], f) || f == adsync.FieldStatus || f == adsync.FieldDeactivatedAt
 		if isDetail && !b.holds(f) || f == adsync.FieldSource && b.oneSource {
 			continue
 		}
 		if !sameIn(f, &want, &got) {
+			return f
+		}
+	}
+	return ""
+}
+
+// differsInExtra does so of roles and of the details beyond the five.
+func (b *bench) differsInExtra(want, got adsync.Extra) adsync.Field {
+	if want == got {
+		return ""
+	}
+	held := b.extras()
+	if len(b.roles()) > 0 {
+		held = append(held, adsync.FieldRoles, adsync.FieldHostRoles)
+	}
+	for _, f := range held {
+		if !slices.Equal(want.Set(f), got.Set(f)) {
 			return f
 		}
 	}

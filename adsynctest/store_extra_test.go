@@ -23,6 +23,20 @@ func (s fiveOnly) UpdateUser(ctx context.Context, c adsync.Change) error {
 	return s.MemoryStore.UpdateUser(ctx, c)
 }
 
+// fiveAtFirst is a store that does so when it adds a user.
+type fiveAtFirst struct{ *adsync.MemoryStore }
+
+func (s fiveAtFirst) CreateUser(ctx context.Context, c adsync.Change) (string, error) {
+	return s.MemoryStore.CreateUser(ctx, rewritten(c, func(_, after *adsync.User) { after.Extra = adsync.Extra{} }))
+}
+
+// hasty is a store that removes users whatever is beyond the five.
+type hasty struct{ *adsync.MemoryStore }
+
+func (s hasty) DeleteUser(ctx context.Context, c adsync.Change) error {
+	return s.MemoryStore.DeleteUser(ctx, (&broken{MemoryStore: s.MemoryStore}).regardless(c))
+}
+
 // boastful is a store that calls a field a set which it does not hold.
 type boastful struct{ *adsync.MemoryStore }
 
@@ -37,6 +51,10 @@ func TestCheckStore_OfFurtherDetails(t *testing.T) {
 	require.NoError(t, adsynctest.CheckStore(t.Context(), open(func(s *adsync.MemoryStore) adsync.UserStore { return s })))
 	err := adsynctest.CheckStore(t.Context(), open(func(s *adsync.MemoryStore) adsync.UserStore { return fiveOnly{s} }))
 	assert.ErrorContains(t, err, "UpdateUser must write and clear each detail beyond the five")
+	err = adsynctest.CheckStore(t.Context(), open(func(s *adsync.MemoryStore) adsync.UserStore { return fiveAtFirst{s} }))
+	assert.ErrorContains(t, err, "CreateUser must add a row that equals After")
+	err = adsynctest.CheckStore(t.Context(), open(func(s *adsync.MemoryStore) adsync.UserStore { return hasty{s} }))
+	assert.ErrorContains(t, err, "DeleteUser must refuse a row that is not as Before says")
 	err = adsynctest.CheckStore(t.Context(), open(func(s *adsync.MemoryStore) adsync.UserStore { return boastful{s} }))
 	assert.ErrorContains(t, err, "Traits must name")
 }

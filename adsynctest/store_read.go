@@ -25,6 +25,13 @@ func (b *bench) checkTraits() error {
 			return fmt.Errorf("it calls %q a set, which is one of the five, or not held", f)
 		}
 	}
+	roles := make(map[string]bool)
+	for _, role := range traitsOf(b.store).Roles {
+		if role == "" || roles[role] {
+			return fmt.Errorf("it names the role %q, which is empty or named twice", role)
+		}
+		roles[role] = true
+	}
 	n := traitsOf(b.store).CreatesAtOnce
 	switch {
 	case seen[adsync.FieldStatus] && seen[adsync.FieldActive]:
@@ -44,7 +51,7 @@ func (b *bench) checkUsers() error {
 		return b.readErr
 	}
 	for i, want := range b.seed {
-		want.Protected = b.rows[i].Protected
+		want.Protected, want.Extra = b.rows[i].Protected, b.rows[i].Extra
 		want.Status = b.seeded(want.Status, b.rows[i].Status)
 		if f := b.differs(want, b.rows[i]); f != "" {
 			return fmt.Errorf("row %d of the seed has another %s", i+1, f)

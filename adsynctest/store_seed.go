@@ -82,5 +82,10 @@ func (b *bench) newcomer(n int) adsync.User {
 			u = b.after(u, f, all.Get(f))
 		}
 	}
+	for i, f := range b.extras() {
+		if n == 0 {
+			u = b.after(u, f, fmt.Sprintf("7d9a3c52-%04d-4a5e-8f00-0000000ada00", i))
+		}
+	}
 	return b.withRequired(u)
 }

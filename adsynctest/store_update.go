@@ -105,6 +105,9 @@ func (b *bench) stale() map[string]adsync.User {
 			all["another "+string(f)] = b.after(u, f, strings.ToUpper(u.Get(f))+"9")
 		}
 	}
+	for _, f := range b.extras() {
+		all["another "+string(f)] = b.after(u, f, "7d9a3c52-0006-4a5e-8f00-00000000ada0")
+	}
 	if b.holds(adsync.FieldUsername) {
 		all["another case of the username"] = b.after(u, adsync.FieldUsername, strings.ToUpper(u.Username))
 	}
