@@ -22,7 +22,7 @@ type checker struct {
 
 // checkAll goes on with the next question where one is not answered.
 func (c *checker) checkAll(ctx context.Context) {
-	for _, check := range []func(context.Context) error{c.checkKeys, c.checkDemands, c.checkStatuses, c.checkServer, c.checkCollations, c.checkQuirks, c.checkView} {
+	for _, check := range []func(context.Context) error{c.checkKeys, c.checkDemands, c.checkStatuses, c.checkServer, c.checkCollations, c.checkQuirks, c.checkView, c.checkRoles} {
 		if err := check(ctx); err != nil && ctx.Err() == nil {
 			c.warn("the database does not tell this account all about the table %s, which was not checked further: %s", c.known.table.Name, c.known.dialect.Fault(err).Reason)
 		}
@@ -252,4 +252,62 @@ func (c *checker) checkView(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// checkRoles looks at the table of roles: whether a new row of it can be written, and
+// whether anything keeps a user from having one role twice.
+func (c *checker) checkRoles(ctx context.Context) error {
+	roles := c.known.roles
+	if roles == nil {
+		return nil
+	}
+	text, args := roles.table.Table().Demands()
+	demands, err := c.texts(ctx, text, args)
+	if err != nil {
+		return err
+	}
+	columns := roles.columns()
+	isFilled := func(name string) bool {
+		return slices.ContainsFunc(columns, func(filled string) bool { return strings.EqualFold(filled, name) })
+	}
+	var missing []string
+	for _, row := range demands {
+		if !isFilled(row[0]) {
+			missing = append(missing, row[0])
+		}
+	}
+	if len(missing) > 0 {
+		slices.Sort(missing)
+		c.warn("a new row of the table %s needs a value for %s, and would be refused, so no role is given; give one in sqlstore.Membership.Values, or let the column have a default", roles.given.Table, strings.Join(missing, ", "))
+	}
+	text, args = roles.table.Table().UniqueIndexes()
+	rows, err := c.texts(ctx, text, args)
+	if err != nil {
+		return err
+	}
+	if !coversRoles(rows, columns) {
+		c.warn("the table %s has no unique index over %s and %s, so another program may give a user one role twice; add one, over the columns of sqlstore.Membership.Values too if the host's own rows may stand beside the sync's", roles.given.Table, columns[0], columns[1])
+	}
+	return nil
+}
+
+// coversRoles reports whether a unique index is over the user and the role, the first two of
+// the columns, and over no others than these. Each row has a column and its index.
+func coversRoles(rows [][]string, columns []string) bool {
+	indexes := map[string][]string{}
+	for _, row := range rows {
+		indexes[row[1]] = append(indexes[row[1]], row[0])
+	}
+	for _, over := range indexes {
+		has := func(column string) bool {
+			return slices.ContainsFunc(over, func(text string) bool { return mentions(text, column) })
+		}
+		isNone := func(text string) bool {
+			return !slices.ContainsFunc(columns, func(column string) bool { return mentions(text, column) })
+		}
+		if has(columns[0]) && has(columns[1]) && !slices.ContainsFunc(over, isNone) {
+			return true
+		}
+	}
+	return false
 }

@@ -90,7 +90,7 @@ func (in *inspector) query(ctx context.Context) (*knownTable, error) {
 	if err != nil || len(types) == 0 {
 		return &knownTable{layout: in.layout, types: types, sql: queries}, err
 	}
-	if err := in.layout.roles.check(ctx, in.db); err != nil {
+	if err := in.layout.roles.check(ctx, in.db, in.layout.dialect); err != nil {
 		return nil, err
 	}
 	var quirks sqltable.Rows

@@ -69,7 +69,7 @@ func newMemberships(d sqltable.Dialect, given *Membership, users Table) (*member
 		}
 		m.keys, m.byKey[code] = append(m.keys, key), i
 	}
-	columns := slices.Sorted(maps.Keys(given.Values))
+	columns := m.columns()[2:]
 	for _, column := range columns {
 		mark, code, err := plainValue(given.Values[column])
 		if err != nil || column == given.User || column == given.Role || column == "" {
@@ -78,8 +78,10 @@ func newMemberships(d sqltable.Dialect, given *Membership, users Table) (*member
 		m.marks, m.codes, m.isNull = append(m.marks, mark), append(m.codes, code), append(m.isNull, mark == nil)
 	}
 	var err error
-	m.table, err = sqltable.NewMembership(d, given.Table, given.User, given.Role, columns)
-	return m, err
+	if m.table, err = sqltable.NewMembership(d, given.Table, given.User, given.Role, columns); err != nil {
+		return nil, errors.New("adsync: sqlstore.Membership.Table must be table or schema.table")
+	}
+	return m, nil
 }
 
 // plainValue is what the driver is given for a value of the host's.
@@ -239,16 +241,42 @@ func (m *memberships) roleNames() []string {
 	return slices.Clone(m.names)
 }
 
-// check asks the database for the columns, and for no row.
-func (m *memberships) check(ctx context.Context, db *sql.DB) error {
+// columns are those that are read and written.
+func (m *memberships) columns() []string {
+	return append([]string{m.given.User, m.given.Role}, slices.Sorted(maps.Keys(m.given.Values))...)
+}
+
+// check asks the database for the table and its columns, and for no row. An error that
+// another try may not meet is the driver's.
+func (m *memberships) check(ctx context.Context, db *sql.DB, d sqltable.Dialect) error {
 	if m == nil {
 		return nil
 	}
-	rows, err := db.QueryContext(ctx, m.table.Select(len(m.keys))+" AND 1 = 0", m.keys...)
+	text, args := m.table.Table().Catalogue()
+	rows, err := db.QueryContext(ctx, text, args...)
 	if err != nil {
 		return err
 	}
-	return errors.Join(rows.Err(), rows.Close())
+	types, err := sqltable.ReadTypes(rows)
+	if err != nil {
+		return err
+	}
+	if len(types) == 0 {
+		return ownFault{fmt.Errorf("adsync: the database has no table %s, or does not show it to this account; check sqlstore.Table.Roles.Table", m.given.Table)}
+	}
+	for _, name := range m.columns() {
+		if _, ok := types.Find(name); !ok {
+			return ownFault{fmt.Errorf("adsync: the table %s has no column %s; correct sqlstore.Table.Roles", m.given.Table, name)}
+		}
+	}
+	rows, err = db.QueryContext(ctx, m.table.Select(len(m.keys))+" AND 1 = 0", m.keys...)
+	if err == nil {
+		err = errors.Join(rows.Err(), rows.Close())
+	}
+	if err == nil || d.Fault(err).Kind == sqltable.Retry {
+		return err
+	}
+	return ownFault{fmt.Errorf("adsync: the roles of the table %s cannot be read; check sqlstore.Table.Roles, what its keys are in the column %s, and the rights of this account: %s", m.given.Table, m.given.Role, d.Fault(err).Reason)}
 }
 
 // write makes the sync's own rows those of the roles that the change leaves to the user.

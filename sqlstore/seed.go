@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/go-adsync/adsync"
 )
@@ -38,6 +39,10 @@ func seedChanges(l *layout, users []adsync.User) []adsync.Change {
 // seedable is the user as far as the table can hold it.
 func seedable(l *layout, u adsync.User) adsync.User {
 	u.ID = ""
+	if l.position(adsync.FieldDeactivatedAt) < 0 {
+		u.DeactivatedAt = 0
+	}
+	u.Extra = u.Extra.With(adsync.FieldRoles, l.roles.seedable(u.Extra)...)
 	for _, f := range fieldsOf(&u) {
 		if l.position(f) >= 0 {
 			continue
@@ -57,4 +62,25 @@ func seedable(l *layout, u adsync.User) adsync.User {
 		u.Status = l.statuses.nearest(u.Status)
 	}
 	return u
+}
+
+// seedable are the roles of a user of the seed that the sync's own rows can hold.
+func (m *memberships) seedable(extra adsync.Extra) []string {
+	hosts := extra.Set(adsync.FieldHostRoles)
+	return slices.DeleteFunc(extra.Set(adsync.FieldRoles), func(role string) bool {
+		return m == nil || slices.Contains(hosts, role) || !slices.Contains(m.names, role)
+	})
+}
+
+// seedHosts adds the rows of roles that the host itself gave to a user of the seed. A row
+// that the table cannot hold without the values of the sync's own is left out.
+func (m *memberships) seedHosts(ctx context.Context, db *sql.DB, bind *binder, id string, extra adsync.Extra) {
+	if m == nil || len(m.marks) == 0 {
+		return
+	}
+	for _, role := range extra.Set(adsync.FieldHostRoles) {
+		if at, mapped := slices.BinarySearch(m.names, role); mapped {
+			_, _ = db.ExecContext(ctx, m.table.InsertUnmarked(), bind.bindID(id), m.keys[at])
+		}
+	}
 }

@@ -137,10 +137,12 @@ func (s *Store) Seed(ctx context.Context, users []adsync.User) error {
 	if err := checkEmpty(ctx, s.db, s.layout); err != nil {
 		return err
 	}
+	bind := &binder{knownTable: known, now: time.Now()}
 	for i, w := range s.writeBatch(ctx, known, seedChanges(s.layout, users)) {
 		if w.Err != nil {
 			return fmt.Errorf("adsync: user %d of the seed could not be added to the table %s: %w", i+1, s.layout.table.Name, w.Err)
 		}
+		s.layout.roles.seedHosts(ctx, s.db, bind, w.UserID, users[i].Extra)
 	}
 	return nil
 }

@@ -85,6 +85,57 @@ func testPreflight(t *testing.T, d database) {
 	})
 }
 
+// testPreflightRoles has tables of roles with one thing amiss each, and some where nothing is.
+func testPreflightRoles(t *testing.T, d database) {
+	ref := "user_id BIGINT NOT NULL"
+	if d.dialect == sqlstore.SQLite {
+		ref = "user_id INTEGER NOT NULL"
+	}
+	for name, test := range map[string]struct {
+		columns string
+		index   string
+		edit    func(*sqlstore.Membership)
+		says    []string
+		fails   string
+	}{
+		"nothing":                 {columns: "role NUMBER NOT NULL, origin TEXT, PRIMARY KEY (role, user_id)"},
+		"a row of each origin":    {columns: "id COUNTER, role NUMBER NOT NULL, origin TEXT NOT NULL, note TEXT NOT NULL DEFAULT '', UNIQUE (user_id, origin, role)"},
+		"an index":                {columns: "role NUMBER NOT NULL, origin TEXT", index: "CREATE UNIQUE INDEX one_role ON members (user_id, role)"},
+		"no index":                {columns: "role NUMBER NOT NULL, origin TEXT", says: []string{"the table members has no unique index over user_id and role"}},
+		"an index of more":        {columns: "id NUMBER, role NUMBER NOT NULL, origin TEXT, UNIQUE (user_id, role, id)", says: []string{"no unique index over user_id and role"}},
+		"an index over each":      {columns: "role NUMBER NOT NULL UNIQUE, origin TEXT, UNIQUE (user_id)", says: []string{"no unique index over user_id and role"}},
+		"an index not unique":     {columns: "role NUMBER NOT NULL, origin TEXT", index: "CREATE INDEX roles ON members (user_id, role)", says: []string{"no unique index over user_id and role"}},
+		"columns nobody fills":    {columns: "role NUMBER NOT NULL, origin TEXT, since NUMBER NOT NULL, by_whom TEXT NOT NULL, UNIQUE (user_id, role)", says: []string{"a new row of the table members needs a value for by_whom, since, and would be refused"}},
+		"a key that nobody makes": {columns: "id BYTES NOT NULL, role NUMBER NOT NULL, origin TEXT, UNIQUE (user_id, role)", says: []string{"needs a value for id"}},
+		"columns that are filled": {columns: "role NUMBER NOT NULL, origin TEXT NOT NULL, by_whom TEXT NOT NULL, UNIQUE (user_id, role)", edit: func(m *sqlstore.Membership) { m.Values["by_whom"] = "sync" }},
+		"no table":                {columns: "role NUMBER, origin TEXT", edit: func(m *sqlstore.Membership) { m.Table = "memberships" }, fails: "adsync: the database has no table memberships, or does not show it to this account; check sqlstore.Table.Roles.Table"},
+		"no column of users":      {columns: "role NUMBER, origin TEXT", edit: func(m *sqlstore.Membership) { m.User = "person" }, fails: "adsync: the table members has no column person; correct sqlstore.Table.Roles"},
+		"no column of roles":      {columns: "group_id NUMBER, origin TEXT", fails: "adsync: the table members has no column role; correct sqlstore.Table.Roles"},
+		"no column of values":     {columns: "role NUMBER, since TEXT", fails: "adsync: the table members has no column origin; correct sqlstore.Table.Roles"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			texts := []string{d.table("people", "id COUNTER, guid TEXT UNIQUE, login TEXT NOT NULL UNIQUE, mail TEXT UNIQUE"), d.table("members", ref+", "+test.columns)}
+			if test.index != "" {
+				texts = append(texts, test.index)
+			}
+			table := preflightTable
+			table.Roles = &sqlstore.Membership{Table: "members", User: "user_id", Role: "role", Roles: map[string]any{"admin": 1}, Values: map[string]any{"origin": "ad"}}
+			if test.edit != nil {
+				test.edit(table.Roles)
+			}
+			s := newStore(t, d.open(t, texts...), d.dialect, table)
+			if test.fails == "" {
+				d.checkWarnings(t, s, test.says)
+				return
+			}
+			_, err := s.Check(t.Context())
+			require.ErrorContains(t, err, test.fails)
+			_, err = s.CreateUser(t.Context(), create(person(1, "ann")))
+			require.ErrorContains(t, err, test.fails)
+		})
+	}
+}
+
 func (d database) checkWarnings(t *testing.T, s *sqlstore.Store, says []string) {
 	t.Helper()
 	warnings, err := s.Check(t.Context())

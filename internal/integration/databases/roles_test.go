@@ -1,6 +1,8 @@
 package databases
 
 import (
+	"context"
+	"database/sql"
 	"fmt"
 	"testing"
 
@@ -8,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/go-adsync/adsync"
+	"github.com/go-adsync/adsync/adsynctest"
 	"github.com/go-adsync/adsync/sqlstore"
 )
 
@@ -79,4 +82,43 @@ func testRoles(t *testing.T, d database) {
 			}
 		})
 	}
+}
+
+// testCheckedRoles proves a store of roles and further details on each database.
+func testCheckedRoles(t *testing.T, d database) {
+	ref := "user_id BIGINT NOT NULL REFERENCES people (id)"
+	if d.dialect == sqlstore.SQLite {
+		ref = "user_id INTEGER NOT NULL REFERENCES people (id)"
+	}
+	table := sqlstore.Table{
+		Name: "people",
+		Columns: sqlstore.Columns{ID: "id", ObjectID: "guid", Source: "source", Username: "login", Email: "mail", Phone: "phone",
+			Extra: map[adsync.Field]string{"department": "dept", "manager": "boss"}},
+		Roles: &sqlstore.Membership{Table: "members", User: "user_id", Role: "role", Roles: map[string]any{"admin": 1, "editor": 2}, Values: map[string]any{"origin": "ad"}},
+	}
+	var db *sql.DB
+	hosts := 0
+	err := adsynctest.CheckStore(t.Context(), func(context.Context, []adsync.User) (adsync.UserStore, error) {
+		if db != nil {
+			require.NoError(t, db.Close()) // a server has only so many connections
+		}
+		db = d.open(t, d.table("people", "id COUNTER, guid TEXT, source TEXT NOT NULL, login TEXT NOT NULL UNIQUE, mail TEXT UNIQUE, phone TEXT, dept TEXT NOT NULL, boss TEXT, UNIQUE (source, guid)"),
+			d.table("members", ref+", role NUMBER NOT NULL, origin TEXT, UNIQUE (user_id, role)"))
+		return hostRoles{newStore(t, db, d.dialect, table), &hosts}, nil
+	})
+	require.NoError(t, err)
+	assert.NotZero(t, hosts, "the check has seen a role of the host's own")
+}
+
+// hostRoles counts the updates of users who have a role of the host's own.
+type hostRoles struct {
+	*sqlstore.Store
+	count *int
+}
+
+func (s hostRoles) UpdateUser(ctx context.Context, c adsync.Change) error {
+	if len(c.Before.Extra.Set(adsync.FieldHostRoles)) > 0 {
+		*s.count++
+	}
+	return s.Store.UpdateUser(ctx, c)
 }

@@ -193,6 +193,8 @@ func (d database) run(t *testing.T, layouts []layout) {
 		"what a table lacks is told":                testPreflight,
 		"derived columns":                           testDerived,
 		"roles":                                     testRoles,
+		"roles that are checked":                    testCheckedRoles,
+		"roles and a preflight":                     testPreflightRoles,
 		"a derived time that does not fit":          testDerivedTimeThatDoesNotFit,
 		"rows beside the user's":                    testOnWrite,
 		"statuses of any column":                    testStatuses,

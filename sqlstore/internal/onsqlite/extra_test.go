@@ -22,7 +22,11 @@ const (
 func staff(t *testing.T) *host {
 	table := peopleTable()
 	table.Columns.Extra = map[adsync.Field]string{department: "dept", manager: "boss"}
-	return newHost(t, table, people, `ALTER TABLE people ADD COLUMN dept TEXT NOT NULL DEFAULT ''`, `ALTER TABLE people ADD COLUMN boss TEXT CHECK (boss <> '')`)
+	return staffHost(t, table)
+}
+
+func staffHost(t *testing.T, table sqlstore.Table) *host {
+	return newHost(t, table, people, memberships, `ALTER TABLE people ADD COLUMN dept TEXT NOT NULL DEFAULT ''`, `ALTER TABLE people ADD COLUMN boss TEXT CHECK (boss <> '')`)
 }
 
 func extra(dept, boss string) adsync.Extra {

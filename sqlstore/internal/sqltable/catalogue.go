@@ -39,7 +39,7 @@ func postgreSQLQuirks(_, _, quoted string) (string, []any) {
 
 // Those of a view are the indexes of all tables that it reads.
 func postgreSQLIndexes(_, _, quoted string) (string, []any) {
-	return "SELECT COALESCE(CAST(a.attname AS text), pg_get_indexdef(i.indexrelid)) FROM pg_catalog.pg_index i" +
+	return "SELECT COALESCE(CAST(a.attname AS text), pg_get_indexdef(i.indexrelid)), CAST(i.indexrelid AS text) FROM pg_catalog.pg_index i" +
 		" CROSS JOIN LATERAL unnest(CAST(i.indkey AS int2[])) AS k (n) LEFT JOIN pg_catalog.pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.n AND k.n > 0" +
 		" WHERE i.indisunique AND i.indisvalid AND i.indrelid IN (SELECT CAST(CAST(CAST($1 AS text) AS regclass) AS oid)" +
 		" UNION ALL SELECT d.refobjid FROM pg_catalog.pg_rewrite r JOIN pg_catalog.pg_depend d ON d.objid = r.oid" +
@@ -93,7 +93,7 @@ func mySQLHolding(do, schema, table, _ string, part int64) (string, []any) {
 func mySQLIndexes(schema, table, _ string) (string, []any) {
 	this, args := mySQLThis(schema, table)
 	return "SELECT CONCAT(COALESCE(column_name, ''), ' ', COALESCE((SELECT c.generation_expression FROM information_schema.columns AS c" +
-		" WHERE c.table_schema = s.table_schema AND c.table_name = s.table_name AND c.column_name = s.column_name), ''))" +
+		" WHERE c.table_schema = s.table_schema AND c.table_name = s.table_name AND c.column_name = s.column_name), '')), index_name" +
 		" FROM information_schema.statistics AS s WHERE " + this + " AND non_unique = 0", args
 }
 
@@ -118,7 +118,7 @@ func sqliteCatalogue(schema, table, _ string) (string, []any) {
 
 func sqliteIndexes(schema, table, _ string) (string, []any) {
 	places, args := inSchema(schema, table)
-	return "SELECT COALESCE(i.name, (SELECT sql FROM sqlite_master WHERE name = l.name), '') FROM pragma_index_list" + places +
+	return "SELECT COALESCE(i.name, (SELECT sql FROM sqlite_master WHERE name = l.name), ''), l.name FROM pragma_index_list" + places +
 		" AS l JOIN pragma_index_info(l.name) AS i WHERE l.\"unique\"", args
 }
 

@@ -4,6 +4,7 @@ import "strconv"
 
 // Membership writes the statements of a table that says which user has which role.
 type Membership struct {
+	table  *Table // of which the catalogue is asked
 	d      Dialect
 	quoted string
 	user   string
@@ -17,8 +18,11 @@ func NewMembership(d Dialect, name, user, role string, values []string) (*Member
 	if err != nil {
 		return nil, err
 	}
-	return &Membership{d: d, quoted: t.quoted, user: user, role: role, values: values}, nil
+	return &Membership{table: t, d: d, quoted: t.quoted, user: user, role: role, values: values}, nil
 }
+
+// Table is the table, of which the catalogue can be asked.
+func (m *Membership) Table() *Table { return m.table }
 
 // arg is the nth placeholder, from 1.
 func (m *Membership) arg(n int) string {
@@ -55,12 +59,17 @@ func (m *Membership) SelectOf(roles, users int) string {
 }
 
 // Insert adds a row. Arguments: the user, the role, the marks.
-func (m *Membership) Insert() string {
+func (m *Membership) Insert() string { return m.insert(m.values) }
+
+// InsertUnmarked adds a row as the host itself would. Arguments: the user, the role.
+func (m *Membership) InsertUnmarked() string { return m.insert(nil) }
+
+func (m *Membership) insert(marks []string) string {
 	text := "INSERT INTO " + m.quoted + " (" + m.d.Quote(m.user) + ", " + m.d.Quote(m.role)
-	for _, name := range m.values {
+	for _, name := range marks {
 		text += ", " + m.d.Quote(name)
 	}
-	return text + ") VALUES (" + m.args(1, 2+len(m.values)) + ")"
+	return text + ") VALUES (" + m.args(1, 2+len(marks)) + ")"
 }
 
 // Delete removes the rows of a user and a role that bear the marks; null says which of

@@ -223,7 +223,7 @@ func (t *Table) selectAll() *statement {
 }
 
 // UniqueIndexes asks for the columns of each unique index, one a row, or the text of the
-// index where it is over an expression.
+// index where it is over an expression; and for what the index is known by.
 func (t *Table) UniqueIndexes() (text string, args []any) {
 	return t.d.indexes(t.schema, t.name, t.quoted)
 }
