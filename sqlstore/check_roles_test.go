@@ -2,12 +2,14 @@ package sqlstore_test
 
 import (
 	"database/sql/driver"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/go-adsync/adsync"
 	"github.com/go-adsync/adsync/sqlstore"
 )
 
@@ -95,16 +97,20 @@ func TestCheck_RefusesATableOfRolesThatDoesNotFit(t *testing.T) {
 		"no user":      {memberTypes("person"), nil, "adsync: the table members has no column person; correct sqlstore.Table.Roles"},
 		"no role":      {memberTypes("role"), nil, "adsync: the table members has no column role; correct sqlstore.Table.Roles"},
 		"no value":     {memberTypes("origin"), nil, "adsync: the table members has no column origin; correct sqlstore.Table.Roles"},
-		"unanswered":   {memberTypes(""), []reply{found, {to: askCatalogue, err: errGone}}, "the database is gone"},
-		"cut off":      {memberTypes(""), []reply{found, {to: askCatalogue, columns: columns, rowsErr: errGone}}, "the database is gone"},
+		"unanswered":   {memberTypes(""), []reply{found, {to: askCatalogue, err: errGone}}, "adsync: the columns of the table members cannot be read; check sqlstore.Table.Roles.Table: the database is gone"},
+		"cut off":      {memberTypes(""), []reply{found, {to: askCatalogue, columns: columns, rowsErr: errGone}}, "adsync: the columns of the table members cannot be read; check sqlstore.Table.Roles.Table: the database is gone"},
 		"not readable": {memberTypes(""), []reply{{to: askRoles, err: errGone}}, "adsync: the roles of the table members cannot be read; check sqlstore.Table.Roles, what its keys are in the column role, and the rights of this account: the database is gone"},
 		"not read":     {memberTypes(""), []reply{{to: askRoles, columns: columns[:3], rowsErr: errGone}}, "adsync: the roles of the table members cannot be read"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s, _ := openRecorder(t, &recorder{types: test.types, replies: test.replies}, sqlstore.MySQL, rolesTable())
+			s, _ := openRecorder(t, &recorder{types: test.types, replies: slices.Clone(test.replies)}, sqlstore.MySQL, rolesTable())
 			warnings, err := s.Check(t.Context())
 			require.ErrorContains(t, err, test.says)
 			assert.Empty(t, warnings)
+			s, _ = openRecorder(t, &recorder{types: test.types, replies: slices.Clone(test.replies)}, sqlstore.MySQL, rolesTable())
+			_, err = s.CreateUser(t.Context(), adsync.Change{Op: adsync.OpCreate, After: &adsync.User{}})
+			require.ErrorContains(t, err, test.says)
+			require.ErrorIs(t, err, adsync.ErrNotWritten)
 		})
 	}
 }

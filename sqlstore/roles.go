@@ -246,37 +246,53 @@ func (m *memberships) columns() []string {
 	return append([]string{m.given.User, m.given.Role}, slices.Sorted(maps.Keys(m.given.Values))...)
 }
 
-// check asks the database for the table and its columns, and for no row. An error that
-// another try may not meet is the driver's.
+// check asks the database for the table and its columns, and for no row.
 func (m *memberships) check(ctx context.Context, db *sql.DB, d sqltable.Dialect) error {
 	if m == nil {
 		return nil
 	}
-	text, args := m.table.Table().Catalogue()
-	rows, err := db.QueryContext(ctx, text, args...)
+	types, err := m.types(ctx, db)
 	if err != nil {
-		return err
-	}
-	types, err := sqltable.ReadTypes(rows)
-	if err != nil {
-		return err
+		return m.fault(d, err, "the columns of the table %s cannot be read; check sqlstore.Table.Roles.Table", m.given.Table)
 	}
 	if len(types) == 0 {
-		return ownFault{fmt.Errorf("adsync: the database has no table %s, or does not show it to this account; check sqlstore.Table.Roles.Table", m.given.Table)}
+		return m.fault(d, nil, "the database has no table %s, or does not show it to this account; check sqlstore.Table.Roles.Table", m.given.Table)
 	}
 	for _, name := range m.columns() {
 		if _, ok := types.Find(name); !ok {
-			return ownFault{fmt.Errorf("adsync: the table %s has no column %s; correct sqlstore.Table.Roles", m.given.Table, name)}
+			return m.fault(d, nil, "the table %s has no column %s; correct sqlstore.Table.Roles", m.given.Table, name)
 		}
 	}
-	rows, err = db.QueryContext(ctx, m.table.Select(len(m.keys))+" AND 1 = 0", m.keys...)
+	rows, err := db.QueryContext(ctx, m.table.Select(len(m.keys))+" AND 1 = 0", m.keys...)
 	if err == nil {
 		err = errors.Join(rows.Err(), rows.Close())
 	}
-	if err == nil || d.Fault(err).Kind == sqltable.Retry {
-		return err
+	if err != nil {
+		return m.fault(d, err, "the roles of the table %s cannot be read; check sqlstore.Table.Roles, what its keys are in the column %s, and the rights of this account", m.given.Table, m.given.Role)
 	}
-	return ownFault{fmt.Errorf("adsync: the roles of the table %s cannot be read; check sqlstore.Table.Roles, what its keys are in the column %s, and the rights of this account: %s", m.given.Table, m.given.Role, d.Fault(err).Reason)}
+	return nil
+}
+
+func (m *memberships) types(ctx context.Context, db *sql.DB) (sqltable.Types, error) {
+	text, args := m.table.Table().Catalogue()
+	rows, err := db.QueryContext(ctx, text, args...)
+	if err != nil {
+		return nil, err
+	}
+	return sqltable.ReadTypes(rows)
+}
+
+// fault is what no run of the store can do without; but an error that another try may not
+// meet is the driver's.
+func (m *memberships) fault(d sqltable.Dialect, cause error, format string, args ...any) error {
+	if cause != nil {
+		f := d.Fault(cause)
+		if f.Kind == sqltable.Retry {
+			return cause
+		}
+		format, args = format+": %s", append(args, f.Reason)
+	}
+	return ownFault{notDone{fmt.Errorf("adsync: "+format, args...)}}
 }
 
 // write makes the sync's own rows those of the roles that the change leaves to the user.

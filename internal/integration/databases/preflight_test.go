@@ -108,7 +108,7 @@ func testPreflightRoles(t *testing.T, d database) {
 		"columns nobody fills":    {columns: "role NUMBER NOT NULL, origin TEXT, since NUMBER NOT NULL, by_whom TEXT NOT NULL, UNIQUE (user_id, role)", says: []string{"a new row of the table members needs a value for by_whom, since, and would be refused"}},
 		"a key that nobody makes": {columns: "id BYTES NOT NULL, role NUMBER NOT NULL, origin TEXT, UNIQUE (user_id, role)", says: []string{"needs a value for id"}},
 		"columns that are filled": {columns: "role NUMBER NOT NULL, origin TEXT NOT NULL, by_whom TEXT NOT NULL, UNIQUE (user_id, role)", edit: func(m *sqlstore.Membership) { m.Values["by_whom"] = "sync" }},
-		"no table":                {columns: "role NUMBER, origin TEXT", edit: func(m *sqlstore.Membership) { m.Table = "memberships" }, fails: "adsync: the database has no table memberships, or does not show it to this account; check sqlstore.Table.Roles.Table"},
+		"no table":                {columns: "role NUMBER, origin TEXT", edit: func(m *sqlstore.Membership) { m.Table = "memberships" }, fails: "check sqlstore.Table.Roles.Table"},
 		"no column of users":      {columns: "role NUMBER, origin TEXT", edit: func(m *sqlstore.Membership) { m.User = "person" }, fails: "adsync: the table members has no column person; correct sqlstore.Table.Roles"},
 		"no column of roles":      {columns: "group_id NUMBER, origin TEXT", fails: "adsync: the table members has no column role; correct sqlstore.Table.Roles"},
 		"no column of values":     {columns: "role NUMBER, since TEXT", fails: "adsync: the table members has no column origin; correct sqlstore.Table.Roles"},
@@ -132,6 +132,7 @@ func testPreflightRoles(t *testing.T, d database) {
 			require.ErrorContains(t, err, test.fails)
 			_, err = s.CreateUser(t.Context(), create(person(1, "ann")))
 			require.ErrorContains(t, err, test.fails)
+			require.ErrorIs(t, err, adsync.ErrNotWritten)
 		})
 	}
 }
