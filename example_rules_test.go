@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"strings"
+	"time"
 
 	"github.com/go-adsync/adsync"
 )
@@ -96,4 +97,38 @@ func ExampleRules_lowerCase() {
 	})
 	fmt.Println(len(plan.Changes), err)
 	// Output: 0 <nil>
+}
+
+// Whoever leaves is deactivated first, and removed 30 days later if the account is still
+// deleted. The moment of the deactivation is the store's to write, and a Syncer sets Now.
+func ExampleRules_removeAfter() {
+	ada, err := adsync.ParseObjectID("e124855b-371a-41be-9f05-000000000001")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	deleted := []adsync.Entry{{ObjectID: ada, State: adsync.StateDeleted}}
+	user := adsync.User{ID: "1", ObjectID: ada, Profile: adsync.Profile{Username: "ada"}}
+	rules := adsync.Rules{RemoveAfter: 30 * 24 * time.Hour}
+	for _, today := range []time.Time{
+		time.Date(2026, 11, 1, 8, 0, 0, 0, time.UTC), time.Date(2026, 11, 2, 8, 0, 0, 0, time.UTC), time.Date(2026, 12, 1, 8, 0, 0, 0, time.UTC),
+	} {
+		rules.Now = adsync.MomentOf(today)
+		plan, err := adsync.Reconcile(deleted, []adsync.User{user}, rules)
+		if err != nil {
+			fmt.Println(err)
+			return
+		}
+		for _, c := range plan.Changes {
+			fmt.Println(today.Format(time.DateOnly), c.Op, c.Reason, "–", c.Detail)
+			if c.After != nil {
+				user = *c.After // and what a store makes of it:
+				user.DeactivatedAt = rules.Now
+			}
+		}
+	}
+	// Output:
+	// 2026-11-01 update deleted – to be removed 30 days later
+	// 2026-11-02 notice leaving – to be removed as deleted on 2026-12-01T08:00:00Z
+	// 2026-12-01 delete deleted –
 }

@@ -162,7 +162,7 @@ func (b *bench) checkBigBatch() error {
 		}
 		after := b.touched(before, fmt.Sprint("7", i))
 		if b.holds(adsync.FieldStatus) && isActive(&after) && i%8 == 0 {
-			after.Status = b.off
+			after = b.turned(after, b.off)
 		}
 		cs, updated = append(cs, change(adsync.OpUpdate, &before, &after)), append(updated, after)
 	}

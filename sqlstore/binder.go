@@ -35,6 +35,9 @@ func (b *binder) assignments(before, after *adsync.User) (set []string, values [
 	if len(set) == 0 {
 		return nil, nil, nil
 	}
+	if err := b.checkMoment(after); err != nil && b.checkMoment(before) == nil { // otherwise it is stale
+		return nil, nil, err
+	}
 	derived, err := b.derive(after)
 	return append(set, b.derived...), append(values, derived...), err
 }
@@ -43,6 +46,9 @@ func (b *binder) assignments(before, after *adsync.User) (set []string, values [
 func (b *binder) newValues(u *adsync.User) ([]any, error) {
 	if f := b.unmapped(u); f != "" {
 		return nil, b.noColumn(f)
+	}
+	if err := b.checkMoment(u); err != nil {
+		return nil, err
 	}
 	values := make([]any, 0, len(b.newColumns))
 	for _, c := range b.columns {
@@ -143,7 +149,9 @@ func (b *binder) storedValue(c column, u *adsync.User) (any, error) {
 		}
 		return b.nullOr(c.name, b.guids.none()), nil
 	case adsync.FieldStatus:
-		return b.status.value(u.Status, b.now)
+		return b.status.value(b.statusStored(u.Status), b.now)
+	case adsync.FieldDeactivatedAt:
+		return b.moments.value(u.DeactivatedAt, b.now), nil
 	case fieldProtected:
 		if b.types[c.name].Name == "boolean" {
 			return u.Protected, nil
@@ -208,7 +216,7 @@ func (b *binder) matchArgs(args []any, c adsync.Change) (_ []any, ok bool) {
 	if u == nil || u.ID != c.UserID || !b.matches || b.sql.Uncounted() || !b.readsAsID(u.ID) {
 		return args, false
 	}
-	if b.unmapped(u) != "" {
+	if b.unmapped(u) != "" || b.checkMoment(u) != nil {
 		return args, false // no row reads like that
 	}
 	args = slices.Grow(args, len(b.columns)+1)
@@ -217,11 +225,17 @@ func (b *binder) matchArgs(args []any, c adsync.Change) (_ []any, ok bool) {
 		case adsync.FieldObjectID:
 			args = append(args, b.guids.match(u.ObjectID))
 		case adsync.FieldStatus:
-			code, one := b.status.code(u.Status)
-			if !one || b.status.readsAs(u.Status) != cmp.Or(u.Status, adsync.StatusActive) {
+			status := b.statusStored(u.Status)
+			code, one := b.status.code(status)
+			if !one || b.status.readsAs(status) != cmp.Or(status, adsync.StatusActive) {
 				return args, false
 			}
 			args = append(args, code)
+		case adsync.FieldDeactivatedAt:
+			if u.DeactivatedAt == adsync.AtWrite {
+				return args, false // which is any moment
+			}
+			args = append(args, b.moments.value(u.DeactivatedAt, b.now))
 		case fieldProtected:
 			if u.Protected {
 				args = append(args, "1", "true")

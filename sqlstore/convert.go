@@ -18,7 +18,7 @@ var details = [...]adsync.Field{
 }
 
 // storedFields are all that a row holds apart from its ID.
-var storedFields = append([]adsync.Field{adsync.FieldObjectID, adsync.FieldSource, adsync.FieldStatus, fieldProtected}, details[:]...)
+var storedFields = append([]adsync.Field{adsync.FieldObjectID, adsync.FieldSource, adsync.FieldStatus, adsync.FieldDeactivatedAt, fieldProtected}, details[:]...)
 
 // fieldsOf are the fields in which the users may differ: those that any row holds, and what
 // the users hold beyond them, except for their roles, which stand in another table.
@@ -37,7 +37,7 @@ func fieldsOf(users ...*adsync.User) []adsync.Field {
 // isExtra reports whether the field is a further detail.
 func isExtra(f adsync.Field) bool {
 	switch f {
-	case "", fieldProtected, adsync.FieldObjectID, adsync.FieldSource, adsync.FieldStatus, adsync.FieldActive,
+	case "", fieldProtected, adsync.FieldObjectID, adsync.FieldSource, adsync.FieldStatus, adsync.FieldActive, adsync.FieldDeactivatedAt,
 		adsync.FieldUsername, adsync.FieldFirstName, adsync.FieldLastName, adsync.FieldEmail, adsync.FieldPhone:
 		return false
 	}
@@ -78,6 +78,8 @@ func sameIn(f adsync.Field, before, after *adsync.User) bool {
 		return before.ObjectID == after.ObjectID
 	case adsync.FieldStatus:
 		return cmp.Or(before.Status, adsync.StatusActive) == cmp.Or(after.Status, adsync.StatusActive)
+	case adsync.FieldDeactivatedAt: // AtWrite is another than any that is there
+		return before.DeactivatedAt == after.DeactivatedAt
 	case fieldProtected:
 		return before.Protected == after.Protected
 	}
@@ -152,6 +154,9 @@ func readCell(known *knownTable, u *adsync.User, f adsync.Field, cell *sqltable.
 	case adsync.FieldStatus:
 		u.Status = known.status.read(cell)
 		return true
+	case adsync.FieldDeactivatedAt:
+		u.DeactivatedAt, ok = readMoment(cell)
+		return ok
 	case fieldProtected:
 		u.Protected, ok = cell.Flag()
 		return ok

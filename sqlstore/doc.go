@@ -21,6 +21,7 @@ package sqlstore
 //	store.go     the Store: each method hands on to one of the stories below
 //	layout.go    the checked Table, which never changes
 //	statuses.go  how a column holds a status
+//	moments.go   how a column holds when a sync deactivated somebody, and tells whom
 //	inspect.go   what the database says of the table, asked once
 //	check.go     the same questions, asked for the host's sake
 //	convert.go   between the root's types and what a column holds, both ways

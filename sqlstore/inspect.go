@@ -8,6 +8,7 @@ import (
 	"maps"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/go-adsync/adsync/sqlstore/internal/sqlbatch"
 	"github.com/go-adsync/adsync/sqlstore/internal/sqltable"
@@ -16,10 +17,11 @@ import (
 // knownTable is the layout together with what the database says of the table.
 type knownTable struct {
 	*layout
-	types  sqltable.Types  // of the columns that are used
-	shown  []string        // the columns that only the view has
-	sql    *sqltable.Table // the statements, which heed the table's quirks
-	status *statusMap      // fitted to its column; nil where there is none
+	types   sqltable.Types  // of the columns that are used
+	shown   []string        // the columns that only the view has
+	sql     *sqltable.Table // the statements, which heed the table's quirks
+	status  *statusMap      // fitted to its column; nil where there is none
+	moments *momentColumn   // nil where there is none
 }
 
 // inspector asks the database what the table is like, and checks that the layout fits.
@@ -71,6 +73,9 @@ func (in *inspector) look(ctx context.Context) (*knownTable, error) {
 	}
 	if err := known.fit(); err != nil {
 		return nil, ownFault{err}
+	}
+	if err := in.tryTimes(ctx, known); err != nil {
+		return nil, err
 	}
 	in.mu.Lock()
 	defer in.mu.Unlock()
@@ -143,9 +148,43 @@ func (k *knownTable) fit() (err error) {
 		return err
 	}
 	if column := k.table.Columns.Status; column != "" {
-		k.status, err = k.statuses.fit(column, k.types[column], k.dialect.Loose())
+		if k.status, err = k.statuses.fit(column, k.types[column], k.dialect.Loose()); err != nil {
+			return err
+		}
+	}
+	if column := k.table.Columns.DeactivatedAt; column != "" {
+		k.moments, err = fitMoments(column, k.types[column], k.dialect)
 	}
 	return err
+}
+
+// tryTimes sees whether times, of winter and summer, come back from the database as they
+// were sent. They do not where the driver writes them in another time zone than UTC, and
+// gives them back as texts.
+func (in *inspector) tryTimes(ctx context.Context, known *knownTable) error {
+	column := known.table.Columns.DeactivatedAt
+	text, ok := known.dialect.GiveBackTimes()
+	if column == "" || !ok || !known.types[column].HoldsTimes() {
+		return nil
+	}
+	sent := []any{time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC), time.Date(2026, 7, 8, 9, 10, 11, 0, time.UTC)}
+	rows, err := in.db.QueryContext(ctx, text, sent...)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	row := sqltable.NewRow(len(sent))
+	for rows.Next() {
+		if err := row.Scan(rows); err != nil {
+			return err
+		}
+		for i := range sent {
+			if got, ok := readMoment(row.Cell(i)); !ok || !got.Time().Equal(sent[i].(time.Time)) {
+				return ownFault{fmt.Errorf("adsync: the database gives back other times than it is sent, and so the column %s of the table %s cannot say when a sync deactivated somebody; open it with parseTime=true, or with loc=UTC", column, known.table.Name)}
+			}
+		}
+	}
+	return rows.Err()
 }
 
 // usedTypes picks the columns that are mapped, by the names that the host gave them.

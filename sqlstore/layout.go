@@ -74,7 +74,8 @@ func (l *layout) mapColumns() error {
 	for _, column := range append([]column{
 		{c.ObjectID, adsync.FieldObjectID}, {c.Source, adsync.FieldSource}, {c.Username, adsync.FieldUsername},
 		{c.FirstName, adsync.FieldFirstName}, {c.LastName, adsync.FieldLastName}, {c.Email, adsync.FieldEmail},
-		{c.Phone, adsync.FieldPhone}, {c.Status, adsync.FieldStatus}, {c.Protected, fieldProtected},
+		{c.Phone, adsync.FieldPhone}, {c.Status, adsync.FieldStatus}, {c.DeactivatedAt, adsync.FieldDeactivatedAt},
+		{c.Protected, fieldProtected},
 	}, further...) {
 		if column.name == "" {
 			continue
@@ -129,12 +130,19 @@ func (l *layout) mapStatuses() (err error) {
 		if len(l.table.Statuses) > 0 {
 			return errors.New("adsync: sqlstore.Table.Statuses is given without a Status column; name the column or leave the map out")
 		}
+		if l.table.Columns.DeactivatedAt != "" {
+			return errors.New("adsync: sqlstore.Columns.DeactivatedAt is given without a Status column; name the column that tells who is active")
+		}
 		return nil
 	}
-	if l.statuses, err = newStatusMap(l.table.Statuses); err == nil {
-		l.statusKind, l.matches = l.statuses.kind()
+	if l.statuses, err = newStatusMap(l.table.Statuses); err != nil {
+		return err
 	}
-	return err
+	l.statusKind, l.matches = l.statuses.kind()
+	if l.table.Columns.DeactivatedAt != "" && !l.statuses.holds(adsync.StatusDeactivated) && !l.statuses.holds(adsync.StatusInactive) {
+		return errors.New("adsync: sqlstore.Columns.DeactivatedAt is given, but sqlstore.Table.Statuses has no value to write for StatusDeactivated or StatusInactive; add one")
+	}
+	return nil
 }
 
 func (l *layout) checkDelete() error {
@@ -235,6 +243,8 @@ func (l *layout) kind(c column) sqltable.Kind {
 		return sqltable.Bool
 	case adsync.FieldObjectID:
 		return l.guids.kind()
+	case adsync.FieldDeactivatedAt:
+		return sqltable.Raw
 	}
 	return sqltable.Text
 }
@@ -244,7 +254,7 @@ func (l *layout) held() []adsync.Field {
 	var held []adsync.Field
 	for _, c := range l.columns {
 		switch c.field {
-		case adsync.FieldUsername, adsync.FieldFirstName, adsync.FieldLastName, adsync.FieldEmail, adsync.FieldPhone:
+		case adsync.FieldUsername, adsync.FieldFirstName, adsync.FieldLastName, adsync.FieldEmail, adsync.FieldPhone, adsync.FieldDeactivatedAt:
 			held = append(held, c.field)
 		default:
 			if isExtra(c.field) {

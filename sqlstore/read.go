@@ -106,6 +106,7 @@ func (r *userRow) read(rows *sql.Rows) (adsync.User, error) {
 			r.spelling.noteForeign()
 		}
 	}
+	u.Status = r.known.statusRead(u.Status, u.DeactivatedAt)
 	return u, nil
 }
 

@@ -52,14 +52,19 @@ func seedable(l *layout, u adsync.User) adsync.User {
 			u.Source = l.table.Source
 		case adsync.FieldStatus:
 			u.Status = adsync.StatusActive
+		case adsync.FieldDeactivatedAt:
+			u.DeactivatedAt = 0
 		case fieldProtected:
 			u.Protected = false
 		default:
 			u.Profile = u.With(f, "")
 		}
 	}
-	if l.statuses != nil {
-		u.Status = l.statuses.nearest(u.Status)
+	if l.statuses == nil || u.DeactivatedAt != 0 && u.Status == adsync.StatusDeactivated && l.tellsByMoment() {
+		return u
+	}
+	if u.Status = l.statuses.nearest(u.Status); u.Status != adsync.StatusDeactivated {
+		u.DeactivatedAt = 0
 	}
 	return u
 }

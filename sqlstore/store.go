@@ -51,19 +51,20 @@ func New(db *sql.DB, dialect Dialect, table Table) (*Store, error) {
 const createsAtOnce = 5000
 
 // Traits tells which details have a column; FieldStatus where a deactivated user can be
-// stored and told apart from all others, or FieldActive where the column only tells who
-// is active. New users are best written 5,000 at once.
+// stored and told apart from all others, or FieldActive where the column only tells who is
+// active; and FieldDeactivatedAt with Columns.DeactivatedAt. New users are best written
+// 5,000 at once.
 func (s *Store) Traits() adsync.Traits {
 	return adsync.Traits{Fields: s.layout.held(), CreatesAtOnce: createsAtOnce, Roles: s.layout.roles.roleNames()}
 }
 
 // Check checks the mapping against the table before anything is written. The error says
 // what no run can do without: a column that is missing, a status that does not fit its
-// column. Each warning is a sentence that says what is amiss and what to do: a key without
-// a unique index, a column that a new row needs and nobody fills, a server that cuts
-// values off, a collation of the username or the email that takes more for equal than a plan
-// does by default, such as one that ignores accents, and what makes a write do something
-// other than it says.
+// column, a column for moments that holds none. Each warning is a sentence
+// that says what is amiss and what to do: a key without a unique index, a column that a new
+// row needs and nobody fills, a server that cuts values off, a collation of the username or
+// the email that takes more for equal than a plan does by default, such as one that ignores
+// accents, and what makes a write do something other than it says.
 //
 // It reads the database's catalogue, and which statuses there are; no user.
 func (s *Store) Check(ctx context.Context) (warnings []string, err error) {

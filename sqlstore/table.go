@@ -47,12 +47,13 @@ const (
 // NULL where the column allows it, because a unique index allows only one empty text;
 // other empty details of the five are written as empty texts.
 //
-// Statuses may map to one value each, or to [Null], [NotNull], [Now] and [NowUnix]. A value that is
-// unmapped, or mapped by two of them, reads as StatusBlocked. Where all that the column
-// can say is whether a user is active, such as a boolean, 0 and 1, or a time that is NULL or
-// not, whoever is not active reads as [adsync.StatusInactive], also where the map calls it
-// StatusDeactivated: nobody knows whether a sync or the host did it, and so no sync lifts
-// it. With a third value of the host's, the column can tell.
+// Statuses may map to one value each, or to [Null], [NotNull], [Now] and [NowUnix]. A value
+// that is unmapped, or mapped by two of them, reads as StatusBlocked. Where all that the
+// column can say is whether a user is active, such as a boolean, 0 and 1, or a time that is
+// NULL or not, whoever is not active reads as [adsync.StatusInactive], also where the map
+// calls it StatusDeactivated: nobody knows whether a sync or the host did it, and so no
+// sync lifts it. With a third value of the host's, the column can tell, and so can a row
+// with Columns.DeactivatedAt.
 //
 // The values are fitted to the column's type at the first reading: 1 and 0 to a boolean or a
 // bit, true and false to a number, a number to a text, a word to the spelling in which an
@@ -106,6 +107,16 @@ type Table struct {
 // primary key, of any type; a Protected column holds a flag or a number.
 type Columns struct {
 	ID, ObjectID, Source, Username, FirstName, LastName, Email, Phone, Status, Protected string
+
+	// DeactivatedAt is for when a sync deactivated the user, a moment that the store takes
+	// from the clock of its host: a column of times to the second, in UTC, that allows NULL
+	// (timestamp, with a time zone or without, or datetime), or a number of seconds since
+	// 1970, where 0 is never, too. It is not the column of the status, and needs one. Where
+	// that only tells who is active, this one makes three states of two: whoever is not
+	// active and has a moment was deactivated by a sync, and is made active by one again;
+	// whoever has none was made inactive by the host. Let the host clear it where it makes
+	// somebody active or inactive. MySQL: open it with parseTime=true where loc is not UTC.
+	DeactivatedAt string
 
 	// Extra names the columns of further details, of one text each. One that is empty is
 	// written as NULL where the column allows it.

@@ -118,7 +118,7 @@ func (v verifier) asPlanned(c adsync.Change, id string, now *adsync.User) error 
 	case c.After == nil:
 		return fmt.Errorf("adsync: the database changed user %s instead of deleting it, which was undone; look for a trigger or a rule on the table %s", id, v.bind.table.Name)
 	}
-	want := v.expected(*c.After, id)
+	want := v.expected(c, id, now)
 	if now.Same(want) {
 		return nil
 	}
@@ -134,11 +134,19 @@ func (v verifier) asPlanned(c adsync.Change, id string, now *adsync.User) error 
 	return fmt.Errorf("adsync: the database changed what was to be written as %s, so nothing of it was kept; look for a column that is too short or holds fewer characters, a server that is not strict, or a trigger on the table %s", strings.Join(differ, ", "), v.bind.table.Name)
 }
 
-// expected is the user as it reads once it is written.
-func (v verifier) expected(u adsync.User, id string) adsync.User {
+// expected is the user as it reads once it is written. A moment that this change did not
+// write may be any.
+func (v verifier) expected(c adsync.Change, id string, now *adsync.User) adsync.User {
+	u := *c.After
 	u.ID = id
+	if u.DeactivatedAt == adsync.AtWrite {
+		u.DeactivatedAt = adsync.MomentOf(v.bind.now)
+		if c.Before != nil && c.Before.DeactivatedAt == adsync.AtWrite && now.DeactivatedAt != 0 {
+			u.DeactivatedAt = now.DeactivatedAt
+		}
+	}
 	if v.bind.status != nil {
-		u.Status = v.bind.status.readsAs(u.Status)
+		u.Status = v.bind.statusRead(v.bind.status.readsAs(v.bind.statusStored(u.Status)), u.DeactivatedAt)
 	}
 	return u
 }

@@ -199,6 +199,8 @@ func (d database) run(t *testing.T, layouts []layout) {
 		"rows beside the user's":                    testOnWrite,
 		"statuses of any column":                    testStatuses,
 		"statuses that do not fit their column":     testStatusesThatDoNotFit,
+		"moments of any column":                     testMoments,
+		"moments that do not fit their column":      testMomentsThatDoNotFit,
 		"a database that takes no writes":           testReadOnly,
 	} {
 		t.Run(name, func(t *testing.T) { test(t, d) })

@@ -193,6 +193,12 @@ func (d Dialect) Mode() (text string, ok bool) {
 	return "SELECT @@SESSION.sql_mode", d.counted
 }
 
+// GiveBackTimes asks the server for the times that it is sent; ok is false where all drivers
+// give back what they send. Arguments: two times.
+func (d Dialect) GiveBackTimes() (text string, ok bool) {
+	return "SELECT CAST(? AS DATETIME), CAST(? AS DATETIME)", d.counted
+}
+
 // Fault reads an error of a driver.
 func (d Dialect) Fault(err error) Fault {
 	f := d.fault(err)

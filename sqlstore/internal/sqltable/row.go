@@ -3,6 +3,7 @@ package sqltable
 import (
 	"strconv"
 	"strings"
+	"time"
 )
 
 // Rows is what a query gives, as *sql.Rows.
@@ -57,8 +58,9 @@ type Cell struct {
 	Bytes bool // the driver gave bytes, which some do for text too
 	Bad   bool // a type that no user has, as a time
 	Text  string
-	texts *[]byte // the Row's, which gathers the bytes
-	size  int     // of what it has gathered
+	Time  time.Time // where it is one
+	texts *[]byte   // the Row's, which gathers the bytes
+	size  int       // of what it has gathered
 }
 
 // Scan never fails, so that the caller can name the row. It copies bytes at once:
@@ -91,6 +93,8 @@ func (c *Cell) Scan(src any) error {
 		if v {
 			c.Text = "1"
 		}
+	case time.Time:
+		c.Bad, c.Time = true, v
 	default:
 		c.Bad = true
 	}

@@ -107,6 +107,21 @@ func (t Type) IsWide() bool {
 	return slices.Contains([]string{"bigint", "int8", "numeric", "decimal"}, t.base())
 }
 
+// HoldsTimes reports whether the column holds times with their date, to the second.
+func (t Type) HoldsTimes() bool {
+	return slices.Contains([]string{"timestamp", "timestamptz", "datetime"}, t.base())
+}
+
+// HasZone reports whether the column's times are told with their time zone.
+func (t Type) HasZone() bool {
+	return t.base() == "timestamptz" || strings.HasSuffix(strings.ToLower(t.Name), " with time zone")
+}
+
+// HoldsSeconds reports whether a number has room for the seconds since 1970.
+func (t Type) HoldsSeconds() bool {
+	return t.IsWide() || slices.Contains([]string{"int", "integer", "int4"}, t.base())
+}
+
 // bits are those of the integers.
 var bits = map[string]int{
 	"tinyint": 8, "smallint": 16, "int2": 16, "mediumint": 24, "int": 32, "integer": 32, "int4": 32, "bigint": 64, "int8": 64,
