@@ -140,6 +140,18 @@ func TestMoments_OfAnotherTimeZoneAreRefused(t *testing.T) {
 	}
 }
 
+func TestMoments_WaitForAnAnswerAboutTimes(t *testing.T) {
+	for _, asked := range []reply{{err: errGone}, {columns: []string{"a", "b"}, rowsErr: errGone}} {
+		asked.to = "SELECT CAST(? AS DATETIME)"
+		r := &recorder{types: leaversTypes(sqlstore.MySQL, "datetime"), replies: []reply{asked}}
+		s, _ := openRecorder(t, r, sqlstore.MySQL, leaversTable())
+		ann := person(1, "ann")
+		err := s.UpdateUser(t.Context(), updateTo(ann, edited(ann, left(adsync.AtWrite))))
+		assert.ErrorIs(t, err, adsync.ErrNotWritten)
+		assert.NotContains(t, r.statements(), "UPDATE")
+	}
+}
+
 func TestMoments_NeedAColumnThatHoldsThem(t *testing.T) {
 	for d, kinds := range map[sqlstore.Dialect]map[string]string{
 		sqlstore.PostgreSQL: {"timestamp with time zone": "", "timestamp without time zone": "", "bigint": "", "integer": "", "numeric": "", "smallint": "no time", "date": "no time", "time with time zone": "no time", "text": "no time", "real": "no time"},
