@@ -132,14 +132,14 @@ func (r *run) lookAgain(ctx context.Context, doubted func(*Change) bool) (err er
 	span.count(len(open))
 	scope := scopeOf(r.opts.Rules)
 	var clock clock
-	answers, err := r.lookUpNow(ctx, ids, confirmed, &clock, func(f *findings) []ObjectID { return r.losing(&scope, f, open) })
+	answers, err := r.lookUpNow(ctx, &scope, ids, confirmed, &clock, func(f *findings) []ObjectID { return r.losing(&scope, f, open) })
 	if err != nil {
 		return err
 	}
 	clock.set(&scope.rules)
 	for _, i := range open {
 		c := &r.plan.Changes[i]
-		if e := answers.of(c.ObjectID); e == nil || !scope.callsFor(c, e, r.plan.ends(i) >= 0) {
+		if e := answers.of(c); e == nil || !scope.callsFor(c, e, r.plan.ends(i) >= 0) {
 			r.settle(i, OutcomeStale, errNoLonger)
 		}
 	}
@@ -156,7 +156,7 @@ func (r *run) lookAgain(ctx context.Context, doubted func(*Change) bool) (err er
 func (r *run) losing(scope *scope, found *findings, open []int) (ids []ObjectID) {
 	for _, i := range open {
 		c := &r.plan.Changes[i]
-		e := found.of(c.ObjectID)
+		e := found.of(c)
 		if e == nil || !c.rewrites() {
 			continue
 		}

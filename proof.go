@@ -55,18 +55,24 @@ func grave(c *Change) bool { return c.removes() || c.reactivates() || c.revokes(
 
 // findings are what the directory said of the accounts asked for.
 type findings struct {
-	ids  []ObjectID // sorted
-	list []finding  // of each
+	scope *scope
+	ids   []ObjectID // sorted
+	list  []finding  // of each
 }
 
 type finding struct {
-	entry Entry
-	said  bool
-	torn  bool // different entries
+	entry  Entry // that says the most
+	said   bool
+	others []Entry // that are not just the same
+	proven *Entry  // the entry with what was proven of its roles
 }
 
-func newFindings(ids []ObjectID) *findings {
-	return &findings{ids: ids, list: make([]finding, len(ids))}
+// maxSaid is how many different things may be said of one account. One of which there is
+// more is not to be believed.
+const maxSaid = 16
+
+func newFindings(scope *scope, ids []ObjectID) *findings {
+	return &findings{scope: scope, ids: ids, list: make([]finding, len(ids))}
 }
 
 // add takes an entry, unless nobody asked for it.
@@ -78,11 +84,20 @@ func (f *findings) add(e *Entry) error {
 	if err := checkEntry(e); err != nil {
 		return err
 	}
-	clean := cleanEntry(e)
+	clean := f.scope.clean(e)
 	found := &f.list[place]
-	found.torn = found.torn || found.said && !sameEntry(&found.entry, &clean)
-	if !found.said || saysMore(&clean, &found.entry) {
+	switch {
+	case !found.said:
 		found.entry, found.said = clean, true
+	case clean.sameButDN(found.entry):
+		if saysMore(&clean, &found.entry) {
+			found.entry = clean
+		}
+	case slices.ContainsFunc(found.others, clean.sameButDN) || len(found.others) == maxSaid:
+	case saysMore(&clean, &found.entry):
+		found.entry, found.others = clean, append(found.others, found.entry)
+	default:
+		found.others = append(found.others, clean)
 	}
 	return nil
 }
@@ -92,9 +107,13 @@ func (f *findings) addProof(e *Entry, roles []string) error {
 	if err := checkEntry(e); err != nil {
 		return err
 	}
-	if known := f.of(e.ObjectID); known != nil {
-		proof := cleanEntry(e)
-		known.takeProof(&proof, roles)
+	if place, asked := slices.BinarySearchFunc(f.ids, e.ObjectID, ObjectID.Compare); asked && f.list[place].said {
+		found, proof := &f.list[place], cleanEntry(e)
+		if found.proven == nil {
+			known := found.entry
+			found.proven = &known
+		}
+		found.proven.takeProof(&proof, roles)
 	}
 	return nil
 }
@@ -120,13 +139,25 @@ func (f *findings) addListed(ctx context.Context, dir Directory, except []Object
 	return listed, ctx.Err()
 }
 
-// of returns what was said of the account; nil where that is not one thing.
-func (f *findings) of(id ObjectID) *Entry {
-	place, asked := slices.BinarySearchFunc(f.ids, id, ObjectID.Compare)
-	if !asked || !f.list[place].said || f.list[place].torn {
+// of returns what was said of the account of a change; nil where that is not one thing for
+// the change's user, as the plan would see it.
+func (f *findings) of(c *Change) *Entry {
+	place, asked := slices.BinarySearchFunc(f.ids, c.ObjectID, ObjectID.Compare)
+	if !asked || !f.list[place].said {
 		return nil
 	}
-	return &f.list[place].entry
+	found, u := &f.list[place], c.Before
+	if u == nil {
+		u = nobody
+	}
+	contradicts := func(e Entry) bool { return !f.scope.agree(u, &found.entry, &e) }
+	switch {
+	case len(found.others) == maxSaid || slices.ContainsFunc(found.others, contradicts):
+		return nil
+	case found.proven != nil:
+		return found.proven
+	}
+	return &found.entry
 }
 
 // silent are those of whom nothing was said.

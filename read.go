@@ -244,14 +244,14 @@ func (s reader) takeCensus(ctx context.Context, p *Plan) (n *census, err error) 
 // only those that the listing lacks are looked up; see lookUpMost. Of the confirmed ones
 // another controller is asked too, where the directory has several; and of those that
 // losing returns, whether they have lost their roles.
-func (s reader) lookUpNow(ctx context.Context, ids, confirmed []ObjectID, clock *clock, losing func(*findings) []ObjectID) (found *findings, err error) {
+func (s reader) lookUpNow(ctx context.Context, scope *scope, ids, confirmed []ObjectID, clock *clock, losing func(*findings) []ObjectID) (found *findings, err error) {
 	all := slices.Concat(ids, confirmed)
 	for _, list := range []*[]ObjectID{&all, &confirmed} {
 		slices.SortFunc(*list, ObjectID.Compare)
 		*list = slices.Compact(*list)
 	}
 	err = s.eachController(ctx, func(ctx context.Context, dir Directory) error {
-		found = newFindings(all)
+		found = newFindings(scope, all)
 		var err error
 		if *clock, err = s.readClock(ctx, dir); err != nil {
 			return err

@@ -2,6 +2,7 @@ package adsync_test
 
 import (
 	"math/rand/v2"
+	"strconv"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -65,4 +66,52 @@ func TestImport_TellsWhyNot(t *testing.T) {
 		id(5): "notice linked", id(6): "notice linked", id(7): "invalid no-username",
 	}, got)
 	assert.Len(t, plan.Changes, 7)
+}
+
+// What is said of one account more than once is one thing where a plan takes it for that: a
+// detail that is not synchronised, and values that the user does not get, do not count.
+func TestApply_ComparesWhatAPlanCompares(t *testing.T) {
+	say := func(change func(*adsync.Entry)) adsync.Entry {
+		e := entry(1, "ann", "ann@x")
+		e.Extra = extra("department", "a")
+		change(&e)
+		return e
+	}
+	several := func(emails ...string) adsync.Entry {
+		return say(func(e *adsync.Entry) { e.Email, e.Others = "", adsync.Extra{}.With(adsync.FieldEmail, emails...) })
+	}
+	manyDNs, many := []adsync.Entry{}, []adsync.Entry{}
+	for i := range 40 {
+		dn := strconv.Itoa(i)
+		manyDNs = append(manyDNs, say(func(e *adsync.Entry) { e.DN = dn }))
+		many = append(many, several("ann@x", "z"+dn+"@x"))
+	}
+	for name, test := range map[string]struct {
+		said []adsync.Entry
+		want adsync.Outcome
+	}{
+		"in a detail that is not synchronised": {[]adsync.Entry{say(func(e *adsync.Entry) { e.Extra = e.Extra.With("title", "a") }),
+			say(func(e *adsync.Entry) { e.Extra = e.Extra.With("title", "b") })}, adsync.OutcomeApplied},
+		"in one that is": {[]adsync.Entry{say(func(*adsync.Entry) {}),
+			say(func(e *adsync.Entry) { e.Extra = extra("department", "b") })}, adsync.OutcomeStale},
+		"in values that the user does not get": {[]adsync.Entry{several("ann@x", "b@x"), several("a@x", "ann@x"), say(func(*adsync.Entry) {})}, adsync.OutcomeApplied},
+		"in that which it gets":                {[]adsync.Entry{several("ann@x", "b@x"), several("a@x", "b@x")}, adsync.OutcomeStale},
+		"in DNs, however many":                 {manyDNs, adsync.OutcomeApplied},
+		"in too much to be believed":           {many, adsync.OutcomeStale},
+		"in the flag, which two know otherwise": {[]adsync.Entry{say(func(e *adsync.Entry) { e.DisabledUnknown = true }),
+			say(func(e *adsync.Entry) { e.Disabled = true }), say(func(*adsync.Entry) {})}, adsync.OutcomeStale},
+		"in the flag, which one knows": {[]adsync.Entry{say(func(e *adsync.Entry) { e.DisabledUnknown = true }), say(func(*adsync.Entry) {})}, adsync.OutcomeApplied},
+	} {
+		before := user("1", 1, "old", "ann@x")
+		change := updateOf(before, adsync.ReasonChanged, func(u *adsync.User) { u.Username, u.Extra = "ann", extra("department", "a") })
+		for range 3 {
+			opts := &adsync.Options{Rules: withExtra("department")}
+			s := newSyncer(t, tell(adsync.StaticDirectory(test.said), nil, "department", "title"), adsync.NewMemoryStore(before).Hold("department"), opts)
+			report, err := s.Apply(t.Context(), planFrom(change))
+			require.NoError(t, err)
+			assert.Equal(t, test.want, report.Results[0].Outcome, "they differ %s", name)
+			last := len(test.said) - 1
+			test.said = append([]adsync.Entry{test.said[last]}, test.said[:last]...) // in any order
+		}
+	}
 }
