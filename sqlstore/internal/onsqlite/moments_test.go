@@ -72,6 +72,20 @@ func TestMoments_RefuseAStateThatTheyCannotTell(t *testing.T) {
 	}
 	assert.Equal(t, ann, h.users()["ann"])
 	assert.Len(t, h.users(), 2)
+
+	h.exec("UPDATE people SET state = 'off'") // which no sync did
+	assert.ErrorIs(t, h.UpdateUser(t.Context(), update(with(ann, unstamped), back)), adsync.ErrStale)
+	assert.ErrorIs(t, h.DeleteUser(t.Context(), remove(with(ann, unstamped))), adsync.ErrStale)
+}
+
+// A number that cannot be NULL is 0 for whoever was never deactivated.
+func TestMoments_OfANumberThatIsNeverNull(t *testing.T) {
+	h := newHost(t, leaversTable(), people, "ALTER TABLE people ADD left_at BIGINT NOT NULL DEFAULT 7")
+	ann := h.add("ann")["ann"]
+	assert.Equal(t, "0", h.text("SELECT left_at FROM people"))
+	require.NoError(t, h.UpdateUser(t.Context(), update(ann, left)))
+	require.NoError(t, h.UpdateUser(t.Context(), update(h.users()["ann"], back)))
+	assert.Equal(t, ann, h.users()["ann"])
 }
 
 // The moment that is written is read again, and must be the one of the write.
