@@ -46,8 +46,8 @@ type server interface {
 
 func (d database) open(dsn string) (*sql.DB, error) { return sql.Open(d.driver, dsn) }
 
-func (d database) store(db *sql.DB) (*sqlstore.Store, error) {
-	return sqlstore.New(db, d.dialect, sqlstore.Table{Name: "users", ObjectIDs: sqlstore.ObjectIDs(d.ids), Columns: sqlstore.Columns{
+func (d database) store(db *sql.DB, roles *sqlstore.Membership) (*sqlstore.Store, error) {
+	return sqlstore.New(db, d.dialect, sqlstore.Table{Name: "users", Roles: roles, ObjectIDs: sqlstore.ObjectIDs(d.ids), Columns: sqlstore.Columns{
 		ID: "id", ObjectID: "ad_guid", Username: "login", FirstName: "first_name", LastName: "last_name", Email: "email", Phone: "phone", Status: "status"}})
 }
 

@@ -83,5 +83,10 @@ func (h *hosts) fill(ctx context.Context, s state) error {
 	if err := h.insert(ctx, db, s.users(h.people)); err != nil {
 		return err
 	}
+	if s == stateRoles {
+		if err := fillRoles(ctx, db); err != nil {
+			return err
+		}
+	}
 	return execAll(ctx, db, h.analyze)
 }

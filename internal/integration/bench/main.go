@@ -161,7 +161,8 @@ func (m *measuring) jobs(d database) (wanted []job) {
 	changed := counts{Modified: ones(m.people, 100, 1), Deleted: ones(m.people, 200, 2)}
 	for _, j := range []job{
 		{"1,000 chosen, nothing changed", "sync", []string{"floor read"}, stateChosen, counts{}},
-		{"nothing changed", "sync", []string{"floor read"}, stateFull, counts{}},
+		{nothingChanged, "sync", []string{"floor read"}, stateFull, counts{}},
+		{withRoles, "sync roles", []string{"floor read", "floor read roles"}, stateRoles, counts{}},
 		{"1% changed, 0.5% gone", "sync", []string{"floor read", "floor write"}, stateChanged, changed},
 		{"first import", "import", []string{"floor import"}, stateEmpty, counts{Created: m.people}},
 	} {

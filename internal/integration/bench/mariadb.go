@@ -63,14 +63,24 @@ func (m *mariadb) create(ctx context.Context, name, from string) error {
 	if err := execAll(ctx, m.admin, "CREATE DATABASE "+name+" CHARACTER SET utf8mb4 COLLATE utf8mb4_general_ci"); err != nil || from == "" {
 		return err
 	}
-	to := name + ".users"
-	return execAll(ctx, m.admin,
-		"CREATE TABLE "+to+" LIKE "+from+".users",
-		"SET unique_checks = 0, foreign_key_checks = 0", // then the indexes are sorted first and built at once
-		"INSERT INTO "+to+" SELECT * FROM "+from+".users",
-		"ANALYZE TABLE "+to,
-		"FLUSH TABLES "+to+" FOR EXPORT", // writes what is in memory only, which would go on while a task is measured
-		"UNLOCK TABLES")
+	tables := []string{"users"}
+	if from == stateRoles.table() {
+		tables = append(tables, "members")
+	}
+	for _, table := range tables {
+		to, from := name+"."+table, from+"."+table
+		err := execAll(ctx, m.admin,
+			"CREATE TABLE "+to+" LIKE "+from,
+			"SET unique_checks = 0, foreign_key_checks = 0", // then the indexes are sorted first and built at once
+			"INSERT INTO "+to+" SELECT * FROM "+from,
+			"ANALYZE TABLE "+to,
+			"FLUSH TABLES "+to+" FOR EXPORT", // writes what is in memory only, which would go on while a task is measured
+			"UNLOCK TABLES")
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (m *mariadb) drop(ctx context.Context, name string) error {

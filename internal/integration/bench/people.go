@@ -70,6 +70,7 @@ const (
 	stateEmpty   state = "empty"
 	stateChosen  state = "chosen"  // a thousand of the people
 	stateFull    state = "full"    // all, as the directory has them
+	stateRoles   state = "roles"   // all, each with five roles
 	stateChanged state = "changed" // all, but one in a hundred differs and one in two hundred is gone from the directory
 )
 

@@ -169,7 +169,7 @@ func (t *table) print(w io.Writer) {
 	for _, r := range t.rows {
 		fmt.Fprintf(w, "| %s |\n", strings.Join(r.cells(), " | "))
 	}
-	if lines := t.besideGitea(); len(lines) > 0 {
+	if lines := append(t.besideRoles(), t.besideGitea()...); len(lines) > 0 {
 		fmt.Fprintf(w, "\n%s\n", strings.Join(lines, "\n"))
 	}
 }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/go-adsync/adsync"
 	"github.com/go-adsync/adsync/activedirectory"
+	"github.com/go-adsync/adsync/sqlstore"
 )
 
 // task is what one process does.
@@ -41,10 +42,14 @@ func (t task) run(ctx context.Context) error {
 		return t.listByGoLDAP()
 	case "sync":
 		return t.sync(ctx, adsync.Rules{OnUnproven: adsync.Remove})
+	case "sync roles":
+		return t.sync(ctx, adsync.Rules{OnUnproven: adsync.Remove})
 	case "import":
 		return t.sync(ctx, adsync.Rules{Import: true})
 	case "floor read":
 		return t.withDB(func(_ database, db *sql.DB) error { return t.floorRead(ctx, db) })
+	case "floor read roles":
+		return t.withDB(func(_ database, db *sql.DB) error { return t.floorReadRoles(ctx, db) })
 	case "floor write":
 		return t.withDB(func(d database, db *sql.DB) error { return t.floorWrite(ctx, d, db) })
 	case "floor import":
@@ -156,13 +161,21 @@ func (t task) withDB(f func(database, *sql.DB) error) error {
 
 func (t task) sync(ctx context.Context, rules adsync.Rules) error {
 	return t.withDB(func(d database, db *sql.DB) error {
-		store, err := d.store(db)
+		var roles *sqlstore.Membership
+		if t.Kind == "sync roles" {
+			roles = membership()
+		}
+		store, err := d.store(db, roles)
 		if err != nil {
 			return err
 		}
-		dir, err := t.directory()
+		listed, err := t.directory()
 		if err != nil {
 			return err
+		}
+		dir := adsync.Directory(listed)
+		if roles != nil {
+			dir = newRoleDirectory(listed)
 		}
 		syncer, err := adsync.New(dir, store, &adsync.Options{Rules: rules, Limits: adsync.Limits{MaxRemovals: -1, MaxCleared: -1, MaxRekeyed: -1}})
 		if err != nil {
