@@ -58,6 +58,7 @@ import (
 	"log/slog"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/go-adsync/adsync/internal/plantext"
@@ -136,6 +137,8 @@ type Syncer struct {
 	opts  Options
 	steps steps
 	now   func() time.Time
+
+	storeWarnings atomic.Pointer[[]string] // what the store's Check said; nil: it was not asked
 }
 
 // steps are how much is read before both sides are compared.
@@ -326,6 +329,10 @@ func (s *Syncer) plan(ctx context.Context, sel []Selection) (*Plan, error) {
 		return nil, err
 	}
 	begun := time.Now()
+	storeWarnings, err := s.checkStore(ctx)
+	if err != nil {
+		return nil, err
+	}
 	r, err := s.reader().both(ctx, who, len(sel) > 0, s.resumption(since, len(sel) > 0, begun))
 	if err != nil {
 		return nil, err
@@ -336,7 +343,8 @@ func (s *Syncer) plan(ctx context.Context, sel []Selection) (*Plan, error) {
 			return nil, err
 		}
 	}
-	plan.Warnings = append(plan.Warnings, r.warnings...)
+	plan.Warnings = slices.Concat(storeWarnings, plan.Warnings, r.warnings)
+	plan.StoreWarnings = len(storeWarnings)
 	plan.Reading = r.provenance(begun)
 	r.resume(plan, s.opts.Rules.fingerprint())
 	for _, warning := range plan.Warnings {
@@ -345,6 +353,19 @@ func (s *Syncer) plan(ctx context.Context, sel []Selection) (*Plan, error) {
 	s.opts.Logger.LogAttrs(ctx, slog.LevelInfo, "adsync: planned", slog.Int("users", plan.Stats.Users),
 		slog.Int("managed", plan.Stats.Managed), slog.Int("chosen", plan.Stats.Chosen), slog.Int("changes", len(plan.Changes)))
 	return plan, nil
+}
+
+// checkStore asks the store about its table, until it has answered once.
+func (s *Syncer) checkStore(ctx context.Context) ([]string, error) {
+	if known := s.storeWarnings.Load(); known != nil {
+		return *known, nil
+	}
+	warnings, err := s.reader().store.check(ctx)
+	if err != nil {
+		return nil, err
+	}
+	s.storeWarnings.Store(&warnings)
+	return warnings, nil
 }
 
 // incomplete is ErrIncomplete with its cause.

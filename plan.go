@@ -41,6 +41,11 @@ type Plan struct {
 	Warnings []string `json:"warnings,omitempty"` // e.g. tombstones unreadable, nobody is managed
 	Changes  []Change `json:"changes"`
 
+	// StoreWarnings is how many of the Warnings, the first of them, are the store's about
+	// its table ([Checker]). A Syncer keeps them from its first plan, so the digest covers
+	// neither them nor their number: one that has just started may see another table.
+	StoreWarnings int `json:"store_warnings,omitempty"`
+
 	Reading *Provenance `json:"reading,omitempty"` // nil: a plan of [Reconcile] or [Adopt]
 }
 
@@ -135,11 +140,13 @@ func rekeys(before, after *Profile) bool {
 	return before.Username != after.Username || before.Email != after.Email
 }
 
-// Digest is the SHA-256 of the plan's JSON without its Reading, in hex. It names the
-// plan in an [Approval]; a plan that went through JSON has the same.
+// Digest is the SHA-256 of the plan's JSON without its Reading and the warnings of the
+// store, in hex. It names the plan in an [Approval]; a plan that went through JSON has the
+// same.
 func (p *Plan) Digest() string {
 	signed := *p
-	signed.Reading = nil
+	signed.Reading, signed.StoreWarnings = nil, 0
+	signed.Warnings = p.Warnings[min(max(p.StoreWarnings, 0), len(p.Warnings)):]
 	canonical, err := json.Marshal(&signed)
 	if err != nil {
 		panic("adsync: a plan is plain data: " + err.Error()) // no field can fail
@@ -159,6 +166,9 @@ func (p *Plan) validate(rules Rules) error {
 	}
 	if !p.validTexts() {
 		return fmt.Errorf("%w: a text in it is not valid UTF-8, which a digest cannot tell from another", ErrUnsafe)
+	}
+	if p.StoreWarnings < 0 || p.StoreWarnings > len(p.Warnings) {
+		return fmt.Errorf("%w: it has %d warnings, and says that %d of them are the store's", ErrUnsafe, len(p.Warnings), p.StoreWarnings)
 	}
 	last := map[string]int{} // by user: the change that writes it
 	for i := range p.Changes {

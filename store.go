@@ -123,7 +123,21 @@ type Locker interface {
 	Lock(ctx context.Context, source string) (unlock func() error, err error)
 }
 
-// MemoryStore is a [UserStore] in memory, with every optional power but Locker:
+// Checker is an optional power of a [UserStore]: it tells what is amiss with the users'
+// table itself, as opposed to any user, before a plan is made: a key without a unique
+// index, a column that nobody fills. Each warning is one sentence, which says what to do and
+// holds nothing of any person; asked again of the same table, it says the same. The error is
+// about what no run can do without, or says that the table cannot be checked now, as when ctx
+// has ended.
+//
+// Check writes nothing. Each [Syncer] asks for its first plan, before it reads the users,
+// and no more once it has an answer: so a few questions to the database's catalogue are fine.
+// An error is [ErrIncomplete], and there is no plan.
+type Checker interface {
+	Check(ctx context.Context) (warnings []string, err error)
+}
+
+// MemoryStore is a [UserStore] in memory, with every optional power but Locker and Checker:
 // the reference for others, and for tests. It is safe for concurrent use.
 //
 // Usernames and emails belong to one row each, whatever Rules.Keys says, and are compared

@@ -1,6 +1,7 @@
 package adsync
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -107,6 +108,39 @@ func await[T any](c *storeCall, call func() T, dropped func(T)) (T, error) {
 			timer.Reset(min(c.timeout, graceAtMost))
 		}
 	}
+}
+
+// check asks a store that is a Checker about its table.
+func (c caller) check(ctx context.Context) ([]string, error) {
+	checker, ok := c.store.(Checker)
+	if !ok {
+		return nil, nil
+	}
+	ctx, call := c.begin(ctx, "Check")
+	defer call.cancel(nil)
+	type answer struct {
+		warnings []string
+		err      error
+	}
+	ask := func() (a answer) {
+		a.warnings, a.err = checker.Check(ctx)
+		return a
+	}
+	a, failed := await(call, ask, nil)
+	if t, ok := failed.(*thrown); ok {
+		panic(t.value)
+	}
+	if err := cmp.Or(failed, a.err, ctx.Err()); err != nil {
+		if call.late != nil && failed == nil {
+			err = errors.Join(call.late, err)
+		}
+		return nil, incomplete(fmt.Errorf("checking the users' table: %w", err))
+	}
+	warnings := make([]string, len(a.warnings)) // the store's stay its own
+	for i, warning := range a.warnings {
+		warnings[i] = validText(warning)
+	}
+	return warnings, nil
 }
 
 // eachUser calls take with each user of the store, on another goroutine than the

@@ -58,6 +58,11 @@ func (s deaf) CreateUser(ctx context.Context, c adsync.Change) (string, error) {
 	return s.MemoryStore.CreateUser(context.WithoutCancel(ctx), c)
 }
 
+func (s deaf) Check(context.Context) ([]string, error) {
+	s.at("Check")
+	return nil, nil
+}
+
 func (s deaf) ApplyChanges(ctx context.Context, cs []adsync.Change) []adsync.Written {
 	s.at("ApplyChanges")
 	return s.MemoryStore.ApplyChanges(context.WithoutCancel(ctx), cs)
@@ -93,6 +98,7 @@ func TestTimeout_EndsARunWhoseStoreDoesNotReturn(t *testing.T) {
 		want   []adsync.Outcome
 		locks  []string // also what becomes of the lock afterwards
 	}{
+		{"Check", update, false, adsync.ErrIncomplete, nil, []string{"locked", "unlocked"}},
 		{"Users", update, false, adsync.ErrIncomplete, nil, []string{"locked", "unlocked"}},
 		{"ApplyChanges", update, false, adsync.ErrUnknown, []adsync.Outcome{"unknown"}, []string{"locked", "unlocked"}},
 		{"UpdateUser", update, true, adsync.ErrUnknown, []adsync.Outcome{"unknown"}, []string{"locked", "unlocked"}},

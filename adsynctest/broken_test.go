@@ -25,6 +25,7 @@ type broken struct {
 	create func(ctx context.Context, c adsync.Change) (string, error)
 	apply  func(ctx context.Context, cs []adsync.Change) []adsync.Written
 	lock   func(ctx context.Context) (func() error, error)
+	check  func(ctx context.Context) ([]string, error)
 	traits *adsync.Traits
 	mu     sync.Mutex // for what a function remembers: some duties write at once
 }
@@ -69,6 +70,13 @@ func (b *broken) Lock(ctx context.Context, _ string) (func() error, error) {
 		return b.lock(ctx)
 	}
 	return func() error { return nil }, nil
+}
+
+func (b *broken) Check(ctx context.Context) ([]string, error) {
+	if b.check != nil {
+		return b.check(ctx)
+	}
+	return nil, ctx.Err()
 }
 
 func (b *broken) Traits() adsync.Traits {

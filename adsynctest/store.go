@@ -50,7 +50,7 @@ func CheckStore(ctx context.Context, open func(ctx context.Context, seed []adsyn
 		host.rules = rules[0]
 	}
 	var broken []error
-	for i, d := range slices.Concat(basicDuties, readDuties, writeDuties, roleDuties, inBatches(writeDuties), inBatches(roleDuties), batchDuties, lockDuties) {
+	for i, d := range slices.Concat(basicDuties, readDuties, writeDuties, roleDuties, inBatches(writeDuties), inBatches(roleDuties), batchDuties, lockDuties, checkDuties) {
 		if err := stopped(ctx); err != nil {
 			return errors.Join(append(broken, err)...) // what follows would be said of the store
 		}
@@ -139,6 +139,11 @@ var batchDuties = []duty{
 var lockDuties = []duty{
 	{"Lock must keep a second run out until unlock is called", (*bench).checkLock, 0},
 	{"Lock must fail when the context has ended: ask ctx.Err first, even if the lock is free", (*bench).checkLockContext, 0},
+}
+
+var checkDuties = []duty{
+	{"Check must tell what is amiss with the table, in a line for each warning and the same when asked again, and change no row", (*bench).checkCheck, 0},
+	{"Check must fail when the context has ended, as no answer would be taken for a table that is well", (*bench).checkCheckContext, 0},
 }
 
 // inBatches are duties of a single write as those of a batch.

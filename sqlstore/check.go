@@ -20,13 +20,21 @@ type checker struct {
 	warnings []string
 }
 
-// checkAll goes on with the next question where one is not answered.
-func (c *checker) checkAll(ctx context.Context) {
+// checkAll goes on with the next question where one is not answered, unless that is because
+// the table is locked, which says nothing about it.
+func (c *checker) checkAll(ctx context.Context) error {
 	for _, check := range []func(context.Context) error{c.checkKeys, c.checkDemands, c.checkStatuses, c.checkServer, c.checkCollations, c.checkQuirks, c.checkView, c.checkRoles} {
-		if err := check(ctx); err != nil && ctx.Err() == nil {
-			c.warn("the database does not tell this account all about the table %s, which was not checked further: %s", c.known.table.Name, c.known.dialect.Fault(err).Reason)
+		err := check(ctx)
+		if err == nil || ctx.Err() != nil {
+			continue
 		}
+		fault := c.known.dialect.Fault(err)
+		if fault.Kind == sqltable.Retry {
+			return err
+		}
+		c.warn("the database does not tell this account all about the table %s, which was not checked further: %s", c.known.table.Name, fault.Reason)
 	}
+	return nil
 }
 
 func (c *checker) warn(format string, args ...any) {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"testing/synctest"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -101,6 +102,20 @@ func TestCheck_WarnsOfWhatIsAmiss(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A table that is locked is asked again, as that says nothing about it.
+func TestCheck_WaitsForALockedTable(t *testing.T) {
+	locked := errors.New("Error 1213 (40001): Deadlock found when trying to get lock")
+	synctest.Test(t, func(t *testing.T) { // whose clock does not wait
+		assert.Empty(t, warningsOf(t, nil, reply{to: askIndexes, times: 2, err: locked}))
+
+		r := &recorder{types: peopleTypes(sqlstore.MySQL), replies: []reply{{to: askIndexes, times: 1000, err: locked}}}
+		s, _ := openRecorder(t, r, sqlstore.MySQL, peopleTable())
+		warnings, err := s.Check(t.Context())
+		assert.ErrorContains(t, err, "adsync: cannot read the users of the table people: Error 1213")
+		assert.Empty(t, warnings)
+	})
 }
 
 func TestCheck_EndsWithItsContext(t *testing.T) {

@@ -9,10 +9,12 @@ import (
 	"time"
 
 	"github.com/go-adsync/adsync"
+	"github.com/go-adsync/adsync/sqlstore/internal/sqlbatch"
+	"github.com/go-adsync/adsync/sqlstore/internal/sqltable"
 )
 
 // Store is an [adsync.UserStore], [adsync.BatchStore], [adsync.Creator],
-// [adsync.Traiter] and [adsync.Locker] over an existing table. The host brings the driver.
+// [adsync.Traiter], [adsync.Locker] and [adsync.Checker] over an existing table. The host brings the driver.
 //
 // Each write compares the row with the change's Before in the statement itself. A
 // batch is one transaction, in which a row that the database refuses fails alone, and so
@@ -66,15 +68,30 @@ func (s *Store) Traits() adsync.Traits {
 // the email that takes more for equal than a plan does by default, such as one that ignores
 // accents, and what makes a write do something other than it says.
 //
-// It reads the database's catalogue, and which statuses there are; no user.
+// It reads the database's catalogue, and which statuses there are; no user. While others
+// keep the table locked, it waits a few seconds. A plan carries the warnings, as
+// [adsync.Checker] says.
 func (s *Store) Check(ctx context.Context) (warnings []string, err error) {
+	for try := 1; ; try++ {
+		warnings, err = s.check(ctx)
+		if err != nil && s.layout.dialect.Fault(err).Kind == sqltable.Retry && sqlbatch.Wait(ctx, try) {
+			continue
+		}
+		if err != nil {
+			return nil, explainReading(ctx, s.layout, err)
+		}
+		return warnings, notRead(ctx)
+	}
+}
+
+func (s *Store) check(ctx context.Context) ([]string, error) {
 	known, err := s.inspector.look(ctx)
 	if err != nil {
-		return nil, explainReading(ctx, s.layout, err)
+		return nil, err
 	}
 	c := &checker{db: s.db, known: known}
-	c.checkAll(ctx)
-	return c.warnings, notRead(ctx)
+	err = c.checkAll(ctx)
+	return c.warnings, err
 }
 
 // Lock keeps other runs off the table, and fails at once when one has it. It holds

@@ -133,6 +133,7 @@ func (s *story) planned() (writes []adsync.Change) {
 	s.Helper()
 	plan, err := s.syncer.Plan(s.Context())
 	require.NoError(s, err)
+	assert.Equal(s, len(s.host.Warns), plan.StoreWarnings, "a plan says what Check warns of: %q", plan.Warnings)
 	for _, c := range plan.Changes {
 		if c.Op == adsync.OpUpdate || c.Op == adsync.OpDelete || c.Op == adsync.OpCreate {
 			writes = append(writes, c)
