@@ -94,7 +94,7 @@ type LimitError struct {
 	Count   int    `json:"count"`          // users that the plan would remove, clear, rekey or reactivate, or give or take a role
 	Managed int    `json:"managed"`        // managed users of the source
 	Allowed int    `json:"allowed"`        // the most that the limit lets through
-	Role    string `json:"role,omitempty"` // with "MaxRevoked": the role that would lose all its users
+	Role    string `json:"role,omitempty"` // with "MaxRevoked": the role that would lose all its users but those who cannot lose it
 }
 
 // Error says what is beyond the limit and how to go on.

@@ -28,7 +28,8 @@ type Stats struct {
 	Unchanged int `json:"unchanged"` // chosen users that no change mentions
 
 	// Roles are the roles that the plan takes from anybody, and how many managed users
-	// have each of them before.
+	// have each of them before. Those who keep it whatever the directory says, as they are
+	// protected or have it from the host, are not counted.
 	Roles map[string]int `json:"roles,omitempty"`
 }
 

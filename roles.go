@@ -276,7 +276,7 @@ func (p *Plan) revoked() map[string]int {
 	return counts
 }
 
-// countRoles counts the managed users who have the roles that the plan takes away.
+// countRoles counts the managed users who could lose the roles that the plan takes away.
 func (p *planner) countRoles() map[string]int {
 	counts := p.plan.revoked()
 	for role := range counts {
@@ -313,13 +313,20 @@ func (n *census) countRoles(p *Plan) {
 	}
 }
 
-// countRoles counts the user in those of the roles that it has.
+// countRoles counts the user in those of the roles that it has and a sync could take. Those
+// of a protected user, and those that the host gave, stay whatever the directory says: they
+// must not make a role look as if somebody were left in it.
 func countRoles(counts map[string]int, u *User) {
 	for role := range textsOf(u.Extra.block(FieldRoles)) {
-		if _, counted := counts[role]; counted {
+		if _, counted := counts[role]; counted && u.canLose(role) {
 			counts[role]++
 		}
 	}
+}
+
+// canLose reports whether a sync could take the role from the user who has it.
+func (u *User) canLose(role string) bool {
+	return !u.Protected && !slices.Contains(u.Extra.Set(FieldHostRoles), role)
 }
 
 // emptied returns a role that the plan would take from all of several users who have it.
@@ -334,10 +341,10 @@ func (p *Plan) emptied(holders map[string]int) (role string, count int) {
 	return role, count
 }
 
-// deleted counts the users of a role whom the plan deletes.
+// deleted counts the users of a role, as countRoles does, whom the plan deletes.
 func (p *Plan) deleted(role string) (n int) {
 	for i := range p.Changes {
-		if c := &p.Changes[i]; c.Op == OpDelete && c.Before != nil && slices.Contains(c.Before.Extra.Set(FieldRoles), role) {
+		if c := &p.Changes[i]; c.Op == OpDelete && c.Before != nil && slices.Contains(c.Before.Extra.Set(FieldRoles), role) && c.Before.canLose(role) {
 			n++
 		}
 	}

@@ -142,4 +142,22 @@ func TestLimits_CountRoles(t *testing.T) {
 	plan, err = Reconcile(entries, stays, Rules{Source: "ad", Roles: []string{"every", "new", "old"}})
 	require.NoError(t, err)
 	require.NoError(t, plan.Check(Limits{MaxGranted: -1, MaxRevoked: 10, MaxRemovalRatio: -1}))
+
+	// Whoever keeps the role whatever the directory says is nobody who is left in it.
+	for name, keeper := range map[string]User{
+		"protected":  {ID: "keeper", Source: "ad", ObjectID: entries[20].ObjectID, Profile: stays[20].Profile, Protected: true},
+		"the host's": {ID: "keeper", Source: "ad", ObjectID: entries[20].ObjectID, Profile: stays[20].Profile},
+	} {
+		keeper.Extra = withRoles("every", "old")
+		if !keeper.Protected {
+			keeper.Extra = keeper.Extra.With(FieldHostRoles, "old")
+		}
+		kept := slices.Clone(stays)
+		kept[20] = keeper
+		entries[20].Extra = withRoles("every")
+		plan, err = Reconcile(entries, kept, Rules{Source: "ad", Roles: []string{"every", "new", "old"}})
+		require.NoError(t, err)
+		assert.Equal(t, "MaxRevoked 10 9 old", check(Limits{MaxGranted: -1, MaxRevoked: 10, MaxRemovalRatio: -1}), name)
+		require.NoError(t, plan.Check(Limits{MaxGranted: -1, MaxRevoked: -1}), name)
+	}
 }
