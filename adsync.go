@@ -100,6 +100,7 @@ const (
 
 	defaultApprovalAge = 7 * 24 * time.Hour
 	defaultIncrements  = 24 * time.Hour
+	defaultWindow      = 24 * time.Hour
 	defaultTimeout     = 5 * time.Minute
 )
 
@@ -115,11 +116,22 @@ type Options struct {
 	// MaxApprovalAge is how long an Approval is valid; default seven days, -1 for ever.
 	MaxApprovalAge time.Duration
 
+	// Ledger remembers what runs have done, so that Limits are about all runs within Window
+	// together, each user counted once for each limit. The ratio is then of the managed users
+	// and those who were deleted within it; one is always let through only while nobody else
+	// is counted. What a person approved, or had taken back, does not count for later runs,
+	// and an Approval is good for one run. nil: each run is limited by itself.
+	//
+	// It is asked before a plan is carried out, and told before the first write what is
+	// about to be written, then what was: a run that crashes counts too much, never too little.
+	Ledger Ledger
+	Window time.Duration // of Ledger; default a day
+
 	// MaxIncrements is how long plans may go on from marks (Since) before one is a full one
 	// again; default a day, -1 for ever. It bounds how late an unproven notice can be.
 	MaxIncrements time.Duration
 
-	// Timeout bounds each call of the store: a write or a batch, the lock and its release,
+	// Timeout bounds each call of the store and of Ledger: a write or a batch, the lock and its release,
 	// and, while users are read, the wait for the next one. Default five minutes, -1 for
 	// none. When it has passed, the context of the call ends. A store that does not return
 	// soon after that (ten seconds, or Timeout if that is less) is given up: the run ends
@@ -168,6 +180,9 @@ func New(dir Directory, store UserStore, opts *Options) (*Syncer, error) {
 	}
 	if s.opts.MaxIncrements < -1 {
 		return nil, errors.New("adsync: Options.MaxIncrements is the longest time between full readings, 0 for the default, or -1 for ever")
+	}
+	if s.opts.Window < 0 {
+		return nil, errors.New("adsync: Options.Window is the time in which runs are counted together, or 0 for the default")
 	}
 	if s.opts.Timeout < -1 {
 		return nil, errors.New("adsync: Options.Timeout is how long a call of the store may take, 0 for the default, or -1 for none")

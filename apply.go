@@ -1,6 +1,7 @@
 package adsync
 
 import (
+	"cmp"
 	"context"
 	"database/sql/driver"
 	"errors"
@@ -26,13 +27,13 @@ type run struct {
 
 // own runs a plan that was made a moment ago under the same lock.
 func (r *run) own(ctx context.Context) error {
-	if err := r.opts.Limits.hold(r.plan, r.plan.Stats.Managed, r.plan.Stats.Roles); err != nil {
+	if err := r.hold(ctx, r.plan.Stats.Managed, r.plan.Stats.Roles); err != nil {
 		return err
 	}
 	if err := r.lookAgain(ctx, grave); err != nil {
 		return err
 	}
-	return r.all(ctx)
+	return r.noted(ctx, nil)
 }
 
 // any runs a plan from anywhere.
@@ -56,7 +57,7 @@ func (r *run) any(ctx context.Context, approvals []Approval) error {
 		return err
 	}
 	if approval == nil {
-		if err := r.opts.Limits.hold(r.plan, count.managed, count.roles); err != nil {
+		if err := r.hold(ctx, count.managed, count.roles); err != nil {
 			return err
 		}
 	}
@@ -64,7 +65,16 @@ func (r *run) any(ctx context.Context, approvals []Approval) error {
 	if err := r.lookAgain(ctx, anyWrite); err != nil {
 		return err
 	}
-	return r.all(ctx)
+	return r.noted(ctx, approval)
+}
+
+// hold checks the plan against the limits, with what other runs have done.
+func (r *run) hold(ctx context.Context, managed int, holders map[string]int) error {
+	recent, err := r.recent(ctx)
+	if err != nil {
+		return err
+	}
+	return r.opts.Limits.hold(r.plan, managed, holders, &past{recent, cmp.Or(r.opts.Window, defaultWindow)})
 }
 
 var errUndo = fmt.Errorf("%w: it takes back what a run did, which no directory can bear out; have a person review it, and approve its digest", ErrUnsafe)

@@ -10,8 +10,9 @@ import (
 // that plan alone, and lets it take a run back; what the plan writes is still checked
 // against the store and the directory.
 //
-// It is valid until Options.MaxApprovalAge has passed since At. An Approval of another
-// plan has no effect and does no harm. The one that a run went by stands in its [Report].
+// It is valid until Options.MaxApprovalAge has passed since At, and with Options.Ledger for
+// one run that writes: a second one is refused ([ErrUsed]). An Approval of another plan has no
+// effect and does no harm. The one that a run went by stands in its [Report].
 type Approval struct {
 	Digest string    `json:"digest"`       // Plan.Digest
 	At     time.Time `json:"at"`           // when the person approved it, by the host's clock

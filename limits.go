@@ -4,10 +4,11 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"time"
 )
 
-// Limits refuse a plan that would change too much. The zero value is safe; -1
-// lifts a limit.
+// Limits refuse a plan that would change too much: by itself, or with Options.Ledger
+// together with the other runs of Options.Window. The zero value is safe; -1 lifts a limit.
 type Limits struct {
 	MaxRemovals     int     // deletions and deactivations; default 500
 	MaxRemovalRatio float64 // of all managed users of the source, also when only some are chosen; default 0.1; one is always let through
@@ -29,31 +30,56 @@ func (l Limits) check() error {
 	return nil
 }
 
+// past is what other runs have done within the window.
+type past struct {
+	Tally
+	window time.Duration
+}
+
 // hold checks the plan against the limits, with so many managed users, and so many of
-// them that have each role which the plan takes from anybody.
-func (l Limits) hold(p *Plan, managed int, holders map[string]int) error {
-	n := p.tally()
+// them that have each role which the plan takes from anybody. Each user counts once for
+// this plan and the runs before it together.
+func (l Limits) hold(p *Plan, managed int, holders map[string]int, before *past) error {
+	now := p.tally(everyChange)
+	base := managed + others(before.Deleted, now.Deleted)
 	for _, limit := range []struct {
-		name  string
-		count int
-		most  int
+		name      string
+		now, then []string
+		most      int
 	}{
-		{limitRemovals, n.removed, allowed(l.MaxRemovals)},
-		{limitRatio, n.removed, l.share(managed)},
-		{limitCleared, n.cleared, l.allowed(l.MaxCleared, managed)},
-		{limitRekeyed, n.rekeyed, l.allowed(l.MaxRekeyed, managed)},
-		{limitReactivated, n.reactivated, l.allowed(l.MaxReactivated, managed)},
-		{limitGranted, n.granted, l.allowed(l.MaxGranted, managed)},
-		{limitRevoked, n.revoked, l.allowed(l.MaxRevoked, managed)},
+		{limitRemovals, now.Removed, before.Removed, allowed(l.MaxRemovals)},
+		{limitRatio, now.Removed, before.Removed, l.share(base)},
+		{limitCleared, now.Cleared, before.Cleared, l.allowed(l.MaxCleared, base)},
+		{limitRekeyed, now.Rekeyed, before.Rekeyed, l.allowed(l.MaxRekeyed, base)},
+		{limitReactivated, now.Reactivated, before.Reactivated, l.allowed(l.MaxReactivated, base)},
+		{limitGranted, now.Granted, before.Granted, l.allowed(l.MaxGranted, base)},
+		{limitRevoked, now.Revoked, before.Revoked, l.allowed(l.MaxRevoked, base)},
 	} {
-		if limit.count > limit.most {
-			return &LimitError{Plan: p, Limit: limit.name, Count: limit.count, Managed: managed, Allowed: limit.most}
+		if len(limit.now) == 0 {
+			continue
+		}
+		if recent := others(limit.then, limit.now); len(limit.now)+recent > limit.most {
+			return &LimitError{Plan: p, Limit: limit.name, Count: len(limit.now), Managed: managed, Allowed: limit.most,
+				Recent: recent, Window: before.windowOf(recent)}
 		}
 	}
-	if role, count := p.emptied(holders); role != "" && l.MaxRevoked != -1 {
-		return &LimitError{Plan: p, Limit: limitRevoked, Count: count, Managed: managed, Allowed: count - 1, Role: role}
+	if l.MaxRevoked == -1 {
+		return nil
+	}
+	recent := others(before.Revoked, now.Revoked)
+	if role, count := p.emptied(holders, recent > 0); role != "" {
+		return &LimitError{Plan: p, Limit: limitRevoked, Count: count, Managed: managed, Allowed: count - 1, Role: role,
+			Recent: recent, Window: before.windowOf(recent)}
 	}
 	return nil
+}
+
+// windowOf is the window if there were runs in it.
+func (b *past) windowOf(recent int) time.Duration {
+	if recent == 0 {
+		return 0
+	}
+	return b.window
 }
 
 // allowed is how many users a limit lets through to which the ratio applies too.
@@ -95,15 +121,27 @@ type LimitError struct {
 	Managed int    `json:"managed"`        // managed users of the source
 	Allowed int    `json:"allowed"`        // the most that the limit lets through
 	Role    string `json:"role,omitempty"` // with "MaxRevoked": the role that would lose all its users but those who cannot lose it
+
+	// With Options.Ledger: how many other users count, to whom other runs have done the same
+	// within Window, in nanoseconds as JSON.
+	Recent int           `json:"recent,omitempty"`
+	Window time.Duration `json:"window,omitempty"`
 }
 
 // Error says what is beyond the limit and how to go on.
 func (e *LimitError) Error() string {
-	if e.Role != "" {
+	switch {
+	case e.Role != "" && e.Recent > 0:
+		return fmt.Sprintf("adsync: the plan takes the role %q from the last %d who have it, after roles were taken from %d others within %s; nothing was changed. Look at its group, then approve the plan's digest, or set MaxRevoked to -1", e.Role, e.Count, e.Recent, e.Window)
+	case e.Role != "":
 		return fmt.Sprintf("adsync: the plan takes the role %q from all %d users who have it; nothing was changed. Look at its group, then approve the plan's digest, or set MaxRevoked to -1", e.Role, e.Count)
 	}
-	return fmt.Sprintf("adsync: the plan %s %d of %d managed users, and %s allows %d; nothing was changed. Review the plan, then approve its digest or change the limit",
-		limitWords[e.Limit], e.Count, e.Managed, e.Limit, e.Allowed)
+	recent := ""
+	if e.Recent > 0 {
+		recent = fmt.Sprintf(", after %d others within %s", e.Recent, e.Window)
+	}
+	return fmt.Sprintf("adsync: the plan %s %d of %d managed users%s, and %s allows %d; nothing was changed. Review the plan, then approve its digest or change the limit",
+		limitWords[e.Limit], e.Count, e.Managed, recent, e.Limit, e.Allowed)
 }
 
 // Is reports that a LimitError is ErrUnsafe.

@@ -92,43 +92,9 @@ func (p *Provenance) lines() []string {
 }
 
 // Check checks the plan against the limits, by its own statistics. It returns nil
-// or a [*LimitError].
-func (p *Plan) Check(l Limits) error { return l.hold(p, p.Stats.Managed, p.Stats.Roles) }
-
-// tally counts users by what the plan does that Limits are about.
-type tally struct{ removed, cleared, rekeyed, reactivated, granted, revoked int }
-
-// tally counts each user once in each.
-func (p *Plan) tally() (n tally) {
-	var gone, emptied, renamed, back, given, taken userSet
-	for i := range p.Changes {
-		c := &p.Changes[i]
-		gone.add(c.UserID, c.removes(), &n.removed)
-		if c.rewrites() {
-			emptied.add(c.UserID, clears(&c.Before.Profile, &c.After.Profile), &n.cleared)
-			renamed.add(c.UserID, rekeys(&c.Before.Profile, &c.After.Profile), &n.rekeyed)
-			back.add(c.UserID, c.reactivates(), &n.reactivated)
-			given.add(c.UserID, c.grants(), &n.granted)
-			taken.add(c.UserID, c.revokes(), &n.revoked)
-		}
-	}
-	return n
-}
-
-// userSet is a set of user IDs.
-type userSet map[string]bool
-
-// add counts the user if the plan does it to that one, and has not before.
-func (s *userSet) add(id string, does bool, count *int) {
-	if !does || (*s)[id] {
-		return
-	}
-	if *s == nil {
-		*s = userSet{}
-	}
-	(*s)[id] = true
-	*count++
-}
+// or a [*LimitError]. What other runs have done, as Options.Ledger knows it, is not
+// counted here.
+func (p *Plan) Check(l Limits) error { return l.hold(p, p.Stats.Managed, p.Stats.Roles, &past{}) }
 
 func clears(before, after *Profile) bool {
 	return slices.ContainsFunc(details[:], func(f Field) bool { return *before.detail(f) != "" && *after.detail(f) == "" }) ||

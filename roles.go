@@ -330,11 +330,12 @@ func (u *User) canLose(role string) bool {
 }
 
 // emptied returns a role that the plan would take from all of several users who have it.
-// One user alone is always let through, as by the other limits.
-func (p *Plan) emptied(holders map[string]int) (role string, count int) {
+// One user alone is let through, as by the other limits, unless roles were taken from
+// others a short time ago.
+func (p *Plan) emptied(holders map[string]int, recently bool) (role string, count int) {
 	revoked := p.revoked()
 	for name, n := range revoked {
-		if n > 1 && n >= holders[name]-p.deleted(name) && (role == "" || name < role) {
+		if (n > 1 || recently) && n >= holders[name]-p.deleted(name) && (role == "" || name < role) {
 			role, count = name, n
 		}
 	}

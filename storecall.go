@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// Each call of the host's store is made here, on a goroutine of its own, so that a store
+// Each call of the host's store and of its ledger is made here, on a goroutine of its own, so that a store
 // which ignores its context cannot hold up a run for ever.
 
 // graceAtMost is how long a call is waited for whose context was ended because it took
@@ -20,6 +20,7 @@ const graceAtMost = 10 * time.Second
 // storeCall is one call of the store.
 type storeCall struct {
 	name    string        // of the method
+	party   string        // whose it is
 	timeout time.Duration // without a sign of life; -1 for none
 	cancel  context.CancelCauseFunc
 	alive   atomic.Int64 // grows with each sign of life
@@ -35,29 +36,38 @@ type caller struct {
 
 func (c caller) begin(ctx context.Context, name string) (context.Context, *storeCall) {
 	ctx, cancel := context.WithCancelCause(ctx)
-	return ctx, &storeCall{name: name, timeout: c.timeout, cancel: cancel}
+	return ctx, &storeCall{name: name, party: "store", timeout: c.timeout, cancel: cancel}
 }
 
 // slowError is about a call that took longer than Options.Timeout.
 type slowError struct {
+	party   string
 	name    string
 	timeout time.Duration
 }
 
 func (e *slowError) Error() string {
-	return fmt.Sprintf("adsync: the store did not return from %s within %s (Options.Timeout); see what its database waits for, or allow more time", e.name, e.timeout)
+	return fmt.Sprintf("adsync: the %s did not return from %s within %s (Options.Timeout); see what its database waits for, or allow more time", e.party, e.name, e.timeout)
 }
 
-// thrown is a panic of the store's, as an error.
-type thrown struct{ value any }
+// thrown is a panic of the store's or the ledger's, as an error.
+type thrown struct {
+	party string
+	value any
+}
 
-func (t *thrown) Error() string { return panicWords("store", t.value) }
+func (t *thrown) Error() string { return panicWords(t.party, t.value) }
 
-var errStoreEnded = errors.New("adsync: the store ended the goroutine that called it")
+// endedError is about a call that ended its goroutine.
+type endedError struct{ party string }
+
+func (e *endedError) Error() string {
+	return "adsync: the " + e.party + " ended the goroutine that called it"
+}
 
 // await runs the call and waits for its end, or until it is given up. What it returns
 // after that goes to dropped, unless that is nil. The error is a *slowError when it was
-// given up, a *thrown when it panicked, or errStoreEnded.
+// given up, a *thrown when it panicked, or an *endedError.
 func await[T any](c *storeCall, call func() T, dropped func(T)) (T, error) {
 	type end struct {
 		value T
@@ -66,10 +76,10 @@ func await[T any](c *storeCall, call func() T, dropped func(T)) (T, error) {
 	ends := make(chan end, 1)
 	var over atomic.Bool // whoever sets it first has the last word
 	go func() {
-		e := end{err: errStoreEnded}
+		e := end{err: &endedError{c.party}}
 		defer func() {
 			if v := recover(); v != nil {
-				e.err = &thrown{v}
+				e.err = &thrown{c.party, v}
 			}
 			switch {
 			case over.CompareAndSwap(false, true):
@@ -103,7 +113,7 @@ func await[T any](c *storeCall, call func() T, dropped func(T)) (T, error) {
 			seen = alive
 			timer.Reset(c.timeout)
 		case c.late == nil:
-			c.late = &slowError{c.name, c.timeout}
+			c.late = &slowError{c.party, c.name, c.timeout}
 			c.cancel(c.late)
 			timer.Reset(min(c.timeout, graceAtMost))
 		}

@@ -28,6 +28,7 @@ package sqlstore
 //	read.go      rows as users
 //	spelling.go  whether objectGUIDs are spelled as this store spells them
 //	lock.go      one run at a time
+//	ledger.go    what runs did, in a table of its own
 //	batch.go     the changes of one transaction, and the choice of how to write them
 //	binder.go    users as the arguments of statements
 //	rows.go      one row: read, held, updated, removed

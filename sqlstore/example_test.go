@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log"
 	"strings"
+	"time"
 
 	"github.com/go-adsync/adsync"
 	"github.com/go-adsync/adsync/sqlstore"
@@ -46,5 +47,22 @@ func ExampleNew() {
 		log.Fatal(err)
 	}
 	fmt.Println(store.Traits().Fields)
+	// Output: import a driver: sql: unknown driver "sqlite" (forgotten import?)
+}
+
+// A ledger beside the users lets no number of small runs take more than one large one might.
+// Tenants whose sources have one name are kept apart by For.
+func ExampleNewLedger() {
+	db, err := sql.Open("sqlite", "host.db") // any driver; the host brings it
+	if err != nil {
+		fmt.Println("import a driver:", err)
+		return
+	}
+	ledger, err := sqlstore.NewLedger(db, sqlstore.SQLite, "adsync_ledger")
+	if err != nil {
+		log.Fatal(err)
+	}
+	options := adsync.Options{Ledger: ledger.For("tenant 7"), Window: 24 * time.Hour}
+	fmt.Println(options.Window)
 	// Output: import a driver: sql: unknown driver "sqlite" (forgotten import?)
 }

@@ -123,6 +123,25 @@ func TestFleet_HoldsAPlanUntilItIsApproved(t *testing.T) {
 	assert.Contains(t, y.command("show", who.name, source), "No plan waits")
 }
 
+// TestFleet_StopsADrip lets runs that are each within the limits be too many together, of one
+// tenant and of no other.
+func TestFleet_StopsADrip(t *testing.T) {
+	y := newYard(t)
+	who, other := y.world.tenants[0], y.world.tenants[1]
+	leave := func(t *tenant) {
+		require.NoError(y, t.leave())
+		y.command("run", t.name, source)
+	}
+	leave(who)
+	y.comes(who, 19)
+	leave(who)
+	y.comes(who, 18)
+	leave(who)
+	assert.Contains(t, y.becomes(who, stateHeld), "removes 1 of 18 managed users, after 2 others within 24h0m0s, and MaxRemovalRatio allows 2")
+	leave(other)
+	y.comes(other, 19)
+}
+
 func TestFleet_LeavesARefusedAccountInPeace(t *testing.T) {
 	y := newYard(t)
 	who := y.world.tenants[0]

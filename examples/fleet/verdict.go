@@ -57,6 +57,8 @@ func judge(s *syncRow, report *adsync.Report, err error, now time.Time, tick tim
 	case errors.Is(err, context.Canceled):
 		v.state, v.next = stateStopped, s.Due
 		v.held, v.approval = s.Held, s.Approval
+	case errors.Is(err, adsync.ErrUsed): // by a run that ended before it had told so
+		v.state, v.said, v.next = stateRetrying, err.Error(), now.Add(tick) // with a new plan
 	case errors.Is(err, adsync.ErrUnsafe):
 		v.state, v.said, v.pause = stateBroken, err.Error(), true
 	case errors.Is(err, adsync.ErrIncomplete), errors.Is(err, adsync.ErrNotWritten), errors.Is(err, adsync.ErrUnknown), errors.Is(err, context.DeadlineExceeded):

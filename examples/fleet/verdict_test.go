@@ -40,6 +40,7 @@ func TestVerdict_FollowsTheKindOfError(t *testing.T) {
 		"refused, though incomplete": {nil, errors.Join(adsync.ErrIncomplete, activedirectory.ErrRefused), 0, verdict{state: stateRefused, next: now.Add(refusedPause)}},
 		"asked to stop":              {done, errors.Join(adsync.ErrIncomplete, context.Canceled), 0, verdict{state: stateStopped, said: "1 modified", next: due, held: held, approval: approval}},
 		"unsafe":                     {nil, adsync.ErrUnsafe, 0, verdict{state: stateBroken, next: due.Add(every), pause: true}},
+		"approved and crashed":       {nil, adsync.ErrUsed, 0, verdict{state: stateRetrying, next: now.Add(tick)}},
 		"a wrong set-up":             {nil, errors.New("no such column"), 0, verdict{state: stateBroken, next: due.Add(every), pause: true}},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -123,7 +123,15 @@ func (w *worker) syncer(s *syncRow) (*adsync.Syncer, error) {
 	if err != nil {
 		return nil, err
 	}
-	return adsync.New(directory, users, &adsync.Options{Rules: adsync.Rules{Source: s.Source, Import: s.Import}, Logger: w.logger})
+	ledger, err := sqlstore.NewLedger(w.db, sqlstore.PostgreSQL, "adsync_ledger")
+	if err != nil {
+		return nil, err
+	}
+	return adsync.New(directory, users, &adsync.Options{
+		Rules:  adsync.Rules{Source: s.Source, Import: s.Import},
+		Ledger: ledger.For(s.Tenant), // as the sources of all tenants have one name
+		Logger: w.logger,
+	})
 }
 
 func rootsOf(s *syncRow) (*tls.Config, error) {

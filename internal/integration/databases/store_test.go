@@ -195,6 +195,7 @@ func (d database) run(t *testing.T, layouts []layout) {
 		"roles":                                     testRoles,
 		"roles that are checked":                    testCheckedRoles,
 		"roles and a preflight":                     testPreflightRoles,
+		"ledger":                                    testLedger,
 		"a derived time that does not fit":          testDerivedTimeThatDoesNotFit,
 		"rows beside the user's":                    testOnWrite,
 		"statuses of any column":                    testStatuses,

@@ -107,6 +107,7 @@ func TestLayout_RootHasAFileForEachStory(t *testing.T) {
 		"extra.go",
 		"host.go",
 		"leaving.go",
+		"ledger.go",
 		"limits.go",
 		"mark.go",
 		"moment.go",
