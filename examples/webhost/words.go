@@ -192,7 +192,7 @@ var reasonTexts = map[adsync.Reason]string{
 	adsync.ReasonListedTwice: "the directory shows its account in two ways, as while its controllers do not agree yet",
 	adsync.ReasonNoUsername:  "would have no username", adsync.ReasonMissing: "would lack what every user needs", adsync.ReasonRefused: "refused by a rule of this application",
 	adsync.ReasonDeceptive: "a username or email address with characters that deceive", adsync.ReasonLinked: "imported already",
-	adsync.ReasonAmbiguous: "not clear whose account it is",
+	adsync.ReasonAmbiguous: "not clear whose account it is", adsync.ReasonLeaving: "left, and will be deleted when the time is up",
 }
 
 // reasonText is why a change is made; a newer library may know more reasons.
