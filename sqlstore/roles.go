@@ -153,7 +153,8 @@ func (m *memberships) newHeld() *held {
 	return &held{sets: map[string]uint32{}, extras: []adsync.Extra{{}}, own: [][]string{nil}}
 }
 
-// read numbers the sets of roles as they grow, since users mostly have the same ones.
+// read notes the rows of each user, and then gives one number to all users of the same
+// ones, since users mostly have the same ones.
 func (m *memberships) read(ctx context.Context, db querier, l *layout, idType, text string, args []any) (*held, error) {
 	rows, err := db.QueryContext(ctx, text, args...)
 	if err != nil {
@@ -161,8 +162,8 @@ func (m *memberships) read(ctx context.Context, db querier, l *layout, idType, t
 	}
 	defer rows.Close()
 	h := m.newHeld()
-	sets := []map[step]bool{{}} // the roles of each set
-	next := map[grown]uint32{}
+	var users roleBits
+	users.width = (2*len(m.names) + 7) / 8
 	row := sqltable.NewRow(2 + len(m.marks))
 	for rows.Next() {
 		if err := row.Scan(rows); err != nil {
@@ -176,38 +177,63 @@ func (m *memberships) read(ctx context.Context, db querier, l *layout, idType, t
 		if err != nil {
 			continue // no user has it
 		}
-		s := step{role, m.isOwn(row)}
-		set := h.sets[id]
-		if sets[set][s] {
-			continue
-		}
-		more, known := next[grown{set, s}]
+		user, known := h.sets[id]
 		if !known {
-			more = uint32(len(sets))
-			next[grown{set, s}] = more
-			grownSet := maps.Clone(sets[set])
-			grownSet[s] = true
-			sets = append(sets, grownSet)
+			user = users.add()
+			h.sets[id] = user
 		}
-		h.sets[id] = more
+		users.note(user, role, m.isOwn(row))
 	}
-	for _, set := range sets[1:] {
-		extra, own := m.extra(set)
-		h.extras, h.own = append(h.extras, extra), append(h.own, own)
+	numbers := map[string]uint32{}
+	for id, user := range h.sets {
+		set := users.of(user)
+		number, known := numbers[string(set)]
+		if !known {
+			number = uint32(len(h.extras))
+			numbers[string(set)] = number
+			extra, own := m.extra(set)
+			h.extras, h.own = append(h.extras, extra), append(h.own, own)
+		}
+		h.sets[id] = number
 	}
 	return h, rows.Err()
 }
 
-// step is one row: a role, and whose it is.
-type step struct {
-	role  int
-	isOwn bool
+// roleBits are two bits for each role of each user: a row of the host's own, and one of the
+// sync's.
+type roleBits struct {
+	width int // bytes of a user
+	bits  []byte
 }
 
-// grown is a set with one row more.
-type grown struct {
-	set uint32
-	step
+func (b *roleBits) add() (user uint32) {
+	user = uint32(len(b.bits) / b.width)
+	b.bits = append(b.bits, make([]byte, b.width)...)
+	return user
+}
+
+func (b *roleBits) of(user uint32) roleSet {
+	return b.bits[int(user)*b.width:][:b.width]
+}
+
+func (b *roleBits) note(user uint32, role int, own bool) {
+	at := bitOf(role, own)
+	b.of(user)[at/8] |= 1 << (at % 8)
+}
+
+func bitOf(role int, own bool) int {
+	if own {
+		return 2*role + 1
+	}
+	return 2 * role
+}
+
+// roleSet are the bits of one user.
+type roleSet []byte
+
+func (s roleSet) has(role int, own bool) bool {
+	at := bitOf(role, own)
+	return s[at/8]>>(at%8)&1 != 0
 }
 
 func (m *memberships) isOwn(row *sqltable.Row) bool {
@@ -220,14 +246,14 @@ func (m *memberships) isOwn(row *sqltable.Row) bool {
 }
 
 // extra is what a user of these rows holds. A role that the host gave too is the host's.
-func (m *memberships) extra(set map[step]bool) (extra adsync.Extra, own []string) {
+func (m *memberships) extra(set roleSet) (extra adsync.Extra, own []string) {
 	var roles, hosts []string
-	for s := range set {
-		roles = append(roles, m.names[s.role])
-		if s.isOwn {
-			own = append(own, m.names[s.role])
-		} else {
-			hosts = append(hosts, m.names[s.role])
+	for role, name := range m.names {
+		if set.has(role, true) {
+			roles, own = append(roles, name), append(own, name)
+		}
+		if set.has(role, false) {
+			roles, hosts = append(roles, name), append(hosts, name)
 		}
 	}
 	return adsync.NewExtra(map[adsync.Field][]string{adsync.FieldRoles: roles, adsync.FieldHostRoles: hosts}), own

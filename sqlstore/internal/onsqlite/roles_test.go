@@ -1,6 +1,8 @@
 package onsqlite
 
 import (
+	"fmt"
+	"runtime"
 	"slices"
 	"testing"
 
@@ -162,4 +164,36 @@ func TestMembership_IsChecked(t *testing.T) {
 		errs = append(errs, err)
 	}
 	require.Len(t, slices.DeleteFunc(errs, func(err error) bool { return err == nil }), 1)
+}
+
+// TestRoles_ReadInAnyOrder wants of rows that come in a mixed order that they cost about as
+// much memory as in order: each user grows through other sets then.
+func TestRoles_ReadInAnyOrder(t *testing.T) {
+	const users, each, all = 3000, 10, 20
+	spent := func(order string) uint64 {
+		table := peopleTable()
+		table.Roles = &sqlstore.Membership{Table: "memberships", User: "person", Role: "role", Roles: map[string]any{}, Values: map[string]any{"origin": "ad"}}
+		for role := range all {
+			table.Roles.Roles[fmt.Sprint("role", role)] = role
+		}
+		h := newHost(t, table, people, memberships)
+		h.exec(fmt.Sprintf(`WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < %d)
+			INSERT INTO people (id, login) SELECT i, 'u' || i FROM n`, users))
+		h.exec(fmt.Sprintf(`WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < %d)
+			INSERT INTO memberships (person, role, origin) SELECT 1 + i / %d, (i / %d * 7 + i %% %d * 3) %% %d, 'ad' FROM n ORDER BY %s`,
+			users*each-1, each, each, each, all, order))
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		roles := 0
+		for u, err := range h.Users(t.Context()) {
+			require.NoError(t, err)
+			roles += len(u.Extra.Set(adsync.FieldRoles))
+		}
+		runtime.ReadMemStats(&after)
+		assert.Equal(t, users*each, roles)
+		return after.TotalAlloc - before.TotalAlloc
+	}
+	sorted, mixed := spent("i"), spent("i * 7919 % 30011")
+	t.Logf("%d KiB in order, %d KiB in a mixed one", sorted/1024, mixed/1024)
+	assert.Less(t, mixed, sorted*5/4)
 }
