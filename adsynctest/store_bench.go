@@ -74,10 +74,10 @@ func (b *bench) open(open openFunc) error {
 			err = seeder.Seed(b.ctx, slices.Clone(b.seed))
 		}
 	}); thrown != nil {
-		return fmt.Errorf("Seed: %w", thrown)
+		return fmt.Errorf("the store's Seed: %w", thrown)
 	}
 	if err != nil {
-		return fmt.Errorf("Seed failed: %w", err)
+		return fmt.Errorf("the store's Seed failed: %w", err)
 	}
 	return nil
 }

@@ -256,16 +256,16 @@ func (l *layout) held() []adsync.Field {
 		switch c.field {
 		case adsync.FieldUsername, adsync.FieldFirstName, adsync.FieldLastName, adsync.FieldEmail, adsync.FieldPhone, adsync.FieldDeactivatedAt:
 			held = append(held, c.field)
-		default:
-			if isExtra(c.field) {
-				held = append(held, c.field)
-			}
 		case adsync.FieldStatus:
 			switch {
 			case l.statuses.holds(adsync.StatusDeactivated):
 				held = append(held, adsync.FieldStatus)
 			case l.statuses.holds(adsync.StatusInactive):
 				held = append(held, adsync.FieldActive)
+			}
+		default:
+			if isExtra(c.field) {
+				held = append(held, c.field)
 			}
 		}
 	}

@@ -11,7 +11,6 @@ import (
 	"os/exec"
 	"os/signal"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -236,7 +235,6 @@ func (d *livingDay) wantInStep(t *tenant) {
 type process struct {
 	cmd  *exec.Cmd
 	over chan struct{}
-	once sync.Once
 }
 
 func (d *livingDay) startMachine() {

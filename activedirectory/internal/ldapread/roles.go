@@ -66,8 +66,7 @@ type Roles struct {
 	status  []roleStatus // sorted by name
 	members map[adattr.GUID]uint32
 	sets    roleSets
-	domain  string // the SID of the domain that proofs are about
-	listed  bool   // the groups' own word is proof, as in a directory without tokenGroups
+	listed  bool // the groups' own word is proof, as in a directory without tokenGroups
 }
 
 // roleStatus is what is known of one role.
