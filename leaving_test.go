@@ -27,6 +27,8 @@ func TestRemoveAfter_DeactivatesFirstAndRemovesWhenTheTimeHasCome(t *testing.T) 
 	waiting.Status, waiting.DeactivatedAt = adsync.StatusDeactivated, at(2)
 	unstamped, blocked, protected := waiting, waiting, waiting
 	unstamped.DeactivatedAt = 0
+	keeps := unstamped
+	keeps.Protected = true
 	blocked.Status = adsync.StatusBlocked
 	protected.Protected = true
 	deleted := func(when adsync.Moment) adsync.Entry {
@@ -51,6 +53,7 @@ func TestRemoveAfter_DeactivatesFirstAndRemovesWhenTheTimeHasCome(t *testing.T) 
 		{"no moment", deleted(at(0)), unstamped, at(1000), "u1 update deleted", "to be removed 30 days later"},
 		{"blocked", deleted(at(0)), blocked, at(1000), "u1 notice deleted", "neither deactivated nor removed: the host made it blocked"},
 		{"protected", deleted(at(0)), protected, at(1000), "u1 notice protected", "would be removed as deleted"},
+		{"protected, no moment", deleted(at(0)), keeps, at(1000), "u1 notice protected", "would be removed as deleted"},
 		{"disabled", disabled, waiting, at(31), "u1 notice leaving", "to be removed as disabled on 2026-12-03T12:00:00Z"},
 		{"disabled", disabled, waiting, at(32), "u1 delete disabled", ""},
 		{"out of scope", adsync.Entry{ObjectID: id(1), State: adsync.StateOutOfScope}, waiting, at(32), "u1 delete out-of-scope", ""},

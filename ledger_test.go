@@ -52,6 +52,9 @@ func (b *book) Note(ctx context.Context, source, runID string, t adsync.Tally, u
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.told++
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
 	if b.fails != nil {
 		if err := b.fails("Note", b.told); err != nil {
 			return err
@@ -70,7 +73,7 @@ func (b *book) Note(ctx context.Context, source, runID string, t adsync.Tally, u
 		b.notes = map[string]bookNote{}
 	}
 	b.notes[runID] = n
-	return ctx.Err()
+	return nil
 }
 
 // both carries a test out by Sync, and by Plan and Apply.
@@ -346,6 +349,40 @@ func TestLedger_IsToldWhatWasWritten(t *testing.T) {
 		require.NoError(t, err)
 		assert.Equal(t, adsync.Tally{Removed: []string{"002", "003", "004", "005", "006"}, Deleted: []string{"004", "005", "006"}}, recent)
 		assert.Equal(t, 4, ledger.told)
+	})
+}
+
+// A run that is stopped on the way still says what it had written by then.
+func TestLedger_IsToldAfterTheContextHasEnded(t *testing.T) {
+	dir, users := crowd(30)
+	for i := range 3 {
+		dir[i].State = adsync.StateDeleted
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	ledger := &book{}
+	store := hooked{adsync.NewMemoryStore(users...), func(adsync.Change) error { cancel(); return nil }}
+	report, err := newSyncer(t, dir, bareStore{store}, &adsync.Options{Ledger: ledger}).Sync(ctx)
+	require.ErrorIs(t, err, context.Canceled)
+	require.Less(t, report.Counts().Deleted, 3)
+	recent, err := ledger.Recent(t.Context(), "", time.Time{})
+	require.NoError(t, err)
+	assert.Less(t, len(recent.Removed), 3)
+	assert.Equal(t, 2, ledger.told)
+}
+
+// The ratio is a limit of its own on removals, so they count for it all the same.
+func TestLedger_CountsRemovalsForTheRatioAlone(t *testing.T) {
+	both(t, func(t *testing.T, run func(*adsync.Syncer, ...adsync.Approval) (*adsync.Report, error)) {
+		dir, users := crowd(40)
+		s := newSyncer(t, dir, adsync.NewMemoryStore(users...), &adsync.Options{Ledger: &book{}, Limits: adsync.Limits{MaxRemovals: -1}})
+		for i := range 4 {
+			dir[i].State = adsync.StateDeleted
+		}
+		_, err := run(s)
+		require.NoError(t, err)
+		dir[4].State = adsync.StateDeleted
+		_, err = run(s)
+		assert.Equal(t, "MaxRemovalRatio", requireLimit(t, err).Limit)
 	})
 }
 
