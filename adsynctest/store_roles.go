@@ -94,21 +94,29 @@ func (b *bench) checkRolesGuarded() error {
 	if len(b.roles()) == 0 {
 		return nil
 	}
-	has, err := b.withRoles()
+	has, err := b.refusesOtherRoles(func(before adsync.User) error { return b.update(before, b.touched(before, "762")) })
 	if err != nil {
 		return err
-	}
-	for _, roles := range b.otherRoles() {
-		before := inRoles(has, roles...)
-		err := answeredAs(b.update(before, b.touched(before, "762")), adsync.ErrStale)
-		if err = cmp.Or(err, b.sees(b.rows.with(has))); err != nil {
-			return fmt.Errorf("of a row with %q, where Before has %q: %w", has.Extra.Set(adsync.FieldRoles), roles, err)
-		}
 	}
 	if err := answeredAs(b.update(b.rows[ada], has), adsync.ErrAlready); err != nil {
 		return err
 	}
 	return b.sees(b.rows.with(has))
+}
+
+// refusesOtherRoles makes the row of withRoles, and tries the write with each Before that
+// it may wrongly be taken for.
+func (b *bench) refusesOtherRoles(write func(before adsync.User) error) (has adsync.User, err error) {
+	if has, err = b.withRoles(); err != nil {
+		return has, err
+	}
+	for _, roles := range b.otherRoles() {
+		err := answeredAs(write(inRoles(has, roles...)), adsync.ErrStale)
+		if err = cmp.Or(err, b.sees(b.rows.with(has))); err != nil {
+			return has, fmt.Errorf("of a row with %q, where Before has %q: %w", has.Extra.Set(adsync.FieldRoles), roles, err)
+		}
+	}
+	return has, nil
 }
 
 // checkRolesRefused asks for a key of another row and for roles in one change.
@@ -185,17 +193,8 @@ func (b *bench) checkRolesDeleteStale() error {
 	if len(b.roles()) == 0 {
 		return nil
 	}
-	has, err := b.withRoles()
-	if err != nil {
-		return err
-	}
-	for _, roles := range b.otherRoles() {
-		err := answeredAs(b.delete(inRoles(has, roles...)), adsync.ErrStale)
-		if err = cmp.Or(err, b.sees(b.rows.with(has))); err != nil {
-			return fmt.Errorf("of a row with %q, where Before has %q: %w", has.Extra.Set(adsync.FieldRoles), roles, err)
-		}
-	}
-	return nil
+	_, err := b.refusesOtherRoles(b.delete)
+	return err
 }
 
 // checkRolesDeleted removes the row that was added last, too: a database may give its ID to

@@ -1,23 +1,14 @@
 package main
 
 import (
-	"bytes"
 	"database/sql"
 	"errors"
-	"os"
-	"os/exec"
-	osuser "os/user"
-	"path/filepath"
-	"strconv"
-	"strings"
-	"syscall"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/go-adsync/adsync/internal/integration/reaper"
+	"github.com/go-adsync/adsync/internal/integration/dbserver"
 	"github.com/go-adsync/adsync/sqlstore"
 )
 
@@ -52,54 +43,17 @@ func TestPostgreSQL_Story(t *testing.T) {
 	tellStory(t, newWorldOn(t, startPostgreSQL(t), sqlstore.PostgreSQL))
 }
 
-// startPostgreSQL starts a server of the test's own, on a socket in its folder.
+// startPostgreSQL starts a server of the test's own, and makes a database whose lower()
+// knows more than ASCII.
 func startPostgreSQL(t *testing.T) *sql.DB {
 	t.Helper()
-	found, _ := filepath.Glob("/usr/lib/postgresql/*/bin")
-	if len(found) == 0 {
-		missing(t, "there is no PostgreSQL: install the package postgresql to test on it")
-	}
-	bin := found[len(found)-1]
-	dir, err := os.MkdirTemp("", "webhost-pg-") // t.TempDir is closed to other users
+	server := dbserver.PostgreSQL(t)
+	admin, err := sql.Open("pgx", server.SchemaDSN("public"))
 	require.NoError(t, err)
-	standby, err := reaper.New(dir)
-	require.NoError(t, err)
-	t.Cleanup(func() { require.NoError(t, errors.Join(os.RemoveAll(dir), standby.Close())) })
-	as := unprivileged(t, dir)
-	command := func(name string, args ...string) *exec.Cmd {
-		cmd := exec.Command(filepath.Join(bin, name), args...)
-		cmd.SysProcAttr, cmd.Dir = as, dir
-		return cmd
-	}
-	said, err := standby.CombinedOutput(command("initdb", "-D", dir+"/data", "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "--no-sync"))
-	require.NoError(t, err, "%s", said)
-	var out bytes.Buffer
-	server := command("postgres", "-D", dir+"/data", "-k", dir, "-c", "listen_addresses=", "-c", "fsync=off")
-	server.Stdout, server.Stderr = &out, &out
-	require.NoError(t, standby.Start(server))
-	t.Cleanup(func() {
-		_ = server.Process.Signal(syscall.SIGTERM)
-		_ = server.Wait()
-	})
-	db, err := sql.Open("pgx", strings.Join([]string{"host=" + dir, "user=postgres", "dbname=postgres"}, " "))
+	_, err = admin.Exec("CREATE DATABASE page LOCALE 'C.UTF-8' TEMPLATE template0")
+	require.NoError(t, errors.Join(err, admin.Close()))
+	db, err := sql.Open("pgx", "host="+server.Dir+" user=postgres dbname=page")
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, db.Close()) })
-	require.Eventually(t, func() bool { return db.PingContext(t.Context()) == nil }, 2*time.Minute, 50*time.Millisecond, &out)
 	return db
-}
-
-// unprivileged is whom the server runs as, which must not be root.
-func unprivileged(t *testing.T, dir string) *syscall.SysProcAttr {
-	t.Helper()
-	if os.Getuid() != 0 {
-		return nil
-	}
-	account, err := osuser.Lookup("postgres")
-	require.NoError(t, err)
-	uid, err := strconv.Atoi(account.Uid)
-	require.NoError(t, err)
-	gid, err := strconv.Atoi(account.Gid)
-	require.NoError(t, err)
-	require.NoError(t, os.Chown(dir, uid, gid))
-	return &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}}
 }
