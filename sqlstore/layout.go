@@ -81,7 +81,7 @@ func (l *layout) mapColumns() error {
 			continue
 		}
 		if seen[column.name] {
-			return fmt.Errorf("adsync: sqlstore.Columns names the column %s twice; each holds one thing", column.name)
+			return fmt.Errorf("adsync: sqlstore.Columns names the column %s twice, and each holds one detail; name it once, and let adsync.Rules.Map put there what it is to hold, such as the email as Username, or the whole name as FirstName", column.name)
 		}
 		seen[column.name] = true
 		l.columns = append(l.columns, column)

@@ -57,7 +57,7 @@ func TestNew_ChecksTheMapping(t *testing.T) {
 		{"sqlstore.Columns.ID is missing", func(s *sqlstore.Table) { s.Columns.ID = "" }},
 		{"sqlstore.Columns.ObjectID is missing", func(s *sqlstore.Table) { s.Columns.ObjectID = "" }},
 		{"sqlstore.Columns.Username is missing", func(s *sqlstore.Table) { s.Columns.Username = "" }},
-		{"column login twice", func(s *sqlstore.Table) { s.Columns.Email = "login" }},
+		{"column login twice, and each holds one detail; name it once, and let adsync.Rules.Map put there", func(s *sqlstore.Table) { s.Columns.Email = "login" }},
 		{"column id twice", func(s *sqlstore.Table) { s.Columns.Phone = "id" }},
 		{"both a Source and a Source column", func(s *sqlstore.Table) { s.Columns.Source, s.Source = "source", "ad" }},
 		{"without a Status column", func(s *sqlstore.Table) {
