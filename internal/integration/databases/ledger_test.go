@@ -2,6 +2,9 @@ package databases
 
 import (
 	"fmt"
+	"os"
+	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -14,41 +17,25 @@ import (
 	"github.com/go-adsync/adsync/sqlstore"
 )
 
-// ledgerTables are those of NewLedger's comment.
-var ledgerTables = map[sqlstore.Dialect][]string{
-	sqlstore.PostgreSQL: {`CREATE TABLE adsync_ledger (
-		tenant   text   NOT NULL,
-		source   text   NOT NULL,
-		run_id   text   NOT NULL PRIMARY KEY,
-		noted_at bigint NOT NULL,
-		approval text,
-		tally    text   NOT NULL,
-		UNIQUE (tenant, source, approval)
-	)`, `CREATE INDEX adsync_ledger_recent ON adsync_ledger (tenant, source, noted_at)`},
-	sqlstore.MySQL: {`CREATE TABLE adsync_ledger (
-		tenant   VARCHAR(191) NOT NULL,
-		source   VARCHAR(191) NOT NULL,
-		run_id   VARCHAR(64)  NOT NULL PRIMARY KEY,
-		noted_at BIGINT       NOT NULL,
-		approval VARCHAR(64),
-		tally    LONGTEXT     NOT NULL,
-		UNIQUE (tenant, source, approval),
-		INDEX (tenant, source, noted_at)
-	) ENGINE=InnoDB CHARACTER SET utf8mb4 COLLATE utf8mb4_bin`},
-	sqlstore.SQLite: {`CREATE TABLE adsync_ledger (
-		tenant   TEXT    NOT NULL,
-		source   TEXT    NOT NULL,
-		run_id   TEXT    NOT NULL PRIMARY KEY,
-		noted_at INTEGER NOT NULL,
-		approval TEXT,
-		tally    TEXT    NOT NULL,
-		UNIQUE (tenant, source, approval)
-	)`, `CREATE INDEX adsync_ledger_recent ON adsync_ledger (tenant, source, noted_at)`},
+// ledgerTables are the statements that docs/OPERATIONS.md gives for each database. The comment
+// of sqlstore.NewLedger gives the same.
+func ledgerTables(t *testing.T, dialect sqlstore.Dialect) []string {
+	t.Helper()
+	at := slices.Index([]sqlstore.Dialect{sqlstore.PostgreSQL, sqlstore.MySQL, sqlstore.SQLite}, dialect)
+	page, err := os.ReadFile("../../../docs/OPERATIONS.md")
+	require.NoError(t, err)
+	code, err := os.ReadFile("../../../sqlstore/ledger.go")
+	require.NoError(t, err)
+	blocks := regexp.MustCompile("(?s)```sql\n(CREATE TABLE adsync_ledger.*?)```").FindAllStringSubmatch(string(page), -1)
+	require.Len(t, blocks, 3)
+	assert.Contains(t, strings.ReplaceAll(string(code), "//\t", ""), blocks[at][1])
+	statements := strings.Split(strings.TrimSpace(blocks[at][1]), ";")
+	return statements[:len(statements)-1]
 }
 
 // testLedger keeps a ledger beside the users, through runs that drip.
 func testLedger(t *testing.T, d database) {
-	db := d.open(t, append(ledgerTables[d.dialect], d.table("people", "id COUNTER, guid TEXT UNIQUE, login TEXT NOT NULL UNIQUE"))...)
+	db := d.open(t, append(ledgerTables(t, d.dialect), d.table("people", "id COUNTER, guid TEXT UNIQUE, login TEXT NOT NULL UNIQUE"))...)
 	s := newStore(t, db, d.dialect, sqlstore.Table{
 		Name: "people", Source: "ad", Columns: sqlstore.Columns{ID: "id", ObjectID: "guid", Username: "login"},
 	})
