@@ -12,6 +12,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"net/http"
+	"path"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -68,16 +69,12 @@ func newApp(c config) (*app, error) {
 	if c.logger == nil {
 		c.logger = slog.New(slog.DiscardHandler)
 	}
-	a := &app{config: c, jobs: map[string]*job{}}
+	a := &app{config: c, jobs: map[string]*job{}, pages: parsePages()}
 	a.ctx, a.cancel = context.WithCancel(context.Background())
-	var err error
-	if a.pages, err = parsePages(); err != nil {
-		return nil, err
-	}
 	if c.directory == nil {
 		return a, nil
 	}
-	if _, err = a.syncer(adsync.Rules{}, nil); err != nil { // wrong rules are told at the start
+	if _, err := a.syncer(adsync.Rules{}, nil); err != nil { // wrong rules are told at the start
 		return nil, err
 	}
 	return a, a.settleInterrupted(a.ctx)
@@ -195,7 +192,7 @@ type page struct {
 	Title   string
 	Account *account // nil: nobody is signed in
 	SyncOn  bool
-	Path    string // of the menu
+	Menu    string // which of its items is shown
 	Alert   string
 	Data    any
 }
@@ -203,24 +200,15 @@ type page struct {
 // Administrator reports whether the pages of the synchronization are for them.
 func (p page) Administrator() bool { return p.Account != nil && p.Account.Role == administrator }
 
-func parsePages() (map[string]*template.Template, error) {
-	base, err := template.New("layout.html").Funcs(functions).ParseFS(files, "templates/layout.html", "templates/parts.html", "templates/list.html")
-	if err != nil {
-		return nil, err
-	}
-	names, err := fs.Glob(files, "templates/*.html")
-	if err != nil {
-		return nil, err
-	}
+// parsePages makes each page of what all have in common and of its own template.
+func parsePages() map[string]*template.Template {
+	base := template.Must(template.New("layout.html").Funcs(functions).ParseFS(files, "templates/layout.html", "templates/parts.html", "templates/list.html"))
+	names, _ := fs.Glob(files, "templates/*.html") // a valid pattern
 	pages := map[string]*template.Template{}
 	for _, name := range names {
-		t, err := template.Must(base.Clone()).ParseFS(files, name)
-		if err != nil {
-			return nil, err
-		}
-		pages[strings.TrimPrefix(name, "templates/")] = t
+		pages[path.Base(name)] = template.Must(template.Must(base.Clone()).ParseFS(files, name))
 	}
-	return pages, nil
+	return pages
 }
 
 // functions are what the templates call.
@@ -310,8 +298,8 @@ func (a *app) notFound(w http.ResponseWriter, r *http.Request) error {
 // render shows a page, which begins with an alert unless that is "". It is made whole
 // before the first byte is sent, so that no page breaks off.
 func (a *app) render(w http.ResponseWriter, r *http.Request, status int, name, title, alert string, data any) error {
-	path, _, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/"), "/")
-	p := page{Title: title, Account: a.account(r), SyncOn: a.directory != nil, Path: path, Alert: alert, Data: data}
+	menu, _, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/"), "/")
+	p := page{Title: title, Account: a.account(r), SyncOn: a.directory != nil, Menu: menu, Alert: alert, Data: data}
 	var b bytes.Buffer
 	if err := a.pages[name].ExecuteTemplate(&b, "layout.html", p); err != nil {
 		a.logger.Error("template", "name", name, "error", err)

@@ -19,7 +19,6 @@ type runPage struct {
 	*run
 	Writes      string // "7 updates, 2 deletions"; "" when there is nothing to write
 	Approval    *approval
-	Summary     []string
 	Failures    []changeRow // who was not written, and why; the first of them
 	Left        int         // users to plan for again
 	Parked      int         // users who make way for a moment
@@ -30,6 +29,7 @@ type runPage struct {
 
 	Done, Total int // of a run that is under way
 	Live        bool
+	End         *run // of it, which is not in the history yet
 	Old         bool // too much may have changed since it was made
 }
 
@@ -56,7 +56,7 @@ func (a *app) runPage(w http.ResponseWriter, r *http.Request, status int, alert 
 	p := runPage{run: found, Show: r.FormValue("show"), Old: time.Since(found.MadeAt) > a.planAge}
 	if live, _ := live.(*liveRun); under && found.State == stateRunning {
 		p.Live, p.Total = true, live.total
-		p.Done, p.Summary = live.state()
+		p.Done, p.End = live.state()
 		return a.render(w, r, status, "running.html", "Synchronizing", alert, p)
 	}
 	if err := a.fillRun(r, &p); err != nil {
@@ -75,7 +75,7 @@ func (a *app) fillRun(r *http.Request, p *runPage) (err error) {
 	if err != nil {
 		return err
 	}
-	p.Writes, p.Parked, p.Summary = writesText(counts), counts[opInterim], summary(p.run)
+	p.Writes, p.Parked = writesText(counts), counts[opInterim]
 	shown := 0
 	for _, op := range ops {
 		n := counts[string(op.Op)]

@@ -18,14 +18,14 @@ type liveRun struct {
 	done    int             // of total
 	told    int             // changes that there is a result for, in the order of the plan
 	pending []adsync.Result // the last of them, which are not in the database yet
-	summary []string        // all is done but the book-keeping
+	ended   *run            // all is done but the book-keeping
 }
 
 // state says how far the run is, and at its end what became of it.
-func (l *liveRun) state() (done int, summary []string) {
+func (l *liveRun) state() (done int, ended *run) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.done, l.summary
+	return l.done, l.ended
 }
 
 // actOnRun does what the pressed button says: apply the plan, reject or discard it, or
@@ -123,7 +123,7 @@ func (a *app) execute(r *run, plan *adsync.Plan, live *liveRun) {
 		r.Note = a.cutShort(a.ctx, err)
 	}
 	live.mu.Lock()
-	live.summary = summary(r)
+	live.ended = r
 	live.mu.Unlock()
 	a.keepEnd(r, report.Results)
 }

@@ -53,6 +53,9 @@ type tally struct {
 // LeftAlone counts whom the run should have written, and did not try to.
 func (t tally) LeftAlone() int { return t.Stale + t.Blocked + t.NotReached }
 
+// Refused counts whom it could not write.
+func (t tally) Refused() int { return t.Failed - t.Unknown }
+
 // Written counts whom it changed.
 func (t tally) Written() int { return t.Modified + t.Deleted + t.Created + t.Deactivated }
 

@@ -109,41 +109,6 @@ var stateTexts = map[string]string{
 	stateRejected: "rejected", stateFailed: "not done", stateInterrupted: "interrupted",
 }
 
-// summary is what the message box says: how it went, and the numbers.
-func summary(r *run) []string {
-	doing := "Synchronizing users with Active Directory"
-	if r.Kind == kindImport {
-		doing = "Importing users from Active Directory"
-	}
-	how := map[string]string{
-		stateDone: " has been successful.", statePartly: " was only partly done.", stateInterrupted: " was interrupted.",
-	}[r.State]
-	lines, t := []string{doing + cmp.Or(how, " was not possible. Nothing was changed.")}, r.Tally
-	for _, more := range []struct {
-		count int
-		text  string
-	}{
-		{t.Modified, "user(s) details are modified."},
-		{t.Deleted, "user(s) are deleted."},
-		{t.Duplicated, "user(s) are duplicated."},
-		{t.Created, "user(s) are imported."},
-		{t.Deactivated, "user(s) are deactivated."},
-		{t.Failed - t.Unknown, "user(s) could not be written."},
-		{t.Stale, "user(s) were left alone: they have changed since the plan was made."},
-		{t.Blocked, "user(s) were left alone: they wait for another user who could not be written."},
-		{t.NotReached, "user(s) were not reached."},
-		{t.Unknown, "user(s): it is not known whether they were written."},
-	} {
-		if more.count > 0 {
-			lines = append(lines, fmt.Sprintf("%d %s", more.count, more.text))
-		}
-	}
-	if len(lines) == 1 && r.State == stateDone {
-		lines = append(lines, "There was nothing to change.")
-	}
-	return lines
-}
-
 type opWords struct {
 	Op        adsync.Op
 	One, Many string
