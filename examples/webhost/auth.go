@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"golang.org/x/crypto/bcrypt"
+	"golang.org/x/time/rate"
 )
 
 // The roles. Somebody without one may not sign in.
@@ -154,7 +155,6 @@ func (a *app) signIn(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	a.limiter.forget(name, from)
 	http.SetCookie(w, a.cookie(token, sessionAge))
 	return redirect(w, r, wayBack(r.PostFormValue("to")))
 }
@@ -209,8 +209,7 @@ func (s *store) addAccount(ctx context.Context, name, password, role string) err
 // anybody could lock its owner out. The zero value is ready.
 type limiter struct {
 	mu    sync.Mutex
-	since time.Time
-	tries map[attempt]int
+	tries map[attempt]*rate.Limiter
 }
 
 // attempt is who tries; without a name it counts for all names from the address.
@@ -219,36 +218,24 @@ type attempt struct{ name, from string }
 const (
 	triesPerName    = 10
 	triesPerAddress = 60
-	maxAttempts     = 10_000 // that are remembered; beyond, some are forgotten
+	maxAttempts     = 10_000 // that are remembered; beyond, all are forgotten
 )
 
 // allow counts an attempt.
 func (l *limiter) allow(name, from string, now time.Time) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.tries == nil || now.Sub(l.since) > time.Minute {
-		l.since, l.tries = now, map[attempt]int{}
+	if l.tries == nil || len(l.tries)+2 > maxAttempts {
+		l.tries = map[attempt]*rate.Limiter{}
 	}
-	return l.count(attempt{"", from}, triesPerAddress) && l.count(attempt{name, from}, triesPerName)
+	return l.count(attempt{"", from}, triesPerAddress, now) && l.count(attempt{name, from}, triesPerName, now)
 }
 
-func (l *limiter) count(by attempt, most int) bool {
-	if len(l.tries) >= maxAttempts {
-		for any := range l.tries {
-			delete(l.tries, any)
-			break
-		}
+func (l *limiter) count(by attempt, perMinute int, now time.Time) bool {
+	if l.tries[by] == nil {
+		l.tries[by] = rate.NewLimiter(rate.Every(time.Minute/time.Duration(perMinute)), perMinute)
 	}
-	l.tries[by]++
-	return l.tries[by] <= most
-}
-
-// forget drops the attempts of somebody who has signed in.
-func (l *limiter) forget(name, from string) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	delete(l.tries, attempt{name, from})
-	delete(l.tries, attempt{"", from})
+	return l.tries[by].AllowN(now, 1)
 }
 
 // visitor is where a request comes from. A network of IPv6 counts as one, as anybody
