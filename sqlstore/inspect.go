@@ -22,6 +22,7 @@ type knownTable struct {
 	sql     *sqltable.Table // the statements, which heed the table's quirks
 	status  *statusMap      // fitted to its column; nil where there is none
 	moments *momentColumn   // nil where there is none
+	roles   *memberships    // fitted to their table; nil where there are none
 }
 
 // inspector asks the database what the table is like, and checks that the layout fits.
@@ -95,7 +96,8 @@ func (in *inspector) query(ctx context.Context) (*knownTable, error) {
 	if err != nil || len(types) == 0 {
 		return &knownTable{layout: in.layout, types: types, sql: queries}, err
 	}
-	if err := in.layout.roles.check(ctx, in.db, in.layout.dialect); err != nil {
+	roles, err := in.layout.roles.fit(ctx, in.db, in.layout.dialect)
+	if err != nil {
 		return nil, err
 	}
 	var quirks sqltable.Rows
@@ -105,7 +107,7 @@ func (in *inspector) query(ctx context.Context) (*knownTable, error) {
 		}
 	}
 	heeding, err := queries.Heed(types, quirks)
-	known := &knownTable{layout: in.layout, types: types, sql: heeding}
+	known := &knownTable{layout: in.layout, types: types, sql: heeding, roles: roles}
 	if err != nil || in.layout.view == nil {
 		return known, err
 	}

@@ -21,9 +21,14 @@ import (
 // gave the role by hand. Such a user has the role ([adsync.FieldHostRoles]), and no sync
 // gives it again or takes it. Without Values, all rows of the roles in Roles are the sync's.
 //
-// Rows of other roles are never read or written. The rows of a user are read and written
-// after its own row is locked, in the same transaction, and go before it when it is
-// deleted, or marked as deleted.
+// Rows of other roles are never written, also where the collation of a column takes them
+// for equal: texts are compared to the byte. The rows of a user are read and written after
+// its own row is locked, in the same transaction, and go before it when it is deleted, or
+// marked as deleted.
+//
+// The host's own rows stay then. Where their foreign key refuses the deletion, that user is
+// kept, with an error that says so: let the key be ON DELETE CASCADE, or remove the rows in
+// Table.OnWrite, if they are to go with the user.
 type Membership struct {
 	Table  string         // table or schema.table
 	User   string         // the column of the user's ID
@@ -34,14 +39,13 @@ type Membership struct {
 
 // memberships reads and writes the rows of roles.
 type memberships struct {
-	table  *sqltable.Membership
-	given  Membership
-	names  []string // of the roles, sorted
-	keys   []any    // of names
-	byKey  map[sqltable.Code]int
-	marks  []any           // of the sync's own rows, in the order of their columns
-	codes  []sqltable.Code // of marks
-	isNull []bool
+	table *sqltable.Membership
+	given Membership
+	names []string // of the roles, sorted
+	keys  []any    // of names
+	byKey map[sqltable.Code]int
+	marks []any           // of the sync's own rows, in the order of their columns
+	codes []sqltable.Code // of marks
 }
 
 func newMemberships(d sqltable.Dialect, given *Membership, users Table) (*memberships, error) {
@@ -75,7 +79,7 @@ func newMemberships(d sqltable.Dialect, given *Membership, users Table) (*member
 		if err != nil || column == given.User || column == given.Role || column == "" {
 			return nil, fmt.Errorf("adsync: sqlstore.Membership.Values[%q] is no plain value of a column besides User and Role", column)
 		}
-		m.marks, m.codes, m.isNull = append(m.marks, mark), append(m.codes, code), append(m.isNull, mark == nil)
+		m.marks, m.codes = append(m.marks, mark), append(m.codes, code)
 	}
 	var err error
 	if m.table, err = sqltable.NewMembership(d, given.Table, given.User, given.Role, columns); err != nil {
@@ -272,31 +276,45 @@ func (m *memberships) columns() []string {
 	return append([]string{m.given.User, m.given.Role}, slices.Sorted(maps.Keys(m.given.Values))...)
 }
 
-// check asks the database for the table and its columns, and for no row.
-func (m *memberships) check(ctx context.Context, db *sql.DB, d sqltable.Dialect) error {
+// fit asks the database for the table and its columns, and for no row. It returns what
+// reads and writes columns of these types.
+func (m *memberships) fit(ctx context.Context, db *sql.DB, d sqltable.Dialect) (*memberships, error) {
 	if m == nil {
-		return nil
+		return nil, nil
 	}
 	types, err := m.types(ctx, db)
 	if err != nil {
-		return m.fault(d, err, "the columns of the table %s cannot be read; check sqlstore.Table.Roles.Table", m.given.Table)
+		return nil, m.fault(d, err, "the columns of the table %s cannot be read; check sqlstore.Table.Roles.Table", m.given.Table)
 	}
 	if len(types) == 0 {
-		return m.fault(d, nil, "the database has no table %s, or does not show it to this account; check sqlstore.Table.Roles.Table", m.given.Table)
+		return nil, m.fault(d, nil, "the database has no table %s, or does not show it to this account; check sqlstore.Table.Roles.Table", m.given.Table)
 	}
 	for _, name := range m.columns() {
 		if _, ok := types.Find(name); !ok {
-			return m.fault(d, nil, "the table %s has no column %s; correct sqlstore.Table.Roles", m.given.Table, name)
+			return nil, m.fault(d, nil, "the table %s has no column %s; correct sqlstore.Table.Roles", m.given.Table, name)
 		}
 	}
-	rows, err := db.QueryContext(ctx, m.table.Select(len(m.keys))+" AND 1 = 0", m.keys...)
+	fitted := *m
+	fitted.table = m.table.Heed(types)
+	if role, _ := types.Find(m.given.Role); role.Family() == sqltable.Texts {
+		fitted.keys = texts(m.keys) // a number equals the beginning of many texts, to MySQL
+	}
+	rows, err := db.QueryContext(ctx, fitted.table.Select(len(fitted.keys))+" AND 1 = 0", fitted.keys...)
 	if err == nil {
 		err = errors.Join(rows.Err(), rows.Close())
 	}
 	if err != nil {
-		return m.fault(d, err, "the roles of the table %s cannot be read; check sqlstore.Table.Roles, what its keys are in the column %s, and the rights of this account", m.given.Table, m.given.Role)
+		return nil, m.fault(d, err, "the roles of the table %s cannot be read; check sqlstore.Table.Roles, what its keys are in the column %s, and the rights of this account", m.given.Table, m.given.Role)
 	}
-	return nil
+	return &fitted, nil
+}
+
+func texts(keys []any) []any {
+	list := make([]any, len(keys))
+	for i, key := range keys {
+		list[i] = sqltable.CellOf(key).Text
+	}
+	return list
 }
 
 func (m *memberships) types(ctx context.Context, db *sql.DB) (sqltable.Types, error) {
@@ -360,13 +378,8 @@ func (m *memberships) write(ctx context.Context, tx *sqlbatch.Tx, bind *binder, 
 
 func (m *memberships) remove(ctx context.Context, tx *sqlbatch.Tx, bind *binder, id, role string) error {
 	at, _ := slices.BinarySearch(m.names, role)
-	args := []any{bind.bindID(id), m.keys[at]}
-	for i, mark := range m.marks {
-		if !m.isNull[i] {
-			args = append(args, mark)
-		}
-	}
-	_, err := tx.Exec(ctx, m.table.Delete(m.isNull), args...)
+	text, args := m.table.Delete(bind.bindID(id), m.keys[at], m.marks)
+	_, err := tx.Exec(ctx, text, args...)
 	return err
 }
 

@@ -160,7 +160,7 @@ func (s *Store) Seed(ctx context.Context, users []adsync.User) error {
 		if w.Err != nil {
 			return fmt.Errorf("adsync: user %d of the seed could not be added to the table %s: %w", i+1, s.layout.table.Name, w.Err)
 		}
-		s.layout.roles.seedHosts(ctx, s.db, bind, w.UserID, users[i].Extra)
+		known.roles.seedHosts(ctx, s.db, bind, w.UserID, users[i].Extra)
 	}
 	return nil
 }

@@ -122,3 +122,89 @@ func (s hostRoles) UpdateUser(ctx context.Context, c adsync.Change) error {
 	}
 	return s.Store.UpdateUser(ctx, c)
 }
+
+// testHostsRoles deletes users who have a role that the host gave them. Its row is the
+// host's: the foreign key may take it along, or OnWrite, and otherwise the user is kept, with
+// an error that says so.
+func testHostsRoles(t *testing.T, d database) {
+	const refused = "adsync: the database refused to delete this row, as other rows refer to it"
+	for name, tt := range map[string]struct {
+		rule    string
+		onWrite bool
+		says    string
+	}{
+		"refused":     {says: refused},
+		"by the key":  {rule: " ON DELETE CASCADE"},
+		"by the host": {onWrite: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			table := sqlstore.Table{
+				Name: "people", Source: "ad", Columns: sqlstore.Columns{ID: "id", ObjectID: "guid", Username: "login"},
+				Roles: &sqlstore.Membership{Table: "members", User: "user_id", Role: "role", Roles: map[string]any{"admin": 1, "editor": 2}, Values: map[string]any{"origin": "ad"}},
+			}
+			if tt.onWrite {
+				table.OnWrite = onDelete(func(ctx context.Context, tx *sql.Tx, u adsync.User) error {
+					_, err := tx.ExecContext(ctx, "DELETE FROM members WHERE user_id = "+d.place(1), u.ID)
+					return err
+				})
+			}
+			db := d.open(t, d.table("people", "id TEXT PRIMARY KEY, guid TEXT UNIQUE, login TEXT NOT NULL UNIQUE"),
+				d.table("members", "user_id TEXT NOT NULL, role NUMBER NOT NULL, origin TEXT, CONSTRAINT members_user FOREIGN KEY (user_id) REFERENCES people (id)"+tt.rule),
+				"INSERT INTO people (id, login) VALUES ('a', 'ann'), ('b', 'bob')",
+				"INSERT INTO members (user_id, role, origin) VALUES ('a', 1, 'ad'), ('a', 2, NULL), ('b', 1, 'ad')")
+			s := newStore(t, db, d.dialect, table)
+			now := list(t, s)
+			require.Equal(t, []string{"editor"}, now["ann"].Extra.Set(adsync.FieldHostRoles))
+			out := s.ApplyChanges(t.Context(), []adsync.Change{remove(now["ann"]), remove(now["bob"])})
+			require.NoError(t, out[1].Err, "of the sync's rows alone")
+			if tt.says == "" {
+				require.NoError(t, out[0].Err)
+				assert.Empty(t, list(t, s))
+				assert.Zero(t, count(t, db, "members"))
+				return
+			}
+			require.ErrorContains(t, out[0].Err, tt.says)
+			assert.ErrorContains(t, out[0].Err, "ON DELETE CASCADE")
+			assert.ErrorContains(t, out[0].Err, "sqlstore.Table.OnWrite")
+			assert.Equal(t, map[string]adsync.User{"ann": now["ann"]}, list(t, s), "with both roles")
+		})
+	}
+}
+
+// testAlikeRoles takes roles from users whose rows are equal, to the database alone, to rows of
+// others: another role's, another user's, and one that the host gave.
+func testAlikeRoles(t *testing.T, d database) {
+	alike := map[sqlstore.Dialect]string{
+		sqlstore.SQLite: "TEXT COLLATE NOCASE", sqlstore.PostgreSQL: "varchar(100) COLLATE alike", sqlstore.MySQL: "VARCHAR(100) COLLATE utf8mb4_general_ci",
+	}[d.dialect]
+	schema := []string{
+		d.table("people", "id TEXT PRIMARY KEY, guid TEXT UNIQUE, login TEXT NOT NULL UNIQUE"),
+		"CREATE TABLE members (user_id " + alike + ", role " + alike + ", origin " + alike + ")",
+		"INSERT INTO people (id, login) VALUES ('a', 'ann'), ('A', 'ANN'), ('b', 'bob')",
+		"INSERT INTO members (user_id, role, origin) VALUES ('a', 'ed', 'ad'), ('a', 'ED', 'ad'), ('a', 'ed ', 'ad'), ('a', '1', 'ad'), ('a', '1st', 'ad'), ('A', 'ed', 'ad'), ('b', 'ed', 'ad'), ('b', 'ed', 'AD')",
+	}
+	if d.dialect == sqlstore.PostgreSQL {
+		schema = append([]string{"CREATE COLLATION alike (provider = icu, locale = 'und-u-ks-level2', deterministic = false)"}, schema...)
+	}
+	db := d.open(t, schema...)
+	s := newStore(t, db, d.dialect, sqlstore.Table{
+		Name: "people", Source: "ad", Columns: sqlstore.Columns{ID: "id", ObjectID: "guid", Username: "login"},
+		Roles: &sqlstore.Membership{Table: "members", User: "user_id", Role: "role", Roles: map[string]any{"editor": "ed", "first": 1}, Values: map[string]any{"origin": "ad"}},
+	})
+	now := list(t, s)
+	none := with(now["ann"], func(u *adsync.User) { u.Extra = adsync.Extra{} })
+	for _, w := range s.ApplyChanges(t.Context(), []adsync.Change{update(now["ann"], none), remove(now["bob"])}) {
+		require.NoError(t, w.Err)
+	}
+	rows, err := db.Query("SELECT user_id, role, origin FROM members")
+	require.NoError(t, err)
+	defer rows.Close()
+	var left []string
+	for rows.Next() {
+		var user, role, origin string
+		require.NoError(t, rows.Scan(&user, &role, &origin))
+		left = append(left, user+" "+role+"/"+origin)
+	}
+	require.NoError(t, rows.Err())
+	assert.ElementsMatch(t, []string{"a ED/ad", "a ed /ad", "a 1st/ad", "A ed/ad", "b ed/AD"}, left)
+}

@@ -194,6 +194,8 @@ func (d database) run(t *testing.T, layouts []layout) {
 		"derived columns":                           testDerived,
 		"roles":                                     testRoles,
 		"roles that are checked":                    testCheckedRoles,
+		"roles of the host's own, and deletions":    testHostsRoles,
+		"roles that are alike to the database":      testAlikeRoles,
 		"roles and a preflight":                     testPreflightRoles,
 		"ledger":                                    testLedger,
 		"a derived time that does not fit":          testDerivedTimeThatDoesNotFit,

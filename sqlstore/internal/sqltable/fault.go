@@ -15,6 +15,7 @@ const (
 	Other      FaultKind = iota
 	Unique               // another row has the key
 	Constraint           // the row breaks another rule of the table
+	Reference            // a rule between tables: other rows refer to this one, or it to none
 	Retry                // the transaction lost against another one, and may be tried again
 	Full                 // there was no room for it
 	ReadOnly             // nothing can be written at all
@@ -46,6 +47,8 @@ func postgreSQLFault(err error) Fault {
 	switch {
 	case state == "23505":
 		f.Kind = Unique
+	case state == "23503" || state == "23001":
+		f.Kind = Reference
 	case strings.HasPrefix(state, "23"):
 		f.Kind = Constraint
 	case state == "40001" || state == "40P01":
@@ -70,7 +73,10 @@ func mySQLFault(err error) Fault {
 	case 1062, 1586, 1859:
 		f.Kind = Unique
 		f.Constraint = submatch(mySQLKey, f.Reason)
-	case 1048, 1216, 1217, 1364, 1451, 1452, 3819, 4025:
+	case 1216, 1217, 1451, 1452:
+		f.Kind = Reference
+		f.Constraint = submatch(mySQLConstraint, f.Reason)
+	case 1048, 1364, 3819, 4025:
 		f.Kind = Constraint
 		f.Constraint = submatch(mySQLConstraint, f.Reason)
 	case 1020, 1205, 1213:
@@ -110,6 +116,8 @@ func sqliteFault(err error) Fault {
 		f.Kind = Full
 	case strings.Contains(f.Reason, "UNIQUE constraint failed"):
 		f.Kind = Unique
+	case code == 787 || strings.Contains(f.Reason, "FOREIGN KEY constraint failed"):
+		f.Kind = Reference
 	case code&0xff == 19 || strings.Contains(f.Reason, "constraint failed"):
 		f.Kind = Constraint
 	case code&0xff == 5 || code&0xff == 6 || strings.Contains(f.Reason, "database is locked") || strings.Contains(f.Reason, "database table is locked"):

@@ -1,6 +1,9 @@
 package sqltable
 
-import "strconv"
+import (
+	"slices"
+	"strconv"
+)
 
 // Membership writes the statements of a table that says which user has which role.
 type Membership struct {
@@ -10,6 +13,7 @@ type Membership struct {
 	user   string
 	role   string
 	values []string // the columns that mark the rows as the sync's own
+	texts  []string // of all these, the columns of text
 }
 
 // NewMembership checks the name of the table, which is table or schema.table.
@@ -19,6 +23,19 @@ func NewMembership(d Dialect, name, user, role string, values []string) (*Member
 		return nil, err
 	}
 	return &Membership{table: t, d: d, quoted: t.quoted, user: user, role: role, values: values}, nil
+}
+
+// Heed returns the same for a table whose columns are of these types. What its statements
+// remove is then compared to the byte, whatever the collation of a column takes for equal.
+func (m *Membership) Heed(types Types) *Membership {
+	heeding := *m
+	heeding.texts = nil
+	for _, name := range append([]string{m.user, m.role}, m.values...) {
+		if t, ok := types.Find(name); ok && t.Family() == Texts {
+			heeding.texts = append(heeding.texts, name)
+		}
+	}
+	return &heeding
 }
 
 // Table is the table, of which the catalogue can be asked.
@@ -72,18 +89,23 @@ func (m *Membership) insert(marks []string) string {
 	return text + ") VALUES (" + m.args(1, 2+len(marks)) + ")"
 }
 
-// Delete removes the rows of a user and a role that bear the marks; null says which of
-// these are NULL, and are no arguments. Arguments: the user, the role, the other marks.
-func (m *Membership) Delete(null []bool) string {
-	text := "DELETE FROM " + m.quoted + " WHERE " + m.d.Quote(m.user) + " = " + m.arg(1) + " AND " + m.d.Quote(m.role) + " = " + m.arg(2)
-	n := 2
-	for i, name := range m.values {
-		if null[i] {
-			text += " AND " + m.d.Quote(name) + " IS NULL"
+// Delete removes the rows of a user and a role that bear the marks, of which nil is NULL.
+func (m *Membership) Delete(user, role any, marks []any) (text string, args []any) {
+	text, and := "DELETE FROM "+m.quoted, " WHERE "
+	add := func(condition string, values ...any) {
+		text += and + condition
+		and, args = " AND ", append(args, values...)
+	}
+	for i, name := range append([]string{m.user, m.role}, m.values...) {
+		value, col := append([]any{user, role}, marks...)[i], m.d.Quote(name)
+		if value == nil {
+			add(col + " IS NULL")
 			continue
 		}
-		n++
-		text += " AND " + m.d.Quote(name) + " = " + m.arg(n)
+		add(col+" = "+m.arg(len(args)+1), value) // for an index over it
+		if slices.Contains(m.texts, name) {
+			add(m.d.sameText(col, m.arg(len(args)+1)), CellOf(value).Text)
+		}
 	}
-	return text
+	return text, args
 }
