@@ -73,6 +73,17 @@ func (s *store) each(ctx context.Context, scan func(*sql.Rows) error, query stri
 	return rows.Err()
 }
 
+// texts reads a column of texts.
+func (s *store) texts(ctx context.Context, query string, args ...any) (texts []string, err error) {
+	err = s.each(ctx, func(rows *sql.Rows) error {
+		var text string
+		err := rows.Scan(&text)
+		texts = append(texts, text)
+		return err
+	}, query, args...)
+	return texts, err
+}
+
 // tx is a transaction. After its first error it does nothing more.
 type tx struct {
 	*sql.Tx

@@ -22,7 +22,7 @@ type runPage struct {
 	Failures    []changeRow // who was not written, and why; the first of them
 	Left        int         // users to plan for again
 	Parked      int         // users who make way for a moment
-	Ops         []state
+	Ops         []opCount
 	Show        string // one of them, or "" for all
 	Rows        []changeRow
 	Page, Pages int
@@ -80,7 +80,7 @@ func (a *app) fillRun(r *http.Request, p *runPage) (err error) {
 	for _, op := range ops {
 		n := counts[string(op.Op)]
 		if n > 0 {
-			p.Ops = append(p.Ops, state{string(op.Op), op.Many, n})
+			p.Ops = append(p.Ops, opCount{op, n})
 		}
 		if p.Show == "" || p.Show == string(op.Op) {
 			shown += n
@@ -111,18 +111,15 @@ func (a *app) fillRun(r *http.Request, p *runPage) (err error) {
 }
 
 func (a *app) rows(ctx context.Context, r *run, tail string, args ...any) (rows []changeRow, err error) {
-	var changes []adsync.Change
 	err = a.store.eachRecord(ctx, r.ID, tail, func(rec record) error {
 		row := rowOf(rec.Shown)
+		row.names = names{ctx, a.store}
 		if r.State != stateRefused {
 			row.setResult(rec)
 		}
-		rows, changes = append(rows, row), append(changes, rec.Change)
+		rows = append(rows, row)
 		return nil
 	}, args...)
-	for i := 0; i < len(rows) && err == nil; i++ {
-		rows[i].Conflicts, err = a.store.conflictsOf(ctx, changes[i])
-	}
 	return rows, err
 }
 

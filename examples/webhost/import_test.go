@@ -25,7 +25,7 @@ func TestImport(t *testing.T) {
 	a := w.admin.get("/import")
 	assert.Contains(t, a.body, box("newbert", "Bert New", ""))
 	assert.NotContains(t, a.text(), "Olaf", "who is not imported yet and can be, is shown first")
-	assert.Contains(t, a.text(), "Imported 1 Duplicates 1 Disabled 3")
+	assert.Contains(t, a.text(), "Duplicates 1 Disabled 3 Imported 1")
 	all := w.admin.act("/import", "state:any")
 	assert.Contains(t, all.body, box("newoff", "Olaf New", " disabled"))
 	assert.Contains(t, all.body, box("reception", "Newa Recepcja", " disabled"))
@@ -79,7 +79,7 @@ func TestImport_FindsAWholeOrganization(t *testing.T) {
 	assert.Contains(t, preview.text(), "Apply: 40 imports")
 	done := w.admin.apply(made.Header.Get("Location"), digestOn(t, preview)).text()
 	assert.Contains(t, done, "40 user(s) are imported.")
-	assert.Contains(t, w.admin.act("/import", "state:new").text(), "Not imported yet 82 Imported 40")
+	assert.Contains(t, w.admin.act("/import", "state:new").text(), "Not imported yet 82 Disabled 2 Imported 40")
 }
 
 func TestImport_WithoutADirectory(t *testing.T) {

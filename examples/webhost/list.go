@@ -5,7 +5,6 @@ import (
 	"context"
 	"database/sql"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"net/http"
 	"slices"
@@ -20,16 +19,15 @@ import (
 type list struct {
 	path   string // of its page
 	title  string
-	source string // only those of this directory; "" is of any, and local ones
-	States []state
+	source string                      // only those of this directory; "" is of any, and local ones
 	preset string                      // the state that is shown first
 	look   func(context.Context) error // compares it with the directory, or nil
 }
 
 // state is what rows can be filtered by.
 type state struct {
-	Value, Text string
-	Count       int
+	Value string
+	Count int
 }
 
 // anyState is a filter that shows all.
@@ -37,13 +35,14 @@ const anyState = "any"
 
 // person is a row.
 type person struct {
+	names
 	Item                                 string
 	FirstName, LastName, Username, Email string
 	Phone, Directory, Status, Role       string
 	State                                string
 	Free, Chosen                         bool
 	Mark                                 *adsync.Change // what a sync would do; nil: nothing
-	Conflicts                            []conflict
+	Conflicts                            []adsync.Conflict
 }
 
 // Name is what people call the person.
@@ -61,6 +60,7 @@ type filter struct {
 type listing struct {
 	list
 	Filter      filter
+	States      []state // of the rows
 	Page, Pages int
 	Total       int // that the filter shows
 	Everybody   int // whatever their state
@@ -83,13 +83,14 @@ func (l listing) Filtered() bool {
 func (l list) all() filter { return filter{State: l.preset, Sort: "name"} }
 
 // sortings are the columns a list can be sorted by; nothing of a request gets into the
-// SQL. The states begin with what a person should look at.
+// SQL. The states begin with what a person should look at; what leads to them has that
+// order, too.
 var sortings = map[string][]string{
 	"name":     {"lower(last_name)", "lower(first_name)"},
 	"username": {"lower(username)"},
 	"email":    {"lower(email)"},
-	"state": {`CASE state WHEN 'delete' THEN 1 WHEN 'duplicate' THEN 2 WHEN 'invalid' THEN 3 WHEN 'update' THEN 4 WHEN 'notice' THEN 5
-		WHEN 'new' THEN 6 WHEN 'ignored' THEN 7 WHEN 'disabled' THEN 8 ELSE 9 END`, "lower(last_name)"},
+	"state": {`CASE state WHEN 'new' THEN 1 WHEN 'delete' THEN 2 WHEN 'duplicate' THEN 3 WHEN 'invalid' THEN 4 WHEN 'update' THEN 5
+		WHEN 'notice' THEN 6 WHEN 'ignored' THEN 7 WHEN 'disabled' THEN 8 ELSE 9 END`, "lower(last_name)"},
 }
 
 func (f filter) order() string {
@@ -107,43 +108,29 @@ func (l list) rows(account int64) (from string, args []any) {
 		WHERE (CAST(? AS TEXT) = '' OR r.directory = ?)`, []any{account, l.path, l.source, l.source}
 }
 
-// where is the condition of the filter, without its state.
+// where is the condition of the filter.
 func (f filter) where(where string, args []any) (string, []any) {
-	contains := func(text string, columns ...string) {
-		text = strings.TrimSpace(text)
-		if text == "" {
-			return
-		}
-		var any []string
-		for _, c := range columns {
-			// SQLite folds ASCII only: a name is found as it is written, too.
-			any = append(any, `lower(`+c+`) LIKE ? ESCAPE '\'`, c+` LIKE ? ESCAPE '\'`)
-			args = append(args, "%"+escapeLike(strings.ToLower(text))+"%", "%"+escapeLike(text)+"%")
-		}
-		where += " AND (" + strings.Join(any, " OR ") + ")"
-	}
 	const name = "first_name || ' ' || last_name"
-	contains(f.Query, name, "username", "email")
-	contains(f.Name, name)
-	contains(f.Username, "username")
-	contains(f.Email, "email")
+	for _, part := range []struct{ text, of string }{
+		{f.Query, name + " || ', ' || username || ', ' || email"}, {f.Name, name}, {f.Username, "username"}, {f.Email, "email"},
+	} {
+		if text := escapeLike(strings.TrimSpace(part.text)); text != "" {
+			// SQLite folds ASCII only: a name is found as it is written, too.
+			where += ` AND (lower(` + part.of + `) LIKE ? ESCAPE '\' OR ` + part.of + ` LIKE ? ESCAPE '\')`
+			args = append(args, "%"+strings.ToLower(text)+"%", "%"+text+"%")
+		}
+	}
 	if f.Unit != "" {
 		where, args = where+` AND unit LIKE ? ESCAPE '\'`, append(args, escapeLike(f.Unit)+"%")
+	}
+	if f.State != anyState {
+		where, args = where+" AND state = ?", append(args, f.State)
 	}
 	return where, args
 }
 
 func escapeLike(text string) string {
 	return strings.NewReplacer(`\`, `\\`, `%`, `\%`, `_`, `\_`).Replace(text)
-}
-
-// matching is the condition of the whole filter.
-func (f filter) matching(where string, args []any) (string, []any) {
-	where, args = f.where(where, args)
-	if f.State != anyState {
-		where, args = where+" AND state = ?", append(args, f.State)
-	}
-	return where, args
 }
 
 // listPage is a page with a list.
@@ -158,66 +145,59 @@ type listPage struct {
 func (a *app) showList(from list) teller {
 	return func(w http.ResponseWriter, r *http.Request, status int, alert string) (err error) {
 		var p listPage
-		if p.comparison, err = a.compare(r, from); err != nil {
-			return err
+		if p.comparison, err = a.compare(r, from); err == nil {
+			p.listing, err = a.readList(r, from)
 		}
-		if p.listing, err = a.readList(r, from); err != nil {
-			return err
+		if err == nil {
+			p.Waiting, err = a.store.waiting(r.Context())
 		}
-		if p.Waiting, err = a.store.waiting(r.Context()); err != nil {
-			return err
+		if err == nil {
+			p.Units, err = a.store.units(r.Context())
 		}
-		if p.Units, err = a.store.units(r.Context()); err != nil {
+		if err != nil {
 			return err
 		}
 		return a.render(w, r, status, from.path[1:]+".html", from.title, alert, p)
 	}
 }
 
-// readList reads a page, and who conflicts with whom on it.
+// readList reads a page.
 func (a *app) readList(r *http.Request, from list) (*listing, error) {
-	l, account := &listing{list: from}, a.account(r).ID
-	l.States = slices.Clone(l.States)
-	if err := a.store.readFilter(r.Context(), account, l); err != nil {
-		return nil, err
+	ctx, l, account := r.Context(), &listing{list: from}, a.account(r).ID
+	err := a.store.readFilter(ctx, account, l)
+	if err == nil {
+		err = a.store.count(ctx, account, l)
 	}
-	if err := a.store.count(r.Context(), account, l); err != nil {
+	if err != nil {
 		return nil, err
 	}
 	l.Pages = max(1, (l.Total+pageSize-1)/pageSize)
 	l.Page, _ = strconv.Atoi(r.FormValue("page"))
 	l.Page = min(max(1, l.Page), l.Pages)
-	where, args := l.Filter.matching(l.rows(account))
-	err := a.store.each(r.Context(), func(rows *sql.Rows) error {
-		p, err := scanPerson(rows)
-		l.People = append(l.People, p)
-		return err
-	}, `SELECT `+personColumns+`, c.item IS NOT NULL`+where+l.Filter.order()+` LIMIT ? OFFSET ?`, append(args, pageSize, (l.Page-1)*pageSize)...)
-	if err == nil {
-		err = a.store.nameRivals(r.Context(), l.People)
-	}
+	where, args := l.Filter.where(l.rows(account))
+	l.People, err = a.store.people(ctx, where+l.Filter.order()+` LIMIT ? OFFSET ?`, append(args, pageSize, (l.Page-1)*pageSize)...)
 	return l, err
 }
 
 // count counts by state, and those that are chosen.
 func (s *store) count(ctx context.Context, account int64, l *listing) error {
-	where, args := l.Filter.where(l.rows(account))
+	everyState := l.Filter
+	everyState.State = anyState
+	where, args := everyState.where(l.rows(account))
 	err := s.each(ctx, func(rows *sql.Rows) error {
-		var value string
-		var n, free int
-		if err := rows.Scan(&value, &n, &free); err != nil {
+		var one state
+		var free int
+		if err := rows.Scan(&one.Value, &one.Count, &free); err != nil {
 			return err
 		}
-		l.Everybody += n
-		if f := l.Filter.State; f == anyState || f == value {
-			l.Total += n
+		l.States = append(l.States, one)
+		l.Everybody += one.Count
+		if f := l.Filter.State; f == anyState || f == one.Value {
+			l.Total += one.Count
 			l.Choosable += free
 		}
-		if at := slices.IndexFunc(l.States, func(s state) bool { return s.Value == value }); at >= 0 {
-			l.States[at].Count = n
-		}
 		return nil
-	}, `SELECT state, count(*), sum(CASE WHEN free THEN 1 ELSE 0 END)`+where+` GROUP BY state`, args...)
+	}, `SELECT state, count(*), sum(CASE WHEN free THEN 1 ELSE 0 END)`+where+` GROUP BY state ORDER BY `+sortings["state"][0], args...)
 	if err == nil {
 		from, args := l.rows(account)
 		err = s.row(ctx, `SELECT count(c.item)`+from, args...).Scan(&l.Chosen)
@@ -225,27 +205,28 @@ func (s *store) count(ctx context.Context, account int64, l *listing) error {
 	return err
 }
 
-const personColumns = `r.item, first_name, last_name, username, email, phone, directory, status, role, change, state, free`
-
-func scanPerson(rows *sql.Rows) (p person, err error) {
-	var change sql.NullString
-	err = rows.Scan(&p.Item, &p.FirstName, &p.LastName, &p.Username, &p.Email, &p.Phone, &p.Directory, &p.Status, &p.Role, &change,
-		&p.State, &p.Free, &p.Chosen)
-	if err == nil && change.Valid {
-		p.Mark = &adsync.Change{}
-		err = json.Unmarshal([]byte(change.String), p.Mark)
-	}
-	return p, err
+// people reads rows of a list.
+func (s *store) people(ctx context.Context, from string, args ...any) (people []person, err error) {
+	err = s.each(ctx, func(rows *sql.Rows) error {
+		p, change := person{names: names{ctx, s}}, sql.NullString{}
+		err := rows.Scan(&p.Item, &p.FirstName, &p.LastName, &p.Username, &p.Email, &p.Phone, &p.Directory, &p.Status, &p.Role, &change,
+			&p.State, &p.Free, &p.Chosen)
+		if err == nil && change.Valid {
+			p.Mark = &adsync.Change{}
+			err = json.Unmarshal([]byte(change.String), p.Mark)
+			p.Conflicts = p.Mark.Conflicts
+		}
+		people = append(people, p)
+		return err
+	}, `SELECT r.item, first_name, last_name, username, email, phone, directory, status, role, change, state, free, c.item IS NOT NULL`+from, args...)
+	return people, err
 }
 
+// readFilter reads what the account looks for.
 func (s *store) readFilter(ctx context.Context, account int64, l *listing) error {
-	var text string
-	err := s.row(ctx, `SELECT filter FROM filters WHERE account_id = ? AND list = ?`, account, l.path).Scan(&text)
-	if errors.Is(err, sql.ErrNoRows) {
-		l.Filter = l.all()
-		return nil
-	}
-	if err == nil {
+	l.Filter = l.all()
+	kept, err := s.texts(ctx, `SELECT filter FROM filters WHERE account_id = ? AND list = ?`, account, l.path)
+	for _, text := range kept {
 		err = json.Unmarshal([]byte(text), &l.Filter)
 	}
 	return err
@@ -257,20 +238,17 @@ func (s *store) readFilter(ctx context.Context, account int64, l *listing) error
 // what.
 func (a *app) actOnList(from list) handler {
 	return func(w http.ResponseWriter, r *http.Request) error {
-		ctx, account := r.Context(), a.account(r).ID
-		if err := a.store.keepBoxes(ctx, account, from, r); err != nil {
-			return err
-		}
-		l := listing{list: from}
-		if err := a.store.readFilter(ctx, account, &l); err != nil {
-			return err
-		}
+		ctx, account, l := r.Context(), a.account(r).ID, listing{list: from}
 		do, what, _ := strings.Cut(r.PostFormValue("do"), ":")
-		if err := a.store.keepFilter(ctx, account, &l, r, do, what); err != nil {
-			return err
+		err := a.store.keepBoxes(ctx, account, from, r)
+		if err == nil {
+			err = a.store.readFilter(ctx, account, &l)
 		}
-		var err error
+		if err == nil {
+			err = a.store.keepFilter(ctx, account, &l, r, do, what)
+		}
 		switch {
+		case err != nil:
 		case do == "all":
 			err = a.store.chooseMatching(ctx, account, l)
 		case do == "none":
@@ -340,10 +318,11 @@ func (s *store) keepBoxes(ctx context.Context, account int64, from list, r *http
 // keepChosen answers the script with how many are chosen now.
 func (a *app) keepChosen(from list) handler {
 	return func(w http.ResponseWriter, r *http.Request) error {
-		if err := a.store.keepBoxes(r.Context(), a.account(r).ID, from, r); err != nil {
-			return err
+		var items []string
+		err := a.store.keepBoxes(r.Context(), a.account(r).ID, from, r)
+		if err == nil {
+			items, err = a.store.chosenItems(r.Context(), a.account(r).ID, from)
 		}
-		items, err := a.store.chosenItems(r.Context(), a.account(r).ID, from)
 		if err == nil {
 			_, _ = fmt.Fprint(w, len(items))
 		}
@@ -353,20 +332,14 @@ func (a *app) keepChosen(from list) handler {
 
 // chooseMatching adds all that the filter shows and that can be chosen.
 func (s *store) chooseMatching(ctx context.Context, account int64, l listing) error {
-	where, args := l.Filter.matching(l.rows(account))
+	where, args := l.Filter.where(l.rows(account))
 	_, err := s.exec(ctx, `INSERT INTO chosen (account_id, list, item) SELECT CAST(? AS BIGINT), CAST(? AS TEXT), r.item`+
 		where+` AND free ON CONFLICT DO NOTHING`, append([]any{account, l.path}, args...)...)
 	return err
 }
 
 // chosenItems are those that are chosen and can still be.
-func (s *store) chosenItems(ctx context.Context, account int64, l list) (items []string, err error) {
+func (s *store) chosenItems(ctx context.Context, account int64, l list) ([]string, error) {
 	from, args := l.rows(account)
-	err = s.each(ctx, func(rows *sql.Rows) error {
-		var item string
-		err := rows.Scan(&item)
-		items = append(items, item)
-		return err
-	}, `SELECT r.item`+from+` AND c.item IS NOT NULL ORDER BY r.item`, args...)
-	return items, err
+	return s.texts(ctx, `SELECT r.item`+from+` AND c.item IS NOT NULL ORDER BY r.item`, args...)
 }

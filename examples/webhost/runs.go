@@ -125,15 +125,11 @@ func (s *store) run(ctx context.Context, id string) (*run, error) {
 
 // runs lists those that meet the condition.
 func (s *store) runs(ctx context.Context, condition string, args ...any) (runs []*run, err error) {
-	err = s.each(ctx, func(rows *sql.Rows) error {
-		var text string
+	texts, err := s.texts(ctx, `SELECT run FROM runs WHERE `+condition, args...)
+	for _, text := range texts {
 		r := &run{}
-		if err := rows.Scan(&text); err != nil {
-			return err
-		}
-		runs = append(runs, r)
-		return json.Unmarshal([]byte(text), r)
-	}, `SELECT run FROM runs WHERE `+condition, args...)
+		runs, err = append(runs, r), errors.Join(err, json.Unmarshal([]byte(text), r))
+	}
 	return runs, err
 }
 
@@ -239,12 +235,9 @@ func (s *store) opCounts(ctx context.Context, id string) (map[string]int, error)
 
 // sameUsers are those of the IDs who are still imported from the directory.
 func (s *store) sameUsers(ctx context.Context, ids []string, source string) ([]string, error) {
-	kept := map[string]bool{}
-	err := s.each(ctx, func(rows *sql.Rows) error {
-		var id string
-		err := rows.Scan(&id)
-		kept[id] = true
-		return err
-	}, `SELECT item FROM list_sync WHERE directory = ?`, source)
-	return slices.DeleteFunc(slices.Clone(ids), func(id string) bool { return !kept[id] }), err
+	now, err := s.texts(ctx, `SELECT item FROM list_sync WHERE directory = ? ORDER BY item`, source)
+	return slices.DeleteFunc(slices.Clone(ids), func(id string) bool {
+		_, same := slices.BinarySearch(now, id)
+		return !same
+	}), err
 }

@@ -18,15 +18,7 @@ import (
 
 // syncList shows those imported from the directory that is configured here.
 func (a *app) syncList() list {
-	return list{path: "/sync", title: "Active Directory Synchronization", look: a.compareUsers, source: a.source, preset: anyState, States: []state{
-		{Value: string(adsync.OpDelete), Text: "To delete"},
-		{Value: string(adsync.OpUpdate), Text: "To update"},
-		{Value: string(adsync.OpDuplicate), Text: "Duplicates"},
-		{Value: string(adsync.OpInvalid), Text: "Invalid"},
-		{Value: string(adsync.OpNotice), Text: "Notices"},
-		{Value: "unchanged", Text: "Unchanged"},
-		{Value: "ignored", Text: "Ignored duplicates"},
-	}}
+	return list{path: "/sync", title: "Active Directory Synchronization", look: a.compareUsers, source: a.source, preset: anyState}
 }
 
 // comparison is a look at the directory for a list: what a sync would do with whom,
@@ -186,13 +178,7 @@ func (a *app) await(r *http.Request, j *job) bool {
 
 // importList shows everybody in scope of the directory.
 func (a *app) importList() list {
-	return list{path: "/import", title: "Import users", look: a.comparePeople, source: a.source, preset: "new", States: []state{
-		{Value: "new", Text: "Not imported yet"},
-		{Value: "imported", Text: "Imported"},
-		{Value: "duplicate", Text: "Duplicates"},
-		{Value: "disabled", Text: "Disabled"},
-		{Value: "invalid", Text: "Invalid"},
-	}}
+	return list{path: "/import", title: "Import users", look: a.comparePeople, source: a.source, preset: "new"}
 }
 
 // comparePeople lists everybody in scope, and asks a plan who of them could be
@@ -252,15 +238,13 @@ func unitOf(dn string) string {
 
 // units lists all of them, and those above.
 func (s *store) units(ctx context.Context) (units []string, err error) {
-	err = s.each(ctx, func(rows *sql.Rows) error {
-		var path string
-		err := rows.Scan(&path)
+	paths, err := s.texts(ctx, `SELECT DISTINCT unit FROM people ORDER BY unit`)
+	for _, path := range paths {
 		for i, r := range path {
 			if r == '/' && !slices.Contains(units, path[:i+1]) {
 				units = append(units, path[:i+1])
 			}
 		}
-		return err
-	}, `SELECT DISTINCT unit FROM people ORDER BY unit`)
+	}
 	return units, err
 }

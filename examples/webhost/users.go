@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"errors"
@@ -8,42 +9,28 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
-
-	"github.com/go-adsync/adsync"
 )
 
 // usersList shows all users, local and imported.
-var usersList = list{path: "/users", title: "Users", preset: anyState, States: []state{{Value: "imported", Text: "Imported"}, {Value: "local", Text: "Local"}}}
+var usersList = list{path: "/users", title: "Users", preset: anyState}
 
 // userPage is one user, and for a duplicate, what can be done.
 type userPage struct {
 	person
-	Local   bool // changed here, and not by the directory
 	Ignored bool
-	Diffs   []diff
 }
 
 // user returns sql.ErrNoRows when there is none.
 func (s *store) user(ctx context.Context, id string) (*userPage, error) {
-	var people []person
-	err := s.each(ctx, func(rows *sql.Rows) error {
-		one, err := scanPerson(rows)
-		people = append(people, one)
-		return err
-	}, `SELECT `+personColumns+`, FALSE FROM list_users r WHERE item = ?`, id)
+	from, args := usersList.rows(0)
+	people, err := s.people(ctx, from+` AND r.item = ?`, append(args, id)...)
 	if err == nil && len(people) == 0 {
 		err = sql.ErrNoRows
-	}
-	if err == nil {
-		err = s.nameRivals(ctx, people)
 	}
 	if err != nil {
 		return nil, err
 	}
-	p := &userPage{person: people[0], Local: people[0].State == "local"}
-	if p.Mark != nil {
-		p.Diffs = diffs(*p.Mark)
-	}
+	p := &userPage{person: people[0]}
 	return p, s.row(ctx, `SELECT count(*) > 0 FROM ignored WHERE user_id = CAST(? AS BIGINT)`, id).Scan(&p.Ignored)
 }
 
@@ -82,55 +69,27 @@ func (a *app) changeUser(w http.ResponseWriter, r *http.Request) (err error) {
 	return redirect(w, r, fmt.Sprint("/users/", id))
 }
 
-// conflict is why somebody is a duplicate, and of whom.
-type conflict struct {
-	adsync.Conflict
-	Rivals []rival
+// names finds out who people are, for a page.
+type names struct {
+	ctx   context.Context
+	store *store
 }
 
-// rival has or wants the same.
-type rival struct {
+// someone is whom a page names.
+type someone struct {
 	ID, Name string // no ID: not imported, or deleted since
 	Local    bool
 }
 
-// nameRivals finds out who the rivals are.
-func (s *store) nameRivals(ctx context.Context, people []person) (err error) {
-	for i := range people {
-		if people[i].Mark != nil && err == nil {
-			people[i].Conflicts, err = s.conflictsOf(ctx, *people[i].Mark)
-		}
-	}
-	return err
-}
-
-func (s *store) conflictsOf(ctx context.Context, c adsync.Change) (out []conflict, err error) {
-	for _, one := range c.Conflicts {
-		shown := conflict{Conflict: one}
-		for _, id := range one.With {
-			who, err := s.rival(ctx, id)
-			if err != nil {
-				return nil, err
-			}
-			shown.Rivals = append(shown.Rivals, who)
-		}
-		out = append(out, shown)
-	}
-	return out, nil
-}
-
-func (s *store) rival(ctx context.Context, id string) (who rival, err error) {
-	var first, last, username, state string
-	err = s.row(ctx, `SELECT first_name, last_name, username, state FROM list_users WHERE item = ?
-		UNION ALL SELECT first_name, last_name, username, state FROM list_import WHERE item = ?`, id, id).Scan(&first, &last, &username, &state)
+// Who is the user with the ID, or whoever has the account with this objectGUID.
+func (n names) Who(id string) (who someone, err error) {
+	var first, last, username string
+	user, _ := strconv.ParseInt(id, 10, 64)
+	err = n.store.row(n.ctx, `SELECT CAST(id AS TEXT), first_name, last_name, username, object_id IS NULL FROM users WHERE id = ?
+		UNION ALL SELECT '', first_name, last_name, username, FALSE FROM people WHERE object_id = ?`, user, id).Scan(&who.ID, &first, &last, &username, &who.Local)
 	if errors.Is(err, sql.ErrNoRows) {
-		return rival{}, nil
+		return someone{}, nil
 	}
-	if who.Name = strings.TrimSpace(first + " " + last); who.Name == "" {
-		who.Name = username
-	}
-	if _, notImported := adsync.ParseObjectID(id); notImported != nil {
-		who.ID, who.Local = id, state == "local"
-	}
+	who.Name = cmp.Or(strings.TrimSpace(first+" "+last), username)
 	return who, err
 }

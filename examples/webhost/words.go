@@ -120,6 +120,11 @@ var ops = []opWords{
 	{adsync.OpDuplicate, "Duplicate", "Duplicates"}, {adsync.OpInvalid, "Invalid", "Invalid"}, {adsync.OpNotice, "Notice", "Notices"},
 }
 
+type opCount struct {
+	opWords
+	Count int
+}
+
 func opText(op adsync.Op) string {
 	at := slices.IndexFunc(ops, func(o opWords) bool { return o.Op == op })
 	return ops[at].One // a plan with another operation could not be read
@@ -173,6 +178,7 @@ var outcomeTexts = map[adsync.Outcome]string{
 
 // changeRow is a change as the pages show it.
 type changeRow struct {
+	names
 	Op        adsync.Op
 	What      string // is done
 	Reason    string
@@ -180,7 +186,7 @@ type changeRow struct {
 	Name      string
 	LastFirst string // the name, to sort by
 	Diffs     []diff
-	Conflicts []conflict
+	Conflicts []adsync.Conflict
 	Result    string // what became of it; "" before
 	Error     string
 }
@@ -192,7 +198,7 @@ type diff struct {
 }
 
 func rowOf(c adsync.Change) changeRow {
-	row := changeRow{Op: c.Op, What: opText(c.Op), Reason: reasonText(c), Diffs: diffs(c)}
+	row := changeRow{Op: c.Op, What: opText(c.Op), Reason: reasonText(c), Diffs: diffs(c), Conflicts: c.Conflicts}
 	if c.Reason == adsync.ReasonRefused && c.Detail != "" { // the words of this application's own rule
 		row.Reason += ": " + c.Detail
 	}
@@ -253,21 +259,17 @@ func diffs(c adsync.Change) (out []diff) {
 	return out
 }
 
+// Diffs are what a sync would write of the person of a list.
+func (p person) Diffs() []diff { return diffs(*p.Mark) }
+
 // Says is what a sync would do with the person of a list, in a few words.
 func (p person) Says() string {
-	if p.Mark == nil {
-		return ""
-	}
-	c := *p.Mark
-	if c.Op != adsync.OpUpdate {
-		return opText(c.Op) + ": " + reasonText(c)
-	}
 	var fields []string
-	for _, d := range diffs(c) {
+	for _, d := range p.Diffs() {
 		fields = append(fields, d.Field)
 	}
-	if len(fields) == 0 {
-		return "Update: " + reasonText(c)
+	if p.Mark.Op != adsync.OpUpdate || len(fields) == 0 {
+		return opText(p.Mark.Op) + ": " + reasonText(*p.Mark)
 	}
 	text := strings.ToLower(strings.Join(fields, ", "))
 	return strings.ToUpper(text[:1]) + text[1:]
