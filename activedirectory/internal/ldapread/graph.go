@@ -52,11 +52,8 @@ const (
 	classOther // which has no members
 )
 
-// The bits of groupType ([MS-ADTS] 2.2.12).
-const (
-	kindDomainLocal = 0x4
-	kindSecurity    = 0x80000000
-)
+// kindSecurity is the bit of groupType that a security group has ([MS-ADTS] 2.2.12).
+const kindSecurity = 0x80000000
 
 // node returns the number of the object of that key.
 func (g *graph) node(key string) int {
@@ -105,15 +102,11 @@ func (g *graph) addRoot(e *ldap.Entry) (n int, isGroup bool) {
 func (g *graph) describe(n int, e *ldap.Entry) {
 	o := &g.nodes[n]
 	o.class = classOf(e)
-	if id, err := g.identity.Parse(e.GetEqualFoldRawAttributeValue(g.identity.Attribute())); err == nil {
-		o.id = id
-	}
-	if o.class == classGroup {
-		o.sid = string(e.GetEqualFoldRawAttributeValue("objectSid"))
-		o.rid = e.GetEqualFoldAttributeValue("primaryGroupToken")
-		kind, _ := strconv.ParseInt(e.GetEqualFoldAttributeValue("groupType"), 10, 64)
-		o.kind = uint32(kind)
-	}
+	o.id, _ = g.identity.Parse(e.GetEqualFoldRawAttributeValue(g.identity.Attribute()))
+	o.sid = string(e.GetEqualFoldRawAttributeValue("objectSid"))
+	o.rid = e.GetEqualFoldAttributeValue("primaryGroupToken")
+	kind, _ := strconv.ParseInt(e.GetEqualFoldAttributeValue("groupType"), 10, 64)
+	o.kind = uint32(kind)
 }
 
 // groupClasses are those of groups, in lower case.
@@ -142,14 +135,8 @@ func isAccountSID(sid string) bool {
 	return len(sid) >= 12 && sid[2:12] == ofDomain
 }
 
-// domainOf is the SID without its last part.
-func domainOf(sid string) string {
-	const part = 4
-	if len(sid) < 8+part {
-		return ""
-	}
-	return sid[8 : len(sid)-part]
-}
+// domainOf is an account's SID without its last part.
+func domainOf(sid string) string { return sid[:len(sid)-4] }
 
 // within yields a group and, if nested, the groups in it, each once.
 func (g *graph) within(root int, nested bool) iter.Seq[int] {
@@ -235,7 +222,7 @@ func (g *graph) unprovable(root int, nested bool, role string) string {
 		switch {
 		case o.sid == "" || o.kind&kindSecurity == 0:
 			return fmt.Sprintf(openDistribution, role)
-		case isAccountSID(o.sid) && domainOf(o.sid) != domainOf(g.nodes[root].sid) && isAccountSID(g.nodes[root].sid):
+		case isAccountSID(o.sid) && isAccountSID(g.nodes[root].sid) && domainOf(o.sid) != domainOf(g.nodes[root].sid):
 			return fmt.Sprintf(openForeign, role)
 		}
 	}

@@ -125,10 +125,12 @@ func (s *session) namesOf(ctx context.Context, ids []adattr.GUID) (map[adattr.GU
 	return names, nil
 }
 
+var tokenAttributes = []string{"objectSid", "primaryGroupID", "tokenGroups"}
+
 // prove reads one account's tokenGroups. What does not even hold its primary group is not
 // believed.
 func (s *session) prove(ctx context.Context, q RoleQuestion, name string) (*RoleProof, error) {
-	e, err := s.readOne(ctx, "reading tokenGroups", name, "objectSid", "primaryGroupID", "tokenGroups")
+	e, err := s.readOne(ctx, "reading tokenGroups", name, tokenAttributes...)
 	if e == nil || err != nil {
 		return nil, err
 	}
