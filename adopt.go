@@ -23,6 +23,11 @@ import (
 // is not active, is linked only when Rules.Only names it. All other pairs that share a
 // username or email are Notices ([ReasonAmbiguous]) whose Detail says what speaks
 // against them.
+//
+// Of an entry with several values ([Entry].Others) those are compared that a sync would
+// give this user. Whoever shares any of the others comes into question all the same: a
+// user who has one of them stands in the way of a link to the entry, and the entry in the
+// way of a link of that user to another.
 func Adopt(entries []Entry, users []User, rules Rules) (*Plan, error) {
 	if err := rules.Check(); err != nil {
 		return nil, err
@@ -46,6 +51,7 @@ func Adopt(entries []Entry, users []User, rules Rules) (*Plan, error) {
 // adopter looks for pairs of a user and an entry.
 type adopter struct {
 	scope    scope
+	everyone []*User
 	users    []*User             // that may be linked, sorted by ID
 	linked   map[ObjectID]string // the user of an entry that has one
 	unlinked map[ObjectID]*candidateEntry
@@ -57,8 +63,9 @@ type adopter struct {
 // candidateEntry is an entry that a user may be linked to.
 type candidateEntry struct {
 	Entry
-	profile Profile // after Rules.Map
-	torn    bool    // listed with different details
+	more   []Entry              // the account as it was listed otherwise
+	holder [claims.Spaces]*User // who has a key that the entry offers
+	shared [claims.Spaces]bool  // more than one has
 }
 
 func (a *adopter) takeUsers(users []User) {
@@ -66,6 +73,7 @@ func (a *adopter) takeUsers(users []User) {
 	for i := range users {
 		own := validUser(users[i]) // the plan must not hold on to the caller's
 		u := &own
+		a.everyone = append(a.everyone, u)
 		if a.scope.rules.manages(u) {
 			a.plan.Stats.Managed++
 		}
@@ -91,10 +99,7 @@ func (a *adopter) takeEntries(entries []Entry) error {
 		}
 		e := a.scope.clean(&entries[i])
 		if known, ok := a.unlinked[e.ObjectID]; ok {
-			known.torn = known.torn || !sameEntry(&known.Entry, &e)
-			if compareEntries(&e, &known.Entry) < 0 { // whichever came first, the plan is the same
-				known.Entry = e
-			}
+			known.add(e)
 			continue
 		}
 		a.unlinked[e.ObjectID] = &candidateEntry{Entry: e}
@@ -105,18 +110,64 @@ func (a *adopter) takeEntries(entries []Entry) error {
 	return nil
 }
 
+// add takes the account as it is listed once more. Whichever came first, the plan is the
+// same: one of those that say the same is kept, and the least of all is the entry.
+func (e *candidateEntry) add(listed Entry) {
+	same := func(known *Entry) bool { return sameEntry(known, &listed) && known.Others == listed.Others }
+	place := &e.Entry
+	for i := 0; !same(place); i++ {
+		if i == len(e.more) {
+			e.more = append(e.more, listed)
+		}
+		place = &e.more[i]
+	}
+	if compareEntries(&listed, place) < 0 {
+		*place = listed
+	}
+	if compareEntries(place, &e.Entry) < 0 {
+		*place, e.Entry = e.Entry, *place
+	}
+}
+
 // offer enters the keys of an entry that can be linked at all.
 func (a *adopter) offer(e *candidateEntry) {
-	profile, err := a.scope.rules.mapped(a.scope.rules.chosen(nobody, &e.Entry))
-	if e.State != StatePresent || err != nil {
+	offered := a.offerForms(e, &e.Entry)
+	for i := range e.more {
+		offered = a.offerForms(e, &e.more[i]) || offered
+	}
+	if offered {
+		a.plan.Stats.Entries++
+	}
+}
+
+// offerForms enters the keys of the account as it was listed once.
+func (a *adopter) offerForms(e *candidateEntry, listed *Entry) (offered bool) {
+	if listed.State != StatePresent {
+		return false
+	}
+	for form := range a.scope.rules.forms(listed, a.everyone) {
+		profile, err := a.scope.rules.mapped(form)
+		if err != nil {
+			continue
+		}
+		offered = true
+		for space, f := range keySpaces {
+			a.offerUnder(space, a.scope.rules.key(*profile.detail(f)), e)
+		}
+	}
+	return offered
+}
+
+// offerUnder enters one key of the entry.
+func (a *adopter) offerUnder(space int, key string, e *candidateEntry) {
+	offers := a.offers[space][key]
+	if key == "" || len(offers) > 0 && offers[len(offers)-1] == e {
 		return
 	}
-	a.plan.Stats.Entries++
-	e.profile = profile
-	for space, f := range keySpaces {
-		if key := a.scope.rules.key(*profile.detail(f)); key != "" {
-			a.offers[space][key] = append(a.offers[space][key], e)
-		}
+	a.offers[space][key] = append(offers, e)
+	for _, u := range a.holders[space][key] {
+		e.shared[space] = e.shared[space] || e.holder[space] != nil && e.holder[space] != u
+		e.holder[space] = u
 	}
 }
 
@@ -163,8 +214,8 @@ func (a *adopter) likely(u *User) []*candidateEntry {
 
 // against lists what speaks against linking the user to the entry.
 func (a *adopter) against(u *User, e *candidateEntry, likely []*candidateEntry) []string {
-	against := differences(&a.scope.rules, u, &e.Entry, &e.profile)
-	if e.torn {
+	against := differences(&a.scope.rules, u, &e.Entry)
+	if slices.ContainsFunc(e.more, func(other Entry) bool { return !a.scope.agree(u, &e.Entry, &other) }) {
 		against = append(against, "the directory lists the account with different details")
 	}
 	if other, ok := a.linked[e.ObjectID]; ok {
@@ -174,7 +225,7 @@ func (a *adopter) against(u *User, e *candidateEntry, likely []*candidateEntry) 
 		against = append(against, fmt.Sprintf("%d accounts come into question", n))
 	}
 	for space, f := range keySpaces {
-		if n := len(a.holders[space][a.scope.rules.key(*e.profile.detail(f))]); n > 1 || n == 1 && !matches(&a.scope.rules, f, u, &e.profile) {
+		if e.shared[space] || e.holder[space] != nil && e.holder[space] != u {
 			against = append(against, fmt.Sprintf("another user has the account's %s", f))
 		}
 	}
@@ -186,15 +237,20 @@ func (a *adopter) against(u *User, e *candidateEntry, likely []*candidateEntry) 
 	return against
 }
 
-// differences lists the details that do not match as Rules.AdoptBy wants. The
-// profile is what Rules.Map made of the entry.
-func differences(r *Rules, u *User, e *Entry, p *Profile) []string {
+// differences lists the details that do not match as Rules.AdoptBy wants, of what the user
+// would get of the entry.
+func differences(r *Rules, u *User, e *Entry) []string {
+	e = r.chosen(u, e)
+	p, err := r.mapped(e)
+	if err != nil {
+		return []string{"Rules.Map refuses the account"}
+	}
 	var differ []string
 	by := adoptBy(r)
 	for _, f := range keySpaces {
 		required := slices.Contains(by, f)
 		missing := *u.detail(f) == "" || *p.detail(f) == ""
-		if !matches(r, f, u, p) && (required || !missing) {
+		if !matches(r, f, u, &p) && (required || !missing) {
 			differ = append(differ, string(f)+" differs")
 		}
 	}
@@ -223,8 +279,7 @@ func matches(r *Rules, f Field, u *User, p *Profile) bool {
 
 // adoptable reports whether the entry still is the one to link the user to.
 func adoptable(r *Rules, u *User, e *Entry) bool {
-	profile, err := r.mapped(r.chosen(u, e))
-	return e.State == StatePresent && err == nil && len(differences(r, u, e, &profile)) == 0
+	return e.State == StatePresent && len(differences(r, u, e)) == 0
 }
 
 // compareEntries puts a Present entry first; the rest of the order is arbitrary.

@@ -442,7 +442,7 @@ func (s *Syncer) explain(ctx context.Context, userID string) ([]string, error) {
 		return nil, err
 	}
 	entry := directory.view.entryOf(host.firstOf(row))
-	lines = append(lines, "The directory has "+entry.describe()+".")
+	lines = append(lines, "The directory has "+host.scope.rules.chosen(&u, &entry).describe()+".")
 	lines = append(lines, directory.view.explainRoles(plan, &u, host.firstOf(row))...)
 	return append(lines, plan.explain(userID)...), nil
 }

@@ -1,6 +1,9 @@
 package adsync
 
-import "slices"
+import (
+	"iter"
+	"slices"
+)
 
 // chosen is the entry with just one value of each detail of which it has several: of those
 // that the directory marks none, the one that the user has, else the least. It follows
@@ -48,4 +51,65 @@ func (s *scope) agree(u *User, a, b *Entry) bool {
 		return false
 	}
 	return sameEntry(s.rules.chosen(u, a), s.rules.chosen(u, b))
+}
+
+// maxForms is how many forms of an entry Rules.Map is asked about.
+const maxForms = 1000
+
+// forms goes through the entry with each of its values taken, the marked one or not, so that
+// every key that it has occurs in one of them. What Rules.Map makes of a form may follow from
+// several details: with a Map there is one for each combination, or where those are too many
+// for each of these users the one that it would get.
+func (r *Rules) forms(e *Entry, users []*User) iter.Seq[*Entry] {
+	return func(yield func(*Entry) bool) {
+		if (e.Others == Extra{}) {
+			yield(e)
+			return
+		}
+		several := e.several()
+		most, all := 1, 1
+		for _, d := range several {
+			most, all = max(most, len(d.values)), min(all*len(d.values), maxForms+1)
+		}
+		if r.Map != nil && all > maxForms {
+			for _, u := range users {
+				if !yield(r.chosen(u, e)) {
+					return
+				}
+			}
+			return
+		}
+		if r.Map == nil {
+			all = most // as each key follows from its own detail
+		}
+		for n := range all {
+			form := *e
+			for _, d := range several {
+				form.Profile = form.With(d.field, d.values[n%len(d.values)])
+				if r.Map != nil {
+					n /= len(d.values)
+				}
+			}
+			if !yield(&form) {
+				return
+			}
+		}
+	}
+}
+
+// severalValues are all that an entry has of one detail.
+type severalValues struct {
+	field  Field
+	values []string
+}
+
+// several lists the details of which the entry has several values.
+func (e *Entry) several() (list []severalValues) {
+	for f := range e.Others.blocks() {
+		if f.isDetail() {
+			all := append(e.Others.Set(f), e.Get(f))
+			list = append(list, severalValues{f, NewExtra(map[Field][]string{f: all}).Set(f)})
+		}
+	}
+	return list
 }

@@ -99,6 +99,25 @@ func TestChoice_ComesBeforeEntriesAreCompared(t *testing.T) {
 	assert.Equal(t, "a@x", plan.Changes[0].After.Email)
 }
 
+// Several values of a detail that is not synchronised are nothing to anybody.
+func TestChoice_IsNotMadeOfWhatIsNotSynchronised(t *testing.T) {
+	said := []adsync.Entry{several(1, extra("title", "a", "title", "b")), several(1, extra("title", "c", "title", "d")), entry(1, "u", "")}
+	for range 3 {
+		assert.Empty(t, mustReconcile(t, said, []adsync.User{user("1", 1, "u", "")}, adsync.Rules{}).Changes)
+		plan := mustReconcile(t, said, nil, adsync.Rules{Import: true})
+		require.Len(t, plan.Changes, 1)
+		assert.Equal(t, adsync.OpCreate, plan.Changes[0].Op)
+		said = append(said[1:], said[0])
+	}
+	seen := 0
+	rules := adsync.Rules{Map: func(e adsync.Entry) (adsync.Profile, error) {
+		seen = len(e.Others.Set("title"))
+		return e.Profile, nil
+	}}
+	mustReconcile(t, said[:1], []adsync.User{user("1", 1, "u", "")}, rules)
+	assert.Equal(t, 2, seen, "but Map may look at them")
+}
+
 // Of two users of one account, each is asked for its own value.
 func TestChoice_IsEachUsersOwn(t *testing.T) {
 	users := []adsync.User{user("1", 1, "u", "a@x"), user("2", 1, "u2", "b@x")}

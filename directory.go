@@ -296,8 +296,8 @@ var errListedNobody = errors.New("adsync: the directory listed nobody, although 
 // ambiguous unless one of them merely does not know whether it is disabled.
 type StaticDirectory []Entry
 
-// Traits tells the five details, and those that the Extra of any of the accounts holds;
-// they are sets where one of the accounts has several values. It tells the roles that any of
+// Traits tells the five details, and those that the Extra or the Others of any of the
+// accounts hold; they are sets where the Extra of one has several values. It tells the roles that any of
 // them has: wrap it to tell more, of which nobody has one.
 func (d StaticDirectory) Traits() Traits {
 	var extras, sets []Field
@@ -311,6 +311,11 @@ func (d StaticDirectory) Traits() Traits {
 			extras = append(extras, f)
 			if d[i].Extra.isSet(f) {
 				sets = append(sets, f)
+			}
+		}
+		for f := range d[i].Others.blocks() {
+			if f.isExtra() && f != FieldRoles {
+				extras = append(extras, f)
 			}
 		}
 	}
@@ -766,6 +771,9 @@ func (e *Entry) describe() string {
 	words := []string{"account " + e.ObjectID.String() + " as " + string(e.State)}
 	if e.State == StatePresent {
 		words = append(words, "with "+e.Profile.describe())
+		if (e.Others != Extra{}) {
+			words = append(words, "of several values: "+strings.Join(e.Others.describe(), "; "))
+		}
 	}
 	if e.Expires != 0 {
 		words = append(words, "whose time ends at "+e.Expires.words())

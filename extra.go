@@ -176,6 +176,14 @@ func splitText(packed string) (text, rest string) {
 // print is the field's values for people.
 func (e Extra) print(f Field) string { return strings.Join(e.Set(f), ", ") }
 
+// describe names the fields with their values.
+func (e Extra) describe() (words []string) {
+	for f := range e.blocks() {
+		words = append(words, string(f)+" "+e.print(f))
+	}
+	return words
+}
+
 // isSet reports whether the field is, or looks like, one of several values.
 func (e Extra) isSet(f Field) bool {
 	block := e.block(f)

@@ -202,6 +202,7 @@ func TestSyncer_SynchronisesWhatBothSidesList(t *testing.T) {
 		"both":                    {tell(entries, nil, "department", "title"), []adsync.Field{"department", "zone"}, adsync.Rules{}, has.With("department", "R&D"), ""},
 		"told and lacking":        {tell(entries, nil, "manager"), []adsync.Field{"department", "manager"}, adsync.Rules{}, has.With("manager"), ""},
 		"the store holds none":    {tell(entries, nil, "department"), nil, adsync.Rules{}, has, ""},
+		"a literal with several":  {adsync.StaticDirectory{several(1, extra("zone", "2", "zone", "3"))}, []adsync.Field{"zone"}, adsync.Rules{}, has.With("zone", "2"), ""},
 		"a literal tells its own": {entries, []adsync.Field{"department", "zone"}, adsync.Rules{}, has.With("department", "R&D"), ""},
 		"a directory without":     {untold, []adsync.Field{"department"}, adsync.Rules{}, has, ""},
 		"joined":                  {adsync.Join(tell(entries, nil, "department", "zone"), tell(adsync.StaticDirectory{}, nil, "department")), []adsync.Field{"department", "zone"}, adsync.Rules{}, has.With("department", "R&D"), ""},
@@ -293,4 +294,14 @@ func TestExplain_NamesExtraDetails(t *testing.T) {
 	assert.Contains(t, text, "department R&D, languages fr, it")
 	assert.Contains(t, text, "department: Sales → R&D")
 	assert.Contains(t, text, "languages: - de")
+}
+
+// Explain shows which of several values the user gets, and that there are others.
+func TestExplain_TellsOfSeveralValues(t *testing.T) {
+	e := several(1, extra("email", "a@x", "email", "b@x", "department", "Legal", "department", "Sales"))
+	u := user("u1", 1, "u", "b@x")
+	s := newSyncer(t, tell(adsync.StaticDirectory{e}, nil, "department"), adsync.NewMemoryStore(u).Hold("department"), nil)
+	lines, err := s.Explain(t.Context(), "u1")
+	require.NoError(t, err)
+	assert.Contains(t, lines[1], "email b@x, phone (empty), department Legal, of several values: department Legal, Sales; email a@x, b@x")
 }

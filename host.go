@@ -18,6 +18,7 @@ type scope struct {
 	synced  []Field           // the details to synchronise, of the five
 	extras  []Field           // the others, in ascending order
 	told    []Field           // those together with the roles
+	single  []Field           // of what may have several values: the five and the others
 	only    map[string]bool   // nil: all managed users
 	imports map[ObjectID]bool // the entries to import when Rules.Import does not say all
 	roles   map[string]bool   // the roles that are given and taken
@@ -26,6 +27,7 @@ type scope struct {
 func scopeOf(rules Rules) scope {
 	s := scope{rules: rules, synced: rules.fields(), extras: rules.extras(), roles: setOf(rules.Roles)}
 	s.told = s.extras
+	s.single = append(details[:len(details):len(details)], s.extras...)
 	if len(s.roles) > 0 {
 		s.told = append(slices.Clone(s.extras), FieldRoles)
 		slices.Sort(s.told)
@@ -95,7 +97,7 @@ func (s *scope) merged(u *User, wanted *Profile) Profile {
 func (s *scope) clean(e *Entry) Entry {
 	clean := cleanEntry(e)
 	if s.rules.Map == nil {
-		clean.Extra = clean.Extra.only(s.told)
+		clean.Extra, clean.Others = clean.Extra.only(s.told), clean.Others.only(s.single)
 	}
 	return clean
 }

@@ -92,10 +92,7 @@ func (p Profile) describe() string {
 	for _, f := range details {
 		words = append(words, string(f)+" "+printValue(*p.detail(f)))
 	}
-	for f := range p.Extra.blocks() {
-		words = append(words, string(f)+" "+p.Extra.print(f))
-	}
-	return strings.Join(words, ", ")
+	return strings.Join(append(words, p.Extra.describe()...), ", ")
 }
 
 // agrees reports whether both have the same five details, and the same of these others.

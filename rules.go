@@ -41,7 +41,7 @@ type Rules struct {
 	Roles        []string                     // which roles are given and taken; nil: those that both sides know, and with Reconcile none
 	AdoptBy      []Field                      // see Adopt
 	Fold         func(string) string          // default: NFKC, case folded, without what shows nothing, trimmed
-	Map          func(Entry) (Profile, error) // normalise or refuse; must be pure, may be called twice for an entry
+	Map          func(Entry) (Profile, error) // normalise or refuse; must be pure, may be called more than once for an entry
 	Version      string                       // of Fold and Map, to be changed with them; without it, Since reads everything
 
 	untimed    bool // the clocks disagree, so that no deactivation is given a moment

@@ -92,6 +92,8 @@ func TestApply_ComparesWhatAPlanCompares(t *testing.T) {
 	}{
 		"in a detail that is not synchronised": {[]adsync.Entry{say(func(e *adsync.Entry) { e.Extra = e.Extra.With("title", "a") }),
 			say(func(e *adsync.Entry) { e.Extra = e.Extra.With("title", "b") })}, adsync.OutcomeApplied},
+		"in several values of one that is not": {[]adsync.Entry{say(func(e *adsync.Entry) { e.Others = extra("title", "a", "title", "b") }),
+			say(func(e *adsync.Entry) { e.Others = extra("title", "c", "title", "d") })}, adsync.OutcomeApplied},
 		"in one that is": {[]adsync.Entry{say(func(*adsync.Entry) {}),
 			say(func(e *adsync.Entry) { e.Extra = extra("department", "b") })}, adsync.OutcomeStale},
 		"in values that the user does not get": {[]adsync.Entry{several("ann@x", "b@x"), several("a@x", "ann@x"), say(func(*adsync.Entry) {})}, adsync.OutcomeApplied},
