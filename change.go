@@ -38,7 +38,7 @@ const (
 	ReasonDeleted     Reason = "deleted"      // Delete, Update or Notice: the tombstone was read
 	ReasonDisabled    Reason = "disabled"     // likewise: disabled in the directory
 	ReasonOutOfScope  Reason = "out-of-scope" // likewise: alive, but outside the base or filter
-	ReasonLeaving     Reason = "leaving"      // Notice: deactivated, and removed when Rules.RemoveAfter has passed; Detail has the reason and the time
+	ReasonLeaving     Reason = "leaving"      // Notice: deactivated, and removed when Rules.RemoveAfter has passed; Detail has the reason and the time, as has Change.Due
 	ReasonUnproven    Reason = "unproven"     // likewise: not found, and nothing proves a deletion
 	ReasonDisputed    Reason = "disputed"     // Update or Notice: one controller has the tombstone, and another speaks against it
 	ReasonUnknown     Reason = "unknown"      // Notice: whether the account is disabled could not be read
@@ -113,6 +113,17 @@ func (c Change) Guard(now *User) error {
 func withID(u User, id string) User {
 	u.ID = id
 	return u
+}
+
+// Due is when a leaver who waits, with ReasonLeaving, is to be removed; zero for every other
+// change.
+func (c Change) Due() Moment {
+	words := strings.Fields(c.Detail)
+	var due Moment
+	if c.Reason != ReasonLeaving || len(words) == 0 || due.UnmarshalText([]byte(words[len(words)-1])) != nil {
+		return 0
+	}
+	return due
 }
 
 // LogValue gives IDs, operation, reason and field names; never values.

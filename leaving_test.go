@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"strings"
 	"testing"
 	"time"
 
@@ -70,6 +71,11 @@ func TestRemoveAfter_DeactivatesFirstAndRemovesWhenTheTimeHasCome(t *testing.T) 
 		require.Equal(t, []string{tt.want}, inBrief(plan), tt.name)
 		c := plan.Changes[0]
 		assert.Equal(t, tt.detail, c.Detail, tt.name)
+		if _, due, _ := strings.Cut(tt.detail, " on "); c.Reason == adsync.ReasonLeaving {
+			assert.Equal(t, due, c.Due().String(), tt.name)
+		} else {
+			assert.Zero(t, c.Due(), tt.name)
+		}
 		switch {
 		case c.Op == adsync.OpUpdate && c.Reason == adsync.ReasonReactivated:
 			assert.Equal(t, active.Profile, c.After.Profile)
