@@ -18,10 +18,21 @@ import (
 // does what a domain controller, even a broken one, never would.
 type liar struct {
 	listener net.Listener
-	answer   func(filter string) []*ldap.Entry
+	answer   func(question) []*ldap.Entry
+}
+
+// question is a search that a liar answers.
+type question struct {
+	base, filter string
+	attributes   []string
 }
 
 func newLiar(t *testing.T, answer func(filter string) []*ldap.Entry) *Controller {
+	t.Helper()
+	return newLiarTo(t, testConfig(), func(q question) []*ldap.Entry { return answer(q.filter) })
+}
+
+func newLiarTo(t *testing.T, cfg *Config, answer func(question) []*ldap.Entry) *Controller {
 	t.Helper()
 	before := goleak.IgnoreCurrent()
 	t.Cleanup(func() { goleak.VerifyNone(t, before) })
@@ -36,7 +47,6 @@ func newLiar(t *testing.T, answer func(filter string) []*ldap.Entry) *Controller
 	t.Cleanup(func() { listener.Close(); <-done })
 	server, err := ParseURL("ldap://"+listener.Addr().String(), false)
 	require.NoError(t, err)
-	cfg := testConfig()
 	cfg.Auth = simple("svc", servicePassword)
 	c := NewController(cfg, server)
 	t.Cleanup(c.Close)
@@ -77,7 +87,11 @@ func (l *liar) reply(conn net.Conn, request *ber.Packet) error {
 	if err != nil {
 		return err
 	}
-	for _, e := range l.answer(filter) {
+	q := question{base: op.Children[0].Data.String(), filter: filter}
+	for _, a := range op.Children[7].Children {
+		q.attributes = append(q.attributes, a.Data.String())
+	}
+	for _, e := range l.answer(q) {
 		if err := send(conn, id, entry(e)); err != nil {
 			return err
 		}

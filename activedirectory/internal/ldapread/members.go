@@ -48,12 +48,10 @@ func (g *graphReader) expand(ctx context.Context, groups []int, nested bool) err
 	for len(groups) > 0 {
 		var found []int
 		for _, n := range groups {
-			if g.nodes[n].read {
-				found = append(found, g.nodes[n].members...)
-				continue
-			}
-			if err := g.readGroup(ctx, n); err != nil {
-				return err
+			if !g.nodes[n].read {
+				if err := g.readGroup(ctx, n); err != nil {
+					return err
+				}
 			}
 			found = append(found, g.nodes[n].members...)
 		}

@@ -32,13 +32,14 @@ func TestRoles_ByAnyIdentity(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			d := newDomain(t, fakead.Config{})
-			people := d.add(4)
+			people := d.add(5)
 			inner := d.group("inner", people[1])
-			outer := d.group("outer", inner, people[2], people[0])
+			outer := d.group("outer", inner, people[2], people[0], people[4])
 			must(t, d.Join(inner, outer)) // a circle
 			must(t, d.SetPrimaryGroup(people[0], d.DN(outer)))
-			ids := make([]adattr.GUID, len(people))
-			for n, id := range people {
+			must(t, d.SetPrimaryGroup(people[4], d.DN(outer)))
+			ids := make([]adattr.GUID, 4) // the last may have none
+			for n, id := range people[:4] {
 				ids[n] = adattr.GUID(id)
 				if tt.attribute != "" {
 					ids[n] = guid(byte(n))
@@ -59,7 +60,13 @@ func TestRoles_ByAnyIdentity(t *testing.T) {
 			for _, id := range ids {
 				got = append(got, strings.Join(roles.Sets()[roles.Of(id)], " "))
 			}
+			for _, r := range d.Requests() {
+				assert.Len(t, slices.Compact(slices.Sorted(slices.Values(r.Attributes))), len(r.Attributes), "asked for once each (RFC 4511, 4.5.1.8)")
+				assert.NotContains(t, r.Filter, "objectGUID=*", "everybody has one")
+			}
 			hasTokens := cfg.Identity.IsActiveDirectory()
+			wanted := map[bool][]string{true: {"member"}, false: {"member", "uniqueMember"}}[hasTokens]
+			assert.Equal(t, wanted, d.searched("member")[0].Attributes)
 			first := map[bool]string{true: "direct editor"}[hasTokens] // others have no primary groups
 			assert.Equal(t, []string{first, "editor", "direct editor", ""}, got)
 			assert.Empty(t, roles.Unknown())
@@ -165,6 +172,8 @@ func TestRoles_OfEverybody(t *testing.T) {
 	assert.Equal(t, []string{"user"}, got.Unknown())
 	assert.Contains(t, strings.Join(got.Warnings(), "\n"), "hold a well-known identity")
 	assert.Equal(t, []string{""}, has(got, ids...))
+	assert.Len(t, d.searched("primaryGroupID=512"), 1)
+	assert.Empty(t, d.searched("primaryGroupID=545"), "no group of the server's own is a primary one")
 }
 
 // What is configured as a group must be one, and say so.
