@@ -1,7 +1,6 @@
 package fakead
 
 import (
-	"crypto/rand"
 	"encoding/hex"
 	"fmt"
 	"slices"
@@ -81,7 +80,7 @@ func (t *tree) finish(e *entry) {
 		return
 	}
 	if e.first(t.types.sAMAccountName) == "" {
-		t.set(e, t.types.sAMAccountName, randomSAM())
+		t.set(e, t.types.sAMAccountName, t.randomSAM())
 	}
 	if e.first(t.types.objectSid) == "" {
 		t.set(e, t.types.objectSid, t.nextSID())
@@ -131,9 +130,9 @@ func (t *tree) number(e *entry, attribute string) int64 {
 }
 
 // randomSAM is the name of an account that was given none.
-func randomSAM() string {
+func (t *tree) randomSAM() string {
 	var b [9]byte
-	rand.Read(b[:])
+	mustRead(t.random, b[:])
 	return fmt.Sprintf("$%s-%s", strings.ToUpper(hex.EncodeToString(b[:3])), strings.ToUpper(hex.EncodeToString(b[3:])))
 }
 

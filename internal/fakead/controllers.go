@@ -29,7 +29,7 @@ func (s *Server) AddController() (*Server, error) {
 	s.domain.joined, s.tree.stamping = true, true
 	c := newServer(s.cfg, s.domain)
 	c.name, c.baseDN = "DC"+strconv.Itoa(s.domain.count), s.baseDN
-	invocation := newGUID()
+	invocation := newGUID(s.cfg.Random)
 	s.seedController(c.name, invocation)
 	c.tree = s.tree.clone()
 	s.mu.Unlock()
@@ -126,7 +126,7 @@ func (s *Server) putBack(snapshot *Snapshot, renew bool) {
 	s.tree = snapshot.tree.clone()
 	s.tree.stamping = s.domain.joined
 	if renew {
-		s.tree.invocation = newGUID()
+		s.tree.invocation = newGUID(s.cfg.Random)
 		settings := s.tree.settings(s.name)
 		s.tree.setName(settings, "invocationId", s.tree.invocation.Wire())
 		s.tree.touch(settings)

@@ -26,6 +26,9 @@
 // Order makes the server misbehave: cut, stall, lie or refuse, at a chosen
 // operation or page. Requests and BindAttempts tell what a client did.
 //
+// Local connects without a network, for tests that run very many times; a Portless server
+// has no other way in.
+//
 // It is not a mock: a client is not compared with expected calls. Nor is it a
 // directory for production: no persistence, Kerberos, NTLM, DirSync or schema changes,
 // and passwords are kept in the clear. It listens on 127.0.0.1 only.

@@ -1,9 +1,9 @@
 package fakead
 
 import (
-	"crypto/rand"
 	"encoding/hex"
 	"errors"
+	"io"
 	"strconv"
 	"strings"
 )
@@ -12,12 +12,18 @@ import (
 type GUID [16]byte
 
 // newGUID makes a random (version 4) GUID.
-func newGUID() GUID {
+func newGUID(random io.Reader) GUID {
 	var g GUID
-	rand.Read(g[:])
+	mustRead(random, g[:])
 	g[6] = g[6]&0x0f | 0x40
 	g[8] = g[8]&0x3f | 0x80
 	return g
+}
+
+func mustRead(random io.Reader, b []byte) {
+	if _, err := io.ReadFull(random, b); err != nil {
+		panic("fakead: Config.Random: " + err.Error())
+	}
 }
 
 // String is dashed lower-case hex.

@@ -1,6 +1,7 @@
 package fakead
 
 import (
+	"crypto/rand"
 	"fmt"
 	"strings"
 	"testing"
@@ -87,7 +88,7 @@ func FuzzRequest(f *testing.F) {
 	f.Add([]byte{0x02, 0x01, 0x01, 0x66, 0x00})
 	s := newServer(Config{}.withDefaults(), &domain{rids: &ridPool{last: 1103}})
 	s.name, s.baseDN = "DC1", "DC=ad,DC=example,DC=test"
-	s.tree = newTree(time.Now, s.domain.rids)
+	s.tree = newTree(time.Now, rand.Reader, s.domain.rids)
 	s.seed()
 	f.Fuzz(func(t *testing.T, data []byte) {
 		req, err := parseRequest(data)

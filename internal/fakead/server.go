@@ -1,9 +1,11 @@
 package fakead
 
 import (
+	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
+	"io"
 	"net"
 	"strings"
 	"sync"
@@ -34,6 +36,8 @@ type Config struct {
 
 	Certificate Certificate      // what is wrong with the server's certificate; default nothing
 	Now         func() time.Time // default time.Now
+	Random      io.Reader        // of objectGUIDs, SIDs and made-up names; default crypto/rand. Every controller reads it
+	Portless    bool             // there are no ports and no certificate: only Local connects
 }
 
 // Server is a running directory. It is safe for concurrent use.
@@ -61,14 +65,17 @@ type Server struct {
 	orders  orders
 }
 
-// Start opens both ports on 127.0.0.1 and seeds the domain. The caller must
+// Start opens both ports on 127.0.0.1, unless the server is portless, and seeds the domain. The caller must
 // Close the server.
 func Start(cfg Config) (*Server, error) {
 	s := newServer(cfg.withDefaults(), &domain{count: 1, rids: &ridPool{last: 1103}})
 	s.name = "DC1"
 	s.baseDN = "DC=" + strings.Join(strings.Split(s.cfg.Domain, "."), ",DC=")
-	s.tree = newTree(s.cfg.Now, s.domain.rids)
+	s.tree = newTree(s.cfg.Now, s.cfg.Random, s.domain.rids)
 	s.seed()
+	if cfg.Portless {
+		return s, nil
+	}
 	var err error
 	if s.domain.pki, err = newPKI(s.cfg.Certificate); err != nil {
 		return nil, err
@@ -85,6 +92,9 @@ func newServer(cfg Config, d *domain) *Server {
 
 // listen opens both ports.
 func (s *Server) listen() error {
+	if s.cfg.Portless {
+		return nil
+	}
 	var err error
 	if s.secure, err = net.Listen("tcp4", "127.0.0.1:0"); err != nil {
 		return err
@@ -124,6 +134,9 @@ func (cfg Config) withDefaults() Config {
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
+	if cfg.Random == nil {
+		cfg.Random = rand.Reader
+	}
 	return cfg
 }
 
@@ -133,7 +146,9 @@ func (s *Server) Close() error {
 	var err error
 	s.once.Do(func() {
 		close(s.closing)
-		err = errors.Join(s.secure.Close(), s.plain.Close())
+		if !s.cfg.Portless {
+			err = errors.Join(s.secure.Close(), s.plain.Close())
+		}
 		s.connMu.Lock()
 		s.ended = true
 		s.hangUp()

@@ -2,6 +2,7 @@ package fakead
 
 import (
 	"encoding/binary"
+	"io"
 	"slices"
 	"strconv"
 	"strings"
@@ -56,6 +57,7 @@ type tree struct {
 	rids   *ridPool
 	sid    [3]uint32 // of the domain: S-1-5-21-a-b-c
 	now    func() time.Time
+	random io.Reader
 	shared map[string][]string // see setShared
 	types  wellKnown
 
@@ -98,19 +100,19 @@ type wellKnown struct {
 	primaryGroupID, primaryGroupToken, tokenGroups, groupType            *attrType
 }
 
-func newTree(now func() time.Time, rids *ridPool) *tree {
+func newTree(now func() time.Time, random io.Reader, rids *ridPool) *tree {
 	s := newSchema()
 	t := &tree{
 		schema: s, now: now, rids: rids, usn: 3500, apex: &entry{}, shared: map[string][]string{},
 		index: map[*attrType]map[string][]*entry{}, confidential: map[*attrType]bool{}, purged: map[GUID]bool{},
-		invocation: newGUID(), classes: map[string][]*entry{},
+		invocation: newGUID(random), random: random, classes: map[string][]*entry{},
 	}
 	for _, a := range s.byName {
 		if a.indexed {
 			t.index[a] = map[string][]*entry{}
 		}
 	}
-	sid := newGUID()
+	sid := newGUID(random)
 	for i := range t.sid {
 		t.sid[i] = binary.LittleEndian.Uint32(sid[4*i:])
 	}
@@ -198,7 +200,7 @@ func (e *entry) real() *entry {
 // insert hangs a new entry below its parent and gives it a sequence number. It
 // does not yet index the attributes.
 func (t *tree) insert(parent *entry, name rdn) *entry {
-	e := &entry{id: newGUID(), seq: t.seq, rdn: name, attrs: make([]attr, 0, 26)}
+	e := &entry{id: newGUID(t.random), seq: t.seq, rdn: name, attrs: make([]attr, 0, 26)}
 	t.seq++
 	e.root = parent.root
 	t.all = append(t.all, e)
