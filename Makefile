@@ -17,7 +17,7 @@ TIMEOUT ?= 60m
 OLDER_GO ?= go1.26.11
 
 .DEFAULT_GOAL := test
-.PHONY: test older lint fuzz vuln api tables mutate worlds examples fleet screenshot tidy bench benchmarks ratios
+.PHONY: test older lint fuzz vuln api tables mutate worlds histories examples fleet screenshot tidy bench benchmarks ratios
 
 ## test: run all tests of all modules, real servers included where they can run
 test:
@@ -79,6 +79,14 @@ mutate:
 ## worlds: try every small world of roles and of groups, some two and a half million
 worlds:
 	ADSYNC_WORLDS=2000000 nice go test -count=1 -timeout 60m -run InEverySmallWorld . ./activedirectory/internal/ldapread
+
+# How many histories, and the number of the first, from which all that happens in it follows.
+N ?= 100000
+SEED ?= 1
+
+## histories: compare plans by mark with full ones in N random histories of a domain and a table
+histories:
+	GOGC=1000 nice go test -count=1 -timeout 24h ./activedirectory -run InAnyHistory -v -args -histories $(N) -first-history $(SEED)
 
 ## examples: build every example
 examples:

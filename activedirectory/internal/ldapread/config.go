@@ -43,6 +43,19 @@ type Config struct {
 	TrustMembers bool
 	MaxEntries   int  // accounts in one listing; 0: no limit
 	Plain        bool // leave the accounts to go-ldap too, which the tests take as their oracle
+	Open         Open // nil, but for tests that do without a network
+}
+
+// Open makes a bound connection to a server. What it searches with is closed with it; the
+// socket is one that can be closed and given deadlines.
+type Open func(ctx context.Context, server Server) (socket net.Conn, search Searcher, err error)
+
+// Searcher is what is needed of a connection of go-ldap's once it is bound.
+type Searcher interface {
+	Search(*ldap.SearchRequest) (*ldap.SearchResult, error)
+	IsClosing() bool
+	SetTimeout(time.Duration)
+	Close() error
 }
 
 // Auth makes the BindFunc of one connection. It runs before anything is sent,

@@ -18,7 +18,7 @@ type session struct {
 	cfg    *Config
 	server Server
 	wire   *wire
-	conn   *ldap.Conn
+	conn   Searcher
 	root   rootDSE
 	asOf   time.Time // that of the controller, at which accounts are judged to have expired
 	room   []Account // of one page, used again for the next
@@ -51,19 +51,14 @@ func open(ctx context.Context, cfg *Config, server Server) (*session, error) {
 	if err != nil {
 		return nil, err
 	}
-	wire, err := dial(ctx, cfg, server)
-	if err != nil {
-		return nil, explain(ctx, cfg, server, nil, "connecting", err)
-	}
-	s := &session{cfg: cfg, server: server, wire: wire, conn: ldap.NewConn(wire, server.Encrypted())}
-	s.conn.Start()
+	s := &session{cfg: cfg, server: server}
 	ready := false
 	defer func() { // also when the host's BindFunc panics
-		if !ready {
+		if !ready && s.conn != nil {
 			s.close()
 		}
 	}()
-	if err := s.bind(ctx, bind); err != nil {
+	if err := s.connect(ctx, bind); err != nil {
 		return nil, err
 	}
 	if err := s.readRoot(ctx); err != nil {
@@ -74,6 +69,26 @@ func open(ctx context.Context, cfg *Config, server Server) (*session, error) {
 	}
 	ready = true
 	return s, nil
+}
+
+// connect dials and binds.
+func (s *session) connect(ctx context.Context, bind BindFunc) error {
+	if s.cfg.Open != nil {
+		socket, conn, err := s.cfg.Open(ctx, s.server)
+		if err != nil {
+			return explain(ctx, s.cfg, s.server, nil, "connecting", err)
+		}
+		s.wire, s.conn = newWire(socket, socket), conn
+		return nil
+	}
+	wire, err := dial(ctx, s.cfg, s.server)
+	if err != nil {
+		return explain(ctx, s.cfg, s.server, nil, "connecting", err)
+	}
+	conn := ldap.NewConn(wire, s.server.Encrypted())
+	s.wire, s.conn = wire, conn
+	conn.Start()
+	return s.bind(ctx, conn, bind)
 }
 
 func prepareBind(ctx context.Context, cfg *Config, server Server) (BindFunc, error) {
@@ -89,12 +104,12 @@ func prepareBind(ctx context.Context, cfg *Config, server Server) (BindFunc, err
 	return bind, nil
 }
 
-func (s *session) bind(ctx context.Context, bind BindFunc) error {
+func (s *session) bind(ctx context.Context, conn *ldap.Conn, bind BindFunc) error {
 	hostsOwn := false
 	err := s.request(ctx, "binding", func() error {
 		limited, cancel := context.WithTimeout(ctx, s.cfg.Timeout)
 		defer cancel()
-		err := bind(limited, s.server.Host, s.conn)
+		err := bind(limited, s.server.Host, conn)
 		hostsOwn = err != nil && s.isHostsOwn(err)
 		return err
 	})

@@ -81,8 +81,10 @@ func cannedSession(cfg *Config, stream []byte, piece int) *session {
 
 func sessionOver(cfg *Config, conn net.Conn) *session {
 	w := newWire(conn, conn)
-	s := &session{cfg: cfg, wire: w, conn: ldap.NewConn(w, false)}
-	s.conn.Start()
+	s := &session{cfg: cfg, wire: w}
+	c := ldap.NewConn(w, false)
+	c.Start()
+	s.conn = c
 	return s
 }
 
