@@ -113,7 +113,7 @@ func (r *Roles) Unknown() (names []string) {
 // Warnings say why, and what to do; and which roles hang on a name.
 func (r *Roles) Warnings() (warnings []string) {
 	for i, s := range r.status {
-		same := i > 0 && s.problem != "" && r.status[i-1].problem == s.problem // as where nothing can be read
+		same := i > 0 && r.status[i-1].problem == s.problem // as where nothing can be read
 		if s.problem != "" && !same {
 			warnings = append(warnings, s.problem)
 		}
@@ -170,8 +170,9 @@ type rolesReader struct {
 // configuredGroup is one of the groups that give a role.
 type configuredGroup struct {
 	Role
-	node    int // in the graph; -1: not found
-	problem string
+	node     int    // in the graph; -1: not found
+	identity string // by which it is better configured, after a comma; "" if that cannot be read
+	problem  string
 }
 
 func (s *session) roles(ctx context.Context) (*Roles, error) {
@@ -179,51 +180,36 @@ func (s *session) roles(ctx context.Context) (*Roles, error) {
 		session: s, graph: newGraphReader(s), of: map[string][]*configuredGroup{},
 		roles: &Roles{members: map[adattr.GUID]uint32{}, sets: newRoleSets(), listed: s.cfg.TrustMembers},
 	}
+	var nested, direct []int
 	for _, role := range s.cfg.Roles {
 		g := &configuredGroup{Role: role}
 		if err := r.resolve(ctx, g); err != nil {
 			return nil, err
 		}
 		r.of[role.Name] = append(r.of[role.Name], g)
+		switch {
+		case g.node < 0:
+		case g.Direct:
+			direct = append(direct, g.node)
+		default:
+			nested = append(nested, g.node)
+		}
 	}
-	if err := r.readGroups(ctx); err != nil {
+	if err := r.graph.expand(ctx, nested, true); err != nil {
+		return nil, err
+	}
+	if err := r.graph.expand(ctx, direct, false); err != nil {
 		return nil, err
 	}
 	blind, err := r.isBlind(ctx)
 	if err != nil {
 		return nil, err
 	}
-	for name := range r.of {
+	for i, name := range s.cfg.RoleNames() {
 		r.roles.status = append(r.roles.status, r.judge(name, blind))
-	}
-	slices.SortFunc(r.roles.status, func(a, b roleStatus) int { return cmp.Compare(a.name, b.name) })
-	for i := range r.roles.status {
 		r.give(i)
 	}
 	return r.roles, nil
-}
-
-// readGroups reads the members of all groups that matter, and who has one of them for a
-// primary group.
-func (r *rolesReader) readGroups(ctx context.Context) error {
-	var nested, direct []int
-	for _, groups := range r.of {
-		for _, g := range groups {
-			switch {
-			case g.node < 0:
-			case g.Direct:
-				direct = append(direct, g.node)
-			default:
-				nested = append(nested, g.node)
-			}
-		}
-	}
-	slices.Sort(nested)
-	slices.Sort(direct)
-	if err := r.graph.expand(ctx, slices.Compact(nested), true); err != nil {
-		return err
-	}
-	return r.graph.expand(ctx, slices.Compact(direct), false)
 }
 
 // judge says what is known of a role whose groups were read.
@@ -231,7 +217,7 @@ func (r *rolesReader) judge(name string, blind bool) roleStatus {
 	status := roleStatus{name: name}
 	for _, g := range r.of[name] {
 		if g.Group.isNamed() && g.node >= 0 {
-			status.notes = append(status.notes, fmt.Sprintf(byName, name, r.graph.nodes[g.node].id))
+			status.notes = append(status.notes, fmt.Sprintf(byName, name, g.identity))
 		}
 		switch {
 		case blind:
@@ -282,6 +268,13 @@ func (r *rolesReader) resolve(ctx context.Context, g *configuredGroup) error {
 		return nil
 	}
 	g.node = node
+	identity := r.cfg.Identity
+	if identity.IsActiveDirectory() {
+		identity = adattr.Identity{} // whatever tells accounts apart
+	}
+	if id, err := identity.Parse(e.GetEqualFoldRawAttributeValue(identity.Attribute())); err == nil {
+		g.identity = ", " + id.String()
+	}
 	return nil
 }
 
@@ -359,7 +352,7 @@ func (r *rolesReader) isBlind(ctx context.Context) (bool, error) {
 
 // What is said of roles. Names of roles are the host's own.
 const (
-	byName = "role %q: its group is configured by name, so whoever re-creates a group of that name gives the role: configure it as %s, its identity"
+	byName = "role %q: its group is configured by name, so whoever re-creates a group of that name gives the role: configure it by its identity%s"
 
 	groupMissing = "role %q: its group was not found, so the role is neither given nor taken: correct Roles, or grant the service account Read on the group"
 	groupTwice   = "role %q: several groups have its name, so the role is neither given nor taken: configure the group's objectGUID"
