@@ -65,18 +65,20 @@ func (e *endedError) Error() string {
 	return "adsync: the " + e.party + " ended the goroutine that called it"
 }
 
+// callEnd is how a call ended.
+type callEnd[T any] struct {
+	value T
+	err   error
+}
+
 // await runs the call and waits for its end, or until it is given up. What it returns
 // after that goes to dropped, unless that is nil. The error is a *slowError when it was
 // given up, a *thrown when it panicked, or an *endedError.
 func await[T any](c *storeCall, call func() T, dropped func(T)) (T, error) {
-	type end struct {
-		value T
-		err   error
-	}
-	ends := make(chan end, 1)
+	ends := make(chan callEnd[T], 1)
 	var over atomic.Bool // whoever sets it first has the last word
 	go func() {
-		e := end{err: &endedError{c.party}}
+		e := callEnd[T]{err: &endedError{c.party}}
 		defer func() {
 			if v := recover(); v != nil {
 				e.err = &thrown{c.party, v}
@@ -92,23 +94,28 @@ func await[T any](c *storeCall, call func() T, dropped func(T)) (T, error) {
 		e.value = call()
 		e.err = nil
 	}()
+	e := lastWord(c, ends, &over)
+	return e.value, e.err
+}
+
+// lastWord waits for the end of the call. Without a sign of life its context is ended,
+// and without an end after that it is given up.
+func lastWord[T any](c *storeCall, ends <-chan callEnd[T], over *atomic.Bool) callEnd[T] {
 	if c.timeout == -1 {
-		e := <-ends
-		return e.value, e.err
+		return <-ends
 	}
 	timer := time.NewTimer(c.timeout)
 	defer timer.Stop()
 	for seen := int64(0); ; {
 		select {
 		case e := <-ends:
-			return e.value, e.err
+			return e
 		case <-timer.C:
 		}
 		switch alive := c.alive.Load(); {
 		case c.late != nil && over.CompareAndSwap(false, true):
 			c.given.Store(true)
-			var none T
-			return none, c.late
+			return callEnd[T]{err: c.late}
 		case alive != seen:
 			seen = alive
 			timer.Reset(c.timeout)

@@ -10,7 +10,8 @@ import (
 	"github.com/go-adsync/adsync"
 )
 
-// checkUpdate changes each detail alone, then empties and fills several at once.
+// checkUpdate changes each detail alone, then the status, and then empties and fills
+// several details at once.
 func (b *bench) checkUpdate() error {
 	now := b.rows[ada]
 	step := func(after adsync.User) error {
@@ -43,12 +44,7 @@ func (b *bench) checkUpdate() error {
 			return fmt.Errorf("after a change of status alone, %w", err)
 		}
 	}
-	empty, full := now, now
-	for _, f := range []adsync.Field{adsync.FieldFirstName, adsync.FieldLastName, adsync.FieldEmail, adsync.FieldPhone} {
-		if b.mayLack(f) {
-			empty = b.after(empty, f, "")
-		}
-	}
+	full, empty := now, b.emptied(now)
 	if empty.Same(full) {
 		return nil
 	}
@@ -59,6 +55,16 @@ func (b *bench) checkUpdate() error {
 		return fmt.Errorf("after filling several details, %w", err)
 	}
 	return nil
+}
+
+// emptied is the user without the details that one may lack.
+func (b *bench) emptied(u adsync.User) adsync.User {
+	for _, f := range []adsync.Field{adsync.FieldFirstName, adsync.FieldLastName, adsync.FieldEmail, adsync.FieldPhone} {
+		if b.mayLack(f) {
+			u = b.after(u, f, "")
+		}
+	}
+	return u
 }
 
 // checkLink links the local user, as an adoption does.
