@@ -88,17 +88,20 @@ func (b *broken) Traits() adsync.Traits {
 
 // force writes without asking Guard: it makes the change one that Guard allows.
 func (b *broken) force(ctx context.Context, c adsync.Change) error {
-	now, ok := b.Get(c.UserID)
-	if !ok {
-		return adsync.ErrAlready
-	}
-	c.Before = &now
+	write := b.MemoryStore.UpdateUser
 	if c.Op == adsync.OpDelete {
-		return b.MemoryStore.DeleteUser(ctx, c)
+		write = b.MemoryStore.DeleteUser
 	}
-	after := *c.After
-	c.After = &after
-	return b.MemoryStore.UpdateUser(ctx, c)
+	for {
+		now, ok := b.Get(c.UserID)
+		if !ok {
+			return adsync.ErrAlready
+		}
+		c.Before = &now
+		if err := write(ctx, c); !errors.Is(err, adsync.ErrStale) { // that is, if nobody was faster
+			return err
+		}
+	}
 }
 
 // applied writes a batch by the function, which is given updates and deletions.
