@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"iter"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -380,6 +381,20 @@ func TestOnly(t *testing.T) {
 	assert.Len(t, plan.Changes, 1)
 	_, err = limited.Plan(t.Context(), adsync.OnlyUsers("2"))
 	require.Error(t, err)
+
+	// Rules stand for long, so they may name somebody who is no more; a selection may not.
+	limited = newSyncer(t, dir, store, &adsync.Options{Rules: adsync.Rules{Only: []string{"1", "gone"}}})
+	plan, err = limited.Plan(t.Context())
+	require.NoError(t, err)
+	assert.Len(t, plan.Changes, 1)
+	unknown := []string{"h", "g", "f", "e", "d", "c", "b", "a"}
+	_, err = s.Plan(t.Context(), adsync.OnlyUsers(unknown...))
+	slices.Sort(unknown)
+	lines := strings.Split(err.Error(), "\n")
+	require.Len(t, lines, len(unknown))
+	for i, id := range unknown {
+		assert.Contains(t, lines[i], fmt.Sprintf("user %q is unknown", id), "all of them, in order")
+	}
 }
 
 func TestImport(t *testing.T) {
@@ -618,6 +633,17 @@ func TestKeys_MissingUsernameIsToldWhateverOthersHold(t *testing.T) {
 		plan := mustReconcile(t, []adsync.Entry{e}, users, adsync.Rules{})
 		require.Len(t, plan.Changes, 1)
 		assert.Equal(t, adsync.ReasonNoUsername, plan.Changes[0].Reason)
+	}
+}
+
+// Whoever has no username, and is given none by this sync, follows in the rest.
+func TestKeys_MissingUsernameOfTheHostsOwnIsNotToldOf(t *testing.T) {
+	for name, rules := range map[string]adsync.Rules{
+		"another sync's": {Fields: []adsync.Field{adsync.FieldEmail}},
+		"kept on empty":  {KeepOnEmpty: []adsync.Field{adsync.FieldUsername}},
+	} {
+		plan := mustReconcile(t, []adsync.Entry{entry(1, "", "new@x")}, []adsync.User{user("1", 1, "", "anna@x")}, rules)
+		assert.Equal(t, []string{"1 update changed"}, inBrief(plan), name)
 	}
 }
 

@@ -424,11 +424,18 @@ func newAnswers(asked []ObjectID) answers {
 	return a
 }
 
-// add drops what nobody asked for.
+// add drops what nobody asked for. Of two that differ in the DN alone it keeps the one that
+// a plan would take, whichever comes first.
 func (a answers) add(e Entry) {
 	known, asked := a[e.ObjectID]
-	if asked && !slices.ContainsFunc(known, e.sameButDN) {
+	if !asked {
+		return
+	}
+	switch same := slices.IndexFunc(known, e.sameButDN); {
+	case same < 0:
 		a[e.ObjectID] = append(known, e)
+	case saysMore(&e, &known[same]):
+		known[same] = e
 	}
 }
 

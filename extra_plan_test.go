@@ -57,6 +57,10 @@ func TestExtra_FollowsTheDirectoryWhereItIsSynchronised(t *testing.T) {
 		p := e.Profile
 		return p.With("department", strings.ToUpper(p.Get("department"))), nil
 	}
+	titled := withExtra("department")
+	titled.Map = func(e adsync.Entry) (adsync.Profile, error) {
+		return e.Profile.With("department", e.Get("title")+" of "+e.Get("department")), nil
+	}
 	five := withExtra("department")
 	five.Map = func(e adsync.Entry) (adsync.Profile, error) {
 		return adsync.Profile{Username: e.Username}, nil
@@ -76,9 +80,12 @@ func TestExtra_FollowsTheDirectoryWhereItIsSynchronised(t *testing.T) {
 		"not synchronised":         {extra("department", "Sales"), extra("department", "R&D"), adsync.Rules{}, extra("department", "Sales")},
 		"one of several": {extra("department", "Sales", "zone", "1"), extra("department", "R&D", "title", "Dr", "zone", "2"), withExtra("department"),
 			extra("department", "R&D", "zone", "1")},
+		"several, in any order": {extra("department", "Sales", "zone", "1"), extra("department", "R&D", "zone", "2"), withExtra("zone", "department"),
+			extra("department", "R&D", "zone", "2")},
 		"a set":                      {extra("languages", "de", "languages", "fr"), extra("languages", "fr", "languages", "it"), withExtra("languages"), extra("languages", "fr", "languages", "it")},
 		"roles are not for this":     {extra("roles", "admin"), extra("roles", "clerk"), withExtra("roles"), extra("roles", "admin")},
 		"a Map that changes it":      {extra("department", "sales"), extra("department", "sales"), upper, extra("department", "SALES")},
+		"a Map that looks at others": {extra(), extra("department", "Sales", "title", "Head"), titled, extra("department", "Head of Sales")},
 		"a Map that knows the five":  {extra("department", "sales"), extra("department", "R&D"), five, extra("department", "R&D")},
 		"what it must not hold":      {extra(), extra("username", "root", "status", "active"), withExtra("department"), extra()},
 		"broken text is made valid":  {extra(), extra("department", "a\xffb"), withExtra("department"), extra("department", "a\uFFFDb")},

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -17,7 +18,7 @@ type scope struct {
 	rules   Rules
 	synced  []Field           // the details to synchronise, of the five
 	extras  []Field           // the others, in ascending order
-	told    []Field           // those together with the roles
+	told    []Field           // those together with the roles, in any order
 	single  []Field           // of what may have several values: the five and the others
 	only    map[string]bool   // nil: all managed users
 	imports map[ObjectID]bool // the entries to import when Rules.Import does not say all
@@ -30,7 +31,6 @@ func scopeOf(rules Rules) scope {
 	s.single = append(details[:len(details):len(details)], s.extras...)
 	if len(s.roles) > 0 {
 		s.told = append(slices.Clone(s.extras), FieldRoles)
-		slices.Sort(s.told)
 	}
 	if rules.Only != nil {
 		s.only = setOf(rules.Only)
@@ -105,15 +105,12 @@ func (s *scope) clean(e *Entry) Entry {
 // pins reports whether the user keeps its keys, whatever the directory says.
 func (s *scope) pins(u *User) bool { return s.rules.PinProtected && u.Protected }
 
-// pinned are the keys that the entry would change otherwise.
+// pinned are the keys that the entry, whose profile can be written, would change otherwise.
 func (s *scope) pinned(u *User, e *Entry) []Field {
 	if !s.pins(u) {
 		return nil
 	}
-	wanted, err := s.rules.mapped(s.rules.chosen(u, e))
-	if err != nil {
-		return nil
-	}
+	wanted, _ := s.rules.mapped(s.rules.chosen(u, e)) // which was not refused
 	var pinned []Field
 	unpinned := s.merged(u, &wanted)
 	for _, f := range keySpaces {
@@ -184,9 +181,6 @@ func (s *scope) callsFor(c *Change, e *Entry, final bool) bool {
 	}
 	if want.DeactivatedAt = s.rules.stamped(c.Before, e, want.Status); c.After.DeactivatedAt == 0 && c.Before.DeactivatedAt == 0 {
 		want.DeactivatedAt = 0 // no moment brings nobody's removal nearer
-	}
-	if c.reactivates() && !e.enabled() {
-		return false
 	}
 	if want.DeactivatedAt != c.After.DeactivatedAt {
 		return false
@@ -269,10 +263,7 @@ func (h *host) checkSelection(selected bool) error {
 	if !selected || h.chosen == len(h.scope.only) {
 		return nil
 	}
-	unknown := map[string]bool{}
-	for id := range h.scope.only {
-		unknown[id] = true
-	}
+	unknown := maps.Clone(h.scope.only)
 	for row, kind := range h.kinds {
 		if kind&rowChosen != 0 {
 			delete(unknown, h.rows.User(row).ID)

@@ -158,6 +158,27 @@ func TestApply_BelievesARemovalOnlyWhenItsTimeHasCome(t *testing.T) {
 	}
 }
 
+// While the clocks disagree no moment is written, whatever a plan says that was made before.
+func TestApply_WritesNoMomentWhileTheClocksDisagree(t *testing.T) {
+	users := []adsync.User{user("u1", 1, "ann", "")}
+	ahead := time.Duration(0)
+	dir := timed{adsync.StaticDirectory{{ObjectID: id(1), State: adsync.StateDeleted}}, func() time.Time { return at(1).Time().Add(ahead) }, 0}
+	rules := adsync.Rules{RemoveAfter: 30 * day}
+	plan := mustReconcile(t, dir.StaticDirectory, users, rules)
+	require.Equal(t, adsync.AtWrite, plan.Changes[0].After.DeactivatedAt)
+	for _, test := range []struct {
+		ahead time.Duration
+		want  adsync.Outcome
+	}{{0, adsync.OutcomeApplied}, {5 * time.Minute, adsync.OutcomeApplied}, {5*time.Minute + time.Second, adsync.OutcomeStale}} {
+		ahead = test.ahead
+		s := newSyncer(t, dir, adsync.NewMemoryStore(users...), &adsync.Options{Rules: rules})
+		s.SetClock(at(1).Time)
+		report, err := s.Apply(t.Context(), plan)
+		require.NoError(t, err)
+		assert.Equal(t, []adsync.Outcome{test.want}, outcomes(report), test.ahead)
+	}
+}
+
 // In random histories either clock jumps by any time, for as long as it likes, while the
 // other is right. Nobody is removed before its time, by the true clock, and in the end all
 // are.

@@ -235,15 +235,16 @@ func TestLedger_CountsEachKind(t *testing.T) {
 							dir[i].Extra, users[i].Extra = admin, admin
 						}
 					}
-					do := test.do
+					do, limits := test.do, adsync.Limits{}
 					if kind == "" {
 						do = func(e *adsync.Entry, _ *adsync.User) { e.FirstName = "Another" }
+						limits.MaxRemovalRatio = 0.01 // less than was let through before
 					}
 					for _, i := range who {
 						do(&dir[i], &users[i])
 					}
 					s := newSyncer(t, roleCrowd{dir}, adsync.NewMemoryStore(users...), &adsync.Options{
-						Ledger: ledger, Rules: adsync.Rules{Source: source, OnDisabled: adsync.Deactivate},
+						Ledger: ledger, Rules: adsync.Rules{Source: source, OnDisabled: adsync.Deactivate}, Limits: limits,
 					})
 					report, err := run(s)
 					require.NotEmpty(t, report.Results)

@@ -40,6 +40,7 @@ func TestLimits(t *testing.T) {
 		"a count":                {30, 3, "deletes", limits{MaxRemovals: 2}, "MaxRemovals", 2},
 		"a count, lifted":        {30, 3, "deletes", limits{MaxRemovals: -1}, "", 0},
 		"a third":                {30, 10, "deletes", limits{MaxRemovalRatio: 0.34}, "", 0},
+		"all, by a ratio of one": {30, 30, "deletes", limits{MaxRemovalRatio: 1}, "", 0},
 		"29 of 100":              {100, 29, "deletes", limits{MaxRemovalRatio: 0.29}, "", 0},
 		"30 of 100":              {100, 30, "deletes", limits{MaxRemovalRatio: 0.29}, "MaxRemovalRatio", 29},
 		"more than the count":    {120, 12, "deletes", limits{MaxRemovals: 11}, "MaxRemovals", 11},

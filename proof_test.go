@@ -74,7 +74,8 @@ func TestApply_BelievesTheDirectoryAndNotThePlan(t *testing.T) {
 	doubted := user("7", 7, "doubted", "doubted@x")
 	doubted.Status = adsync.StatusDeactivated
 	twice := user("8", 8, "twice", "twice@x")
-	users := []adsync.User{owner, off, gone, left, blocked, local, doubted, twice}
+	outside, tricked, lacking := user("9", 9, "outside", "outside@x"), user("10", 10, "tricked", "tricked@x"), user("11", 16, "lacking", "lacking@x")
+	users := []adsync.User{owner, tricked, lacking, off, gone, left, blocked, local, doubted, twice, outside}
 	dir := adsync.StaticDirectory{
 		entry(1, "owner2", "owner@x"),
 		{ObjectID: id(2), Profile: off.Profile, Disabled: true},
@@ -84,6 +85,9 @@ func TestApply_BelievesTheDirectoryAndNotThePlan(t *testing.T) {
 		{ObjectID: id(6), Profile: local.Profile, State: adsync.StateOutOfScope},
 		{ObjectID: id(7), Profile: doubted.Profile, DisabledUnknown: true},
 		entry(8, "twice", "one@x"), entry(8, "twice", "another@x"),
+		{ObjectID: id(9), Profile: profile("outside", "moved@x"), State: adsync.StateOutOfScope},
+		entry(10, "e\u202evil", "tricked@x"),
+		entry(16, "lacking", ""),
 		entry(11, "eva", "eva@x"),
 		{ObjectID: id(12), Profile: profile("fay", "fay@x"), Disabled: true},
 		{ObjectID: id(13), Profile: profile("gus", "gus@x"), DisabledUnknown: true},
@@ -94,7 +98,7 @@ func TestApply_BelievesTheDirectoryAndNotThePlan(t *testing.T) {
 		return adsync.User{ObjectID: id(n), Profile: profile(name, email)}
 	}
 	opts := &adsync.Options{
-		Rules:  adsync.Rules{OnDisabled: adsync.Deactivate, OnDeleted: adsync.Remove},
+		Rules:  adsync.Rules{OnDisabled: adsync.Deactivate, OnDeleted: adsync.Remove, Require: []adsync.Field{adsync.FieldEmail}},
 		Limits: adsync.Limits{MaxRemovals: -1, MaxRemovalRatio: -1},
 	}
 	email := func(value string) func(*adsync.User) { return func(u *adsync.User) { u.Email = value } }
@@ -103,7 +107,11 @@ func TestApply_BelievesTheDirectoryAndNotThePlan(t *testing.T) {
 		"an email of the forger's":                updateOf(owner, adsync.ReasonChanged, email("forger@x")),
 		"a phone besides":                         updateOf(owner, adsync.ReasonChanged, func(u *adsync.User) { u.Username, u.Phone = "owner2", "666" }),
 		"half of what the directory says":         updateOf(user("1", 1, "owner", "old@x"), adsync.ReasonChanged, email("owner@x")),
-		"details of an account out of scope":      updateOf(gone, adsync.ReasonChanged, email("forger@x")),
+		"details of an account unproven":          updateOf(gone, adsync.ReasonChanged, email("forger@x")),
+		"details of an account out of scope":      updateOf(outside, adsync.ReasonChanged, email("moved@x")),
+		"a name that deceives, though it is said": updateOf(tricked, adsync.ReasonChanged, func(u *adsync.User) { u.Username = "e\u202evil" }),
+		"none of an email that is required":       updateOf(lacking, adsync.ReasonChanged, email("")),
+		"no email, but a phone of the forger's":   updateOf(lacking, adsync.ReasonChanged, func(u *adsync.User) { u.Phone = "666" }),
 		"details of an account listed twice":      updateOf(twice, adsync.ReasonChanged, email("one@x")),
 		"a deletion of somebody present":          deletionOf(user("5", 5, "blocked", "blocked@x")),
 		"a deletion of somebody unproven":         deletionOf(gone),
@@ -235,14 +243,17 @@ func TestApply_HandsNoOtherSpellingOfAnIDToTheStore(t *testing.T) {
 	}
 }
 
-// repeating yields each of its users twice.
-type repeating struct{ *adsync.MemoryStore }
+// repeating yields some of its users twice.
+type repeating struct {
+	*adsync.MemoryStore
+	twice func(adsync.User) bool
+}
 
 func (s repeating) Users(ctx context.Context) iter.Seq2[adsync.User, error] {
 	return func(yield func(adsync.User, error) bool) {
-		for range 2 {
+		for _, again := range []bool{false, true} {
 			for u, err := range s.MemoryStore.Users(ctx) {
-				if !yield(u, err) {
+				if (!again || s.twice(u)) && !yield(u, err) {
 					return
 				}
 			}
@@ -256,15 +267,27 @@ func TestApply_RefusesAStoreThatYieldsAUserTwice(t *testing.T) {
 	for i := range 4 {
 		dir[i].State = adsync.StateDeleted
 	}
+	users = append(users, adsync.User{ID: "local", Profile: profile("local", "")})
 	store := adsync.NewMemoryStore(users...)
 	plan := mustReconcile(t, dir, users, adsync.Rules{})
-	for _, changes := range [][]adsync.Change{plan.Changes, plan.Changes[:1]} {
-		report, err := newSyncer(t, dir, repeating{store}, nil).Apply(t.Context(), planFrom(changes...))
-		require.ErrorIs(t, err, adsync.ErrIncomplete)
-		require.ErrorContains(t, err, "two users have the ID")
-		assert.NotContains(t, outcomes(report), adsync.OutcomeApplied)
-		assert.Equal(t, users, allUsers(t, store))
+	first := plan.Changes[0].UserID
+	for _, twice := range []func(adsync.User) bool{
+		func(adsync.User) bool { return true },
+		func(u adsync.User) bool { return u.ID == first },
+		func(u adsync.User) bool { return u.ID != first && u.ID != "local" },
+	} {
+		for _, changes := range [][]adsync.Change{plan.Changes, plan.Changes[:1]} {
+			report, err := newSyncer(t, dir, repeating{store, twice}, nil).Apply(t.Context(), planFrom(changes...))
+			require.ErrorIs(t, err, adsync.ErrIncomplete)
+			require.ErrorContains(t, err, "two users have the ID")
+			assert.NotContains(t, outcomes(report), adsync.OutcomeApplied)
+			assert.Equal(t, users, allUsers(t, store))
+		}
 	}
+	local := repeating{store, func(u adsync.User) bool { return u.ID == "local" }}
+	report, err := newSyncer(t, dir, local, nil).Apply(t.Context(), planFrom(plan.Changes[0]))
+	require.NoError(t, err, "whom no sync changes may come twice")
+	assert.Equal(t, []adsync.Outcome{adsync.OutcomeApplied}, outcomes(report))
 }
 
 // Two plans that differ in bytes which are not UTF-8 have one digest.
@@ -433,7 +456,7 @@ func hiringPlan(t *testing.T, n int) *adsync.Plan {
 func TestApply_ListsManyAndLooksUpFew(t *testing.T) {
 	for _, test := range []struct{ users, listed, lookedUp int }{{5000, 0, 5000}, {5001, 1, 0}} {
 		plan := hiringPlan(t, test.users)
-		dir := &vast{people: test.users}
+		dir := &vast{people: test.users + 10} // of whom the plan is not about all
 		report, err := newSyncer(t, dir, adsync.NewMemoryStore(), nil).Apply(t.Context(), plan)
 		require.NoError(t, err)
 		require.NoError(t, report.Err())
@@ -451,6 +474,110 @@ func TestApply_ListsManyAndLooksUpFew(t *testing.T) {
 	_, err = newSyncer(t, broken, adsync.NewMemoryStore(), nil).Apply(t.Context(), plan)
 	require.ErrorIs(t, err, adsync.ErrIncomplete)
 	require.ErrorIs(t, err, errDown)
+}
+
+// confirmed is a vast directory that lists what it likes of some accounts, and says more of
+// them when it is asked.
+type confirmed struct {
+	vast
+	lists, finds, confirms []adsync.Entry
+}
+
+func (d *confirmed) Entries(ctx context.Context) iter.Seq2[adsync.Entry, error] {
+	return func(yield func(adsync.Entry, error) bool) {
+		for _, e := range d.lists {
+			if !yield(e, nil) {
+				return
+			}
+		}
+		d.vast.Entries(ctx)(yield)
+	}
+}
+
+func (d *confirmed) Find(_ context.Context, ids []adsync.ObjectID) iter.Seq2[adsync.Entry, error] {
+	return d.answer(d.finds, ids)
+}
+
+func (d *confirmed) Confirm(_ context.Context, ids []adsync.ObjectID) iter.Seq2[adsync.Entry, error] {
+	return d.answer(d.confirms, ids)
+}
+
+func (d *confirmed) answer(entries []adsync.Entry, ids []adsync.ObjectID) iter.Seq2[adsync.Entry, error] {
+	d.lookedUp += len(ids)
+	return adsync.StaticDirectory(entries).Find(context.Background(), ids)
+}
+
+// What a listing says of an account that is not there, and of one whose user is to be
+// reactivated, is not enough: these are looked up, and nobody else is.
+func TestApply_AListingIsNotEnoughForAll(t *testing.T) {
+	gone, back := user("gone", 0, "gone", ""), user("back", 0, "back", "")
+	gone.ObjectID, back.ObjectID = oid(1), oid(2) // which nobody of the plan has
+	back.Status = adsync.StatusDeactivated
+	plan := hiringPlan(t, 5001)
+	plan.Changes = append(plan.Changes, deletionOf(gone), updateOf(back, adsync.ReasonReactivated, func(u *adsync.User) { u.Status = adsync.StatusActive }))
+	present := func(u adsync.User) adsync.Entry { return adsync.Entry{ObjectID: u.ObjectID, Profile: u.Profile} }
+	tombstone, perhaps := adsync.Entry{ObjectID: oid(1), State: adsync.StateDeleted}, present(back)
+	perhaps.DisabledUnknown = true
+	for name, test := range map[string]struct {
+		finds, confirms adsync.Entry
+		want            []adsync.Outcome
+	}{
+		"as listed":     {tombstone, present(back), []adsync.Outcome{"applied", "applied"}},
+		"not as listed": {present(gone), perhaps, []adsync.Outcome{"stale", "stale"}},
+		"out of scope":  {adsync.Entry{ObjectID: oid(1), State: adsync.StateOutOfScope}, adsync.Entry{ObjectID: oid(2), State: adsync.StateDisputed}, []adsync.Outcome{"stale", "stale"}},
+		"not known":     {adsync.Entry{ObjectID: oid(1), State: adsync.StateUnproven}, adsync.Entry{ObjectID: oid(2), State: adsync.StateDeleted}, []adsync.Outcome{"stale", "stale"}},
+	} {
+		dir := &confirmed{vast: vast{people: 5001}, lists: []adsync.Entry{tombstone, present(back)}, finds: []adsync.Entry{test.finds}, confirms: []adsync.Entry{test.confirms}}
+		report, err := newSyncer(t, dir, adsync.NewMemoryStore(gone, back), nil).Apply(t.Context(), plan)
+		require.NoError(t, err)
+		assert.Equal(t, test.want, outcomes(report)[5001:], name)
+		assert.Equal(t, 5001, report.Counts().Created, name)
+		assert.Equal(t, []int{1, 2}, []int{dir.listed, dir.lookedUp}, name)
+	}
+}
+
+// What Apply is told of an account must make sense, as what a plan is made of must.
+func TestApply_RefusesAnUnknownState(t *testing.T) {
+	store := adsync.NewMemoryStore(user("1", 1, "ann", ""))
+	dir := adsync.StaticDirectory{{ObjectID: id(1), Profile: profile("ann", ""), State: "vanished"}}
+	_, err := newSyncer(t, dir, store, nil).Apply(t.Context(), planFrom(deletionOf(user("1", 1, "ann", ""))))
+	require.ErrorIs(t, err, adsync.ErrIncomplete)
+	require.ErrorContains(t, err, `"vanished"`)
+}
+
+// An account that is listed twice, with nothing but another DN or other values that nobody
+// is given, is one, whichever comes first.
+func TestApply_TakesTwoEntriesThatAgreeForOne(t *testing.T) {
+	elsewhere := entry(1, "ann", "")
+	elsewhere.DN = "CN=ann,OU=b"
+	here := elsewhere
+	here.DN = "CN=ann,OU=a"
+	opts := &adsync.Options{Rules: adsync.Rules{Import: true, Map: func(e adsync.Entry) (adsync.Profile, error) {
+		p := e.Profile
+		p.LastName = e.DN
+		return p, nil
+	}}}
+	several := func(email string) adsync.Entry {
+		e := entry(1, "ann", "")
+		e.Others = extra("email", "a@x", "email", email)
+		return e
+	}
+	for name, test := range map[string]struct {
+		dir  adsync.StaticDirectory
+		opts *adsync.Options
+	}{
+		"another DN":   {adsync.StaticDirectory{elsewhere, here}, opts},
+		"other values": {adsync.StaticDirectory{several("b@x"), several("c@x")}, &adsync.Options{Rules: adsync.Rules{Import: true}}},
+	} {
+		plan := mustReconcile(t, test.dir, nil, test.opts.Rules)
+		require.Len(t, plan.Changes, 1, name)
+		for range 2 {
+			report, err := newSyncer(t, test.dir, adsync.NewMemoryStore(), test.opts).Apply(t.Context(), plan)
+			require.NoError(t, err, name)
+			assert.Equal(t, []adsync.Outcome{adsync.OutcomeApplied}, outcomes(report), name)
+			test.dir[0], test.dir[1] = test.dir[1], test.dir[0]
+		}
+	}
 }
 
 // second is a directory that gives another answer from its second reading on.

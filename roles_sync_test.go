@@ -97,6 +97,51 @@ func TestRoles_FromEndToEnd(t *testing.T) {
 	assert.Equal(t, []string{"admin", "vip"}, rolesIn(t, store, "ann"))
 }
 
+// An account of which several things are proven loses only what each of them proves.
+func TestRoles_AllProofsOfAnAccountCount(t *testing.T) {
+	doubtful := entryWith("ann", "editor")
+	doubtful.Unknown = withRoles("admin")
+	for _, proofs := range [][]Entry{{doubtful, entryWith("ann", "editor")}, {entryWith("ann", "editor"), doubtful}} {
+		store := NewMemoryStore(userWith("ann", "admin"))
+		dir := newProving(entryWith("ann", "editor"))
+		plan, err := roleSyncer(t, dir, store).Plan(t.Context())
+		require.NoError(t, err)
+		require.Equal(t, []string{"update ann: admin to editor"}, roleText(plan))
+		twice := severalProofs{dir, proofs}
+		report, err := roleSyncer(t, twice, store).Apply(t.Context(), plan)
+		require.NoError(t, err)
+		assert.Equal(t, OutcomeStale, report.Results[0].Outcome)
+		plan, err = roleSyncer(t, twice, store).Plan(t.Context())
+		require.NoError(t, err)
+		assert.Equal(t, "update ann: admin to admin editor", roleText(plan)[0])
+	}
+}
+
+// severalProofs answers with all of them, whoever is asked about.
+type severalProofs struct {
+	provingDirectory
+	all []Entry
+}
+
+func (d severalProofs) ProveRoles(context.Context, []ObjectID) iter.Seq2[Entry, error] {
+	return StaticDirectory(d.all).Entries(context.Background())
+}
+
+// A proof must make sense.
+func TestRoles_ProofOfAnUnknownStateIsNone(t *testing.T) {
+	store := NewMemoryStore(userWith("ann", "admin"))
+	dir := newProving(entryWith("ann", "editor"))
+	plan, err := roleSyncer(t, dir, store).Plan(t.Context())
+	require.NoError(t, err)
+	vanished := entryWith("ann", "editor")
+	vanished.State = "vanished"
+	dir.proofs[roleID("ann")] = vanished
+	_, err = roleSyncer(t, dir, store).Plan(t.Context())
+	require.ErrorContains(t, err, `"vanished"`)
+	_, err = roleSyncer(t, dir, store).Apply(t.Context(), plan)
+	require.ErrorContains(t, err, `"vanished"`)
+}
+
 // What is not proven is kept and told, in a plan and when one is applied.
 func TestRoles_NothingIsTakenWithoutProof(t *testing.T) {
 	unproven := entryWith("ann", "editor")
@@ -134,6 +179,18 @@ func TestRoles_NothingIsTakenWithoutProof(t *testing.T) {
 			assert.Contains(t, rolesIn(t, store, "ann"), "admin")
 		})
 	}
+}
+
+// A duplicate loses the role that it has no right to, and nothing else changes.
+func TestRoles_ADuplicateLosesARole(t *testing.T) {
+	store := NewMemoryStore(userWith("ann", "admin"), User{ID: "bob", Profile: Profile{Username: "bob"}})
+	taken := entryWith("ann", "editor")
+	taken.Username = "bob"
+	report, err := roleSyncer(t, newProving(taken), store).Sync(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, []string{"update ann: admin to ", "duplicate taken ann"}, roleText(report.Plan))
+	require.Equal(t, OutcomeApplied, report.Results[0].Outcome)
+	assert.Empty(t, rolesIn(t, store, "ann"))
 }
 
 func TestRoles_AnErrorOfTheProofIsNoPlan(t *testing.T) {

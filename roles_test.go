@@ -27,6 +27,13 @@ func entryWith(name string, roles ...string) Entry {
 	return Entry{ObjectID: roleID(name), Profile: Profile{Username: name, Extra: withRoles(roles...)}}
 }
 
+func mustPlan(t *testing.T, entries []Entry, users []User, rules Rules) *Plan {
+	t.Helper()
+	plan, err := Reconcile(entries, users, rules)
+	require.NoError(t, err)
+	return plan
+}
+
 // roleText is what a plan says of roles: who is given and loses what, and the notices.
 func roleText(p *Plan) []string {
 	list := []string{}
@@ -80,6 +87,8 @@ func TestRoles_AreDecidedApartFromDetails(t *testing.T) {
 		"disputed":                    {userWith("ann", "admin"), []Entry{gone(StateDisputed)}, nil, []string{"update ann: admin to admin"}},
 		"deleted and kept":            {userWith("ann", "admin"), []Entry{gone(StateDeleted)}, func(r *Rules) { r.OnDeleted = Keep }, []string{"notice deleted ann"}},
 		"listed twice":                {userWith("ann", "admin"), []Entry{entryWith("ann", "editor"), torn}, nil, []string{"duplicate listed-twice ann"}},
+		"listed twice, other roles":   {userWith("ann", "admin"), []Entry{entryWith("ann", "admin"), entryWith("ann", "editor")}, nil, []string{"duplicate listed-twice ann"}},
+		"not asked, and twice":        {userWith("ann", "admin"), []Entry{entryWith("ann", "admin"), entryWith("ann", "editor")}, func(r *Rules) { r.Roles = nil }, []string{}},
 		"roles that nobody has asked": {userWith("ann", "admin"), []Entry{entryWith("ann", "editor")}, func(r *Rules) { r.Roles = nil }, []string{}},
 		"a map has no say": {userWith("ann", "admin"), []Entry{entryWith("ann", "editor")}, func(r *Rules) {
 			r.Map = func(e Entry) (Profile, error) { return Profile{Username: e.Username, Extra: withRoles("admin")}, nil }
@@ -142,6 +151,9 @@ func TestLimits_CountRoles(t *testing.T) {
 	plan, err = Reconcile(entries, stays, Rules{Source: "ad", Roles: []string{"every", "new", "old"}})
 	require.NoError(t, err)
 	require.NoError(t, plan.Check(Limits{MaxGranted: -1, MaxRevoked: 10, MaxRemovalRatio: -1}))
+
+	one := mustPlan(t, []Entry{entryWith("ann")}, []User{userWith("ann", "old"), userWith("bob", "other")}, Rules{Source: "ad", Roles: []string{"old"}, OnDeleted: Keep})
+	require.NoError(t, one.Check(Limits{}), "one who has a role alone may lose it")
 
 	// Whoever keeps the role whatever the directory says is nobody who is left in it.
 	for name, keeper := range map[string]User{
