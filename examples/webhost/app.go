@@ -33,6 +33,7 @@ type config struct {
 	proxied   bool // by a proxy in front, which adds the visitor's address to X-Forwarded-For
 	logger    *slog.Logger
 
+	removeAfter  time.Duration // how long whoever left is deactivated before being deleted; 0 is not at all
 	secondPerson bool          // whoever approves a plan beyond the limits is not who made it
 	planTimeout  time.Duration // to plan; default 1 minute
 	runTimeout   time.Duration // to apply; default 10 minutes
@@ -102,7 +103,7 @@ const batchSize = 50
 
 // syncer is cheap: each run has its own, which tells of its own progress.
 func (a *app) syncer(rules adsync.Rules, onResult func(context.Context, adsync.Change, adsync.Result)) (*adsync.Syncer, error) {
-	rules.Source = a.source
+	rules.Source, rules.RemoveAfter = a.source, a.removeAfter
 	return adsync.New(a.directory, a.config.users, &adsync.Options{
 		Rules: rules, Limits: a.limits, Logger: a.logger, OnResult: onResult, BatchSize: batchSize,
 	})
@@ -214,9 +215,9 @@ func parsePages() map[string]*template.Template {
 // functions are what the templates call.
 var functions = template.FuncMap{
 	"when":  func(t time.Time) string { return t.Format("2006-01-02 15:04") },
-	"count": counted,
-	"add":   func(a, b int) int { return a + b },
-	"bdi":   bdi, "legible": legible, // names: the one as text, the other in an attribute
+	"count": counted, "day": day,
+	"add": func(a, b int) int { return a + b },
+	"bdi": bdi, "legible": legible, // names: the one as text, the other in an attribute
 	"sorted": func(f filter, column string) template.HTMLAttr {
 		order := map[bool]string{false: "ascending", true: "descending"}[f.Desc]
 		return template.HTMLAttr(` aria-sort="` + map[bool]string{false: "none", true: order}[f.Sort == column] + `"`)

@@ -154,7 +154,7 @@ func (s *store) userStore() (*userStore, error) {
 		Columns: sqlstore.Columns{
 			ID: "id", ObjectID: "object_id", Source: "directory",
 			Username: "username", FirstName: "first_name", LastName: "last_name", Email: "email", Phone: "phone",
-			Status: "status", Protected: "protected",
+			Status: "status", DeactivatedAt: "deactivated_at", Protected: "protected",
 		},
 		OnWrite: func(ctx context.Context, t *sql.Tx, c adsync.Change, id string) error {
 			if c.Op != adsync.OpDelete {

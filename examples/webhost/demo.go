@@ -10,7 +10,10 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
+	"sync/atomic"
+	"time"
 
 	"github.com/go-adsync/adsync"
 	"github.com/go-adsync/adsync/activedirectory"
@@ -25,6 +28,16 @@ type demo struct {
 	store      *store
 	guids      map[string]fakead.GUID // by username
 	password   string                 // of the service account
+	ago        atomic.Int64           // how many days ago the directory believes to be
+}
+
+// newDemo starts the directory.
+func newDemo() (d *demo, err error) {
+	d = &demo{guids: map[string]fakead.GUID{}, password: rand.Text()}
+	d.controller, err = fakead.Start(fakead.Config{
+		Domain: demoDomain, NetBIOS: "CORP", Now: func() time.Time { return time.Now().AddDate(0, 0, -int(d.ago.Load())) },
+	})
+	return d, err
 }
 
 const (
@@ -44,16 +57,15 @@ func (s *settings) openDemo(ctx context.Context, stdout io.Writer) (closeAll fun
 	if err != nil {
 		return nil, err
 	}
-	controller, err := fakead.Start(fakead.Config{Domain: demoDomain, NetBIOS: "CORP"})
+	d, err := newDemo()
 	if err != nil {
 		return nil, errors.Join(err, os.RemoveAll(dir))
 	}
 	db, err := sql.Open("sqlite", sqliteDSN(filepath.Join(dir, "webhost.db")))
 	if err != nil {
-		return nil, errors.Join(err, controller.Close(), os.RemoveAll(dir))
+		return nil, errors.Join(err, d.controller.Close(), os.RemoveAll(dir))
 	}
-	closeAll = func() error { return errors.Join(db.Close(), controller.Close(), os.RemoveAll(dir)) }
-	d := &demo{controller: controller, guids: map[string]fakead.GUID{}, password: rand.Text()}
+	closeAll = func() error { return errors.Join(db.Close(), d.controller.Close(), os.RemoveAll(dir)) }
 	err = d.build(ctx, db, &s.config)
 	for _, role := range []string{administrator, viewer} {
 		password := rand.Text()[:12]
@@ -73,7 +85,7 @@ func (d *demo) build(ctx context.Context, db *sql.DB, c *config) (err error) {
 	if d.store, err = openStore(ctx, db, sqlstore.SQLite); err != nil {
 		return err
 	}
-	c.store, c.source = d.store, demoDomain
+	c.store, c.source, c.removeAfter = d.store, demoDomain, 14*24*time.Hour
 	if c.users, err = d.store.userStore(); err != nil {
 		return err
 	}
@@ -95,7 +107,7 @@ func (d *demo) build(ctx context.Context, db *sql.DB, c *config) (err error) {
 		return err
 	}
 	report, err := syncer.Sync(ctx, adsync.ImportEntries(imported...)) // as the import page does
-	return errors.Join(err, report.Err(), d.addLocals(ctx), d.aYearGoesBy())
+	return errors.Join(err, report.Err(), d.addLocals(ctx), d.aYearGoesBy(ctx))
 }
 
 // connect makes the directory, read by an account with the rights it needs.
@@ -131,18 +143,24 @@ func (d *demo) addLocals(ctx context.Context) error {
 }
 
 // demoYear has a line for each change: whose, which attribute, and its new values; or
-// that the account was deleted or disabled.
+// that the account was disabled, or deleted so many days ago.
 //
 //go:embed demo-year.tsv
 var demoYear string
 
-// aYearGoesBy changes the directory. The database hears nothing of it.
-func (d *demo) aYearGoesBy() (err error) {
+// aYearGoesBy changes the directory. All that the database hears of it is who left: a sync
+// of then has deactivated them.
+func (d *demo) aYearGoesBy(ctx context.Context) (err error) {
 	for line := range strings.Lines(demoYear) {
 		p := strings.Split(strings.TrimSuffix(line, "\n"), "\t")
 		switch id := d.guids[p[0]]; p[1] {
 		case "deleted":
+			days, _ := strconv.Atoi(p[2])
+			d.ago.Store(int64(days))
 			err = errors.Join(err, d.controller.Delete(id))
+			d.ago.Store(0)
+			_, noted := d.store.exec(ctx, `UPDATE users SET status = 'deactivated', deactivated_at = ? WHERE username = ?`, time.Now().AddDate(0, 0, -days).Unix(), p[0])
+			err = errors.Join(err, noted)
 		case "disabled":
 			err = errors.Join(err, d.controller.Disable(id))
 		default:

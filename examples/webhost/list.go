@@ -90,7 +90,7 @@ var sortings = map[string][]string{
 	"username": {"lower(username)"},
 	"email":    {"lower(email)"},
 	"state": {`CASE state WHEN 'new' THEN 1 WHEN 'delete' THEN 2 WHEN 'duplicate' THEN 3 WHEN 'invalid' THEN 4 WHEN 'update' THEN 5
-		WHEN 'notice' THEN 6 WHEN 'ignored' THEN 7 WHEN 'disabled' THEN 8 ELSE 9 END`, "lower(last_name)"},
+		WHEN 'leaving' THEN 6 WHEN 'notice' THEN 7 WHEN 'ignored' THEN 8 WHEN 'disabled' THEN 9 ELSE 10 END`, "lower(last_name)"},
 }
 
 func (f filter) order() string {

@@ -88,6 +88,7 @@ func parse(args []string, stderr io.Writer) (*settings, error) {
 	f.BoolVar(&s.noSync, "no-sync", false, "switch the synchronization off: neither links nor pages exist")
 	f.IntVar(&s.limits.MaxRemovals, "max-removals", 0, "most users to remove in one run without an approval; 0 is 500")
 	f.Float64Var(&s.limits.MaxRemovalRatio, "max-ratio", 0, "likewise, as a share of all imported ones; 0 is 0.1")
+	f.DurationVar(&s.removeAfter, "remove-after", 0, "how long whoever left is deactivated before being deleted, as in 336h for two weeks; 0 is not at all")
 	f.BoolVar(&s.secondPerson, "second-person", false, "a plan beyond these limits is approved by somebody other than who made it")
 	f.DurationVar(&s.planAge, "plan-age", 24*time.Hour, "until a plan must be made again to be applied")
 	f.DurationVar(&s.keepPlans, "keep-plans", 7*24*time.Hour, "until a plan that nobody applied is deleted")

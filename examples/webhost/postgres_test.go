@@ -43,6 +43,10 @@ func TestPostgreSQL_Story(t *testing.T) {
 	tellStory(t, newWorldOn(t, startPostgreSQL(t), sqlstore.PostgreSQL))
 }
 
+func TestPostgreSQL_Leavers(t *testing.T) {
+	tellOfLeavers(t, newWorldOn(t, startPostgreSQL(t), sqlstore.PostgreSQL, waitsTwoWeeks))
+}
+
 // startPostgreSQL starts a server of the test's own, and makes a database whose lower()
 // knows more than ASCII.
 func startPostgreSQL(t *testing.T) *sql.DB {

@@ -11,6 +11,7 @@ CREATE TABLE IF NOT EXISTS users (
 	email         TEXT,
 	phone         TEXT NOT NULL DEFAULT '',
 	status        TEXT NOT NULL DEFAULT 'active',
+	deactivated_at BIGINT,                        -- by a sync; NULL: not
 	protected     BOOLEAN NOT NULL DEFAULT FALSE, -- never removed by a sync
 	role          TEXT NOT NULL DEFAULT '',       -- administrator, viewer, or '': may not sign in
 	password_hash TEXT NOT NULL DEFAULT ''
@@ -50,7 +51,7 @@ CREATE TABLE IF NOT EXISTS comparisons (
 -- What a sync of everybody would do with whom.
 CREATE TABLE IF NOT EXISTS marks (
 	user_id BIGINT PRIMARY KEY,
-	state   TEXT NOT NULL, -- an adsync.Op
+	state   TEXT NOT NULL, -- an adsync.Op, or leaving: waits to be deleted
 	change  TEXT NOT NULL  -- an adsync.Change in JSON
 );
 -- Duplicates that somebody knows of and can do nothing about.

@@ -16,6 +16,10 @@ func (a *app) syncList() list {
 	return list{path: "/sync", title: "Active Directory Synchronization", look: a.compareUsers, source: a.source, preset: anyState}
 }
 
+// stateLeaving is that of a leaver who waits to be deleted. The other states of the list
+// are those of changes.
+const stateLeaving = "leaving"
+
 // comparison is a look at the directory for a list: what a sync would do with whom,
 // and whom one could import. It applies nothing. One is good for a while and for all
 // who look at the list.
@@ -102,10 +106,14 @@ func (a *app) compareUsers(ctx context.Context) error {
 			if c.UserID == "" || c.Interim {
 				continue // nobody of ours, or a detour of what is marked anyway
 			}
+			state := string(c.Op)
+			if c.Due() != 0 {
+				state = stateLeaving
+			}
 			// A duplicate outweighs another mark of the same user.
 			t.exec(`INSERT INTO marks (user_id, state, change) VALUES (CAST(? AS BIGINT), ?, ?)
 				ON CONFLICT (user_id) DO UPDATE SET state = excluded.state, change = excluded.change WHERE excluded.state = ?`,
-				c.UserID, string(c.Op), asJSON(c), string(adsync.OpDuplicate))
+				c.UserID, state, asJSON(c), string(adsync.OpDuplicate))
 		}
 		t.keepComparison("/sync", plan.Warnings)
 	})

@@ -125,9 +125,21 @@ type opCount struct {
 	Count int
 }
 
-func opText(op adsync.Op) string {
-	at := slices.IndexFunc(ops, func(o opWords) bool { return o.Op == op })
+// whatText is what a change does.
+func whatText(c adsync.Change) string {
+	switch {
+	case leaves(c):
+		return "Deactivation"
+	case c.Due() != 0:
+		return "Leaving"
+	}
+	at := slices.IndexFunc(ops, func(o opWords) bool { return o.Op == c.Op })
 	return ops[at].One // a plan with another operation could not be read
+}
+
+// leaves reports whether the change deactivates somebody.
+func leaves(c adsync.Change) bool {
+	return c.Op == adsync.OpUpdate && c.Before.Status != c.After.Status && c.After.Status == adsync.StatusDeactivated
 }
 
 // writesText says how much a plan writes: "2 deletions, 7 updates".
@@ -162,13 +174,24 @@ var reasonTexts = map[adsync.Reason]string{
 	adsync.ReasonListedTwice: "the directory shows its account in two ways, as while its controllers do not agree yet",
 	adsync.ReasonNoUsername:  "would have no username", adsync.ReasonMissing: "would lack what every user needs", adsync.ReasonRefused: "refused by a rule of this application",
 	adsync.ReasonDeceptive: "a username or email address with characters that deceive", adsync.ReasonLinked: "imported already",
-	adsync.ReasonAmbiguous: "not clear whose account it is", adsync.ReasonLeaving: "left, and will be deleted when the time is up",
+	adsync.ReasonAmbiguous: "not clear whose account it is", adsync.ReasonLeaving: "left, and is deleted when the time is up",
 }
 
 // reasonText is why a change is made; a newer library may know more reasons.
 func reasonText(c adsync.Change) string {
-	return cmp.Or(reasonTexts[c.Reason], strings.ReplaceAll(string(c.Reason), "-", " "))
+	text := cmp.Or(reasonTexts[c.Reason], strings.ReplaceAll(string(c.Reason), "-", " "))
+	switch due := c.Due(); {
+	case due != 0:
+		return "will be deleted on " + day(due)
+	case leaves(c) && c.Detail != "":
+		return text + ", " + c.Detail
+	case c.Detail != "":
+		return text + ": " + c.Detail
+	}
+	return text
 }
+
+func day(at adsync.Moment) string { return at.Time().Local().Format("2 January 2006") }
 
 var outcomeTexts = map[adsync.Outcome]string{
 	adsync.OutcomeApplied: "Done", adsync.OutcomeAlready: "Was done already", adsync.OutcomeSkipped: "Nothing to write",
@@ -198,10 +221,7 @@ type diff struct {
 }
 
 func rowOf(c adsync.Change) changeRow {
-	row := changeRow{Op: c.Op, What: opText(c.Op), Reason: reasonText(c), Diffs: diffs(c), Conflicts: c.Conflicts}
-	if c.Reason == adsync.ReasonRefused && c.Detail != "" { // the words of this application's own rule
-		row.Reason += ": " + c.Detail
-	}
+	row := changeRow{Op: c.Op, What: whatText(c), Reason: reasonText(c), Diffs: diffs(c), Conflicts: c.Conflicts}
 	if u := subject(c); u != nil {
 		row.Username, row.Name = u.Username, strings.TrimSpace(u.FirstName+" "+u.LastName)
 		row.LastFirst = strings.Trim(u.LastName+", "+u.FirstName, ", ")
@@ -268,8 +288,8 @@ func (p person) Says() string {
 	for _, d := range p.Diffs() {
 		fields = append(fields, d.Field)
 	}
-	if p.Mark.Op != adsync.OpUpdate || len(fields) == 0 {
-		return opText(p.Mark.Op) + ": " + reasonText(*p.Mark)
+	if p.Mark.Op != adsync.OpUpdate || len(fields) == 0 || leaves(*p.Mark) {
+		return whatText(*p.Mark) + ": " + reasonText(*p.Mark)
 	}
 	text := strings.ToLower(strings.Join(fields, ", "))
 	return strings.ToUpper(text[:1]) + text[1:]

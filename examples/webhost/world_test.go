@@ -22,7 +22,6 @@ import (
 
 	"github.com/go-adsync/adsync"
 	"github.com/go-adsync/adsync/activedirectory"
-	"github.com/go-adsync/adsync/internal/fakead"
 	"github.com/go-adsync/adsync/sqlstore"
 )
 
@@ -72,13 +71,10 @@ func newWorld(t *testing.T, setUp ...func(*config)) *world {
 
 func newWorldOn(t *testing.T, db *sql.DB, dialect sqlstore.Dialect, setUp ...func(*config)) *world {
 	t.Helper()
-	controller, err := fakead.Start(fakead.Config{Domain: demoDomain, NetBIOS: "CORP"})
+	d, err := newDemo()
 	require.NoError(t, err)
-	t.Cleanup(func() { _ = controller.Close() }) // some tests have closed it
-	w := &world{
-		t: t, log: &syncBuffer{},
-		demo: &demo{controller: controller, guids: map[string]fakead.GUID{}, password: "s3cret of the service"},
-	}
+	t.Cleanup(func() { _ = d.controller.Close() }) // some tests have closed it
+	w := &world{t: t, log: &syncBuffer{}, demo: d}
 	w.demo.store, err = openStore(t.Context(), db, dialect)
 	require.NoError(t, err)
 	c := config{
