@@ -186,22 +186,19 @@ func (r *roles) weigh(e *adsync.Entry, names []string, proofs map[adattr.GUID]ld
 // that one of them proves the account to have is not lost; and where there are others, of
 // which not one can tell, nothing is.
 func (w *witnesses) doubt(ctx context.Context, q ldapread.RoleQuestion, proofs map[adattr.GUID]ldapread.RoleProof) error {
-	if w.dir.witnesses < 0 || len(proofs) == 0 {
-		return nil
-	}
-	others, all, err := w.others(ctx)
-	if err != nil {
-		return err
-	}
 	var ids []adattr.GUID
 	for id, proof := range proofs {
 		if slices.Contains(proof.Lacks, true) {
 			ids = append(ids, id)
 		}
 	}
-	slices.SortFunc(ids, func(a, b adattr.GUID) int { return slices.Compare(a[:], b[:]) })
-	if len(ids) == 0 {
+	if w.dir.witnesses < 0 || len(ids) == 0 {
 		return nil
+	}
+	slices.SortFunc(ids, func(a, b adattr.GUID) int { return slices.Compare(a[:], b[:]) })
+	others, all, err := w.others(ctx)
+	if err != nil {
+		return err
 	}
 	answers := askAll(ctx, w, others, func(ctx context.Context, c *ldapread.Controller) (map[adattr.GUID]ldapread.RoleProof, error) {
 		return c.Prove(ctx, q, ids)
@@ -209,34 +206,29 @@ func (w *witnesses) doubt(ctx context.Context, q ldapread.RoleQuestion, proofs m
 	if err := stopped(ctx); err != nil {
 		return err
 	}
-	answered, silent := 0, 0
-	for _, a := range answers {
-		switch {
-		case a.isRead:
-		case a.spoke:
-			answered++
-		default:
-			silent++
-		}
-	}
-	if answered == 0 && silent == 0 && all { // there is no other controller
+	if all && isAlone(answers) {
 		return nil
 	}
 	for _, id := range ids {
-		proof := proofs[id]
-		confirmed := make([]bool, len(proof.Lacks))
-		for _, a := range answers {
-			other, told := a.said[id]
-			for i := range proof.Lacks {
-				if told && !a.isRead {
-					confirmed[i] = confirmed[i] || other.Lacks[i]
-					proof.Has[i] = proof.Has[i] || other.Has[i]
-				}
-			}
-		}
-		for i := range proof.Lacks {
-			proof.Lacks[i] = proof.Lacks[i] && confirmed[i] && !proof.Has[i]
-		}
+		confirm(proofs[id], id, answers)
 	}
 	return nil
+}
+
+// confirm leaves in a proof what one of the answers bears out, and adds what they prove.
+func confirm(proof ldapread.RoleProof, id adattr.GUID, answers []witness[map[adattr.GUID]ldapread.RoleProof]) {
+	confirmed := make([]bool, len(proof.Lacks))
+	for _, a := range answers {
+		other, told := a.said[id]
+		if !told {
+			continue
+		}
+		for i := range proof.Lacks {
+			confirmed[i] = confirmed[i] || other.Lacks[i]
+			proof.Has[i] = proof.Has[i] || other.Has[i]
+		}
+	}
+	for i := range proof.Lacks {
+		proof.Lacks[i] = proof.Lacks[i] && confirmed[i] && !proof.Has[i]
+	}
 }

@@ -91,18 +91,22 @@ func (w *witnesses) judge(ctx context.Context, accounts []ldapread.Account) erro
 		guids[i] = accounts[i].GUID
 	}
 	slices.SortFunc(guids, func(a, b adattr.GUID) int { return slices.Compare(a[:], b[:]) })
-	said, silent, answered := w.ask(ctx, others, slices.Compact(guids))
+	guids = slices.Compact(guids)
+	answers := askAll(ctx, w, others, func(ctx context.Context, c *ldapread.Controller) (map[adattr.GUID]testimony, error) {
+		return testify(ctx, c, guids)
+	})
 	if err := stopped(ctx); err != nil {
 		return err
 	}
-	if answered == 0 && silent == 0 && all { // there is no other controller
+	if all && isAlone(answers) {
 		return nil
 	}
+	said, answered := sumUp(answers)
 	var contradicted []adattr.GUID
 	for i := range accounts {
 		a := &accounts[i]
 		switch {
-		case answered == 0:
+		case !answered:
 		case a.State == ldapread.Deleted && said[a.GUID].alive:
 			contradicted = append(contradicted, a.GUID)
 		case a.State == ldapread.Present && said[a.GUID].gone:
@@ -132,27 +136,17 @@ type testimony struct {
 	gone  bool // one has its tombstone, or shows it disabled
 }
 
-// ask asks all of them what became of the accounts.
-func (w *witnesses) ask(ctx context.Context, others []ldapread.Server, guids []adattr.GUID) (said map[adattr.GUID]testimony, silent, answered int) {
-	answers := askAll(ctx, w, others, func(ctx context.Context, c *ldapread.Controller) (map[adattr.GUID]testimony, error) {
-		return testify(ctx, c, guids)
-	})
-	said = make(map[adattr.GUID]testimony, len(guids))
+// sumUp is what all of them say together, if one of them spoke.
+func sumUp(answers []witness[map[adattr.GUID]testimony]) (said map[adattr.GUID]testimony, answered bool) {
+	said = map[adattr.GUID]testimony{}
 	for _, a := range answers {
-		switch {
-		case a.isRead:
-			continue
-		case a.spoke:
-			answered++
-		default:
-			silent++
-		}
+		answered = answered || a.spoke
 		for guid, account := range a.said {
 			t := said[guid]
 			said[guid] = testimony{t.alive || account.alive, t.gone || account.gone}
 		}
 	}
-	return said, silent, answered
+	return said, answered
 }
 
 func testify(ctx context.Context, c *ldapread.Controller, guids []adattr.GUID) (map[adattr.GUID]testimony, error) {
@@ -179,6 +173,11 @@ type witness[T any] struct {
 	isRead  bool // it is the controller that is read
 	refused bool
 	thrown  any
+}
+
+// isAlone reports whether all that were asked turned out to be the controller that is read.
+func isAlone[T any](answers []witness[T]) bool {
+	return !slices.ContainsFunc(answers, func(a witness[T]) bool { return !a.isRead })
 }
 
 // askAll asks all of the controllers concurrently. One that turns out to be the controller
