@@ -172,6 +172,7 @@ type wireAttribute struct {
 	text   []byte // the first that is not blank; nil if there is none
 
 	several bool // there are others that are not blank
+	count   int  // of all values
 }
 
 // all are the values one by one.
@@ -204,7 +205,7 @@ func nextAttribute(b []byte) (a wireAttribute, rest []byte, ok bool) {
 		if value, values, ok = berElement(values, tagOctetString); !ok {
 			return a, nil, false
 		}
-		if a.first == nil {
+		if a.count++; a.first == nil {
 			a.first = value
 		}
 		if !isPresent(value) {

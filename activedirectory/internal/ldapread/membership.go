@@ -221,7 +221,7 @@ func (s *session) readOne(ctx context.Context, doing, dn string, attributes ...s
 }
 
 func (s *session) readOneWith(ctx context.Context, doing, dn string, controls []ldap.Control, attributes ...string) (*ldap.Entry, error) {
-	result, err := s.search(ctx, doing, ldap.NewSearchRequest(dn, ldap.ScopeBaseObject, ldap.NeverDerefAliases, 0, 0, false,
+	result, err := s.searchEntries(ctx, doing, ldap.NewSearchRequest(dn, ldap.ScopeBaseObject, ldap.NeverDerefAliases, 0, 0, false,
 		"(objectClass=*)", attributes, controls))
 	if isUnreadable(err) || ldap.IsErrorWithCode(err, ldap.LDAPResultUnavailable) { // as of another domain
 		s.spent = false // it answered, and that is the answer

@@ -3,6 +3,8 @@ package ldapread
 import (
 	"sync"
 	"sync/atomic"
+
+	"github.com/go-ldap/ldap/v3"
 )
 
 // sieve takes the entries of our own searches out of what a server sends, before
@@ -31,23 +33,35 @@ type sieve struct {
 // own.
 const sieveBuffer = 64 << 10
 
-// harvest gathers the accounts that one search brings.
+// harvest gathers the accounts that one search brings, or the entries as go-ldap would
+// read them.
 type harvest struct {
 	id      atomic.Uint32 // 0 until the request is sent
 	decoder entryDecoder
+	whole   bool // entries are wanted, not accounts
 
 	// The mutex guards the rest, in case a server goes on after it said that it was
 	// done.
 	mu       sync.Mutex
 	over     bool
 	accounts []Account
+	entries  []*ldap.Entry
+	values   int   // of entries
 	err      error // of an entry that cannot be used; no later one is read
 }
 
 // start makes the next search that is sent ours. The accounts go into room, as far
 // as that goes.
 func (s *sieve) start(cfg *Config, room []Account) *harvest {
-	h := &harvest{decoder: entryDecoder{cfg: cfg}, accounts: room[:0]}
+	return s.begin(cfg, &harvest{decoder: entryDecoder{cfg: cfg}, accounts: room[:0]})
+}
+
+// startEntries is start for what is no account.
+func (s *sieve) startEntries(cfg *Config) *harvest {
+	return s.begin(cfg, &harvest{whole: true})
+}
+
+func (s *sieve) begin(cfg *Config, h *harvest) *harvest {
 	if !cfg.Plain {
 		s.harvest.Store(h)
 	}
@@ -202,6 +216,9 @@ func (h *harvest) take(op []byte) bool {
 	if h.over || h.err != nil {
 		return h.err != nil
 	}
+	if h.whole {
+		return h.takeEntry(op)
+	}
 	var a Account
 	readable, err := h.decoder.decode(op, &a)
 	if !readable {
@@ -212,5 +229,16 @@ func (h *harvest) take(op []byte) bool {
 		return true
 	}
 	h.accounts = append(h.accounts, a)
+	return true
+}
+
+// takeEntry leaves to go-ldap, and to the bounds on what that may decode, whatever comes
+// after so many values.
+func (h *harvest) takeEntry(op []byte) bool {
+	e, values, ok := wireEntry(op)
+	if h.values += values; !ok || h.values > maxElements {
+		return false
+	}
+	h.entries = append(h.entries, e)
 	return true
 }
