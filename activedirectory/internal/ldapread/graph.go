@@ -80,11 +80,36 @@ func (g *graph) keyOf(e *ldap.Entry) string {
 
 // foldDN makes the spellings of a DN one.
 func foldDN(dn string) string {
+	if isPlainDN(dn) {
+		return strings.ToLower(dn)
+	}
 	parsed, err := ldap.ParseDN(dn)
 	if err != nil {
 		return strings.ToLower(dn)
 	}
 	return strings.ToLower(parsed.String())
+}
+
+// isPlainDN reports a DN that has one spelling but for the case of its letters, as nearly
+// all have: types and values of letters and digits, and little else.
+func isPlainDN(dn string) bool {
+	before, hasType := byte(','), false
+	for i := range len(dn) {
+		c := dn[i]
+		switch {
+		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9', c == '.', c == '@', c == '_', c == '-':
+		case strings.IndexByte("=, ", before) >= 0: // at the beginning too
+			return false
+		case c == '=' && !hasType:
+			hasType = true
+		case c == ',' && hasType:
+			hasType = false
+		case c != ' ' || !hasType:
+			return false
+		}
+		before = c
+	}
+	return hasType && before != '=' && before != ' '
 }
 
 // addRoot adds the group of a role.

@@ -1,9 +1,11 @@
 package ldapread
 
 import (
+	"math/rand/v2"
 	"os"
 	"slices"
 	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/go-ldap/ldap/v3"
@@ -106,4 +108,31 @@ func TestPartOf_TakesBothAttributes(t *testing.T) {
 	assert.Negative(t, part.last)
 	part = partOf(ldap.NewEntry("cn=g", map[string][]string{"member": nil, "member;range=3-4": {"cn=a", "cn=b"}}))
 	assert.Equal(t, memberPart{name: "member", first: 3, last: 4, values: []string{"cn=a", "cn=b"}}, part)
+}
+
+// What is taken for a plain DN folds as any other does.
+func TestFoldDN_OfPlainOnes(t *testing.T) {
+	r := rand.New(rand.NewPCG(1, 2))
+	const letters = "aBc1=, .@_-+#\\\"ö"
+	plain := 0
+	for range 200_000 {
+		var dn strings.Builder
+		for range r.IntN(12) {
+			dn.WriteByte(letters[r.IntN(len(letters))])
+		}
+		if !isPlainDN(dn.String()) {
+			continue
+		}
+		plain++
+		want := strings.ToLower(dn.String())
+		if parsed, err := ldap.ParseDN(dn.String()); err == nil {
+			want = strings.ToLower(parsed.String())
+		}
+		require.Equal(t, want, foldDN(dn.String()))
+	}
+	assert.Greater(t, plain, 500)
+	for _, dn := range []string{"cn=Ann Lee,ou=people,dc=x", "uid=u1@x.y,dc=x"} {
+		assert.True(t, isPlainDN(dn), dn)
+	}
+	assert.Equal(t, "cn=lee\\, ann,dc=x", foldDN("CN=Lee\\, Ann, DC=x"))
 }

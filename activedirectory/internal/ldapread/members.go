@@ -23,7 +23,8 @@ const (
 type graphReader struct {
 	*session
 	*graph
-	links int // members in all
+	links  int // members in all
+	misses int // objects that a filter on names did not find, and that are there
 }
 
 func newGraphReader(s *session) *graphReader {
@@ -318,15 +319,107 @@ func (g *graphReader) classifyBatch(ctx context.Context, batch []int) error {
 	return nil
 }
 
+// dnBatch is how many names one filter asks for. A server compares each object that it
+// finds with each of them, so more cost more for each.
+const dnBatch = 64
+
+// classifyByDN looks objects up by their names, many at once, and those that are not found
+// so one by one: a server may know nothing of entryDN (RFC 5020), or keep the names in
+// another context.
 func (g *graphReader) classifyByDN(ctx context.Context, open []int) error {
-	for _, n := range open {
-		g.nodes[n].class = classHidden
-		e, err := g.readOne(ctx, doingRoles, g.nodes[n].key, g.attributes()...)
-		if err != nil {
+	open, err := g.classifyListed(ctx, open)
+	if err != nil {
+		return err
+	}
+	for batch := range slices.Chunk(open, dnBatch) {
+		if err := g.classifyNames(ctx, batch); err != nil {
 			return err
 		}
-		if e != nil {
-			g.describe(n, e)
+		for _, n := range batch {
+			if g.nodes[n].class != classUnknown {
+				continue
+			}
+			g.nodes[n].class = classHidden
+			e, err := g.readOne(ctx, doingRoles, g.nodes[n].key, g.attributes()...)
+			if err != nil {
+				return err
+			}
+			if e != nil {
+				g.describe(n, e)
+				g.misses++
+			}
+		}
+	}
+	return nil
+}
+
+// classifyListed lists those in scope if many objects are looked for, most of whom are people,
+// and returns those that it did not see. It gives up where so few of those in scope are looked
+// for that names are asked for in less time.
+func (g *graphReader) classifyListed(ctx context.Context, open []int) (left []int, err error) {
+	const many, lookUp = 1000, 6 // how many objects are listed while one is looked up
+	if len(open) < many {
+		return open, nil
+	}
+	base, err := g.base()
+	if err != nil {
+		return nil, err
+	}
+	seen := 0
+	err = g.eachEntry(ctx, doingRoles, base, g.cfg.Filter, g.attributes(), func(e *ldap.Entry) error {
+		g.describeAsked(e)
+		if seen++; seen > lookUp*len(open) {
+			return errStop
+		}
+		return nil
+	})
+	if isAnswer := isUnreadable(err) || isLimit(err); isAnswer || errors.Is(err, errStop) {
+		g.spent, err = false, nil
+	}
+	for _, n := range open {
+		if g.nodes[n].class == classUnknown {
+			left = append(left, n)
+		}
+	}
+	return left, err
+}
+
+// describeAsked describes an object that is looked for.
+func (g *graphReader) describeAsked(e *ldap.Entry) {
+	if n, asked := g.byKey[g.keyOf(e)]; asked && g.nodes[n].class == classUnknown {
+		g.describe(n, e)
+	}
+}
+
+// isLimit reports a search that was ended by a limit of the server's.
+func isLimit(err error) bool {
+	return ldap.IsErrorAnyOf(err, ldap.LDAPResultSizeLimitExceeded, ldap.LDAPResultAdminLimitExceeded, ldap.LDAPResultTimeLimitExceeded)
+}
+
+// classifyNames describes what a filter on names finds. A server that refuses it, or that
+// had others which it did not find, is not asked again.
+func (g *graphReader) classifyNames(ctx context.Context, batch []int) error {
+	const enough = dnBatch
+	if len(batch) == 1 || g.misses >= enough {
+		return nil
+	}
+	var filter strings.Builder
+	filter.WriteString("(|")
+	for _, n := range batch {
+		filter.WriteString("(entryDN=" + ldap.EscapeFilter(g.nodes[n].key) + ")")
+	}
+	filter.WriteString(")")
+	for _, base := range g.contexts() {
+		err := g.eachEntry(ctx, doingRoles, base, filter.String(), g.attributes(), func(e *ldap.Entry) error {
+			g.describeAsked(e)
+			return nil
+		})
+		if isUnreadable(err) || isLimit(err) {
+			g.spent, g.misses = false, enough // it answered, and is asked for one at a time
+			return nil
+		}
+		if err != nil {
+			return err
 		}
 	}
 	return nil

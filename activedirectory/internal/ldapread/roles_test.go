@@ -102,20 +102,72 @@ func TestRoles_ByName(t *testing.T) {
 	assert.Equal(t, []string{"editor"}, got.Unknown())
 }
 
+// A controller sends 1,500 members at once.
 func TestRoles_BigGroups(t *testing.T) {
+	sizes := map[string]int{"none": 0, "one": 1, "limit": 1500, "beyond": 1501, "most": 50_000}
+	if testing.Short() || plain {
+		sizes["most"] = 4500
+	}
 	d := newDomain(t, fakead.Config{})
-	ids := d.add(1502)
-	roles := by(map[string]fakead.GUID{"one": d.group("g1", ids[:1]...), "limit": d.group("g1500", ids[:1500]...),
-		"beyond": d.group("g1501", ids[:1501]...), "none": d.group("g0")})
-	_, got := d.readRoles(roles...)
+	ids := d.add(sizes["most"] + 1)
+	groups := map[string]fakead.GUID{}
+	for name, size := range sizes {
+		groups[name] = d.group(name, ids[:size]...)
+	}
+	_, got := d.readRoles(by(groups)...)
 	assert.Empty(t, got.Unknown())
-	count := map[string]int{}
+	count := map[string]int{"none": 0}
 	for _, id := range ids {
-		for _, name := range strings.Fields(has(got, id)[0]) {
+		for _, name := range got.Sets()[got.Of(adattr.GUID(id))] {
 			count[name]++
 		}
 	}
-	assert.Equal(t, map[string]int{"one": 1, "limit": 1500, "beyond": 1501}, count)
+	assert.Equal(t, sizes, count)
+}
+
+// Where no GUIDs come with the names of members, a few are looked up one by one, as this
+// server does not know entryDN, and many by listing those in scope.
+func TestRoles_ByTheNamesOfMembers(t *testing.T) {
+	for _, many := range []int{300, 1100} {
+		d := newDomain(t, fakead.Config{})
+		d.Order(fakead.Fault{Kind: fakead.FaultNoControl, Text: controlExtendedDN})
+		ids := d.add(many + 1)
+		elsewhere, err := d.AddUser(fakead.User{Username: "elsewhere"})
+		must(t, err)
+		inner := d.group("inner", ids[1:many]...)
+		hidden := d.group("hidden", ids[0])
+		roles := by(map[string]fakead.GUID{"outer": d.group("outer", inner, ids[0], elsewhere), "whole": inner, "part": d.group("part", hidden, ids[1])})
+		must(t, d.Hide(service, d.DN(hidden)))
+		before := len(d.Requests())
+		_, got := d.readRoles(roles...)
+		requests := len(d.Requests()) - before
+		assert.Equal(t, []string{"part"}, got.Unknown())
+		assert.Equal(t, []string{"outer", "outer whole", "outer whole", "", "outer"}, has(got, ids[0], ids[1], ids[many-1], ids[many], elsewhere))
+		if many < 1000 {
+			assert.Less(t, requests, many+100, "names are asked for in vain, for a while")
+		} else {
+			assert.Less(t, requests, 100)
+		}
+	}
+}
+
+// Who is in scope is not listed to the end for a group that holds few of them.
+func TestRoles_ByTheNamesOfFewMembers(t *testing.T) {
+	d := newDomain(t, fakead.Config{})
+	d.Order(fakead.Fault{Kind: fakead.FaultNoControl, Text: controlExtendedDN})
+	ids := d.add(9000)
+	group := d.group("group", ids[7990:]...)
+	before := len(d.Requests())
+	_, got := d.readRoles(by(map[string]fakead.GUID{"group": group})...)
+	assert.Equal(t, []string{"", "group", "group"}, has(got, ids[0], ids[7990], ids[8999]))
+	assert.Greater(t, len(d.Requests())-before, 1010, "one for each, as it knows no entryDN")
+	listed := 0
+	for _, r := range d.Requests()[before:] {
+		if r.Filter == testConfig().Filter {
+			listed += r.Entries
+		}
+	}
+	assert.Equal(t, 1000+7*1000, listed, "a page to see what the account may read, and seven before it gave up")
 }
 
 // What cannot be seen makes a role unknown, and no other.

@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -43,8 +44,8 @@ type server struct {
 	roots         *x509.CertPool
 }
 
-// start loads the people and serves them until the test ends.
-func start(t *testing.T) *server {
+// start loads the people, and what else is to be there, and serves them until the test ends.
+func start(t *testing.T, more ...string) *server {
 	t.Helper()
 	slapd, slapadd := tool(t, "slapd"), tool(t, "slapadd")
 	dir, err := os.MkdirTemp("", "adsync-slapd")
@@ -59,7 +60,7 @@ func start(t *testing.T) *server {
 	require.NoError(t, os.WriteFile(config, []byte(configuration(dir)), 0o600))
 
 	load := exec.Command(slapadd, "-q", "-f", config)
-	load.Stdin = strings.NewReader(seed())
+	load.Stdin = strings.NewReader(seed() + strings.Join(more, ""))
 	out, err := standby.CombinedOutput(load)
 	require.NoError(t, err, "%s", out)
 
@@ -113,6 +114,8 @@ func configuration(dir string) string {
 		"include /etc/ldap/schema/inetorgperson.schema",
 		"modulepath /usr/lib/ldap",
 		"moduleload back_mdb",
+		"moduleload back_monitor",
+		"moduleload memberof",
 		"pidfile " + filepath.Join(dir, "slapd.pid"),
 		"TLSCertificateFile " + filepath.Join(dir, certificate.File),
 		"TLSCertificateKeyFile " + filepath.Join(dir, certificate.KeyFile),
@@ -124,10 +127,18 @@ func configuration(dir string) string {
 		"rootpw " + secret,
 		"directory " + filepath.Join(dir, "db"),
 		"dbnosync",
+		"maxsize 1073741824",
 		"index objectClass,entryUUID,uid eq",
+		"limits dn.exact=" + service + " size=unlimited",
+		"limits dn.exact=" + blind + " size=unlimited",
 		"limits dn.exact=" + limited + " size.soft=5 size.hard=5 size.prtotal=5",
 		"limits dn.exact=" + paged + " size.soft=5 size.hard=5 size.prtotal=unlimited",
 		"access to attrs=userPassword by anonymous auth by * none",
+		`access to attrs=entryDN by dn.exact="` + blind + `" none by users read`,
+		"access to * by users read",
+		"overlay memberof",
+		"memberof-refint TRUE", // who is renamed stays a member
+		"database monitor",
 		"access to * by users read",
 		"",
 	}, "\n")
@@ -148,6 +159,18 @@ func seed() string {
 		add(personDN(n), attributesOf(n)...)
 	}
 	return b.String()
+}
+
+// searches is how many the server has answered.
+func (s *server) searches(t *testing.T) int {
+	t.Helper()
+	found, err := s.admin(t).Search(ldap.NewSearchRequest("cn=Search,cn=Operations,cn=Monitor", ldap.ScopeBaseObject, ldap.NeverDerefAliases, 0, 0, false,
+		"(objectClass=*)", []string{"monitorOpCompleted"}, nil))
+	require.NoError(t, err)
+	require.Len(t, found.Entries, 1)
+	n, err := strconv.Atoi(found.Entries[0].GetAttributeValue("monitorOpCompleted"))
+	require.NoError(t, err)
+	return n
 }
 
 func personDN(n int) string { return fmt.Sprintf("uid=u%d,%s", n, people) }

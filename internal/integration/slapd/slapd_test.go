@@ -63,6 +63,7 @@ func TestOpenLDAP(t *testing.T) {
 	t.Run("another identity", func(t *testing.T) { testNoIdentity(t, s) })
 	t.Run("who is disabled", func(t *testing.T) { testDisabled(t, s) })
 	t.Run("roles", func(t *testing.T) { testRoles(t, s) })
+	t.Run("memberOf", func(t *testing.T) { testMemberOf(t, s) })
 	t.Run("changes", func(t *testing.T) { testChanges(t, s) })
 	t.Run("life of accounts", func(t *testing.T) { testLives(t, s) })
 }
