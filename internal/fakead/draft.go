@@ -158,6 +158,21 @@ func (d *draft) setPassword(vals []string) error {
 	return nil
 }
 
+// addForeign adds what stands for the accounts of other domains that are named as <SID=…>, as
+// a domain controller does when one becomes a member.
+func (t *tree) addForeign(vals []string) {
+	principals := t.lookup("CN=ForeignSecurityPrincipals," + t.domain.dn())
+	for _, v := range vals {
+		text, named := strings.CutPrefix(strings.TrimSuffix(v, ">"), "<SID=")
+		sid, err := parseSID(text)
+		own := t.accountSID(0)
+		if !named || err != nil || strings.HasPrefix(sid, own[:len(own)-4]) || t.bySID(sid) != nil || principals == nil {
+			continue
+		}
+		t.set(t.create(principals, rdn{"CN", sidText(sid)}, "foreignSecurityPrincipal"), t.types.objectSid, sid)
+	}
+}
+
 // plainDNs spells <GUID=…> and its like as the names that they stand for.
 func (t *tree) plainDNs(vals []string) []string {
 	out := slices.Clone(vals)
@@ -212,6 +227,9 @@ func (d *draft) change(kind int, one values) error {
 	}
 	have := d.current(a)
 	if a.syntax == syntaxLink {
+		if kind == modifyAdd {
+			d.tree.addForeign(one.vals)
+		}
 		one.vals = d.tree.plainDNs(one.vals)
 	}
 	switch kind {

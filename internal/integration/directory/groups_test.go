@@ -13,7 +13,10 @@ import (
 	"github.com/go-adsync/adsync/internal/fakead"
 )
 
-const globalDistribution = "2"
+const (
+	globalDistribution  = "2"
+	domainLocalSecurity = "-2147483644"
+)
 
 // inChain is a filter for who is in a group, directly or through others.
 func inChain(group string) string {

@@ -20,6 +20,7 @@ func testManyPages(t *testing.T, s *scene) {
 		s.write(t, s.describe(s.people, fmt.Sprintf("p%d", n)))
 	}
 	t.Run("import and look-up", func(t *testing.T) { s.testPagesComplete(t) })
+	t.Run("roles of big groups", func(t *testing.T) { s.testBigGroups(t) })
 	t.Run("cut in mid-listing", func(t *testing.T) { s.testListingCut(t) })
 	t.Run("stalled in mid-listing", func(t *testing.T) { s.testListingStalled(t) })
 }

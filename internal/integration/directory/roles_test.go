@@ -1,10 +1,12 @@
 package directory
 
 import (
+	"fmt"
 	"iter"
 	"strings"
 	"testing"
 
+	"github.com/go-ldap/ldap/v3"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
@@ -96,8 +98,12 @@ func testRolesOfNestedGroups(t *testing.T, s *scene) {
 	requireRoles(t, dir, people, "inner outer", "", "outer primary")
 	requireProof(t, dir, people, "inner outer", "", "outer primary")
 	s.delete(t, renamed)
-	requireRoles(t, dir, people, "inner?outer", "?outer", "primary?outer")
+	gone := []string{"inner?outer", "?outer", "primary?outer"}
+	requireRoles(t, dir, people, gone...)
+	requireProof(t, dir, people, gone...)
 	assert.Contains(t, warned(t, dir), `role "outer": its group was not found`)
+	s.addGroup(t, s.people, "renamed", people[1].dn)
+	requireRoles(t, dir, people, gone...)
 }
 
 // What the service account cannot see makes a role unknown; it takes nobody's role, also
@@ -110,6 +116,7 @@ func testRolesOfHiddenGroups(t *testing.T, s *scene) {
 	bare := s.addGroup(t, s.elsewhere, "bare", people[0].dn)
 	inUnit := s.addGroup(t, s.elsewhere, "inUnit", between, people[1].dn)
 	inBare := s.addGroup(t, s.elsewhere, "inBare", bare, people[1].dn)
+	s.join(t, between, s.addGroup(t, unit, "deeper", people[0].dn)) // hidden in what is hidden
 	beside := s.addGroup(t, unit, "beside", people[1].dn, people[2].dn)
 	sound := s.addGroup(t, s.elsewhere, "sound", people[1].dn, people[2].dn)
 	blinded := s.addBlinded(t)
@@ -138,6 +145,17 @@ func testRolesOfDeniedMembers(t *testing.T, s *scene) {
 	dir := s.roleDirectory(t, blinded, denied, empty)
 	requireRoles(t, dir, people, "?denied", "?denied")
 	assert.Contains(t, warned(t, dir), `role "denied": a group shows no members`)
+
+	// memberOf alone takes no role from anybody, and no certainty either.
+	shown := s.addGroup(t, s.elsewhere, "shown", people[0].dn)
+	without := s.addAccount(t, s.prefix+"without")
+	for _, p := range people {
+		s.deny(t, without, p.dn, "memberOf")
+	}
+	dir = s.roleDirectory(t, without, shown, empty)
+	requireRoles(t, dir, people, "shown", "")
+	requireProof(t, dir, people, "shown", "")
+	dir = s.roleDirectory(t, blinded, denied, empty)
 
 	// Where the other end is denied too, nothing but tokenGroups tells.
 	s.deny(t, blinded, people[0].dn, "memberOf")
@@ -192,22 +210,109 @@ func testRolesByName(t *testing.T, s *scene) {
 	text := warned(t, dir)
 	assert.Contains(t, text, objectIDOf(t, s.conn, group).String())
 	assert.Contains(t, text, `role "nobody": its group was not found`)
+
+	require.NoError(t, s.conn.Del(ldap.NewDelRequest(group, nil)))
+	s.addGroup(t, s.elsewhere, "group", people[1].dn)
+	requireRoles(t, dir, people, "?nobody", "any direct dn name?nobody")
 }
 
-// A group of more members than a server sends at once. Samba has no such limit, and sends
-// them all.
-func testRolesOfBigGroups(t *testing.T, s *scene) {
-	const many = 400
-	people := s.addMany(t, "member", many)
-	group := s.addGroup(t, s.elsewhere, "group", dns(people)...)
-	s.leave(t, group, people[0].dn)
-	dir := s.roleDirectory(t, s.ordinary, group)
-	want := make([]string, many)
-	for i := 1; i < many; i++ {
-		want[i] = "group"
+// Groups of as many members as a Windows controller sends at once, and of one more. Samba has
+// no such limit, and sends them all; what has it is read next to the reader itself.
+func (s *scene) testBigGroups(t *testing.T) {
+	sizes := map[string]int{"one": 1, "limit": 1500, "beyond": 1501}
+	names := make([]string, manyPeople)
+	for n := range names {
+		names[n] = s.describe(s.people, fmt.Sprintf("p%d", n)).dn
 	}
-	requireRoles(t, dir, people, want...)
-	requireProof(t, dir, people[:2], "", "group")
+	var groups []string
+	for name, size := range sizes {
+		groups = append(groups, s.addGroup(t, s.elsewhere, name, names[:size]...))
+	}
+	groups = append(groups, s.addGroup(t, s.elsewhere, "nested", groups...))
+	sizes["nested"] = 1501
+	dir := s.roleDirectory(t, s.ordinary, groups...)
+	count := map[string]int{}
+	for e, err := range dir.Entries(t.Context()) {
+		require.NoError(t, err)
+		require.Empty(t, e.Unknown)
+		for _, role := range e.Extra.Set(adsync.FieldRoles) {
+			count[role]++
+		}
+	}
+	assert.Equal(t, sizes, count)
+	last := []person{{id: objectIDOf(t, s.conn, names[1500])}, {id: objectIDOf(t, s.conn, names[1501])}}
+	requireProof(t, dir, last, "beyond nested", "")
+}
+
+// A run gives the roles and takes them, and takes nothing while it cannot see the whole.
+func testRolesGivenAndTaken(t *testing.T, s *scene) {
+	people := []person{s.add(t, "alice"), s.add(t, "bob"), s.add(t, "carol")}
+	inner := s.addGroup(t, s.elsewhere, "inner", people[0].dn)
+	group := s.addGroup(t, s.elsewhere, "group", inner, people[1].dn)
+	blinded := s.addBlinded(t)
+	owner := imported("3", people[2])
+	owner.Protected = true
+	store := adsync.NewMemoryStore(imported("1", people[0]), imported("2", people[1]), owner)
+	reader := blinded
+	sync := func(want map[string]string, says ...string) {
+		t.Helper()
+		syncer, err := adsync.New(s.roleDirectory(t, reader, group), store, &adsync.Options{Rules: adsync.Rules{Source: source},
+			Limits: adsync.Limits{MaxGranted: -1, MaxRevoked: -1}})
+		require.NoError(t, err)
+		report, err := syncer.Sync(t.Context())
+		require.NoError(t, err)
+		require.NoError(t, report.Err())
+		got := map[string]string{}
+		for id, u := range users(t, store) {
+			got[id] = strings.Join(u.Extra.Set(adsync.FieldRoles), " ")
+		}
+		assert.Equal(t, want, got)
+		var told strings.Builder
+		_, err = report.Plan.WriteTo(&told)
+		require.NoError(t, err)
+		for _, text := range says {
+			assert.Contains(t, told.String(), text)
+		}
+	}
+	sync(map[string]string{"1": "group", "2": "group", "3": ""})
+	s.join(t, group, people[2].dn)
+	s.leave(t, group, people[1].dn)
+	sync(map[string]string{"1": "group", "2": "", "3": "group"})
+	s.leave(t, group, people[2].dn)
+	sync(map[string]string{"1": "group", "2": "", "3": "group"}, "protected")
+	s.join(t, group, people[1].dn)
+	s.hide(t, blinded, inner)
+	s.leave(t, inner, people[0].dn)
+	sync(map[string]string{"1": "group", "2": "", "3": "group"}, "1 member(s) of its groups cannot be seen")
+	s.leave(t, group, inner)
+	s.deny(t, blinded, people[0].dn, "tokenGroups")
+	sync(map[string]string{"1": "group", "2": "group", "3": "group"}, "tokenGroups of 1 account(s) cannot be read")
+	reader = s.ordinary
+	sync(map[string]string{"1": "", "2": "group", "3": "group"})
+}
+
+// A group may hold accounts of other domains, which no listing of this one has, and well-known
+// identities, whose members nobody lists. A group of another domain is not found here.
+func testRolesOfOtherDomains(t *testing.T, s *scene) {
+	people := []person{s.add(t, "alice"), s.add(t, "bob")}
+	foreign := s.addGroup(t, s.elsewhere, "foreign", people[0].dn)
+	s.join(t, foreign, "<SID=S-1-5-21-1-2-3-1104>")
+	everybody := s.addGroupOf(t, domainLocalSecurity, s.elsewhere, "everybody", people[0].dn)
+	s.join(t, everybody, "CN=S-1-5-11,CN=ForeignSecurityPrincipals,"+s.baseDN)
+	cfg := s.config()
+	cfg.Bind = activedirectory.SimpleBind(s.ordinary.name, s.ordinary.password)
+	cfg.Roles = []activedirectory.Role{
+		{Name: "foreign", Group: objectIDOf(t, s.conn, foreign).String()}, {Name: "everybody", Group: objectIDOf(t, s.conn, everybody).String()},
+		{Name: "elsewhere", Group: "CN=staff,DC=other,DC=example"},
+	}
+	dir := open(t, cfg)
+	unknown := "?elsewhere everybody"
+	requireRoles(t, dir, people, "foreign"+unknown, unknown)
+	requireProof(t, dir, people, "foreign"+unknown, unknown)
+	text := warned(t, dir)
+	assert.Contains(t, text, `role "everybody": its groups hold a well-known identity`)
+	assert.Contains(t, text, `role "elsewhere": its group was not found`)
+	assert.NotContains(t, text, `"foreign"`)
 }
 
 // Replication lags: a role is lost when the other controller says so too.
