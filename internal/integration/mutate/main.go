@@ -65,15 +65,9 @@ func mutatePackage(pkg string, o options) (survived int, err error) {
 	if err != nil {
 		return 0, err
 	}
-	if o.again != "" {
-		text, err := os.ReadFile(o.again)
-		if err != nil {
-			return 0, err
-		}
-		p.mutants = slices.DeleteFunc(p.mutants, func(m mutant) bool { return !m.livedIn(string(text)) })
-	}
-	if o.every > 1 {
-		p.mutants = slices.DeleteFunc(p.mutants, func(m mutant) bool { return m.id%o.every != 0 })
+	tried, err := o.tried(p.mutants)
+	if err != nil {
+		return 0, err
 	}
 	equivalent, err := readListed(o.listed, p.path)
 	if err != nil {
@@ -95,9 +89,9 @@ func mutatePackage(pkg string, o options) (survived int, err error) {
 	alone := &runner{packages: o.tests, only: o.only, skip: o.skip}
 	leftOut := &runner{packages: o.tests, only: "^(" + strings.Join(b.leftOut, "|") + ")$"}
 	count := map[verdict]int{}
-	for i, m := range p.mutants {
+	for i, m := range tried {
 		if i%50 == 0 {
-			fmt.Fprintf(os.Stderr, "%s: %d of %d\n", p.path, i, len(p.mutants))
+			fmt.Fprintf(os.Stderr, "%s: %d of %d\n", p.path, i, len(tried))
 		}
 		var verdict verdict
 		var err error
@@ -130,6 +124,22 @@ func mutatePackage(pkg string, o options) (survived int, err error) {
 	fmt.Printf("%s: %d of %d mutants killed (%.1f%%), %d do the same as the original, %d do not compile, in %s\n",
 		p.path, count[killed], viable, 100*float64(count[killed])/float64(max(viable, 1)), count[excused], count[broken], time.Since(begun).Round(time.Second))
 	return count[lives] + len(equivalent.unused(p)), nil
+}
+
+// tried are the mutants to try; all are compiled, as some cannot be switched without their
+// neighbours.
+func (o options) tried(all []mutant) ([]mutant, error) {
+	lived := ""
+	if o.again != "" {
+		text, err := os.ReadFile(o.again)
+		if err != nil {
+			return nil, err
+		}
+		lived = string(text)
+	}
+	return slices.DeleteFunc(slices.Clone(all), func(m mutant) bool {
+		return o.again != "" && !m.livedIn(lived) || o.every > 1 && m.id%o.every != 0
+	}), nil
 }
 
 // listedMutants are those of one package that do the same as the original.
