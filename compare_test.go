@@ -485,10 +485,10 @@ func mirror(differences []adsync.Difference) []adsync.Difference {
 
 // simulation is what a table and a reader hold when a plan is through.
 type simulation struct {
-	rows map[string]map[string]string // by subject: the user, field by field
-	told map[string][]string          // by subject: in one line each
-	out  map[string]bool              // of whom the plan says that the directory does not list the account
-	torn map[string]bool              // who is a duplicate or invalid
+	rows      map[string]map[string]string // by subject: the user, field by field
+	told      map[string][]string          // by subject: in one line each
+	out       map[string]bool              // of whom the plan says that the directory does not list the account
+	leftAlone map[string]bool              // who is a duplicate or invalid
 }
 
 func simulated(w world, p *adsync.Plan) simulation {
@@ -505,7 +505,7 @@ func simulated(w world, p *adsync.Plan) simulation {
 		case adsync.OpDelete:
 			delete(s.rows, who)
 		case adsync.OpDuplicate, adsync.OpInvalid:
-			s.torn[who] = true
+			s.leftAlone[who] = true
 			if c.After != nil {
 				line += string(mustJSON(c.After))
 			}
@@ -565,16 +565,16 @@ func (s simulation) differences(other simulation) map[string]string {
 }
 
 func (s simulation) kind(other simulation, who string, changed bool) adsync.Kind {
-	torn := []adsync.Kind{adsync.KindSettles, adsync.KindClashes}[asNumber(other.torn[who])]
+	leftAlone := []adsync.Kind{adsync.KindSettles, adsync.KindClashes}[asNumber(other.leftAlone[who])]
 	switch better := slices.Compare(other.worth(who), s.worth(who)); {
-	case strings.HasPrefix(who, "account") && s.torn[who] != other.torn[who]:
-		return torn
+	case strings.HasPrefix(who, "account") && s.leftAlone[who] != other.leftAlone[who]:
+		return leftAlone
 	case better < 0:
 		return adsync.KindLeaves
 	case better > 0:
 		return adsync.KindEnters
-	case s.torn[who] != other.torn[who]:
-		return torn
+	case s.leftAlone[who] != other.leftAlone[who]:
+		return leftAlone
 	case changed:
 		return adsync.KindChanges
 	case !slices.Equal(s.told[who], other.told[who]):

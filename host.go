@@ -15,22 +15,22 @@ import (
 
 // scope is the rules together with whom they are about in one run.
 type scope struct {
-	rules   Rules
-	synced  []Field           // the details to synchronise, of the five
-	extras  []Field           // the others, in ascending order
-	told    []Field           // those together with the roles, in any order
-	single  []Field           // of what may have several values: the five and the others
-	only    map[string]bool   // nil: all managed users
-	imports map[ObjectID]bool // the entries to import when Rules.Import does not say all
-	roles   map[string]bool   // the roles that are given and taken
+	rules    Rules
+	synced   []Field           // the details to synchronise, of the five
+	extras   []Field           // the others, in ascending order
+	compared []Field           // those together with the roles, in any order
+	single   []Field           // of what may have several values: the five and the others
+	only     map[string]bool   // nil: all managed users
+	imports  map[ObjectID]bool // the entries to import when Rules.Import does not say all
+	roles    map[string]bool   // the roles that are given and taken
 }
 
 func scopeOf(rules Rules) scope {
 	s := scope{rules: rules, synced: rules.fields(), extras: rules.extras(), roles: setOf(rules.Roles)}
-	s.told = s.extras
+	s.compared = s.extras
 	s.single = append(details[:len(details):len(details)], s.extras...)
 	if len(s.roles) > 0 {
-		s.told = append(slices.Clone(s.extras), FieldRoles)
+		s.compared = append(slices.Clone(s.extras), FieldRoles)
 	}
 	if rules.Only != nil {
 		s.only = setOf(rules.Only)
@@ -97,7 +97,7 @@ func (s *scope) merged(u *User, wanted *Profile) Profile {
 func (s *scope) clean(e *Entry) Entry {
 	clean := cleanEntry(e)
 	if s.rules.Map == nil {
-		clean.Extra, clean.Others = clean.Extra.only(s.told), clean.Others.only(s.single)
+		clean.Extra, clean.Others = clean.Extra.only(s.compared), clean.Others.only(s.single)
 	}
 	return clean
 }
@@ -360,7 +360,7 @@ func (h *host) choosesGroup(first int) bool {
 // to be cleared; and of several values each user has its own.
 func (h *host) isHeld(first int, e *Entry) bool {
 	return h.scope.rules.Map == nil && e.enabled() && e.Others == Extra{} && e.Unknown == Extra{} && e.Expires == 0 && h.keys[0].Has(first) &&
-		h.rows.Holds(first, &e.Profile, h.scope.told) &&
+		h.rows.Holds(first, &e.Profile, h.scope.compared) &&
 		!e.Profile.hasBlanks() && len(h.scope.rules.lacking(&e.Profile)) == 0
 }
 

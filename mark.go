@@ -306,8 +306,8 @@ func (d *draft) addStates(v *view) {
 			continue
 		}
 		id := ObjectID(v.host.rows.ObjectID(first))
-		_, torn := v.torn[first]
-		if mark == unseen || torn {
+		_, twice := v.listedTwice[first]
+		if mark == unseen || twice {
 			d.look.add(id)
 			continue
 		}
@@ -325,7 +325,7 @@ func (d *draft) addStates(v *view) {
 	}
 	for id, n := range v.newcomers {
 		e := v.entries.shared(n.entry)
-		if n.torn || e.Present() && e.DisabledUnknown {
+		if n.twice || e.Present() && e.DisabledUnknown {
 			d.look.add(id)
 		}
 	}

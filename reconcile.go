@@ -50,7 +50,7 @@ type party struct {
 	detail  string   // more words for its update
 	revoked []string // the roles that it loses, whatever becomes of its details
 	pinned  []Field  // the keys that a protected user keeps, though the directory has others
-	tells   []Change // what is told without writing
+	reports []Change // what is reported without writing
 }
 
 // name is the user's ID, or the ObjectID of a newcomer.
@@ -61,13 +61,13 @@ func (d *party) name() string {
 	return d.user.ID
 }
 
-func (d *party) says() bool {
-	return d.role == claims.Leaver || *d.after != *d.user || len(d.tells) > 0 || len(d.pinned) > 0
+func (d *party) matters() bool {
+	return d.role == claims.Leaver || *d.after != *d.user || len(d.reports) > 0 || len(d.pinned) > 0
 }
 
-// tell adds a change that writes nothing.
-func (d *party) tell(op Op, reason Reason, conflicts ...Conflict) {
-	d.tells = append(d.tells, Change{Op: op, Reason: reason, Conflicts: conflicts})
+// report adds a change that writes nothing.
+func (d *party) report(op Op, reason Reason, conflicts ...Conflict) {
+	d.reports = append(d.reports, Change{Op: op, Reason: reason, Conflicts: conflicts})
 }
 
 // planner turns decisions into changes.
@@ -78,7 +78,7 @@ type planner struct {
 	plan     *Plan
 	parties  []*party // sorted by user ID, newcomers by ObjectID behind them
 	solution *claims.Solution
-	tells    []Change
+	reports  []Change
 	scratch  []byte // for one key at a time
 }
 
@@ -107,7 +107,7 @@ func (p *planner) arrange(users, newcomers []*party) error {
 	}
 	p.solve()
 	p.order()
-	p.tellAll()
+	p.reportAll()
 	return nil
 }
 
@@ -124,18 +124,18 @@ func (p *planner) decide() []*party {
 		if p.view.found[first] == asHeld && kind&rowDeactivated == 0 && !twins {
 			continue
 		}
-		if d := p.decideRow(row, first); twins || d.says() {
+		if d := p.decideRow(row, first); twins || d.matters() {
 			parties = append(parties, &d)
 		}
 	}
-	p.parTwins(parties)
+	p.duplicateTwins(parties)
 	return parties
 }
 
 func (p *planner) decideRow(row, first int) party {
 	d := p.fixed(row)
-	if _, torn := p.view.torn[first]; torn {
-		d.tell(OpDuplicate, ReasonListedTwice, p.sameLink(first, row, nil))
+	if _, twice := p.view.listedTwice[first]; twice {
+		d.report(OpDuplicate, ReasonListedTwice, p.sameLink(first, row, nil))
 		return d
 	}
 	entry := p.view.entryOf(first)
@@ -145,10 +145,10 @@ func (p *planner) decideRow(row, first int) party {
 	case reason == "": // present and enabled
 	case reason == ReasonUnknown && d.user.Status != StatusDeactivated: // and so nothing depends on it
 	case reaction == Keep:
-		d.tell(OpNotice, reason)
+		d.report(OpNotice, reason)
 	case d.user.Protected && (reaction == Remove || d.user.active()):
-		d.tell(OpNotice, ReasonProtected)
-		d.tells[0].Detail = "would be removed as " + string(reason)
+		d.report(OpNotice, ReasonProtected)
+		d.reports[0].Detail = "would be removed as " + string(reason)
 	case reaction == Remove && p.scope.rules.removesNow(d.user, &entry):
 		d.role, d.reason = claims.Leaver, reason
 		return d
@@ -182,8 +182,8 @@ func (p *planner) fixed(row int) party {
 func (p *planner) decideDetails(d *party, e *Entry) {
 	profile, err := p.scope.profile(d.user, e)
 	if reason, detail := p.scope.invalid(d.user, profile, err); reason != "" {
-		d.tell(OpInvalid, reason)
-		d.tells[len(d.tells)-1].Detail = detail
+		d.report(OpInvalid, reason)
+		d.reports[len(d.reports)-1].Detail = detail
 		return
 	}
 	d.role = claims.Candidate
@@ -191,8 +191,8 @@ func (p *planner) decideDetails(d *party, e *Entry) {
 	d.pinned = p.scope.pinned(d.user, e)
 }
 
-// parTwins makes duplicates of the users who remain linked to one Present entry.
-func (p *planner) parTwins(parties []*party) {
+// duplicateTwins makes duplicates of the users who remain linked to one Present entry.
+func (p *planner) duplicateTwins(parties []*party) {
 	if !p.host.links.HasTwins() {
 		return
 	}
@@ -212,8 +212,8 @@ func (p *planner) parTwins(parties []*party) {
 		d.role = claims.Fixed
 		d.after.Profile, d.pinned = d.user.Profile, nil
 		d.after.Extra = revoke(d.user.Extra, d.revoked)
-		d.tells = slices.DeleteFunc(d.tells, func(c Change) bool { return c.Op == OpInvalid })
-		d.tell(OpDuplicate, ReasonLinkedTwice, conflict)
+		d.reports = slices.DeleteFunc(d.reports, func(c Change) bool { return c.Op == OpInvalid })
+		d.report(OpDuplicate, ReasonLinkedTwice, conflict)
 	}
 }
 
@@ -246,7 +246,7 @@ func (p *planner) openNewcomers() []*party {
 		if !n.open && !p.scope.imports[id] {
 			continue
 		}
-		told := Change{ObjectID: id}
+		report := Change{ObjectID: id}
 		e := p.view.entries.own(n.entry)
 		if len(users) == 0 {
 			parties, users = make([]party, slab), make([]User, slab)
@@ -254,21 +254,21 @@ func (p *planner) openNewcomers() []*party {
 		after := &users[0]
 		err := p.fillIn(after, &e)
 		switch {
-		case n.torn:
-			told.Op, told.Reason = OpDuplicate, ReasonListedTwice
-			told.Conflicts = []Conflict{{Field: FieldObjectID, Value: id.String(), With: []string{}}}
+		case n.twice:
+			report.Op, report.Reason = OpDuplicate, ReasonListedTwice
+			report.Conflicts = []Conflict{{Field: FieldObjectID, Value: id.String(), With: []string{}}}
 		case e.State != StatePresent:
-			told.Op, told.Reason = OpNotice, Reason(e.State)
+			report.Op, report.Reason = OpNotice, Reason(e.State)
 		case e.Disabled:
-			told.Op, told.Reason = OpNotice, ReasonDisabled
+			report.Op, report.Reason = OpNotice, ReasonDisabled
 		case e.DisabledUnknown:
-			told.Op, told.Reason = OpNotice, ReasonUnknown
+			report.Op, report.Reason = OpNotice, ReasonUnknown
 		default:
-			told.Op = OpInvalid
-			told.Reason, told.Detail = p.scope.invalid(nobody, after.Profile, err)
+			report.Op = OpInvalid
+			report.Reason, report.Detail = p.scope.invalid(nobody, after.Profile, err)
 		}
-		if told.Reason != "" {
-			p.tells = append(p.tells, told)
+		if report.Reason != "" {
+			p.reports = append(p.reports, report)
 			continue
 		}
 		parties[0] = party{role: claims.Newcomer, user: nobody, after: after}
@@ -276,7 +276,7 @@ func (p *planner) openNewcomers() []*party {
 		parties, users = parties[1:], users[1:]
 	}
 	for id := range p.scope.imports {
-		p.tellLinked(id)
+		p.reportLinked(id)
 	}
 	return open
 }
@@ -291,16 +291,16 @@ func (p *planner) fillIn(u *User, e *Entry) error {
 	return err
 }
 
-// tellLinked reports that an entry to import has a user already.
-func (p *planner) tellLinked(id ObjectID) {
+// reportLinked reports that an entry to import has a user already.
+func (p *planner) reportLinked(id ObjectID) {
 	row, linked := p.host.links.First(id)
 	if !linked {
 		row, linked = p.host.foreign.First(id)
 	}
 	if linked {
 		d := p.fixed(row)
-		d.tell(OpNotice, ReasonLinked)
-		p.tells = append(p.tells, d.told()...)
+		d.report(OpNotice, ReasonLinked)
+		p.reports = append(p.reports, d.labelled()...)
 	}
 }
 
@@ -336,7 +336,7 @@ func (p *planner) gather(users, newcomers []*party) error {
 	slices.SortFunc(p.parties, func(a, b *party) int { return strings.Compare(a.user.ID, b.user.ID) })
 	slices.SortFunc(newcomers, func(a, b *party) int { return a.after.ObjectID.Compare(b.after.ObjectID) })
 	for i := 1; i < len(p.parties); i++ {
-		if a, b := p.parties[i-1], p.parties[i]; a.user.ID == b.user.ID && (a.says() || b.says()) {
+		if a, b := p.parties[i-1], p.parties[i]; a.user.ID == b.user.ID && (a.matters() || b.matters()) {
 			return fmt.Errorf("adsync: two users have the ID %q; a store must give each row its own", a.user.ID)
 		}
 	}
@@ -403,7 +403,7 @@ func (p *planner) order() {
 		func(i int) bool { return p.parties[i].writes(p.solution.Lost(i)) },
 		func(i int) bool { return p.parties[i].user.Protected },
 	)
-	p.plan.Changes = make([]Change, 0, len(steps)+len(p.tells))
+	p.plan.Changes = make([]Change, 0, len(steps)+len(p.reports))
 	parked := map[int32]*User{}
 	for _, step := range steps {
 		d := p.parties[step.Claimant]
@@ -458,33 +458,33 @@ func (d *party) update(lost bool, parked *User) Change {
 	return change
 }
 
-// tellAll appends what is reported without writing.
-func (p *planner) tellAll() {
+// reportAll appends what is reported without writing.
+func (p *planner) reportAll() {
 	for i, d := range p.parties {
 		if p.solution.Lost(i) {
-			d.tells = append(d.tells, p.duplicate(i))
+			d.reports = append(d.reports, p.duplicate(i))
 		}
 		if len(d.pinned) > 0 {
-			d.tell(OpNotice, ReasonProtected)
-			d.tells[len(d.tells)-1].Detail = strings.Join(fieldNames(d.pinned), " and ") + " of the directory would be taken"
+			d.report(OpNotice, ReasonProtected)
+			d.reports[len(d.reports)-1].Detail = strings.Join(fieldNames(d.pinned), " and ") + " of the directory would be taken"
 		}
-		p.tells = append(p.tells, d.told()...)
+		p.reports = append(p.reports, d.labelled()...)
 	}
-	slices.SortStableFunc(p.tells, compareTold)
-	p.plan.Changes = append(p.plan.Changes, p.tells...)
+	slices.SortStableFunc(p.reports, compareReports)
+	p.plan.Changes = append(p.plan.Changes, p.reports...)
 }
 
-// told is what is reported about the party, with the party's name on it.
-func (d *party) told() []Change {
-	for i := range d.tells {
-		c := &d.tells[i]
+// labelled are the reports, each with the party that it is about.
+func (d *party) labelled() []Change {
+	for i := range d.reports {
+		c := &d.reports[i]
 		if d.role == claims.Newcomer {
 			c.ObjectID, c.After = d.after.ObjectID, d.after
 		} else {
 			c.UserID, c.ObjectID, c.Before = d.user.ID, d.user.ObjectID, d.user
 		}
 	}
-	return d.tells
+	return d.reports
 }
 
 // maxRivals is how many rivals a Conflict names. A thousand users of one mailbox
@@ -517,9 +517,9 @@ func (p *planner) duplicate(i int) Change {
 
 var verdictReasons = [...]Reason{claims.Waiting: ReasonWaiting, claims.Contested: ReasonContested, claims.Taken: ReasonTaken}
 
-// compareTold sorts duplicates before invalids before notices, each by user, then
+// compareReports sorts duplicates before invalids before notices, each by user, then
 // entry.
-func compareTold(a, b Change) int {
+func compareReports(a, b Change) int {
 	rank := func(c Change) int { return slices.Index([]Op{OpDuplicate, OpInvalid, OpNotice}, c.Op) }
 	return cmp.Or(
 		cmp.Compare(rank(a), rank(b)),
@@ -605,7 +605,7 @@ func (p *planner) unknown() int {
 	n := 0
 	if orDefault(p.scope.rules.OnDisabled, Keep) != Keep {
 		for first, mark := range p.view.found {
-			if _, torn := p.view.torn[first]; torn || mark < firstKept {
+			if _, twice := p.view.listedTwice[first]; twice || mark < firstKept {
 				continue
 			}
 			e := p.view.entries.shared(int(mark - firstKept))
@@ -615,7 +615,7 @@ func (p *planner) unknown() int {
 		}
 	}
 	for _, newcomer := range p.view.newcomers {
-		if e := p.view.entries.shared(newcomer.entry); p.scope.rules.Import && !newcomer.torn && e.Present() && e.DisabledUnknown {
+		if e := p.view.entries.shared(newcomer.entry); p.scope.rules.Import && !newcomer.twice && e.Present() && e.DisabledUnknown {
 			n++
 		}
 	}
@@ -626,11 +626,11 @@ func (p *planner) unknown() int {
 func (p *planner) present() int {
 	n := 0
 	for first, mark := range p.view.found {
-		anyPresent, torn := p.view.torn[first]
+		anyPresent, twice := p.view.listedTwice[first]
 		switch {
-		case torn && anyPresent, !torn && mark == asHeld:
+		case twice && anyPresent, !twice && mark == asHeld:
 			n++
-		case !torn && mark >= firstKept && p.view.entries.Record(int(mark - firstKept)).Words[0] == string(StatePresent):
+		case !twice && mark >= firstKept && p.view.entries.Record(int(mark - firstKept)).Words[0] == string(StatePresent):
 			n++
 		}
 	}

@@ -139,12 +139,12 @@ func (p *planner) decideRoles(d *party, e *Entry, follows bool, first int) {
 	d.revoked = change.revoked
 	d.after.Extra = change.follow(d.after.Extra)
 	if len(change.shielded) > 0 {
-		d.tell(OpNotice, ReasonProtected)
-		d.tells[len(d.tells)-1].Detail = "would lose " + roleNames(change.shielded)
+		d.report(OpNotice, ReasonProtected)
+		d.reports[len(d.reports)-1].Detail = "would lose " + roleNames(change.shielded)
 	}
 	if open := p.view.unprovenOf(first, d.user); len(open) > 0 {
-		d.tell(OpNotice, ReasonUnproven)
-		d.tells[len(d.tells)-1].Detail = "would lose " + roleNames(open) + ", but nothing proves it; the warnings say what to grant or change"
+		d.report(OpNotice, ReasonUnproven)
+		d.reports[len(d.reports)-1].Detail = "would lose " + roleNames(open) + ", but nothing proves it; the warnings say what to grant or change"
 	}
 }
 
@@ -168,7 +168,7 @@ func (v *view) losing() []ObjectID {
 			continue
 		}
 		first := v.host.firstOf(row)
-		if _, torn := v.torn[first]; torn || v.found[first] == asHeld && row == first {
+		if _, twice := v.listedTwice[first]; twice || v.found[first] == asHeld && row == first {
 			continue
 		}
 		e := v.entryOf(first)

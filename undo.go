@@ -49,7 +49,7 @@ func (s *Syncer) Inverse(ctx context.Context, r *Report) (*Plan, error) {
 type undoer struct {
 	creates bool // the store can
 	spans   map[string]*span
-	tells   []Change
+	reports []Change
 }
 
 // span is a user before the first and after the last change of a run; nil: not
@@ -70,7 +70,7 @@ func (u *undoer) note(c *Change, id string) {
 
 // excuse reports that a user cannot be taken back.
 func (u *undoer) excuse(user *User, why string) {
-	u.tells = append(u.tells, Change{
+	u.reports = append(u.reports, Change{
 		Op: OpNotice, Reason: ReasonUndone, Detail: why, UserID: user.ID, ObjectID: user.ObjectID, Before: user,
 	})
 }
@@ -80,7 +80,7 @@ func (u *undoer) excuse(user *User, why string) {
 func (u *undoer) plan(h *host) (*Plan, error) {
 	users, newcomers := u.present(h), u.gone(h)
 	p := newPlanner(newView(h))
-	p.tells = u.tells
+	p.reports = u.reports
 	p.plan.Stats = Stats{Users: h.rows.Len(), Managed: h.managed, Chosen: len(u.spans)}
 	if err := p.arrange(users, newcomers); err != nil {
 		return nil, err

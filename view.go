@@ -13,13 +13,13 @@ import (
 
 // view is the directory side as it is read, compared with the host side.
 type view struct {
-	host      *host
-	entries   entries
-	found     []uint32     // by first row of a link: unseen, asHeld, or an entry's number + firstKept
-	torn      map[int]bool // first rows whose entries differ; whether one was Present
-	newcomers map[ObjectID]newcomer
-	unproven  map[int][]string // by first row of a link: the roles that nothing proves to be lost
-	assumed   bitmap           // first rows of links that were not asked about: what they were is what they are
+	host        *host
+	entries     entries
+	found       []uint32     // by first row of a link: unseen, asHeld, or an entry's number + firstKept
+	listedTwice map[int]bool // first rows whose entries contradict each other; whether one was Present
+	newcomers   map[ObjectID]newcomer
+	unproven    map[int][]string // by first row of a link: the roles that nothing proves to be lost
+	assumed     bitmap           // first rows of links that were not asked about: what they were is what they are
 }
 
 // The values of found below the entries' numbers.
@@ -32,16 +32,16 @@ const (
 // newcomer is an entry to import.
 type newcomer struct {
 	entry int  // its number
-	torn  bool // listed with different entries
+	twice bool // listed with entries that contradict each other
 	open  bool // one of them could be created
 }
 
 func newView(h *host) *view {
 	return &view{
-		host:      h,
-		found:     make([]uint32, h.rows.Len()),
-		torn:      map[int]bool{},
-		newcomers: map[ObjectID]newcomer{},
+		host:        h,
+		found:       make([]uint32, h.rows.Len()),
+		listedTwice: map[int]bool{},
+		newcomers:   map[ObjectID]newcomer{},
 	}
 }
 
@@ -140,12 +140,12 @@ func (v *view) addLinked(first int, e *Entry) {
 		return
 	}
 	known := v.entryOf(first)
-	_, torn := v.torn[first]
+	_, twice := v.listedTwice[first]
 	switch {
 	case !v.agree(first, &known, e):
-		v.torn[first] = v.torn[first] || known.State == StatePresent || e.State == StatePresent
+		v.listedTwice[first] = v.listedTwice[first] || known.State == StatePresent || e.State == StatePresent
 		v.found[first] = uint32(v.entries.keep(e)) + firstKept // so that the row gets a decision
-	case v.found[first] != asHeld && !torn && saysMore(e, &known): // whichever came first, the plan is the same
+	case v.found[first] != asHeld && !twice && saysMore(e, &known): // whichever came first, the plan is the same
 		v.found[first] = v.keep(first, e)
 	}
 }
@@ -184,7 +184,7 @@ func (v *view) addNewcomer(e *Entry) {
 	entry := v.entries.own(known.entry)
 	switch {
 	case !v.host.scope.agree(nobody, &entry, e):
-		known.torn, known.open = true, known.open || open
+		known.twice, known.open = true, known.open || open
 	case saysMore(e, &entry):
 		known.entry, known.open = v.entries.keep(e), known.open || open
 	}
@@ -198,7 +198,7 @@ func (v *view) entryOf(first int) Entry {
 		return Entry{ObjectID: v.host.rows.ObjectID(first), State: StateDeleted}
 	case asHeld:
 		u := v.host.rows.User(first)
-		u.Extra = u.Extra.only(v.host.scope.told)
+		u.Extra = u.Extra.only(v.host.scope.compared)
 		return Entry{ObjectID: u.ObjectID, Profile: u.Profile, State: StatePresent}
 	default:
 		return v.entries.own(int(mark - firstKept))
