@@ -128,8 +128,7 @@ func (r *Rules) removesNow(u *User, e *Entry) bool {
 func (p *planner) wait(d *party, e *Entry, reason Reason) {
 	rules := &p.scope.rules
 	if due := rules.due(d.user, e); due != 0 {
-		d.report(OpNotice, ReasonLeaving)
-		d.reports[len(d.reports)-1].Detail = leavingAs + string(reason) + " on " + due.String()
+		d.report(OpNotice, ReasonLeaving, leavingAs+string(reason)+" on "+due.String())
 		return
 	}
 	switch {
@@ -139,12 +138,10 @@ func (p *planner) wait(d *party, e *Entry, reason Reason) {
 	case d.user.active(), d.user.Status == StatusDeactivated: // the clocks disagree
 		d.detail = "to be removed, and since when is not known while the clocks disagree"
 		if d.user.Status == StatusDeactivated {
-			d.report(OpNotice, reason)
-			d.reports[len(d.reports)-1].Detail = d.detail
+			d.report(OpNotice, reason, d.detail)
 		}
 	default:
-		d.report(OpNotice, reason)
-		d.reports[len(d.reports)-1].Detail = "neither deactivated nor removed: the host made it " + string(d.user.Status)
+		d.report(OpNotice, reason, "neither deactivated nor removed: the host made it "+string(d.user.Status))
 	}
 }
 

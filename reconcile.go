@@ -66,8 +66,8 @@ func (d *party) matters() bool {
 }
 
 // report adds a change that writes nothing.
-func (d *party) report(op Op, reason Reason, conflicts ...Conflict) {
-	d.reports = append(d.reports, Change{Op: op, Reason: reason, Conflicts: conflicts})
+func (d *party) report(op Op, reason Reason, detail string, conflicts ...Conflict) {
+	d.reports = append(d.reports, Change{Op: op, Reason: reason, Detail: detail, Conflicts: conflicts})
 }
 
 // planner turns decisions into changes.
@@ -135,7 +135,7 @@ func (p *planner) decide() []*party {
 func (p *planner) decideRow(row, first int) party {
 	d := p.fixed(row)
 	if _, twice := p.view.listedTwice[first]; twice {
-		d.report(OpDuplicate, ReasonListedTwice, p.sameLink(first, row, nil))
+		d.report(OpDuplicate, ReasonListedTwice, "", p.sameLink(first, row, nil))
 		return d
 	}
 	entry := p.view.entryOf(first)
@@ -145,10 +145,9 @@ func (p *planner) decideRow(row, first int) party {
 	case reason == "": // present and enabled
 	case reason == ReasonUnknown && d.user.Status != StatusDeactivated: // and so nothing depends on it
 	case reaction == Keep:
-		d.report(OpNotice, reason)
+		d.report(OpNotice, reason, "")
 	case d.user.Protected && (reaction == Remove || d.user.active()):
-		d.report(OpNotice, ReasonProtected)
-		d.reports[0].Detail = "would be removed as " + string(reason)
+		d.report(OpNotice, ReasonProtected, "would be removed as "+string(reason))
 	case reaction == Remove && p.scope.rules.removesNow(d.user, &entry):
 		d.role, d.reason = claims.Leaver, reason
 		return d
@@ -182,8 +181,7 @@ func (p *planner) fixed(row int) party {
 func (p *planner) decideDetails(d *party, e *Entry) {
 	profile, err := p.scope.profile(d.user, e)
 	if reason, detail := p.scope.invalid(d.user, profile, err); reason != "" {
-		d.report(OpInvalid, reason)
-		d.reports[len(d.reports)-1].Detail = detail
+		d.report(OpInvalid, reason, detail)
 		return
 	}
 	d.role = claims.Candidate
@@ -213,7 +211,7 @@ func (p *planner) duplicateTwins(parties []*party) {
 		d.after.Profile, d.pinned = d.user.Profile, nil
 		d.after.Extra = revoke(d.user.Extra, d.revoked)
 		d.reports = slices.DeleteFunc(d.reports, func(c Change) bool { return c.Op == OpInvalid })
-		d.report(OpDuplicate, ReasonLinkedTwice, conflict)
+		d.report(OpDuplicate, ReasonLinkedTwice, "", conflict)
 	}
 }
 
@@ -299,7 +297,7 @@ func (p *planner) reportLinked(id ObjectID) {
 	}
 	if linked {
 		d := p.fixed(row)
-		d.report(OpNotice, ReasonLinked)
+		d.report(OpNotice, ReasonLinked, "")
 		p.reports = append(p.reports, d.labelled()...)
 	}
 }
@@ -465,8 +463,7 @@ func (p *planner) reportAll() {
 			d.reports = append(d.reports, p.duplicate(i))
 		}
 		if len(d.pinned) > 0 {
-			d.report(OpNotice, ReasonProtected)
-			d.reports[len(d.reports)-1].Detail = strings.Join(fieldNames(d.pinned), " and ") + " of the directory would be taken"
+			d.report(OpNotice, ReasonProtected, strings.Join(fieldNames(d.pinned), " and ")+" of the directory would be taken")
 		}
 		p.reports = append(p.reports, d.labelled()...)
 	}

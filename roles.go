@@ -139,12 +139,10 @@ func (p *planner) decideRoles(d *party, e *Entry, follows bool, first int) {
 	d.revoked = change.revoked
 	d.after.Extra = change.follow(d.after.Extra)
 	if len(change.shielded) > 0 {
-		d.report(OpNotice, ReasonProtected)
-		d.reports[len(d.reports)-1].Detail = "would lose " + roleNames(change.shielded)
+		d.report(OpNotice, ReasonProtected, "would lose "+roleNames(change.shielded))
 	}
 	if open := p.view.unprovenOf(first, d.user); len(open) > 0 {
-		d.report(OpNotice, ReasonUnproven)
-		d.reports[len(d.reports)-1].Detail = "would lose " + roleNames(open) + ", but nothing proves it; the warnings say what to grant or change"
+		d.report(OpNotice, ReasonUnproven, "would lose "+roleNames(open)+", but nothing proves it; the warnings say what to grant or change")
 	}
 }
 
