@@ -565,16 +565,16 @@ func (s simulation) differences(other simulation) map[string]string {
 }
 
 func (s simulation) kind(other simulation, who string, changed bool) adsync.Kind {
-	leftAlone := []adsync.Kind{adsync.KindSettles, adsync.KindClashes}[asNumber(other.leftAlone[who])]
+	kind := []adsync.Kind{adsync.KindSettles, adsync.KindClashes}[asNumber(other.leftAlone[who])]
 	switch better := slices.Compare(other.worth(who), s.worth(who)); {
 	case strings.HasPrefix(who, "account") && s.leftAlone[who] != other.leftAlone[who]:
-		return leftAlone
+		return kind
 	case better < 0:
 		return adsync.KindLeaves
 	case better > 0:
 		return adsync.KindEnters
 	case s.leftAlone[who] != other.leftAlone[who]:
-		return leftAlone
+		return kind
 	case changed:
 		return adsync.KindChanges
 	case !slices.Equal(s.told[who], other.told[who]):
