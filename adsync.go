@@ -165,7 +165,7 @@ func New(dir Directory, store UserStore, opts *Options) (*Syncer, error) {
 	if dir == nil || store == nil {
 		return nil, errors.New("adsync: New needs a Directory and a UserStore")
 	}
-	s := &Syncer{dir: dir, store: store, now: time.Now, steps: steps{users: 64, entries: userindex.Batch, early: 16 << 20}}
+	s := &Syncer{dir: dir, store: store, now: time.Now, steps: steps{users: 256, entries: userindex.Batch, early: 16 << 20}}
 	if opts != nil {
 		s.opts = *opts
 	}

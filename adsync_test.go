@@ -21,7 +21,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-func newSyncer(t *testing.T, dir adsync.Directory, store adsync.UserStore, opts *adsync.Options) *adsync.Syncer {
+func newSyncer(t testing.TB, dir adsync.Directory, store adsync.UserStore, opts *adsync.Options) *adsync.Syncer {
 	t.Helper()
 	s, err := adsync.New(dir, store, opts)
 	require.NoError(t, err)

@@ -13,6 +13,9 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
 	"github.com/go-adsync/adsync"
 )
 
@@ -108,6 +111,52 @@ func BenchmarkPlan(b *testing.B) {
 			perUser(b, n, func() (*adsync.Plan, error) { return s.Plan(context.Background()) })
 		})
 	}
+}
+
+// What a plan by mark costs, where the directory says at once what has changed: beyond
+// the table alone, that is what is done with rows that nobody asks about.
+func BenchmarkSince(b *testing.B) {
+	const n = 1_000_000
+	s, dir, mark := sinceWorld(b, n)
+	users := usersOf(n)
+	nobody := newSyncer(b, dir, tableOf(users), &adsync.Options{Rules: adsync.Rules{Only: []string{}}})
+	b.Run("table alone", func(b *testing.B) {
+		perChange(b, n, 0, func() (*adsync.Plan, error) { return nobody.Plan(context.Background()) })
+	})
+	since := func() (*adsync.Plan, error) { return s.Plan(context.Background(), adsync.Since(mark)) }
+	b.Run("nothing changed", func(b *testing.B) { perChange(b, n, 0, since) })
+	for i := 0; i < n; i += 100 {
+		dir.changed = append(dir.changed, users[i].ObjectID)
+	}
+	b.Run("1% looked up", func(b *testing.B) { perChange(b, n, 0, since) })
+}
+
+// sinceWorld is a Syncer of n users, its directory, and the mark of its first plan. It
+// lists nobody after that.
+func sinceWorld(t testing.TB, n int) (*adsync.Syncer, *vastChanges, *adsync.Mark) {
+	dir := &vastChanges{vast: vast{people: n}}
+	s := newSyncer(t, dir, tableOf(usersOf(n)), nil)
+	first, err := s.Sync(t.Context())
+	require.NoError(t, err)
+	require.NotNil(t, first.Mark())
+	dir.people = 0
+	return s, dir, first.Mark()
+}
+
+// vastChanges is a vast directory that tells what has changed.
+type vastChanges struct {
+	vast
+	changed []adsync.ObjectID
+}
+
+func (d *vastChanges) Reading(context.Context) (adsync.Reading, error) { return d, nil }
+
+func (d *vastChanges) Since(context.Context, adsync.DirectoryMark) ([]adsync.ObjectID, string, error) {
+	return d.changed, "", nil
+}
+
+func (d *vastChanges) Mark(context.Context) (adsync.DirectoryMark, error) {
+	return adsync.DirectoryMark{Controller: "one"}, nil
 }
 
 // A first import: nobody is there yet, and the plan creates everybody.
@@ -255,4 +304,21 @@ func TestReconcile_UnchangedUsersCostNoAllocation(t *testing.T) {
 	if many > few+100 {
 		t.Errorf("1,000 unchanged users cost %v allocations, and 10,000 cost %v", few, many)
 	}
+}
+
+// Nor does one of a plan by mark, whose rows are digested while they are read.
+func TestSince_UnchangedUsersCostNoAllocation(t *testing.T) {
+	allocations := func(n int) float64 {
+		s, dir, mark := sinceWorld(t, n)
+		dir.listed, dir.lookedUp = 0, 0
+		defer func() { require.Zero(t, dir.listed+dir.lookedUp) }()
+		return testing.AllocsPerRun(2, func() {
+			plan, err := s.Plan(t.Context(), adsync.Since(mark))
+			require.NoError(t, err)
+			require.Empty(t, plan.Reading.Full)
+			require.Empty(t, plan.Changes)
+		})
+	}
+	few, many := allocations(10_000), allocations(40_000)
+	assert.LessOrEqual(t, many, few+200, "10,000 unchanged users cost %v allocations, and 40,000 cost %v", few, many)
 }

@@ -240,6 +240,7 @@ type host struct {
 	prefix   []byte          // of those, folded
 	managed  int
 	chosen   int
+	tally    *tally // nil: no mark is wanted
 }
 
 func newHost(users rows, who scope) *host {
@@ -308,6 +309,9 @@ func (h *host) add(u *User) {
 		h.foreign.Add(row, u.ObjectID)
 	}
 	h.kinds = append(h.kinds, kind)
+	if h.tally != nil {
+		h.tally.add(u, kind&rowChosen != 0, h.scope.importing())
+	}
 }
 
 func (h *host) addKeys(u *User) {

@@ -1,6 +1,7 @@
 package adsync
 
 import (
+	"crypto/rand"
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
@@ -26,6 +27,7 @@ import (
 type Mark struct {
 	Version     int             `json:"version"`
 	Fingerprint string          `json:"fingerprint"` // a digest of the rules, the store's fields and the program
+	Key         []byte          `json:"key"`         // of the digests of rows and links, 16 bytes
 	At          time.Time       `json:"at"`          // when its reading began, by the host's clock
 	Full        time.Time       `json:"full"`        // when the last full reading began
 	Directory   []DirectoryMark `json:"directory"`   // of each controller, the one read last first
@@ -44,7 +46,7 @@ type DirectoryMark struct {
 }
 
 // markVersion is that of the marks that this package makes and goes on from.
-const markVersion = 1
+const markVersion = 2
 
 // The bounds of a mark that is read.
 const (
@@ -84,6 +86,7 @@ func (m *Mark) check() error {
 	n := len(m.Buckets) / len(sum{})
 	switch {
 	case len(m.Directory) > maxControllers || len(m.Others) != len(m.Directory),
+		len(m.Key) != keySize,
 		n < 1 || n > maxBuckets || bits.OnesCount(uint(n)) != 1 || len(m.Buckets)%len(sum{}) != 0,
 		len(m.Links) != len(sum{}) && len(m.Links) != 0:
 		return errMark
@@ -123,7 +126,8 @@ func (s idSet) packed() []byte {
 }
 
 // A sum is of digests in any order. Each digest is a strong one, or rows could be found
-// that change together without a trace.
+// that change together without a trace; and of a key that only the mark has, or a few dozen
+// rows could be found in minutes all the same (Wagner's generalized birthday problem).
 type sum [16]byte
 
 func (s *sum) add(d sum) { s.combine(d, func(a, b uint64) uint64 { return a + b }) }
@@ -138,13 +142,23 @@ func (s *sum) combine(d sum, f func(a, b uint64) uint64) {
 // sums are those of the rows of each bucket.
 type sums []sum
 
-// newSums has one bucket for some dozen rows.
-func newSums(rows int) sums {
+// bucketsFor is one bucket for some dozen rows.
+func bucketsFor(rows int) int {
 	n := 1
 	for n < maxBuckets && n*rowsInBucket < rows {
 		n *= 2
 	}
-	return make(sums, n)
+	return n
+}
+
+// folded are the sums in so many buckets, no more than there are. Both numbers are powers
+// of two, so each bucket is the sum of some.
+func (s sums) folded(n int) sums {
+	few := make(sums, n)
+	for i := range s {
+		few[i&(n-1)].add(s[i])
+	}
+	return few
 }
 
 // sumsOf are those of a mark.
@@ -172,11 +186,17 @@ func (s sums) place(id ObjectID) int {
 	return int(high^low) & (len(s) - 1)
 }
 
+// keySize is that of a mark's key.
+const keySize = 16
+
 // rowDigest is of all that a plan may depend on in a row.
-type rowDigest struct{ buffer []byte }
+type rowDigest struct {
+	key    []byte
+	buffer []byte
+}
 
 func (r *rowDigest) of(u *User) sum {
-	b := append(r.buffer[:0], u.ObjectID[:]...)
+	b := append(append(r.buffer[:0], r.key...), u.ObjectID[:]...)
 	flags := byte(0)
 	if u.Protected {
 		flags = flagProtected
@@ -197,41 +217,53 @@ func (r *rowDigest) of(u *User) sum {
 
 // link is the digest of what ties a row to an account.
 func (r *rowDigest) link(id ObjectID, source string) sum {
-	r.buffer = append(append(r.buffer[:0], id[:]...), source...)
+	r.buffer = append(append(append(r.buffer[:0], r.key...), id[:]...), source...)
 	digest := sha256.Sum256(r.buffer)
 	return sum(digest[:len(sum{})])
 }
 
-// sum sums up all chosen rows, and for an import all links.
-func (h *host) sum(into sums) (links sum) {
-	var digest rowDigest
-	for row, kind := range h.kinds {
-		chosen := kind&rowChosen != 0
-		if !chosen && !h.scope.importing() {
-			continue
-		}
-		u := h.rows.User(row)
-		if chosen {
-			into.of(u.ObjectID).add(digest.of(&u))
-		}
-		if h.scope.importing() && !u.ObjectID.IsZero() {
-			links.add(digest.link(u.ObjectID, u.Source))
-		}
-	}
-	return links
+// tally sums up all chosen rows, and for an import all links, while they are read: how
+// many rows there will be is not known then, so it has as many buckets as there may be.
+type tally struct {
+	digest  rowDigest
+	buckets sums
+	links   sum
 }
 
-// without takes the rows of an account out.
-func (h *host) without(id ObjectID, from sums) {
-	first, linked := h.links.First(id)
-	if !linked {
-		return
+// newTally has the key of the mark that it is to be compared with, or one of its own.
+func newTally(m *Mark) *tally {
+	t := &tally{buckets: make(sums, maxBuckets)}
+	if m != nil {
+		t.digest.key = m.Key
+		return t
 	}
-	var digest rowDigest
-	for _, row := range h.group(first) {
-		if h.kinds[row]&rowChosen != 0 {
-			u := h.rows.User(row)
-			from.of(id).sub(digest.of(&u))
+	t.digest.key = make([]byte, keySize)
+	_, _ = rand.Read(t.digest.key) // it never fails
+	return t
+}
+
+// add takes a row in.
+func (t *tally) add(u *User, chosen, importing bool) {
+	if chosen {
+		t.buckets.of(u.ObjectID).add(t.digest.of(u))
+	}
+	if importing && !u.ObjectID.IsZero() {
+		t.links.add(t.digest.link(u.ObjectID, u.Source))
+	}
+}
+
+// without takes the rows of accounts out of sums of them.
+func (h *host) without(ids idSet, from sums) {
+	for id := range ids {
+		first, linked := h.links.First(id)
+		if !linked {
+			continue
+		}
+		for _, row := range h.group(first) {
+			if h.kinds[row]&rowChosen != 0 {
+				u := h.rows.User(row)
+				from.of(id).sub(h.tally.digest.of(&u))
+			}
 		}
 	}
 }
@@ -291,11 +323,9 @@ func (r *reading) newDraft(p *Plan) *draft {
 	d := &draft{look: idSet{}, disabled: idSet{}, outside: idSet{}, writes: idSet{}}
 	d.addStates(r.view)
 	d.addTold(r.view, p)
-	d.buckets = newSums(r.host.chosen)
-	d.links = r.host.sum(d.buckets)
-	for id := range d.look {
-		r.host.without(id, d.buckets)
-	}
+	t := r.host.tally
+	d.buckets, d.links = t.buckets.folded(bucketsFor(r.host.chosen)), t.links
+	r.host.without(d.look, d.buckets)
 	return d
 }
 
@@ -381,7 +411,7 @@ func (d *draft) after(r *Report) *Mark {
 		}
 	}
 	buckets, links := slices.Clone(d.buckets), d.links
-	var digest rowDigest
+	digest := rowDigest{key: m.Key}
 	for i := range r.Plan.Changes {
 		c := &r.Plan.Changes[i]
 		if !c.writes() || c.Interim || !r.succeeded(i) {

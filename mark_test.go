@@ -3,6 +3,7 @@ package adsync
 import (
 	"encoding/json"
 	"reflect"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -71,7 +72,7 @@ func TestMark_SumsAreOfAnyOrder(t *testing.T) {
 	one.sub(b)
 	assert.Zero(t, one)
 	for _, rows := range []int{0, 1, 64, 65, 100_000, 10_000_000} {
-		s := newSums(rows)
+		s := make(sums, bucketsFor(rows))
 		assert.True(t, len(s) <= maxBuckets && (len(s) == maxBuckets || len(s)*rowsInBucket >= rows), rows)
 		used := map[int]bool{}
 		for i := range 4 * len(s) {
@@ -81,12 +82,46 @@ func TestMark_SumsAreOfAnyOrder(t *testing.T) {
 	}
 }
 
+// How many rows there are is known only when all have been summed up.
+func TestMark_SumsFold(t *testing.T) {
+	var digest rowDigest
+	many := make(sums, maxBuckets)
+	var users []User
+	for i := range 1000 {
+		u := User{ID: strconv.Itoa(i), ObjectID: ObjectID{byte(i), byte(i >> 8), 9: byte(i)}}
+		users = append(users, u)
+		many.of(u.ObjectID).add(digest.of(&u))
+	}
+	for n := 1; n <= maxBuckets; n *= 2 {
+		want := make(sums, n)
+		for i := range users {
+			want.of(users[i].ObjectID).add(digest.of(&users[i]))
+		}
+		assert.Equal(t, want, many.folded(n), n)
+	}
+}
+
+// Whoever cannot read the mark must not be able to find rows with equal sums.
+func TestMark_DigestsHaveAKeyOfTheirOwn(t *testing.T) {
+	one, other := newTally(nil), newTally(nil)
+	again := newTally(&Mark{Key: one.digest.key})
+	u := User{ID: "1", ObjectID: ObjectID{1}, Source: "corp"}
+	for _, tally := range []*tally{one, other, again} {
+		tally.add(&u, true, true)
+	}
+	assert.Equal(t, one.buckets, again.buckets)
+	assert.Equal(t, one.links, again.links)
+	assert.NotEqual(t, one.buckets, other.buckets)
+	assert.NotEqual(t, one.links, other.links)
+}
+
 // A mark is data from outside.
 func TestMark_IsRefusedWhenItIsNone(t *testing.T) {
 	whole := func() Mark {
-		return Mark{Version: markVersion, Buckets: make([]byte, 16), Directory: []DirectoryMark{{Controller: "a"}}, Others: [][]byte{nil}}
+		return Mark{Version: markVersion, Key: make([]byte, keySize), Buckets: make([]byte, 16), Directory: []DirectoryMark{{Controller: "a"}}, Others: [][]byte{nil}}
 	}
 	for name, spoil := range map[string]func(*Mark){
+		"no key":               func(m *Mark) { m.Key = nil },
 		"buckets missing":      func(m *Mark) { m.Buckets = nil },
 		"buckets of three":     func(m *Mark) { m.Buckets = make([]byte, 48) },
 		"half a bucket":        func(m *Mark) { m.Buckets = make([]byte, 24) },

@@ -1,6 +1,7 @@
 package adsync
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -8,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/go-adsync/adsync/internal/userindex"
@@ -31,6 +33,9 @@ func (s reader) both(ctx context.Context, who scope, selected bool, from resumpt
 	both, cancel := context.WithCancel(ctx)
 	s.sessions = s.resuming(&from)
 	users := newGrowing(who)
+	if from.wanted && mayTell(s.dir) {
+		users.host.tally = newTally(from.mark)
+	}
 	r := &reading{reader: s, scope: who, resumption: from, growing: users, hosts: make(chan *host, 1)}
 	listing := &starter{run: func() error {
 		defer cancel() // if it went well, the store was read before
@@ -121,7 +126,7 @@ type background struct {
 }
 
 func inBackground(run func() error) *background {
-	b := &background{done: make(chan struct{}), err: incomplete(errors.New("adsync: the goroutine that read the directory was ended"))}
+	b := &background{done: make(chan struct{}), err: incomplete(errors.New("adsync: a goroutine that read one of both sides was ended"))}
 	go func() {
 		defer close(b.done)
 		defer func() { b.thrown = recover() }()
@@ -147,25 +152,91 @@ func (b *background) wait() error {
 func (s reader) users(ctx context.Context, g *growing, meanwhile func(managed int)) (h *host, err error) {
 	ctx, span := s.opts.begin(ctx, PhaseUsers)
 	defer span.done(&err)
-	read := make([]User, 0, s.steps.users)
+	x := indexing(g)
+	defer func() { _ = x.end() }()
+	read := <-x.empty
 	err = s.store.eachUser(ctx, func(u *User) error {
-		if len(read) == cap(read) {
-			g.add(read)
-			read = read[:0]
+		if len(read) == s.steps.users {
+			var err error
+			if read, err = x.take(read); err != nil {
+				return err
+			}
 		}
 		if meanwhile != nil {
-			meanwhile(g.host.managed)
+			meanwhile(int(x.managed.Load()))
 		}
 		read = append(read, validUser(*u))
 		return nil
 	})
-	if err != nil {
+	if err := cmp.Or(x.end(), err); err != nil {
 		return nil, err
 	}
 	g.add(read)
 	span.count(g.rows.Len())
 	return g.host, nil
 }
+
+// indexer takes users in while the store reads the next ones: what is done with a row
+// would otherwise be waited for, a few hundred nanoseconds each.
+type indexer struct {
+	full, empty chan []User
+	over        chan struct{} // closed when no more come
+	managed     atomic.Int64
+	back        *background
+	end         func() error
+}
+
+func indexing(g *growing) *indexer {
+	x := &indexer{full: make(chan []User, 1), empty: make(chan []User, 3), over: make(chan struct{})}
+	for range cap(x.empty) {
+		x.empty <- nil
+	}
+	x.back = inBackground(func() error {
+		for {
+			select {
+			case users := <-x.full:
+				x.add(g, users)
+				continue
+			case <-x.over:
+			}
+			select {
+			case users := <-x.full: // the last ones
+				x.add(g, users)
+			default:
+			}
+			return nil
+		}
+	})
+	x.end = sync.OnceValue(func() error {
+		close(x.over)
+		return x.back.wait()
+	})
+	return x
+}
+
+func (x *indexer) add(g *growing, users []User) {
+	g.add(users)
+	x.managed.Store(int64(g.host.managed))
+	x.empty <- users[:0]
+}
+
+// take hands users over, and returns room for as many. A store that was given up may
+// still call it.
+func (x *indexer) take(users []User) (room []User, err error) {
+	select {
+	case x.full <- users:
+	case <-x.back.done:
+		return users, errNotIndexed
+	}
+	select {
+	case room = <-x.empty:
+		return room, nil
+	case <-x.back.done:
+		return users, errNotIndexed
+	}
+}
+
+var errNotIndexed = errors.New("adsync: the users are not taken in any more") // end says why
 
 // growing is a host side that is still being read, and that can be asked in the meantime.
 // Only one goroutine reads and only one asks.

@@ -211,7 +211,7 @@ func TestRead_StoreThatFailsEndsTheListing(t *testing.T) {
 	ended := false
 	dir := beyond{controllers{func() (adsync.Directory, error) { return endless{&ended}, nil }}}
 	store := behind(users, nil)
-	store.users = failingAfter{store.users, 5500}
+	store.users = failingAfter{store.users, 5900}
 	_, err := newSyncer(t, dir, store, nil).Plan(t.Context())
 	require.ErrorIs(t, err, adsync.ErrIncomplete)
 	require.ErrorIs(t, err, errDown)
@@ -292,6 +292,35 @@ func TestRead_DirectoryThatPanicsEndsThatOfTheStore(t *testing.T) {
 	_, err := newSyncer(t, dir, behind(users, nil), nil).Plan(t.Context())
 	require.ErrorIs(t, err, adsync.ErrIncomplete)
 	require.ErrorContains(t, err, "was ended")
+}
+
+// Rows are taken in concurrently with the store's reading of the next ones, and Rules.Fold
+// is the host's.
+func TestRead_FoldMayPanic(t *testing.T) {
+	_, users := bigWorld(6000)
+	for name, few := range map[string]int{"few": 10, "many": 6000} {
+		for want, end := range map[string]func(){"panicked": func() { panic("of the host's own rule") }, "was ended": runtime.Goexit} {
+			folded := 0
+			s := newSyncer(t, adsync.StaticDirectory{}, tableOf(users[:few]), &adsync.Options{Rules: adsync.Rules{Fold: func(text string) string {
+				if folded++; folded == 5 {
+					end()
+				}
+				return text
+			}}})
+			var err error
+			plan := func() { _, err = s.Plan(t.Context()) }
+			if want == "panicked" {
+				assert.PanicsWithValue(t, "of the host's own rule", plan, name)
+				continue
+			}
+			if few == 10 {
+				continue // that goroutine is the caller's
+			}
+			plan()
+			require.ErrorIs(t, err, adsync.ErrIncomplete, name)
+			require.ErrorContains(t, err, want, name)
+		}
+	}
 }
 
 // paced yields the list, now and then after a moment, and then the error if there is

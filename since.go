@@ -111,6 +111,16 @@ func (s *Syncer) resumption(since *Selection, selected bool, now time.Time) (r r
 	return r
 }
 
+// mayTell reports whether the directory, or one that its sessions yield, may be able to
+// tell what has changed.
+func mayTell(d Directory) bool {
+	switch d.(type) {
+	case Changes, Sessions, Resumer:
+		return true
+	}
+	return false
+}
+
 // begin opens the directory's reading, and asks what has changed.
 func (r *reading) begin(ctx context.Context, dir Directory) error {
 	r.changes, r.ids, r.known, r.looked, r.overdue, r.next, r.plan, r.finished = nil, nil, 0, nil, false, DirectoryMark{}, nil, false
@@ -176,15 +186,29 @@ func (r *reading) toLookUp() (look idSet, full string) {
 	}
 	look.addPacked(m.Look)
 	look.addPacked(m.Others[r.known])
-	before, now := sumsOf(m.Buckets), make(sums, len(m.Buckets)/len(sum{}))
-	links := h.sum(now)
-	if h.scope.importing() && string(links[:]) != string(m.Links) {
+	if h.scope.importing() && string(h.tally.links[:]) != string(m.Links) {
 		return look, "users were added, removed or linked by others, and with Rules.Import anybody may be free to import"
 	}
+	r.addEdited(look)
+	if !h.scope.importing() {
+		for id := range look {
+			if first, linked := h.links.First(id); !linked || !h.choosesGroup(first) {
+				delete(look, id)
+			}
+		}
+	}
+	return look, ""
+}
+
+// addEdited adds those whose rows are in a bucket that is not what the mark has.
+func (r *reading) addEdited(look idSet) {
+	h, before := r.host, sumsOf(r.mark.Buckets)
+	now := h.tally.buckets.folded(len(before))
 	remembered := idSet{}
-	remembered.addPacked(m.Look)
-	for id := range remembered {
-		h.without(id, now)
+	remembered.addPacked(r.mark.Look)
+	h.without(remembered, now)
+	if slices.Equal(now, before) {
+		return
 	}
 	for row, kind := range h.kinds {
 		if kind&rowChosen == 0 {
@@ -195,14 +219,6 @@ func (r *reading) toLookUp() (look idSet, full string) {
 			look.add(id)
 		}
 	}
-	if !h.scope.importing() {
-		for id := range look {
-			if first, linked := h.links.First(id); !linked || !h.choosesGroup(first) {
-				delete(look, id)
-			}
-		}
-	}
-	return look, ""
 }
 
 // mostTurns is how often more accounts are looked up because of what others say.
@@ -356,7 +372,7 @@ func (r *reading) resume(p *Plan, fingerprint string) {
 		return
 	}
 	d := r.newDraft(p)
-	d.mark = Mark{Version: markVersion, Fingerprint: fingerprint, At: into.At, Full: into.At,
+	d.mark = Mark{Version: markVersion, Fingerprint: fingerprint, Key: r.host.tally.digest.key, At: into.At, Full: into.At,
 		Directory: []DirectoryMark{r.next}, Others: [][]byte{nil}}
 	if r.plan != nil {
 		d.mark.Full = r.mark.Full
