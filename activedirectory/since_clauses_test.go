@@ -431,5 +431,5 @@ func TestSince_KnowsAllThatIsRead(t *testing.T) {
 		fields = append(fields, f.Name)
 	}
 	assert.Equal(t, []string{"BaseDN", "Filter", "TLS", "Auth", "Clear", "PageSize", "Timeout", "Attributes", "Further", "Identity", "Flag",
-		"Names", "Roles", "TrustMembers", "MaxEntries", "Plain", "Open"}, fields)
+		"Names", "Roles", "TrustMembers", "MaxEntries", "MaxChanges", "Plain", "Open"}, fields)
 }

@@ -204,7 +204,7 @@ func (s *session) containers(ctx context.Context, others []adattr.GUID, h *Head)
 	if len(others) > 0 {
 		filter.WriteString(anyOf(s.cfg.Identity, others))
 	}
-	objects, err := s.objects(ctx, s.root.base, "(|"+filter.String()+")", true)
+	objects, err := s.objects(ctx, s.root.base, "(|"+filter.String()+")")
 	if errors.Is(err, ErrManyChanges) {
 		h.Blind = "there are more containers than can be compared"
 		return nil
@@ -234,18 +234,14 @@ func (s *session) containers(ctx context.Context, others []adattr.GUID, h *Head)
 }
 
 // objects reads whatever matches, deleted objects too.
-func (s *session) objects(ctx context.Context, base, filter string, paged bool) ([]Object, error) {
+func (s *session) objects(ctx context.Context, base, filter string) ([]Object, error) {
 	const doing = "reading what has changed"
 	var objects []Object
 	var loop loopGuard
 	var cookie []byte
 	for {
-		size := uint32(0)
-		if paged {
-			size = s.cfg.PageSize
-		}
 		result, err := s.search(ctx, doing, ldap.NewSearchRequest(base, ldap.ScopeWholeSubtree, ldap.NeverDerefAliases, 0, 0, false,
-			filter, []string{"objectGUID", uSNChanged, "whenChanged", "objectClass", "isDeleted"}, s.controls(size, cookie, true)))
+			filter, []string{"objectGUID", uSNChanged, "whenChanged", "objectClass", "isDeleted"}, s.controls(s.cfg.PageSize, cookie, true)))
 		if err != nil {
 			return nil, err
 		}
@@ -259,11 +255,11 @@ func (s *session) objects(ctx context.Context, base, filter string, paged bool) 
 		}
 		next, ok := cookieOf(result)
 		switch {
-		case !ok && paged:
+		case !ok:
 			return nil, s.complain(doing, errUnpaged)
 		case len(next) == 0:
 			return objects, nil
-		case len(objects) > mostObjects:
+		case len(objects) > cmp.Or(s.cfg.MaxChanges, mostObjects):
 			s.spent = true
 			return nil, ErrManyChanges
 		}
@@ -298,7 +294,7 @@ func (c *Controller) Changed(ctx context.Context, from int64, asked []adattr.GUI
 		if len(asked) > 0 {
 			filter = "(|" + filter + anyOf(s.cfg.Identity, asked) + ")"
 		}
-		objects, err = s.objects(ctx, s.root.base, filter, true)
+		objects, err = s.objects(ctx, s.root.base, filter)
 		return err
 	})
 	return objects, err
@@ -310,7 +306,7 @@ func (c *Controller) Expiring(ctx context.Context, from, to time.Time) (objects 
 	ticks := func(t time.Time) string { return strconv.FormatInt((t.Unix()+secondsTo1970)*ticksPerSecond, 10) }
 	filter := "(&(" + accountExpires + ">=" + ticks(from) + ")(" + accountExpires + "<=" + ticks(to.Add(time.Second)) + "))"
 	err = c.use(ctx, func(s *session) error {
-		objects, err = s.objects(ctx, s.root.base, filter, true)
+		objects, err = s.objects(ctx, s.root.base, filter)
 		return err
 	})
 	return objects, err
@@ -373,7 +369,7 @@ func (c *Controller) Schema(ctx context.Context, from int64) (objects []Object, 
 		if i < 0 {
 			return nil
 		}
-		objects, err = s.objects(ctx, s.root.contexts[i], "(uSNChanged>="+strconv.FormatInt(from, 10)+")", true)
+		objects, err = s.objects(ctx, s.root.contexts[i], "(uSNChanged>="+strconv.FormatInt(from, 10)+")")
 		return err
 	})
 	slices.SortFunc(objects, func(a, b Object) int { return cmp.Compare(b.USN, a.USN) })

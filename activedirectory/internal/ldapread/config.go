@@ -42,6 +42,7 @@ type Config struct {
 	// TrustMembers takes the members of groups for proof, in a directory without tokenGroups.
 	TrustMembers bool
 	MaxEntries   int  // accounts in one listing; 0: no limit
+	MaxChanges   int  // objects that one question about changes may bring; 0: the 200,000 of ErrManyChanges
 	Plain        bool // leave the accounts to go-ldap too, which the tests take as their oracle
 	Open         Open // nil, but for tests that do without a network
 }

@@ -212,7 +212,7 @@ func TestIsAccountSID(t *testing.T) {
 
 func TestFoldDN(t *testing.T) {
 	assert.Equal(t, foldDN("CN=Editors,OU=Groups"), foldDN("cn=editors , OU=groups"))
-	assert.Equal(t, foldDN("No DN"), foldDN("no dn"))
+	assert.Equal(t, "no dn", foldDN("No DN"), "one that is none")
 	assert.NotEqual(t, foldDN("CN=a,OU=b"), foldDN("CN=a,OU=c"))
 }
 
