@@ -6,6 +6,7 @@ import (
 	"context"
 	"database/sql"
 	"embed"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"html/template"
@@ -20,6 +21,7 @@ import (
 	"unicode"
 
 	"github.com/go-adsync/adsync"
+	"github.com/go-adsync/adsync/sqlstore"
 )
 
 // config is how the host is set up.
@@ -32,6 +34,10 @@ type config struct {
 	secure    bool // the site is reached over TLS
 	proxied   bool // by a proxy in front, which adds the visitor's address to X-Forwarded-For
 	logger    *slog.Logger
+
+	every          time.Duration // between scheduled runs; 0: there are none
+	webhook        string        // the address that hears when the schedule gets into trouble, and out of it
+	webhookTimeout time.Duration // default 10 seconds
 
 	removeAfter  time.Duration // how long whoever left is deactivated before being deleted; 0 is not at all
 	secondPerson bool          // whoever approves a plan beyond the limits is not who made it
@@ -48,6 +54,7 @@ type app struct {
 	config
 	pages   map[string]*template.Template
 	limiter limiter
+	ledger  adsync.Ledger // the limits are about all runs of a day together
 
 	ctx        context.Context // ends when the application is closed for good
 	cancel     context.CancelFunc
@@ -55,12 +62,15 @@ type app struct {
 
 	live sync.Map     // *liveRun, by ID: runs of this process
 	runs atomic.Int64 // counts each start and end of a run
-	mu   sync.Mutex
-	jobs map[string]*job
+
+	mu       sync.Mutex // of the two
+	jobs     map[string]*job
+	schedule schedule
 }
 
 // newApp makes the application. Close it after the last request.
 func newApp(c config) (*app, error) {
+	c.webhookTimeout = cmp.Or(c.webhookTimeout, 10*time.Second)
 	c.planTimeout = cmp.Or(c.planTimeout, time.Minute)
 	c.runTimeout = cmp.Or(c.runTimeout, 10*time.Minute)
 	c.compareEvery = cmp.Or(c.compareEvery, 10*time.Minute)
@@ -73,12 +83,21 @@ func newApp(c config) (*app, error) {
 	a := &app{config: c, jobs: map[string]*job{}, pages: parsePages()}
 	a.ctx, a.cancel = context.WithCancel(context.Background())
 	if c.directory == nil {
+		a.every = 0
 		return a, nil
+	}
+	var err error
+	if a.ledger, err = sqlstore.NewLedger(c.store.db, c.store.dialect, "ledger"); err != nil {
+		return nil, err
 	}
 	if _, err := a.syncer(adsync.Rules{}, nil); err != nil { // wrong rules are told at the start
 		return nil, err
 	}
-	return a, a.settleInterrupted(a.ctx)
+	var kept string
+	if err = c.store.row(a.ctx, `SELECT state FROM schedule`).Scan(&kept); err == nil {
+		err = json.Unmarshal([]byte(kept), &a.schedule)
+	}
+	return a, errors.Join(err, a.settleInterrupted(a.ctx))
 }
 
 // close lets what is under way go on until ctx ends, and then cuts it short; what
@@ -105,7 +124,7 @@ const batchSize = 50
 func (a *app) syncer(rules adsync.Rules, onResult func(context.Context, adsync.Change, adsync.Result)) (*adsync.Syncer, error) {
 	rules.Source, rules.RemoveAfter = a.source, a.removeAfter
 	return adsync.New(a.directory, a.config.users, &adsync.Options{
-		Rules: rules, Limits: a.limits, Logger: a.logger, OnResult: onResult, BatchSize: batchSize,
+		Rules: rules, Limits: a.limits, Ledger: a.ledger, Logger: a.logger, OnResult: onResult, BatchSize: batchSize,
 	})
 }
 
@@ -157,6 +176,7 @@ func (a *app) syncRoutes(mux *http.ServeMux) {
 		"POST /runs/{id}":     a.actOnRun,
 		"GET /history":        a.history,
 		"GET /history/{file}": a.download,
+		"POST /schedule":      a.actOnSchedule,
 	} {
 		mux.Handle(pattern, a.as(administrator, page))
 	}
@@ -196,6 +216,9 @@ type page struct {
 	Menu    string // which of its items is shown
 	Alert   string
 	Data    any
+
+	Schedule *schedule // nil: there is none
+	Every    time.Duration
 }
 
 // Administrator reports whether the pages of the synchronization are for them.
@@ -203,7 +226,7 @@ func (p page) Administrator() bool { return p.Account != nil && p.Account.Role =
 
 // parsePages makes each page of what all have in common and of its own template.
 func parsePages() map[string]*template.Template {
-	base := template.Must(template.New("layout.html").Funcs(functions).ParseFS(files, "templates/layout.html", "templates/parts.html", "templates/list.html"))
+	base := template.Must(template.New("layout.html").Funcs(functions).ParseFS(files, "templates/layout.html", "templates/parts.html", "templates/list.html", "templates/schedule.html"))
 	names, _ := fs.Glob(files, "templates/*.html") // a valid pattern
 	pages := map[string]*template.Template{}
 	for _, name := range names {
@@ -214,7 +237,10 @@ func parsePages() map[string]*template.Template {
 
 // functions are what the templates call.
 var functions = template.FuncMap{
-	"when":  func(t time.Time) string { return t.Format("2006-01-02 15:04") },
+	"when": func(t time.Time) string { return t.Format("2006-01-02 15:04") },
+	"clock": func(t time.Time) string {
+		return t.Format(map[bool]string{true: "15:04", false: "2006-01-02 15:04"}[time.Since(t).Abs() < 20*time.Hour])
+	},
 	"count": counted, "day": day,
 	"add": func(a, b int) int { return a + b },
 	"bdi": bdi, "legible": legible, // names: the one as text, the other in an attribute
@@ -301,6 +327,10 @@ func (a *app) notFound(w http.ResponseWriter, r *http.Request) error {
 func (a *app) render(w http.ResponseWriter, r *http.Request, status int, name, title, alert string, data any) error {
 	menu, _, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/"), "/")
 	p := page{Title: title, Account: a.account(r), SyncOn: a.directory != nil, Menu: menu, Alert: alert, Data: data}
+	if p.Administrator() && a.every > 0 {
+		now := a.scheduleNow()
+		p.Schedule, p.Every = &now, a.every
+	}
 	var b bytes.Buffer
 	if err := a.pages[name].ExecuteTemplate(&b, "layout.html", p); err != nil {
 		a.logger.Error("template", "name", name, "error", err)

@@ -67,6 +67,7 @@ const (
 	directoryPassword = "ADSYNC_PASSWORD"
 	adminPassword     = "WEBHOST_ADMIN_PASSWORD"
 	postgresDSN       = "WEBHOST_POSTGRES"
+	webhookAddress    = "WEBHOST_WEBHOOK"
 )
 
 func parse(args []string, stderr io.Writer) (*settings, error) {
@@ -92,6 +93,7 @@ func parse(args []string, stderr io.Writer) (*settings, error) {
 	f.BoolVar(&s.secondPerson, "second-person", false, "a plan beyond these limits is approved by somebody other than who made it")
 	f.DurationVar(&s.planAge, "plan-age", 24*time.Hour, "until a plan must be made again to be applied")
 	f.DurationVar(&s.keepPlans, "keep-plans", 7*24*time.Hour, "until a plan that nobody applied is deleted")
+	f.DurationVar(&s.every, "every", 0, "`time` between scheduled synchronizations of everybody, like 15m; 0 is never. If one cannot be done, the address in "+webhookAddress+" is told by a POST")
 	f.BoolVar(&s.verbose, "v", false, "log requests and runs")
 	if err := f.Parse(args); err != nil {
 		return nil, err
@@ -99,6 +101,7 @@ func parse(args []string, stderr io.Writer) (*settings, error) {
 	if s.sqlite == "" {
 		s.postgres = cmp.Or(s.postgres, os.Getenv(postgresDSN))
 	}
+	s.webhook = os.Getenv(webhookAddress)
 	s.secure = s.proxied || s.cert != ""
 	if s.verbose {
 		s.logger = slog.New(slog.NewTextHandler(stderr, nil))
@@ -164,12 +167,18 @@ func (s *settings) serve(ctx context.Context, a *app, stdout io.Writer) error {
 		fmt.Fprintln(stdout, "Warning: whoever is on the way can read passwords. Serve HTTPS by -cert and -key, or by a proxy in front (-secure).")
 	}
 	fmt.Fprintf(stdout, "The application is at %s://%s/\n", scheme, listener.Addr())
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	if a.every > 0 {
+		a.background.Go(func() { a.keepSchedule(ctx, time.Tick(10*time.Second)) })
+	}
 	ended := make(chan error, 1)
 	go func() { ended <- answer() }()
 	select {
 	case err = <-ended:
 	case <-ctx.Done():
 	}
+	stop()
 	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), 30*time.Second)
 	defer cancel()
 	shut := server.Shutdown(last)

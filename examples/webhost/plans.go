@@ -68,7 +68,7 @@ func (a *app) makePlan(ctx context.Context, id, kind string, items []string, by 
 // those that it left. A plan that was not applied is worth nothing then.
 func (a *app) planAgain(w http.ResponseWriter, r *http.Request, old *run) error {
 	items := old.Items
-	if old.Tally.Written() > 0 {
+	if old.Tally.Written() > 0 || old.Scheduled() {
 		var err error
 		if items, err = a.store.left(r.Context(), old.ID); err != nil {
 			return err

@@ -62,22 +62,26 @@ func (a *app) applyRun(w http.ResponseWriter, r *http.Request, planned *run) err
 		return a.runPage(w, r, status, alert)
 	}
 	planned.State, planned.RunBy, planned.StartedAt = stateRunning, a.account(r).Username, time.Now()
-	if err := a.start(r.Context(), planned); err != nil {
+	plan, err := a.store.plan(r.Context(), planned)
+	if err != nil {
+		return err
+	}
+	execute, err := a.start(r.Context(), planned, plan)
+	if err != nil {
 		a.logger.Warn("run not started", "error", err)
 		status, text := a.explain(r.Context(), err)
 		return a.runPage(w, r, status, text)
 	}
+	if execute != nil {
+		a.background.Go(func() { execute() })
+	}
 	return redirect(w, r, "/runs/"+planned.ID)
 }
 
-// start takes the lock and runs the plan in the background: it goes on when the
-// browser is closed, with a deadline of its own. A plan that was started before, as by
-// a second click, is left to that run.
-func (a *app) start(ctx context.Context, r *run) error {
-	plan, err := a.store.plan(ctx, r)
-	if err != nil {
-		return err
-	}
+// start takes the lock of the runs, and returns what applies the plan. It does so in the
+// background: it goes on when the browser is closed, with a deadline of its own. nil: the
+// plan was started before, as by a second click, and is left to that run.
+func (a *app) start(ctx context.Context, r *run, plan *adsync.Plan) (execute func() *adsync.Report, err error) {
 	live := &liveRun{}
 	for _, c := range plan.Changes {
 		if writes(c) && !c.Interim {
@@ -85,24 +89,23 @@ func (a *app) start(ctx context.Context, r *run) error {
 		}
 	}
 	if _, begun := a.live.LoadOrStore(r.ID, live); begun {
-		return nil
+		return nil, nil
 	}
 	started, err := a.store.advance(ctx, r)
 	if err != nil || !started {
 		a.live.Delete(r.ID)
-		return err
+		return nil, err
 	}
-	a.background.Go(func() {
+	return func() *adsync.Report {
 		defer a.live.Delete(r.ID)
 		a.runs.Add(1)
 		defer a.runs.Add(1)
-		a.execute(r, plan, live)
-	})
-	return nil
+		return a.execute(r, plan, live)
+	}, nil
 }
 
 // execute applies the plan and keeps what became of it.
-func (a *app) execute(r *run, plan *adsync.Plan, live *liveRun) {
+func (a *app) execute(r *run, plan *adsync.Plan, live *liveRun) *adsync.Report {
 	ctx, cancel := context.WithTimeout(a.ctx, a.runTimeout)
 	defer cancel()
 	report, err := a.apply(ctx, r, plan, live)
@@ -126,6 +129,7 @@ func (a *app) execute(r *run, plan *adsync.Plan, live *liveRun) {
 	live.ended = r
 	live.mu.Unlock()
 	a.keepEnd(r, report.Results)
+	return report
 }
 
 func (a *app) apply(ctx context.Context, r *run, plan *adsync.Plan, live *liveRun) (*adsync.Report, error) {

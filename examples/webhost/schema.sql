@@ -115,3 +115,19 @@ CREATE TABLE IF NOT EXISTS run_changes (
 	was     TEXT NOT NULL,            -- an adsync.User in JSON, or null: before an interim made way
 	PRIMARY KEY (run_id, idx)
 );
+
+-- How the schedule stands, in JSON. There is one row.
+CREATE TABLE IF NOT EXISTS schedule (one BIGINT PRIMARY KEY, state TEXT NOT NULL);
+INSERT INTO schedule (one, state) VALUES (1, '{}') ON CONFLICT DO NOTHING;
+
+-- What runs have done that the limits are about: see sqlstore.NewLedger.
+CREATE TABLE IF NOT EXISTS ledger (
+	tenant   TEXT NOT NULL,
+	source   TEXT NOT NULL,
+	run_id   TEXT NOT NULL PRIMARY KEY,
+	noted_at BIGINT NOT NULL,
+	approval TEXT,
+	tally    TEXT NOT NULL,
+	UNIQUE (tenant, source, approval)
+);
+CREATE INDEX IF NOT EXISTS ledger_recent ON ledger (tenant, source, noted_at);

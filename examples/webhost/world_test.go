@@ -316,6 +316,8 @@ func (w *world) wrongly(what string) adsync.Directory {
 		c.Bind = activedirectory.SimpleBind(serviceAccount, "wrong")
 	case "certificate":
 		c.TLS = nil
+	case "filter":
+		c.Filter = "(objectClass=user)"
 	case "base":
 		c.BaseDN = "OU=Nowhere," + c.BaseDN
 	}
