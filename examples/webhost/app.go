@@ -242,6 +242,7 @@ var functions = template.FuncMap{
 		return t.Format(map[bool]string{true: "15:04", false: "2006-01-02 15:04"}[time.Since(t).Abs() < 20*time.Hour])
 	},
 	"count": counted, "day": day,
+	"ops": func() []opWords { return ops },
 	"add": func(a, b int) int { return a + b },
 	"bdi": bdi, "legible": legible, // names: the one as text, the other in an attribute
 	"sorted": func(f filter, column string) template.HTMLAttr {

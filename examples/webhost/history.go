@@ -17,13 +17,10 @@ import (
 // runPage is a plan: before, while and after it is applied.
 type runPage struct {
 	*run
-	Writes      string // "7 updates, 2 deletions"; "" when there is nothing to write
 	Approval    *approval
 	Failures    []changeRow // who was not written, and why; the first of them
 	Left        int         // users to plan for again
-	Parked      int         // users who make way for a moment
-	Ops         []opCount
-	Show        string // one of them, or "" for all
+	Show        string      // one of them, or "" for all
 	Rows        []changeRow
 	Page, Pages int
 
@@ -71,18 +68,9 @@ func (a *app) runPage(w http.ResponseWriter, r *http.Request, status int, alert 
 // fillRun reads what the page shows of the changes.
 func (a *app) fillRun(r *http.Request, p *runPage) (err error) {
 	ctx := r.Context()
-	counts, err := a.store.opCounts(ctx, p.ID)
-	if err != nil {
-		return err
-	}
-	p.Writes, p.Parked = writesText(counts), counts[opInterim]
 	shown := 0
-	for _, op := range ops {
-		n := counts[string(op.Op)]
-		if n > 0 {
-			p.Ops = append(p.Ops, opCount{op, n})
-		}
-		if p.Show == "" || p.Show == string(op.Op) {
+	for op, n := range p.Counts {
+		if p.Show == "" || p.Show == string(op) {
 			shown += n
 		}
 	}
@@ -125,7 +113,8 @@ func (a *app) rows(ctx context.Context, r *run, tail string, args ...any) (rows 
 
 // historyPage lists the plans that wait, and the runs, the latest first.
 type historyPage struct {
-	Waiting []runPage
+	Waiting []*run
+	Old     time.Time // when a plan was made that is too old now
 	Runs    []*run
 	Page    int
 	More    bool
@@ -140,13 +129,8 @@ func (a *app) history(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	p := historyPage{Runs: runs[:min(len(runs), pageSize)], Page: n, More: len(runs) > pageSize, Days: int(a.keepPlans.Hours()+23) / 24}
-	waiting, err := a.store.waiting(r.Context())
-	for i := 0; i < len(waiting) && err == nil; i++ {
-		var counts map[string]int
-		counts, err = a.store.opCounts(r.Context(), waiting[i].ID)
-		p.Waiting = append(p.Waiting, runPage{run: waiting[i], Old: time.Since(waiting[i].MadeAt) > a.planAge, Writes: writesText(counts)})
-	}
-	if err != nil {
+	p.Old = time.Now().Add(-a.planAge)
+	if p.Waiting, err = a.store.waiting(r.Context()); err != nil {
 		return err
 	}
 	return a.render(w, r, http.StatusOK, "history.html", "History", "", p)

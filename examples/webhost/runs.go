@@ -27,6 +27,8 @@ const (
 type run struct {
 	ID, Kind, State, Digest    string
 	Header                     adsync.Plan        // without its changes
+	Counts                     map[adsync.Op]int  // of its changes
+	Parked                     int                // users who make way for a moment, beside those
 	Items                      []string           // for whom it was made: IDs of users, or of accounts to import
 	Beyond                     *adsync.LimitError // which limit it is beyond, without the plan
 	MadeBy, RunBy              string             // who planned it; who applied or rejected it
@@ -84,19 +86,22 @@ func (r *run) Waits() bool { return r.State == statePlanned || r.State == stateR
 // nobody applied since purge go.
 func (s *store) addRun(ctx context.Context, r *run, plan *adsync.Plan, purge time.Time) error {
 	r.State, r.Header = statePlanned, *plan
-	r.Header.Changes = nil
+	r.Header.Changes, r.Counts, r.Parked = nil, map[adsync.Op]int{}, 0
 	return s.inTx(ctx, func(t *tx) {
 		t.deleteRuns(`state IN (?, ?) AND made_at < ?`, statePlanned, stateRefused, purge.Unix())
-		t.exec(`INSERT INTO runs (id, state, made_at, run) VALUES (?, ?, ?, ?)`, r.ID, r.State, r.MadeAt.Unix(), asJSON(r))
 		was := map[string]*adsync.User{}
 		for i, c := range plan.Changes {
 			op := string(c.Op)
 			if c.Interim {
 				op, was[c.UserID] = opInterim, c.Before
+				r.Parked++
+			} else {
+				r.Counts[c.Op]++
 			}
 			t.exec(`INSERT INTO run_changes (run_id, idx, op, loses, name, user_id, change, was) VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
 				r.ID, i, op, loses(c), sortName(c), c.UserID, asJSON(c), asJSON(was[c.UserID]))
 		}
+		t.exec(`INSERT INTO runs (id, state, made_at, run) VALUES (?, ?, ?, ?)`, r.ID, r.State, r.MadeAt.Unix(), asJSON(r))
 	})
 }
 
@@ -218,19 +223,6 @@ func (s *store) eachRecord(ctx context.Context, id, tail string, f func(record) 
 		}
 		return f(r)
 	}, `SELECT idx, outcome, user_id, error, change, was FROM run_changes WHERE run_id = ? `+tail, append([]any{id}, args...)...)
-}
-
-// opCounts counts the changes of a run by their operation.
-func (s *store) opCounts(ctx context.Context, id string) (map[string]int, error) {
-	counts := map[string]int{}
-	err := s.each(ctx, func(rows *sql.Rows) error {
-		var op string
-		var n int
-		err := rows.Scan(&op, &n)
-		counts[op] = n
-		return err
-	}, `SELECT op, count(*) FROM run_changes WHERE run_id = ? GROUP BY op`, id)
-	return counts, err
 }
 
 // sameUsers are those of the IDs who are still imported from the directory.

@@ -120,11 +120,6 @@ var ops = []opWords{
 	{adsync.OpDuplicate, "Duplicate", "Duplicates"}, {adsync.OpInvalid, "Invalid", "Invalid"}, {adsync.OpNotice, "Notice", "Notices"},
 }
 
-type opCount struct {
-	opWords
-	Count int
-}
-
 // whatText is what a change does.
 func whatText(c adsync.Change) string {
 	switch {
@@ -142,11 +137,11 @@ func leaves(c adsync.Change) bool {
 	return c.Op == adsync.OpUpdate && c.Before.Status != c.After.Status && c.After.Status == adsync.StatusDeactivated
 }
 
-// writesText says how much a plan writes: "2 deletions, 7 updates".
-func writesText(counts map[string]int) string {
+// Writes says how much a plan writes: "2 deletions, 7 updates".
+func (r *run) Writes() string {
 	var parts []string
 	for _, op := range ops[:3] {
-		if n := counts[string(op.Op)]; n > 0 {
+		if n := r.Counts[op.Op]; n > 0 {
 			parts = append(parts, strings.ToLower(counted(n, op.One, op.Many)))
 		}
 	}
