@@ -60,7 +60,6 @@ type app struct {
 	cancel     context.CancelFunc
 	background sync.WaitGroup
 
-	live sync.Map     // *liveRun, by ID: runs of this process
 	runs atomic.Int64 // counts each start and end of a run
 
 	mu       sync.Mutex // of the two

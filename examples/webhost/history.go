@@ -24,14 +24,17 @@ type runPage struct {
 	Rows        []changeRow
 	Page, Pages int
 
-	Done, Total int // of a run that is under way
-	Live        bool
-	End         *run // of it, which is not in the history yet
-	Old         bool // too much may have changed since it was made
+	Done int  // of the users to write, while it is under way
+	Old  bool // too much may have changed since it was made
 }
 
 // Elapsed is how many seconds the run goes on.
 func (p runPage) Elapsed() int { return int(time.Since(p.StartedAt).Seconds()) }
+
+// Total is how many users are to be written.
+func (p runPage) Total() int {
+	return p.Counts[adsync.OpUpdate] + p.Counts[adsync.OpDelete] + p.Counts[adsync.OpCreate]
+}
 
 // Ended reports whether there is a result for each change.
 func (p runPage) Ended() bool {
@@ -45,15 +48,15 @@ func (a *app) runPage(w http.ResponseWriter, r *http.Request, status int, alert 
 	} else if making != nil && making.err != nil {
 		return making.err
 	}
-	live, under := a.live.Load(id) // first: a run that ends in between is shown as ending, not as another's
 	found, err := a.store.run(r.Context(), id)
 	if err != nil {
 		return err
 	}
 	p := runPage{run: found, Show: r.FormValue("show"), Old: time.Since(found.MadeAt) > a.planAge}
-	if live, _ := live.(*liveRun); under && found.State == stateRunning {
-		p.Live, p.Total = true, live.total
-		p.Done, p.End = live.state()
+	if found.State == stateRunning {
+		if p.Done, err = a.store.reached(r.Context(), id); err != nil {
+			return err
+		}
 		return a.render(w, r, status, "running.html", "Synchronizing", alert, p)
 	}
 	if err := a.fillRun(r, &p); err != nil {

@@ -4,29 +4,10 @@ import (
 	"context"
 	"errors"
 	"net/http"
-	"sync"
 	"time"
 
 	"github.com/go-adsync/adsync"
 )
-
-// liveRun is a run of this process that is under way.
-type liveRun struct {
-	total int // users to write
-
-	mu      sync.Mutex
-	done    int             // of total
-	told    int             // changes that there is a result for, in the order of the plan
-	pending []adsync.Result // the last of them, which are not in the database yet
-	ended   *run            // all is done but the book-keeping
-}
-
-// state says how far the run is, and at its end what became of it.
-func (l *liveRun) state() (done int, ended *run) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.done, l.ended
-}
 
 // actOnRun does what the pressed button says: apply the plan, reject or discard it, or
 // make it again.
@@ -66,49 +47,26 @@ func (a *app) applyRun(w http.ResponseWriter, r *http.Request, planned *run) err
 	if err != nil {
 		return err
 	}
-	execute, err := a.start(r.Context(), planned, plan)
+	started, err := a.store.advance(r.Context(), planned)
 	if err != nil {
 		a.logger.Warn("run not started", "error", err)
 		status, text := a.explain(r.Context(), err)
 		return a.runPage(w, r, status, text)
 	}
-	if execute != nil {
-		a.background.Go(func() { execute() })
+	if started { // not so after a second click
+		a.background.Go(func() { a.execute(planned, plan) })
 	}
 	return redirect(w, r, "/runs/"+planned.ID)
 }
 
-// start takes the lock of the runs, and returns what applies the plan. It does so in the
-// background: it goes on when the browser is closed, with a deadline of its own. nil: the
-// plan was started before, as by a second click, and is left to that run.
-func (a *app) start(ctx context.Context, r *run, plan *adsync.Plan) (execute func() *adsync.Report, err error) {
-	live := &liveRun{}
-	for _, c := range plan.Changes {
-		if writes(c) && !c.Interim {
-			live.total++
-		}
-	}
-	if _, begun := a.live.LoadOrStore(r.ID, live); begun {
-		return nil, nil
-	}
-	started, err := a.store.advance(ctx, r)
-	if err != nil || !started {
-		a.live.Delete(r.ID)
-		return nil, err
-	}
-	return func() *adsync.Report {
-		defer a.live.Delete(r.ID)
-		a.runs.Add(1)
-		defer a.runs.Add(1)
-		return a.execute(r, plan, live)
-	}, nil
-}
-
-// execute applies the plan and keeps what became of it.
-func (a *app) execute(r *run, plan *adsync.Plan, live *liveRun) *adsync.Report {
+// execute applies the plan of a run that has started, and keeps what became of it. It goes
+// on when the browser is closed, with a deadline of its own.
+func (a *app) execute(r *run, plan *adsync.Plan) *adsync.Report {
+	a.runs.Add(1)
+	defer a.runs.Add(1)
 	ctx, cancel := context.WithTimeout(a.ctx, a.runTimeout)
 	defer cancel()
-	report, err := a.apply(ctx, r, plan, live)
+	report, err := a.apply(ctx, r, plan)
 	r.EndedAt, r.Tally = time.Now(), tallyOf(report)
 	var limit *adsync.LimitError
 	switch wrote := r.Tally.Written() + r.Tally.Unknown; {
@@ -125,16 +83,24 @@ func (a *app) execute(r *run, plan *adsync.Plan, live *liveRun) *adsync.Report {
 		a.logger.Warn("run ended before its end", "run", r.ID, "error", err)
 		r.Note = a.cutShort(a.ctx, err)
 	}
-	live.mu.Lock()
-	live.ended = r
-	live.mu.Unlock()
 	a.keepEnd(r, report.Results)
 	return report
 }
 
-func (a *app) apply(ctx context.Context, r *run, plan *adsync.Plan, live *liveRun) (*adsync.Report, error) {
+// apply keeps results as they come, so that a crash leaves a true history and the page
+// shows how far the run is. What cannot be kept now is kept at the end.
+func (a *app) apply(ctx context.Context, r *run, plan *adsync.Plan) (*adsync.Report, error) {
+	told, pending := 0, []adsync.Result{}
 	syncer, err := a.syncer(adsync.Rules{}, func(ctx context.Context, c adsync.Change, result adsync.Result) {
-		a.onResult(ctx, r.ID, live, c, result)
+		told++
+		if pending = append(pending, result); len(pending) < batchSize && told < len(plan.Changes) {
+			return
+		}
+		err := a.store.inTx(ctx, func(t *tx) { t.addResults(r.ID, told-len(pending), pending) })
+		if err != nil {
+			a.logger.Warn("history not kept yet", "run", r.ID, "error", err)
+		}
+		pending = nil
 	})
 	if err != nil {
 		return &adsync.Report{}, err
@@ -144,26 +110,6 @@ func (a *app) apply(ctx context.Context, r *run, plan *adsync.Plan, live *liveRu
 		approvals = append(approvals, adsync.Approval{Digest: r.Digest, At: r.StartedAt, By: r.RunBy})
 	}
 	return syncer.Apply(ctx, plan, approvals...)
-}
-
-// onResult keeps results as they come, so that a crash leaves a true history. What
-// cannot be kept now is kept at the end.
-func (a *app) onResult(ctx context.Context, id string, live *liveRun, c adsync.Change, result adsync.Result) {
-	live.mu.Lock()
-	defer live.mu.Unlock()
-	live.told++
-	if writes(c) && !c.Interim {
-		live.done++
-	}
-	live.pending = append(live.pending, result)
-	if len(live.pending) < batchSize && live.done < live.total {
-		return
-	}
-	err := a.store.inTx(ctx, func(t *tx) { t.addResults(id, live.told-len(live.pending), live.pending) })
-	if err != nil {
-		a.logger.Warn("history not kept yet", "run", id, "error", err)
-	}
-	live.pending = nil
 }
 
 // keepEnd goes on trying until the application is closed: what was done must get

@@ -161,6 +161,12 @@ func (s *store) advance(ctx context.Context, r *run) (bool, error) {
 	return n == 1, err
 }
 
+// reached counts the users for whom there is a result.
+func (s *store) reached(ctx context.Context, id string) (n int, err error) {
+	err = s.row(ctx, `SELECT count(*) FROM run_changes WHERE run_id = ? AND outcome <> '' AND op IN ('update', 'delete', 'create')`, id).Scan(&n)
+	return n, err
+}
+
 // record is a change and what became of it.
 type record struct {
 	adsync.Result

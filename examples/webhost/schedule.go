@@ -143,11 +143,10 @@ func (a *app) synchronize(ctx context.Context, last *lastRun, now time.Time) err
 	report := &adsync.Report{Plan: plan, Results: make([]adsync.Result, len(plan.Changes))}
 	last.State, last.Why, last.RunID, last.Reading = stateDone, "", "", plan.Reading
 	if made != nil {
-		execute, err := a.start(ctx, made, plan)
-		if err != nil || execute == nil {
+		if started, err := a.store.advance(ctx, made); err != nil || !started {
 			return err
 		}
-		report = execute()
+		report = a.execute(made, plan)
 		last.State, last.Why, last.RunID = made.State, made.Note, made.ID
 	}
 	if next := report.Mark(); next != nil {
