@@ -1,6 +1,7 @@
 package ldapread
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -26,8 +27,10 @@ func (d *domain) strikeEach(cfg *Config, fault fakead.Fault, call func(*Controll
 				d.Order(fault)
 			}
 		})
-		c := d.open(cfg)
-		err := call(c)
+		server, err := ParseURL(d.PlainURL(), false) // since it makes many connections
+		require.NoError(d.t, err)
+		c := NewController(cfg, server)
+		err = call(c)
 		d.Before(nil)
 		d.ClearFaults()
 		failed, known := c.Failed()
@@ -43,135 +46,160 @@ func (d *domain) strikeEach(cfg *Config, fault fakead.Fault, call func(*Controll
 	}
 }
 
-// TestErrors_OfAnySearchEndTheCall lets each search of each call fail, with a connection that
-// goes on and with one that ends: what was not read whole is an error, whatever the call.
-func TestErrors_OfAnySearchEndTheCall(t *testing.T) {
-	d := newDomain(t, fakead.Config{MaxValRange: 2})
+// failing is a domain for calls of which each search fails once.
+type failing struct {
+	*domain
+	alive   []adattr.GUID // accounts
+	all     []adattr.GUID // and one that is deleted, and one that never was
+	named   []adattr.GUID // by other identities
+	inner   string        // a group's DN
+	outer   fakead.GUID
+	configs map[string]func(*Config)
+}
+
+func newFailing(t *testing.T) *failing {
+	d := &failing{domain: newDomain(t, fakead.Config{MaxValRange: 2, AllowUnsafe: true}), named: []adattr.GUID{guid(1), guid(4)}}
 	must(t, d.GrantTombstones(service))
 	people := d.add(5)
 	outside, err := d.AddUser(fakead.User{Username: "outside"})
 	require.NoError(t, err)
 	inner := d.group("inner", people[:4]...)
-	outer := d.group("outer", inner, outside, people[4])
-	must(t, d.SetPrimaryGroup(people[4], d.DN(outer)))
-	empty := d.group("empty")
+	d.outer, d.inner = d.group("outer", inner, outside, people[4]), d.DN(inner)
+	must(t, d.SetPrimaryGroup(people[4], d.DN(d.outer)))
+	for n, id := range people {
+		must(t, d.SetAttribute(id, "displayName", guid(byte(n)).String()))
+		must(t, d.SetAttribute(id, "mS-DS-ConsistencyGuid", wireText(guid(byte(n)))))
+	}
 	must(t, d.Delete(people[0]))
-	groups := by(map[string]fakead.GUID{"outer": outer, "empty": empty})
-	var all []adattr.GUID
-	for n, id := range append(people, outside, fakead.GUID{1}) {
-		all = append(all, adattr.GUID(id))
-		if n > 0 && n < 5 {
-			must(t, d.SetAttribute(id, "displayName", guid(byte(n)).String()))
-			must(t, d.SetAttribute(id, "mS-DS-ConsistencyGuid", wireText(guid(byte(n)))))
-		}
+	for _, id := range append(people[1:], outside) {
+		d.alive = append(d.alive, adattr.GUID(id))
 	}
-	named := []adattr.GUID{guid(1), guid(4)}
-	note := func(*Account) bool { return true }
+	d.all = append(slices.Clone(d.alive), adattr.GUID(people[0]), adattr.GUID{1})
+	roles := by(map[string]fakead.GUID{"outer": d.outer, "empty": d.group("empty")})
+	d.configs = map[string]func(*Config){
+		"":                    func(*Config) {},
+		"paged":               func(cfg *Config) { cfg.PageSize = 2 },
+		"roles":               func(cfg *Config) { cfg.Roles = roles },
+		"membership":          func(cfg *Config) { cfg.Filter = "(memberOf=" + d.inner + ")" },
+		"a rare filter":       func(cfg *Config) { cfg.Filter = "(logonCount=1)" },
+		"an attribute by OID": func(cfg *Config) { cfg.Attributes[4] = "2.5.4.20" },
+		"a consistent identity": func(cfg *Config) {
+			cfg.Identity, cfg.Roles = adattr.IdentityOf("mS-DS-ConsistencyGuid"), roles
+			cfg.Filter = "(&(sAMAccountType=805306368)(mS-DS-ConsistencyGuid=*))"
+		},
+		"a UUID": func(cfg *Config) {
+			cfg.Identity, cfg.TrustMembers, cfg.Filter = adattr.IdentityOf("displayName"), true, "(&(objectClass=person)(displayName=*))"
+			cfg.Roles = []Role{{Name: "r", Group: Group{Name: "outer"}}}
+		},
+	}
+	return d
+}
 
-	paged := func(cfg *Config) { cfg.PageSize = 2 }
-	plainly := func(*Config) {}
-	withRoles := func(cfg *Config) { cfg.Roles = groups }
-	consistent := func(cfg *Config) {
-		cfg.Identity, cfg.Roles = adattr.IdentityOf("mS-DS-ConsistencyGuid"), groups
-		cfg.Filter = "(&(sAMAccountType=805306368)(mS-DS-ConsistencyGuid=*))"
+// each lets each search of a call fail, with a connection that goes on and with one that
+// ends: what was not read whole is an error, whatever the call.
+func (d *failing) each(config string, call func(c *Controller) error) {
+	d.t.Helper()
+	for _, fault := range []fakead.Fault{{Kind: fakead.FaultCut}, {Kind: fakead.FaultResult, Code: 80}} {
+		cfg := d.config()
+		d.configs[config](cfg)
+		assert.Greater(d.t, d.strikeEach(cfg, fault, call), 1, "more than connecting takes")
 	}
-	uuids := func(cfg *Config) {
-		cfg.Identity, cfg.TrustMembers, cfg.Filter = adattr.IdentityOf("displayName"), true, "(&(objectClass=person)(displayName=*))"
-		cfg.Roles = []Role{{Name: "r", Group: Group{Name: "outer"}}}
+}
+
+func (d *failing) note(*Account) bool { return true }
+
+func TestErrors_OfEachSearchEndAListing(t *testing.T) {
+	d := newFailing(t)
+	for _, config := range []string{"paged", "an attribute by OID"} {
+		d.each(config, func(c *Controller) error { return c.Entries(t.Context(), d.note) })
 	}
-	prove := func(ids []adattr.GUID) func(c *Controller) error {
-		return func(c *Controller) error {
+	d.each("", func(c *Controller) error {
+		_, err := c.Search(t.Context(), "u", 10)
+		return err
+	})
+	d.each("", func(c *Controller) error {
+		_, err := c.Check(t.Context())
+		return err
+	})
+	d.each("", func(c *Controller) error {
+		_, _, err := c.Time(t.Context())
+		return err
+	})
+}
+
+func TestErrors_OfEachSearchEndALookUp(t *testing.T) {
+	d := newFailing(t)
+	for _, config := range []string{"", "paged", "membership"} {
+		d.each(config, func(c *Controller) error { return c.Find(t.Context(), d.all, d.note) })
+	}
+	d.each("a UUID", func(c *Controller) error { return c.Find(t.Context(), d.named, d.note) })
+	d.each("", func(c *Controller) error {
+		_, err := c.DeletedAt(t.Context(), d.all)
+		return err
+	})
+}
+
+func TestErrors_OfEachSearchEndAProof(t *testing.T) {
+	d := newFailing(t)
+	for config, ids := range map[string][]adattr.GUID{"roles": d.alive, "a consistent identity": d.named, "a UUID": d.named} {
+		d.each(config, func(c *Controller) error {
 			roles, err := c.Roles(t.Context())
 			if err != nil {
 				return err
 			}
 			_, err = c.Prove(t.Context(), roles.Question(), ids)
 			return err
-		}
-	}
-	find := func(ids []adattr.GUID) func(c *Controller) error {
-		return func(c *Controller) error { return c.Find(t.Context(), ids, note) }
-	}
-	head := func(c *Controller) error {
-		_, err := c.Head(t.Context(), []adattr.GUID{all[1]})
-		return err
-	}
-	now := time.Now()
-	for name, tt := range map[string]struct {
-		change func(*Config)
-		call   func(*Controller) error
-	}{
-		"a listing": {paged, func(c *Controller) error { return c.Entries(t.Context(), note) }},
-		"a look-up": {plainly, find(all)}, "a look-up in pages": {paged, find(all)},
-		"a look-up by another identity": {uuids, find(named)},
-		"a look-up by membership":       {func(cfg *Config) { cfg.Filter = "(memberOf=" + d.DN(inner) + ")" }, find(all)},
-		"tombstones": {plainly, func(c *Controller) error {
-			_, err := c.DeletedAt(t.Context(), all)
-			return err
-		}},
-		"roles": {withRoles, prove(all[1:6])}, "roles by another identity": {consistent, prove(named)},
-		"roles of trusted members": {uuids, prove(named)},
-		"a head":                   {plainly, head}, "a second head": {plainly, func(c *Controller) error {
-			if err := head(c); err != nil {
-				return err
-			}
-			return head(c)
-		}},
-		"a head of another filter": {func(cfg *Config) { cfg.Filter = "(logonCount=1)" }, head},
-		"changes": {paged, func(c *Controller) error {
-			_, err := c.Changed(t.Context(), 1, nil)
-			return err
-		}},
-		"who expires": {plainly, func(c *Controller) error {
-			_, err := c.Expiring(t.Context(), now, now.Add(time.Hour))
-			return err
-		}},
-		"the latest": {plainly, func(c *Controller) error {
-			_, err := c.Latest(t.Context(), d.USN())
-			return err
-		}},
-		"the clock": {plainly, func(c *Controller) error {
-			_, err := c.Clock(t.Context())
-			return err
-		}},
-		"the schema": {plainly, func(c *Controller) error {
-			_, err := c.Schema(t.Context(), 1)
-			return err
-		}},
-		"the time": {plainly, func(c *Controller) error {
-			_, _, err := c.Time(t.Context())
-			return err
-		}},
-		"a check": {plainly, func(c *Controller) error {
-			_, err := c.Check(t.Context())
-			return err
-		}},
-		"a search": {plainly, func(c *Controller) error {
-			_, err := c.Search(t.Context(), "u", 10)
-			return err
-		}},
-		"unusual containers": {plainly, func(c *Controller) error {
-			h, err := c.Head(t.Context(), nil)
-			if err != nil {
-				return err
-			}
-			h.known = nil
-			if err := c.Entries(t.Context(), note); err != nil {
-				return err
-			}
-			_, _, err = c.Unusual(t.Context(), h)
-			return err
-		}},
-		"a foreign attribute": {func(cfg *Config) { cfg.Attributes[4] = "homePhone" }, func(c *Controller) error { return c.Entries(t.Context(), note) }},
-	} {
-		t.Run(name, func(t *testing.T) {
-			for _, fault := range []fakead.Fault{{Kind: fakead.FaultCut}, {Kind: fakead.FaultResult, Code: 80}} {
-				cfg := d.config()
-				tt.change(cfg)
-				within := *d
-				within.t = t
-				assert.Greater(t, within.strikeEach(cfg, fault, tt.call), 1, "more than connecting takes")
-			}
 		})
 	}
+}
+
+func TestErrors_OfEachSearchEndAReading(t *testing.T) {
+	d := newFailing(t)
+	head := func(c *Controller) error {
+		_, err := c.Head(t.Context(), d.alive[:1])
+		return err
+	}
+	d.each("a rare filter", head)
+	d.each("", func(c *Controller) error {
+		if err := head(c); err != nil {
+			return err
+		}
+		return head(c)
+	})
+	d.each("", func(c *Controller) error {
+		h, err := c.Head(t.Context(), nil)
+		if err != nil {
+			return err
+		}
+		h.known = nil
+		if err := c.Entries(t.Context(), d.note); err != nil {
+			return err
+		}
+		_, _, err = c.Unusual(t.Context(), h)
+		return err
+	})
+	d.each("", func(c *Controller) error {
+		_, err := c.Clock(t.Context())
+		return err
+	})
+}
+
+func TestErrors_OfEachSearchEndAQuestionAboutChanges(t *testing.T) {
+	d := newFailing(t)
+	d.each("paged", func(c *Controller) error {
+		_, err := c.Changed(t.Context(), d.USN()-5, nil)
+		return err
+	})
+	d.each("", func(c *Controller) error {
+		_, err := c.Expiring(t.Context(), time.Now(), time.Now())
+		return err
+	})
+	d.each("", func(c *Controller) error {
+		_, err := c.Latest(t.Context(), d.USN())
+		return err
+	})
+	d.each("", func(c *Controller) error {
+		_, err := c.Schema(t.Context(), 1)
+		return err
+	})
 }
