@@ -21,15 +21,17 @@ import (
 	"unicode"
 
 	"github.com/go-adsync/adsync"
+	"github.com/go-adsync/adsync/activedirectory"
 	"github.com/go-adsync/adsync/sqlstore"
 )
 
 // config is how the host is set up.
 type config struct {
 	store     *store
-	users     adsync.UserStore // over the same database
-	directory adsync.Directory // nil switches synchronization off: neither links nor pages
-	source    string           // Source of the users who are imported from this directory
+	users     adsync.UserStore       // over the same database
+	directory adsync.Directory       // nil switches synchronization off: neither links nor pages
+	ad        activedirectory.Config // how it is read; its groups give the roles
+	source    string                 // Source of the users who are imported from this directory
 	limits    adsync.Limits
 	secure    bool // the site is reached over TLS
 	proxied   bool // by a proxy in front, which adds the visitor's address to X-Forwarded-For
@@ -250,6 +252,7 @@ var functions = template.FuncMap{
 	},
 	"sentence": func(text string) string { return strings.ToUpper(text[:1]) + strings.TrimSuffix(text[1:], ".") + "." },
 	"label":    func(state string) string { return stateTexts[state] },
+	"what":     whatText, "reason": reasonText, "lower": strings.ToLower,
 }
 
 // bdi shows a text that somebody else wrote: it changes no direction of writing but its

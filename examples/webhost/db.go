@@ -12,6 +12,7 @@ import (
 	"sync"
 
 	"github.com/go-adsync/adsync"
+	"github.com/go-adsync/adsync/activedirectory"
 	"github.com/go-adsync/adsync/sqlstore"
 )
 
@@ -146,15 +147,16 @@ func (s *userStore) ApplyChanges(ctx context.Context, changes []adsync.Change) [
 	return s.Store.ApplyChanges(ctx, changes)
 }
 
-// userStore names all that the library may write: a sync can reach neither roles
-// nor passwords.
-func (s *store) userStore() (*userStore, error) {
-	users, err := sqlstore.New(s.db, s.dialect, sqlstore.Table{
+// userStore names all that the library may write: a sync cannot reach who may sign in, and
+// as what.
+func (s *store) userStore(roles []activedirectory.Role) (*userStore, error) {
+	table := sqlstore.Table{
 		Name: "users",
 		Columns: sqlstore.Columns{
 			ID: "id", ObjectID: "object_id", Source: "directory",
 			Username: "username", FirstName: "first_name", LastName: "last_name", Email: "email", Phone: "phone",
 			Status: "status", DeactivatedAt: "deactivated_at", Protected: "protected",
+			Extra: map[adsync.Field]string{fieldDepartment: "department", fieldManager: "manager"},
 		},
 		OnWrite: func(ctx context.Context, t *sql.Tx, c adsync.Change, id string) error {
 			if c.Op != adsync.OpDelete {
@@ -163,7 +165,16 @@ func (s *store) userStore() (*userStore, error) {
 			_, err := t.ExecContext(ctx, s.rebind(`DELETE FROM sessions WHERE user_id = CAST(? AS BIGINT)`), id)
 			return err
 		},
-	})
+	}
+	if len(roles) > 0 {
+		table.Roles = &sqlstore.Membership{
+			Table: "user_roles", User: "user_id", Role: "role", Roles: map[string]any{}, Values: map[string]any{"given_by": "directory"},
+		}
+		for _, role := range roles {
+			table.Roles.Roles[role.Name] = role.Name
+		}
+	}
+	users, err := sqlstore.New(s.db, s.dialect, table)
 	return &userStore{users, s}, err
 }
 

@@ -27,13 +27,15 @@ type demo struct {
 	controller *fakead.Server
 	store      *store
 	guids      map[string]fakead.GUID // by username
-	password   string                 // of the service account
-	ago        atomic.Int64           // how many days ago the directory believes to be
+	groups     map[string]fakead.GUID // by the role that they give
+	imported   []adsync.ObjectID
+	password   string       // of the service account
+	ago        atomic.Int64 // how many days ago the directory believes to be
 }
 
 // newDemo starts the directory.
 func newDemo() (d *demo, err error) {
-	d = &demo{guids: map[string]fakead.GUID{}, password: rand.Text()}
+	d = &demo{guids: map[string]fakead.GUID{}, groups: map[string]fakead.GUID{}, password: rand.Text()}
 	d.controller, err = fakead.Start(fakead.Config{
 		Domain: demoDomain, NetBIOS: "CORP", Now: func() time.Time { return time.Now().AddDate(0, 0, -int(d.ago.Load())) },
 	})
@@ -44,12 +46,6 @@ const (
 	demoDomain     = "corp.example"
 	serviceAccount = `CORP\svc-webhost`
 )
-
-// demoPeople has a line for each: username, first name, last name, phone, office, and
-// whether they are imported; a local user has the username of the last.
-//
-//go:embed demo.tsv
-var demoPeople string
 
 // openDemo makes the world, and tells how to sign in.
 func (s *settings) openDemo(ctx context.Context, stdout io.Writer) (closeAll func() error, err error) {
@@ -86,42 +82,45 @@ func (d *demo) build(ctx context.Context, db *sql.DB, c *config) (err error) {
 		return err
 	}
 	c.store, c.source, c.removeAfter = d.store, demoDomain, 14*24*time.Hour
-	if c.users, err = d.store.userStore(); err != nil {
+	if err := d.connect(c); err != nil {
 		return err
 	}
-	if c.directory, err = d.connect(); err != nil {
+	if err := d.happens(ctx, demoBegin); err != nil {
 		return err
-	}
-	var imported []adsync.ObjectID
-	for line := range strings.Lines(demoPeople) {
-		p := strings.Split(strings.TrimSuffix(line, "\n"), "\t")
-		if err := d.hire(p[0], p[1], p[2], p[3], p[4]); err != nil {
-			return err
-		}
-		if p[5] != "" {
-			imported = append(imported, adsync.ObjectID(d.guids[p[0]]))
-		}
 	}
 	syncer, err := adsync.New(c.directory, c.users, &adsync.Options{Rules: adsync.Rules{Source: c.source}})
 	if err != nil {
 		return err
 	}
-	report, err := syncer.Sync(ctx, adsync.ImportEntries(imported...)) // as the import page does
-	return errors.Join(err, report.Err(), d.addLocals(ctx), d.aYearGoesBy(ctx))
+	report, err := syncer.Sync(ctx, adsync.ImportEntries(d.imported...)) // as the import page does
+	return errors.Join(err, report.Err(), d.addLocals(ctx), d.happens(ctx, demoYear))
 }
 
-// connect makes the directory, read by an account with the rights it needs.
-func (d *demo) connect() (*activedirectory.Directory, error) {
-	if _, err := d.controller.AddUser(fakead.User{Username: "svc-webhost", Password: d.password}); err != nil {
-		return nil, err
+// connect makes the directory, read by an account with the rights it needs, and the table
+// of users.
+func (d *demo) connect(c *config) error {
+	_, err := d.controller.AddUser(fakead.User{Username: "svc-webhost", Password: d.password})
+	if err == nil {
+		err = d.controller.GrantTombstones(serviceAccount)
 	}
-	if err := d.controller.GrantTombstones(serviceAccount); err != nil {
-		return nil, err
-	}
-	return activedirectory.New(activedirectory.Config{
+	c.ad = activedirectory.Config{
 		URLs: []string{d.controller.URL()}, TLS: d.controller.ClientTLS(), Bind: activedirectory.SimpleBind(serviceAccount, d.password),
 		BaseDN: d.controller.BaseDN(),
-	})
+	}
+	readWork(&c.ad)
+	for _, role := range []string{"Author", "Reviewer"} {
+		if err == nil {
+			d.groups[role], err = d.controller.CreateGroup(fakead.Group{Name: role + "s"})
+		}
+		c.ad.Roles = append(c.ad.Roles, activedirectory.Role{Name: role, Group: adsync.ObjectID(d.groups[role]).String()})
+	}
+	if err == nil {
+		c.directory, err = activedirectory.New(c.ad)
+	}
+	if err == nil {
+		c.users, err = d.store.userStore(c.ad.Roles)
+	}
+	return err
 }
 
 // hire adds an account to an office.
@@ -142,30 +141,45 @@ func (d *demo) addLocals(ctx context.Context) error {
 	})
 }
 
-// demoYear has a line for each change: whose, which attribute, and its new values; or
-// that the account was disabled, or deleted so many days ago.
-//
-//go:embed demo-year.tsv
-var demoYear string
+// What happens in the directory, a line for each: to whom, what, and more about it. The
+// database hears of those who are imported in the end, and of who leaves: a sync of then
+// has deactivated them.
+var (
+	//go:embed demo.tsv
+	demoBegin string
+	//go:embed demo-year.tsv
+	demoYear string
+)
 
-// aYearGoesBy changes the directory. All that the database hears of it is who left: a sync
-// of then has deactivated them.
-func (d *demo) aYearGoesBy(ctx context.Context) (err error) {
-	for line := range strings.Lines(demoYear) {
+func (d *demo) happens(ctx context.Context, lines string) (err error) {
+	for line := range strings.Lines(lines) {
 		p := strings.Split(strings.TrimSuffix(line, "\n"), "\t")
-		switch id := d.guids[p[0]]; p[1] {
-		case "deleted":
-			days, _ := strconv.Atoi(p[2])
-			d.ago.Store(int64(days))
-			err = errors.Join(err, d.controller.Delete(id))
-			d.ago.Store(0)
-			_, noted := d.store.exec(ctx, `UPDATE users SET status = 'deactivated', deactivated_at = ? WHERE username = ?`, time.Now().AddDate(0, 0, -days).Unix(), p[0])
-			err = errors.Join(err, noted)
+		who, what, more := d.guids[p[0]], p[1], p[2:]
+		switch what {
+		case "hired": // first name, last name, phone, office
+			err = d.hire(p[0], more[0], more[1], more[2], more[3])
+		case "imported":
+			d.imported = append(d.imported, adsync.ObjectID(who))
+		case "manager":
+			err = d.controller.SetAttribute(who, what, d.controller.DN(d.guids[more[0]]))
+		case "joined": // the group of a role
+			err = d.controller.Join(d.groups[more[0]], who)
+		case "left":
+			err = d.controller.Leave(d.groups[more[0]], who)
 		case "disabled":
-			err = errors.Join(err, d.controller.Disable(id))
-		default:
-			err = errors.Join(err, d.controller.SetAttribute(id, p[1], p[2:]...))
+			err = d.controller.Disable(who)
+		case "deleted": // so many days ago
+			days, _ := strconv.Atoi(more[0])
+			d.ago.Store(int64(days))
+			_, err = d.store.exec(ctx, `UPDATE users SET status = 'deactivated', deactivated_at = ? WHERE username = ?`, time.Now().AddDate(0, 0, -days).Unix(), p[0])
+			err = errors.Join(err, d.controller.Delete(who))
+			d.ago.Store(0)
+		default: // an attribute has other values
+			err = d.controller.SetAttribute(who, what, more...)
+		}
+		if err != nil {
+			return err
 		}
 	}
-	return err
+	return nil
 }

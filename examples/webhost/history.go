@@ -103,8 +103,7 @@ func (a *app) fillRun(r *http.Request, p *runPage) (err error) {
 
 func (a *app) rows(ctx context.Context, r *run, tail string, args ...any) (rows []changeRow, err error) {
 	err = a.store.eachRecord(ctx, r.ID, tail, func(rec record) error {
-		row := rowOf(rec.Shown)
-		row.names = names{ctx, a.store}
+		row := names{ctx, a.store}.rowOf(rec.Shown)
 		if r.State != stateRefused {
 			row.setResult(rec)
 		}
@@ -173,13 +172,13 @@ func (a *app) writeCSV(w http.ResponseWriter, r *http.Request, found *run) error
 	}
 	line("planned", "started", "by", "user id", "username", "name", "what", "reason", "detail", "old", "new", "outcome", "error")
 	err := a.store.eachRecord(r.Context(), found.ID, `AND (op <> ? OR error <> '')`+inOrder, func(rec record) error {
-		row := rowOf(rec.Shown)
+		row := names{r.Context(), a.store}.rowOf(rec.Shown)
 		row.setResult(rec)
 		lines := row.Diffs
 		switch {
 		case rec.Change.Op == adsync.OpDelete:
 			u := rec.Shown.Before
-			lines = []diff{{"All", strings.Join([]string{u.FirstName, u.LastName, u.Username, u.Email, u.Phone}, " "), ""}}
+			lines = []diff{{Field: "All", Old: strings.TrimSpace(strings.Join([]string{u.FirstName, u.LastName, u.Username, u.Email, u.Phone, u.Get(fieldDepartment)}, " "))}}
 		case len(lines) == 0:
 			lines = []diff{{}}
 		}

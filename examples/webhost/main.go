@@ -59,7 +59,7 @@ type settings struct {
 	listen, cert, key        string
 	urls, base, bindUser, ca string
 	sqlite, postgres, admin  string
-	noSync, verbose          bool
+	noSync, verbose, work    bool
 }
 
 // The environment holds what must not be seen in a list of processes.
@@ -89,6 +89,12 @@ func parse(args []string, stderr io.Writer) (*settings, error) {
 	f.BoolVar(&s.noSync, "no-sync", false, "switch the synchronization off: neither links nor pages exist")
 	f.IntVar(&s.limits.MaxRemovals, "max-removals", 0, "most users to remove in one run without an approval; 0 is 500")
 	f.Float64Var(&s.limits.MaxRemovalRatio, "max-ratio", 0, "likewise, as a share of all imported ones; 0 is 0.1")
+	f.BoolVar(&s.work, "work", false, "synchronize everybody's department and manager, too")
+	f.Func("role", "`NAME=GROUP`: whoever is in this group of the directory has the role; once for each", func(text string) error {
+		name, group, _ := strings.Cut(text, "=")
+		s.ad.Roles = append(s.ad.Roles, activedirectory.Role{Name: name, Group: group})
+		return nil
+	})
 	f.DurationVar(&s.removeAfter, "remove-after", 0, "how long whoever left is deactivated before being deleted, as in 336h for two weeks; 0 is not at all")
 	f.BoolVar(&s.secondPerson, "second-person", false, "a plan beyond these limits is approved by somebody other than who made it")
 	f.DurationVar(&s.planAge, "plan-age", 24*time.Hour, "until a plan must be made again to be applied")
@@ -197,7 +203,7 @@ func (s *settings) openReal(ctx context.Context, _ io.Writer) (closeAll func() e
 		return nil, errors.New("webhost: the name of the database is wrong") // it may hold a password
 	}
 	if s.store, err = openStore(ctx, db, dialect); err == nil {
-		s.users, err = s.store.userStore()
+		s.users, err = s.store.userStore(s.ad.Roles)
 	}
 	if err == nil && s.admin != "" {
 		err = s.store.addAccount(ctx, s.admin, os.Getenv(adminPassword), administrator)
@@ -214,21 +220,22 @@ func (s *settings) openReal(ctx context.Context, _ io.Writer) (closeAll func() e
 // openDirectory connects to nothing yet. The password is read for each
 // connection, and shown nowhere.
 func (s *settings) openDirectory() (err error) {
-	cfg := activedirectory.Config{
-		URLs: strings.Split(s.urls, ","), BaseDN: s.base,
-		Bind: activedirectory.PasswordFunc(s.bindUser, func(context.Context) (string, error) { return os.Getenv(directoryPassword), nil }),
+	s.ad.URLs, s.ad.BaseDN = strings.Split(s.urls, ","), s.base
+	s.ad.Bind = activedirectory.PasswordFunc(s.bindUser, func(context.Context) (string, error) { return os.Getenv(directoryPassword), nil })
+	if s.work {
+		readWork(&s.ad)
 	}
 	if s.ca != "" {
 		pem, err := os.ReadFile(s.ca)
 		if err != nil {
 			return err
 		}
-		cfg.TLS = &tls.Config{RootCAs: x509.NewCertPool()}
-		if !cfg.TLS.RootCAs.AppendCertsFromPEM(pem) {
+		s.ad.TLS = &tls.Config{RootCAs: x509.NewCertPool()}
+		if !s.ad.TLS.RootCAs.AppendCertsFromPEM(pem) {
 			return errors.New("webhost: -ca holds no certificate; it must be a PEM file")
 		}
 	}
-	s.directory, err = activedirectory.New(cfg)
+	s.directory, err = activedirectory.New(s.ad)
 	return err
 }
 

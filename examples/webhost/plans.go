@@ -117,49 +117,44 @@ func beyond(err error) *adsync.LimitError {
 // approval is what the page shows to whoever approves.
 type approval struct {
 	*adsync.LimitError
-	Losses     []loss
-	MayApprove bool // otherwise somebody else has to
+	Losses     map[string][]string // what the plan takes, and from whom, by last name
+	MayApprove bool                // otherwise somebody else has to
 }
 
-// loss is what a plan takes from users, as the limits count it, and from whom, by last
-// name.
-type loss struct {
-	Text  string
-	Names []string
-	of    func(before, after *adsync.User) bool
-}
-
-var losses = []loss{
-	{Text: "would be removed", of: func(before, after *adsync.User) bool {
-		return after == nil || after.Status == adsync.StatusDeactivated && before.Status != after.Status
-	}},
-	{Text: "would lose a detail", of: func(before, after *adsync.User) bool {
-		return after != nil && slices.ContainsFunc(details, func(d detail) bool { return before.Get(d.field) != "" && after.Get(d.field) == "" })
-	}},
-	{Text: "would get another username or email address", of: func(before, after *adsync.User) bool {
-		return after != nil && (before.Username != after.Username || before.Email != after.Email)
-	}},
-	{Text: "would be active again", of: func(before, after *adsync.User) bool {
-		return after != nil && before.Status == adsync.StatusDeactivated && before.Status != after.Status
-	}},
-}
-
-// loses reports whether the limits count a change.
-func loses(c adsync.Change) bool {
-	return writes(c) && c.Before != nil && !c.Interim && slices.ContainsFunc(losses, func(l loss) bool { return l.of(c.Before, c.After) })
+// losses say what the limits count of a change.
+func losses(c adsync.Change) (texts []string) {
+	before, after := c.Before, c.After
+	switch {
+	case !writes(c) || before == nil || c.Interim:
+		return nil
+	case after == nil:
+		return []string{"would be removed"}
+	}
+	had, has := before.Extra.Set(adsync.FieldRoles), after.Extra.Set(adsync.FieldRoles)
+	for text, is := range map[string]bool{
+		"would be removed":                            leaves(c),
+		"would lose a detail":                         slices.ContainsFunc(details, func(d detail) bool { return before.Get(d.field) != "" && after.Get(d.field) == "" }),
+		"would get another username or email address": before.Username != after.Username || before.Email != after.Email,
+		"would be given a role":                       len(without(has, had)) > 0,
+		"would lose a role":                           len(without(had, has)) > 0,
+		"would be active again":                       before.Status == adsync.StatusDeactivated && after.Status != before.Status,
+	} {
+		if is {
+			texts = append(texts, text)
+		}
+	}
+	return texts
 }
 
 func (a *app) approvalOf(ctx context.Context, r *run, who *account) (*approval, error) {
 	if r.Beyond == nil {
 		return nil, nil
 	}
-	p := &approval{LimitError: r.Beyond, Losses: slices.Clone(losses), MayApprove: a.mayApprove(r, who)}
+	p := &approval{LimitError: r.Beyond, Losses: map[string][]string{}, MayApprove: a.mayApprove(r, who)}
 	err := a.store.eachRecord(ctx, r.ID, `AND loses ORDER BY name, idx`, func(rec record) error {
-		row := rowOf(rec.Shown)
-		for i, l := range p.Losses {
-			if l.of(rec.Shown.Before, rec.Shown.After) {
-				p.Losses[i].Names = append(l.Names, strings.TrimSpace(row.LastFirst+" ("+row.Username+")"))
-			}
+		u := rec.Shown.Before
+		for _, text := range losses(rec.Shown) {
+			p.Losses[text] = append(p.Losses[text], strings.TrimSpace(strings.Trim(u.LastName+", "+u.FirstName, ", ")+" ("+u.Username+")"))
 		}
 		return nil
 	})

@@ -43,6 +43,10 @@ func TestPostgreSQL_Story(t *testing.T) {
 	tellStory(t, newWorldOn(t, startPostgreSQL(t), sqlstore.PostgreSQL))
 }
 
+func TestPostgreSQL_Roles(t *testing.T) {
+	tellOfRoles(t, newWorldOn(t, startPostgreSQL(t), sqlstore.PostgreSQL))
+}
+
 func TestPostgreSQL_Leavers(t *testing.T) {
 	tellOfLeavers(t, newWorldOn(t, startPostgreSQL(t), sqlstore.PostgreSQL, waitsTwoWeeks))
 }

@@ -48,6 +48,8 @@ const (
 // tally counts users by what became of them.
 type tally struct {
 	adsync.Counts
+	Given      int // users who got a role
+	Taken      int // users who lost one
 	NotReached int `json:"not_reached"`
 	Unknown    int `json:"unknown"` // whether they were written; among Failed, too
 }
@@ -70,6 +72,10 @@ func tallyOf(report *adsync.Report) tally {
 			t.NotReached++
 		case result.Outcome == adsync.OutcomeUnknown:
 			t.Unknown++
+		case result.Outcome == adsync.OutcomeApplied && c.Op == adsync.OpUpdate:
+			for _, d := range diffs(c) {
+				t.Given, t.Taken = t.Given+min(1, len(d.Given)), t.Taken+min(1, len(d.Taken))
+			}
 		}
 	}
 	return t
@@ -99,7 +105,7 @@ func (s *store) addRun(ctx context.Context, r *run, plan *adsync.Plan, purge tim
 				r.Counts[c.Op]++
 			}
 			t.exec(`INSERT INTO run_changes (run_id, idx, op, loses, name, user_id, change, was) VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
-				r.ID, i, op, loses(c), sortName(c), c.UserID, asJSON(c), asJSON(was[c.UserID]))
+				r.ID, i, op, len(losses(c)) > 0, sortName(c), c.UserID, asJSON(c), asJSON(was[c.UserID]))
 		}
 		t.exec(`INSERT INTO runs (id, state, made_at, run) VALUES (?, ?, ?, ?)`, r.ID, r.State, r.MadeAt.Unix(), asJSON(r))
 	})

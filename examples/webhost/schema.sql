@@ -10,15 +10,25 @@ CREATE TABLE IF NOT EXISTS users (
 	last_name     TEXT NOT NULL DEFAULT '',
 	email         TEXT,
 	phone         TEXT NOT NULL DEFAULT '',
+	department    TEXT NOT NULL DEFAULT '',
+	manager       TEXT,                          -- the objectGUID of the manager's account
 	status        TEXT NOT NULL DEFAULT 'active',
 	deactivated_at BIGINT,                        -- by a sync; NULL: not
 	protected     BOOLEAN NOT NULL DEFAULT FALSE, -- never removed by a sync
-	role          TEXT NOT NULL DEFAULT '',       -- administrator, viewer, or '': may not sign in
+	role          TEXT NOT NULL DEFAULT '',       -- in these pages: administrator, viewer, or '': may not sign in
 	password_hash TEXT NOT NULL DEFAULT ''
 );
 CREATE UNIQUE INDEX IF NOT EXISTS users_username ON users (lower(username));
 CREATE UNIQUE INDEX IF NOT EXISTS users_email ON users (lower(email));
-CREATE UNIQUE INDEX IF NOT EXISTS users_object_id ON users (directory, object_id);
+CREATE UNIQUE INDEX IF NOT EXISTS users_object_id ON users (object_id, directory);
+
+-- Who has which role in the application. A sync writes and removes its own rows alone.
+CREATE TABLE IF NOT EXISTS user_roles (
+	user_id  BIGINT NOT NULL,
+	role     TEXT NOT NULL,
+	given_by TEXT NOT NULL DEFAULT '', -- directory: by a group of it
+	PRIMARY KEY (user_id, role, given_by)
+);
 
 CREATE TABLE IF NOT EXISTS sessions (
 	token_hash TEXT PRIMARY KEY,

@@ -56,7 +56,7 @@ func TestStory_InABrowser(t *testing.T) {
 	b.do(visible("dialog")) // the page follows the run by itself
 	assert.Equal(t, []string{
 		"Synchronizing users with Active Directory has been successful.",
-		"7 user(s) details are modified.", "2 user(s) are deleted.", "OK",
+		"7 user(s) details are modified.", "2 user(s) are deleted.", "1 user(s) were given a role.", "1 user(s) lost a role.", "OK",
 	}, strings.FieldsFunc(b.text("dialog"), func(r rune) bool { return r == '\n' }))
 	b.accessible("message-box")
 	b.do(chromedp.KeyEvent("\r"), chromedp.WaitNotVisible(chromedp.CSS("dialog"))) // the button has the focus

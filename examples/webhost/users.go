@@ -9,6 +9,9 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+
+	"github.com/go-adsync/adsync"
+	"github.com/go-adsync/adsync/activedirectory"
 )
 
 // usersList shows all users, local and imported.
@@ -17,7 +20,21 @@ var usersList = list{path: "/users", title: "Users", preset: anyState}
 // userPage is one user, and for a duplicate, what can be done.
 type userPage struct {
 	person
-	Ignored bool
+	Ignored             bool
+	Department, Manager string
+	Roles               []string
+}
+
+// Two details more than the five, where they are wanted.
+const (
+	fieldDepartment adsync.Field = "department"
+	fieldManager    adsync.Field = "manager"
+)
+
+// readWork has the directory tell them.
+func readWork(c *activedirectory.Config) {
+	c.Attributes = map[adsync.Field]string{fieldDepartment: "department"}
+	c.References = map[adsync.Field]string{fieldManager: "manager"}
 }
 
 // user returns sql.ErrNoRows when there is none.
@@ -31,8 +48,17 @@ func (s *store) user(ctx context.Context, id string) (*userPage, error) {
 		return nil, err
 	}
 	p := &userPage{person: people[0]}
-	return p, s.row(ctx, `SELECT count(*) > 0 FROM ignored WHERE user_id = CAST(? AS BIGINT)`, id).Scan(&p.Ignored)
+	err = s.row(ctx, `SELECT department, coalesce(manager, ''), EXISTS (SELECT * FROM ignored WHERE user_id = users.id) FROM users WHERE id = CAST(? AS BIGINT)`,
+		id).Scan(&p.Department, &p.Manager, &p.Ignored)
+	if err == nil {
+		p.Manager = p.name(p.Manager)
+		p.Roles, err = s.texts(ctx, `SELECT DISTINCT role FROM user_roles WHERE user_id = CAST(? AS BIGINT) ORDER BY role`, id)
+	}
+	return p, err
 }
+
+// Row is what a sync would do.
+func (p userPage) Row() changeRow { return p.rowOf(*p.Mark) }
 
 func (a *app) userPage(w http.ResponseWriter, r *http.Request, status int, alert string) error {
 	p, err := a.store.user(r.Context(), r.PathValue("id"))
@@ -85,11 +111,20 @@ type someone struct {
 func (n names) Who(id string) (who someone, err error) {
 	var first, last, username string
 	user, _ := strconv.ParseInt(id, 10, 64)
-	err = n.store.row(n.ctx, `SELECT CAST(id AS TEXT), first_name, last_name, username, object_id IS NULL FROM users WHERE id = ?
-		UNION ALL SELECT '', first_name, last_name, username, FALSE FROM people WHERE object_id = ?`, user, id).Scan(&who.ID, &first, &last, &username, &who.Local)
+	err = n.store.row(n.ctx, `SELECT CAST(id AS TEXT), first_name, last_name, username, object_id IS NULL FROM users WHERE id = ? OR object_id = ?
+		UNION ALL SELECT '', first_name, last_name, username, FALSE FROM people WHERE object_id = ? ORDER BY 1 DESC LIMIT 1`, user, id, id).Scan(&who.ID, &first, &last, &username, &who.Local)
 	if errors.Is(err, sql.ErrNoRows) {
 		return someone{}, nil
 	}
 	who.Name = cmp.Or(strings.TrimSpace(first+" "+last), username)
 	return who, err
+}
+
+// name is the name of whoever has the account; "" stands for nobody.
+func (n names) name(account string) string {
+	who, err := n.Who(account)
+	if err != nil || account == "" {
+		return account
+	}
+	return cmp.Or(who.Name, "somebody who is not imported")
 }

@@ -175,6 +175,9 @@ var reasonTexts = map[adsync.Reason]string{
 // reasonText is why a change is made; a newer library may know more reasons.
 func reasonText(c adsync.Change) string {
 	text := cmp.Or(reasonTexts[c.Reason], strings.ReplaceAll(string(c.Reason), "-", " "))
+	if c.Op == adsync.OpNotice && c.Reason == adsync.ReasonUnproven && c.Detail != "" {
+		text = "keeps a role"
+	}
 	switch due := c.Due(); {
 	case due != 0:
 		return "will be deleted on " + day(due)
@@ -202,7 +205,6 @@ type changeRow struct {
 	Reason    string
 	Username  string
 	Name      string
-	LastFirst string // the name, to sort by
 	Diffs     []diff
 	Conflicts []adsync.Conflict
 	Result    string // what became of it; "" before
@@ -211,15 +213,19 @@ type changeRow struct {
 
 // diff is one detail, old and new.
 type diff struct {
-	Field    string
-	Old, New string
+	Field, Old, New string
+	Given, Taken    []string // roles
 }
 
-func rowOf(c adsync.Change) changeRow {
-	row := changeRow{Op: c.Op, What: whatText(c), Reason: reasonText(c), Diffs: diffs(c), Conflicts: c.Conflicts}
+func (n names) rowOf(c adsync.Change) changeRow {
+	row := changeRow{names: n, Op: c.Op, What: whatText(c), Reason: reasonText(c), Diffs: diffs(c), Conflicts: c.Conflicts}
+	for i, d := range row.Diffs {
+		if d.Field == managerLabel {
+			row.Diffs[i].Old, row.Diffs[i].New = n.name(d.Old), n.name(d.New)
+		}
+	}
 	if u := subject(c); u != nil {
 		row.Username, row.Name = u.Username, strings.TrimSpace(u.FirstName+" "+u.LastName)
-		row.LastFirst = strings.Trim(u.LastName+", "+u.FirstName, ", ")
 	}
 	row.Name = cmp.Or(row.Name, row.Username, "An account without a name")
 	return row
@@ -247,10 +253,13 @@ type detail struct {
 	label string
 }
 
+const managerLabel = "Manager"
+
 // details are what the pages show of a user, and how they call it.
 var details = []detail{
 	{adsync.FieldUsername, "Username"}, {adsync.FieldFirstName, "First name"}, {adsync.FieldLastName, "Last name"},
 	{adsync.FieldEmail, "Email address"}, {adsync.FieldPhone, "Contact number"},
+	{fieldDepartment, "Department"}, {fieldManager, managerLabel},
 }
 
 // diffs are the details that an update or an import writes. A deletion takes them
@@ -259,36 +268,31 @@ func diffs(c adsync.Change) (out []diff) {
 	if c.Op != adsync.OpUpdate && c.Op != adsync.OpCreate || c.After == nil {
 		return nil
 	}
-	before := adsync.User{}
+	before := adsync.User{Status: c.After.Status}
 	if c.Before != nil {
 		before = *c.Before
-		if before.Status != c.After.Status {
-			out = append(out, diff{"Status", string(before.Status), string(c.After.Status)})
-		}
+	}
+	if before.Status != c.After.Status {
+		out = append(out, diff{Field: "Status", Old: string(before.Status), New: string(c.After.Status)})
 	}
 	for _, d := range details {
-		if one := (diff{d.label, before.Get(d.field), c.After.Get(d.field)}); one.Old != one.New {
-			out = append(out, one)
+		if old, now := before.Get(d.field), c.After.Get(d.field); old != now {
+			out = append(out, diff{Field: d.label, Old: old, New: now})
 		}
+	}
+	had, has := before.Extra.Set(adsync.FieldRoles), c.After.Extra.Set(adsync.FieldRoles)
+	if given, taken := without(has, had), without(had, has); len(given)+len(taken) > 0 {
+		out = append(out, diff{Field: "Roles", Old: strings.Join(had, ", "), New: strings.Join(has, ", "), Given: given, Taken: taken})
 	}
 	return out
 }
 
+func without(roles, others []string) []string {
+	return slices.DeleteFunc(slices.Clone(roles), func(role string) bool { return slices.Contains(others, role) })
+}
+
 // Diffs are what a sync would write of the person of a list.
 func (p person) Diffs() []diff { return diffs(*p.Mark) }
-
-// Says is what a sync would do with the person of a list, in a few words.
-func (p person) Says() string {
-	var fields []string
-	for _, d := range p.Diffs() {
-		fields = append(fields, d.Field)
-	}
-	if p.Mark.Op != adsync.OpUpdate || len(fields) == 0 || leaves(*p.Mark) {
-		return whatText(*p.Mark) + ": " + reasonText(*p.Mark)
-	}
-	text := strings.ToLower(strings.Join(fields, ", "))
-	return strings.ToUpper(text[:1]) + text[1:]
-}
 
 func (r *changeRow) setResult(rec record) {
 	r.Result, r.Error = outcomeTexts[rec.Outcome], rec.Words

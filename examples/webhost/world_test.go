@@ -82,10 +82,7 @@ func newWorldOn(t *testing.T, db *sql.DB, dialect sqlstore.Dialect, setUp ...fun
 		patience: time.Hour, // a page waits for what it shows
 		logger:   slog.New(slog.NewTextHandler(w.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 	}
-	c.directory, err = w.connect()
-	require.NoError(t, err)
-	c.users, err = c.store.userStore()
-	require.NoError(t, err)
+	require.NoError(t, w.connect(&c))
 	for _, f := range setUp {
 		f(&c)
 	}
