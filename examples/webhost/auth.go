@@ -241,20 +241,15 @@ func (l *limiter) count(by attempt, perMinute int, now time.Time) bool {
 // visitor is where a request comes from. A network of IPv6 counts as one, as anybody
 // has many addresses of his own.
 func (a *app) visitor(r *http.Request) string {
-	host, _, err := net.SplitHostPort(r.RemoteAddr)
-	if err != nil {
-		host = r.RemoteAddr
-	}
+	connected, _ := netip.ParseAddrPort(r.RemoteAddr)
+	from := connected.Addr()
 	if a.proxied { // the last entry is the proxy's own, the others anybody's
 		hops := strings.Split(strings.Join(r.Header.Values("X-Forwarded-For"), ","), ",")
-		host = strings.TrimSpace(hops[len(hops)-1])
+		from, _ = netip.ParseAddr(strings.TrimSpace(hops[len(hops)-1]))
 	}
-	address, err := netip.ParseAddr(host)
-	if err != nil {
-		return ""
-	}
-	if network, err := address.Unmap().WithZone("").Prefix(64); err == nil && address.Unmap().Is6() {
+	if from = from.Unmap().WithZone(""); from.Is6() {
+		network, _ := from.Prefix(64)
 		return network.String()
 	}
-	return address.Unmap().String()
+	return from.String()
 }

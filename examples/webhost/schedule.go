@@ -30,7 +30,8 @@ type lastRun struct {
 	At      time.Time          // when it began
 	State   string             // done, partly, refused or failed; "": there was none yet
 	Why     string             // it failed
-	RunID   string             // what it wrote, or would; "": nothing
+	RunID   string             // of what it wrote, or would; "": nothing
+	Did     string             // how much that is
 	Reading *adsync.Provenance // of the last that could read both sides
 	Full    time.Time          // when everything was last read
 	Mark    *adsync.Mark       // from which the next run goes on
@@ -147,7 +148,7 @@ func (a *app) synchronize(ctx context.Context, last *lastRun, now time.Time) err
 			return err
 		}
 		report = a.execute(made, plan)
-		last.State, last.Why, last.RunID = made.State, made.Note, made.ID
+		last.State, last.Why, last.RunID, last.Did = made.State, made.Note, made.ID, made.Writes()
 	}
 	if next := report.Mark(); next != nil {
 		last.Mark, last.Full = next, next.Full

@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/chromedp/chromedp"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
@@ -43,19 +44,18 @@ func (c *clock) tick() {
 func TestSchedule_ReadsOnlyWhatChanged(t *testing.T) {
 	w, c := newScheduledWorld(t)
 	w.people("anna", "ben")
-	assert.Contains(t, w.admin.get("/sync").text(), "Synchronized every 15 minutes It has not run yet.")
+	assert.Contains(t, w.admin.get("/sync").text(), "Automatic synchronization every 15 minutes It has not run yet.")
 	c.tick()
 	page := w.admin.get("/sync").text()
-	assert.Regexp(t, `Last at \d\d:\d\d: there was nothing to change. Next at \d\d:\d[05]\.`, page)
-	assert.Regexp(t, `Everything was read at \d\d:\d\d, because it was the first run of the day\.`, page)
+	assert.Regexp(t, `Last at 12:00: nothing was to be changed\. Everything was read at \d\d:\d\d, because it was the first run of the day\. Next at 12:15\.`, page)
 	assert.NotContains(t, w.admin.get("/history").text(), "the schedule", "what writes nothing is no history")
 
 	w.set("anna", "sn", "One")
 	c.tick()
 	assert.Equal(t, "One", w.value(`SELECT last_name FROM users WHERE username = 'anna'`))
 	page = w.admin.get("/sync").text()
-	assert.Contains(t, page, ": what was changed . Next at")
-	assert.Regexp(t, `Read only what changed since \d\d:\d\d; everything was last read at \d\d:\d\d\.`, page)
+	assert.Contains(t, page, "Last at 12:15: 1 update . Read only")
+	assert.Regexp(t, `Read only what changed since \d\d:\d\d\. Everything was last read at \d\d:\d\d\. Next at 12:30\.`, page)
 	run := w.admin.get("/runs/" + w.value(`SELECT id FROM runs`)).text()
 	assert.Contains(t, run, "Synchronization by the schedule")
 	assert.Contains(t, run, "1 user(s) details are modified.")
@@ -129,6 +129,7 @@ func TestSchedule_HoldsBackWhatNeedsAnApproval(t *testing.T) {
 	page := w.admin.get(path)
 	assert.Contains(t, page.text(), "The schedule tried to apply this plan at")
 	assert.Contains(t, page.text(), "This plan removes 2 of the 4 imported users.")
+	assert.Contains(t, page.text(), "Read only what changed since")
 	digest := strings.Split(strings.Split(page.body, `name="digest" value="`)[1], `"`)[0]
 
 	c.tick()
@@ -136,7 +137,7 @@ func TestSchedule_HoldsBackWhatNeedsAnApproval(t *testing.T) {
 	done := w.admin.apply(path, digest, "typed", "2")
 	assert.Contains(t, done.text(), "2 user(s) are deleted.")
 	c.tick()
-	assert.Contains(t, w.admin.get("/sync").text(), "there was nothing to change")
+	assert.Contains(t, w.admin.get("/sync").text(), "nothing was to be changed")
 }
 
 // Another plan takes the place of one that waits.
@@ -198,7 +199,7 @@ func TestSchedule_Pause(t *testing.T) {
 	w.people("anna")
 	assert.NotContains(t, w.admin.get("/users").text(), "paused")
 	paused := w.admin.follow(w.admin.post("/schedule", "do", "pause")).text()
-	assert.Regexp(t, `The schedule is paused admin paused it at \d\d:\d\d\.`, paused)
+	assert.Regexp(t, `Automatic synchronization is paused admin paused it at \d\d:\d\d\.`, paused)
 	require.NoError(t, w.demo.store.addAccount(t.Context(), "bob", "pw", administrator))
 	bob := w.as("bob")
 	bob.post("/schedule", "do", "pause")
@@ -215,7 +216,7 @@ func TestSchedule_Pause(t *testing.T) {
 	assert.Equal(t, "Person", w.value(`SELECT last_name FROM users WHERE username = 'anna'`), "also after a restart")
 
 	path, digest := bob.plan("anna")
-	assert.Contains(t, bob.get(path).text(), "The schedule is paused. admin paused it at", "a run by hand says so")
+	assert.Contains(t, bob.get(path).text(), "Automatic synchronization is paused. admin paused it at", "a run by hand says so")
 	assert.Contains(t, bob.apply(path, digest).text(), "1 user(s) details are modified.", "and is possible")
 
 	assert.NotContains(t, bob.follow(bob.post("/schedule", "do", "resume")).text(), "paused")
@@ -247,7 +248,7 @@ func TestSchedule_PausesItselfWhenTheAccountIsRefused(t *testing.T) {
 	w.app.directory = w.wrongly("nothing")
 	w.admin.post("/schedule", "do", "resume")
 	c.tick()
-	assert.Contains(t, w.admin.get("/sync").text(), "there was nothing to change")
+	assert.Contains(t, w.admin.get("/sync").text(), "nothing was to be changed")
 }
 
 // The loop runs what is due at each tick, and ends with the application.
@@ -353,4 +354,46 @@ func TestWebhook_HasADeadline(t *testing.T) {
 	}
 	assert.Equal(t, 5, strings.Count(w.log.String(), "nobody could be told"))
 	assert.NotContains(t, w.log.String(), "s3cr3t")
+}
+
+func TestSchedule_InABrowser(t *testing.T) {
+	b := openBrowser(t)
+	w, c := newScheduledWorld(t)
+	w.people("anna", "ben", "carl", "dora")
+	server := httptest.NewServer(w.handler)
+	t.Cleanup(server.Close)
+	b.signIn(server.URL, "admin", adminsPassword)
+	b.do(click(`a.button[href="/sync"]`), visible(".schedule"))
+	b.accessible("schedule-new")
+	c.tick()
+	w.set("anna", "sn", "One")
+	c.tick()
+	b.do(click(`nav a[href="/sync"]`), visible(".schedule .sub"))
+	b.accessible("schedule")
+	b.do(click(`.schedule a`), visible("dialog"))
+	assert.Contains(t, b.text("dialog"), "1 user(s) details are modified.")
+	b.accessible("schedule-run")
+	b.do(click("dialog button"))
+	require.NoError(t, w.controller.Delete(w.guids["anna"]))
+	require.NoError(t, w.controller.Delete(w.guids["ben"]))
+	c.tick()
+	b.do(click(`nav a[href="/sync"]`), visible(".schedule.warn"))
+	b.accessible("schedule-held")
+	b.do(click(`.schedule a`), visible("#limit"))
+	b.accessible("schedule-plan")
+	b.do(click(`nav a[href="/sync"]`), visible(".schedule"))
+	b.tabTo(`button[value="pause"]`)
+	b.do(chromedp.KeyEvent("\r"), visible(`button[value="resume"]`))
+	b.accessible("schedule-paused")
+	b.do(click(`nav a[href="/history"]`), visible(".runs"))
+	assert.Contains(t, b.text("main"), "admin paused it at")
+	b.accessible("schedule-paused-elsewhere")
+	b.do(click(`nav a[href="/sync"]`), visible(`button[value="resume"]`))
+	b.tabTo(`button[value="resume"]`)
+	b.do(chromedp.KeyEvent("\r"), visible(`button[value="pause"]`))
+	w.controller.Stop()
+	c.tick()
+	b.do(click(`nav a[href="/sync"]`), visible(".schedule.warn"))
+	assert.Contains(t, b.text(".schedule"), "No domain controller could be reached.")
+	b.accessible("schedule-failed")
 }
