@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/go-adsync/adsync"
+	"github.com/go-adsync/adsync/activedirectory/internal/ldapread"
 )
 
 func dirID(n byte) adsync.ObjectID { return adsync.ObjectID{15: n} }
@@ -47,4 +48,12 @@ func usersOf(t *testing.T, store adsync.UserStore) []adsync.User {
 		users = append(users, u)
 	}
 	return users
+}
+
+// controllerOf is the first controller, open until the test ends.
+func (d *Directory) controllerOf(t *testing.T) *ldapread.Controller {
+	t.Helper()
+	c := ldapread.NewController(&d.reader, d.servers[0])
+	t.Cleanup(c.Close)
+	return c
 }
