@@ -137,7 +137,7 @@ func TestVisitor(t *testing.T) {
 func TestSignIn_WhileARunWrites(t *testing.T) {
 	w := newWorld(t)
 	answers := make(chan answer, 1)
-	require.NoError(t, w.demo.store.inTx(t.Context(), func(q *tx) {
+	require.NoError(t, w.app.store.inTx(t.Context(), func(q *tx) {
 		q.exec(`UPDATE users SET phone = '1' WHERE username = 'admin'`)
 		go func() { answers <- client{w: w}.post("/sign-in", "username", "admin", "password", adminsPassword) }()
 		time.Sleep(300 * time.Millisecond) // longer than this database lets anybody wait
@@ -148,7 +148,7 @@ func TestSignIn_WhileARunWrites(t *testing.T) {
 func TestRoles(t *testing.T) {
 	w := newWorld(t)
 	w.people("anna")
-	require.NoError(t, w.demo.store.addAccount(t.Context(), "vera", "pw", viewer))
+	require.NoError(t, w.app.store.addAccount(t.Context(), "vera", "pw", viewer))
 	vera := w.as("vera")
 	a := vera.get("/users")
 	assert.Equal(t, http.StatusOK, a.StatusCode)

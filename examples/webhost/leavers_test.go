@@ -43,9 +43,9 @@ func tellOfLeavers(t *testing.T, w *world) {
 func TestLeavers_AreDeletedWhenTheirTimeIsUp(t *testing.T) {
 	w := newWorld(t, waitsTwoWeeks)
 	w.people("anna", "ben")
-	w.ago.Store(15)
+	w.company.SetAgo(15)
 	require.NoError(t, w.controller.Delete(w.guids["ben"]))
-	w.ago.Store(0)
+	w.company.SetAgo(0)
 	w.exec(`UPDATE users SET status = 'deactivated', deactivated_at = ? WHERE username = 'ben'`, time.Now().AddDate(0, 0, -15).Unix())
 	assert.Contains(t, w.admin.get("/sync").text(), "ben@corp.example Deletion: deleted in the directory")
 	assert.Contains(t, w.admin.sync("ben").text(), "1 user(s) are deleted.")

@@ -28,7 +28,7 @@ func TestPage(t *testing.T) {
 // many users, without a directory to compare them with.
 func (w *world) many(n int) {
 	w.t.Helper()
-	require.NoError(w.t, w.demo.store.inTx(w.t.Context(), func(t *tx) {
+	require.NoError(w.t, w.app.store.inTx(w.t.Context(), func(t *tx) {
 		for i := range n {
 			t.exec(`INSERT INTO users (username, first_name, last_name, email, directory, object_id) VALUES (?, ?, ?, ?, ?, ?)`,
 				fmt.Sprintf("user%05d", i), "First", fmt.Sprintf("Last%05d", n-i), fmt.Sprintf("u%d@corp.example", i), demoDomain,
@@ -79,7 +79,7 @@ func TestList_PagesSortingAndFilters(t *testing.T) {
 		all, _ := a.rows()
 		assert.Equal(t, f.want, all, "%s %s", f.field, f.text)
 	}
-	require.NoError(t, w.demo.store.addAccount(t.Context(), "other", "pw", administrator))
+	require.NoError(t, w.app.store.addAccount(t.Context(), "other", "pw", administrator))
 	assert.Contains(t, w.admin.act("/sync", "search", "q", "user0001").text(), "Choose all 10 matching")
 	assert.Contains(t, w.as("other").get("/sync").text(), "Choose all 1000 matching", "a filter is its maker's")
 	assert.Contains(t, w.admin.act("/sync", "show").text(), "Choose all 1000 matching")
@@ -115,7 +115,7 @@ func TestSelection_IsKept(t *testing.T) {
 	assert.Contains(t, unchecked.text(), "2 chosen", "a box of this page that is not checked is not chosen")
 	assert.Equal(t, "2", w.admin.post("/sync/chosen", "shown", first+","+second, "id", second).body, "as the script sends it")
 	assert.Contains(t, w.admin.act("/sync", "all", "q", "user0001").text(), "12 chosen", "all matching, on whatever page, and those before")
-	require.NoError(t, w.demo.store.addAccount(t.Context(), "other", "pw", administrator))
+	require.NoError(t, w.app.store.addAccount(t.Context(), "other", "pw", administrator))
 	assert.Contains(t, w.as("other").get("/sync").text(), "0 chosen", "everybody has a selection of his own")
 	assert.Contains(t, w.admin.act("/sync", "none").text(), "0 chosen")
 	assert.Contains(t, w.admin.post("/sync", "do", "plan").text(), "422 ")

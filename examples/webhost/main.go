@@ -220,8 +220,10 @@ func (s *settings) openReal(ctx context.Context, _ io.Writer) (closeAll func() e
 // openDirectory connects to nothing yet. The password is read for each
 // connection, and shown nowhere.
 func (s *settings) openDirectory() (err error) {
-	s.ad.URLs, s.ad.BaseDN = strings.Split(s.urls, ","), s.base
-	s.ad.Bind = activedirectory.PasswordFunc(s.bindUser, func(context.Context) (string, error) { return os.Getenv(directoryPassword), nil })
+	if s.urls != "" {
+		s.ad.URLs, s.ad.BaseDN = strings.Split(s.urls, ","), s.base
+		s.ad.Bind = activedirectory.PasswordFunc(s.bindUser, func(context.Context) (string, error) { return os.Getenv(directoryPassword), nil })
+	}
 	if s.work {
 		readWork(&s.ad)
 	}

@@ -160,7 +160,7 @@ func TestPlan_SecondPerson(t *testing.T) {
 	assert.Contains(t, w.admin.get(path).text(), "You made this plan. Somebody else has to approve it.")
 	assert.Equal(t, http.StatusForbidden, w.admin.post(path, "digest", digest, "typed", "2").StatusCode)
 	require.Equal(t, "4", w.value(`SELECT count(*) FROM users WHERE directory <> ''`))
-	require.NoError(t, w.demo.store.addAccount(t.Context(), "bob", "pw", administrator))
+	require.NoError(t, w.app.store.addAccount(t.Context(), "bob", "pw", administrator))
 	assert.Contains(t, w.as("bob").apply(path, digest, "typed", "2").text(), "2 user(s) are deleted.")
 }
 
@@ -168,7 +168,7 @@ func TestPlan_Waiting(t *testing.T) {
 	w := newWorld(t)
 	w.people("anna", "ben")
 	w.set("anna", "sn", "One")
-	require.NoError(t, w.demo.store.addAccount(t.Context(), "bob", "pw", administrator))
+	require.NoError(t, w.app.store.addAccount(t.Context(), "bob", "pw", administrator))
 	path, digest := w.as("bob").plan("anna", "ben")
 	id := strings.TrimPrefix(path, "/runs/")
 	assert.Contains(t, w.admin.get("/sync").text(), "1 plan waits to be applied or discarded.")

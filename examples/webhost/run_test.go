@@ -26,7 +26,7 @@ func tellOfTwo(t *testing.T, w *world, g *gate) {
 	close(g.open)
 	w.people("anna", "ben")
 	g.close()
-	require.NoError(t, w.demo.store.addAccount(t.Context(), "bob", "pw", administrator))
+	require.NoError(t, w.app.store.addAccount(t.Context(), "bob", "pw", administrator))
 	bob := w.as("bob")
 	w.set("anna", "sn", "One")
 	w.set("ben", "sn", "Two")

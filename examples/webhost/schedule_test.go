@@ -200,7 +200,7 @@ func TestSchedule_Pause(t *testing.T) {
 	assert.NotContains(t, w.admin.get("/users").text(), "paused")
 	paused := w.admin.follow(w.admin.post("/schedule", "do", "pause")).text()
 	assert.Regexp(t, `Automatic synchronization is paused admin paused it at \d\d:\d\d\.`, paused)
-	require.NoError(t, w.demo.store.addAccount(t.Context(), "bob", "pw", administrator))
+	require.NoError(t, w.app.store.addAccount(t.Context(), "bob", "pw", administrator))
 	bob := w.as("bob")
 	bob.post("/schedule", "do", "pause")
 	for _, page := range []string{"/sync", "/users", "/import", "/history"} {

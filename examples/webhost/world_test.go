@@ -22,13 +22,20 @@ import (
 
 	"github.com/go-adsync/adsync"
 	"github.com/go-adsync/adsync/activedirectory"
+	"github.com/go-adsync/adsync/examples/internal/corp"
+	"github.com/go-adsync/adsync/internal/fakead"
 	"github.com/go-adsync/adsync/sqlstore"
 )
 
 // world is an application, its database, and a domain controller.
 type world struct {
-	*demo
 	*app
+	company    *corp.Company
+	controller *fakead.Server
+	guids      map[string]fakead.GUID // by username
+	groups     map[string]fakead.GUID // by the role that they give
+	password   string                 // of the service account
+
 	t       *testing.T
 	handler http.Handler
 	file    string // of the database
@@ -71,18 +78,25 @@ func newWorld(t *testing.T, setUp ...func(*config)) *world {
 
 func newWorldOn(t *testing.T, db *sql.DB, dialect sqlstore.Dialect, setUp ...func(*config)) *world {
 	t.Helper()
-	d, err := newDemo()
+	company, err := corp.Found()
 	require.NoError(t, err)
-	t.Cleanup(func() { _ = d.controller.Close() }) // some tests have closed it
-	w := &world{t: t, log: &syncBuffer{}, demo: d}
-	w.demo.store, err = openStore(t.Context(), db, dialect)
-	require.NoError(t, err)
+	t.Cleanup(func() { _ = company.Close() }) // some tests have closed it
+	w := &world{
+		t: t, log: &syncBuffer{}, company: company, controller: company.Server,
+		guids: company.GUIDs, groups: company.Groups, password: company.Password,
+	}
 	c := config{
-		store: w.demo.store, source: demoDomain,
+		source: demoDomain, ad: company.Config,
 		patience: time.Hour, // a page waits for what it shows
 		logger:   slog.New(slog.NewTextHandler(w.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 	}
-	require.NoError(t, w.connect(&c))
+	readWork(&c.ad)
+	c.store, err = openStore(t.Context(), db, dialect)
+	require.NoError(t, err)
+	c.users, err = c.store.userStore(c.ad.Roles)
+	require.NoError(t, err)
+	c.directory, err = activedirectory.New(c.ad)
+	require.NoError(t, err)
 	for _, f := range setUp {
 		f(&c)
 	}
@@ -99,6 +113,15 @@ func newWorldOn(t *testing.T, db *sql.DB, dialect sqlstore.Dialect, setUp ...fun
 	w.exec(`INSERT INTO users (username, role, password_hash) VALUES ('admin', ?, ?)`, administrator, string(hash))
 	w.admin = w.as("admin")
 	return w
+}
+
+const (
+	demoDomain     = corp.Domain
+	serviceAccount = corp.ServiceAccount
+)
+
+func (w *world) hire(login, first, last, phone, office string) error {
+	return w.company.Hire(login, first, last, phone, office)
 }
 
 // people are hired and imported.
@@ -123,7 +146,7 @@ func (w *world) set(login, attribute string, values ...string) {
 
 func (w *world) exec(query string, args ...any) {
 	w.t.Helper()
-	_, err := w.demo.store.exec(w.t.Context(), query, args...)
+	_, err := w.app.store.exec(w.t.Context(), query, args...)
 	require.NoError(w.t, err)
 }
 
@@ -131,7 +154,7 @@ func (w *world) exec(query string, args ...any) {
 func (w *world) value(query string, args ...any) string {
 	w.t.Helper()
 	var v sql.NullString
-	require.NoError(w.t, w.demo.store.row(w.t.Context(), query, args...).Scan(&v))
+	require.NoError(w.t, w.app.store.row(w.t.Context(), query, args...).Scan(&v))
 	return v.String
 }
 
