@@ -16,10 +16,7 @@ const whenChanged = "whenChanged"
 
 // changedAt is the time, or zero if that cannot be read.
 func changedAt(value []byte) time.Time {
-	t, err := adattr.ParseGeneralizedTime(string(value))
-	if err != nil {
-		return time.Time{}
-	}
+	t, _ := adattr.ParseGeneralizedTime(string(value))
 	return t
 }
 

@@ -102,6 +102,31 @@ func TestFind_LooksUpInBatchesOfItsOwn(t *testing.T) {
 	assert.Equal(t, 1, d.Count(fakead.OpBind))
 }
 
+// The tombstones tell when they were made, here and in whatever batch.
+func TestDeletedAt(t *testing.T) {
+	now := time.Date(2026, 11, 2, 9, 0, 0, 0, time.UTC)
+	d := newDomain(t, fakead.Config{Now: func() time.Time { return now }})
+	must(t, d.GrantTombstones(service))
+	ids := d.add(findBatch + 3)
+	asked := []adattr.GUID{{1}}
+	want := map[adattr.GUID]time.Time{}
+	for i, id := range ids {
+		asked = append(asked, adattr.GUID(id))
+		if i != 1 {
+			now = now.Add(time.Minute)
+			must(t, d.Delete(id))
+			want[adattr.GUID(id)] = now
+		}
+	}
+	d.Order(fakead.Fault{Kind: fakead.FaultWithhold, Attributes: []string{"whenChanged"}, Objects: ids[:1]})
+	d.Order(fakead.Fault{Kind: fakead.FaultWithhold, Attributes: []string{"objectGUID"}, Objects: ids[2:3]})
+	delete(want, adattr.GUID(ids[0]))
+	delete(want, adattr.GUID(ids[2]))
+	got, err := d.open(d.config()).DeletedAt(t.Context(), asked)
+	require.NoError(t, err)
+	assert.Empty(t, cmp.Diff(want, got))
+}
+
 // pageSizes are those of the look-ups that the server was asked for.
 func pageSizes(d *domain) (sizes []int) {
 	for _, r := range d.Requests() {
