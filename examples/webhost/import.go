@@ -10,6 +10,7 @@ import (
 	"github.com/go-ldap/ldap/v3"
 
 	"github.com/go-adsync/adsync"
+	"github.com/go-adsync/adsync/activedirectory"
 )
 
 // importList shows everybody in scope of the directory.
@@ -20,14 +21,14 @@ func (a *app) importList() list {
 // comparePeople lists everybody in scope, and asks a plan who of them could be
 // imported.
 func (a *app) comparePeople(ctx context.Context) error {
-	reading, cancel := context.WithTimeout(ctx, a.planTimeout)
-	defer cancel()
-	runs, entries := a.runs.Load(), []adsync.Entry{}
-	for e, err := range a.directory.Entries(reading) {
-		if err != nil {
-			return fmt.Errorf("%w: %w", adsync.ErrIncomplete, err)
-		}
-		entries = append(entries, e)
+	runs := a.runs.Load()
+	entries, err := a.everybody(ctx, a.directory)
+	if err != nil {
+		return err
+	}
+	groups, err := a.findGroups(ctx, "")
+	if err != nil {
+		return err
 	}
 	plan, err := a.plan(ctx, adsync.Rules{Import: true})
 	if err != nil || a.runs.Load() != runs {
@@ -41,6 +42,8 @@ func (a *app) comparePeople(ctx context.Context) error {
 	}
 	return a.store.inTx(ctx, func(t *tx) {
 		t.exec(`DELETE FROM people`)
+		t.exec(`DELETE FROM import_groups`)
+		t.keepGroups(groups)
 		for _, e := range entries {
 			state, change := "new", sql.NullString{}
 			if c, ok := held[e.ObjectID]; ok {
@@ -54,6 +57,85 @@ func (a *app) comparePeople(ctx context.Context) error {
 		}
 		t.keepComparison("/import", plan.Warnings)
 	})
+}
+
+// everybody lists the accounts in scope.
+func (a *app) everybody(ctx context.Context, dir adsync.Directory) (entries []adsync.Entry, err error) {
+	ctx, cancel := context.WithTimeout(ctx, a.planTimeout)
+	defer cancel()
+	for e, err := range dir.Entries(ctx) {
+		if err != nil {
+			return nil, fmt.Errorf("%w: %w", adsync.ErrIncomplete, err)
+		}
+		entries = append(entries, e)
+	}
+	return entries, nil
+}
+
+// groupList is a look at who of the import list is in a group, if there is one.
+func (a *app) groupList(group string) list {
+	if group == "" {
+		return list{}
+	}
+	return list{path: "/import " + group, look: func(ctx context.Context) error { return a.compareGroup(ctx, group) }}
+}
+
+// compareGroup reads who is in a group, by way of other groups, too: whoever would have a
+// role by it.
+func (a *app) compareGroup(ctx context.Context, group string) error {
+	found, err := a.findGroups(ctx, group)
+	if err != nil {
+		return err
+	}
+	var entries []adsync.Entry
+	warnings := []string{"There is no group of this name. Those whose names begin so are suggested now"}
+	if at := slices.IndexFunc(found, func(g adsync.Entry) bool { return strings.EqualFold(g.Username, group) }); at >= 0 {
+		of := a.ad
+		of.Roles, warnings = []activedirectory.Role{{Name: "member", Group: found[at].ObjectID.String()}}, nil
+		dir, err := activedirectory.New(of)
+		if err != nil {
+			return err
+		}
+		if entries, err = a.everybody(ctx, dir); err != nil {
+			return err
+		}
+	}
+	return a.store.inTx(ctx, func(t *tx) {
+		t.keepGroups(found)
+		t.exec(`DELETE FROM import_members WHERE in_group = ?`, group)
+		for _, e := range entries {
+			if e.Extra.Set(adsync.FieldRoles) != nil {
+				t.exec(`INSERT INTO import_members (in_group, object_id) VALUES (?, ?) ON CONFLICT DO NOTHING`, group, e.ObjectID.String())
+			}
+			if e.Unknown.Set(adsync.FieldRoles) != nil {
+				warnings = []string{"The service account cannot see all members of this group, or of a group in it. Nobody is shown, as some would be missing"}
+			}
+		}
+		t.keepComparison("/import "+group, warnings)
+	})
+}
+
+// maxGroups is how many groups are suggested. Any other is found by its name.
+const maxGroups = 100
+
+// findGroups finds those of the whole domain whose name begins with the text, but for
+// those that came with it.
+func (a *app) findGroups(ctx context.Context, text string) ([]adsync.Entry, error) {
+	ctx, cancel := context.WithTimeout(ctx, a.planTimeout)
+	defer cancel()
+	dir, err := activedirectory.New(activedirectory.Config{
+		URLs: a.ad.URLs, TLS: a.ad.TLS, Bind: a.ad.Bind, Filter: "(&(objectCategory=group)(!(groupType:1.2.840.113556.1.4.803:=1)))", NoDisabled: true,
+	})
+	if err != nil {
+		return nil, err
+	}
+	return dir.Search(ctx, text, maxGroups)
+}
+
+func (t *tx) keepGroups(groups []adsync.Entry) {
+	for _, g := range groups {
+		t.exec(`INSERT INTO import_groups (name) VALUES (?) ON CONFLICT DO NOTHING`, g.Username)
+	}
 }
 
 // unitOf is the way from the domain down to the container of an account, as in

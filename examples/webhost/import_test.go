@@ -3,12 +3,15 @@ package main
 import (
 	"fmt"
 	"net/http"
+	"strings"
 	"testing"
 
+	"github.com/chromedp/chromedp"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/go-adsync/adsync"
+	"github.com/go-adsync/adsync/internal/fakead"
 )
 
 func TestImport(t *testing.T) {
@@ -91,4 +94,114 @@ func TestImport_WithoutADirectory(t *testing.T) {
 	assert.Equal(t, http.StatusOK, a.StatusCode)
 	assert.Contains(t, a.text(), "Active Directory could not be compared just now.")
 	assert.Contains(t, a.text(), "anna", "who was there before is still shown")
+}
+
+// The groups of the directory are there to choose from, and who is in one is shown, by way
+// of other groups, too.
+func TestImport_ByGroup(t *testing.T) {
+	w := newWorld(t)
+	for _, login := range []string{"anna", "ben", "carl", "dora"} {
+		require.NoError(t, w.hire(login, strings.ToUpper(login[:1])+login[1:], "Person", "", "Berlin"))
+	}
+	inner, err := w.controller.CreateGroup(fakead.Group{Name: "Inner (*)", Members: []fakead.GUID{w.guids["ben"]}})
+	require.NoError(t, err)
+	_, err = w.controller.CreateGroup(fakead.Group{Name: "Outer", Members: []fakead.GUID{w.guids["anna"], inner}})
+	require.NoError(t, err)
+	page := w.admin.get("/import")
+	assert.Contains(t, page.body, `<option value="Inner (*)">Inner (*)</option>`)
+	assert.Contains(t, page.body, `<option value="Outer">`)
+	assert.NotContains(t, page.body, `<option value="Guests">`, "of those that came with the domain nobody is imported")
+
+	outer := w.admin.act("/import", "search", "group", "Outer")
+	assert.Contains(t, outer.text(), "People in the group Outer , also by way of other groups")
+	assert.Contains(t, outer.text(), "Choose all 2 matching")
+	assert.Contains(t, outer.text(), "anna@corp.example")
+	assert.Contains(t, outer.text(), "ben@corp.example")
+	assert.NotContains(t, outer.text(), "carl@corp.example")
+	assert.Contains(t, outer.body, `<option value="Outer" selected>`)
+	assert.Contains(t, w.admin.act("/import", "search", "group", "Inner (*)").text(), "Choose all 1 matching", "no star finds more")
+	assert.Contains(t, w.admin.act("/import", "search", "group", "outer").text(), "Choose all 2 matching", "in any case")
+
+	require.NoError(t, w.controller.Join(inner, w.guids["carl"]))
+	assert.Contains(t, w.admin.act("/import", "compare", "group", "Outer").text(), "Choose all 3 matching")
+	w.admin.act("/import", "all", "group", "Outer")
+	made := w.admin.post("/import", "do", "plan", "group", "Outer")
+	preview := w.admin.follow(made)
+	assert.Contains(t, preview.text(), "Apply: 3 imports")
+	assert.Contains(t, w.admin.apply(made.Header.Get("Location"), digestOn(t, preview)).text(), "3 user(s) are imported.")
+	assert.Contains(t, w.admin.act("/import", "search", "group", "Outer").text(), "Imported 3")
+}
+
+func TestImport_OfAGroupThatIsNotThere(t *testing.T) {
+	w := newWorld(t)
+	w.people("anna")
+	for _, name := range []string{"Pressroom", "Pressmen", "*)(cn=*", "5b1e0f0a-1c2d-4e3f-8a9b-0c1d2e3f4a5b", "a=b"} {
+		if strings.HasPrefix(name, "Press") {
+			_, err := w.controller.CreateGroup(fakead.Group{Name: name})
+			require.NoError(t, err)
+		}
+	}
+	for _, name := range []string{"Press", "*)(cn=*", "5b1e0f0a-1c2d-4e3f-8a9b-0c1d2e3f4a5b", "a=b", "<script>"} {
+		page := w.admin.act("/import", "search", "group", name)
+		assert.Contains(t, page.text(), "There is no group of this name. Those whose names begin so are suggested now.", name)
+		assert.Contains(t, page.text(), "Nobody is found.", name)
+		assert.NotContains(t, page.body, "<script>alert", name)
+		assert.NotContains(t, page.body, `value="<script>"`, name)
+	}
+}
+
+// Where a domain has many groups, some are suggested, and any other is found by its name.
+func TestImport_ManyGroups(t *testing.T) {
+	w := newWorld(t)
+	require.NoError(t, w.hire("anna", "Anna", "Person", "", "Berlin"))
+	for i := range maxGroups + 20 {
+		_, err := w.controller.CreateGroup(fakead.Group{Name: fmt.Sprintf("group%03d", i), Members: []fakead.GUID{w.guids["anna"]}})
+		require.NoError(t, err)
+	}
+	page := w.admin.get("/import")
+	assert.Equal(t, maxGroups, strings.Count(page.body, "></option>"))
+	assert.Contains(t, page.text(), "Of the groups, 100 are suggested. Any other is found by its name")
+	assert.Contains(t, page.body, `<input id="group" name="group" list="groups"`)
+	for _, name := range []string{"group000", "group119"} {
+		assert.Contains(t, w.admin.act("/import", "search", "group", name).text(), "Choose all 1 matching")
+	}
+	assert.Contains(t, w.admin.act("/import", "search", "group", "group11").body, `<option value="group118"></option>`, "found by the beginning of its name")
+}
+
+// A group that cannot be seen whole says so.
+func TestImport_OfAHiddenGroup(t *testing.T) {
+	w := newWorld(t)
+	require.NoError(t, w.hire("anna", "Anna", "Person", "", "Berlin"))
+	inner, err := w.controller.CreateGroup(fakead.Group{Name: "Inner"})
+	require.NoError(t, err)
+	_, err = w.controller.CreateGroup(fakead.Group{Name: "Outer", Members: []fakead.GUID{w.guids["anna"], inner}})
+	require.NoError(t, err)
+	require.NoError(t, w.controller.Hide(serviceAccount, w.controller.DN(inner)))
+	page := w.admin.act("/import", "search", "group", "Outer").text()
+	assert.Contains(t, page, "The service account cannot see all members of this group, or of a group in it. Nobody is shown, as some would be missing.")
+	assert.Contains(t, page, "Nobody is found.")
+}
+
+// By keyboard, and then those of an office: all at once.
+func TestImport_ByGroupInABrowser(t *testing.T) {
+	b := openBrowser(t)
+	site, password, g := openDemoSite(t)
+	close(g.open)
+	b.signIn(site, "administrator", password)
+	b.do(click(`a.button[href="/import"]`), visible("#group"), chromedp.SendKeys(chromedp.CSS("#group"), "Auth"))
+	b.tabTo(`[value="search"]`)
+	b.do(chromedp.KeyEvent("\r"), visible(`[value="show"]`))
+	b.do(click(`[value="state:any"]`), visible("tr.imported"))
+	b.accessible("import-group")
+	assert.Equal(t, 1, in(b, "boxes", chromedp.Evaluate[int](`document.querySelectorAll("[name=id]:not(:disabled)").length`)), "the others of the group are imported already")
+	assert.Contains(t, b.text("main"), "People in the group Authors")
+	b.do(click(`[value="show"]`), chromedp.WaitNotPresent(chromedp.CSS(`[value="show"]`)), chromedp.SendKeys(chromedp.CSS("#unit"), "Cop"), click(`[value="search"]`), visible(`[value="show"]`), click(`[value="all"]`))
+	b.textBecomes("[data-chosen]", "2")
+	b.do(click(`[value="plan"]`), visible(".changes"))
+	assert.Contains(t, b.text(".changes"), "Press")
+	assert.Contains(t, b.text(".changes"), "Zoë Müller", "the manager by his name")
+	assert.Contains(t, b.text(".changes"), "+ Author")
+	b.accessible("import-preview")
+	b.do(click(`[value="apply"]`), visible("dialog"))
+	assert.Contains(t, b.text("dialog"), "2 user(s) are imported.")
 }

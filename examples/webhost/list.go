@@ -51,9 +51,8 @@ func (p person) Name() string { return strings.TrimSpace(p.FirstName + " " + p.L
 // filter says which rows a list shows, and in which order. The server keeps it for each
 // account: a URL would tell whom somebody looks for.
 type filter struct {
-	Query, Name, Username, Email, State, Unit string
-	Sort                                      string
-	Desc                                      bool
+	Query, Name, Username, Email, State, Unit, Group, Sort string
+	Desc                                                   bool
 }
 
 // listing is a page of a list, as it is shown.
@@ -123,6 +122,9 @@ func (f filter) where(where string, args []any) (string, []any) {
 	if f.Unit != "" {
 		where, args = where+` AND unit LIKE ? ESCAPE '\'`, append(args, escapeLike(f.Unit)+"%")
 	}
+	if f.Group != "" {
+		where, args = where+` AND r.item IN (SELECT object_id FROM import_members WHERE in_group = ?)`, append(args, f.Group)
+	}
 	if f.State != anyState {
 		where, args = where+" AND state = ?", append(args, f.State)
 	}
@@ -137,22 +139,34 @@ func escapeLike(text string) string {
 type listPage struct {
 	*listing
 	*comparison
-	Waiting []*run   // plans
-	Units   []string // of the directory
+	Group   *comparison // with the group that is looked for
+	Waiting []*run      // plans
+	Units   []string    // of the directory
+	Groups  []string
 }
 
 // showList shows the page of a list that the address names.
 func (a *app) showList(from list) teller {
 	return func(w http.ResponseWriter, r *http.Request, status int, alert string) (err error) {
-		var p listPage
-		if p.comparison, err = a.compare(r, from); err == nil {
-			p.listing, err = a.readList(r, from)
+		ctx, account, p := r.Context(), a.account(r).ID, listPage{listing: &listing{list: from}}
+		err = a.store.readFilter(ctx, account, p.listing)
+		if err == nil {
+			p.comparison, err = a.compare(r, from)
 		}
 		if err == nil {
-			p.Waiting, err = a.store.waiting(r.Context())
+			p.Group, err = a.compare(r, a.groupList(p.Filter.Group))
 		}
 		if err == nil {
-			p.Units, err = a.store.units(r.Context())
+			err = a.store.readList(ctx, account, p.listing, r.FormValue("page"))
+		}
+		if err == nil {
+			p.Waiting, err = a.store.waiting(ctx)
+		}
+		if err == nil {
+			p.Units, err = a.store.units(ctx)
+		}
+		if err == nil {
+			p.Groups, err = a.store.texts(ctx, `SELECT name FROM import_groups ORDER BY lower(name)`)
 		}
 		if err != nil {
 			return err
@@ -162,21 +176,17 @@ func (a *app) showList(from list) teller {
 }
 
 // readList reads a page.
-func (a *app) readList(r *http.Request, from list) (*listing, error) {
-	ctx, l, account := r.Context(), &listing{list: from}, a.account(r).ID
-	err := a.store.readFilter(ctx, account, l)
-	if err == nil {
-		err = a.store.count(ctx, account, l)
-	}
-	if err != nil {
-		return nil, err
+func (s *store) readList(ctx context.Context, account int64, l *listing, page string) error {
+	if err := s.count(ctx, account, l); err != nil {
+		return err
 	}
 	l.Pages = max(1, (l.Total+pageSize-1)/pageSize)
-	l.Page, _ = strconv.Atoi(r.FormValue("page"))
+	l.Page, _ = strconv.Atoi(page)
 	l.Page = min(max(1, l.Page), l.Pages)
 	where, args := l.Filter.where(l.rows(account))
-	l.People, err = a.store.people(ctx, where+l.Filter.order()+` LIMIT ? OFFSET ?`, append(args, pageSize, (l.Page-1)*pageSize)...)
-	return l, err
+	var err error
+	l.People, err = s.people(ctx, where+l.Filter.order()+` LIMIT ? OFFSET ?`, append(args, pageSize, (l.Page-1)*pageSize)...)
+	return err
 }
 
 // count counts by state, and those that are chosen.
@@ -256,7 +266,7 @@ func (a *app) actOnList(from list) handler {
 		case do == "plan" && from.look != nil:
 			return a.planChosen(w, r, from)
 		case do == "compare" && from.look != nil:
-			err = a.compareAgain(ctx, from)
+			err = a.compareAgain(ctx, from, a.groupList(l.Filter.Group))
 		}
 		if err != nil {
 			return err
@@ -271,7 +281,7 @@ func (s *store) keepFilter(ctx context.Context, account int64, l *listing, r *ht
 	l.Page, _ = strconv.Atoi(r.PostFormValue("page"))
 	l.Filter = filter{
 		Query: r.PostFormValue("q"), Name: r.PostFormValue("name"), Username: r.PostFormValue("username"), Email: r.PostFormValue("email"),
-		Unit: r.PostFormValue("unit"), State: cmp.Or(r.PostFormValue("state"), before.State), Sort: before.Sort, Desc: before.Desc,
+		Unit: r.PostFormValue("unit"), Group: strings.TrimSpace(r.PostFormValue("group")), State: cmp.Or(r.PostFormValue("state"), before.State), Sort: before.Sort, Desc: before.Desc,
 	}
 	switch do {
 	case "show":

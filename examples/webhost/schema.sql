@@ -79,6 +79,14 @@ CREATE TABLE IF NOT EXISTS people (
 	change     TEXT           -- an adsync.Change in JSON that says why
 );
 
+-- Groups of the directory, and who is in those that somebody looked for.
+CREATE TABLE IF NOT EXISTS import_groups (name TEXT PRIMARY KEY);
+CREATE TABLE IF NOT EXISTS import_members (
+	in_group  TEXT NOT NULL,
+	object_id TEXT NOT NULL,
+	PRIMARY KEY (in_group, object_id)
+);
+
 -- The lists, with the same columns each. An item is what a row is chosen by; who is not
 -- free cannot be chosen.
 CREATE VIEW IF NOT EXISTS list_users AS

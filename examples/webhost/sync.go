@@ -64,11 +64,13 @@ func (a *app) compare(r *http.Request, from list) (*comparison, error) {
 	return c, a.store.comparison(r.Context(), from.path, c)
 }
 
-// compareAgain begins a new one, which the list waits for.
-func (a *app) compareAgain(ctx context.Context, from list) error {
+// compareAgain begins new ones, which the list waits for.
+func (a *app) compareAgain(ctx context.Context, lists ...list) error {
 	running, err := a.store.running(ctx)
-	if err == nil && running == nil {
-		a.begin(from.path, from.look)
+	for _, l := range lists {
+		if err == nil && running == nil && l.look != nil {
+			a.begin(l.path, l.look)
+		}
 	}
 	return err
 }
