@@ -231,3 +231,18 @@ func TestPasswordFunc_PasswordThatRotates(t *testing.T) {
 	assert.NoError(t, err)
 	assert.Equal(t, 3, dc.BindAttempts(account))
 }
+
+// A wrong password is remembered for a quarter of an hour, to the moment, and no other.
+func TestRefusedPassword_IsRememberedForAWhile(t *testing.T) {
+	now := time.Unix(1_790_000_000, 0)
+	r := &refusedPassword{now: func() time.Time { return now }}
+	assert.False(t, r.is("hunter2"))
+	assert.False(t, r.is(""))
+	r.note("hunter2")
+	assert.True(t, r.is("hunter2"))
+	assert.False(t, r.is("hunter3"))
+	now = now.Add(15*time.Minute - 1)
+	assert.True(t, r.is("hunter2"))
+	now = now.Add(1)
+	assert.False(t, r.is("hunter2"))
+}

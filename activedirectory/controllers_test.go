@@ -152,3 +152,48 @@ func TestControllers_BySRVRecord(t *testing.T) {
 	var notFound *net.DNSError
 	assert.ErrorAs(t, err, &notFound)
 }
+
+// DNS has as long as a controller has for one request.
+func TestControllers_DNSIsBoundedInTime(t *testing.T) {
+	cfg := goodConfig()
+	cfg.URLs, cfg.Domain, cfg.Timeout = nil, "corp.example", time.Hour
+	d, err := New(cfg)
+	require.NoError(t, err)
+	d.srv.lookup = func(ctx context.Context, _ string) ([]*net.SRV, error) {
+		deadline, ok := ctx.Deadline()
+		assert.True(t, ok)
+		assert.WithinDuration(t, time.Now().Add(time.Hour), deadline, 10*time.Minute)
+		return nil, context.DeadlineExceeded
+	}
+	_, err = gather(t, d.Entries(t.Context()))
+	assert.ErrorIs(t, err, context.DeadlineExceeded)
+}
+
+func TestHealth_PutsLastWhoFailedLately(t *testing.T) {
+	a, b, c := ldapread.Server{Host: "a"}, ldapread.Server{Host: "b"}, ldapread.Server{Host: "c"}
+	now := time.Unix(1_790_000_000, 0)
+	h := &health{now: func() time.Time { return now }, failed: map[ldapread.Server]failures{}}
+	all := []ldapread.Server{a, b, c}
+	assert.Equal(t, all, h.order(all))
+	h.note(a, true)
+	h.note(b, true)
+	assert.Equal(t, []ldapread.Server{c, a, b}, h.order(all))
+	h.note(b, false)
+	assert.Equal(t, []ldapread.Server{b, c, a}, h.order(all))
+	now = now.Add(firstBackoff)
+	assert.Equal(t, all, h.order(all), "that time is over")
+	h.note(a, true)
+	now = now.Add(2*firstBackoff - 1)
+	assert.Equal(t, []ldapread.Server{b, c, a}, h.order(all))
+	now = now.Add(1)
+	assert.Equal(t, all, h.order(all))
+}
+
+func TestPreferring_KeepsTheOrderOtherwise(t *testing.T) {
+	a, b, c := ldapread.Server{Host: "a", Port: "1"}, ldapread.Server{Host: "b", Port: "1"}, ldapread.Server{Host: "c", Port: "1"}
+	all := []ldapread.Server{a, b, c}
+	assert.Equal(t, all, preferring(all, nil))
+	assert.Equal(t, []ldapread.Server{c, a, b}, preferring(all, []string{"c:1"}))
+	assert.Equal(t, []ldapread.Server{c, b, a}, preferring(all, []string{"x:1", "c:1", "b:1"}))
+	assert.Equal(t, all, preferring(all, []string{"a:2"}))
+}

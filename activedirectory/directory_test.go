@@ -17,6 +17,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/go-adsync/adsync"
+	"github.com/go-adsync/adsync/activedirectory/internal/ldapread"
 	"github.com/go-adsync/adsync/adsynctest"
 	"github.com/go-adsync/adsync/internal/fakead"
 )
@@ -280,4 +281,67 @@ func TestFind_ZeroIDIsAnError(t *testing.T) {
 	found, err := gather(t, d.Find(t.Context(), []adsync.ObjectID{dirID(1), {}}))
 	assert.ErrorContains(t, err, "zero ObjectID")
 	assert.Empty(t, found)
+}
+
+// What was heard of other controllers is told by the next Inspect that succeeds, and by no
+// other.
+func TestInspect_TellsWhatWasHeardOnce(t *testing.T) {
+	c := oneDomain(t, 2, 2)
+	require.NoError(t, c.controllers[0].Delete(c.ids[0][0]))
+	d := c.directory(t, nil)
+	assert.Equal(t, adsync.StateDisputed, stateOf(t, d, c.ids[0][0]))
+	for _, dc := range c.controllers {
+		dc.Order(fakead.Fault{Kind: fakead.FaultCut, Op: fakead.OpBind})
+	}
+	_, err := d.Inspect(t.Context())
+	require.Error(t, err)
+	for _, dc := range c.controllers {
+		dc.ClearFaults()
+	}
+	d.health.failed = map[ldapread.Server]failures{}
+	access, err := d.Inspect(t.Context())
+	require.NoError(t, err)
+	assert.Len(t, access.Witnesses, 1)
+	access, err = d.Inspect(t.Context())
+	require.NoError(t, err)
+	assert.Empty(t, access.Witnesses)
+}
+
+func TestTime_IsOfTheFirstThatAnswers(t *testing.T) {
+	there := time.Date(2026, 11, 2, 9, 0, 0, 0, time.UTC)
+	dc, err := fakead.Start(fakead.Config{Now: func() time.Time { return there }})
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, dc.Close()) })
+	d, err := New(Config{URLs: []string{"ldaps://127.0.0.1:1", dc.URL()}, TLS: dc.ClientTLS(), Bind: SimpleBind(dc.AdminDN(), dc.AdminPassword())})
+	require.NoError(t, err)
+	now, kept, err := d.Time(t.Context())
+	require.NoError(t, err)
+	assert.Equal(t, adsync.MomentOf(there), now)
+	assert.Equal(t, 180*24*time.Hour, kept)
+	for session, err := range d.Sessions(t.Context()) {
+		require.NoError(t, err)
+		now, kept, err := session.(adsync.Timekeeper).Time(t.Context())
+		if session.(pinned).controller.Server().Port == "1" {
+			require.Error(t, err)
+			continue
+		}
+		require.NoError(t, err)
+		assert.Equal(t, adsync.MomentOf(there), now)
+		assert.Equal(t, 180*24*time.Hour, kept)
+	}
+}
+
+func TestSearch_IsOfOnePageAtMost(t *testing.T) {
+	c := newCorp(t, 1, 3)
+	d := c.directory(t, nil)
+	for limit, want := range map[int]int{1: 1, 2: 2, 3: 3, 1000: 1000, 1001: 1000} {
+		c.controllers[0].ForgetRequests()
+		found, err := d.Search(t.Context(), "u", limit)
+		require.NoError(t, err)
+		assert.Len(t, found, min(limit, 3))
+		requests := c.controllers[0].Requests()
+		assert.Equal(t, want, requests[len(requests)-1].PageSize)
+	}
+	_, err := d.Search(t.Context(), "u", -1)
+	assert.Error(t, err)
 }

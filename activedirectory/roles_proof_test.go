@@ -257,3 +257,17 @@ func TestProveRoles_Stops(t *testing.T) {
 	_, err := collect(d.directory(nil).ProveRoles(ctx, ids))
 	assert.ErrorIs(t, err, context.Canceled)
 }
+
+// Without roles there is nothing to prove.
+func TestProveRoles_WithoutRolesIsFind(t *testing.T) {
+	c := oneDomain(t, 2, 2)
+	require.NoError(t, c.controllers[0].Delete(c.ids[0][0]))
+	d := c.directory(t, nil)
+	ids := []adsync.ObjectID{adsync.ObjectID(c.ids[0][0]), adsync.ObjectID(c.ids[0][1]), adsync.ObjectID(c.ids[0][1]), dirID(9)}
+	found, err := collect(d.Find(t.Context(), ids))
+	require.NoError(t, err)
+	assert.Len(t, found, 3, "each once")
+	proven, err := collect(d.ProveRoles(t.Context(), ids))
+	require.NoError(t, err)
+	assert.Equal(t, found, proven)
+}
