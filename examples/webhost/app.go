@@ -22,7 +22,6 @@ import (
 
 	"github.com/go-adsync/adsync"
 	"github.com/go-adsync/adsync/activedirectory"
-	"github.com/go-adsync/adsync/sqlstore"
 )
 
 // config is how the host is set up.
@@ -56,7 +55,6 @@ type app struct {
 	config
 	pages   map[string]*template.Template
 	limiter limiter
-	ledger  adsync.Ledger // the limits are about all runs of a day together
 
 	ctx        context.Context // ends when the application is closed for good
 	cancel     context.CancelFunc
@@ -64,9 +62,9 @@ type app struct {
 
 	runs atomic.Int64 // counts each start and end of a run
 
-	mu       sync.Mutex // of the two
+	schedule atomic.Pointer[schedule]
+	mu       sync.Mutex // of changes to it, and of the jobs
 	jobs     map[string]*job
-	schedule schedule
 }
 
 // newApp makes the application. Close it after the last request.
@@ -87,17 +85,15 @@ func newApp(c config) (*app, error) {
 		a.every = 0
 		return a, nil
 	}
-	var err error
-	if a.ledger, err = sqlstore.NewLedger(c.store.db, c.store.dialect, "ledger"); err != nil {
-		return nil, err
-	}
 	if _, err := a.syncer(adsync.Rules{}, nil); err != nil { // wrong rules are told at the start
 		return nil, err
 	}
-	var kept string
-	if err = c.store.row(a.ctx, `SELECT state FROM schedule`).Scan(&kept); err == nil {
-		err = json.Unmarshal([]byte(kept), &a.schedule)
+	kept, text := &schedule{}, ""
+	err := c.store.row(a.ctx, `SELECT state FROM schedule`).Scan(&text)
+	if err == nil {
+		err = json.Unmarshal([]byte(text), kept)
 	}
+	a.schedule.Store(kept)
 	return a, errors.Join(err, a.settleInterrupted(a.ctx))
 }
 
@@ -125,7 +121,7 @@ const batchSize = 50
 func (a *app) syncer(rules adsync.Rules, onResult func(context.Context, adsync.Change, adsync.Result)) (*adsync.Syncer, error) {
 	rules.Source, rules.RemoveAfter = a.source, a.removeAfter
 	return adsync.New(a.directory, a.config.users, &adsync.Options{
-		Rules: rules, Limits: a.limits, Ledger: a.ledger, Logger: a.logger, OnResult: onResult, BatchSize: batchSize,
+		Rules: rules, Limits: a.limits, Ledger: a.store.ledger, Logger: a.logger, OnResult: onResult, BatchSize: batchSize,
 	})
 }
 
@@ -160,7 +156,7 @@ func (a *app) handler() http.Handler {
 		a.syncRoutes(mux)
 	}
 	mux.Handle("/", a.as(viewer, a.notFound))
-	return a.logged(a.headers(http.NewCrossOriginProtection().Handler(mux)))
+	return a.guarded(http.NewCrossOriginProtection().Handler(mux))
 }
 
 // syncRoutes are the pages of the synchronization. They exist only where it is
@@ -183,11 +179,12 @@ func (a *app) syncRoutes(mux *http.ServeMux) {
 	}
 }
 
-// headers forbid browsers all that the pages do not need. The pages hold
-// people's data: nothing keeps them.
-func (a *app) headers(next http.Handler) http.Handler {
+// guarded forbids browsers all that the pages do not need. The pages hold people's data:
+// nothing keeps them. It logs the pattern of a request, never its address or what it
+// carries.
+func (a *app) guarded(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		h := w.Header()
+		start, h := time.Now(), w.Header()
 		h.Set("Content-Security-Policy", "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'")
 		h.Set("X-Content-Type-Options", "nosniff")
 		h.Set("Referrer-Policy", "same-origin")
@@ -196,14 +193,6 @@ func (a *app) headers(next http.Handler) http.Handler {
 			h.Set("Strict-Transport-Security", "max-age=31536000")
 		}
 		r.Body = http.MaxBytesReader(w, r.Body, 1<<20)
-		next.ServeHTTP(w, r)
-	})
-}
-
-// logged logs the pattern of a request, never its address or what it carries.
-func (a *app) logged(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		start := time.Now()
 		next.ServeHTTP(w, r)
 		a.logger.Info("request", "pattern", r.Pattern, "took", time.Since(start).Round(time.Millisecond))
 	})
@@ -251,7 +240,6 @@ var functions = template.FuncMap{
 		return template.HTMLAttr(` aria-sort="` + map[bool]string{false: "none", true: order}[f.Sort == column] + `"`)
 	},
 	"sentence": func(text string) string { return strings.ToUpper(text[:1]) + strings.TrimSuffix(text[1:], ".") + "." },
-	"label":    func(state string) string { return stateTexts[state] },
 	"what":     whatText, "reason": reasonText, "lower": strings.ToLower,
 }
 
@@ -331,8 +319,7 @@ func (a *app) render(w http.ResponseWriter, r *http.Request, status int, name, t
 	menu, _, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/"), "/")
 	p := page{Title: title, Account: a.account(r), SyncOn: a.directory != nil, Menu: menu, Alert: alert, Data: data}
 	if p.Administrator() && a.every > 0 {
-		now := a.scheduleNow()
-		p.Schedule, p.Every = &now, a.every
+		p.Schedule, p.Every = a.schedule.Load(), a.every
 	}
 	var b bytes.Buffer
 	if err := a.pages[name].ExecuteTemplate(&b, "layout.html", p); err != nil {

@@ -24,7 +24,7 @@ func (a *app) tell(ctx context.Context, last *lastRun) {
 		ctx, cancel := context.WithTimeout(ctx, a.webhookTimeout)
 		defer cancel()
 		err := post(ctx, a.webhook, map[string]any{
-			"source": a.source, "state": stateTexts[last.State], "at": last.At,
+			"source": a.source, "state": last.State, "at": last.At,
 			"text": strings.TrimSpace(notices[last.State] + " " + last.Why),
 		})
 		if err != nil {

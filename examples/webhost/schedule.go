@@ -47,22 +47,15 @@ const theSchedule = "the schedule"
 // Scheduled reports whether the schedule has made a plan, and no person.
 func (r *run) Scheduled() bool { return r.MadeByID == 0 }
 
-// scheduleNow is how the schedule stands.
-func (a *app) scheduleNow() schedule {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	return a.schedule
-}
-
 // changeSchedule changes it, if the database does.
 func (a *app) changeSchedule(ctx context.Context, change func(*schedule)) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	next := a.schedule
+	next := *a.schedule.Load()
 	change(&next)
 	_, err := a.store.exec(ctx, `UPDATE schedule SET state = ?`, asJSON(next))
 	if err == nil {
-		a.schedule = next
+		a.schedule.Store(&next)
 	}
 	return err
 }
@@ -99,7 +92,7 @@ func (a *app) keepSchedule(ctx context.Context, ticks <-chan time.Time) {
 
 // tick synchronizes everybody if it is due. While another run goes on, it stays due.
 func (a *app) tick(ctx context.Context, now time.Time) error {
-	s := a.scheduleNow()
+	s := *a.schedule.Load()
 	if s.PausedBy != "" || now.Before(s.Due) {
 		return nil
 	}

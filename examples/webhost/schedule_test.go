@@ -293,7 +293,7 @@ func TestSchedule_TellsOfTroubleOnce(t *testing.T) {
 	wants()
 	w.controller.Stop()
 	c.tick()
-	wants("not done: The scheduled synchronization was not possible. No domain controller could be reached. Look at the domain controller and the network, then try again.")
+	wants("failed: The scheduled synchronization was not possible. No domain controller could be reached. Look at the domain controller and the network, then try again.")
 	c.tick()
 	wants()
 	w.controller.Restart()
@@ -307,7 +307,7 @@ func TestSchedule_TellsOfTroubleOnce(t *testing.T) {
 	w.set("ben", "sn", "Two")
 	c.tick()
 	require.Len(t, told, 1)
-	assert.Contains(t, told[0], "partly done: The scheduled synchronization was only partly done.")
+	assert.Contains(t, told[0], "partly: The scheduled synchronization was only partly done.")
 	told, store.then = nil, func([]adsync.Change, []adsync.Written) {}
 	require.NoError(t, w.controller.Delete(w.guids["annabel"]))
 	require.NoError(t, w.controller.Delete(w.guids["carl"]))

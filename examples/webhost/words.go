@@ -103,12 +103,6 @@ func (a *app) cutShort(ctx context.Context, err error) string {
 	return strings.ReplaceAll(text, " Nothing was changed.", "")
 }
 
-// stateTexts name the states of runs.
-var stateTexts = map[string]string{
-	statePlanned: "waiting", stateRunning: "running", stateDone: "done", statePartly: "partly done", stateRefused: "refused",
-	stateRejected: "rejected", stateFailed: "not done", stateInterrupted: "interrupted",
-}
-
 type opWords struct {
 	Op        adsync.Op
 	One, Many string
