@@ -66,6 +66,7 @@ func TestApply_RefusesForgedPlans(t *testing.T) {
 		"another source":         func(p *adsync.Plan) { p.Source = "elsewhere" },
 		"unknown operation":      func(p *adsync.Plan) { p.Changes[0].Op = "explode" },
 		"a need that follows":    func(p *adsync.Plan) { p.Changes[0].Needs = []int{1} },
+		"a need of itself":       func(p *adsync.Plan) { p.Changes[2].Needs = []int{0, 1, 2} },
 		"needs out of order":     func(p *adsync.Plan) { p.Changes[2].Needs = []int{1, 0} },
 		"a negative need":        func(p *adsync.Plan) { p.Changes[2].Needs = []int{-1, 0} },
 		"no before":              func(p *adsync.Plan) { p.Changes[1].Before = nil },
@@ -90,7 +91,13 @@ func TestApply_RefusesForgedPlans(t *testing.T) {
 			u := p.Changes[0].Before
 			p.Changes = append(p.Changes, adsync.Change{Op: adsync.OpNotice, UserID: u.ID, ObjectID: u.ObjectID, Before: u, Needs: []int{0}})
 		},
-		"a notice that writes":     func(p *adsync.Plan) { p.Changes[1].Op = adsync.OpNotice },
+		"a notice that writes": func(p *adsync.Plan) { p.Changes[1].Op = adsync.OpNotice },
+		"a notice with two states": func(p *adsync.Plan) {
+			p.Changes = append(p.Changes, adsync.Change{Op: adsync.OpNotice, UserID: "3", Before: &users[2], After: &users[2]})
+		},
+		"a notice that parks": func(p *adsync.Plan) {
+			p.Changes = append(p.Changes, adsync.Change{Op: adsync.OpNotice, UserID: "3", Before: &users[2], Interim: true})
+		},
 		"a local user renamed":     func(p *adsync.Plan) { p.Changes = []adsync.Change{write(users[3], renamed(users[3]), username)} },
 		"a local user deleted":     func(p *adsync.Plan) { p.Changes = []adsync.Change{remove(users[3])} },
 		"a foreign user renamed":   func(p *adsync.Plan) { p.Changes = []adsync.Change{write(users[4], renamed(users[4]), username)} },

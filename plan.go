@@ -256,9 +256,6 @@ func (p *Plan) totals() string {
 	counted := map[Op]map[string]bool{}
 	for i := range p.Changes {
 		c := &p.Changes[i]
-		if c.Interim {
-			continue
-		}
 		if counted[c.Op] == nil {
 			counted[c.Op] = map[string]bool{}
 		}

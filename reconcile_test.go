@@ -14,6 +14,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/stretchr/testify/assert"
@@ -101,6 +102,31 @@ func TestPlan_InPrint(t *testing.T) {
 	assert.Equal(t, int64(out.Len()), n)
 	assert.NotContains(t, out.String(), "\x1b", "what a terminal would obey must be escaped")
 	golden(t, "plan.txt", out.Bytes())
+}
+
+// How much was read stands at the head of a plan in print.
+func TestPlan_ReadingInPrint(t *testing.T) {
+	since := time.Date(2026, 11, 30, 17, 4, 5, 0, time.UTC)
+	head := "0 of 0 users are managed, 0 are chosen, 0 were found in the directory.\n"
+	for name, test := range map[string]struct {
+		reading *adsync.Provenance
+		want    string
+	}{
+		"none":           {nil, ""},
+		"a full one":     {&adsync.Provenance{At: since, Controllers: []string{"dc1"}}, ""},
+		"by mark":        {&adsync.Provenance{Since: since, Looked: 3}, "Only what has changed since 2026-11-30T17:04:05Z was read: 3 accounts were looked up.\n"},
+		"full all right": {&adsync.Provenance{Full: "the mark is too old"}, "Everything was read: the mark is too old.\n"},
+		"found late": {&adsync.Provenance{Full: "it was time", Late: 3, LateWrites: 1},
+			"Everything was read: it was time.\nOf 3 users, plans that read only what has changed had not found what this one says, which writes 1 of them.\n"},
+	} {
+		var out bytes.Buffer
+		_, err := (&adsync.Plan{Version: 1, Reading: test.reading}).WriteTo(&out)
+		require.NoError(t, err)
+		assert.Equal(t, head+test.want, out.String()[:min(out.Len(), len(head+test.want))], name)
+		if test.want == "" {
+			assert.NotContains(t, out.String(), "read", name)
+		}
+	}
 }
 
 func TestPlan_AsJSON(t *testing.T) {
@@ -278,6 +304,8 @@ func TestRules_Check(t *testing.T) {
 		"OnDisabled":            {OnDisabled: "explode"},
 		"OnOutOfScope":          {OnOutOfScope: "explode"},
 		"OnUnproven":            {OnUnproven: "explode"},
+		"a role without a name": {Roles: []string{"admin", ""}},
+		"any role":              {Roles: []string{"admin", adsync.AnyRole}},
 		"import without a name": {Import: true, Fields: []adsync.Field{adsync.FieldEmail}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -325,6 +353,18 @@ func TestMap_ErrorIsTold(t *testing.T) {
 	assert.Equal(t, adsync.OpInvalid, plan.Changes[0].Op)
 	assert.Equal(t, adsync.ReasonRefused, plan.Changes[0].Reason)
 	assert.Equal(t, "no such branch", plan.Changes[0].Detail)
+}
+
+// What Map returns is repaired like what a directory tells.
+func TestMap_MayReturnWhatIsNotUTF8(t *testing.T) {
+	rules := adsync.Rules{Map: func(e adsync.Entry) (adsync.Profile, error) {
+		e.LastName, e.Phone = "M\xfcller", " "
+		return e.Profile, nil
+	}}
+	plan := mustReconcile(t, []adsync.Entry{entry(1, "a", "")}, []adsync.User{user("1", 1, "a", "")}, rules)
+	require.Len(t, plan.Changes, 1)
+	assert.Equal(t, []adsync.Field{adsync.FieldLastName}, plan.Changes[0].Fields)
+	assert.Equal(t, "M\ufffdller", plan.Changes[0].After.LastName)
 }
 
 // Rows are looked for in ways that depend on the order of the entries, and on what

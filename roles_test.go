@@ -144,6 +144,7 @@ func TestLimits_CountRoles(t *testing.T) {
 	assert.Equal(t, "MaxRevoked 10 4", check(Limits{MaxGranted: -1}))
 	assert.Equal(t, "MaxRevoked 10 9", check(Limits{MaxGranted: -1, MaxRevoked: 9, MaxRemovalRatio: -1}))
 	assert.Equal(t, "MaxRevoked 10 9 old", check(Limits{MaxGranted: -1, MaxRevoked: 10, MaxRemovalRatio: -1}), "nobody would have it any more")
+	require.ErrorContains(t, plan.Check(Limits{MaxGranted: -1, MaxRevoked: 10, MaxRemovalRatio: -1}), `takes the role "old" from all 10 users who have it`)
 	require.NoError(t, plan.Check(Limits{MaxGranted: -1, MaxRevoked: -1}))
 	stays := slices.Clone(users)
 	stays[20].Extra = withRoles("every", "old")
