@@ -1,6 +1,8 @@
 package adsync_test
 
 import (
+	"crypto/sha256"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -86,7 +88,29 @@ func TestApply_RefusesForgedPlans(t *testing.T) {
 		"an update that takes a run back": func(p *adsync.Plan) { p.Changes[2].Reason = adsync.ReasonUndone },
 		"parked for good":                 func(p *adsync.Plan) { p.Changes = p.Changes[:1] },
 		"parked and forgotten":            func(p *adsync.Plan) { p.Changes[2].Needs = []int{1} },
-		"changed twice":                   func(p *adsync.Plan) { p.Changes = append(p.Changes, p.Changes[1]) },
+		"a need that is not there":        func(p *adsync.Plan) { p.Changes[1].Needs = []int{0, len(p.Changes)} },
+		"parked and deleted": func(p *adsync.Plan) {
+			gone := remove(*p.Changes[0].After)
+			gone.Needs = []int{0}
+			p.Changes = append(p.Changes[:1], gone)
+		},
+		"parked twice": func(p *adsync.Plan) {
+			again := adsync.NewUpdate(adsync.ReasonParked, p.Changes[0].After, after(*p.Changes[0].After, func(u *adsync.User) {
+				u.Username = fmt.Sprintf("~adsync-%x", sha256.Sum256([]byte("1#1")))[:20] // the user's second name
+			}))
+			again.Interim, again.Needs = true, []int{0}
+			back := adsync.NewUpdate(adsync.ReasonChanged, again.After, p.Changes[2].After)
+			back.Needs = []int{1}
+			p.Changes = []adsync.Change{p.Changes[0], again, back}
+		},
+		"changed twice in a row": func(p *adsync.Plan) {
+			phoned := func(phone string) func(*adsync.User) { return func(u *adsync.User) { u.Phone = phone } }
+			first := write(users[0], after(users[0], phoned("1")), adsync.FieldPhone)
+			second := write(*first.After, after(users[0], phoned("2")), adsync.FieldPhone)
+			second.Needs = []int{0}
+			p.Changes = []adsync.Change{first, second}
+		},
+		"changed twice": func(p *adsync.Plan) { p.Changes = append(p.Changes, p.Changes[1]) },
 		"what only tells waits for its user's parking": func(p *adsync.Plan) {
 			u := p.Changes[0].Before
 			p.Changes = append(p.Changes, adsync.Change{Op: adsync.OpNotice, UserID: u.ID, ObjectID: u.ObjectID, Before: u, Needs: []int{0}})

@@ -3,6 +3,7 @@ package adsync_test
 import (
 	"context"
 	"iter"
+	"slices"
 	"strconv"
 	"testing"
 
@@ -571,11 +572,16 @@ func TestApply_TakesTwoEntriesThatAgreeForOne(t *testing.T) {
 	} {
 		plan := mustReconcile(t, test.dir, nil, test.opts.Rules)
 		require.Len(t, plan.Changes, 1, name)
+		all := scripted{find: func(_ []adsync.ObjectID, yield func(adsync.Entry, error) bool) {
+			test.dir.Entries(context.Background())(yield)
+		}}
 		for range 2 {
-			report, err := newSyncer(t, test.dir, adsync.NewMemoryStore(), test.opts).Apply(t.Context(), plan)
-			require.NoError(t, err, name)
-			assert.Equal(t, []adsync.Outcome{adsync.OutcomeApplied}, outcomes(report), name)
-			test.dir[0], test.dir[1] = test.dir[1], test.dir[0]
+			for _, dir := range []adsync.Directory{test.dir, all} {
+				report, err := newSyncer(t, dir, adsync.NewMemoryStore(), test.opts).Apply(t.Context(), plan)
+				require.NoError(t, err, name)
+				assert.Equal(t, []adsync.Outcome{adsync.OutcomeApplied}, outcomes(report), name)
+			}
+			slices.Reverse(test.dir)
 		}
 	}
 }
