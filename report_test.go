@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"slices"
 	"strings"
 	"testing"
@@ -153,6 +154,31 @@ func TestReport_JSON(t *testing.T) {
 	assert.Equal(t, `{"results":[{"user_id":"1","outcome":"applied"},{"user_id":"2","outcome":"failed","error":"trigger says no"}]}`, string(text))
 	report.Refused = true
 	assert.Contains(t, string(mustJSON(report)), `"refused": true`)
+}
+
+// Each outcome is counted for people, and only those left parked are named as that.
+func TestReport_Summary(t *testing.T) {
+	dir, users := chain()
+	fails := map[string]error{}
+	store := func() adsync.UserStore {
+		return hooked{adsync.NewMemoryStore(users...), func(c adsync.Change) error { return fails[c.UserID] }}
+	}
+	summary := func() string {
+		report, err := newSyncer(t, dir, store(), rekeying).Sync(t.Context())
+		require.NoError(t, err)
+		return strings.Join(report.Summary(), "\n")
+	}
+	const none = "0 user(s) are deleted.\n0 user(s) are duplicated."
+	assert.Equal(t, "Synchronizing users with Active Directory has been successful.\n4 user(s) details are modified.\n"+none, summary())
+	fails["2"] = adsync.ErrConflict
+	assert.Equal(t, "Synchronizing users with Active Directory was not completed.\n2 user(s) details are modified.\n"+none+
+		"\n1 user(s) could not be written.\n1 user(s) were left alone because a change before them did not succeed.", summary())
+	fails["2"] = adsync.ErrStale
+	assert.Contains(t, summary(), "\n1 user(s) have changed in the meantime and were left alone.\n")
+	fails["2"] = &net.OpError{Op: "read", Err: errDown}
+	report, err := newSyncer(t, dir, store(), rekeying).Sync(t.Context())
+	require.Error(t, err)
+	assert.Contains(t, strings.Join(report.Summary(), "\n"), "change(s) were not attempted.")
 }
 
 // What a directory or a table holds does not reach a terminal as it is.
