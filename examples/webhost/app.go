@@ -240,7 +240,7 @@ var functions = template.FuncMap{
 		return template.HTMLAttr(` aria-sort="` + map[bool]string{false: "none", true: order}[f.Sort == column] + `"`)
 	},
 	"sentence": func(text string) string { return strings.ToUpper(text[:1]) + strings.TrimSuffix(text[1:], ".") + "." },
-	"what":     whatText, "reason": reasonText, "lower": strings.ToLower,
+	"say":      say, "lower": strings.ToLower,
 }
 
 // bdi shows a text that somebody else wrote: it changes no direction of writing but its

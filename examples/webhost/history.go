@@ -105,7 +105,7 @@ func (a *app) rows(ctx context.Context, r *run, tail string, args ...any) (rows 
 	err = a.store.eachRecord(ctx, r.ID, tail, func(rec record) error {
 		row := names{ctx, a.store}.rowOf(rec.Shown)
 		if r.State != stateRefused {
-			row.setResult(rec)
+			row.Result, row.Error = say("outcome", rec.Outcome), rec.Words
 		}
 		rows = append(rows, row)
 		return nil
@@ -173,7 +173,7 @@ func (a *app) writeCSV(w http.ResponseWriter, r *http.Request, found *run) error
 	line("planned", "started", "by", "user id", "username", "name", "what", "reason", "detail", "old", "new", "outcome", "error")
 	err := a.store.eachRecord(r.Context(), found.ID, `AND (op <> ? OR error <> '')`+inOrder, func(rec record) error {
 		row := names{r.Context(), a.store}.rowOf(rec.Shown)
-		row.setResult(rec)
+		row.Result, row.Error = say("outcome", rec.Outcome), rec.Words
 		lines := row.Diffs
 		switch {
 		case rec.Change.Op == adsync.OpDelete:
@@ -187,7 +187,7 @@ func (a *app) writeCSV(w http.ResponseWriter, r *http.Request, found *run) error
 			result = "Not applied yet"
 		}
 		for _, d := range lines {
-			line(utc(found.MadeAt), utc(found.StartedAt), found.RunBy, rec.UserID, row.Username, row.Name, row.What, row.Reason, d.Field, d.Old, d.New, result, row.Error)
+			line(utc(found.MadeAt), utc(found.StartedAt), found.RunBy, rec.UserID, row.Username, row.Name, say("what", rec.Shown), say("reason", rec.Shown), d.Field, d.Old, d.New, result, row.Error)
 		}
 		return nil
 	}, opInterim)

@@ -58,8 +58,11 @@ func (a *app) makePlan(ctx context.Context, id, kind string, items []string, by 
 		return err
 	}
 	made := &run{
-		ID: id, Kind: kind, Items: items, Digest: plan.Digest(), Beyond: beyond(plan.Check(a.limits)),
+		ID: id, Kind: kind, Items: items, Digest: plan.Digest(),
 		MadeBy: by.Username, MadeByID: by.ID, MadeAt: time.Now(),
+	}
+	if errors.As(plan.Check(a.limits), &made.Beyond) {
+		made.Beyond.Plan = nil // which is kept already
 	}
 	return a.store.addRun(ctx, made, plan, made.MadeAt.Add(-a.keepPlans))
 }
@@ -102,17 +105,6 @@ func (s *store) left(ctx context.Context, id string) (items []string, err error)
 // A plan that would remove too many users, or take a detail from too many, is applied
 // only when a person has read who they are and typed how many. It may be wanted that
 // this is a second person.
-
-// beyond is the limit that a plan is beyond, or nil.
-func beyond(err error) *adsync.LimitError {
-	var limit *adsync.LimitError
-	if !errors.As(err, &limit) {
-		return nil
-	}
-	kept := *limit
-	kept.Plan = nil // which is kept already
-	return &kept
-}
 
 // approval is what the page shows to whoever approves.
 type approval struct {

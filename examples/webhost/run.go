@@ -71,7 +71,7 @@ func (a *app) execute(r *run, plan *adsync.Plan) *adsync.Report {
 	var limit *adsync.LimitError
 	switch wrote := r.Tally.Written() + r.Tally.Unknown; {
 	case errors.As(err, &limit):
-		r.State, r.Beyond = stateRefused, beyond(err)
+		r.State, r.Beyond, limit.Plan = stateRefused, limit, nil
 	case err == nil && report.Err() == nil:
 		r.State = stateDone
 	case wrote > 0:

@@ -125,8 +125,8 @@ func (a *app) compareUsers(ctx context.Context) error {
 // that is being made. A page waits a moment for it, and then shows that it waits.
 type job struct {
 	started, failed time.Time
-	ended           chan struct{}
-	err             error // once it has ended
+	ended           context.Context // ends with it
+	err             error           // once it has ended
 }
 
 // begin starts a job under a key, which is a list's path or the ID that a plan will
@@ -142,10 +142,11 @@ func (a *app) begin(key string, work func(context.Context) error) *job {
 	if under := a.jobs[key]; under != nil && !under.over() {
 		return under
 	}
-	begun := &job{started: time.Now(), ended: make(chan struct{})}
+	ended, end := context.WithCancel(context.Background())
+	begun := &job{started: time.Now(), ended: ended}
 	a.jobs[key] = begun
 	a.background.Go(func() {
-		defer close(begun.ended)
+		defer end()
 		if begun.err = work(a.ctx); begun.err != nil {
 			a.logger.Warn("the directory was not read", "error", begun.err)
 			begun.failed = time.Now()
@@ -161,20 +162,12 @@ func (a *app) job(key string) *job {
 	return a.jobs[key]
 }
 
-func (j *job) over() bool {
-	select {
-	case <-j.ended:
-		return true
-	default:
-		return false
-	}
-}
+func (j *job) over() bool { return j.ended.Err() != nil }
 
 // await reports whether the job has ended before the patience has.
 func (a *app) await(r *http.Request, j *job) bool {
 	select {
-	case <-j.ended:
-		return true
+	case <-j.ended.Done():
 	case <-time.After(a.patience):
 	case <-r.Context().Done():
 	}

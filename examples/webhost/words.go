@@ -12,6 +12,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"text/template"
 
 	"github.com/go-ldap/ldap/v3"
 
@@ -114,18 +115,6 @@ var ops = []opWords{
 	{adsync.OpDuplicate, "Duplicate", "Duplicates"}, {adsync.OpInvalid, "Invalid", "Invalid"}, {adsync.OpNotice, "Notice", "Notices"},
 }
 
-// whatText is what a change does.
-func whatText(c adsync.Change) string {
-	switch {
-	case leaves(c):
-		return "Deactivation"
-	case c.Due() != 0:
-		return "Leaving"
-	}
-	at := slices.IndexFunc(ops, func(o opWords) bool { return o.Op == c.Op })
-	return ops[at].One // a plan with another operation could not be read
-}
-
 // leaves reports whether the change deactivates somebody.
 func leaves(c adsync.Change) bool {
 	return c.Op == adsync.OpUpdate && c.Before.Status != c.After.Status && c.After.Status == adsync.StatusDeactivated
@@ -149,60 +138,27 @@ func counted(n int, one, many string) string {
 	return fmt.Sprint(n, " ", many)
 }
 
-var reasonTexts = map[adsync.Reason]string{
-	adsync.ReasonChanged: "changed in the directory", adsync.ReasonReactivated: "present and enabled again",
-	adsync.ReasonAdopted: "linked to the account in the directory", adsync.ReasonUndone: "taken back",
-	adsync.ReasonNew: "new in the directory", adsync.ReasonDeleted: "deleted in the directory", adsync.ReasonDisabled: "disabled in the directory",
-	adsync.ReasonOutOfScope: "outside the part of the directory that is synchronized",
-	adsync.ReasonUnproven:   "not found in the directory, but nothing proves a deletion",
-	adsync.ReasonDisputed:   "deleted says one domain controller, and another does not",
-	adsync.ReasonUnknown:    "the directory does not show whether the account is disabled",
-	adsync.ReasonProtected:  "protected here, so left as it is", adsync.ReasonTaken: "another user keeps it",
-	adsync.ReasonContested: "others ask for it too", adsync.ReasonWaiting: "waits for users who are held up themselves",
-	adsync.ReasonLinkedTwice: "several users are linked to one account",
-	adsync.ReasonListedTwice: "the directory shows its account in two ways, as while its controllers do not agree yet",
-	adsync.ReasonNoUsername:  "would have no username", adsync.ReasonMissing: "would lack what every user needs", adsync.ReasonRefused: "refused by a rule of this application",
-	adsync.ReasonDeceptive: "a username or email address with characters that deceive", adsync.ReasonLinked: "imported already",
-	adsync.ReasonAmbiguous: "not clear whose account it is", adsync.ReasonLeaving: "left, and is deleted when the time is up",
-}
-
-// reasonText is why a change is made; a newer library may know more reasons.
-func reasonText(c adsync.Change) string {
-	text := cmp.Or(reasonTexts[c.Reason], strings.ReplaceAll(string(c.Reason), "-", " "))
-	if c.Op == adsync.OpNotice && c.Reason == adsync.ReasonUnproven && c.Detail != "" {
-		text = "keeps a role"
-	}
-	switch due := c.Due(); {
-	case due != 0:
-		return "will be deleted on " + day(due)
-	case leaves(c) && c.Detail != "":
-		return text + ", " + c.Detail
-	case c.Detail != "":
-		return text + ": " + c.Detail
-	}
-	return text
-}
-
 func day(at adsync.Moment) string { return at.Time().Local().Format("2 January 2006") }
 
-var outcomeTexts = map[adsync.Outcome]string{
-	adsync.OutcomeApplied: "Done", adsync.OutcomeAlready: "Was done already", adsync.OutcomeSkipped: "Nothing to write",
-	adsync.OutcomeStale: "Left alone", adsync.OutcomeBlocked: "Left alone: waits for another user who could not be written",
-	adsync.OutcomeFailed: "Failed", adsync.OutcomeNotAttempted: "Not reached", adsync.OutcomeUnknown: "Not known",
+// words are what a change does, why, and what became of it. Pages and downloads say it
+// alike.
+var words = template.Must(template.New("").Funcs(template.FuncMap{"day": day, "leaves": leaves}).ParseFS(files, "templates/words.txt"))
+
+func say(kind string, of any) string {
+	var b strings.Builder
+	if err := words.ExecuteTemplate(&b, kind, of); err != nil {
+		panic("webhost: " + err.Error()) // the words are wrong, whatever of is
+	}
+	return b.String()
 }
 
 // changeRow is a change as the pages show it.
 type changeRow struct {
 	names
-	Op        adsync.Op
-	What      string // is done
-	Reason    string
-	Username  string
-	Name      string
-	Diffs     []diff
-	Conflicts []adsync.Conflict
-	Result    string // what became of it; "" before
-	Error     string
+	adsync.Change
+	Username, Name string
+	Diffs          []diff
+	Result, Error  string // what became of it; "" before
 }
 
 // diff is one detail, old and new.
@@ -212,7 +168,7 @@ type diff struct {
 }
 
 func (n names) rowOf(c adsync.Change) changeRow {
-	row := changeRow{names: n, Op: c.Op, What: whatText(c), Reason: reasonText(c), Diffs: diffs(c), Conflicts: c.Conflicts}
+	row := changeRow{names: n, Change: c, Diffs: diffs(c)}
 	for i, d := range row.Diffs {
 		if d.Field == managerLabel {
 			row.Diffs[i].Old, row.Diffs[i].New = n.name(d.Old), n.name(d.New)
@@ -287,7 +243,3 @@ func without(roles, others []string) []string {
 
 // Diffs are what a sync would write of the person of a list.
 func (p person) Diffs() []diff { return diffs(*p.Mark) }
-
-func (r *changeRow) setResult(rec record) {
-	r.Result, r.Error = outcomeTexts[rec.Outcome], rec.Words
-}

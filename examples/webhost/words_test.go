@@ -27,7 +27,7 @@ func TestReason_HasWords(t *testing.T) {
 			value, err := strconv.Unquote(spec.Values[0].(*ast.BasicLit).Value)
 			require.NoError(t, err)
 			if met++; adsync.Reason(value) != adsync.ReasonParked { // which is no row
-				assert.Contains(t, reasonTexts, adsync.Reason(value))
+				assert.NotEqual(t, value, say("reason", adsync.Change{Reason: adsync.Reason(value)}))
 			}
 		}
 		return true
