@@ -127,11 +127,29 @@ func (w *switcher) change(n ast.Node, ms []mutant) (string, bool) {
 		return fmt.Sprintf("if !%s { %s }", is(ms[0]), w.inside(n)), true
 	case *ast.AssignStmt:
 		right, ok := oneLine(w.with(n.Rhs[0]))
-		return fmt.Sprintf("if %s { _, _ = %s, 0 } else { %s }", is(ms[0]), right, w.inside(n)), ok
+		if !ok {
+			return w.takenBack(n, ms[0])
+		}
+		return fmt.Sprintf("if %s { _, _ = %s, 0 } else { %s }", is(ms[0]), right, w.inside(n)), true
 	case *ast.IncDecStmt, *ast.BranchStmt:
 		return fmt.Sprintf("if %s { %s } else { %s }", is(ms[0]), w.changed(n, ms[0]), w.inside(n)), true
 	}
 	return "", false
+}
+
+// takenBack is an assignment of many lines, which are to stand there once: what it assigns
+// gets its old value back. ok is false unless that is variables alone.
+func (w *switcher) takenBack(n *ast.AssignStmt, m mutant) (code string, ok bool) {
+	var names, old []string
+	for _, left := range n.Lhs {
+		name, isName := left.(*ast.Ident)
+		if !isName || name.Name == "_" || n.Tok != token.ASSIGN {
+			return "", false
+		}
+		names, old = append(names, name.Name), append(old, "mutantOld"+strconv.Itoa(len(old)))
+	}
+	to, from := strings.Join(names, ", "), strings.Join(old, ", ")
+	return fmt.Sprintf("{ %s := %s; %s; if %s { %s = %s } }", from, to, w.inside(n), is(m), to, from), true
 }
 
 // changed is the code of n as m has it.
