@@ -274,7 +274,7 @@ func (c *checker) checkRoles(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	columns := roles.columns()
+	columns := roles.table.Columns()
 	isFilled := func(name string) bool {
 		return slices.ContainsFunc(columns, func(filled string) bool { return strings.EqualFold(filled, name) })
 	}

@@ -14,7 +14,7 @@ import (
 )
 
 // The beginnings of what is asked of the table of roles, after what is asked of the users'.
-const askRoles = "SELECT `person`, `role`, `origin` FROM `members`"
+const askRoles = "SELECT `person`, `role`, CASE WHEN `origin` = ? THEN NULL ELSE 1 END FROM `members`"
 
 // rolesTable has the users' table, and members beside it.
 func rolesTable() sqlstore.Table {

@@ -44,8 +44,6 @@ type memberships struct {
 	names []string // of the roles, sorted
 	keys  []any    // of names
 	byKey map[sqltable.Code]int
-	marks []any           // of the sync's own rows, in the order of their columns
-	codes []sqltable.Code // of marks
 }
 
 func newMemberships(d sqltable.Dialect, given *Membership, users Table) (*memberships, error) {
@@ -73,16 +71,16 @@ func newMemberships(d sqltable.Dialect, given *Membership, users Table) (*member
 		}
 		m.keys, m.byKey[code] = append(m.keys, key), i
 	}
-	columns := m.columns()[2:]
-	for _, column := range columns {
-		mark, code, err := plainValue(given.Values[column])
+	marks := map[string]any{}
+	for _, column := range slices.Sorted(maps.Keys(given.Values)) {
+		mark, _, err := plainValue(given.Values[column])
 		if err != nil || column == given.User || column == given.Role || column == "" {
 			return nil, fmt.Errorf("adsync: sqlstore.Membership.Values[%q] is no plain value of a column besides User and Role", column)
 		}
-		m.marks, m.codes = append(m.marks, mark), append(m.codes, code)
+		marks[column] = mark
 	}
 	var err error
-	if m.table, err = sqltable.NewMembership(d, given.Table, given.User, given.Role, columns); err != nil {
+	if m.table, err = sqltable.NewMembership(d, given.Table, given.User, given.Role, marks); err != nil {
 		return nil, errors.New("adsync: sqlstore.Membership.Table must be table or schema.table")
 	}
 	return m, nil
@@ -106,11 +104,20 @@ type querier interface {
 	QueryContext(ctx context.Context, text string, args ...any) (*sql.Rows, error)
 }
 
-// held are the roles of users, by ID.
+// held are the roles of users. Those of the same roles share a set.
 type held struct {
-	sets   map[string]uint32 // which set a user has
+	users  map[string]uint32 // numbers, by ID
+	sets   []uint32          // by the user's number
 	extras []adsync.Extra    // by set
 	own    [][]string        // by set: those of the sync's own rows
+}
+
+// set is that of the user; 0, the empty one, if it has no row.
+func (h *held) set(id string) uint32 {
+	if user, known := h.users[id]; known {
+		return h.sets[user]
+	}
+	return 0
 }
 
 // of returns what the user's Extra holds of roles.
@@ -118,7 +125,7 @@ func (h *held) of(id string) adsync.Extra {
 	if h == nil {
 		return adsync.Extra{}
 	}
-	return h.extras[h.sets[id]]
+	return h.extras[h.set(id)]
 }
 
 // readAll reads the roles of all users.
@@ -126,7 +133,10 @@ func (m *memberships) readAll(ctx context.Context, db querier, l *layout, idType
 	if m == nil {
 		return nil, nil
 	}
-	return m.read(ctx, db, l, idType, m.table.Select(len(m.keys)), m.keys)
+	r := m.newReading(l, idType)
+	text, args := m.table.Select(m.keys)
+	err := r.read(ctx, db, text, args)
+	return r.held(), err
 }
 
 // readOf reads the roles of some users, and holds the rows.
@@ -135,72 +145,92 @@ func (m *memberships) readOf(ctx context.Context, tx querier, bind *binder, ids 
 		return nil, nil
 	}
 	const most = 500 // arguments that every server takes
-	all := m.newHeld()
+	r := m.newReading(bind.layout, bind.idType().Name)
 	for part := range slices.Chunk(ids, most) {
-		args := slices.Clone(m.keys)
-		for _, id := range part {
-			args = append(args, bind.bindID(id))
+		users := make([]any, len(part))
+		for i, id := range part {
+			users[i] = bind.bindID(id)
 		}
-		some, err := m.read(ctx, tx, bind.layout, bind.idType().Name, m.table.SelectOf(len(m.keys), len(part)), args)
-		if err != nil {
+		text, args := m.table.SelectOf(m.keys, users)
+		if err := r.read(ctx, tx, text, args); err != nil {
 			return nil, err
 		}
-		for id, set := range some.sets {
-			all.sets[id] = uint32(len(all.extras))
-			all.extras, all.own = append(all.extras, some.extras[set]), append(all.own, some.own[set])
-		}
 	}
-	return all, nil
+	return r.held(), nil
 }
 
-func (m *memberships) newHeld() *held {
-	return &held{sets: map[string]uint32{}, extras: []adsync.Extra{{}}, own: [][]string{nil}}
+// rolesReading notes the rows of each user, and then gives one number to all users of the
+// same ones, since users mostly have the same ones.
+type rolesReading struct {
+	*memberships
+	layout *layout
+	idType string
+	users  map[string]uint32
+	bits   roleBits
 }
 
-// read notes the rows of each user, and then gives one number to all users of the same
-// ones, since users mostly have the same ones.
-func (m *memberships) read(ctx context.Context, db querier, l *layout, idType, text string, args []any) (*held, error) {
+func (m *memberships) newReading(l *layout, idType string) *rolesReading {
+	return &rolesReading{memberships: m, layout: l, idType: idType, users: map[string]uint32{}, bits: roleBits{width: (2*len(m.names) + 7) / 8}}
+}
+
+// read notes the rows of a query: the user, the role, and where there are marks, something in
+// those that are not the sync's own.
+func (r *rolesReading) read(ctx context.Context, db querier, text string, args []any) error {
 	rows, err := db.QueryContext(ctx, text, args...)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	defer rows.Close()
-	h := m.newHeld()
-	var users roleBits
-	users.width = (2*len(m.names) + 7) / 8
-	row := sqltable.NewRow(2 + len(m.marks))
+	row := sqltable.NewRow(2)
+	if r.table.HasMarks() {
+		row = sqltable.NewRow(3)
+	}
+	last, user := "", uint32(0)
 	for rows.Next() {
 		if err := row.Scan(rows); err != nil {
-			return nil, err
+			return err
 		}
-		role, mapped := m.byKey[row.Cell(1).Code()]
+		role, mapped := r.byKey[row.Cell(1).Code()]
 		if !mapped || row.Cell(0).Null {
 			continue
 		}
-		id, err := l.idText(row.Cell(0), idType)
+		id, err := r.layout.idText(row.Cell(0), r.idType)
 		if err != nil {
 			continue // no user has it
 		}
-		user, known := h.sets[id]
-		if !known {
-			user = users.add()
-			h.sets[id] = user
+		if id != last { // rows of one user often follow each other
+			last, user = id, r.number(id)
 		}
-		users.note(user, role, m.isOwn(row))
+		r.bits.note(user, role, !r.table.HasMarks() || row.Cell(2).Null)
 	}
+	return rows.Err()
+}
+
+// number is that of the user in bits.
+func (r *rolesReading) number(id string) uint32 {
+	user, known := r.users[id]
+	if !known {
+		user = r.bits.add()
+		r.users[id] = user
+	}
+	return user
+}
+
+func (r *rolesReading) held() *held {
+	h := &held{users: r.users, sets: make([]uint32, len(r.users)), extras: []adsync.Extra{{}}, own: [][]string{nil}}
 	numbers := map[string]uint32{}
-	for id, user := range h.sets {
-		set := users.of(user)
-		number, known := numbers[string(set)]
+	for user := range h.sets {
+		bits := r.bits.of(uint32(user))
+		set, known := numbers[string(bits)]
 		if !known {
-			number = uint32(len(h.extras))
-			numbers[string(set)] = number
-			extra, own := m.extra(set)
+			set = uint32(len(h.extras))
+			numbers[string(bits)] = set
+			extra, own := r.extra(bits)
 			h.extras, h.own = append(h.extras, extra), append(h.own, own)
 		}
-		h.sets[id] = number
+		h.sets[user] = set
 	}
-	return h, rows.Err()
+	return h
 }
 
 // roleBits are two bits for each role of each user: a row of the host's own, and one of the
@@ -240,15 +270,6 @@ func (s roleSet) has(role int, own bool) bool {
 	return s[at/8]>>(at%8)&1 != 0
 }
 
-func (m *memberships) isOwn(row *sqltable.Row) bool {
-	for i, code := range m.codes {
-		if row.Cell(2+i).Code() != code {
-			return false
-		}
-	}
-	return true
-}
-
 // extra is what a user of these rows holds. A role that the host gave too is the host's.
 func (m *memberships) extra(set roleSet) (extra adsync.Extra, own []string) {
 	var roles, hosts []string
@@ -271,11 +292,6 @@ func (m *memberships) roleNames() []string {
 	return slices.Clone(m.names)
 }
 
-// columns are those that are read and written.
-func (m *memberships) columns() []string {
-	return append([]string{m.given.User, m.given.Role}, slices.Sorted(maps.Keys(m.given.Values))...)
-}
-
 // fit asks the database for the table and its columns, and for no row. It returns what
 // reads and writes columns of these types.
 func (m *memberships) fit(ctx context.Context, db *sql.DB, d sqltable.Dialect) (*memberships, error) {
@@ -289,17 +305,15 @@ func (m *memberships) fit(ctx context.Context, db *sql.DB, d sqltable.Dialect) (
 	if len(types) == 0 {
 		return nil, m.fault(d, nil, "the database has no table %s, or does not show it to this account; check sqlstore.Table.Roles.Table", m.given.Table)
 	}
-	for _, name := range m.columns() {
+	for _, name := range m.table.Columns() {
 		if _, ok := types.Find(name); !ok {
 			return nil, m.fault(d, nil, "the table %s has no column %s; correct sqlstore.Table.Roles", m.given.Table, name)
 		}
 	}
 	fitted := *m
 	fitted.table = m.table.Heed(types)
-	if role, _ := types.Find(m.given.Role); role.Family() == sqltable.Texts {
-		fitted.keys = texts(m.keys) // a number equals the beginning of many texts, to MySQL
-	}
-	rows, err := db.QueryContext(ctx, fitted.table.Select(len(fitted.keys))+" AND 1 = 0", fitted.keys...)
+	text, args := fitted.table.Select(m.keys)
+	rows, err := db.QueryContext(ctx, text+" AND 1 = 0", args...)
 	if err == nil {
 		err = errors.Join(rows.Err(), rows.Close())
 	}
@@ -307,14 +321,6 @@ func (m *memberships) fit(ctx context.Context, db *sql.DB, d sqltable.Dialect) (
 		return nil, m.fault(d, err, "the roles of the table %s cannot be read; check sqlstore.Table.Roles, what its keys are in the column %s, and the rights of this account", m.given.Table, m.given.Role)
 	}
 	return &fitted, nil
-}
-
-func texts(keys []any) []any {
-	list := make([]any, len(keys))
-	for i, key := range keys {
-		list[i] = sqltable.CellOf(key).Text
-	}
-	return list
 }
 
 func (m *memberships) types(ctx context.Context, db *sql.DB) (sqltable.Types, error) {
@@ -348,7 +354,7 @@ func (m *memberships) write(ctx context.Context, tx *sqlbatch.Tx, bind *binder, 
 	if err != nil {
 		return err
 	}
-	has, own := now.of(id).Set(adsync.FieldRoles), now.own[now.sets[id]]
+	has, own := now.of(id).Set(adsync.FieldRoles), now.own[now.set(id)]
 	var wanted []string
 	if c.After != nil && c.Op != adsync.OpDelete {
 		wanted = c.After.Extra.Set(adsync.FieldRoles)
@@ -368,8 +374,8 @@ func (m *memberships) write(ctx context.Context, tx *sqlbatch.Tx, bind *binder, 
 		if !mapped {
 			return ownFault{fmt.Errorf("adsync: sqlstore.Membership.Roles has no role %q, so nothing of the change was written; map it", role)}
 		}
-		args := append([]any{bind.bindID(id), m.keys[at]}, m.marks...)
-		if _, err := tx.Exec(ctx, m.table.Insert(), args...); err != nil {
+		text, args := m.table.Insert(bind.bindID(id), m.keys[at])
+		if _, err := tx.Exec(ctx, text, args...); err != nil {
 			return err
 		}
 	}
@@ -378,7 +384,7 @@ func (m *memberships) write(ctx context.Context, tx *sqlbatch.Tx, bind *binder, 
 
 func (m *memberships) remove(ctx context.Context, tx *sqlbatch.Tx, bind *binder, id, role string) error {
 	at, _ := slices.BinarySearch(m.names, role)
-	text, args := m.table.Delete(bind.bindID(id), m.keys[at], m.marks)
+	text, args := m.table.Delete(bind.bindID(id), m.keys[at])
 	_, err := tx.Exec(ctx, text, args...)
 	return err
 }

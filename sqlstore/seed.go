@@ -80,12 +80,13 @@ func (m *memberships) seedable(extra adsync.Extra) []string {
 // seedHosts adds the rows of roles that the host itself gave to a user of the seed. A row
 // that the table cannot hold without the values of the sync's own is left out.
 func (m *memberships) seedHosts(ctx context.Context, db *sql.DB, bind *binder, id string, extra adsync.Extra) {
-	if m == nil || len(m.marks) == 0 {
+	if m == nil || !m.table.HasMarks() {
 		return
 	}
 	for _, role := range extra.Set(adsync.FieldHostRoles) {
 		if at, mapped := slices.BinarySearch(m.names, role); mapped {
-			_, _ = db.ExecContext(ctx, m.table.InsertUnmarked(), bind.bindID(id), m.keys[at])
+			text, args := m.table.InsertUnmarked(bind.bindID(id), m.keys[at])
+			_, _ = db.ExecContext(ctx, text, args...)
 		}
 	}
 }

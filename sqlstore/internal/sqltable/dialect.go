@@ -37,6 +37,7 @@ type Dialect struct {
 
 	readText         func(col string) string
 	sameText         func(col, arg string) string // exact, to the byte; NULL equals ''
+	sameBytes        func(col, arg string) string // of a text: exact, where = may be less; NULL equals at most ''
 	same             func(col, arg string) string // by the column's own type; NULL equals NULL
 	sameBool         func(col, a, b string) string
 	quirks           func(schema, table, quoted string) (text string, args []any) // nil where a table has none
@@ -64,6 +65,7 @@ func postgreSQL() Dialect {
 	// The cast drops the padding of char(n) and the equality of citext, and reads
 	// any type as its text. COLLATE "C" undoes collations that ignore case.
 	text := func(col string) string { return "CAST(" + col + " AS text)" }
+	sameText := func(col, arg string) string { return "COALESCE(" + text(col) + `, '') COLLATE "C" = ` + arg }
 	return Dialect{
 		quote:       `"`,
 		numbered:    true,
@@ -77,7 +79,8 @@ func postgreSQL() Dialect {
 		rowsAtOnce:  100, // where the arrays are of no use
 		lock:        " FOR UPDATE",
 		readText:    text,
-		sameText:    func(col, arg string) string { return "COALESCE(" + text(col) + `, '') COLLATE "C" = ` + arg },
+		sameText:    sameText,
+		sameBytes:   sameText,
 		same:        func(col, arg string) string { return col + " IS NOT DISTINCT FROM " + arg },
 		sameBool:    func(col, a, b string) string { return "COALESCE(" + text(col) + ", '0') IN (" + a + ", " + b + ")" },
 		catalogue:   postgreSQLCatalogue,
@@ -93,6 +96,9 @@ func postgreSQL() Dialect {
 
 func mySQL() Dialect {
 	// The _bin collations ignore trailing spaces; only BINARY does not.
+	sameText := func(col, arg string) string {
+		return "CAST(COALESCE(CONVERT(" + col + " USING utf8mb4), '') AS BINARY) = CAST(CONVERT(" + arg + " USING utf8mb4) AS BINARY)"
+	}
 	return Dialect{
 		quote:     "`",
 		backslash: true,
@@ -103,10 +109,9 @@ func mySQL() Dialect {
 		rowsAtOnce: 500,
 		lock:       " FOR UPDATE",
 		readText:   func(col string) string { return col },
-		sameText: func(col, arg string) string {
-			return "CAST(COALESCE(CONVERT(" + col + " USING utf8mb4), '') AS BINARY) = CAST(CONVERT(" + arg + " USING utf8mb4) AS BINARY)"
-		},
-		same: func(col, arg string) string { return col + " <=> " + arg },
+		sameText:   sameText,
+		sameBytes:  sameText,
+		same:       func(col, arg string) string { return col + " <=> " + arg },
 		sameBool: func(col, a, b string) string {
 			return "COALESCE(CAST(" + col + " AS BINARY), '0') IN (" + a + ", " + b + ")"
 		},
@@ -136,7 +141,8 @@ func sqlite() Dialect {
 		sameText: func(col, arg string) string {
 			return "COALESCE(CAST(" + col + " AS TEXT), '') COLLATE BINARY = " + arg
 		},
-		same: func(col, arg string) string { return col + " IS " + arg },
+		sameBytes: func(col, arg string) string { return col + " = " + arg + " COLLATE BINARY" },
+		same:      func(col, arg string) string { return col + " IS " + arg },
 		sameBool: func(col, a, b string) string {
 			return "COALESCE(CAST(" + col + " AS TEXT), '0') IN (" + a + ", " + b + ")"
 		},

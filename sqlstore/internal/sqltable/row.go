@@ -61,12 +61,15 @@ type Cell struct {
 	Time  time.Time // where it is one
 	texts *[]byte   // the Row's, which gathers the bytes
 	size  int       // of what it has gathered
+
+	number  int64  // the last number that the driver gave, and its text: rows of one user
+	written string // often follow each other
 }
 
 // Scan never fails, so that the caller can name the row. It copies bytes at once:
 // they are the driver's, which may use them again as soon as a context ends.
 func (c *Cell) Scan(src any) error {
-	*c = Cell{texts: c.texts}
+	*c = Cell{texts: c.texts, number: c.number, written: c.written}
 	switch v := src.(type) {
 	case nil:
 		c.Null = true
@@ -81,7 +84,10 @@ func (c *Cell) Scan(src any) error {
 		*c.texts = append(*c.texts, v...)
 		c.size = len(v)
 	case int64:
-		c.Text = strconv.FormatInt(v, 10)
+		if v != c.number || c.written == "" {
+			c.number, c.written = v, strconv.FormatInt(v, 10)
+		}
+		c.Text = c.written
 	case uint64:
 		c.Text = strconv.FormatUint(v, 10)
 	case float64:

@@ -149,3 +149,14 @@ func TestRow_MakesOneString(t *testing.T) {
 	scan := scanFunc(rows.row("bob42", "own"))
 	assert.Equal(t, 1.0, testing.AllocsPerRun(100, func() { _ = row.Scan(scan) })-testing.AllocsPerRun(100, func() { _ = scan(row.dest...) }), "one string for a row")
 }
+
+// A number that comes again is not written out again, and is not taken for another.
+func TestCell_KeepsTheLastNumber(t *testing.T) {
+	var c Cell
+	var got []string
+	for _, v := range []any{int64(0), int64(0), int64(7), "x", int64(7), nil, int64(8), int64(0)} {
+		require.NoError(t, c.Scan(v))
+		got = append(got, c.Text)
+	}
+	assert.Equal(t, []string{"0", "0", "7", "x", "7", "", "8", "0"}, got)
+}
