@@ -95,7 +95,7 @@ func explainOutcome(l *layout, o sqlbatch.Outcome, c adsync.Change) error {
 	case fault.Kind == sqltable.Unique:
 		return fmt.Errorf("%w (unique constraint %s)", adsync.ErrConflict, cmp.Or(fault.Constraint, "unnamed"))
 	case fault.Kind == sqltable.Reference && c.Op == adsync.OpDelete && l.table.Delete == nil:
-		return fmt.Errorf("adsync: the database refused to delete this row, as other rows refer to it%s, such as a role that the host gave; remove them in sqlstore.Table.OnWrite, let their key be ON DELETE CASCADE, or mark users as deleted with sqlstore.Table.Delete: %s",
+		return fmt.Errorf("adsync: the database refused to delete this row, as other rows refer to it%s, such as that of a role which the host gave; remove them in sqlstore.Table.OnWrite, let their key be ON DELETE CASCADE, or mark users as deleted with sqlstore.Table.Delete: %s",
 			byConstraint(fault), reason)
 	case fault.Constraint != "" && (fault.Kind == sqltable.Constraint || fault.Kind == sqltable.Reference):
 		return fmt.Errorf("adsync: the database refused this row by its constraint %s; correct the user, or the constraint: %s", fault.Constraint, reason)

@@ -132,7 +132,7 @@ func TestBatch_UndoesABadRowAlone(t *testing.T) {
 		update(now["cid"], func(u *adsync.User) { u.Phone = "2" }),
 		remove(now["dan"]),
 		update(now["bob"], func(u *adsync.User) { u.Phone = "3" }),
-	), "adsync: the database refused this row by its constraint", adsync.ErrConflict, nil, "adsync: the database refused this row", nil)
+	), "adsync: the database refused this row by its constraint", adsync.ErrConflict, nil, "adsync: the database refused to delete this row", nil)
 	after := h.users()
 	assert.Equal(t, now["ann"], after["ann"])
 	assert.Equal(t, "3", after["bob"].Phone)
@@ -189,7 +189,7 @@ func TestBatch_WithADeferredConstraint(t *testing.T) {
 	h := newHost(t, peopleTable(), people, "CREATE TABLE docs (owner INTEGER REFERENCES people (id) DEFERRABLE INITIALLY DEFERRED)")
 	now := h.add("ann", "bob", "cid")
 	h.exec("INSERT INTO docs VALUES (?)", now["bob"].ID)
-	requireErrs(t, h.errs(remove(now["ann"]), remove(now["bob"]), remove(now["cid"])), nil, "adsync: the database refused this row", nil)
+	requireErrs(t, h.errs(remove(now["ann"]), remove(now["bob"]), remove(now["cid"])), nil, "adsync: the database refused to delete this row", nil)
 	assert.Equal(t, map[string]adsync.User{"bob": now["bob"]}, h.users())
 }
 
