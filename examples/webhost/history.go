@@ -103,7 +103,7 @@ func (a *app) fillRun(r *http.Request, p *runPage) (err error) {
 
 func (a *app) rows(ctx context.Context, r *run, tail string, args ...any) (rows []changeRow, err error) {
 	err = a.store.eachRecord(ctx, r.ID, tail, func(rec record) error {
-		row := names{ctx, a.store}.rowOf(rec.Shown)
+		row := lookup{ctx, a.store}.rowOf(rec.Shown)
 		if r.State != stateRefused {
 			row.Result, row.Error = say("outcome", rec.Outcome), rec.Words
 		}
@@ -172,7 +172,7 @@ func (a *app) writeCSV(w http.ResponseWriter, r *http.Request, found *run) error
 	}
 	line("planned", "started", "by", "user id", "username", "name", "what", "reason", "detail", "old", "new", "outcome", "error")
 	err := a.store.eachRecord(r.Context(), found.ID, `AND (op <> ? OR error <> '')`+inOrder, func(rec record) error {
-		row := names{r.Context(), a.store}.rowOf(rec.Shown)
+		row := lookup{r.Context(), a.store}.rowOf(rec.Shown)
 		row.Result, row.Error = say("outcome", rec.Outcome), rec.Words
 		lines := row.Diffs
 		switch {

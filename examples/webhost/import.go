@@ -22,7 +22,7 @@ func (a *app) importList() list {
 // imported.
 func (a *app) comparePeople(ctx context.Context) error {
 	runs := a.runs.Load()
-	entries, err := a.everybody(ctx, a.directory)
+	entries, err := everybody(ctx, a.directory)
 	if err != nil {
 		return err
 	}
@@ -60,9 +60,7 @@ func (a *app) comparePeople(ctx context.Context) error {
 }
 
 // everybody lists the accounts in scope.
-func (a *app) everybody(ctx context.Context, dir adsync.Directory) (entries []adsync.Entry, err error) {
-	ctx, cancel := context.WithTimeout(ctx, a.planTimeout)
-	defer cancel()
+func everybody(ctx context.Context, dir adsync.Directory) (entries []adsync.Entry, err error) {
 	for e, err := range dir.Entries(ctx) {
 		if err != nil {
 			return nil, fmt.Errorf("%w: %w", adsync.ErrIncomplete, err)
@@ -96,7 +94,7 @@ func (a *app) compareGroup(ctx context.Context, group string) error {
 		if err != nil {
 			return err
 		}
-		if entries, err = a.everybody(ctx, dir); err != nil {
+		if entries, err = everybody(ctx, dir); err != nil {
 			return err
 		}
 	}
@@ -121,8 +119,6 @@ const maxGroups = 100
 // findGroups finds those of the whole domain whose name begins with the text, but for
 // those that came with it.
 func (a *app) findGroups(ctx context.Context, text string) ([]adsync.Entry, error) {
-	ctx, cancel := context.WithTimeout(ctx, a.planTimeout)
-	defer cancel()
 	dir, err := activedirectory.New(activedirectory.Config{
 		URLs: a.ad.URLs, TLS: a.ad.TLS, Bind: a.ad.Bind, Filter: "(&(objectCategory=group)(!(groupType:1.2.840.113556.1.4.803:=1)))", NoDisabled: true,
 	})
@@ -154,9 +150,9 @@ func unitOf(dn string) string {
 	return path
 }
 
-// units lists all of them, and those above.
-func (s *store) units(ctx context.Context) (units []string, err error) {
-	paths, err := s.texts(ctx, `SELECT DISTINCT unit FROM people ORDER BY unit`)
+// Units are all of them, and those above.
+func (l lookup) Units() (units []string, err error) {
+	paths, err := l.store.texts(l.ctx, `SELECT DISTINCT unit FROM people ORDER BY unit`)
 	for _, path := range paths {
 		for i, r := range path {
 			if r == '/' && !slices.Contains(units, path[:i+1]) {
@@ -165,4 +161,9 @@ func (s *store) units(ctx context.Context) (units []string, err error) {
 		}
 	}
 	return units, err
+}
+
+// Groups are those that are suggested.
+func (l lookup) Groups() ([]string, error) {
+	return l.store.texts(l.ctx, `SELECT name FROM import_groups ORDER BY lower(name)`)
 }

@@ -35,7 +35,7 @@ const anyState = "any"
 
 // person is a row.
 type person struct {
-	names
+	lookup
 	Item                                 string
 	FirstName, LastName, Username, Email string
 	Phone, Directory, Status, Role       string
@@ -139,16 +139,17 @@ func escapeLike(text string) string {
 type listPage struct {
 	*listing
 	*comparison
-	Group   *comparison // with the group that is looked for
-	Waiting []*run      // plans
-	Units   []string    // of the directory
-	Groups  []string
+	Group *comparison // with the group that is looked for
+	lookup
 }
+
+// Waiting are the plans that can be applied.
+func (l lookup) Waiting() ([]*run, error) { return l.store.waiting(l.ctx) }
 
 // showList shows the page of a list that the address names.
 func (a *app) showList(from list) teller {
 	return func(w http.ResponseWriter, r *http.Request, status int, alert string) (err error) {
-		ctx, account, p := r.Context(), a.account(r).ID, listPage{listing: &listing{list: from}}
+		ctx, account, p := r.Context(), a.account(r).ID, listPage{listing: &listing{list: from}, lookup: lookup{r.Context(), a.store}}
 		err = a.store.readFilter(ctx, account, p.listing)
 		if err == nil {
 			p.comparison, err = a.compare(r, from)
@@ -158,15 +159,6 @@ func (a *app) showList(from list) teller {
 		}
 		if err == nil {
 			err = a.store.readList(ctx, account, p.listing, r.FormValue("page"))
-		}
-		if err == nil {
-			p.Waiting, err = a.store.waiting(ctx)
-		}
-		if err == nil {
-			p.Units, err = a.store.units(ctx)
-		}
-		if err == nil {
-			p.Groups, err = a.store.texts(ctx, `SELECT name FROM import_groups ORDER BY lower(name)`)
 		}
 		if err != nil {
 			return err
@@ -218,7 +210,7 @@ func (s *store) count(ctx context.Context, account int64, l *listing) error {
 // people reads rows of a list.
 func (s *store) people(ctx context.Context, from string, args ...any) (people []person, err error) {
 	err = s.each(ctx, func(rows *sql.Rows) error {
-		p, change := person{names: names{ctx, s}}, sql.NullString{}
+		p, change := person{lookup: lookup{ctx, s}}, sql.NullString{}
 		err := rows.Scan(&p.Item, &p.FirstName, &p.LastName, &p.Username, &p.Email, &p.Phone, &p.Directory, &p.Status, &p.Role, &change,
 			&p.State, &p.Free, &p.Chosen)
 		if err == nil && change.Valid {

@@ -16,10 +16,6 @@ func (a *app) syncList() list {
 	return list{path: "/sync", title: "Active Directory Synchronization", look: a.compareUsers, source: a.source, preset: anyState}
 }
 
-// stateLeaving is that of a leaver who waits to be deleted. The other states of the list
-// are those of changes.
-const stateLeaving = "leaving"
-
 // comparison is a look at the directory for a list: what a sync would do with whom,
 // and whom one could import. It applies nothing. One is good for a while and for all
 // who look at the list.
@@ -77,17 +73,13 @@ func (a *app) compareAgain(ctx context.Context, lists ...list) error {
 
 // comparison reads when the one that is kept was made, and its warnings.
 func (s *store) comparison(ctx context.Context, path string, c *comparison) error {
-	var made int64
-	var warnings string
-	err := s.row(ctx, `SELECT made_at, warnings FROM comparisons WHERE list = ?`, path).Scan(&made, &warnings)
-	if errors.Is(err, sql.ErrNoRows) {
-		return nil
-	}
-	if err == nil {
+	return s.each(ctx, func(rows *sql.Rows) error {
+		var made int64
+		var warnings string
+		err := rows.Scan(&made, &warnings)
 		c.Made, c.Warnings = time.Unix(made, 0), nil
-		err = json.Unmarshal([]byte(warnings), &c.Warnings)
-	}
-	return err
+		return errors.Join(err, json.Unmarshal([]byte(warnings), &c.Warnings))
+	}, `SELECT made_at, warnings FROM comparisons WHERE list = ?`, path)
 }
 
 func (t *tx) keepComparison(path string, warnings []string) {
@@ -110,7 +102,7 @@ func (a *app) compareUsers(ctx context.Context) error {
 			}
 			state := string(c.Op)
 			if c.Due() != 0 {
-				state = stateLeaving
+				state = "leaving"
 			}
 			// A duplicate outweighs another mark of the same user.
 			t.exec(`INSERT INTO marks (user_id, state, change) VALUES (CAST(? AS BIGINT), ?, ?)
@@ -147,7 +139,9 @@ func (a *app) begin(key string, work func(context.Context) error) *job {
 	a.jobs[key] = begun
 	a.background.Go(func() {
 		defer end()
-		if begun.err = work(a.ctx); begun.err != nil {
+		ctx, cancel := context.WithTimeout(a.ctx, a.planTimeout)
+		defer cancel()
+		if begun.err = work(ctx); begun.err != nil {
 			a.logger.Warn("the directory was not read", "error", begun.err)
 			begun.failed = time.Now()
 		}

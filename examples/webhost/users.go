@@ -21,8 +21,7 @@ var usersList = list{path: "/users", title: "Users", preset: anyState}
 type userPage struct {
 	person
 	Ignored             bool
-	Department, Manager string
-	Roles               []string
+	Department, Manager string // the objectGUID of the manager's account
 }
 
 // Two details more than the five, where they are wanted.
@@ -37,31 +36,26 @@ func readWork(c *activedirectory.Config) {
 	c.References = map[adsync.Field]string{fieldManager: "manager"}
 }
 
-// user returns sql.ErrNoRows when there is none.
-func (s *store) user(ctx context.Context, id string) (*userPage, error) {
-	from, args := usersList.rows(0)
-	people, err := s.people(ctx, from+` AND r.item = ?`, append(args, id)...)
-	if err == nil && len(people) == 0 {
-		err = sql.ErrNoRows
-	}
-	if err != nil {
-		return nil, err
-	}
-	p := &userPage{person: people[0]}
-	err = s.row(ctx, `SELECT department, coalesce(manager, ''), EXISTS (SELECT * FROM ignored WHERE user_id = users.id) FROM users WHERE id = CAST(? AS BIGINT)`,
-		id).Scan(&p.Department, &p.Manager, &p.Ignored)
-	if err == nil {
-		p.Manager = p.name(p.Manager)
-		p.Roles, err = s.texts(ctx, `SELECT DISTINCT role FROM user_roles WHERE user_id = CAST(? AS BIGINT) ORDER BY role`, id)
-	}
-	return p, err
+// Roles are those in the application.
+func (p userPage) Roles() ([]string, error) {
+	return p.store.texts(p.ctx, `SELECT DISTINCT role FROM user_roles WHERE user_id = CAST(? AS BIGINT) ORDER BY role`, p.Item)
 }
 
 // Row is what a sync would do.
 func (p userPage) Row() changeRow { return p.rowOf(*p.Mark) }
 
 func (a *app) userPage(w http.ResponseWriter, r *http.Request, status int, alert string) error {
-	p, err := a.store.user(r.Context(), r.PathValue("id"))
+	from, args := usersList.rows(0)
+	people, err := a.store.people(r.Context(), from+` AND r.item = ?`, append(args, r.PathValue("id"))...)
+	if err == nil && len(people) == 0 {
+		err = sql.ErrNoRows
+	}
+	if err != nil {
+		return err
+	}
+	p := &userPage{person: people[0]}
+	err = a.store.row(r.Context(), `SELECT department, coalesce(manager, ''), EXISTS (SELECT * FROM ignored WHERE user_id = users.id)
+		FROM users WHERE id = CAST(? AS BIGINT)`, p.Item).Scan(&p.Department, &p.Manager, &p.Ignored)
 	if err != nil {
 		return err
 	}
@@ -95,8 +89,8 @@ func (a *app) changeUser(w http.ResponseWriter, r *http.Request) (err error) {
 	return redirect(w, r, fmt.Sprint("/users/", id))
 }
 
-// names finds out who people are, for a page.
-type names struct {
+// lookup answers what a page asks of the database while it is made.
+type lookup struct {
 	ctx   context.Context
 	store *store
 }
@@ -108,10 +102,10 @@ type someone struct {
 }
 
 // Who is the user with the ID, or whoever has the account with this objectGUID.
-func (n names) Who(id string) (who someone, err error) {
+func (l lookup) Who(id string) (who someone, err error) {
 	var first, last, username string
 	user, _ := strconv.ParseInt(id, 10, 64)
-	err = n.store.row(n.ctx, `SELECT CAST(id AS TEXT), first_name, last_name, username, object_id IS NULL FROM users WHERE id = ? OR object_id = ?
+	err = l.store.row(l.ctx, `SELECT CAST(id AS TEXT), first_name, last_name, username, object_id IS NULL FROM users WHERE id = ? OR object_id = ?
 		UNION ALL SELECT '', first_name, last_name, username, FALSE FROM people WHERE object_id = ? ORDER BY 1 DESC LIMIT 1`, user, id, id).Scan(&who.ID, &first, &last, &username, &who.Local)
 	if errors.Is(err, sql.ErrNoRows) {
 		return someone{}, nil
@@ -120,9 +114,9 @@ func (n names) Who(id string) (who someone, err error) {
 	return who, err
 }
 
-// name is the name of whoever has the account; "" stands for nobody.
-func (n names) name(account string) string {
-	who, err := n.Who(account)
+// NameOf is the name of whoever has the account; "" stands for nobody.
+func (l lookup) NameOf(account string) string {
+	who, err := l.Who(account)
 	if err != nil || account == "" {
 		return account
 	}

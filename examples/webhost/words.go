@@ -154,7 +154,7 @@ func say(kind string, of any) string {
 
 // changeRow is a change as the pages show it.
 type changeRow struct {
-	names
+	lookup
 	adsync.Change
 	Username, Name string
 	Diffs          []diff
@@ -167,11 +167,11 @@ type diff struct {
 	Given, Taken    []string // roles
 }
 
-func (n names) rowOf(c adsync.Change) changeRow {
-	row := changeRow{names: n, Change: c, Diffs: diffs(c)}
+func (l lookup) rowOf(c adsync.Change) changeRow {
+	row := changeRow{lookup: l, Change: c, Diffs: diffs(c)}
 	for i, d := range row.Diffs {
 		if d.Field == managerLabel {
-			row.Diffs[i].Old, row.Diffs[i].New = n.name(d.Old), n.name(d.New)
+			row.Diffs[i].Old, row.Diffs[i].New = l.NameOf(d.Old), l.NameOf(d.New)
 		}
 	}
 	if u := subject(c); u != nil {
