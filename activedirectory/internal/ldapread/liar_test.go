@@ -18,6 +18,7 @@ import (
 // does what a domain controller, even a broken one, never would.
 type liar struct {
 	listener net.Listener
+	root     map[string][]string
 	answer   func(question) []*ldap.Entry
 }
 
@@ -34,11 +35,18 @@ func newLiar(t *testing.T, answer func(filter string) []*ldap.Entry) *Controller
 
 func newLiarTo(t *testing.T, cfg *Config, answer func(question) []*ldap.Entry) *Controller {
 	t.Helper()
+	return newLiarWith(t, cfg, map[string][]string{
+		"defaultNamingContext": {"DC=corp,DC=example"}, "supportedControl": {controlShowDeleted}, "subschemaSubentry": {"cn=Subschema"},
+	}, answer)
+}
+
+func newLiarWith(t *testing.T, cfg *Config, root map[string][]string, answer func(question) []*ldap.Entry) *Controller {
+	t.Helper()
 	before := goleak.IgnoreCurrent()
 	t.Cleanup(func() { goleak.VerifyNone(t, before) })
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
-	l := &liar{listener, answer}
+	l := &liar{listener, root, answer}
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
@@ -76,9 +84,7 @@ func (l *liar) reply(conn net.Conn, request *ber.Packet) error {
 		return send(conn, id, done(ldap.ApplicationBindResponse))
 	}
 	if op.Children[0].Value == "" {
-		if err := send(conn, id, entry(ldap.NewEntry("", map[string][]string{
-			"defaultNamingContext": {"DC=corp,DC=example"}, "supportedControl": {controlShowDeleted}, "subschemaSubentry": {"cn=Subschema"},
-		}))); err != nil {
+		if err := send(conn, id, entry(ldap.NewEntry("", l.root))); err != nil {
 			return err
 		}
 		return send(conn, id, done(ldap.ApplicationSearchResultDone))
