@@ -36,10 +36,9 @@ type config struct {
 	proxied   bool // by a proxy in front, which adds the visitor's address to X-Forwarded-For
 	logger    *slog.Logger
 
-	every          time.Duration // between scheduled runs; 0: there are none
-	webhook        string        // the address that hears when the schedule gets into trouble, and out of it
-	webhookTimeout time.Duration // default 10 seconds
-
+	every        time.Duration // between scheduled runs; 0: there are none
+	webhook      string        // the address that hears when the schedule gets into trouble, and out of it
+	postTimeout  time.Duration // to tell it; default 10 seconds
 	removeAfter  time.Duration // how long whoever left is deactivated before being deleted; 0 is not at all
 	secondPerson bool          // whoever approves a plan beyond the limits is not who made it
 	planTimeout  time.Duration // to plan; default 1 minute
@@ -69,7 +68,7 @@ type app struct {
 
 // newApp makes the application. Close it after the last request.
 func newApp(c config) (*app, error) {
-	c.webhookTimeout = cmp.Or(c.webhookTimeout, 10*time.Second)
+	c.postTimeout = cmp.Or(c.postTimeout, 10*time.Second)
 	c.planTimeout = cmp.Or(c.planTimeout, time.Minute)
 	c.runTimeout = cmp.Or(c.runTimeout, 10*time.Minute)
 	c.compareEvery = cmp.Or(c.compareEvery, 10*time.Minute)
@@ -100,17 +99,9 @@ func newApp(c config) (*app, error) {
 // close lets what is under way go on until ctx ends, and then cuts it short; what
 // was written by then is written, and the history tells it.
 func (a *app) close(ctx context.Context) {
-	ended := make(chan struct{})
-	go func() {
-		defer close(ended)
-		a.background.Wait()
-	}()
-	select {
-	case <-ended:
-	case <-ctx.Done():
-	}
-	a.cancel()
-	<-ended
+	defer a.cancel()
+	defer context.AfterFunc(ctx, a.cancel)()
+	a.background.Wait()
 }
 
 // batchSize is small, so that a run often reports how far it is, and others get their

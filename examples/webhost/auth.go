@@ -127,13 +127,10 @@ func loopback(address string) bool {
 	return err == nil && at.Addr().Unmap().IsLoopback()
 }
 
-// maxCredential is the longest name or password, as bcrypt takes no longer one.
-const maxCredential = 72
-
 func (a *app) signIn(w http.ResponseWriter, r *http.Request) error {
 	r.Body = http.MaxBytesReader(w, r.Body, 8<<10)
 	name, password := strings.ToLower(strings.TrimSpace(r.PostFormValue("username"))), r.PostFormValue("password")
-	if len(name) > maxCredential || len(password) > maxCredential {
+	if max(len(name), len(password)) > 72 { // bcrypt takes no longer ones
 		name, password = "", ""
 	}
 	from := a.visitor(r)
@@ -209,11 +206,8 @@ func (s *store) addAccount(ctx context.Context, name, password, role string) err
 // anybody could lock its owner out. The zero value is ready.
 type limiter struct {
 	mu    sync.Mutex
-	tries map[attempt]*rate.Limiter
+	tries map[string]*rate.Limiter // by address, and by name and address
 }
-
-// attempt is who tries; without a name it counts for all names from the address.
-type attempt struct{ name, from string }
 
 const (
 	triesPerName    = 10
@@ -226,12 +220,12 @@ func (l *limiter) allow(name, from string, now time.Time) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.tries == nil || len(l.tries)+2 > maxAttempts {
-		l.tries = map[attempt]*rate.Limiter{}
+		l.tries = map[string]*rate.Limiter{}
 	}
-	return l.count(attempt{"", from}, triesPerAddress, now) && l.count(attempt{name, from}, triesPerName, now)
+	return l.count(from, triesPerAddress, now) && l.count(name+" "+from, triesPerName, now)
 }
 
-func (l *limiter) count(by attempt, perMinute int, now time.Time) bool {
+func (l *limiter) count(by string, perMinute int, now time.Time) bool {
 	if l.tries[by] == nil {
 		l.tries[by] = rate.NewLimiter(rate.Every(time.Minute/time.Duration(perMinute)), perMinute)
 	}

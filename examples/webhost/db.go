@@ -43,17 +43,10 @@ func openStore(ctx context.Context, db *sql.DB, dialect sqlstore.Dialect) (*stor
 
 // rebind numbers the placeholders for PostgreSQL.
 func (s *store) rebind(query string) string {
-	if s.dialect != sqlstore.PostgreSQL {
-		return query
+	for n := 1; s.dialect == sqlstore.PostgreSQL && strings.Contains(query, "?"); n++ {
+		query = strings.Replace(query, "?", "$"+strconv.Itoa(n), 1)
 	}
-	var b strings.Builder
-	for i, part := range strings.Split(query, "?") {
-		if i > 0 {
-			b.WriteString("$" + strconv.Itoa(i))
-		}
-		b.WriteString(part)
-	}
-	return b.String()
+	return query
 }
 
 func (s *store) row(ctx context.Context, query string, args ...any) *sql.Row {

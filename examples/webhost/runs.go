@@ -128,10 +128,7 @@ func (s *store) run(ctx context.Context, id string) (*run, error) {
 	if err == nil && len(runs) == 0 {
 		err = sql.ErrNoRows
 	}
-	if err != nil {
-		return nil, err
-	}
-	return runs[0], nil
+	return append(runs, nil)[0], err
 }
 
 // runs lists those that meet the condition.
@@ -152,10 +149,7 @@ func (s *store) waiting(ctx context.Context) ([]*run, error) {
 // running is the run that holds the lock, or nil.
 func (s *store) running(ctx context.Context) (*run, error) {
 	runs, err := s.runs(ctx, `state = ?`, stateRunning)
-	if err != nil || len(runs) == 0 {
-		return nil, err
-	}
-	return runs[0], nil
+	return append(runs, nil)[0], err
 }
 
 // advance keeps a plan that waited in its new state, and reports false when it had left
@@ -176,7 +170,6 @@ func (s *store) reached(ctx context.Context, id string) (n int, err error) {
 // record is a change and what became of it.
 type record struct {
 	adsync.Result
-	Index  int // of the change in the plan
 	Change adsync.Change
 	Shown  adsync.Change // to people, who need not know of temporary values
 	Words  string        // the error, for administrators
@@ -222,7 +215,7 @@ func (s *store) eachRecord(ctx context.Context, id, tail string, f func(record) 
 	return s.each(ctx, func(rows *sql.Rows) error {
 		var r record
 		var change, before string
-		if err := rows.Scan(&r.Index, &r.Outcome, &r.UserID, &r.Words, &change, &before); err != nil {
+		if err := rows.Scan(&r.Outcome, &r.UserID, &r.Words, &change, &before); err != nil {
 			return err
 		}
 		var was *adsync.User
@@ -234,7 +227,7 @@ func (s *store) eachRecord(ctx context.Context, id, tail string, f func(record) 
 			r.Shown.Before = was
 		}
 		return f(r)
-	}, `SELECT idx, outcome, user_id, error, change, was FROM run_changes WHERE run_id = ? `+tail, append([]any{id}, args...)...)
+	}, `SELECT outcome, user_id, error, change, was FROM run_changes WHERE run_id = ? `+tail, append([]any{id}, args...)...)
 }
 
 // sameUsers are those of the IDs who are still imported from the directory.

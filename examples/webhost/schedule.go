@@ -1,11 +1,14 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
 	"net/http"
+	"net/url"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/go-adsync/adsync"
@@ -37,9 +40,6 @@ type lastRun struct {
 	Mark    *adsync.Mark       // from which the next run goes on
 	Told    string             // the state that somebody was told of
 }
-
-// Trouble reports whether somebody should look.
-func (l lastRun) Trouble() bool { return l.State != "" && l.State != stateDone }
 
 // theSchedule is who makes its plans.
 const theSchedule = "the schedule"
@@ -169,4 +169,38 @@ func (a *app) keepScheduled(ctx context.Context, plan *adsync.Plan, now time.Tim
 	err = a.store.addRun(ctx, made, plan, now.Add(-a.keepPlans))
 	made.State = stateRunning
 	return made, err
+}
+
+// tell posts a notice, which names nobody, if the state is another than the one that was
+// told last. Where that fails, it is tried again after the next run.
+func (a *app) tell(ctx context.Context, last *lastRun) {
+	if a.webhook != "" && last.State != cmp.Or(last.Told, stateDone) {
+		text := strings.TrimSpace(say("notice", last.State) + " " + last.Why)
+		err := a.post(ctx, map[string]any{"source": a.source, "state": last.State, "at": last.At, "text": text})
+		if err != nil {
+			a.logger.Error("nobody could be told how the schedule is doing", "error", err)
+			return
+		}
+	}
+	last.Told = last.State
+}
+
+// post sends JSON. The address may hold a secret, so that no error names it.
+func (a *app) post(ctx context.Context, body any) error {
+	ctx, cancel := context.WithTimeout(ctx, a.postTimeout)
+	defer cancel()
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, a.webhook, strings.NewReader(asJSON(body)))
+	if err != nil {
+		return errors.New("the address of the webhook is wrong")
+	}
+	request.Header.Set("Content-Type", "application/json")
+	answer, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return err.(*url.Error).Err // without the address
+	}
+	defer answer.Body.Close()
+	if answer.StatusCode >= 300 {
+		return errors.New("the webhook answered " + answer.Status)
+	}
+	return nil
 }

@@ -312,7 +312,7 @@ func TestSchedule_TellsOfTroubleOnce(t *testing.T) {
 	require.NoError(t, w.controller.Delete(w.guids["annabel"]))
 	require.NoError(t, w.controller.Delete(w.guids["carl"]))
 	c.tick()
-	wants("refused: The scheduled synchronization would change more than the limits let it. Its plan waits for an approval.")
+	wants("refused: The scheduled synchronization would change more than the limits allow. Its plan waits for an approval.")
 	c.tick()
 	wants()
 	for _, secret := range []string{"s3cr3t", "annabel"} {
@@ -345,7 +345,7 @@ func TestWebhook_HasADeadline(t *testing.T) {
 	hook := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { <-release }))
 	t.Cleanup(hook.Close)
 	t.Cleanup(func() { close(release) })
-	w, _ := newScheduledWorld(t, func(c *config) { c.webhookTimeout = 10 * time.Millisecond })
+	w, _ := newScheduledWorld(t, func(c *config) { c.postTimeout = 10 * time.Millisecond })
 	for _, wrong := range []string{hook.URL + "/s3cr3t", "http://127.0.0.1:1/s3cr3t", "ht tp://s3cr3t", "nothing://s3cr3t/s3cr3t", hook.URL + "/%zzs3cr3t"} {
 		w.app.webhook = wrong
 		last := lastRun{State: stateFailed}
