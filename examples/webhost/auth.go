@@ -99,16 +99,12 @@ func (a *app) session(r *http.Request) (*account, error) {
 	return who, err
 }
 
-// signInPage is the form to sign in.
-type signInPage struct {
-	To   string // where to go then
-	Bare bool   // anybody on the way could read the password
-}
-
 func (a *app) signInPage(w http.ResponseWriter, r *http.Request, status int, alert string) error {
 	local, _ := r.Context().Value(http.LocalAddrContextKey).(net.Addr)
-	p := signInPage{To: wayBack(r.FormValue("to")), Bare: !a.secure && r.TLS == nil && local != nil && !loopback(local.String())}
-	return a.render(w, r, status, "signin.html", "Sign in", alert, p)
+	return a.render(w, r, status, "signin.html", "Sign in", alert, map[string]any{
+		"To":   wayBack(r.FormValue("to")),                                             // where to go then
+		"Bare": !a.secure && r.TLS == nil && local != nil && !loopback(local.String()), // anybody on the way could read the password
+	})
 }
 
 // wayBack is the page of this site that somebody wanted, without any host. Every
@@ -156,10 +152,6 @@ func (a *app) signIn(w http.ResponseWriter, r *http.Request) error {
 	return redirect(w, r, wayBack(r.PostFormValue("to")))
 }
 
-// nobodysHash is compared with when there is no such user, so that the time an
-// answer takes does not tell who exists.
-const nobodysHash = "$2a$10$N9qo8uLOickgx2ZMRZoMyeIjZAgcfl7p92ldGxad68LJZdL17lhWy"
-
 // check returns nil when the name or the password is wrong.
 func (s *store) check(ctx context.Context, name, password string) (*account, error) {
 	who := &account{}
@@ -168,7 +160,8 @@ func (s *store) check(ctx context.Context, name, password string) (*account, err
 		WHERE lower(username) = ? AND status = 'active' AND role IN (?, ?) AND password_hash <> ''`,
 		name, administrator, viewer).Scan(&who.ID, &who.Username, &who.Role, &hash)
 	if errors.Is(err, sql.ErrNoRows) {
-		who, hash, err = nil, nobodysHash, nil
+		// Some hash is compared all the same, so that the time does not tell who exists.
+		who, hash, err = nil, "$2a$10$N9qo8uLOickgx2ZMRZoMyeIjZAgcfl7p92ldGxad68LJZdL17lhWy", nil
 	}
 	if err != nil {
 		return nil, err

@@ -54,9 +54,6 @@ type tally struct {
 	Unknown    int `json:"unknown"` // whether they were written; among Failed, too
 }
 
-// LeftAlone counts whom the run should have written, and did not try to.
-func (t tally) LeftAlone() int { return t.Stale + t.Blocked + t.NotReached }
-
 // Refused counts whom it could not write.
 func (t tally) Refused() int { return t.Failed - t.Unknown }
 
