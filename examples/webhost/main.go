@@ -12,9 +12,9 @@
 // administrator: auth.go signs in; list.go is how people are listed and chosen, users.go
 // one of them, and why he is a duplicate; sync.go lists what a sync would do, import.go whom
 // one could import; plans.go makes a plan and asks for an approval, run.go applies it and finds
-// what a crash has left, history.go shows it and what remains of it. words.go says all of
-// it in words; db.go, runs.go and schema.sql are the database. demo.go is the world without
-// flags; a host needs nothing of it.
+// what a crash has left, history.go shows it and what remains of it; schedule.go does the
+// same with nobody there. words.go says all of it in words; db.go, runs.go and schema.sql
+// are the database. demo.go is the world without flags; a host needs nothing of it.
 package main
 
 import (
