@@ -39,7 +39,7 @@ func TestApply_WithFailures(t *testing.T) {
 func applyFailing(w world, p *adsync.Plan, failing []int, batch int) error {
 	var inner table = newPlainTable(w.users)
 	if batch == 500 {
-		inner = adsync.NewMemoryStore(w.users...)
+		inner = memoryOf(w)
 	}
 	faulty := newFaultyStore(inner)
 	faulty.refuse = func(c adsync.Change) bool {
@@ -107,7 +107,7 @@ func TestApply_AfterACrash(t *testing.T) {
 		for left := range total {
 			for _, last := range []error{nil, adsync.ErrUnknown} {
 				for batch, t := range map[int]table{
-					0: newPlainTable(w.users), 1: adsync.NewMemoryStore(w.users...), 2: newPlainTable(w.users), 500: newPlainTable(w.users),
+					0: newPlainTable(w.users), 1: memoryOf(w), 2: newPlainTable(w.users), 500: newPlainTable(w.users),
 				} {
 					if err := applyCrashing(w, p, t, batch, left, total, last); err != nil {
 						return fmt.Errorf("crash of a %T after %d of %d writes in batches of %d (%v): %w", t, left, total, batch, last, err)

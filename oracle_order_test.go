@@ -67,6 +67,7 @@ func (o *oracle) writes() (deletes, updates, creates []*step) {
 	for _, p := range o.news {
 		if !p.lost {
 			after := &adsync.User{ObjectID: p.id, Source: o.rules.Source, Profile: p.target}
+			after.Extra = p.withRoles(after.Extra)
 			creates = append(creates, o.newStep(adsync.Change{Op: adsync.OpCreate, Reason: adsync.ReasonNew, ObjectID: p.id, After: after}))
 		}
 	}
@@ -83,6 +84,7 @@ func (o *oracle) update(p *party) (adsync.Change, bool) {
 	if p.candidate && !p.lost {
 		after.Profile = p.target
 	}
+	after.Extra = p.withRoles(after.Extra)
 	c := adsync.Change{Op: adsync.OpUpdate, Reason: cmp.Or(p.why, adsync.ReasonChanged), UserID: p.name, ObjectID: p.id,
 		Before: p.user, After: &after, Fields: differing(*p.user, after)}
 	return c, len(c.Fields) > 0
@@ -92,6 +94,13 @@ func differing(a, b adsync.User) []adsync.Field {
 	var fields []adsync.Field
 	for _, f := range detailFields {
 		if *detail(&a.Profile, f) != *detail(&b.Profile, f) {
+			fields = append(fields, f)
+		}
+	}
+	further := append(a.Extra.Fields(), b.Extra.Fields()...)
+	slices.Sort(further)
+	for _, f := range slices.Compact(further) {
+		if !slices.Equal(a.Extra.Set(f), b.Extra.Set(f)) {
 			fields = append(fields, f)
 		}
 	}

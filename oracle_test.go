@@ -57,16 +57,19 @@ type party struct {
 	target    adsync.Profile // of a candidate
 	pinned    bool           // the target would have another key but for the protection
 	lost      bool
+	granted   []string // if its details are written
+	revoked   []string
 }
 
 // sighting is what the entries say of one ObjectID.
 type sighting struct {
-	entry    adsync.Entry
-	enabled  bool // one of the entries says that it is
-	disabled bool // one of the entries says that it is
-	twice    bool // listed twice, contradicting each other in more than the DN
-	anyFree  bool // one of the entries is Present and known to be enabled
-	anyThere bool // one of the entries is Present
+	entry    adsync.Entry   // the last
+	all      []adsync.Entry // without what does not contradict
+	enabled  bool           // one of the entries says that it is
+	disabled bool           // one of the entries says that it is
+	twice    bool           // listed twice, contradicting each other in more than the DN
+	anyFree  bool           // one of the entries is Present and known to be enabled
+	anyThere bool           // one of the entries is Present
 }
 
 // unknown: no entry says whether the account is disabled.
@@ -92,11 +95,14 @@ func oraclePlan(w world) *adsync.Plan {
 	for _, u := range w.users {
 		o.users = append(o.users, o.newParty(u))
 	}
+	o.compareEntries()
 	for _, p := range o.users {
+		p.seen = o.sighting(p.id)
 		o.decideStatus(p)
 	}
 	for _, p := range o.users {
 		o.decideCandidate(p)
+		o.decideRoles(p)
 	}
 	o.findNews()
 	o.decideLosers()
@@ -192,20 +198,31 @@ func toldProfile(p adsync.Profile) adsync.Profile {
 			*s = ""
 		}
 	}
+	p.Extra = toldValues(p.Extra)
 	return p
 }
 
-func (o *oracle) see(e adsync.Entry) {
-	e.Profile = toldProfile(e.Profile)
-	e.State = cmp.Or(e.State, adsync.StatePresent)
-	s, again := o.sight[e.ObjectID]
-	enabled, disabled := !e.Disabled && !e.DisabledUnknown, e.Disabled && !e.DisabledUnknown
-	e.DN, e.Disabled, e.DisabledUnknown = "", false, false
-	s.enabled, s.disabled = s.enabled || enabled, s.disabled || disabled
-	if again && s.entry != e || s.enabled && s.disabled {
-		s.twice = true
+// toldValues are those that are not of white space alone.
+func toldValues(e adsync.Extra) (told adsync.Extra) {
+	for _, f := range e.Fields() {
+		told = told.With(f, slices.DeleteFunc(e.Set(f), func(text string) bool { return len(strings.Fields(text)) == 0 })...)
 	}
+	return told
+}
+
+func (o *oracle) see(e adsync.Entry) {
+	e.Profile, e.Others = toldProfile(e.Profile), toldValues(e.Others)
+	if o.rules.Map == nil { // which may look at whatever is there
+		e.Extra, e.Others = o.counting(e.Extra), o.counting(e.Others)
+	}
+	e.State = cmp.Or(e.State, adsync.StatePresent)
+	s := o.sight[e.ObjectID]
+	enabled, disabled := !e.Disabled && !e.DisabledUnknown, e.Disabled && !e.DisabledUnknown
+	s.enabled, s.disabled = s.enabled || enabled, s.disabled || disabled
+	e.DN, e.Disabled, e.DisabledUnknown = "", false, false
 	s.entry = e
+	e.Unknown = adsync.Extra{}
+	s.all = append(s.all, e)
 	if e.State == adsync.StatePresent {
 		s.anyThere = true
 		s.anyFree = s.anyFree || enabled
@@ -213,14 +230,77 @@ func (o *oracle) see(e adsync.Entry) {
 	o.sight[e.ObjectID] = s
 }
 
+// counting leaves out the details that are not synchronised, of those beyond the five.
+func (o *oracle) counting(e adsync.Extra) adsync.Extra {
+	for _, f := range e.Fields() {
+		roles := f == adsync.FieldRoles && len(o.rules.Roles) > 0
+		if !slices.Contains(detailFields, f) && !slices.Contains(o.rules.Fields, f) && !roles {
+			e = e.With(f)
+		}
+	}
+	return e
+}
+
+// compareEntries finds the accounts whose entries contradict each other: for one of their
+// users, or for a new one.
+func (o *oracle) compareEntries() {
+	for id, s := range o.sight {
+		users := []*adsync.User{}
+		for _, p := range o.users {
+			if p.managed && p.id == id {
+				users = append(users, p.user)
+			}
+		}
+		if len(users) == 0 {
+			users = append(users, &adsync.User{})
+		}
+		s.twice = s.enabled && s.disabled
+		for _, u := range users {
+			s.twice = s.twice || o.contradict(u, s.all)
+		}
+		o.sight[id] = s
+	}
+}
+
+// contradict: the user would get different things of them. What Map makes of values that
+// the user does not get nobody knows.
+func (o *oracle) contradict(u *adsync.User, entries []adsync.Entry) bool {
+	return slices.ContainsFunc(entries, func(e adsync.Entry) bool {
+		a, b := o.taken(u, e), o.taken(u, entries[0])
+		if o.rules.Map == nil {
+			a.Others, b.Others = adsync.Extra{}, adsync.Extra{}
+		}
+		return a != b
+	})
+}
+
+// taken is the entry with one of several values in each place: the marked one, else the one
+// that the user has (of a key, one that is the same key), else the least.
+func (o *oracle) taken(u *adsync.User, e adsync.Entry) adsync.Entry {
+	for _, f := range e.Others.Fields() {
+		if e.Get(f) != "" || len(e.Extra.Set(f)) > 0 {
+			continue
+		}
+		values, has := e.Others.Set(f), u.Get(f)
+		taken := values[0]
+		if slices.Contains(o.rules.Keys, f) && has != "" {
+			if i := slices.IndexFunc(values, func(v string) bool { return o.rules.Fold(v) == o.rules.Fold(has) }); i >= 0 {
+				taken = values[i]
+			}
+		}
+		if slices.Contains(values, has) {
+			taken = has
+		}
+		e.Profile = e.With(f, taken)
+	}
+	return e
+}
+
 func (o *oracle) newParty(u adsync.User) *party {
 	u.Profile = validProfile(u.Profile)
 	p := &party{name: u.ID, user: &u, id: u.ObjectID, status: u.Status}
 	p.managed = !u.ObjectID.IsZero() && u.Source == o.rules.Source
 	p.chosen = p.managed && (o.rules.Only == nil || slices.Contains(o.rules.Only, u.ID))
-	if p.managed {
-		p.seen = o.sighting(u.ObjectID)
-	}
 	return p
 }
 
@@ -343,21 +423,34 @@ func (o *oracle) namesLinked(p *party, all bool) []string {
 }
 
 func (o *oracle) judgeProfile(p *party) {
-	found := p.seen.entry.Profile
+	who := p.user
+	if who == nil {
+		who = &adsync.User{}
+	}
+	entry := o.taken(who, p.seen.entry)
+	found := entry.Profile
 	if o.rules.Map != nil {
-		mapped, err := o.rules.Map(p.seen.entry)
+		mapped, err := o.rules.Map(entry)
 		if err != nil {
 			o.tell(p, adsync.OpInvalid, adsync.ReasonRefused, nil)
 			return
 		}
 		found = toldProfile(mapped)
+		if (found.Extra == adsync.Extra{}) {
+			found.Extra = entry.Extra
+		}
 	}
 	if p.user != nil {
 		p.target = p.user.Profile
 	}
 	for _, f := range o.rules.Fields {
-		kept := slices.Contains(o.rules.KeepOnEmpty, f) && strings.TrimSpace(*detail(&found, f)) == ""
-		if !kept {
+		keeps := slices.Contains(o.rules.KeepOnEmpty, f)
+		switch {
+		case !slices.Contains(detailFields, f):
+			if values := found.Extra.Set(f); !keeps || len(values) > 0 {
+				p.target.Extra = p.target.Extra.With(f, values...)
+			}
+		case !keeps || strings.TrimSpace(*detail(&found, f)) != "":
 			*detail(&p.target, f) = *detail(&found, f)
 		}
 	}
@@ -375,7 +468,7 @@ func (o *oracle) judgeProfile(p *party) {
 		return
 	}
 	for _, f := range o.rules.Require {
-		if len(strings.Fields(*detail(&p.target, f))) == 0 {
+		if blankIn(&p.target, f) {
 			o.tell(p, adsync.OpInvalid, adsync.ReasonMissing, nil)
 			return
 		}
@@ -384,6 +477,55 @@ func (o *oracle) judgeProfile(p *party) {
 	if p.pinned {
 		o.notice(p, adsync.ReasonProtected)
 	}
+}
+
+// blankIn: there is nothing to see of the detail.
+func blankIn(p *adsync.Profile, f adsync.Field) bool {
+	if slices.Contains(detailFields, f) {
+		return len(strings.Fields(*detail(p, f))) == 0
+	}
+	return len(toldValues(p.Extra).Set(f)) == 0
+}
+
+// decideRoles decides who is to lose a role, whatever becomes of its details, and who is
+// given one if they are written.
+func (o *oracle) decideRoles(p *party) {
+	state := p.seen.entry.State
+	if p.deleted || p.seen.twice || state != adsync.StatePresent && state != adsync.StateOutOfScope {
+		return
+	}
+	var has, hosts []string
+	if p.user != nil {
+		if !p.chosen {
+			return
+		}
+		has, hosts = p.user.Extra.Set(adsync.FieldRoles), p.user.Extra.Set(adsync.FieldHostRoles)
+	}
+	says := p.seen.entry.Extra.Set(adsync.FieldRoles)
+	for _, role := range o.rules.Roles {
+		if slices.Contains(p.seen.entry.Unknown.Set(adsync.FieldRoles), role) || slices.Contains(hosts, role) {
+			continue
+		}
+		switch held := slices.Contains(has, role); {
+		case held && !slices.Contains(says, role):
+			p.revoked = append(p.revoked, role)
+		case !held && slices.Contains(says, role):
+			p.granted = append(p.granted, role)
+		}
+	}
+	if len(p.revoked) > 0 && p.user.Protected {
+		p.revoked = nil
+		o.notice(p, adsync.ReasonProtected)
+	}
+}
+
+// withRoles is what the party holds beyond the five once its roles were decided.
+func (p *party) withRoles(held adsync.Extra) adsync.Extra {
+	roles := slices.DeleteFunc(held.Set(adsync.FieldRoles), func(role string) bool { return slices.Contains(p.revoked, role) })
+	if p.candidate && !p.lost {
+		roles = append(roles, p.granted...)
+	}
+	return held.With(adsync.FieldRoles, roles...)
 }
 
 // pin leaves a protected user the keys that it has, if the rules say so.
@@ -409,6 +551,7 @@ func (o *oracle) findNews() {
 			continue
 		}
 		o.judgeProfile(p)
+		o.decideRoles(p)
 		if p.candidate {
 			o.news = append(o.news, p)
 		}
@@ -565,6 +708,22 @@ func (o *oracle) stats(plan *adsync.Plan) adsync.Stats {
 		free := o.rules.Import && seen.anyFree && !o.linkedByAnyone(id)
 		if seen.anyThere && linked[id] || free {
 			s.Entries++
+		}
+	}
+	for _, p := range o.users {
+		for _, role := range p.revoked {
+			if s.Roles == nil {
+				s.Roles = map[string]int{}
+			}
+			s.Roles[role] = 0
+		}
+	}
+	for role := range s.Roles {
+		for _, p := range o.users {
+			has, hosts := p.user.Extra.Set(adsync.FieldRoles), p.user.Extra.Set(adsync.FieldHostRoles)
+			if p.managed && !p.user.Protected && slices.Contains(has, role) && !slices.Contains(hosts, role) {
+				s.Roles[role]++
+			}
 		}
 	}
 	return s

@@ -8,7 +8,6 @@ import (
 	"reflect"
 	"regexp"
 	"slices"
-	"strings"
 
 	gocmp "github.com/google/go-cmp/cmp"
 
@@ -369,6 +368,15 @@ func (c *planCheck) userAllowed(was, now adsync.User, remains bool) error {
 	if !remains {
 		return c.removalAllowed(was, adsync.Remove)
 	}
+	for _, f := range []adsync.Field{fieldTeam, fieldLangs} {
+		if slices.Contains(c.rules.Fields, f) {
+			was.Extra = was.Extra.With(f, now.Extra.Set(f)...)
+		}
+	}
+	if err := c.rolesAllowed(was, now); err != nil {
+		return err
+	}
+	was.Extra = was.Extra.With(adsync.FieldRoles, now.Extra.Set(adsync.FieldRoles)...)
 	for _, f := range detailFields {
 		pinned := c.rules.PinProtected && was.Protected && slices.Contains(keyFields, f)
 		if slices.Contains(c.rules.Fields, f) && !pinned {
@@ -379,7 +387,7 @@ func (c *planCheck) userAllowed(was, now adsync.User, remains bool) error {
 		return errors.New("has lost the username")
 	}
 	for _, f := range c.rules.Require {
-		if slices.Contains(differing(was, now), f) && strings.TrimSpace(*detail(&now.Profile, f)) == "" {
+		if slices.Contains(differing(was, now), f) && blankIn(&now.Profile, f) {
 			return fmt.Errorf("has lost %s", f)
 		}
 	}
@@ -391,6 +399,29 @@ func (c *planCheck) userAllowed(was, now adsync.User, remains bool) error {
 	}
 	if was != now {
 		return errors.New("has changed outside Rules.Fields, or is pinned")
+	}
+	return nil
+}
+
+// rolesAllowed: a role is given that each entry has, and taken that none has or leaves
+// unknown, that is not the host's own, and not from a protected user.
+func (c *planCheck) rolesAllowed(was, now adsync.User) error {
+	had, has := was.Extra.Set(adsync.FieldRoles), now.Extra.Set(adsync.FieldRoles)
+	told := slices.DeleteFunc(slices.Clone(c.w.entries), func(e adsync.Entry) bool { return e.ObjectID != was.ObjectID })
+	for _, role := range []string{"r1", "r2", "r3"} {
+		lost, given := slices.Contains(had, role) && !slices.Contains(has, role), !slices.Contains(had, role) && slices.Contains(has, role)
+		if !lost && !given {
+			continue
+		}
+		if !slices.Contains(c.rules.Roles, role) || len(told) == 0 || lost && (was.Protected || slices.Contains(was.Extra.Set(adsync.FieldHostRoles), role)) {
+			return fmt.Errorf("role %s is not a sync's to change", role)
+		}
+		for _, e := range told {
+			alive := e.State == "" || e.State == adsync.StatePresent || e.State == adsync.StateOutOfScope
+			if !alive || slices.Contains(e.Extra.Set(adsync.FieldRoles), role) != given || slices.Contains(e.Unknown.Set(adsync.FieldRoles), role) {
+				return fmt.Errorf("role %s has changed though the account does not say so", role)
+			}
+		}
 	}
 	return nil
 }
@@ -491,7 +522,7 @@ func (c *planCheck) createAllowed(change adsync.Change) error {
 		return errors.New("created without a username")
 	}
 	for _, f := range c.rules.Require {
-		if strings.TrimSpace(*detail(&change.After.Profile, f)) == "" {
+		if blankIn(&change.After.Profile, f) {
 			return fmt.Errorf("created without %s", f)
 		}
 	}

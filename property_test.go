@@ -135,6 +135,30 @@ var planMistakes = []struct {
 		}
 		return i >= 0
 	}},
+	{"a role taken that the account has", func(w world, p *adsync.Plan) bool {
+		return !roleless(w, p, func(u adsync.User, e adsync.Entry) bool { return slices.Contains(e.Extra.Set(adsync.FieldRoles), "r1") })
+	}},
+	{"a role taken of which nothing is known", func(w world, p *adsync.Plan) bool {
+		return !roleless(w, p, func(u adsync.User, e adsync.Entry) bool {
+			return slices.Contains(e.Unknown.Set(adsync.FieldRoles), "r1")
+		})
+	}},
+	{"a role of the host's taken", func(w world, p *adsync.Plan) bool {
+		return !roleless(w, p, func(u adsync.User, e adsync.Entry) bool {
+			return slices.Contains(u.Extra.Set(adsync.FieldHostRoles), "r1")
+		})
+	}},
+	{"a role of a protected user taken", func(w world, p *adsync.Plan) bool {
+		return !roleless(w, p, func(u adsync.User, e adsync.Entry) bool { return u.Protected })
+	}},
+	{"a further detail changed that is not synchronised", func(w world, p *adsync.Plan) bool {
+		i := slices.IndexFunc(p.Changes, func(c adsync.Change) bool { return c.Op == adsync.OpUpdate && !c.Interim })
+		if i < 0 || slices.Contains(w.rules.fields, fieldTeam) {
+			return false
+		}
+		p.Changes[i].After.Extra = p.Changes[i].After.Extra.With(fieldTeam, "Spies")
+		return true
+	}},
 	{"a text that JSON would change", func(_ world, p *adsync.Plan) bool {
 		i := slices.IndexFunc(p.Changes, func(c adsync.Change) bool { return c.Op == adsync.OpCreate })
 		if i >= 0 {
@@ -142,6 +166,26 @@ var planMistakes = []struct {
 		}
 		return i >= 0
 	}},
+}
+
+// roleless takes the role r1 from the first user who has it, and an account of which that is
+// true. It reports whether there is none in the world, or the plan writes anything.
+func roleless(w world, p *adsync.Plan, wrong func(adsync.User, adsync.Entry) bool) bool {
+	if slices.ContainsFunc(p.Changes, writes) {
+		return true
+	}
+	for i, u := range w.users {
+		for _, e := range w.entries {
+			if e.ObjectID != u.ObjectID || !slices.Contains(u.Extra.Set(adsync.FieldRoles), "r1") || !wrong(u, e) {
+				continue
+			}
+			after := u
+			after.Extra = after.Extra.With(adsync.FieldRoles, slices.DeleteFunc(u.Extra.Set(adsync.FieldRoles), func(role string) bool { return role == "r1" })...)
+			p.Changes = slices.Insert(p.Changes, 0, adsync.NewUpdate(adsync.ReasonChanged, &w.users[i], &after))
+			return false
+		}
+	}
+	return true
 }
 
 func reconcile(w world) (*adsync.Plan, error) {
@@ -320,7 +364,7 @@ func TestPlan_AsReconcile(t *testing.T) {
 		if err != nil {
 			return err
 		}
-		s, err := worldSyncer(w, adsync.NewMemoryStore(w.users...))
+		s, err := worldSyncer(w, memoryOf(w))
 		if err != nil {
 			return err
 		}
@@ -348,7 +392,7 @@ func TestPlan_SelectionsAsRules(t *testing.T) {
 		}
 		selected := w.rules.only
 		w.rules.only = nil
-		s, err := worldSyncer(w, adsync.NewMemoryStore(w.users...))
+		s, err := worldSyncer(w, memoryOf(w))
 		if err != nil {
 			return err
 		}
@@ -374,7 +418,7 @@ func TestReconcile_TextsThatAreNotUTF8(t *testing.T) {
 		if err := reconcileAndCheck(w); err != nil {
 			return err
 		}
-		s, err := worldSyncer(w, adsync.NewMemoryStore(w.users...))
+		s, err := worldSyncer(w, memoryOf(w))
 		if err != nil {
 			return err
 		}
@@ -399,13 +443,13 @@ func settled(s *adsync.Syncer) error {
 }
 
 // A run and its inverse leave each row as it was, except for what is documented as
-// beyond undoing: the created stay, the reactivated stay active, the deleted come
-// back under a new ID, one for each account, and a login that a new user got is not
-// taken from it.
+// beyond undoing: the created stay, the reactivated stay active, the protected keep their
+// roles, the deleted come back under a new ID and without what the host gave, one for each
+// account, and a login that a new user got is not taken from it.
 func TestInverse_LeavesRowsAsTheyWere(t *testing.T) {
 	inWorlds(t, 400, func(w world) error {
 		w = storeWorld(w)
-		store := adsync.NewMemoryStore(w.users...)
+		store := memoryOf(w)
 		s, err := worldSyncer(w, store)
 		if err != nil {
 			return err
@@ -432,10 +476,18 @@ func TestInverse_LeavesRowsAsTheyWere(t *testing.T) {
 				if was.Status == adsync.StatusDeactivated && now.Status == adsync.StatusActive {
 					now.Status = was.Status
 				}
+				if was.Protected && told[was.ID] {
+					was.Extra = was.Extra.With(adsync.FieldRoles, append(was.Extra.Set(adsync.FieldRoles), now.Extra.Set(adsync.FieldRoles)...)...)
+				}
 				if plainStatus(now) != plainStatus(was) && !excused[was.ObjectID] {
 					return fmt.Errorf("user %s is not as it was: %+v", was.ID, now)
 				}
-			} else if !excused[was.ObjectID] && !told[was.ID] && !cameBack(store, was) {
+				continue
+			}
+			hosts := was.Extra.Set(adsync.FieldHostRoles)
+			was.Extra = was.Extra.With(adsync.FieldHostRoles).With(adsync.FieldRoles,
+				slices.DeleteFunc(was.Extra.Set(adsync.FieldRoles), func(role string) bool { return slices.Contains(hosts, role) })...)
+			if !excused[was.ObjectID] && !told[was.ID] && !cameBack(store, was) {
 				return fmt.Errorf("user %s did not come back", was.ID)
 			}
 		}
@@ -481,7 +533,7 @@ func TestPlan_SurvivesJSON(t *testing.T) {
 		}
 		var reports [2]*adsync.Report
 		for i, plan := range []*adsync.Plan{p, &back} {
-			s, err := worldSyncer(w, adsync.NewMemoryStore(w.users...))
+			s, err := worldSyncer(w, memoryOf(w))
 			if err != nil {
 				return err
 			}
@@ -553,7 +605,7 @@ func FuzzPlanJSON(f *testing.F) {
 			_ = c.Guard(nil)
 			_ = c.Guard(&w.users[0])
 		}
-		store := adsync.NewMemoryStore(w.users...)
+		store := memoryOf(w)
 		s, err := worldSyncer(w, store)
 		require.NoError(t, err)
 		report, err := s.Apply(context.Background(), &p)
@@ -621,7 +673,7 @@ func manyLocal(w world) world {
 	for i := range w.users {
 		u := &w.users[i]
 		if e := slices.IndexFunc(w.entries, func(e adsync.Entry) bool { return e.ObjectID == u.ObjectID }); i%3 > 0 && e >= 0 {
-			u.Profile = withKeysOf(u.Profile, w.entries[e].Profile)
+			u.Profile = withKeysOf(u.Profile, w.entries[e])
 		}
 		if i%4 > 0 {
 			u.ObjectID, u.Source = adsync.ObjectID{}, ""
@@ -630,19 +682,21 @@ func manyLocal(w world) world {
 	return w
 }
 
-// withKeysOf is the profile with the keys of another, of which one that is blank is none.
-func withKeysOf(p, from adsync.Profile) adsync.Profile {
-	p.Username, p.Email = from.Username, from.Email
-	for _, key := range []*string{&p.Username, &p.Email} {
-		if strings.TrimSpace(*key) == "" {
-			*key = ""
+// withKeysOf is the profile with the keys of an entry: of several values the greatest, and
+// one that is blank is none.
+func withKeysOf(p adsync.Profile, from adsync.Entry) adsync.Profile {
+	for _, f := range keyFields {
+		all := append([]string{from.Get(f)}, from.Others.Set(f)...)
+		p = p.With(f, all[len(all)-1])
+		if strings.TrimSpace(p.Get(f)) == "" {
+			p = p.With(f, "")
 		}
 	}
 	return p
 }
 
-// certainPairs are the links by the book: the two keys agree, and neither is of
-// another user or another entry.
+// certainPairs are the links by the book: what the user would get agrees in the two keys,
+// and none of all the account's keys is of another user, none of the user's of another entry.
 func (c *planCheck) certainPairs() []string {
 	pairs := []string{}
 	for _, u := range c.w.users {
@@ -650,18 +704,24 @@ func (c *planCheck) certainPairs() []string {
 		if !u.ObjectID.IsZero() || u.Protected || plainStatus(u).Status != "" || len(mine) < 2 {
 			continue
 		}
-		if slices.ContainsFunc(c.w.users, func(v adsync.User) bool {
-			return v.ID != u.ID && meet(mine, c.keysOf(validProfile(v.Profile), keyFields))
-		}) {
-			continue
-		}
 		var near []adsync.Entry
+		var theirs []key
 		for _, e := range c.w.entries {
-			if meet(mine, c.keysOf(toldProfile(e.Profile), keyFields)) && (e.State == "" || e.State == adsync.StatePresent) {
+			if all := c.allKeysOf(e); meet(mine, all) && (e.State == "" || e.State == adsync.StatePresent) {
 				near = append(near, e)
 			}
 		}
-		if c.certain(mine, near) {
+		for _, e := range c.w.entries {
+			if len(near) > 0 && e.ObjectID == near[0].ObjectID && (e.State == "" || e.State == adsync.StatePresent) {
+				theirs = append(theirs, c.allKeysOf(e)...)
+			}
+		}
+		if slices.ContainsFunc(c.w.users, func(v adsync.User) bool {
+			return v.ID != u.ID && meet(theirs, c.keysOf(validProfile(v.Profile), keyFields))
+		}) {
+			continue
+		}
+		if c.certain(&u, mine, near) {
 			pairs = append(pairs, u.ID+" is "+near[0].ObjectID.String())
 		}
 	}
@@ -669,22 +729,35 @@ func (c *planCheck) certainPairs() []string {
 	return pairs
 }
 
-// certain: near is one entry, agreeing in both keys, that nobody is linked to.
-func (c *planCheck) certain(mine []key, near []adsync.Entry) bool {
+// allKeysOf are the keys of the entry, whichever of its values is taken.
+func (c *planCheck) allKeysOf(e adsync.Entry) []key {
+	keys := c.keysOf(toldProfile(e.Profile), keyFields)
+	for _, f := range keyFields {
+		for _, value := range toldValues(e.Others).Set(f) {
+			keys = append(keys, c.keysOf(adsync.Profile{}.With(f, value), keyFields)...)
+		}
+	}
+	return keys
+}
+
+// certain: near is one entry, of which the user would get both keys, and nobody is linked
+// to it.
+func (c *planCheck) certain(u *adsync.User, mine []key, near []adsync.Entry) bool {
 	if len(near) == 0 || slices.ContainsFunc(c.w.users, func(v adsync.User) bool { return v.ObjectID == near[0].ObjectID }) {
 		return false
 	}
-	account := oracle{sight: map[adsync.ObjectID]sighting{}}
+	account := oracle{rules: c.rules, sight: map[adsync.ObjectID]sighting{}}
 	for _, e := range c.w.entries {
 		account.see(e)
 	}
-	if account.sight[near[0].ObjectID].twice {
+	seen := account.sight[near[0].ObjectID]
+	if seen.enabled && seen.disabled || account.contradict(u, seen.all) {
 		return false
 	}
 	for _, e := range near {
-		if e.ObjectID != near[0].ObjectID || len(without(mine, c.keysOf(toldProfile(e.Profile), keyFields))) > 0 {
+		if e.ObjectID != near[0].ObjectID {
 			return false
 		}
 	}
-	return true
+	return len(without(mine, c.keysOf(account.taken(u, seen.entry).Profile, keyFields))) == 0
 }

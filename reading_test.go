@@ -30,6 +30,8 @@ func behind(users []adsync.User, gate <-chan struct{}) beside {
 	return beside{memory, memory, gate}
 }
 
+func (beside) Traits() adsync.Traits { return worldTraits }
+
 func (s beside) Users(ctx context.Context) iter.Seq2[adsync.User, error] {
 	return func(yield func(adsync.User, error) bool) {
 		var last *adsync.User
@@ -66,7 +68,11 @@ func (s beside) CreateUser(context.Context, adsync.Change) (string, error) {
 // beyond is a directory of servers that share nothing with the store.
 type beyond struct{ controllers }
 
-func (beyond) Traits() adsync.Traits { return adsync.Traits{Apart: true} }
+func (beyond) Traits() adsync.Traits {
+	traits := worldTraits
+	traits.Apart = true
+	return traits
+}
 
 // server lists these, and knows nobody else.
 func server(entries iter.Seq2[adsync.Entry, error]) func() (adsync.Directory, error) {
@@ -353,6 +359,8 @@ type pacedStore struct {
 	users iter.Seq2[adsync.User, error]
 }
 
+func (s pacedStore) Traits() adsync.Traits { return worldTraits }
+
 func (s pacedStore) Users(context.Context) iter.Seq2[adsync.User, error] { return s.users }
 
 // importWorld is a world whose directory is listed while the store is read. Many of its
@@ -360,7 +368,11 @@ func (s pacedStore) Users(context.Context) iter.Seq2[adsync.User, error] { retur
 // is listed as both.
 func importWorld(w world, d dice) world {
 	w.rules.fold, w.rules.imports = "", true
-	if w.rules.fields != nil && !slices.Contains(w.rules.fields, adsync.FieldUsername) {
+	w.rules.roles = append([]string{}, w.rules.roles...)
+	if w.rules.fields == nil {
+		w.rules.fields = detailFields
+	}
+	if !slices.Contains(w.rules.fields, adsync.FieldUsername) {
 		w.rules.fields = append(slices.Clone(w.rules.fields), adsync.FieldUsername)
 	}
 	w.entries = likeTheirRows(w, d)

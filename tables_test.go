@@ -12,8 +12,14 @@ import (
 
 // storeWorld makes a world that a store and a directory can hold: each account
 // once, and keys folded as the store folds them.
+//
+// Both know more than the rules are about, so that these say what that is.
 func storeWorld(w world) world {
 	w.rules.fold, w.rules.keys = "", nil
+	w.rules.roles = append([]string{}, w.rules.roles...)
+	if len(w.rules.fields) == 0 {
+		w.rules.fields = detailFields
+	}
 	seen := map[adsync.ObjectID]bool{}
 	w.entries = slices.DeleteFunc(slices.Clone(w.entries), func(e adsync.Entry) bool {
 		again := seen[e.ObjectID]
@@ -26,12 +32,13 @@ func storeWorld(w world) world {
 // memoryWorld is a storeWorld whose rules name what a MemoryStore holds.
 func memoryWorld(w world) world {
 	w = storeWorld(w)
-	fields := w.rules.fields
-	if len(fields) == 0 {
-		fields = []adsync.Field{adsync.FieldUsername, adsync.FieldFirstName, adsync.FieldLastName, adsync.FieldEmail, adsync.FieldPhone}
-	}
-	w.rules.fields = append(slices.Clone(fields), adsync.FieldDeactivatedAt)
+	w.rules.fields = append(slices.Clone(w.rules.fields), adsync.FieldDeactivatedAt)
 	return w
+}
+
+// memoryOf is a MemoryStore that holds all that worlds have.
+func memoryOf(w world) *adsync.MemoryStore {
+	return adsync.NewMemoryStore(w.users...).Hold(fieldTeam, fieldLangs)
 }
 
 // plainTable is a user table with unique keys and nothing else.
@@ -57,6 +64,8 @@ func (t *plainTable) Users(context.Context) iter.Seq2[adsync.User, error] {
 		}
 	}
 }
+
+func (t *plainTable) Traits() adsync.Traits { return worldTraits }
 
 func (t *plainTable) UpdateUser(_ context.Context, c adsync.Change) error {
 	if err := t.guard(c); err != nil {
@@ -128,6 +137,8 @@ type faultyStore struct {
 	last    error // what the write after which it breaks returns, though done
 	written int
 }
+
+func (s *faultyStore) Traits() adsync.Traits { return worldTraits }
 
 func newFaultyStore(t table) *faultyStore { return &faultyStore{table: t, left: -1} }
 
@@ -207,9 +218,9 @@ func worldSyncer(w world, store adsync.UserStore) (*adsync.Syncer, error) {
 
 // worldSyncerIn gives changes in batches of that size to a store that takes them.
 func worldSyncerIn(batch int, w world, store adsync.UserStore) (*adsync.Syncer, error) {
-	return adsync.New(adsync.StaticDirectory(w.entries), store, &adsync.Options{
+	return adsync.New(telling{adsync.StaticDirectory(w.entries), worldTraits}, store, &adsync.Options{
 		BatchSize: batch,
 		Rules:     w.rules.adsync(),
-		Limits:    adsync.Limits{MaxRemovals: -1, MaxRemovalRatio: -1, MaxCleared: -1, AllowEmpty: true},
+		Limits:    adsync.Limits{MaxRemovals: -1, MaxRemovalRatio: -1, MaxCleared: -1, MaxGranted: -1, MaxRevoked: -1, AllowEmpty: true},
 	})
 }

@@ -32,6 +32,7 @@ type worldRules struct {
 	onOutOfScope        adsync.Reaction
 	onUnproven          adsync.Reaction
 	imports, pin        bool
+	roles               []string
 	mapping, fold       string // keys of worldMaps and worldFolds
 }
 
@@ -63,7 +64,7 @@ var worldFolds = map[string]func(string) string{
 func (r worldRules) adsync() adsync.Rules {
 	return adsync.Rules{
 		Source: r.source, Only: slices.Clone(r.only), Fields: slices.Clone(r.fields), KeepOnEmpty: slices.Clone(r.keepOnEmpty),
-		Keys: slices.Clone(r.keys), Require: slices.Clone(r.require),
+		Keys: slices.Clone(r.keys), Require: slices.Clone(r.require), Roles: slices.Clone(r.roles),
 		OnDeleted: r.onDeleted, OnDisabled: r.onDisabled, OnOutOfScope: r.onOutOfScope, OnUnproven: r.onUnproven,
 		Import: r.imports, PinProtected: r.pin, Fold: worldFolds[r.fold], Map: worldMaps[r.mapping],
 	}
@@ -112,11 +113,23 @@ var (
 	worldIDs    = []string{"1", "10", "2", "A", "a", "b", "u3"}
 )
 
+// The details of a rich world beyond the five: a text and a set.
+const (
+	fieldTeam  adsync.Field = "a team"
+	fieldLangs adsync.Field = "langs"
+)
+
+// worldTraits are those of a directory or a store that knows all that worlds have.
+var worldTraits = adsync.Traits{
+	Fields: append(slices.Clone(detailFields), adsync.FieldStatus, fieldTeam, fieldLangs),
+	Sets:   []adsync.Field{fieldLangs}, Roles: []string{"r1", "r2", "r3"},
+}
+
 func newWorld(d dice) world {
 	g := &worldGen{dice: d, keys: 2 + d(6)}
 	g.permute = !d.oneIn(3)
 	g.calm = g.permute && !d.oneIn(3)
-	g.mails = d.oneIn(2)
+	g.mails, g.rich = d.oneIn(2), d.oneIn(2)
 	g.w.rules = g.newRules()
 	g.addUsers()
 	g.addEntries()
@@ -133,6 +146,7 @@ type worldGen struct {
 	permute bool // users have keys of their own, and entries shuffle them: chains and cycles
 	calm    bool // little else happens, so that the cycles are not cut
 	mails   bool // in a calm world, emails are shuffled too
+	rich    bool // there are further details and roles
 }
 
 // among is a number of cases, of which the odd ones are rare in a calm world.
@@ -166,6 +180,9 @@ func (g *worldGen) newRules() worldRules {
 	if g.oneIn(4) {
 		r.keepOnEmpty = g.someFields(3)
 	}
+	if g.rich {
+		g.enrich(&r)
+	}
 	if g.oneIn(6) {
 		r.keys = []adsync.Field{adsync.FieldUsername}
 	}
@@ -182,6 +199,42 @@ func (g *worldGen) newRules() worldRules {
 		r.fold = pick(g.dice, "lower", "upper")
 	}
 	return r
+}
+
+// enrich has the rules synchronise further details, and give and take roles.
+func (g *worldGen) enrich(r *worldRules) {
+	if extras := g.some(fieldTeam, fieldLangs); len(extras) > 0 {
+		if len(r.fields) == 0 {
+			r.fields = detailFields
+		}
+		r.fields = append(slices.Clone(r.fields), extras...)
+	}
+	if len(r.keepOnEmpty) > 0 {
+		r.keepOnEmpty = append(r.keepOnEmpty, g.some(fieldTeam, fieldLangs)...)
+	}
+	r.roles = texts(g.some("r1", "r2"))
+}
+
+// some are each of the fields, or not.
+func (g *worldGen) some(of ...adsync.Field) []adsync.Field {
+	return slices.DeleteFunc(of, func(adsync.Field) bool { return g.oneIn(2) })
+}
+
+func texts(fields []adsync.Field) (list []string) {
+	for _, f := range fields {
+		list = append(list, string(f))
+	}
+	return list
+}
+
+// newExtra are further details and roles.
+func (g *worldGen) newExtra() (e adsync.Extra) {
+	if !g.rich {
+		return e
+	}
+	return e.With(fieldTeam, pick(g.dice, "Sales", "R&D", "", " ")).
+		With(fieldLangs, texts(g.some("de", "en", "fr"))...).
+		With(adsync.FieldRoles, texts(g.some("r1", "r2", "r3"))...)
 }
 
 func (g *worldGen) someFields(oneIn int) []adsync.Field {
@@ -211,6 +264,9 @@ func (g *worldGen) addUsers() {
 		default:
 			u.ObjectID, u.Source = oid(byte(1+i)), g.w.rules.source
 		}
+		if g.oneIn(4) {
+			u.Extra = u.Extra.With(adsync.FieldHostRoles, u.Extra.Set(adsync.FieldRoles)...)
+		}
 		u.Status = pick(g.dice, "", "", "", adsync.StatusActive, adsync.StatusBlocked, adsync.StatusDeactivated, adsync.StatusInactive)
 		u.Protected = g.oneIn(7)
 		g.w.users = append(g.w.users, u)
@@ -224,7 +280,7 @@ func (g *worldGen) newProfile(i int) adsync.Profile {
 	}
 	p := adsync.Profile{
 		Username: worldNames[name][0], Email: worldEmails[mail][0],
-		FirstName: pick(g.dice, "", "Al"), Phone: pick(g.dice, "5", "5", "0", "", " "),
+		FirstName: pick(g.dice, "", "Al"), Phone: pick(g.dice, "5", "5", "0", "", " "), Extra: g.newExtra(),
 	}
 	if g.dice(g.among(8)) == 7 {
 		p.Username = pick(g.dice, worldNames[name]...)
@@ -253,13 +309,49 @@ func (g *worldGen) addEntries() {
 		if i < len(g.w.users) && g.oneIn(6) {
 			e.Profile = g.w.users[i].Profile
 		}
+		if i < len(g.w.users) && g.oneIn(2) {
+			e.Extra = g.w.users[i].Extra
+		}
+		e.Extra = e.Extra.With(adsync.FieldHostRoles)
+		if g.rich && g.oneIn(3) {
+			e.Unknown = e.Unknown.With(adsync.FieldRoles, texts(g.some("r1", "r2"))...)
+		}
 		if g.dice(g.among(16)) == 15 {
 			e.Username = pick(g.dice, "", " ")
 		}
 		if g.oneIn(20) {
 			e.LastName = "M\xfcller" // Latin-1, as some old clients write it
 		}
+		g.multiply(&e)
 		g.addWithState(e)
+	}
+}
+
+// multiply gives the entry several values of some details, none or one of them marked: those
+// that it would have had, that its user has, and any others.
+func (g *worldGen) multiply(e *adsync.Entry) {
+	if !g.oneIn(3) {
+		return
+	}
+	of := slices.IndexFunc(g.w.users, func(u adsync.User) bool { return u.ObjectID == e.ObjectID })
+	for _, f := range []adsync.Field{adsync.FieldUsername, adsync.FieldEmail, adsync.FieldPhone, fieldTeam} {
+		if f == fieldTeam && !g.rich || f != adsync.FieldEmail && g.dice(g.among(3)) != 2 {
+			continue
+		}
+		values := []string{e.Get(f)}
+		if of >= 0 && g.oneIn(2) {
+			values = append(values, g.w.users[of].Get(f))
+		}
+		for range 1 + g.dice(2) {
+			values = append(values, map[adsync.Field]string{
+				adsync.FieldUsername: pick(g.dice, pick(g.dice, worldNames...)...), adsync.FieldEmail: pick(g.dice, pick(g.dice, worldEmails...)...),
+				adsync.FieldPhone: pick(g.dice, "5", "6", "0", " "), fieldTeam: pick(g.dice, "Sales", "R&D", "Legal"),
+			}[f])
+		}
+		e.Others = e.Others.With(f, values...)
+		if !g.oneIn(4) {
+			e.Profile = e.With(f, "")
+		}
 	}
 }
 
@@ -300,7 +392,13 @@ func (g *worldGen) addWithState(e adsync.Entry) {
 		if g.oneIn(3) {
 			pick(g.dice, &e, &again).DisabledUnknown = true
 		}
-		switch g.dice(6) {
+		switch g.dice(8) {
+		case 5, 6:
+			other := adsync.Entry{ObjectID: e.ObjectID, Profile: e.Profile}
+			g.multiply(&other)
+			again.Profile, again.Others = other.Profile, other.Others
+		case 7:
+			again.Extra = g.newExtra()
 		case 1:
 			again.Phone += "1"
 		case 2:
@@ -364,7 +462,7 @@ func (w world) String() string {
 	b.WriteString("world{\n\tentries: []adsync.Entry{\n")
 	for _, e := range w.entries {
 		fmt.Fprintf(&b, "\t\t{ObjectID: oid(%d), Profile: %s%s},\n", e.ObjectID[0], literalProfile(e.Profile),
-			literalFields("State", string(e.State), "Disabled", e.Disabled, "DisabledUnknown", e.DisabledUnknown, "DN", e.DN))
+			literalFields("State", string(e.State), "Disabled", e.Disabled, "DisabledUnknown", e.DisabledUnknown, "DN", e.DN, "Others", e.Others, "Unknown", e.Unknown))
 	}
 	b.WriteString("\t},\n\tusers: []adsync.User{\n")
 	for _, u := range w.users {
@@ -380,14 +478,14 @@ func (w world) String() string {
 }
 
 func literalProfile(p adsync.Profile) string {
-	fields := literalFields("Username", p.Username, "FirstName", p.FirstName, "LastName", p.LastName, "Email", p.Email, "Phone", p.Phone)
+	fields := literalFields("Username", p.Username, "FirstName", p.FirstName, "LastName", p.LastName, "Email", p.Email, "Phone", p.Phone, "Extra", p.Extra)
 	return "adsync.Profile{" + strings.TrimPrefix(fields, ", ") + "}"
 }
 
 func (r worldRules) String() string {
 	fields := literalFields("source", r.source, "only", r.only, "fields", r.fields, "keepOnEmpty", r.keepOnEmpty, "keys", r.keys, "require", r.require,
 		"onDeleted", string(r.onDeleted), "onDisabled", string(r.onDisabled), "onOutOfScope", string(r.onOutOfScope),
-		"onUnproven", string(r.onUnproven), "imports", r.imports, "pin", r.pin, "mapping", r.mapping, "fold", r.fold)
+		"onUnproven", string(r.onUnproven), "imports", r.imports, "pin", r.pin, "roles", r.roles, "mapping", r.mapping, "fold", r.fold)
 	return "worldRules{" + strings.TrimPrefix(fields, ", ") + "}"
 }
 
@@ -396,6 +494,11 @@ func literalFields(pairs ...any) string {
 	var b strings.Builder
 	for i := 0; i < len(pairs); i += 2 {
 		switch v := pairs[i+1].(type) {
+		case adsync.Extra:
+			if (v != adsync.Extra{}) {
+				fmt.Fprintf(&b, ", %s: %s", pairs[i], literalExtra(v))
+			}
+			continue
 		case string:
 			if v == "" {
 				continue
@@ -416,6 +519,17 @@ func literalFields(pairs ...any) string {
 		fmt.Fprintf(&b, ", %s: %#v", pairs[i], pairs[i+1])
 	}
 	return b.String()
+}
+
+// literalExtra writes a call of extra.
+func literalExtra(e adsync.Extra) string {
+	var pairs []string
+	for _, f := range e.Fields() {
+		for _, text := range e.Set(f) {
+			pairs = append(pairs, strconv.Quote(string(f)), strconv.Quote(text))
+		}
+	}
+	return "extra(" + strings.Join(pairs, ", ") + ")"
 }
 
 // shrink makes a failing world smaller while it still fails.
@@ -450,7 +564,8 @@ func smallerWorlds(w world) []world {
 	}
 	add(func(s *world) { s.rules = worldRules{source: s.rules.source} })
 	add(func(s *world) { s.rules.only = nil })
-	add(func(s *world) { s.rules.fields = nil })
+	add(func(s *world) { s.rules.fields, s.rules.require = nil, nil })
+	add(func(s *world) { s.rules.roles = nil })
 	add(func(s *world) { s.rules.keepOnEmpty = nil })
 	add(func(s *world) { s.rules.keys = nil })
 	add(func(s *world) { s.rules.require = nil })
@@ -463,6 +578,9 @@ func smallerWorlds(w world) []world {
 		add(func(s *world) { s.users[i].Protected = false })
 		add(func(s *world) { s.users[i].Email = "" })
 		add(func(s *world) { p := &s.users[i]; p.FirstName, p.LastName, p.Phone = "", "", "" })
+		for _, f := range w.users[i].Extra.Fields() {
+			add(func(s *world) { s.users[i].Extra = s.users[i].Extra.With(f) })
+		}
 	}
 	for i := range w.entries {
 		add(func(s *world) { s.entries[i].State = "" })
@@ -471,6 +589,19 @@ func smallerWorlds(w world) []world {
 		add(func(s *world) { s.entries[i].Email = "" })
 		add(func(s *world) { s.entries[i].DN = "" })
 		add(func(s *world) { p := &s.entries[i]; p.FirstName, p.LastName, p.Phone = "", "", "" })
+		add(func(s *world) { s.entries[i].Unknown = adsync.Extra{} })
+		for _, f := range w.entries[i].Extra.Fields() {
+			add(func(s *world) { s.entries[i].Extra = s.entries[i].Extra.With(f) })
+		}
+		for _, f := range w.entries[i].Others.Fields() {
+			add(func(s *world) { s.entries[i].Others = s.entries[i].Others.With(f) })
+			for _, v := range w.entries[i].Others.Set(f) {
+				add(func(s *world) {
+					left := slices.DeleteFunc(s.entries[i].Others.Set(f), func(text string) bool { return text == v })
+					s.entries[i].Others = s.entries[i].Others.With(f, left...)
+				})
+			}
+		}
 	}
 	return out
 }
