@@ -223,7 +223,7 @@ var functions = template.FuncMap{
 		return t.Format(map[bool]string{true: "15:04", false: "2006-01-02 15:04"}[time.Since(t).Abs() < 20*time.Hour])
 	},
 	"count": counted, "day": day,
-	"ops": func() []opWords { return ops },
+	"ops": func() []adsync.Op { return ops },
 	"add": func(a, b int) int { return a + b },
 	"bdi": bdi, "legible": legible, // names: the one as text, the other in an attribute
 	"sorted": func(f filter, column string) template.HTMLAttr {
@@ -287,7 +287,9 @@ func (a *app) page(answer handler) http.Handler {
 		if err != nil {
 			status, text := a.explain(r.Context(), err)
 			a.logger.Warn("request failed", "pattern", r.Pattern, "error", err)
-			_ = a.render(w, r, status, "error.html", "That did not work", "", text)
+			if a.render(w, r, status, "error.html", "That did not work", "", text) != nil {
+				http.Error(w, text, status)
+			}
 		}
 	})
 }
@@ -314,9 +316,7 @@ func (a *app) render(w http.ResponseWriter, r *http.Request, status int, name, t
 	}
 	var b bytes.Buffer
 	if err := a.pages[name].ExecuteTemplate(&b, "layout.html", p); err != nil {
-		a.logger.Error("template", "name", name, "error", err)
-		http.Error(w, "The page could not be made.", http.StatusInternalServerError)
-		return nil
+		return err // also of what the page asked of the database
 	}
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
 	w.WriteHeader(status)

@@ -2,7 +2,6 @@ package main
 
 import (
 	"bufio"
-	"context"
 	"encoding/json"
 	"errors"
 	"net/http"
@@ -17,15 +16,12 @@ import (
 // runPage is a plan: before, while and after it is applied.
 type runPage struct {
 	*run
-	Approval    *approval
-	Failures    []changeRow // who was not written, and why; the first of them
-	Left        int         // users to plan for again
-	Show        string      // one of them, or "" for all
-	Rows        []changeRow
+	lookup
+	Show        string // an operation, or "" for all
 	Page, Pages int
-
-	Done int  // of the users to write, while it is under way
-	Old  bool // too much may have changed since it was made
+	Done        int  // of the users to write, while it is under way
+	Old         bool // too much may have changed since it was made
+	MayApprove  bool // otherwise somebody else has to
 }
 
 // Elapsed is how many seconds the run goes on.
@@ -52,25 +48,16 @@ func (a *app) runPage(w http.ResponseWriter, r *http.Request, status int, alert 
 	if err != nil {
 		return err
 	}
-	p := runPage{run: found, Show: r.FormValue("show"), Old: time.Since(found.MadeAt) > a.planAge}
+	p := runPage{
+		run: found, lookup: lookup{r.Context(), a.store}, Show: r.FormValue("show"),
+		Old: time.Since(found.MadeAt) > a.planAge, MayApprove: a.mayApprove(found, a.account(r)),
+	}
 	if found.State == stateRunning {
 		if p.Done, err = a.store.reached(r.Context(), id); err != nil {
 			return err
 		}
 		return a.render(w, r, status, "running.html", "Synchronizing", alert, p)
 	}
-	if err := a.fillRun(r, &p); err != nil {
-		return err
-	}
-	if found.Waits() {
-		return a.render(w, r, status, "preview.html", "What will change", alert, p)
-	}
-	return a.render(w, r, status, "done.html", "Synchronization", alert, p)
-}
-
-// fillRun reads what the page shows of the changes.
-func (a *app) fillRun(r *http.Request, p *runPage) (err error) {
-	ctx := r.Context()
 	shown := 0
 	for op, n := range p.Counts {
 		if p.Show == "" || p.Show == string(op) {
@@ -80,31 +67,30 @@ func (a *app) fillRun(r *http.Request, p *runPage) (err error) {
 	p.Page, _ = strconv.Atoi(r.FormValue("page"))
 	p.Pages = max(1, (shown+pageSize-1)/pageSize)
 	p.Page = min(max(1, p.Page), p.Pages)
-	condition, args := `AND op <> ?`, []any{opInterim}
-	if p.Show != "" {
-		condition, args = `AND op = ?`, []any{p.Show}
+	if found.Waits() {
+		return a.render(w, r, status, "preview.html", "What will change", alert, p)
 	}
-	p.Rows, err = a.rows(ctx, p.run, condition+` ORDER BY CASE op WHEN 'delete' THEN 1 WHEN 'update' THEN 2 WHEN 'create' THEN 3 ELSE 4 END, name, idx LIMIT ? OFFSET ?`,
-		append(args, pageSize, (p.Page-1)*pageSize)...)
-	if err != nil {
-		return err
-	}
-	if !p.Ended() {
-		p.Approval, err = a.approvalOf(ctx, p.run, a.account(r))
-		return err
-	}
-	left, err := a.store.left(ctx, p.ID)
-	if err == nil {
-		p.Left = len(left)
-		p.Failures, err = a.rows(ctx, p.run, `AND outcome NOT IN ('', 'applied', 'already', 'skipped', 'not-attempted') OR run_id = ? AND error <> '' ORDER BY name, idx LIMIT 20`, p.ID)
-	}
-	return err
+	return a.render(w, r, status, "done.html", "Synchronization", alert, p)
 }
 
-func (a *app) rows(ctx context.Context, r *run, tail string, args ...any) (rows []changeRow, err error) {
-	err = a.store.eachRecord(ctx, r.ID, tail, func(rec record) error {
-		row := lookup{ctx, a.store}.rowOf(rec.Shown)
-		if r.State != stateRefused {
+// Rows are the changes of the page.
+func (p runPage) Rows() ([]changeRow, error) {
+	return p.rows(`AND op <> ? AND ? IN ('', op) ORDER BY CASE op WHEN 'delete' THEN 1 WHEN 'update' THEN 2 WHEN 'create' THEN 3 ELSE 4 END, name, idx LIMIT ? OFFSET ?`,
+		opInterim, p.Show, pageSize, (p.Page-1)*pageSize)
+}
+
+// Failures are who was not written, and why; the first of them.
+func (p runPage) Failures() ([]changeRow, error) {
+	return p.rows(`AND outcome NOT IN ('', 'applied', 'already', 'skipped', 'not-attempted') OR run_id = ? AND error <> '' ORDER BY name, idx LIMIT 20`, p.ID)
+}
+
+// Left are whom to plan for again.
+func (p runPage) Left() ([]string, error) { return p.store.left(p.ctx, p.ID) }
+
+func (p runPage) rows(tail string, args ...any) (rows []changeRow, err error) {
+	err = p.store.eachRecord(p.ctx, p.ID, tail, func(rec record) error {
+		row := p.rowOf(rec.Shown)
+		if p.State != stateRefused {
 			row.Result, row.Error = say("outcome", rec.Outcome), rec.Words
 		}
 		rows = append(rows, row)

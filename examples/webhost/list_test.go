@@ -260,3 +260,14 @@ func TestComparison_IsGoodForAWhile(t *testing.T) {
 	w.exec(`UPDATE comparisons SET made_at = ?`, time.Now().Add(-time.Hour).Unix())
 	assert.Contains(t, w.admin.get("/sync").text(), "anna@corp.example Last name, contact number")
 }
+
+// What a page asks of the database while it is made may fail, too.
+func TestPage_FailsInWords(t *testing.T) {
+	w := newWorld(t)
+	w.people("anna")
+	w.admin.get("/import")
+	w.exec(`DROP TABLE import_groups`)
+	failed := w.admin.get("/import").text()
+	assert.Contains(t, failed, "500 ")
+	assert.Contains(t, failed, "That did not work The database could not be reached or refused this. The log says why.")
+}

@@ -106,13 +106,6 @@ func (s *store) left(ctx context.Context, id string) (items []string, err error)
 // only when a person has read who they are and typed how many. It may be wanted that
 // this is a second person.
 
-// approval is what the page shows to whoever approves.
-type approval struct {
-	*adsync.LimitError
-	Losses     map[string][]string // what the plan takes, and from whom, by last name
-	MayApprove bool                // otherwise somebody else has to
-}
-
 // losses say what the limits count of a change.
 func losses(c adsync.Change) (texts []string) {
 	before, after := c.Before, c.After
@@ -138,19 +131,17 @@ func losses(c adsync.Change) (texts []string) {
 	return texts
 }
 
-func (a *app) approvalOf(ctx context.Context, r *run, who *account) (*approval, error) {
-	if r.Beyond == nil {
-		return nil, nil
-	}
-	p := &approval{LimitError: r.Beyond, Losses: map[string][]string{}, MayApprove: a.mayApprove(r, who)}
-	err := a.store.eachRecord(ctx, r.ID, `AND loses ORDER BY name, idx`, func(rec record) error {
+// Losses are what the plan takes, and from whom, by last name.
+func (p runPage) Losses() (map[string][]string, error) {
+	names := map[string][]string{}
+	err := p.store.eachRecord(p.ctx, p.ID, `AND loses ORDER BY name, idx`, func(rec record) error {
 		u := rec.Shown.Before
 		for _, text := range losses(rec.Shown) {
-			p.Losses[text] = append(p.Losses[text], strings.TrimSpace(strings.Trim(u.LastName+", "+u.FirstName, ", ")+" ("+u.Username+")"))
+			names[text] = append(names[text], strings.TrimSpace(strings.Trim(u.LastName+", "+u.FirstName, ", ")+" ("+u.Username+")"))
 		}
 		return nil
 	})
-	return p, err
+	return names, err
 }
 
 func (a *app) mayApprove(r *run, who *account) bool { return !a.secondPerson || r.MadeByID != who.ID }

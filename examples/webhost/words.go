@@ -104,16 +104,8 @@ func (a *app) cutShort(ctx context.Context, err error) string {
 	return strings.ReplaceAll(text, " Nothing was changed.", "")
 }
 
-type opWords struct {
-	Op        adsync.Op
-	One, Many string
-}
-
-// ops are what changes do, in the order of the pages: one, and many.
-var ops = []opWords{
-	{adsync.OpDelete, "Deletion", "Deletions"}, {adsync.OpUpdate, "Update", "Updates"}, {adsync.OpCreate, "Import", "Imports"},
-	{adsync.OpDuplicate, "Duplicate", "Duplicates"}, {adsync.OpInvalid, "Invalid", "Invalid"}, {adsync.OpNotice, "Notice", "Notices"},
-}
+// ops are what changes do, in the order of the pages.
+var ops = []adsync.Op{adsync.OpDelete, adsync.OpUpdate, adsync.OpCreate, adsync.OpDuplicate, adsync.OpInvalid, adsync.OpNotice}
 
 // leaves reports whether the change deactivates somebody.
 func leaves(c adsync.Change) bool {
@@ -121,15 +113,7 @@ func leaves(c adsync.Change) bool {
 }
 
 // Writes says how much a plan writes: "2 deletions, 7 updates".
-func (r *run) Writes() string {
-	var parts []string
-	for _, op := range ops[:3] {
-		if n := r.Counts[op.Op]; n > 0 {
-			parts = append(parts, strings.ToLower(counted(n, op.One, op.Many)))
-		}
-	}
-	return strings.Join(parts, ", ")
-}
+func (r *run) Writes() string { return say("writes", r.Counts) }
 
 func counted(n int, one, many string) string {
 	if n == 1 {
@@ -142,7 +126,7 @@ func day(at adsync.Moment) string { return at.Time().Local().Format("2 January 2
 
 // words are what a change does, why, and what became of it. Pages and downloads say it
 // alike.
-var words = template.Must(template.New("").Funcs(template.FuncMap{"day": day, "leaves": leaves}).ParseFS(files, "templates/words.txt"))
+var words = template.Must(template.New("").Funcs(template.FuncMap{"day": day, "leaves": leaves, "count": counted}).ParseFS(files, "templates/words.txt"))
 
 func say(kind string, of any) string {
 	var b strings.Builder
