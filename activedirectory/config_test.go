@@ -2,6 +2,7 @@ package activedirectory
 
 import (
 	"context"
+	"strings"
 	"testing"
 	"time"
 
@@ -96,6 +97,8 @@ func TestNew_Accepts(t *testing.T) {
 			c.URLs, c.Domain, c.HostSuffixes, c.TrustDNS = nil, "corp.example", []string{".Servers.example."}, true
 		},
 		"a base by GUID":    func(c *Config) { c.BaseDN = "<GUID=e124855b-1a37-41be-9f05-3c1a9b7d2e10>" },
+		"the greatest page": func(c *Config) { c.PageSize = 1<<31 - 1 },
+		"no limits":         func(c *Config) { c.MaxEntries, c.Witnesses = -1, -1 },
 		"another attribute": func(c *Config) { c.Attributes = map[adsync.Field]string{adsync.FieldUsername: "userPrincipalName"} },
 	} {
 		cfg := goodConfig()
@@ -171,4 +174,23 @@ func TestConfig_DisabledBy(t *testing.T) {
 	entries, err := gather(t, c.directory(t, nil).Entries(t.Context()))
 	require.NoError(t, err)
 	assert.True(t, entries[0].DisabledUnknown)
+}
+
+func TestIsAttribute_IsANameOrAnOID(t *testing.T) {
+	for _, name := range []string{"mail", "0.9.2342", "09AZaz-.", "msDS-User"} {
+		assert.True(t, isAttribute(name), name)
+	}
+	for _, name := range []string{"", "a/b", "a:b", "a@b", "a[b", "a`b", "a{b", "a;b", "a,b", "a b", "\u00e4"} {
+		assert.False(t, isAttribute(name), name)
+	}
+}
+
+func TestIsDNSName_LeavesTheRestToTheResolver(t *testing.T) {
+	long := strings.Repeat("a.", 126) + "a" // 253 bytes
+	for _, name := range []string{"", "corp.example", "corp.example.", "_sites", "\u00e4.example", long} {
+		assert.True(t, isDNSName(name), name)
+	}
+	for _, name := range []string{"a b", "a/b", "a:1", "a@b", `a\b`, "a\n", " ", long + "a"} {
+		assert.False(t, isDNSName(name), name)
+	}
 }

@@ -259,7 +259,13 @@ func TestWitnesses_WarnOfAnOldDispute(t *testing.T) {
 	for _, w := range warnings() {
 		assert.NotContains(t, w, "more than a day ago")
 	}
-	d.health.now = func() time.Time { return time.Now().Add(25 * time.Hour) }
+	deleted, err := d.controllerOf(t).DeletedAt(t.Context(), []adattr.GUID{adattr.GUID(id)})
+	require.NoError(t, err)
+	d.health.now = func() time.Time { return deleted[adattr.GUID(id)].Add(24 * time.Hour) }
+	for _, w := range warnings() {
+		assert.NotContains(t, w, "more than a day ago", "just a day")
+	}
+	d.health.now = func() time.Time { return deleted[adattr.GUID(id)].Add(24*time.Hour + 1) }
 	old := slices.DeleteFunc(warnings(), func(w string) bool { return !strings.Contains(w, "more than a day ago") })
 	require.Len(t, old, 1)
 	assert.Contains(t, old[0], "1 account(s)")
