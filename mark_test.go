@@ -1,6 +1,7 @@
 package adsync
 
 import (
+	"crypto/sha256"
 	"encoding/json"
 	"reflect"
 	"strconv"
@@ -180,4 +181,30 @@ func TestMark_FingerprintIsOfAllRules(t *testing.T) {
 		seen[print] = field.Name
 	}
 	assert.NotEqual(t, (&Rules{}).fingerprint(), (&Rules{Only: []string{}}).fingerprint())
+}
+
+// A weak digest would let rows be found that change together without a trace.
+func TestMark_DigestsAreStrong(t *testing.T) {
+	var digest rowDigest
+	row := digest.of(&User{ID: "1", ObjectID: ObjectID{1}, Profile: Profile{Username: "ann"}})
+	text := append(append(make([]byte, 0, 64), 1), make([]byte, 15)...)
+	text = append(text, 0, 0)                 // no flags, and not deactivated
+	text = append(text, "\x011\x06active"...) // each text after its length
+	text = append(text, "\x03ann\x00\x00\x00\x00\x00"...)
+	want := sha256.Sum256(text)
+	assert.Equal(t, want[:16], row[:])
+	link := digest.link(ObjectID{1}, "AD")
+	want = sha256.Sum256(append(append([]byte{1}, make([]byte, 15)...), "AD"...))
+	assert.Equal(t, want[:16], link[:])
+}
+
+// Another program may plan otherwise.
+func TestMark_FingerprintIsOfTheProgram(t *testing.T) {
+	was := program
+	defer func() { program = was }()
+	program = func() string { return "this" }
+	this := (&Rules{}).fingerprint()
+	program = func() string { return "that" }
+	assert.NotEqual(t, this, (&Rules{}).fingerprint())
+	assert.Contains(t, was(), "go1.")
 }

@@ -85,6 +85,26 @@ func TestSince_SaysWhyItReadsEverything(t *testing.T) {
 			after: func(b *bed, ids []fakead.GUID) { require.NoError(b.t, b.dc.SetConfidential("mail", true)) },
 			full:  "the schema has changed",
 		},
+		"an attribute is made confidential once more": {
+			before: func(b *bed, ids []fakead.GUID) {
+				require.NoError(b.t, b.dc.SetConfidential("mail", true))
+				require.NoError(b.t, b.dc.SetConfidential("mail", false))
+			},
+			after: func(b *bed, ids []fakead.GUID) { require.NoError(b.t, b.dc.SetConfidential("mail", true)) },
+			full:  "the schema has changed",
+		},
+		"groups give roles": {
+			set: func(b *bed) {
+				group, err := b.dc.CreateGroup(fakead.Group{Name: "Staff"})
+				require.NoError(b.t, err)
+				b.cfg.Roles = []Role{{Name: "staff", Group: group.String()}}
+				b.store.Hold(adsync.FieldRoles)
+			},
+			after: func(b *bed, ids []fakead.GUID) {
+				require.NoError(b.t, b.dc.Join(fakead.GUID(uuidOf(b.t, b.cfg.Roles[0].Group)), ids[0]))
+			},
+			full: "groups give roles, and a group may change without a trace on its members",
+		},
 		"membership decides": {
 			set: func(b *bed) {
 				b.cfg.Filter = "(&(sAMAccountType=805306368)(!(memberOf=CN=x,DC=ad,DC=example,DC=test)))"
@@ -111,6 +131,14 @@ func TestSince_SaysWhyItReadsEverything(t *testing.T) {
 				require.NoError(b.t, b.dc.Join(fakead.GUID(uuidOf(b.t, b.cfg.Roles[0].Group)), ids[0]))
 			},
 			full: "groups give roles, and a group may change without a trace on its members",
+		},
+		"the number of a container cannot be read": {
+			before: func(b *bed, ids []fakead.GUID) {
+				dn = unit(b)
+				require.NoError(b.t, b.dc.Deny(since, dn, "uSNChanged"))
+			},
+			after: func(b *bed, ids []fakead.GUID) { require.NoError(b.t, b.dc.Hide(since, dn)) },
+			full:  "a container shows no uSNChanged, so it would not be noticed if it was hidden or moved",
 		},
 		"the number of an account cannot be read": {
 			before: func(b *bed, ids []fakead.GUID) {
