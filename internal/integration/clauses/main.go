@@ -42,8 +42,8 @@ func main() {
 		killed, err := c.try(*histories)
 		switch {
 		case err != nil:
-			fmt.Fprintln(os.Stderr, "clauses:", err)
-			os.Exit(2)
+			alive++
+			fmt.Printf("NOT TRIED %s: %v\n", c.why, err)
 		case !killed:
 			alive++
 			fmt.Printf("NOT MISSED %s: %s\n", c.why, c.test)
@@ -122,7 +122,7 @@ func (c *clause) try(histories int) (killed bool, err error) {
 	var failed *exec.ExitError
 	switch {
 	case bytes.Contains(out, []byte("[build failed]")) || bytes.Contains(out, []byte("[setup failed]")):
-		return false, fmt.Errorf("%s does not compile without the clause %q:\n%s", c.file, c.why, out)
+		return false, fmt.Errorf("%s does not compile without it:\n%s", c.file, out)
 	case errors.As(err, &failed):
 		return true, nil
 	case err == nil && !bytes.Contains(out, []byte("--- PASS: ")):
