@@ -17,7 +17,7 @@ TIMEOUT ?= 60m
 OLDER_GO ?= go1.26.11
 
 .DEFAULT_GOAL := test
-.PHONY: test older lint fuzz vuln api tables mutate worlds histories clauses examples fleet screenshot tidy bench benchmarks ratios
+.PHONY: test older lint fuzz vuln api tables mutate worlds histories real-histories clauses examples fleet screenshot tidy bench benchmarks ratios
 
 ## test: run all tests of all modules, real servers included where they can run
 test:
@@ -87,7 +87,12 @@ SEED ?= 1
 
 ## histories: compare plans by mark with full ones in N random histories of a domain and a table
 histories:
-	GOGC=1000 nice go test -count=1 -timeout 24h ./activedirectory -run InAnyHistory -v -args -histories $(N) -first-history $(SEED)
+	GOGC=off GOMEMLIMIT=500MiB nice go test -count=1 -timeout 24h ./activedirectory -run InAnyHistory -v -args -histories $(N) -first-history $(SEED)
+
+## real-histories: the same in N random histories of a real domain
+real-histories:
+	@.ci/install
+	nice go test -count=1 -timeout 24h ./internal/integration/directory -run 'TestSamba/changes_since' -v -args -histories $(N) -first-history $(SEED)
 
 # Try only the clauses whose words match.
 ONLY ?=

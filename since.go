@@ -37,7 +37,8 @@ const NoMarkOfController = "the server that is read is none that the mark knows"
 //
 // Such a plan has the same writes and duplicates as a full one, or it is a full one: why, is
 // in Plan.Reading.Full. Only an unproven notice may be late, until the next full plan, as
-// an account that goes out of sight by itself leaves no trace; Options.MaxIncrements says
+// an account that goes out of sight by itself leaves no trace, and what becomes of an account
+// whose own rights keep its number alone from the service account; Options.MaxIncrements says
 // how long that may take. It goes together with Rules.Import, and not with a selection.
 func Since(m *Mark) Selection { return Selection{since: true, mark: m} }
 
