@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 
@@ -204,4 +205,28 @@ func TestImport_ByGroupInABrowser(t *testing.T) {
 	b.accessible("import-preview")
 	b.do(click(`[value="apply"]`), visible("dialog"))
 	assert.Contains(t, b.text("dialog"), "2 user(s) are imported.")
+}
+
+// Where there are many groups, in a browser, and with names that want to break the page.
+func TestImport_ManyGroupsInABrowser(t *testing.T) {
+	b := openBrowser(t)
+	w := newWorld(t)
+	require.NoError(t, w.hire("anna", "Anna", "Person", "", "Berlin"))
+	evil := "zz " + strings.Repeat("W", 40) + "\u202e<i>"
+	for i := range maxGroups {
+		_, err := w.controller.CreateGroup(fakead.Group{Name: fmt.Sprintf("group%03d", i)})
+		require.NoError(t, err)
+	}
+	_, err := w.controller.CreateGroup(fakead.Group{Name: evil, Members: []fakead.GUID{w.guids["anna"]}})
+	require.NoError(t, err)
+	server := httptest.NewServer(w.handler)
+	t.Cleanup(server.Close)
+	b.signIn(server.URL, "admin", adminsPassword)
+	b.do(click(`a.button[href="/import"]`), visible("input#group"), chromedp.SendKeys(chromedp.CSS("#group"), "zz\r"), visible(`[value="show"]`))
+	assert.Contains(t, b.text("main"), "There is no group of this name.")
+	b.accessible("import-no-group")
+	in(b, "group", chromedp.Evaluate[int](`document.querySelector("#group").value = [...document.querySelectorAll("#groups option")].find(o => o.value.startsWith("zz")).value; 0`))
+	b.do(click(`[value="search"]`), visible("td.box input"))
+	assert.Contains(t, b.text("main"), "People in the group zz WWW")
+	b.accessible("import-many-groups")
 }

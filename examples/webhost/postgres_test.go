@@ -27,6 +27,7 @@ func TestPostgreSQL(t *testing.T) {
 	}
 	w.admin.get("/import")
 	assert.Contains(t, w.admin.act("/import", "all").text(), "2 chosen")
+	assert.Contains(t, w.admin.act("/import", "search", "group", "Authors").text(), "Choose all 0 matching")
 	assert.Contains(t, w.admin.post("/users/"+w.id("admin"), "do", "change", "username", "zoe").text(), "409 ")
 	w.exec(`DELETE FROM comparisons`)
 	w.set("zoe", "sAMAccountName", "admin")

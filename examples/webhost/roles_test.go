@@ -1,8 +1,11 @@
 package main
 
 import (
+	"net/http/httptest"
+	"strings"
 	"testing"
 
+	"github.com/chromedp/chromedp"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
@@ -47,11 +50,11 @@ func TestRoles_AreKeptWithoutAProof(t *testing.T) {
 	require.NoError(t, w.controller.Withhold(serviceAccount, "tokenGroups"))
 	w.set("ben", "telephoneNumber", "+49 30 2")
 	list := w.admin.get("/sync").text()
-	assert.Contains(t, list, "anna@corp.example Notice: keeps a role: would lose the role Author, but nothing proves it; the warnings say what to grant or change")
+	assert.Contains(t, list, "anna@corp.example Role kept: would lose the role Author, but nothing proves it; the warnings say what to grant or change")
 	assert.Contains(t, list, "tokenGroups", "the warning says what to grant")
 	assert.Contains(t, list, "ben@corp.example Contact number", "what is written outweighs what is kept")
 	path, digest := w.admin.plan()
-	assert.Contains(t, w.admin.get(path).text(), "Anna Person anna Notice keeps a role: would lose the role Author, but nothing proves it")
+	assert.Contains(t, w.admin.get(path).text(), "Anna Person anna Role kept would lose the role Author, but nothing proves it")
 	w.admin.apply(path, digest)
 	assert.Contains(t, w.admin.get("/users/"+w.id("anna")).text(), "Roles Author")
 }
@@ -94,4 +97,72 @@ func TestDetails_OfWork(t *testing.T) {
 	w.set("anna", "manager")
 	path, _ = w.admin.plan("anna")
 	assert.Contains(t, w.admin.get(path).text(), "Manager Ben Person → none")
+}
+
+// Roles, further details and leavers, of people who want to break the page, in a browser.
+func TestRoles_InABrowser(t *testing.T) {
+	b := openBrowser(t)
+	w := newWorld(t, waitsTwoWeeks, func(c *config) { c.limits.MaxRemovalRatio = 1 })
+	w.people("anna", "ben", "carl", "dora", "emil")
+	long := strings.Repeat("W", 64) + "\u202e" + strings.Repeat("Ä́", 300)
+	for _, login := range []string{"anna", "ben", "carl"} {
+		w.set(login, "department", "Old")
+		require.NoError(t, w.controller.Join(w.groups["Author"], w.guids[login]))
+	}
+	w.admin.sync()
+	require.NoError(t, w.controller.Delete(w.guids["emil"]))
+	w.admin.sync("emil")
+	w.set("anna", "department", long)
+	w.set("anna", "sn", long)
+	w.set("ben", "manager", w.controller.DN(w.guids["anna"]))
+	require.NoError(t, w.controller.Leave(w.groups["Author"], w.guids["anna"]))
+	require.NoError(t, w.controller.Join(w.groups["Reviewer"], w.guids["anna"]))
+	require.NoError(t, w.controller.Leave(w.groups["Author"], w.guids["ben"]))
+	server := httptest.NewServer(w.handler)
+	t.Cleanup(server.Close)
+
+	b.signIn(server.URL, "admin", adminsPassword)
+	b.do(click(`a.button[href="/sync"]`), visible("[data-all]"))
+	assert.Contains(t, b.text("main"), "Leaves on ")
+	b.accessible("roles-sync")
+	b.do(click(`[value="state:leaving"]`), visible(`[value="state:leaving"][aria-pressed="true"]`))
+	assert.Equal(t, 1, in(b, "rows", chromedp.Evaluate[int](`document.querySelectorAll("tbody tr").length`)))
+	b.do(click(`[value="state:any"]`), visible(`[value="state:any"][aria-pressed="true"]`), click(`[value="all"]`))
+	b.textBecomes("[data-chosen]", "5")
+	b.do(click(`[value="plan"]`), visible(".changes"))
+	assert.Contains(t, b.text(".changes"), "− Author in none of its groups any more")
+	b.accessible("roles-preview")
+	b.do(click(`[value="apply"]`), visible("dialog"))
+	assert.Contains(t, b.text("dialog"), "2 user(s) lost a role.")
+	b.accessible("roles-box")
+	for _, login := range []string{"anna", "ben", "emil"} {
+		b.do(chromedp.Navigate(server.URL+"/users/"+w.id(login)), visible("dl"))
+		b.accessible("roles-user-" + login)
+	}
+
+	require.NoError(t, w.controller.Leave(w.groups["Author"], w.guids["carl"]))
+	require.NoError(t, w.controller.Withhold(serviceAccount, "tokenGroups"))
+	w.exec(`DELETE FROM comparisons`)
+	b.do(chromedp.Navigate(server.URL+"/sync"), visible("[data-all]"))
+	assert.Contains(t, b.text("main"), "Role kept: would lose the role Author, but nothing proves it")
+	b.accessible("roles-kept")
+}
+
+func TestRoles_ApprovalInABrowser(t *testing.T) {
+	b := openBrowser(t)
+	w := newWorld(t)
+	w.people("anna", "ben")
+	for _, login := range []string{"anna", "ben"} {
+		w.exec(`INSERT INTO user_roles (user_id, role, given_by) VALUES (?, 'Author', 'directory')`, w.id(login))
+	}
+	server := httptest.NewServer(w.handler)
+	t.Cleanup(server.Close)
+	b.signIn(server.URL, "admin", adminsPassword)
+	b.do(click(`a.button[href="/sync"]`), click(`[value="all"]`))
+	b.textBecomes("[data-chosen]", "2")
+	b.do(click(`[value="plan"]`), visible("#limit"))
+	assert.Contains(t, b.text(".limit"), "This plan takes a role from 2 of the 2 imported users.")
+	b.accessible("roles-approval")
+	b.do(chromedp.SendKeys(chromedp.CSS("#typed"), "2"), click("button.danger"), visible("dialog"))
+	assert.Contains(t, b.text("dialog"), "2 user(s) lost a role.")
 }

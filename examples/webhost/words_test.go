@@ -13,6 +13,17 @@ import (
 	"github.com/go-adsync/adsync"
 )
 
+func TestReason_OfARoleAndOfAnAccount(t *testing.T) {
+	role := adsync.Change{Op: adsync.OpNotice, Reason: adsync.ReasonUnproven, Detail: "would lose the role Author, but nothing proves it"}
+	assert.Equal(t, "Role kept", say("what", role))
+	assert.Equal(t, "would lose the role Author, but nothing proves it", say("reason", role))
+	account := adsync.Change{Op: adsync.OpNotice, Reason: adsync.ReasonUnproven}
+	assert.Equal(t, "Notice", say("what", account))
+	assert.Equal(t, "not found in the directory, but nothing proves a deletion", say("reason", account))
+	account.Detail = "neither deactivated nor removed"
+	assert.Equal(t, "not found in the directory, but nothing proves a deletion: neither deactivated nor removed", say("reason", account))
+}
+
 // Each reason that the library knows has words for an administrator.
 func TestReason_HasWords(t *testing.T) {
 	file, err := parser.ParseFile(token.NewFileSet(), "../../change.go", nil, 0)
