@@ -145,6 +145,12 @@ func f(a, b int, c, d bool, list []int) (n int) {
 	n, d = f(func() bool {
 		return c
 	}), n > 2
+	if n, d = g(a); d {
+		n++
+	}
+	if n *= 2; d {
+		n--
+	}
 	for {
 		switch {
 		case n%3 != 0:
@@ -170,13 +176,14 @@ func f(a, b int, c, d bool, list []int) (n int) {
 		}
 	}
 	assert.Equal(t, []string{
-		"for i := 0; i < a; i++ { | ++ to --",
 		"n, _ = f(func() bool { | the assignment is left out",
 		"continue | continue to break (2)",
 		`panic("over") | the call is left out`,
 	}, by, "these are compiled by themselves")
 	assert.Equal(t, strings.Count(code, "\n")-1, strings.Count(text, "\n"), "what does not compile is found by its line; the condition of two has become one")
 	assert.Contains(t, text, "mutantAdd(")
-	assert.Contains(t, text, "{ mutantOld0, mutantOld1 := n, d; n, d = f(")
+	assert.Contains(t, text, "n, d = mutantKeep(")
+	assert.Contains(t, text, "n, d = mutantKeep2(")
+	assert.Contains(t, text, "n += mutantAdd(", "as it is, where one line does")
 	assert.NotContains(t, switchedFile(s, all, map[int]bool{1: true}), "mutantIs(1)")
 }

@@ -116,40 +116,47 @@ func (w *switcher) change(n ast.Node, ms []mutant) (string, bool) {
 	case *ast.Ident: // true or false
 		return fmt.Sprintf("(%s != %s)", is(ms[0]), n.Name), true
 	}
-	if !w.statements[n] {
-		return "", false
-	}
 	switch n := n.(type) {
 	case *ast.ExprStmt:
-		if strings.HasPrefix(w.inside(n), "panic(") { // the function would need a return
+		if !w.statements[n] || strings.HasPrefix(w.inside(n), "panic(") { // the function would need a return
 			return "", false
 		}
 		return fmt.Sprintf("if !%s { %s }", is(ms[0]), w.inside(n)), true
 	case *ast.AssignStmt:
 		right, ok := oneLine(w.with(n.Rhs[0]))
-		if !ok {
-			return w.takenBack(n, ms[0])
+		if !ok || !w.statements[n] {
+			return w.kept(n, ms[0])
 		}
 		return fmt.Sprintf("if %s { _, _ = %s, 0 } else { %s }", is(ms[0]), right, w.inside(n)), true
-	case *ast.IncDecStmt, *ast.BranchStmt:
-		return fmt.Sprintf("if %s { %s } else { %s }", is(ms[0]), w.changed(n, ms[0]), w.inside(n)), true
+	case *ast.IncDecStmt:
+		return fmt.Sprintf("%[2]s = mutantStep(%[1]d, %[2]s, %[3]t)", ms[0].id, w.inside(n.X), n.Tok == token.INC), true
+	case *ast.BranchStmt:
+		return fmt.Sprintf("if %s { %s } else { %s }", is(ms[0]), w.changed(n, ms[0]), w.inside(n)), w.statements[n]
 	}
 	return "", false
 }
 
-// takenBack is an assignment of many lines, which are to stand there once: what it assigns
-// gets its old value back. ok is false unless that is variables alone.
-func (w *switcher) takenBack(n *ast.AssignStmt, m mutant) (code string, ok bool) {
-	var names, old []string
-	for _, left := range n.Lhs {
-		name, isName := left.(*ast.Ident)
-		if !isName || name.Name == "_" || n.Tok != token.ASSIGN {
+// kept is an assignment that stands in an if or a for, or has many lines, which are to stand
+// there once: it assigns either what it should or what was there before. ok is false if that
+// cannot be written.
+func (w *switcher) kept(n *ast.AssignStmt, m mutant) (code string, ok bool) {
+	var left, right []string
+	for _, x := range n.Lhs {
+		if left = append(left, w.inside(x)); left[len(left)-1] == "_" {
 			return "", false
 		}
-		names, old = append(names, name.Name), append(old, "mutantOld"+strconv.Itoa(len(old)))
 	}
-	to, from := strings.Join(names, ", "), strings.Join(old, ", ")
-	return fmt.Sprintf("{ %s := %s; %s; if %s { %s = %s } }", from, to, w.inside(n), is(m), to, from), true
+	for i, x := range n.Rhs {
+		value := w.with(x)
+		if n.Tok != token.ASSIGN {
+			value = fmt.Sprintf("%s %s (%s)", left[i], strings.TrimSuffix(n.Tok.String(), "="), value)
+		}
+		right = append(right, fmt.Sprintf("mutantKeep(%d, %s, %s)", m.id, left[i], value))
+	}
+	if len(left) > len(right) { // several results of one call
+		right = []string{fmt.Sprintf("mutantKeep%d(%d, %s)(%s)", len(left), m.id, strings.Join(left, ", "), w.with(n.Rhs[0]))}
+	}
+	return strings.Join(left, ", ") + " = " + strings.Join(right, ", "), true
 }
 
 // changed is the code of n as m has it.
@@ -230,6 +237,30 @@ func mutantReach(n int) {
 	fmt.Fprintln(f, n)
 }
 
+func mutantStep[A mutantInteger](n int, a A, up bool) A {
+	if mutantIs(n) != up {
+		return a + 1
+	}
+	return a - 1
+}
+
+func mutantKeep[A any](n int, old, a A) A {
+	if mutantIs(n) {
+		return old
+	}
+	return a
+}
+
+func mutantKeep2[A, B any](n int, oldA A, oldB B) func(A, B) (A, B) {
+	return func(a A, b B) (A, B) { return mutantKeep(n, oldA, a), mutantKeep(n, oldB, b) }
+}
+
+func mutantKeep3[A, B, C any](n int, oldA A, oldB B, oldC C) func(A, B, C) (A, B, C) {
+	return func(a A, b B, c C) (A, B, C) {
+		return mutantKeep(n, oldA, a), mutantKeep(n, oldB, b), mutantKeep(n, oldC, c)
+	}
+}
+
 type mutantInteger interface {
 	~int | ~int8 | ~int16 | ~int32 | ~int64 | ~uint | ~uint8 | ~uint16 | ~uint32 | ~uint64 | ~uintptr
 }
@@ -258,7 +289,7 @@ func operand(op token.Token) string {
 // The places of what does not compile, and the numbers in a line of code.
 var (
 	placeRE  = regexp.MustCompile(`(?m)^(\S+\.go):(\d+):\d+: `)
-	numberRE = regexp.MustCompile(`mutant(?:Is|[A-Z][a-z]+)\((\d+)`)
+	numberRE = regexp.MustCompile(`mutant(?:Is|[A-Z][a-z]+[23]?)\((\d+)`)
 )
 
 // parse reads a file's text.
