@@ -363,10 +363,11 @@ func TestSince_LocalConnectionsTellWhatLDAPDoes(t *testing.T) {
 	t.Logf("%d plans and marks compared", compared)
 }
 
-// timeless is what a run tells, and its mark, without times and addresses.
+// timeless is what a run tells, and its mark, without times, addresses and digests.
 func timeless(t *testing.T, r *adsync.Report) []byte {
 	mark := *r.Mark()
 	mark.At, mark.Full = time.Time{}, time.Time{}
+	mark.Key, mark.Buckets, mark.Links = nil, nil, nil // the digests are of a key that each mark draws
 	mark.Directory = slices.Clone(mark.Directory)
 	for i := range mark.Directory {
 		var data markData

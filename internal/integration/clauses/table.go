@@ -45,7 +45,7 @@ var single = []clause{
 	{"the host edits a managed row", "since.go",
 		[]edit{{`now[place] != before[place]`, `now[place] != before[place] && false`}}, domain, "TestSince_FindsWhatHasChanged"},
 	{"the host unlinks a row, with an import", "since.go",
-		[]edit{{`if h.scope.importing() && string(links[:]) != string(m.Links) {`, `if _ = links; false {`}}, domain, fulls + "an import, and a row is unlinked"},
+		[]edit{{`if h.scope.importing() && string(h.tally.links[:]) != string(m.Links) {`, `if false {`}}, domain, fulls + "an import, and a row is unlinked"},
 	{"the host changes Protected", "mark.go",
 		[]edit{{`if u.Protected {
 		flags = flagProtected
@@ -69,17 +69,17 @@ var single = []clause{
 
 // link`}}, library, "TestMark_DigestsAreStrong"},
 	{"a link is changed so that a weak sum of all links does not", "mark.go",
-		[]edit{{`	r.buffer = append(append(r.buffer[:0], id[:]...), source...)
+		[]edit{{`	r.buffer = append(append(append(r.buffer[:0], r.key...), id[:]...), source...)
 	digest := sha256.Sum256(r.buffer)
 	return sum(digest[:len(sum{})])`, `	return sum(id)`}}, library, "TestMark_DigestsAreStrong"},
+	{"whoever has seen a mark finds rows that change together without a trace", "mark.go",
+		[]edit{{`append(append(r.buffer[:0], r.key...), u.ObjectID[:]...)`, `append(r.buffer[:0], u.ObjectID[:]...)`}}, library, "TestMark_DigestsHaveAKeyOfTheirOwn"},
 	{"a row that is looked up each time changes, which is not to count in its bucket", "mark.go",
-		[]edit{{`	for id := range d.look {
-		r.host.without(id, d.buckets)
-	}`, ``}}, domain, "TestSince_LooksNobodyElseUp"},
+		[]edit{{`	r.host.without(d.look, d.buckets)
+`, ``}}, domain, "TestSince_LooksNobodyElseUp"},
 	{"a row that was looked up each time is not taken out of its bucket", "since.go",
-		[]edit{{`	for id := range remembered {
-		h.without(id, now)
-	}`, ``}}, domain, "TestSince_LooksNobodyElseUp"},
+		[]edit{{`	h.without(remembered, now)
+`, ``}}, domain, "TestSince_LooksNobodyElseUp"},
 
 	// Who is looked up.
 	{"what a run left undone is forgotten", "since.go",
@@ -132,17 +132,17 @@ var single = []clause{
 
 	// What a run leaves.
 	{"an account that was listed twice is so no more", "mark.go",
-		[]edit{{`_, torn := v.torn[first]
-		if`, `torn := false
+		[]edit{{`_, twice := v.listedTwice[first]
+		if`, `twice := false
 		if`}}, library, "TestMark_LooksUpWhoIsNotInOrder"},
 	{"an account whose flag could not be read shows it", "mark.go",
 		[]edit{{`case e.DisabledUnknown, e.State`, `case e.State`}}, library, "TestMark_LooksUpWhoIsNotInOrder"},
 	{"a deleted account is purged or restored unseen", "mark.go",
 		[]edit{{`case e.DisabledUnknown, e.State != StatePresent && e.State != StateOutOfScope:`, `case e.DisabledUnknown:`}}, library, "TestMark_LooksUpWhoIsNotInOrder"},
 	{"a new account that was listed twice is so no more", "mark.go",
-		[]edit{{`if n.torn || e.Present()`, `if e.Present()`}}, library, "TestMark_LooksUpWhoIsNotInOrder"},
+		[]edit{{`if n.twice || e.Present()`, `if e.Present()`}}, library, "TestMark_LooksUpWhoIsNotInOrder"},
 	{"a new account whose flag could not be read shows it", "mark.go",
-		[]edit{{`if n.torn || e.Present() && e.DisabledUnknown {`, `if n.torn || e.Present() && false {`}}, library, "TestMark_LooksUpWhoIsNotInOrder"},
+		[]edit{{`if n.twice || e.Present() && e.DisabledUnknown {`, `if n.twice || e.Present() && false {`}}, library, "TestMark_LooksUpWhoIsNotInOrder"},
 	{"a duplicate dissolves because of somebody else", "mark.go",
 		[]edit{{`if c := &p.Changes[i]; !c.writes() && !c.tellsState() {`, `if c := &p.Changes[i]; !c.writes() && !c.tellsState() && c.Op != OpDuplicate {`}}, domain, "TestSince_SeesDuplicatesComeAndGo"},
 	{"an invalid user becomes valid because of the host", "mark.go",
@@ -220,7 +220,7 @@ var single = []clause{
 		[]edit{{`return append(ids, expired...), full, err`, `_ = expired
 	return ids, full, err`}}, domain, "TestExpiredIsDisabled_IsSeenFromAMark"},
 	{"a deleted account is not found by its number", "activedirectory/internal/ldapread/changes.go",
-		[]edit{{`s.controls(size, cookie, true)`, `s.controls(size, cookie, false)`}}, domain, "TestSince_FindsWhatHasChanged"},
+		[]edit{{`s.controls(s.cfg.PageSize, cookie, true)`, `s.controls(s.cfg.PageSize, cookie, false)`}}, domain, "TestSince_FindsWhatHasChanged"},
 
 	// A controller that is put back from an old copy keeps its name.
 	{"a controller is put back to before the mark", "activedirectory/changes.go",
