@@ -55,6 +55,7 @@ type lookUp struct {
 	base   string
 	filter string // "" for none
 	state  State
+	bare   bool // nothing but the identity is wanted
 }
 
 func (s *session) lookUps() ([]lookUp, error) {
@@ -137,7 +138,7 @@ func (s *session) lookUpBatch(ctx context.Context, batch []adattr.GUID, l lookUp
 	for _, id := range batch {
 		found[id] = false
 	}
-	q := query{base: l.base, filter: "(&" + l.filter + anyOf(s.cfg.Identity, batch) + ")", tombstones: l.state == Deleted,
+	q := query{base: l.base, filter: "(&" + l.filter + anyOf(s.cfg.Identity, batch) + ")", tombstones: l.state == Deleted, bare: l.bare,
 		most: mostFound, beyond: errUnasked}
 	err = s.listShort(ctx, q, func(a *Account) error {
 		if _, asked := found[a.GUID]; !asked {

@@ -36,6 +36,7 @@ type node struct {
 	kind  uint32 // groupType
 
 	members []int
+	number  int           // of an account, one more than in Roles.numbers; 0 while it has none
 	primary []adattr.GUID // accounts that have it as their primary group
 	read    bool          // members and primary are there
 	fault   string        // of reading the members: a text with the role's name left open
@@ -186,12 +187,13 @@ func (g *graph) within(root int, nested bool) iter.Seq[int] {
 	}
 }
 
-// members yields the accounts in a group, some of them twice.
-func (g *graph) members(root int, nested bool) iter.Seq[adattr.GUID] {
-	return func(yield func(adattr.GUID) bool) {
+// members yields the accounts in a group, some of them twice, with the nodes that they are;
+// -1 for one that has a group as its primary one.
+func (g *graph) members(root int, nested bool) iter.Seq2[int, adattr.GUID] {
+	return func(yield func(int, adattr.GUID) bool) {
 		for n := range g.within(root, nested) {
 			for _, id := range g.nodes[n].primary {
-				if !yield(id) {
+				if !yield(-1, id) {
 					return
 				}
 			}
@@ -201,7 +203,7 @@ func (g *graph) members(root int, nested bool) iter.Seq[adattr.GUID] {
 				if g.byGUID && g.identity.IsObjectGUID() {
 					id = adattr.GUID([]byte(o.key))
 				}
-				if id != (adattr.GUID{}) && !yield(id) {
+				if id != (adattr.GUID{}) && !yield(m, id) {
 					return
 				}
 			}

@@ -82,7 +82,7 @@ func TestGraph_InEverySmallWorld(t *testing.T) {
 		edges, hidden, nested := n>>5, n>>1&15<<1, n&1 == 1
 		g := smallGraph(edges, hidden)
 		var got [5]bool
-		for id := range g.members(0, nested) {
+		for _, id := range g.members(0, nested) {
 			got[id[15]-1] = id[15] > 3
 		}
 		people, whole := oracle(edges, hidden, nested)

@@ -27,6 +27,7 @@ type query struct {
 	base       string
 	filter     string
 	tombstones bool   // also what was deleted
+	bare       bool   // nothing but the identity is wanted
 	pageSize   uint32 // 0: all at once
 	most       int    // accounts in all; 0: no limit
 	beyond     error  // when there are more
@@ -124,19 +125,28 @@ var errUnpaged = errors.New("the server does not say whether there is more; it m
 
 // searchRequest is made afresh for each page: go-ldap changes what it is given.
 func (s *session) searchRequest(q query, cookie []byte) *ldap.SearchRequest {
+	attributes := []string{s.cfg.Identity.Attribute()}
+	if !q.bare {
+		attributes = s.wanted(q.tombstones)
+	}
+	return ldap.NewSearchRequest(q.base, ldap.ScopeWholeSubtree, ldap.NeverDerefAliases, 0, 0, false,
+		q.filter, attributes, append(s.controls(q.pageSize, cookie, q.tombstones), s.extendedDN()...))
+}
+
+// wanted are the attributes of an account.
+func (s *session) wanted(tombstones bool) []string {
 	attributes := append([]string{s.cfg.Identity.Attribute()}, s.cfg.Flag.wanted()...)
 	attributes = append(attributes, s.cfg.Attributes[:]...)
 	for _, f := range s.cfg.Further {
 		attributes = append(attributes, f.Attribute)
 	}
-	if q.tombstones {
+	if tombstones {
 		attributes = append(attributes, "isDeleted", whenChanged)
 	}
 	if s.counts {
 		attributes = append(attributes, uSNChanged)
 	}
-	return ldap.NewSearchRequest(q.base, ldap.ScopeWholeSubtree, ldap.NeverDerefAliases, 0, 0, false,
-		q.filter, attributes, append(s.controls(q.pageSize, cookie, q.tombstones), s.extendedDN()...))
+	return attributes
 }
 
 // controls are those that the server knows.

@@ -232,7 +232,7 @@ func (g *graphReader) readPrimary(ctx context.Context, n int) error {
 		filter = "(&" + filter + "(" + g.cfg.Identity.Attribute() + "=*))"
 	}
 	for _, base := range g.contexts() {
-		q := query{base: base, filter: filter, pageSize: g.cfg.PageSize, most: g.cfg.MaxEntries,
+		q := query{base: base, filter: filter, bare: true, pageSize: g.cfg.PageSize, most: g.cfg.MaxEntries,
 			beyond: fmt.Errorf("a group has more than %d members; configure a smaller one, or raise MaxEntries", g.cfg.MaxEntries)}
 		err := g.list(ctx, q, func(a *Account) error {
 			g.nodes[n].primary = append(g.nodes[n].primary, a.GUID)
@@ -278,7 +278,7 @@ func (g *graphReader) withoutPeople(ctx context.Context, open []int) (others []i
 	}
 	missing := ids
 	for _, base := range g.contexts() {
-		step := lookUp{base: base, filter: "(sAMAccountType=805306368)", state: Present}
+		step := lookUp{base: base, filter: "(sAMAccountType=805306368)", state: Present, bare: true}
 		missing, err = g.lookUp(ctx, missing, step, func(a *Account) error {
 			o := &g.nodes[g.byKey[string(a.GUID[:])]]
 			o.id, o.class = a.GUID, classOther

@@ -114,7 +114,7 @@ func (s *session) namesOf(ctx context.Context, ids []adattr.GUID) (map[adattr.GU
 	}
 	missing, err := ids, error(nil)
 	for _, base := range s.contexts() {
-		missing, err = s.lookUp(ctx, missing, lookUp{base: base, state: OutOfScope}, func(a *Account) error {
+		missing, err = s.lookUp(ctx, missing, lookUp{base: base, state: OutOfScope, bare: true}, func(a *Account) error {
 			names[a.GUID] = a.DN
 			return nil
 		})

@@ -63,8 +63,9 @@ func (c *Config) RoleNames() []string {
 
 // Roles are those that one controller tells of, at one moment.
 type Roles struct {
-	status  []roleStatus // sorted by name
-	members map[adattr.GUID]uint32
+	status  []roleStatus        // sorted by name
+	numbers map[adattr.GUID]int // of the accounts in any group
+	given   []uint32            // the set that each has, by its number
 	sets    roleSets
 	listed  bool // the groups' own word is proof, as in a directory without tokenGroups
 }
@@ -85,7 +86,12 @@ type groupSID struct {
 }
 
 // Of returns the number of the set of roles that the account was seen to have.
-func (r *Roles) Of(id adattr.GUID) (set int) { return int(r.members[id]) }
+func (r *Roles) Of(id adattr.GUID) (set int) {
+	if number, known := r.numbers[id]; known {
+		return int(r.given[number])
+	}
+	return 0
+}
 
 // Sets are the sets of roles that Of tells, by number. The first is empty.
 func (r *Roles) Sets() [][]string {
@@ -178,7 +184,7 @@ type configuredGroup struct {
 func (s *session) roles(ctx context.Context) (*Roles, error) {
 	r := &rolesReader{
 		session: s, graph: newGraphReader(s), of: map[string][]*configuredGroup{},
-		roles: &Roles{members: map[adattr.GUID]uint32{}, sets: newRoleSets(), listed: s.cfg.TrustMembers},
+		roles: &Roles{numbers: map[adattr.GUID]int{}, sets: newRoleSets(), listed: s.cfg.TrustMembers},
 	}
 	var nested, direct []int
 	for _, role := range s.cfg.Roles {
@@ -242,10 +248,28 @@ func (r *rolesReader) give(i int) {
 		if g.node < 0 {
 			continue
 		}
-		for id := range r.graph.members(g.node, !g.Direct) {
-			r.roles.members[id] = r.roles.sets.with(r.roles.members[id], i)
+		for n, id := range r.graph.members(g.node, !g.Direct) {
+			set := &r.roles.given[r.number(n, id)]
+			*set = r.roles.sets.with(*set, i)
 		}
 	}
+}
+
+// number is that of an account, which its node remembers: most are in several groups.
+func (r *rolesReader) number(n int, id adattr.GUID) int {
+	if n >= 0 && r.graph.nodes[n].number > 0 {
+		return r.graph.nodes[n].number - 1
+	}
+	number, known := r.roles.numbers[id]
+	if !known {
+		number = len(r.roles.given)
+		r.roles.numbers[id] = number
+		r.roles.given = append(r.roles.given, 0)
+	}
+	if n >= 0 {
+		r.graph.nodes[n].number = number + 1
+	}
+	return number
 }
 
 // resolve finds a group that gives a role.
@@ -314,9 +338,9 @@ func (r *rolesReader) findGroup(ctx context.Context, g Group) (e *ldap.Entry, se
 const doingRoles = "reading the groups of roles"
 
 // isBlind reports whether the service account can read nothing of anybody's membership:
-// neither memberOf nor tokenGroups. Groups that look empty say nothing then.
+// neither memberOf nor tokenGroups. Groups that look empty say nothing then. Mostly the first
+// member of a group shows that it can, which takes less than asking for accounts in scope.
 func (r *rolesReader) isBlind(ctx context.Context) (bool, error) {
-	const enough, tokens = 100, 5
 	if !r.cfg.Identity.IsActiveDirectory() {
 		return false, nil
 	}
@@ -324,8 +348,40 @@ func (r *rolesReader) isBlind(ctx context.Context) (bool, error) {
 	if err != nil {
 		return false, err
 	}
+	shows, err := r.membersShow(ctx, base)
+	if shows || err != nil {
+		return false, err
+	}
+	return r.accountsHide(ctx, base)
+}
+
+// membersShow reports whether one of the members of groups, below the base, shows a group.
+func (r *rolesReader) membersShow(ctx context.Context, base string) (bool, error) {
+	const enough = 3
+	asked, below := 0, ","+foldDN(base)
+	for n := range r.graph.nodes {
+		if r.graph.nodes[n].class != classOther {
+			continue
+		}
+		e, err := r.readOne(ctx, doingRoles, r.graph.name(n), "memberOf", "tokenGroups")
+		if err != nil {
+			return false, err
+		}
+		if e != nil && len(e.Attributes) > 0 && strings.HasSuffix(foldDN(e.DN), below) {
+			return true, nil
+		}
+		if asked++; asked == enough {
+			break
+		}
+	}
+	return false, nil
+}
+
+// accountsHide reports whether none of the first accounts in scope shows a group.
+func (r *rolesReader) accountsHide(ctx context.Context, base string) (bool, error) {
+	const enough, tokens = 100, 5
 	seen, shows := []string{}, false
-	err = r.eachEntry(ctx, doingRoles, base, r.cfg.Filter, []string{"memberOf"}, func(e *ldap.Entry) error {
+	err := r.eachEntry(ctx, doingRoles, base, r.cfg.Filter, []string{"memberOf"}, func(e *ldap.Entry) error {
 		seen = append(seen, e.DN)
 		if shows = len(e.Attributes) > 0; shows || len(seen) == enough {
 			return errStop
