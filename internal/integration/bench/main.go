@@ -217,7 +217,8 @@ func ones(n, divisor, rest int) (count int) {
 // reading measures what needs no database.
 func (m *measuring) reading() error {
 	err := errors.Join(
-		m.compare("listing", task{Kind: "list"}),
+		m.compare(listing, task{Kind: "list"}),
+		m.compare(listingRoles, task{Kind: "list roles"}),
 		m.compare("listing over TLS", task{Kind: "list", URL: m.encrypted, Authority: m.authority}),
 		m.compare("listing by go-ldap alone", task{Kind: "go-ldap"}))
 	for _, n := range []int{1000, 5000, 20_000} {

@@ -14,6 +14,7 @@ import (
 const (
 	suffix    = "dc=bench,dc=test"
 	peopleDN  = "ou=people," + suffix
+	groupsDN  = "ou=groups," + suffix
 	adminDN   = "cn=admin," + suffix
 	adminPass = "bench"
 	filter    = "(sAMAccountType=805306368)"
@@ -24,7 +25,7 @@ var attributes = []string{"objectGUID", "userAccountControl", "sAMAccountName", 
 // entryOf is person number i of the directory.
 func entryOf(i int) adsync.Entry {
 	return adsync.Entry{ObjectID: objectID(i), Profile: adsync.Profile{
-		Username:  fmt.Sprintf("user%07d", i),
+		Username:  username(i),
 		FirstName: fmt.Sprintf("First%d", i%5000),
 		LastName:  fmt.Sprintf("Last%d", i%30000),
 		Email:     fmt.Sprintf("user%07d@corp.example", i),
@@ -48,7 +49,7 @@ func wireID(id adsync.ObjectID) [16]byte {
 	return id
 }
 
-// writeLDIF writes the directory.
+// writeLDIF writes the directory: people, and the groups that give them their roles.
 func writeLDIF(w io.Writer, people int) error {
 	b := bufio.NewWriterSize(w, 1<<20)
 	fmt.Fprintf(b, "dn: %s\nobjectClass: dcObject\nobjectClass: organization\ndc: bench\no: bench\n\n", suffix)
@@ -60,8 +61,20 @@ func writeLDIF(w io.Writer, people int) error {
 			"userAccountControl: 512\ngivenName: %[4]s\nsn: %[5]s\nmail: %[6]s\ntelephoneNumber: %[7]s\n\n",
 			e.Username, peopleDN, base64.StdEncoding.EncodeToString(guid[:]), e.FirstName, e.LastName, e.Email, e.Phone)
 	}
+	fmt.Fprintf(b, "dn: %s\nobjectClass: organizationalUnit\nou: groups\n\n", groupsDN)
+	for key := range roleBands * roleBand {
+		fmt.Fprintf(b, "dn: %s\nobjectClass: groupOfNames\ncn: %s\n", groupDN(key), roleName(key))
+		for i := range people {
+			if hasRole(i, key) {
+				fmt.Fprintf(b, "member: cn=%s,%s\n", username(i), peopleDN)
+			}
+		}
+		b.WriteString("\n")
+	}
 	return b.Flush()
 }
+
+func username(i int) string { return fmt.Sprintf("user%07d", i) }
 
 // state is what a host's table holds before a measurement.
 type state string

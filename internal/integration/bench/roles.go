@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/go-adsync/adsync"
+	"github.com/go-adsync/adsync/activedirectory"
 	"github.com/go-adsync/adsync/sqlstore"
 )
 
@@ -32,11 +33,19 @@ func fillRoles(ctx context.Context, db *sql.DB) error {
 
 // rolesOf are the roles of person number i.
 func rolesOf(i int) (names []string) {
-	for band := range roleBands {
-		names = append(names, roleName(band*roleBand+(i>>(2*band))%roleBand))
+	for key := range roleBands * roleBand {
+		if hasRole(i, key) {
+			names = append(names, roleName(key))
+		}
 	}
 	return names
 }
+
+// hasRole reports whether person number i has the role of that key.
+func hasRole(i, key int) bool { return (i>>(2*(key/roleBand)))%roleBand == key%roleBand }
+
+// groupDN is the group that gives the role of that key.
+func groupDN(key int) string { return "cn=" + roleName(key) + "," + groupsDN }
 
 func roleName(key int) string { return fmt.Sprintf("role%02d", key) }
 
@@ -49,8 +58,37 @@ func membership() *sqlstore.Membership {
 	return m
 }
 
-// roleDirectory tells the roles of people by their numbers: slapd has no extended DNs, and
-// so no groups that are read as those of a domain. What reading groups takes is not in it.
+// listRoles lists everybody with the roles that their groups give them. slapd has no extended
+// DNs, and so no groups that are read as those of a domain, but as those of other directories.
+func (t task) listRoles(ctx context.Context) error {
+	cfg := t.config()
+	cfg.Attributes = map[adsync.Field]string{adsync.FieldObjectID: "entryUUID", adsync.FieldUsername: "sAMAccountName", adsync.FieldPhone: "telephoneNumber"}
+	cfg.Filter, cfg.NoDisabled = filter, true
+	for key := range roleBands * roleBand {
+		cfg.Roles = append(cfg.Roles, activedirectory.Role{Name: roleName(key), Group: groupDN(key)})
+	}
+	dir, err := activedirectory.New(cfg)
+	if err != nil {
+		return err
+	}
+	n, given := 0, 0
+	for e, err := range dir.Entries(ctx) {
+		if err != nil {
+			return err
+		}
+		if e.Unknown == (adsync.Extra{}) {
+			given += len(e.Extra.Set(adsync.FieldRoles))
+		}
+		n++
+	}
+	if given != roleBands*t.People {
+		return fmt.Errorf("%d roles came, want %d", given, roleBands*t.People)
+	}
+	return t.counted(n)
+}
+
+// roleDirectory tells the roles of people by their numbers, so that a sync with roles differs
+// from one without by what they take beyond the directory.
 type roleDirectory struct {
 	adsync.Directory
 	sets []adsync.Extra // by the bits of the number that count
@@ -124,19 +162,25 @@ func (t task) floorReadRoles(ctx context.Context, db *sql.DB) error {
 const (
 	nothingChanged = "nothing changed"
 	withRoles      = nothingChanged + ", 5 roles each"
+	listing        = "listing"
+	listingRoles   = listing + ", 5 roles each"
 )
 
 // besideRoles says how many times as much a sync takes in which everybody has roles.
 func (t *table) besideRoles() (lines []string) {
 	for _, r := range t.rows {
-		on, isOne := strings.CutPrefix(r.name, withRoles)
-		if !isOne {
-			continue
+		on, what, without := "", "a listing", listing
+		if r.name != listingRoles {
+			var isOne bool
+			if on, isOne = strings.CutPrefix(r.name, withRoles); !isOne {
+				continue
+			}
+			what, without = "a sync without changes", nothingChanged+on
 		}
 		for _, bare := range t.rows {
-			if bare.people == r.people && bare.name == nothingChanged+on {
-				lines = append(lines, fmt.Sprintf("- %d people%s: with 5 roles each, a sync without changes took %.2f times as long, %.2f times the processor time and %.2f times the memory",
-					r.people, on, r.wall()/bare.wall(), r.seconds()/bare.seconds(), r.peak()/bare.peak()))
+			if bare.people == r.people && bare.name == without {
+				lines = append(lines, fmt.Sprintf("- %d people%s: with 5 roles each, %s took %.2f times as long, %.2f times the processor time and %.2f times the memory",
+					r.people, on, what, r.wall()/bare.wall(), r.seconds()/bare.seconds(), r.peak()/bare.peak()))
 			}
 		}
 	}

@@ -18,7 +18,8 @@ import (
 )
 
 // BenchmarkSamba lists the people of a real domain controller and looks some of
-// them up, by turns, to tell how many look-ups cost as much as a listing.
+// them up, by turns, to tell how many look-ups cost as much as a listing; and lists them
+// with five roles each, by groups.
 func BenchmarkSamba(b *testing.B) {
 	const people = 1000
 	controller := samba.Start(b)
@@ -32,8 +33,25 @@ func BenchmarkSamba(b *testing.B) {
 		}
 		require.NoError(b, admin.Add(add))
 	}
-	dir, err := activedirectory.New(activedirectory.Config{URLs: []string{controller.URL}, TLS: &tls.Config{RootCAs: controller.RootCAs()},
-		Bind: activedirectory.SimpleBind(controller.AdminUPN, controller.AdminPassword)})
+	cfg := activedirectory.Config{URLs: []string{controller.URL}, TLS: &tls.Config{RootCAs: controller.RootCAs()},
+		Bind: activedirectory.SimpleBind(controller.AdminUPN, controller.AdminPassword)}
+	dir, err := activedirectory.New(cfg)
+	require.NoError(b, err)
+	for key := range roleBands * roleBand {
+		group := fmt.Sprintf("CN=%s,CN=Users,%s", roleName(key), controller.BaseDN)
+		add := ldap.NewAddRequest(group, nil)
+		add.Attribute("objectClass", []string{"group"})
+		var members []string
+		for i := range people {
+			if hasRole(i, key) {
+				members = append(members, fmt.Sprintf("CN=%s,CN=Users,%s", username(i), controller.BaseDN))
+			}
+		}
+		add.Attribute("member", members)
+		require.NoError(b, admin.Add(add))
+		cfg.Roles = append(cfg.Roles, activedirectory.Role{Name: roleName(key), Group: group})
+	}
+	withRoles, err := activedirectory.New(cfg)
 	require.NoError(b, err)
 	var ids []adsync.ObjectID
 	for e, err := range dir.Entries(b.Context()) {
@@ -41,7 +59,7 @@ func BenchmarkSamba(b *testing.B) {
 		ids = append(ids, e.ObjectID)
 	}
 	require.Greater(b, len(ids), people)
-	var listing, lookUp []time.Duration
+	var listing, lookUp, roles []time.Duration
 	for b.Loop() {
 		listing = append(listing, timed(func() {
 			for _, err := range dir.Entries(b.Context()) {
@@ -53,11 +71,21 @@ func BenchmarkSamba(b *testing.B) {
 				require.NoError(b, err)
 			}
 		}))
+		roles = append(roles, timed(func() {
+			given := 0
+			for e, err := range withRoles.Entries(b.Context()) {
+				require.NoError(b, err)
+				given += len(e.Extra.Set(adsync.FieldRoles))
+			}
+			require.Equal(b, roleBands*people, given)
+		}))
 	}
 	slices.Sort(listing)
 	slices.Sort(lookUp)
+	slices.Sort(roles)
 	b.ReportMetric(float64(listing[len(listing)/2].Microseconds())/float64(len(ids)), "µs/listed")
 	b.ReportMetric(float64(lookUp[len(lookUp)/2].Microseconds())/float64(len(ids)), "µs/looked-up")
+	b.ReportMetric(float64(roles[len(roles)/2].Microseconds())/float64(len(ids)), "µs/listed-with-roles")
 }
 
 func timed(f func()) time.Duration {

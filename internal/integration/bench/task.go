@@ -36,6 +36,8 @@ func (t task) run(ctx context.Context) error {
 	switch t.Kind {
 	case "list":
 		return t.list(ctx)
+	case "list roles":
+		return t.listRoles(ctx)
 	case "find":
 		return t.find(ctx)
 	case "go-ldap":
@@ -58,12 +60,17 @@ func (t task) run(ctx context.Context) error {
 	return fmt.Errorf("there is no task %q", t.Kind)
 }
 
+// config is for a connection that is not encrypted.
+func (t task) config() activedirectory.Config {
+	return activedirectory.Config{URLs: []string{t.URL}, BaseDN: suffix, Bind: activedirectory.SimpleBind(adminDN, adminPass), AllowPlaintext: true}
+}
+
 func (t task) directory() (*activedirectory.Directory, error) {
-	cfg := activedirectory.Config{URLs: []string{t.URL}, BaseDN: suffix, Bind: activedirectory.SimpleBind(adminDN, adminPass)}
+	cfg := t.config()
 	if t.Authority == "" {
-		cfg.AllowPlaintext = true
 		return activedirectory.New(cfg)
 	}
+	cfg.AllowPlaintext = false
 	certificate, err := os.ReadFile(t.Authority)
 	if err != nil {
 		return nil, err
