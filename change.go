@@ -324,7 +324,8 @@ func (c *Change) valueDetails() []plantext.Detail {
 	case c.rewrites():
 		for _, f := range c.Fields {
 			if f.isExtra() && (c.Before.Extra.isSet(f) || c.After.Extra.isSet(f)) {
-				list = append(list, setDetails(f, c.Before.Extra, c.After.Extra)...)
+				before, after := c.Before.Extra.block(f), c.After.Extra.block(f)
+				list = append(list, setDetails(f, beyond(after, before, anyRole), beyond(before, after, anyRole))...)
 				continue
 			}
 			list = append(list, plantext.Detail{
@@ -345,18 +346,13 @@ func (c *Change) valueDetails() []plantext.Detail {
 }
 
 // setDetails are the values that a set gains and loses, each in a line of its own.
-func setDetails(f Field, before, after Extra) []plantext.Detail {
+func setDetails(f Field, gained, lost []string) []plantext.Detail {
 	var list []plantext.Detail
-	for _, part := range []struct {
-		mark      string
-		has, lack Extra
-	}{{"+ ", after, before}, {"- ", before, after}} {
-		lacking := part.lack.Set(f)
-		for text := range textsOf(part.has.block(f)) {
-			if _, found := slices.BinarySearch(lacking, text); !found {
-				list = append(list, plantext.Detail{Label: string(f), New: part.mark + text})
-			}
-		}
+	for _, text := range gained {
+		list = append(list, plantext.Detail{Label: string(f), New: "+ " + text})
+	}
+	for _, text := range lost {
+		list = append(list, plantext.Detail{Label: string(f), New: "- " + text})
 	}
 	return list
 }

@@ -83,6 +83,10 @@ type Values struct {
 	Field Field  `json:"field"`
 	A     string `json:"a"`
 	B     string `json:"b"`
+
+	// Of a set: the members that only one of the two leaves, sorted.
+	OnlyA []string `json:"only_a,omitempty"`
+	OnlyB []string `json:"only_b,omitempty"`
 }
 
 // Compare says who enters, leaves, changes or clashes under plan b, compared with plan a:
@@ -307,7 +311,12 @@ func valuesOf(a, b User) []Values {
 	a, b = normalUser(a), normalUser(b)
 	var list []Values
 	for _, f := range differing(&a, &b) {
-		list = append(list, Values{Field: f, A: a.text(f), B: b.text(f)})
+		v := Values{Field: f, A: a.text(f), B: b.text(f)}
+		if a.Extra.isSet(f) || b.Extra.isSet(f) {
+			v.OnlyA = beyond(a.Extra.block(f), b.Extra.block(f), anyRole)
+			v.OnlyB = beyond(b.Extra.block(f), a.Extra.block(f), anyRole)
+		}
+		list = append(list, v)
 	}
 	return list
 }
@@ -393,10 +402,19 @@ func (d *Difference) item() plantext.Item {
 		item.Text += " → " + b
 	}
 	for _, v := range d.Fields {
-		item.Details = append(item.Details, plantext.Detail{Label: string(v.Field), Old: printValue(v.A), New: printValue(v.B), Arrow: true})
+		item.Details = append(item.Details, v.details()...)
 	}
 	item.Details = append(item.Details, sideBySide(remarks(d.A), remarks(d.B))...)
 	return item
+}
+
+// details print a text side by side, and of a set what plan b adds to it and takes away
+// from it, as a plan does.
+func (v *Values) details() []plantext.Detail {
+	if len(v.OnlyA)+len(v.OnlyB) == 0 {
+		return []plantext.Detail{{Label: string(v.Field), Old: printValue(v.A), New: printValue(v.B), Arrow: true}}
+	}
+	return setDetails(v.Field, v.OnlyB, v.OnlyA)
 }
 
 func (d *Difference) name() string {

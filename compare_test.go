@@ -199,6 +199,30 @@ func TestCompare_OfAccountsThatAreNotLinked(t *testing.T) {
 	assert.Contains(t, printed(t, comparison), id(1).String()+"  →  "+id(2).String())
 }
 
+// Of a set, what plan b adds to that of plan a and takes away from it is told as a plan does,
+// and a text side by side.
+func TestCompare_TellsOfSetsAsAPlanDoes(t *testing.T) {
+	rules := withExtra("department", "languages")
+	rules.Roles = []string{"admin", "editor"}
+	has := extra("department", "Sales", "languages", "de", "languages", "fr", "roles", "admin")
+	plan := func(told adsync.Extra) *adsync.Plan {
+		return mustReconcile(t, []adsync.Entry{entryWith(1, "u1", told)}, []adsync.User{userWith("u1", 1, has)}, rules)
+	}
+	a := plan(extra("department", "R&D", "languages", "de", "languages", "it", "roles", "admin"))
+	b := plan(extra("department", "Legal", "languages", "de", "languages", "en", "roles", "editor"))
+	comparison := mustCompare(t, a, b)
+	require.Len(t, comparison.Differences, 1)
+	assert.Equal(t, []adsync.Values{
+		{Field: "department", A: "R&D", B: "Legal"},
+		{Field: "languages", A: "de, it", B: "de, en", OnlyA: []string{"it"}, OnlyB: []string{"en"}},
+		{Field: "roles", A: "admin", B: "editor", OnlyA: []string{"admin"}, OnlyB: []string{"editor"}},
+	}, comparison.Differences[0].Fields)
+	text := strings.Join(strings.Fields(printed(t, comparison)), " ")
+	assert.Contains(t, text, "department R&D → Legal languages + en languages - it roles + editor roles - admin")
+	text = strings.Join(strings.Fields(printed(t, mustCompare(t, b, a))), " ")
+	assert.Contains(t, text, "department Legal → R&D languages + it languages - en roles + admin roles - editor")
+}
+
 // How a plan gets there is no difference.
 func TestCompare_LeavesParkingsOut(t *testing.T) {
 	ann, bob := user("u1", 1, "ann", ""), user("u2", 2, "bob", "")
@@ -476,7 +500,7 @@ func mirror(differences []adsync.Difference) []adsync.Difference {
 		d.Fields = slices.Clone(d.Fields)
 		for i := range d.Fields {
 			v := &d.Fields[i]
-			v.A, v.B = v.B, v.A
+			v.A, v.B, v.OnlyA, v.OnlyB = v.B, v.A, v.OnlyB, v.OnlyA
 		}
 		list = append(list, d)
 	}
@@ -533,6 +557,9 @@ func fieldTexts(u adsync.User) map[string]string {
 	for _, f := range detailFields {
 		texts[string(f)] = u.Get(f)
 	}
+	for _, f := range u.Extra.Fields() {
+		texts[string(f)] = strings.Join(u.Extra.Set(f), ", ")
+	}
 	return texts
 }
 
@@ -552,16 +579,29 @@ func (s simulation) differences(other simulation) map[string]string {
 	for who := range everybody {
 		was, now := s.rows[who], other.rows[who]
 		var fields []adsync.Values
-		for _, f := range append(slices.Clone(detailFields), adsync.FieldStatus, adsync.FieldObjectID, adsync.FieldSource) {
-			if was != nil && now != nil && was[string(f)] != now[string(f)] {
-				fields = append(fields, adsync.Values{Field: f, A: was[string(f)], B: now[string(f)]})
+		all := append(slices.Clone(detailFields), fieldTeam, adsync.FieldHostRoles, fieldLangs, adsync.FieldRoles,
+			adsync.FieldStatus, adsync.FieldObjectID, adsync.FieldSource)
+		for _, f := range all {
+			a, b := was[string(f)], now[string(f)]
+			if was == nil || now == nil || a == b {
+				continue
 			}
+			v := adsync.Values{Field: f, A: a, B: b}
+			if f == adsync.FieldRoles || strings.Contains(a+b, ", ") {
+				v.OnlyA, v.OnlyB = membersBeyond(a, b), membersBeyond(b, a)
+			}
+			fields = append(fields, v)
 		}
 		if kind := s.kind(other, who, len(fields) > 0); kind != "" {
 			found[who] = fmt.Sprint(kind, fields)
 		}
 	}
 	return found
+}
+
+// membersBeyond are those of the first list that are not in the second.
+func membersBeyond(list, other string) []string {
+	return slices.DeleteFunc(strings.Split(list, ", "), func(text string) bool { return text == "" || slices.Contains(strings.Split(other, ", "), text) })
 }
 
 func (s simulation) kind(other simulation, who string, changed bool) adsync.Kind {

@@ -104,8 +104,9 @@ func (s *scope) rolesOf(u *User, e *Entry) (c roleChange) {
 
 // beyond are the texts of one block that are not in the other, as far as they count.
 func beyond(block, other string, counts func(string) bool) (list []string) {
+	lacking := slices.Collect(textsOf(other))
 	for text := range textsOf(block) {
-		if counts(text) && !slices.Contains(slices.Collect(textsOf(other)), text) {
+		if _, found := slices.BinarySearch(lacking, text); !found && counts(text) {
 			list = append(list, text)
 		}
 	}
