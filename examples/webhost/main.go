@@ -91,7 +91,10 @@ func parse(args []string, stderr io.Writer) (*settings, error) {
 	f.Float64Var(&s.limits.MaxRemovalRatio, "max-ratio", 0, "likewise, as a share of all imported ones; 0 is 0.1")
 	f.BoolVar(&s.work, "work", false, "synchronize everybody's department and manager, too")
 	f.Func("role", "`NAME=GROUP`: whoever is in this group of the directory has the role; once for each", func(text string) error {
-		name, group, _ := strings.Cut(text, "=")
+		name, group, ok := strings.Cut(text, "=")
+		if !ok {
+			return errors.New("want NAME=GROUP")
+		}
 		s.ad.Roles = append(s.ad.Roles, activedirectory.Role{Name: name, Group: group})
 		return nil
 	})

@@ -13,20 +13,23 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/go-adsync/adsync/activedirectory"
 )
 
 func TestFlags(t *testing.T) {
 	t.Setenv(directoryPassword, "")
 	t.Setenv(postgresDSN, "")
 	for args, want := range map[string]string{
-		"":                              "",
-		"-no-sync -db x.db":             "",
-		"-no-sync":                      "name the database",
-		"-db x.db":                      "need a directory",
-		"-cert c.pem":                   "belong together",
-		"-url ldaps://dc":               "name the database",
-		"-url ldaps://dc -db x.db":      "needs -bind-user",
-		"-no-sync -db x.db -postgres y": "name the database",
+		"":                               "",
+		"-no-sync -db x.db":              "",
+		"-no-sync":                       "name the database",
+		"-db x.db":                       "need a directory",
+		"-cert c.pem":                    "belong together",
+		"-url ldaps://dc":                "name the database",
+		"-url ldaps://dc -db x.db":       "needs -bind-user",
+		"-no-sync -db x.db -postgres y":  "name the database",
+		"-no-sync -db x.db -role Author": "want NAME=GROUP",
 	} {
 		_, err := parse(strings.Fields(args), io.Discard)
 		if want == "" {
@@ -35,6 +38,13 @@ func TestFlags(t *testing.T) {
 			assert.ErrorContains(t, err, want, args)
 		}
 	}
+}
+
+func TestFlags_Roles(t *testing.T) {
+	s, err := parse([]string{"-no-sync", "-db", "x.db", "-role", "Author=CN=Authors,DC=corp,DC=example", "-role", "Reviewer=Reviewers", "-remove-after", "336h"}, io.Discard)
+	require.NoError(t, err)
+	assert.Equal(t, []activedirectory.Role{{Name: "Author", Group: "CN=Authors,DC=corp,DC=example"}, {Name: "Reviewer", Group: "Reviewers"}}, s.ad.Roles)
+	assert.Equal(t, 14*24*time.Hour, s.removeAfter)
 }
 
 // serve runs the program until the test is done with it, and returns its output.
