@@ -61,7 +61,7 @@ func open(ctx context.Context, dsn string, s settings) (*fleet, error) {
 		// A job whose machine died is over as soon as its row is free again; River's own
 		// record of it is tidied up later.
 		RescueStuckJobsAfter: 2 * longest,
-		FetchPollInterval:    max(s.tick, river.FetchCooldownDefault),
+		FetchPollInterval:    max(s.tick/4, river.FetchCooldownDefault),
 		Logger:               s.logger,
 	})
 	if err != nil {

@@ -11,12 +11,13 @@ type tally struct {
 	Runs, Done, Held, Retried int
 	Missed                    int // intervals that no run began in
 	Overlaps                  int // runs of one sync at the same time
+	AfterTick                 int // runs that began more than a tick after their time
 	Late, LateMost            time.Duration
 }
 
 func (n tally) String() string {
-	return fmt.Sprintf("%d runs: %d done, %d held, %d to be tried again. %d intervals were missed, %d runs overlapped. Half of the runs began within %s of their time, the latest %s after it.",
-		n.Runs, n.Done, n.Held, n.Retried, n.Missed, n.Overlaps, n.Late.Round(time.Millisecond), n.LateMost.Round(time.Millisecond))
+	return fmt.Sprintf("%d runs: %d done, %d held, %d to be tried again. %d intervals were missed, %d runs overlapped. Half of the runs began within %s of their time, %d more than a tick after it, the latest %s.",
+		n.Runs, n.Done, n.Held, n.Retried, n.Missed, n.Overlaps, n.Late.Round(time.Millisecond), n.AfterTick, n.LateMost.Round(time.Millisecond))
 }
 
 // tally reads the trail. A run of a sync that was to be tried again is not late: it was due
@@ -25,9 +26,10 @@ func (f *fleet) tally(ctx context.Context) (n tally, err error) {
 	var late, most float64
 	err = f.pool.QueryRow(ctx, `
 		SELECT count(*), count(*) FILTER (WHERE state = 'done'), count(*) FILTER (WHERE state = 'held'), count(*) FILTER (WHERE state = 'retrying'),
+			count(*) FILTER (WHERE begun_at - due_at > make_interval(secs => $1)),
 			COALESCE(percentile_cont(0.5) WITHIN GROUP (ORDER BY extract(epoch FROM begun_at - due_at)), 0),
 			COALESCE(extract(epoch FROM max(begun_at - due_at)), 0)
-		FROM fleet_runs`).Scan(&n.Runs, &n.Done, &n.Held, &n.Retried, &late, &most)
+		FROM fleet_runs`, f.tick.Seconds()).Scan(&n.Runs, &n.Done, &n.Held, &n.Retried, &n.AfterTick, &late, &most)
 	if err != nil {
 		return n, err
 	}
