@@ -29,7 +29,7 @@ type fleet struct {
 
 // settings of a fleet.
 type settings struct {
-	tick    time.Duration                // how often it looks for syncs that are due
+	tick    time.Duration                // how long after its time a sync may begin
 	workers int                          // syncs at once on this machine
 	secret  func(string) (string, error) // the password of a service account by its name
 	logger  *slog.Logger
@@ -111,8 +111,10 @@ func (f *fleet) serve(ctx context.Context) error {
 	return f.jobs.StopAndCancel(keep)
 }
 
+// tickUntil looks twice in a tick for what is due, so that the other half is left for
+// the job to find a machine.
 func (f *fleet) tickUntil(ctx context.Context) {
-	ticks := time.NewTicker(f.tick)
+	ticks := time.NewTicker(f.tick / 2)
 	defer ticks.Stop()
 	for {
 		if err := f.claim(ctx); err != nil && ctx.Err() == nil {

@@ -52,7 +52,7 @@ func run(ctx context.Context, args []string, out, log io.Writer) error {
 	flags.SetOutput(log)
 	flags.Usage = func() { fmt.Fprint(log, usage); flags.PrintDefaults() }
 	database := flags.String("database", os.Getenv("FLEET_DATABASE"), "`address` of the PostgreSQL database; without one, a demonstration")
-	tick := flags.Duration("tick", 15*time.Second, "how often to look for syncs that are due")
+	tick := flags.Duration("tick", 15*time.Second, "how long after its time a sync may begin")
 	workers := flags.Int("workers", 4, "syncs at once on this machine")
 	if err := flags.Parse(args); err != nil {
 		return err
