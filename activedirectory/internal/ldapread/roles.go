@@ -98,9 +98,7 @@ func (r *Roles) Sets() [][]string {
 	sets := make([][]string, len(r.sets.list))
 	for i, set := range r.sets.list {
 		for _, role := range set {
-			if r.status[role].problem == "" {
-				sets[i] = append(sets[i], r.status[role].name)
-			}
+			sets[i] = append(sets[i], r.status[role].name)
 		}
 	}
 	return sets
@@ -233,21 +231,20 @@ func (r *rolesReader) judge(name string, blind bool) roleStatus {
 		default:
 			status.problem = cmp.Or(status.problem, r.graph.fault(g.node, !g.Direct, name))
 		}
-		if g.node < 0 {
-			continue
+		if g.node >= 0 {
+			status.sids = append(status.sids, groupSID{r.graph.nodes[g.node].sid, g.Direct})
+			status.open = cmp.Or(status.open, r.graph.unprovable(g.node, !g.Direct, name))
 		}
-		status.sids = append(status.sids, groupSID{r.graph.nodes[g.node].sid, g.Direct})
-		status.open = cmp.Or(status.open, r.graph.unprovable(g.node, !g.Direct, name))
 	}
 	return status
 }
 
-// give notes who has role number i.
+// give notes who has role number i, if that is known.
 func (r *rolesReader) give(i int) {
+	if r.roles.status[i].problem != "" {
+		return
+	}
 	for _, g := range r.of[r.roles.status[i].name] {
-		if g.node < 0 {
-			continue
-		}
 		for n, id := range r.graph.members(g.node, !g.Direct) {
 			set := &r.roles.given[r.number(n, id)]
 			*set = r.roles.sets.with(*set, i)
