@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"strings"
 
 	"github.com/go-adsync/adsync"
 )
@@ -71,4 +72,28 @@ func ExampleProfile_With() {
 	}
 	// Output:
 	// 1 [manager] b0000000-0000-0000-0000-000000000000
+}
+
+// A Map has the last word on further details, too: it shortens one, and clears another by a
+// value of white space. What it does not touch is as the account has it.
+func ExampleRules_furtherDetails() {
+	const room, note = adsync.Field("room"), adsync.Field("note")
+	ada := adsync.Profile{Username: "ada"}
+	plan, err := adsync.Reconcile(
+		[]adsync.Entry{{ObjectID: adsync.ObjectID{1}, Profile: ada.With(room, "HQ/2.17").With(note, "internal")}},
+		[]adsync.User{{ID: "1", ObjectID: adsync.ObjectID{1}, Profile: ada.With(note, "old")}},
+		adsync.Rules{
+			Fields: []adsync.Field{adsync.FieldUsername, room, note},
+			Map: func(e adsync.Entry) (adsync.Profile, error) {
+				_, number, _ := strings.Cut(e.Get(room), "/")
+				return e.With(room, number).With(note, " "), nil
+			},
+		})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println(plan.Changes[0].Fields, plan.Changes[0].After.Extra.Fields(), plan.Changes[0].After.Get(room))
+	// Output:
+	// [note room] [room] 2.17
 }

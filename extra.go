@@ -268,9 +268,12 @@ func (e Extra) differing(other Extra) []Field {
 	return fields
 }
 
-// losesField reports whether a field, other than the roles, has nothing left in after.
-func (e Extra) losesField(after Extra) bool {
-	return e != after && !e.every(func(f Field, _ string) bool { return f == FieldRoles || after.block(f) != "" })
+// loses reports whether a field, other than the roles, loses values and gains none.
+func (e Extra) loses(after Extra) bool {
+	return e != after && !e.every(func(f Field, block string) bool {
+		left := after.block(f)
+		return f == FieldRoles || left == block || len(beyond(left, block, anyRole)) > 0
+	})
 }
 
 // every reports whether all fields pass.

@@ -65,19 +65,28 @@ func TestExtra_FollowsTheDirectoryWhereItIsSynchronised(t *testing.T) {
 	five.Map = func(e adsync.Entry) (adsync.Profile, error) {
 		return adsync.Profile{Username: e.Username}, nil
 	}
+	clears := func(value string) adsync.Rules {
+		rules := withExtra("department", "title")
+		rules.Map = func(e adsync.Entry) (adsync.Profile, error) { return e.With("department", value), nil }
+		return rules
+	}
 	for name, test := range map[string]struct {
 		has, told adsync.Extra
 		rules     adsync.Rules
 		want      adsync.Extra
 	}{
-		"changed":                  {extra("department", "Sales"), extra("department", "R&D"), withExtra("department"), extra("department", "R&D")},
-		"added":                    {extra(), extra("department", "R&D"), withExtra("department"), extra("department", "R&D")},
-		"lacking is none":          {extra("department", "Sales"), extra(), withExtra("department"), extra()},
-		"blank is none":            {extra("department", "Sales"), extra("department", " \t"), withExtra("department"), extra()},
-		"a blank one in the table": {extra("department", " "), extra("department", " "), withExtra("department"), extra()},
-		"kept on empty":            {extra("department", "Sales"), extra(), keep, extra("department", "Sales")},
-		"kept on blank":            {extra("department", "Sales"), extra("department", " "), keep, extra("department", "Sales")},
-		"not synchronised":         {extra("department", "Sales"), extra("department", "R&D"), adsync.Rules{}, extra("department", "Sales")},
+		"a Map that clears the only one":         {extra("department", "Sales"), extra("department", "R&D"), clears(" "), extra()},
+		"a Map that clears one of two":           {extra("department", "Sales", "title", "Dr"), extra("department", "R&D", "title", "Dr"), clears(" "), extra("title", "Dr")},
+		"a Map that leaves out one of two":       {extra("department", "Sales", "title", "Dr"), extra("department", "R&D", "title", "Dr"), clears(""), extra("title", "Dr")},
+		"a Map that leaves nothing says nothing": {extra("department", "Sales"), extra("department", "R&D"), clears(""), extra("department", "R&D")},
+		"changed":                                {extra("department", "Sales"), extra("department", "R&D"), withExtra("department"), extra("department", "R&D")},
+		"added":                                  {extra(), extra("department", "R&D"), withExtra("department"), extra("department", "R&D")},
+		"lacking is none":                        {extra("department", "Sales"), extra(), withExtra("department"), extra()},
+		"blank is none":                          {extra("department", "Sales"), extra("department", " \t"), withExtra("department"), extra()},
+		"a blank one in the table":               {extra("department", " "), extra("department", " "), withExtra("department"), extra()},
+		"kept on empty":                          {extra("department", "Sales"), extra(), keep, extra("department", "Sales")},
+		"kept on blank":                          {extra("department", "Sales"), extra("department", " "), keep, extra("department", "Sales")},
+		"not synchronised":                       {extra("department", "Sales"), extra("department", "R&D"), adsync.Rules{}, extra("department", "Sales")},
 		"one of several": {extra("department", "Sales", "zone", "1"), extra("department", "R&D", "title", "Dr", "zone", "2"), withExtra("department"),
 			extra("department", "R&D", "zone", "1")},
 		"several, in any order": {extra("department", "Sales", "zone", "1"), extra("department", "R&D", "zone", "2"), withExtra("zone", "department"),
@@ -167,7 +176,9 @@ func TestLimits_CountClearedExtraDetails(t *testing.T) {
 	assert.Equal(t, "MaxCleared", limit.Limit)
 	assert.Equal(t, 20, limit.Count)
 	assert.NoError(t, lost(extra("department", "Sales"), extra("department", "R&D")))
-	assert.NoError(t, lost(extra("languages", "de", "languages", "fr"), extra("languages", "de")), "a set with something left")
+	assert.Error(t, lost(extra("languages", "de", "languages", "fr"), extra("languages", "de")), "some of a set, and nothing in its place")
+	assert.NoError(t, lost(extra("languages", "de", "languages", "fr"), extra("languages", "de", "languages", "it")), "another in its place")
+	assert.NoError(t, lost(extra("languages", "de"), extra("languages", "de", "languages", "it")), "one more")
 	assert.Error(t, lost(extra("languages", "de", "languages", "fr"), extra("department", "R&D")))
 }
 

@@ -12,7 +12,7 @@ import (
 type Limits struct {
 	MaxRemovals     int     // deletions and deactivations; default 500
 	MaxRemovalRatio float64 // of all managed users of the source, also when only some are chosen; default 0.1; one is always let through
-	MaxCleared      int     // users who lose a non-empty value; default 500, and the ratio applies too unless this is -1
+	MaxCleared      int     // users who lose a value and gain none in its place: a text, or some of a set; default 500, and the ratio applies too unless this is -1
 	MaxRekeyed      int     // users whose username or email changes, if only in case; default and ratio likewise
 	MaxReactivated  int     // users whose deactivation is lifted; default and ratio likewise
 	MaxGranted      int     // users who are given a role, other than new users; default and ratio likewise

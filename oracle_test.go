@@ -435,10 +435,10 @@ func (o *oracle) judgeProfile(p *party) {
 			o.tell(p, adsync.OpInvalid, adsync.ReasonRefused, nil)
 			return
 		}
-		found = toldProfile(mapped)
-		if (found.Extra == adsync.Extra{}) {
-			found.Extra = entry.Extra
+		if (mapped.Extra == adsync.Extra{}) { // it knows the five
+			mapped.Extra = entry.Extra
 		}
+		found = toldProfile(mapped)
 	}
 	if p.user != nil {
 		p.target = p.user.Profile

@@ -98,7 +98,7 @@ func (p *Plan) Check(l Limits) error { return l.hold(p, p.Stats.Managed, p.Stats
 
 func clears(before, after *Profile) bool {
 	return slices.ContainsFunc(details[:], func(f Field) bool { return *before.detail(f) != "" && *after.detail(f) == "" }) ||
-		before.Extra.losesField(after.Extra)
+		before.Extra.loses(after.Extra)
 }
 
 // rekeys reports whether the user gets another username or email. A parking counts as

@@ -23,6 +23,12 @@ const (
 
 // Rules say how users follow the directory. The zero value synchronises all five
 // details of all managed users, deletes the proven leavers and marks duplicates.
+//
+// Map is given an entry with one value of each single detail, and returns what is to be
+// written. One that returns no Extra says nothing of the further details, which stay as the
+// entry has them, so that it need not know them. To clear one of them, give it a value of
+// white space, which is none: p.With(f, " "). An empty one leaves it out, and with it the
+// whole Extra where there is no other.
 type Rules struct {
 	Source       string                       // the Source of the users that are managed
 	Only         []string                     // nil: all managed users; otherwise just these, even if empty
@@ -200,11 +206,11 @@ func (r Rules) mapped(e *Entry) (Profile, error) {
 		return e.Profile, nil
 	}
 	p, err := r.Map(*e)
-	p = validProfile(p)
-	p.dropBlanks()
-	if (p.Extra == Extra{}) {
+	if (p.Extra == Extra{}) { // and not one of blanks, by which a Map clears the only detail
 		p.Extra = e.Extra
 	}
+	p = validProfile(p)
+	p.dropBlanks()
 	return p, err
 }
 

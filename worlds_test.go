@@ -47,6 +47,11 @@ var worldMaps = map[string]func(adsync.Entry) (adsync.Profile, error){
 		}
 		return e.Profile, nil
 	},
+	"the-five": func(e adsync.Entry) (adsync.Profile, error) {
+		e.Extra = adsync.Extra{}
+		return e.Profile, nil
+	},
+	"no-team": func(e adsync.Entry) (adsync.Profile, error) { return e.With(fieldTeam, " "), nil },
 	"mail-from-name": func(e adsync.Entry) (adsync.Profile, error) {
 		if e.Email == "" && e.Username != "" {
 			e.Email = strings.TrimSpace(e.Username) + "@x"
@@ -193,7 +198,7 @@ func (g *worldGen) newRules() worldRules {
 		}
 	}
 	if g.oneIn(4) {
-		r.mapping = pick(g.dice, "lower-mail", "refuse-phone-0", "mail-from-name")
+		r.mapping = pick(g.dice, "lower-mail", "refuse-phone-0", "mail-from-name", "the-five", "no-team")
 	}
 	if g.oneIn(10) {
 		r.fold = pick(g.dice, "lower", "upper")
