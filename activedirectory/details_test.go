@@ -96,6 +96,8 @@ func TestDetails_AreReadFromAnyAttribute(t *testing.T) {
 		require.NoError(t, err)
 		assert.Equal(t, d.Traits(), dir.(adsync.Traiter).Traits())
 	}
+	require.ErrorContains(t, adsynctest.CheckDirectory(t.Context(), d), `"note", and no account has a value`)
+	require.NoError(t, s.SetAttribute(s.u1, "description", "new"))
 	require.NoError(t, adsynctest.CheckDirectory(t.Context(), d))
 }
 

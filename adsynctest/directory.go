@@ -17,6 +17,11 @@ import (
 // are entries that it must find in exactly that state. Where its Traits say Final, that
 // state is present or deleted.
 //
+// What its Traits say of details beyond the five and of roles is proven along with it: what
+// Fields lists is told by Entries and Find alike, several values of a text are in Others, and
+// each further detail has a value of at least one account, as a detail that is listed and
+// never told would be cleared of every user.
+//
 // The optional powers are checked where the directory has them: Inspect, and each of
 // its Sessions in the same way as the whole, so that every server has to answer, and to
 // know the same. [CheckApart] proves what Traits.Apart says.
@@ -54,6 +59,7 @@ type directoryCheck struct {
 func (c *directoryCheck) proveDirectory() {
 	c.prove(listDuty, c.list)
 	c.prove("Entries starts afresh", c.restart)
+	c.prove(detailsDuty, c.details)
 	c.prove("Find knows whom Entries lists", c.findListed)
 	c.prove("Find answers for an account that never was", c.findStranger)
 	c.prove("Find answers once for an id that is asked for twice", c.findRepeated)

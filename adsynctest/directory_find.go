@@ -43,6 +43,9 @@ func (c *directoryCheck) findListed(duty string) {
 	for _, e := range once {
 		if answer, ok := answers[e.ObjectID]; ok {
 			c.compare(duty, e, answer)
+			if e.Unknown != answer.Unknown {
+				c.failf(duty, "%s leaves other roles unknown", e.ObjectID)
+			}
 		}
 	}
 }
@@ -56,6 +59,8 @@ func (c *directoryCheck) compare(duty string, want, got adsync.Entry) {
 	if !want.Present() {
 		return
 	}
+	c.compareDetails(duty, want, got)
+	want.Extra, got.Extra = adsync.Extra{}, adsync.Extra{}
 	if want.Profile != got.Profile {
 		c.failf(duty, "%s has another profile", want.ObjectID)
 	}
