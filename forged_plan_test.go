@@ -187,6 +187,140 @@ func TestApply_RefusesForgedPlans(t *testing.T) {
 	})
 }
 
+// Each thing that no plan of a sync says is refused for just that, before anything is read.
+func TestApply_RefusesWhatNoPlanSays(t *testing.T) {
+	const (
+		noNew      = "a new user has no ID and no state before"
+		noLink     = "a new user must be linked to an entry of this source"
+		notPlain   = "a new user must be a plain, active one"
+		nameless   = "a new user needs a username"
+		leaves     = "a deletion leaves nothing behind"
+		notManaged = "the user is not managed by this source"
+		wrongWho   = "it does not say which user it is about"
+		wrongField = "its fields are not those that differ"
+		wrongState = "the status is not a sync's to change in this way"
+		wrongTime  = "when the user was deactivated is not the sync's to change in this way"
+		wrongPark  = "a parking gives its user the names that are reserved for it"
+		wrongLink  = "or its link would change"
+		lostLink   = "its link would be lost"
+	)
+	ann := user("1", 1, "ann", "ann@x")
+	with := func(u adsync.User, edit func(*adsync.User)) adsync.User {
+		edit(&u)
+		return u
+	}
+	statusOf := func(s adsync.Status) adsync.User { return with(ann, func(u *adsync.User) { u.Status = s }) }
+	off, inactive, blocked := statusOf(adsync.StatusDeactivated), statusOf(adsync.StatusInactive), statusOf(adsync.StatusBlocked)
+	protected := with(ann, func(u *adsync.User) { u.Protected, u.Extra = true, extra("roles", "admin") })
+	local, foreign := with(ann, func(u *adsync.User) { u.ObjectID = adsync.ObjectID{} }), with(ann, func(u *adsync.User) { u.Source = "other" })
+	status := func(s adsync.Status) func(*adsync.User) { return func(u *adsync.User) { u.Status = s } }
+	turned := func(s adsync.Status, m adsync.Moment) func(*adsync.User) {
+		return func(u *adsync.User) { u.Status, u.DeactivatedAt = s, m }
+	}
+	since := func(m adsync.Moment) func(*adsync.User) { return func(u *adsync.User) { u.DeactivatedAt = m } }
+	stamped := func(u adsync.User) adsync.User { return with(u, since(at(1))) }
+	create := func(edit func(*adsync.Change)) adsync.Change {
+		c := creationOf(adsync.User{ObjectID: id(7), Profile: profile("x", "x@x")})
+		edit(&c)
+		return c
+	}
+	remove := func(edit func(*adsync.Change)) adsync.Change {
+		c := deletionOf(ann)
+		edit(&c)
+		return c
+	}
+	update := func(reason adsync.Reason, before adsync.User, change func(*adsync.User), edit func(*adsync.Change)) adsync.Change {
+		c := updateOf(before, reason, change)
+		edit(&c)
+		return c
+	}
+	no := func(*adsync.Change) {}
+	parks := func(c *adsync.Change) { c.Interim = true }
+	renamed := func(u *adsync.User) { u.Username = "bob" }
+	parked := func(u *adsync.User) { u.Username = "~adsync-6b86b273ff34" } // the first name of user 1
+	const changed, deleted, lifted, undone, adopted = adsync.ReasonChanged, adsync.ReasonDeleted, adsync.ReasonReactivated, adsync.ReasonUndone, adsync.ReasonAdopted
+	const active, deactivated = adsync.StatusActive, adsync.StatusDeactivated
+	for name, test := range map[string]struct {
+		change adsync.Change
+		want   string
+	}{
+		"created: with a state before":     {create(func(c *adsync.Change) { c.Before = &ann }), noNew},
+		"created: nobody":                  {create(func(c *adsync.Change) { c.After = nil }), noNew},
+		"created: as a user":               {create(func(c *adsync.Change) { c.UserID = "7" }), noNew},
+		"created: with an ID":              {create(func(c *adsync.Change) { c.After.ID = "7" }), noNew},
+		"created: parked":                  {create(parks), noNew},
+		"created: of another source":       {create(func(c *adsync.Change) { c.After.Source = "other" }), noLink},
+		"created: of another account":      {create(func(c *adsync.Change) { c.ObjectID = id(8) }), noLink},
+		"created: protected":               {create(func(c *adsync.Change) { c.After.Protected = true }), notPlain},
+		"created: blocked":                 {create(func(c *adsync.Change) { c.After.Status = adsync.StatusBlocked }), notPlain},
+		"created: long deactivated":        {create(func(c *adsync.Change) { c.After.DeactivatedAt = at(1) }), notPlain},
+		"created: without a name":          {create(func(c *adsync.Change) { c.After.Username = " " }), nameless},
+		"deleted: and left":                {remove(func(c *adsync.Change) { c.After = &ann }), leaves},
+		"deleted: for the time being":      {remove(parks), leaves},
+		"deleted: with another account":    {remove(func(c *adsync.Change) { c.ObjectID = id(8) }), notManaged},
+		"deleted: of another source":       {deletionOf(foreign), notManaged},
+		"deleted: no user":                 {remove(func(c *adsync.Change) { c.UserID = "" }), wrongWho},
+		"deleted: another user":            {remove(func(c *adsync.Change) { c.UserID = "2" }), wrongWho},
+		"deleted: of whom nothing is said": {remove(func(c *adsync.Change) { c.Before = nil }), wrongWho},
+		"deleted: protected":               {deletionOf(protected), "the user is protected"},
+		"deleted: to take a run back":      {remove(func(c *adsync.Change) { c.Reason = undone }), "taking a run back removes nobody"},
+
+		"updated: to nothing":              {update(changed, ann, renamed, func(c *adsync.Change) { c.After = nil }), "it does not say what to write"},
+		"updated: another ID":              {update(changed, ann, func(u *adsync.User) { u.ID = "2" }, no), "an ID and a protection"},
+		"updated: protected from now on":   {update(changed, ann, func(u *adsync.User) { u.Protected = true }, no), "an ID and a protection"},
+		"updated: with another account":    {update(changed, ann, renamed, func(c *adsync.Change) { c.ObjectID = id(8) }), notManaged},
+		"updated: of another source":       {update(changed, foreign, renamed, no), notManaged},
+		"updated: into another source":     {update(changed, ann, func(u *adsync.User) { u.Source = "other" }, no), notManaged},
+		"updated: nothing":                 {update(changed, ann, func(*adsync.User) {}, no), wrongField},
+		"updated: more than it says":       {update(changed, ann, func(u *adsync.User) { u.Username, u.Phone = "bob", "1" }, func(c *adsync.Change) { c.Fields = c.Fields[:1] }), wrongField},
+		"updated: no name":                 {update(changed, ann, func(u *adsync.User) { u.Username = "\t" }, no), "it would leave the user without a username"},
+		"updated: a protected one off":     {update(deleted, protected, status(deactivated), no), "the user is protected"},
+		"updated: a protected one's roles": {update(changed, protected, func(u *adsync.User) { u.Extra = adsync.Extra{} }, no), "a protected user keeps its roles"},
+		"updated: off, to take back":       {update(undone, ann, status(deactivated), no), "taking a run back removes nobody"},
+
+		"status: blocked":                 {update(changed, ann, status(adsync.StatusBlocked), no), wrongState},
+		"status: blocked, to take back":   {update(undone, ann, status(adsync.StatusBlocked), no), wrongState},
+		"status: no more blocked":         {update(lifted, blocked, status(active), no), wrongState},
+		"status: from blocked to off":     {update(deleted, blocked, status(deactivated), no), wrongState},
+		"status: from one off to another": {update(deleted, inactive, status(deactivated), no), wrongState},
+		"status: inactive, and lifted":    {update(lifted, inactive, status(active), no), wrongState},
+		"status: the host's own":          {update(changed, ann, status("on leave"), no), wrongState},
+
+		"moment: before its write":       {update(changed, with(off, since(adsync.AtWrite)), renamed, no), wrongTime},
+		"moment: of somebody active":     {update(changed, ann, since(adsync.AtWrite), no), wrongTime},
+		"moment: of the forger's":        {update(deleted, ann, turned(deactivated, at(1)), no), wrongTime},
+		"moment: an earlier one":         {update(changed, stamped(off), since(at(0)), no), wrongTime},
+		"moment: anew":                   {update(changed, stamped(off), since(adsync.AtWrite), no), wrongTime},
+		"moment: forgotten":              {update(changed, stamped(off), since(0), no), wrongTime},
+		"moment: an old one for a new":   {update(deleted, stamped(ann), status(deactivated), no), wrongTime},
+		"moment: of one merely inactive": {update(deleted, ann, turned(adsync.StatusInactive, adsync.AtWrite), no), wrongTime},
+		"moment: a new one to take back": {update(undone, off, since(adsync.AtWrite), no), wrongTime},
+
+		"parked: for another reason":     {update(changed, ann, parked, parks), wrongPark},
+		"parked: and phoned":             {update(adsync.ReasonParked, ann, func(u *adsync.User) { parked(u); u.Phone = "1" }, parks), wrongPark},
+		"parked: under another's name":   {update(adsync.ReasonParked, ann, func(u *adsync.User) { u.Username = "~adsync-d4735e3a265e" }, parks), wrongPark},
+		"parked: an address like a name": {update(adsync.ReasonParked, ann, func(u *adsync.User) { u.Email = "~adsync-6b86b273ff34" }, parks), wrongPark},
+
+		"linked: to another account":  {update(adopted, ann, func(u *adsync.User) { u.ObjectID = id(2) }, no), wrongLink},
+		"linked: from another source": {update(adopted, foreign, func(u *adsync.User) { u.ObjectID, u.Source = id(2), "" }, no), wrongLink},
+		"linked: and not said so":     {update(changed, local, func(u *adsync.User) { u.ObjectID = id(2) }, no), wrongLink},
+		"linked: and renamed":         {update(adopted, local, func(u *adsync.User) { u.ObjectID = id(2); renamed(u) }, no), wrongLink},
+		"renamed: a local one":        {update(adopted, local, renamed, no), notManaged},
+		"unlinked: by a sync":         {update(changed, ann, func(u *adsync.User) { u.ObjectID = adsync.ObjectID{} }, no), lostLink},
+		"unlinked: and renamed":       {update(undone, ann, func(u *adsync.User) { u.ObjectID = adsync.ObjectID{}; renamed(u) }, no), lostLink},
+		"unlinked: of another source": {update(undone, foreign, func(u *adsync.User) { u.ObjectID = adsync.ObjectID{} }, no), lostLink},
+		"unlinked: but not said so":   {update(undone, ann, func(u *adsync.User) { u.ObjectID = adsync.ObjectID{} }, func(c *adsync.Change) { c.Fields = nil }), lostLink},
+	} {
+		t.Run(name, func(t *testing.T) {
+			plan := planFrom(test.change)
+			s := newSyncer(t, failing{}, brokenReads{}, nil)
+			_, err := s.Apply(t.Context(), plan, approve(plan))
+			require.ErrorIs(t, err, adsync.ErrUnsafe)
+			require.ErrorContains(t, err, test.want)
+		})
+	}
+}
+
 // A plan may lie about a row, but then the row is not as planned.
 func TestApply_ForgedBeforeIsStale(t *testing.T) {
 	owner := user("1", 1, "anna", "anna@x")
