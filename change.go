@@ -158,15 +158,6 @@ func (c Change) CheckShape(op Op) error {
 	return nil
 }
 
-// writeOp is the kind of write to try; for a change that only informs, one that
-// CheckShape refuses.
-func (c Change) writeOp() Op {
-	if c.Op == OpDelete || c.Op == OpCreate {
-		return c.Op
-	}
-	return OpUpdate
-}
-
 func (c *Change) writes() bool { return c.Op == OpUpdate || c.Op == OpDelete || c.Op == OpCreate }
 
 // validTexts reports whether all texts are valid UTF-8.

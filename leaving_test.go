@@ -106,6 +106,14 @@ func TestRemoveAfter_KeepsTheKeys(t *testing.T) {
 	assert.Equal(t, []string{"u1 delete deleted", "u2 update changed"}, inBrief(plan))
 }
 
+func TestChange_DueIsOfAWaitingLeaverAlone(t *testing.T) {
+	const detail = "to be removed as deleted on 2026-12-03T12:00:00Z"
+	assert.Equal(t, "2026-12-03T12:00:00Z", adsync.Change{Reason: adsync.ReasonLeaving, Detail: detail}.Due().String())
+	for _, c := range []adsync.Change{{Reason: adsync.ReasonChanged, Detail: detail}, {Reason: adsync.ReasonLeaving}, {Reason: adsync.ReasonLeaving, Detail: "soon"}} {
+		assert.Zero(t, c.Due(), "%+v", c)
+	}
+}
+
 // timed is a directory with a clock.
 type timed struct {
 	adsync.StaticDirectory

@@ -272,7 +272,7 @@ func (s *MemoryStore) CreateUser(ctx context.Context, c Change) (string, error) 
 func (s *MemoryStore) ApplyChanges(ctx context.Context, cs []Change) []Written {
 	out := make([]Written, len(cs))
 	for i, c := range cs {
-		switch c.writeOp() {
+		switch c.Op {
 		case OpDelete:
 			out[i].Err = s.DeleteUser(ctx, c)
 		case OpCreate:
