@@ -2,10 +2,12 @@ package adsync_test
 
 import (
 	"context"
+	"database/sql/driver"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"slices"
 	"strings"
 	"testing"
@@ -372,6 +374,54 @@ func TestApply_SaysWhatIsUnknown(t *testing.T) {
 			require.NoError(t, err)
 			assert.Equal(t, []adsync.Outcome{"already", "already", "applied", "already"}, outcomes(report))
 		})
+	}
+}
+
+// What an error of the store means for the change, and whether more is written after it.
+func TestApply_WhatAnErrorOfTheStoreMeans(t *testing.T) {
+	for name, test := range map[string]struct {
+		err    error
+		want   adsync.Outcome
+		goesOn bool
+	}{
+		"none":                             {nil, adsync.OutcomeApplied, true},
+		"written before":                   {adsync.ErrAlready, adsync.OutcomeAlready, true},
+		"changed since":                    {adsync.ErrStale, adsync.OutcomeStale, true},
+		"a key of another":                 {adsync.ErrConflict, adsync.OutcomeFailed, true},
+		"a key of another, and no more":    {errors.Join(adsync.ErrConflict, io.EOF), adsync.OutcomeFailed, true},
+		"a constraint":                     {errors.New("a phone has digits"), adsync.OutcomeFailed, true},
+		"nothing written":                  {adsync.ErrNotWritten, adsync.OutcomeFailed, false},
+		"a bad connection":                 {driver.ErrBadConn, adsync.OutcomeFailed, false},
+		"nothing written, as it was ended": {errors.Join(adsync.ErrNotWritten, context.Canceled), adsync.OutcomeNotAttempted, false},
+		"nothing written in time":          {errors.Join(driver.ErrBadConn, context.DeadlineExceeded), adsync.OutcomeNotAttempted, false},
+		"not known":                        {adsync.ErrUnknown, adsync.OutcomeUnknown, false},
+		"not known, or stale":              {errors.Join(adsync.ErrStale, adsync.ErrUnknown), adsync.OutcomeUnknown, false},
+		"ended in the write":               {context.Canceled, adsync.OutcomeUnknown, false},
+		"late in the write":                {context.DeadlineExceeded, adsync.OutcomeUnknown, false},
+		"the end of the connection":        {io.EOF, adsync.OutcomeUnknown, false},
+		"its end within an answer":         {io.ErrUnexpectedEOF, adsync.OutcomeUnknown, false},
+		"a network":                        {&net.OpError{Op: "read", Err: errDown}, adsync.OutcomeUnknown, false},
+	} {
+		dir, users := crowd(3)
+		for i := range dir {
+			dir[i].Phone = "+1"
+		}
+		store := hooked{adsync.NewMemoryStore(users...), func(c adsync.Change) error {
+			if c.UserID == users[1].ID {
+				return test.err
+			}
+			return nil
+		}}
+		report, err := newSyncer(t, dir, bareStore{store}, nil).Sync(t.Context())
+		then := adsync.OutcomeApplied
+		if !test.goesOn {
+			require.ErrorIs(t, err, test.err, name)
+			require.ErrorContains(t, err, "cut short", name)
+			then = adsync.OutcomeNotAttempted
+		} else {
+			require.NoError(t, err, name)
+		}
+		assert.Equal(t, []adsync.Outcome{adsync.OutcomeApplied, test.want, then}, outcomes(report), name)
 	}
 }
 
