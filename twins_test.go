@@ -40,6 +40,60 @@ func TestReconcile_RefusesTwoUsersOfOneID(t *testing.T) {
 		_, err := adsync.Reconcile([]adsync.Entry{e}, users, adsync.Rules{})
 		assert.ErrorContains(t, err, `two users have the ID "1"`)
 	}
+	// Nothing is said of either where it is not known whether their accounts are disabled.
+	both := []adsync.Entry{entry(1, "ann", ""), entry(2, "bob", "")}
+	both[0].DisabledUnknown, both[1].DisabledUnknown = true, true
+	plan, err := adsync.Reconcile(both, []adsync.User{changed, user("1", 2, "bob", "")}, adsync.Rules{})
+	require.NoError(t, err)
+	assert.Empty(t, plan.Changes)
+}
+
+// Of entries of one account that do not contradict each other the same one counts, whichever
+// comes first: the one that knows more, or says that something ends later.
+func TestReconcile_CountsTheEntryThatSaysMore(t *testing.T) {
+	leaver := user("1", 1, "ann", "")
+	leaver.Status, leaver.DeactivatedAt = adsync.StatusDeactivated, at(0)
+	admin := user("1", 1, "ann", "")
+	admin.Extra = extra("roles", "admin", "roles", "clerk")
+	said := func(edit func(*adsync.Entry)) adsync.Entry {
+		e := entry(1, "ann", "")
+		edit(&e)
+		return e
+	}
+	gone := func(when adsync.Moment) adsync.Entry {
+		return said(func(e *adsync.Entry) { e.State, e.DeletedAt = adsync.StateDeleted, when })
+	}
+	unknown := func(roles ...string) adsync.Entry {
+		return said(func(e *adsync.Entry) { e.Unknown = adsync.Extra{}.With(adsync.FieldRoles, roles...) })
+	}
+	named := func(dn string) adsync.Entry { return said(func(e *adsync.Entry) { e.DN = dn }) }
+	byDN := adsync.Rules{Map: func(e adsync.Entry) (adsync.Profile, error) {
+		e.LastName = e.DN
+		return e.Profile, nil
+	}}
+	waits, roles := adsync.Rules{RemoveAfter: 30 * day, Now: at(31)}, adsync.Rules{Roles: []string{"admin", "clerk"}}
+	for name, test := range map[string]struct {
+		entries []adsync.Entry
+		user    adsync.User
+		rules   adsync.Rules
+		want    func(*adsync.Plan) string
+		is      string
+	}{
+		"a later deletion":   {[]adsync.Entry{gone(at(1)), gone(at(2)), gone(0)}, leaver, waits, func(p *adsync.Plan) string { return p.Changes[0].Due().String() }, at(32).String()},
+		"the flag":           {[]adsync.Entry{said(func(e *adsync.Entry) { e.DisabledUnknown = true }), entry(1, "ann", "")}, leaver, waits, func(p *adsync.Plan) string { return string(p.Changes[0].Reason) }, "reactivated"},
+		"more of the roles":  {[]adsync.Entry{unknown("admin", "clerk"), unknown("admin")}, admin, roles, func(p *adsync.Plan) string { return p.Changes[0].After.Extra.Text("roles") }, "admin"},
+		"all of the roles":   {[]adsync.Entry{unknown("admin"), unknown(), unknown("clerk")}, admin, roles, func(p *adsync.Plan) string { return p.Changes[0].After.Extra.Text("roles") }, ""},
+		"as much of them":    {[]adsync.Entry{unknown("clerk"), unknown("admin")}, admin, roles, func(p *adsync.Plan) string { return p.Changes[0].After.Extra.Text("roles") }, "admin"},
+		"nothing but its DN": {[]adsync.Entry{named("CN=b"), named("CN=a"), named("CN=c")}, user("1", 1, "ann", ""), byDN, func(p *adsync.Plan) string { return p.Changes[0].After.LastName }, "CN=a"},
+	} {
+		for range test.entries {
+			plan := mustReconcile(t, test.entries, []adsync.User{test.user}, test.rules)
+			require.Len(t, plan.Changes, 1, name)
+			assert.Equal(t, test.is, test.want(plan), name)
+			last := len(test.entries) - 1
+			test.entries = append([]adsync.Entry{test.entries[last]}, test.entries[:last]...)
+		}
+	}
 }
 
 // An entry that is asked for by name, and cannot be imported, is reported with the reason,
