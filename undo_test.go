@@ -94,12 +94,60 @@ func TestInverse_WithoutACreator(t *testing.T) {
 	plan, err := s.Inverse(t.Context(), report)
 	require.NoError(t, err)
 	require.Len(t, plan.Changes, 1)
-	assert.Equal(t, adsync.OpNotice, plan.Changes[0].Op)
+	assert.Equal(t, []string{"1 notice undone: it was deleted, and the store cannot create users"}, inWords(plan))
+	assert.Equal(t, "anna", plan.Changes[0].Before.Username)
 
+	report.Results = report.Results[:0]
+	_, err = s.Inverse(t.Context(), report)
+	require.ErrorContains(t, err, "the whole report")
 	_, err = s.Inverse(t.Context(), nil)
 	require.Error(t, err)
 	_, err = s.Inverse(t.Context(), &adsync.Report{})
 	require.Error(t, err)
+}
+
+// Of the users of one account who were deleted, one comes back; and none where somebody else
+// has been linked to it since. What the host gave them is not the sync's to give again.
+func TestInverse_BringsOneUserOfAnAccountBack(t *testing.T) {
+	one, two := user("1", 1, "anna", ""), user("2", 1, "anna2", "")
+	one.Extra = extra("roles", "admin", "roles", "editor").With(adsync.FieldHostRoles, "admin")
+	gone := adsync.StaticDirectory{{ObjectID: id(1), State: adsync.StateDeleted}}
+	lifted := &adsync.Options{Limits: adsync.Limits{MaxRemovals: -1, MaxRemovalRatio: -1}}
+	for _, linked := range []bool{false, true} {
+		store := adsync.NewMemoryStore(one, two)
+		s := newSyncer(t, gone, store, lifted)
+		report, err := s.Sync(t.Context())
+		require.NoError(t, err)
+		require.Equal(t, 2, report.Counts().Deleted)
+		want := []string{"create undone", "2 notice undone: it was deleted, and another user is linked to its account"}
+		if linked {
+			_, err := store.CreateUser(t.Context(), creationOf(adsync.User{ObjectID: id(1), Profile: profile("eva", "")}))
+			require.NoError(t, err)
+			want = []string{"1 notice undone: it was deleted, and another user is linked to its account", want[1]}
+		}
+		plan, err := s.Inverse(t.Context(), report)
+		require.NoError(t, err)
+		assert.Equal(t, want, inWords(plan))
+		assert.Equal(t, 2, plan.Stats.Chosen)
+		if linked {
+			assert.Equal(t, []int{1, 1}, []int{plan.Stats.Users, plan.Stats.Managed})
+			continue
+		}
+		assert.Equal(t, extra("roles", "editor"), plan.Changes[0].After.Extra)
+		assert.Equal(t, "anna", plan.Changes[0].After.Username)
+		assert.Empty(t, plan.Changes[0].After.ID)
+	}
+}
+
+// inWords is each change of a plan with its detail.
+func inWords(p *adsync.Plan) []string {
+	words := inBrief(p)
+	for i, c := range p.Changes {
+		if c.Detail != "" {
+			words[i] += ": " + c.Detail
+		}
+	}
+	return words
 }
 
 // A run that left somebody parked can be taken back too.
