@@ -83,6 +83,30 @@ func TestFind_ProvesNothingWithoutTheRight(t *testing.T) {
 	assert.Equal(t, Unproven, found[1].State)
 }
 
+// Only a server that says it shows tombstones is asked for them, and only one like Active
+// Directory.
+func TestFind_AsksForTombstonesWhereThereAreSome(t *testing.T) {
+	d := newDomain(t, fakead.Config{RecycleBin: true})
+	must(t, d.GrantTombstones(service))
+	id := d.add(1)[0]
+	must(t, d.SetAttribute(id, "displayName", guid(1).String()))
+	must(t, d.Delete(id))
+	state := func(cfg *Config, id fakead.GUID) State {
+		found, err := look(t.Context(), d.open(cfg), id)
+		require.NoError(t, err)
+		require.Len(t, found, 1)
+		return found[0].State
+	}
+	assert.Equal(t, Deleted, state(d.config(), id))
+	another := d.config()
+	another.Identity = adattr.IdentityOf("displayName")
+	d.ForgetRequests()
+	assert.Equal(t, Unproven, state(another, fakead.GUID(guid(1))))
+	d.Order(fakead.Fault{Kind: fakead.FaultNoControl, Text: controlShowDeleted})
+	assert.Equal(t, Unproven, state(d.config(), id))
+	assert.Empty(t, d.searched("isDeleted=TRUE"))
+}
+
 func TestFind_LooksUpInBatchesOfItsOwn(t *testing.T) {
 	d := newDomain(t, fakead.Config{})
 	require.NoError(t, d.GrantTombstones("svc@ad.example.test"))

@@ -368,6 +368,10 @@ func TestContexts(t *testing.T) {
 	for _, tt := range tests {
 		s := &session{cfg: &Config{BaseDN: tt.base}, root: rootDSE{base: tt.standard, contexts: held}}
 		assert.Equal(t, tt.want, s.contexts(), tt.name)
+		if tt.name != "nothing known" {
+			s.root.contexts = []string{held[2], "no DN", held[1], held[0]}
+			assert.Equal(t, tt.want, s.contexts(), "%s, in another order", tt.name)
+		}
 	}
 }
 
