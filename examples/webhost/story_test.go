@@ -41,12 +41,12 @@ func TestStory_InABrowser(t *testing.T) {
 		b.picture(*screenshot, chromedp.CaptureScreenshot())
 	}
 	b.do(click(`button[value="plan"]`), visible(".changes"))
-	assert.Contains(t, b.text("main"), "Schröder")
-	assert.Equal(t, "Apply: 2 deletions, 7 updates", b.text(`button[value="apply"]`))
-	b.accessible("preview")
 	if *screenshot != "" {
 		b.picture(strings.TrimSuffix(*screenshot, ".png")+"-plan.png", chromedp.CaptureScreenshot())
 	}
+	assert.Contains(t, b.text("main"), "Schröder")
+	assert.Equal(t, "Apply: 2 deletions, 7 updates", b.text(`button[value="apply"]`))
+	b.accessible("preview")
 
 	b.do(click(`button[value="apply"]`), visible("progress"))
 	assert.Contains(t, b.text("#far"), "0 of 9 users are written.")
