@@ -81,6 +81,15 @@ func testMemberOf(t *testing.T, s *server) {
 	assert.Equal(t, []string{editors}, entries["u3"].Extra.Set("groups"))
 	assert.Equal(t, map[string]string{"u1": "editor staff?", "u2": "editor staff?", "u3": "editor?"}, rolesBy(t, d.Entries(t.Context())))
 
+	// A member that is not there may be a group that is hidden.
+	ghosts := s.addGroup(t, "ghosts", "uid=ghost,"+people, personDN(1))
+	dangling := s.directory(t, func(cfg *activedirectory.Config) {
+		cfg.Roles = []activedirectory.Role{{Name: "ghost", Group: ghosts}, {Name: "direct", Group: ghosts, Direct: true}}
+	})
+	said := rolesBy(t, dangling.Entries(t.Context()))
+	assert.Equal(t, "direct?ghost", said["u1"])
+	assert.Equal(t, "?ghost", said["u2"])
+
 	ids := []adsync.ObjectID{entries["u1"].ObjectID, entries["u2"].ObjectID, entries["u3"].ObjectID}
 	admin := s.admin(t)
 	renamed := strings.Replace(personDN(1), "uid=u1", "uid=first", 1)
