@@ -272,7 +272,7 @@ func (h *host) without(ids idSet, from sums) {
 func (r *Rules) fingerprint() string {
 	said := struct {
 		Source, Version                                string
-		Only                                           []string
+		Only, Roles                                    []string
 		Some                                           bool
 		Fields, Keys, Require, KeepOnEmpty             []Field
 		OnDeleted, OnDisabled, OnOutOfScope            Reaction
@@ -280,7 +280,7 @@ func (r *Rules) fingerprint() string {
 		Import, PinProtected, Statusless, Fold, Mapped bool
 		Program                                        string
 	}{
-		r.Source, r.Version, r.Only, r.Only != nil, r.Fields, r.Keys, r.Require, r.KeepOnEmpty,
+		r.Source, r.Version, r.Only, r.Roles, r.Only != nil, r.Fields, r.Keys, r.Require, r.KeepOnEmpty,
 		r.OnDeleted, r.OnDisabled, r.OnOutOfScope, r.RemoveAfter,
 		r.Import, r.PinProtected, r.statusless, r.Fold != nil, r.Map != nil, program(),
 	}
@@ -351,6 +351,9 @@ func (d *draft) addStates(v *view) {
 		}
 		if e.Disabled {
 			d.disabled.add(id)
+		}
+		if _, asked := v.unproven[first]; asked { // for proof that a role is lost, which may come unseen
+			d.look.add(id)
 		}
 	}
 	for id, n := range v.newcomers {

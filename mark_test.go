@@ -151,7 +151,7 @@ func TestMark_IsRefusedWhenItIsNone(t *testing.T) {
 
 // A rule that were not in the fingerprint could be changed unnoticed.
 func TestMark_FingerprintIsOfAllRules(t *testing.T) {
-	const elsewhere = "OnUnproven Roles AdoptBy Now untimed" // the first two need full plans, the third is for none, and the others are the run's
+	const elsewhere = "OnUnproven AdoptBy Now untimed" // the first needs full plans, the second is for none, and the others are the run's
 	seen := map[string]string{(&Rules{}).fingerprint(): "none"}
 	for i := range reflect.TypeFor[Rules]().NumField() {
 		field := reflect.TypeFor[Rules]().Field(i)

@@ -15,8 +15,8 @@ type Changes interface {
 
 // Reading is one reading of one server, over one connection.
 //
-// Since yields all accounts that may have changed since the mark was made, too many rather
-// than too few; full says why nobody can be left out, and is [NoMarkOfController] for a
+// Since yields all accounts that may have changed since the mark was made, their roles
+// included, too many rather than too few; full says why nobody can be left out, and is [NoMarkOfController] for a
 // mark of another server. It is asked before anything is listed or looked up, once for each
 // mark at most.
 //
@@ -57,8 +57,6 @@ func (s *Syncer) unusable(m *Mark) string {
 		return "the rules, the fields of the store or the program are not what they were"
 	case (rules.Map != nil || rules.Fold != nil) && rules.Version == "":
 		return "Rules.Map or Rules.Fold may have changed; give them a Rules.Version"
-	case len(rules.Roles) > 0, rules.Map != nil && len(traitsOf(s.dir).Roles) > 0: // which Map may look at
-		return "groups give roles, and a group may change without a trace on its members"
 	case orDefault(rules.OnUnproven, Keep) != Keep:
 		return "Rules.OnUnproven is not Keep, and an account that goes out of sight leaves no trace"
 	}
@@ -260,6 +258,9 @@ func (r *reading) increment(ctx context.Context, dir Directory, look idSet) (don
 			return false, err
 		}
 		if err := answers.each(r.view.addAll); err != nil {
+			return false, err
+		}
+		if err := r.proveRoles(ctx, dir); err != nil {
 			return false, err
 		}
 		if r.plan, err = r.reconcile(ctx); err != nil {

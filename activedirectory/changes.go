@@ -27,6 +27,7 @@ type changes struct {
 	unusual []adattr.GUID                   // the containers of unusual classes that head counts
 	known   map[adattr.GUID]ldapread.Object // visible, of an increment; nil: none was possible
 	schema  *numbered                       // of an increment
+	groups  []numbered                      // of an increment: they are what they were
 }
 
 // numbered is an object as it was seen.
@@ -49,13 +50,15 @@ type markData struct {
 	Uncounted  bool              `json:"uncounted,omitempty"` // one of those is not in the digest
 	Blind      string            `json:"blind,omitempty"`     // why nothing can be told
 	Schema     *numbered         `json:"schema,omitempty"`    // of the schema partition, that with the highest number
+	Groups     []numbered        `json:"groups,omitempty"`    // that give roles, and those in them
 	Time       time.Time         `json:"time"`                // by the controller's clock
 	AsOf       time.Time         `json:"as_of,omitzero"`      // who expires later was not taken to have expired
 }
 
 const (
 	mostLatest   = 32 // objects that are remembered
-	maxMarkData  = 64 << 10
+	mostGroups   = 4096
+	maxMarkData  = 1 << 20
 	settled      = 24 * time.Hour // no tombstone is purged that soon ([MS-ADTS] 6.1.1.2.4.1.1: two days at least)
 	controllerID = "dc:"
 )
@@ -95,6 +98,9 @@ func (r *changes) Since(ctx context.Context, m adsync.DirectoryMark) (ids []adsy
 		}
 	}
 	if full, err := r.doubt(ctx, &was); full != "" || err != nil {
+		return nil, full, err
+	}
+	if full, err := r.regrouped(ctx, &was); full != "" || err != nil {
 		return nil, full, err
 	}
 	ids, full, err = r.changed(ctx, &was)
@@ -168,6 +174,55 @@ func (r *changes) doubt(ctx context.Context, was *markData) (string, error) {
 	return "the schema has changed", nil
 }
 
+// regrouped is why somebody may have other roles whose account is what it was. Joining and
+// leaving move the number of a group alone, and deleting a group that is in another moves
+// only its own: so each of them has to be there, as it was.
+func (r *changes) regrouped(ctx context.Context, was *markData) (string, error) {
+	if len(r.roles.configured) == 0 {
+		return "", nil
+	}
+	asked := make([]adattr.GUID, len(was.Groups))
+	for i, g := range was.Groups {
+		asked[i] = adattr.GUID(g.ID)
+	}
+	objects, err := r.controller.Objects(ctx, asked)
+	if err != nil {
+		return "", err
+	}
+	seen := byID(objects)
+	for _, g := range was.Groups {
+		now, visible := seen[adattr.GUID(g.ID)]
+		if !visible || now.IsDeleted() || numberedOf(&now) != g {
+			return "a group that gives a role, or one in it, was changed or is out of sight", nil
+		}
+	}
+	r.groups = was.Groups
+	return "", nil
+}
+
+// watched are the groups that the roles depend on, or why a change of them may go unseen.
+func (r *changes) watched() (groups []numbered, blind string) {
+	if len(r.roles.configured) == 0 {
+		return nil, ""
+	}
+	said := r.roles.heard()
+	switch {
+	case said != nil && len(said.Unknown()) > 0:
+		return nil, "it is not known who has which role, and that may change unseen"
+	case r.groups != nil:
+		return r.groups, "" // and not those read in the meantime, which may have changed since
+	case said == nil || len(said.Groups()) == 0 || len(said.Groups()) > mostGroups:
+		return nil, "the groups that give roles were not read, or are too many to be watched"
+	}
+	for _, g := range said.Groups() {
+		if g.USN <= 0 || g.GUID == (adattr.GUID{}) {
+			return nil, "a group that gives a role, or one in it, shows no uSNChanged"
+		}
+		groups = append(groups, numberedOf(&g))
+	}
+	return groups, ""
+}
+
 // changed looks for what the numbers tell.
 func (r *changes) changed(ctx context.Context, was *markData) (ids []adsync.ObjectID, full string, err error) {
 	var asked []adattr.GUID
@@ -224,6 +279,7 @@ func (r *changes) changed(ctx context.Context, was *markData) (ids []adsync.Obje
 func (r *changes) Access() adsync.Access {
 	access := adsync.Access{Controller: cmp.Or(r.controller.Host(), r.controller.Server().Address()), Tombstones: r.head.Blind == ""}
 	r.witnesses.tell(&access)
+	r.roles.tell(&access)
 	return access
 }
 
@@ -270,6 +326,9 @@ func (r *changes) Mark(ctx context.Context) (adsync.DirectoryMark, error) {
 	}
 	if r.controller.Unnumbered() {
 		next.Blind = "an account shows no uSNChanged, so its changes would not be noticed"
+	}
+	if groups, blind := r.watched(); next.Blind == "" {
+		next.Groups, next.Blind = groups, blind
 	}
 	if next.Schema, err = r.schemaNow(ctx); err != nil {
 		return adsync.DirectoryMark{}, err

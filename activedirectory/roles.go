@@ -89,6 +89,13 @@ func (r *roles) read(ctx context.Context) error {
 	return nil
 }
 
+// heard is what was said, or nil if nothing was asked.
+func (r *roles) heard() *ldapread.Roles {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.said
+}
+
 func rolesExtra(names []string) adsync.Extra { return adsync.Extra{}.With(adsync.FieldRoles, names...) }
 
 // entry is what an account says, with its roles if it is alive. They must have been read.

@@ -94,18 +94,6 @@ func TestSince_SaysWhyItReadsEverything(t *testing.T) {
 			after: func(b *bed, ids []fakead.GUID) { require.NoError(b.t, b.dc.SetConfidential("mail", true)) },
 			full:  "the schema has changed",
 		},
-		"groups give roles": {
-			set: func(b *bed) {
-				group, err := b.dc.CreateGroup(fakead.Group{Name: "Staff"})
-				require.NoError(b.t, err)
-				b.cfg.Roles = []Role{{Name: "staff", Group: group.String()}}
-				b.store.Hold(adsync.FieldRoles)
-			},
-			after: func(b *bed, ids []fakead.GUID) {
-				require.NoError(b.t, b.dc.Join(fakead.GUID(uuidOf(b.t, b.cfg.Roles[0].Group)), ids[0]))
-			},
-			full: "groups give roles, and a group may change without a trace on its members",
-		},
 		"membership decides": {
 			set: func(b *bed) {
 				b.cfg.Filter = "(&(sAMAccountType=805306368)(!(memberOf=CN=x,DC=ad,DC=example,DC=test)))"
@@ -117,21 +105,6 @@ func TestSince_SaysWhyItReadsEverything(t *testing.T) {
 				b.cfg.Attributes = map[adsync.Field]string{adsync.FieldPhone: "manager"}
 			},
 			full: "Filter or Attributes uses manager, which can change without a trace on the account",
-		},
-		"groups give roles that Map looks at": {
-			set: func(b *bed) {
-				group, err := b.dc.CreateGroup(fakead.Group{Name: "Staff"})
-				require.NoError(b.t, err)
-				b.cfg.Roles = []Role{{Name: "staff", Group: group.String()}}
-				b.opts.Rules.Roles, b.opts.Rules.Version = []string{}, "1"
-				b.opts.Rules.Map = func(e adsync.Entry) (adsync.Profile, error) {
-					return e.Profile.With(adsync.FieldPhone, strconv.Itoa(len(e.Extra.Set(adsync.FieldRoles)))), nil
-				}
-			},
-			after: func(b *bed, ids []fakead.GUID) {
-				require.NoError(b.t, b.dc.Join(fakead.GUID(uuidOf(b.t, b.cfg.Roles[0].Group)), ids[0]))
-			},
-			full: "groups give roles, and a group may change without a trace on its members",
 		},
 		"the number of a container cannot be read": {
 			before: func(b *bed, ids []fakead.GUID) {

@@ -25,7 +25,7 @@ var midway = func() (some []int) {
 			some = append(some, i)
 		}
 	}
-	for i := range toControllers {
+	for i := range len(toGroups) + len(toControllers) {
 		some = append(some, len(inTheDomain)+i)
 	}
 	return some
@@ -39,7 +39,7 @@ var weighted = func() (all []int) {
 	return all
 }()
 
-var happenings = slices.Concat(inTheDomain, toControllers, inTheTable)
+var happenings = slices.Concat(inTheDomain, toGroups, toControllers, inTheTable)
 
 // toAPerson is a change of one account by one controller.
 func toAPerson(name string, weight int, do func(*world, *fakead.Server, fakead.GUID) error) happening {
@@ -109,7 +109,6 @@ var inTheDomain = []happening{
 	toAPerson("deny a group", 1, func(w *world, dc *fakead.Server, id fakead.GUID) error {
 		return dc.Deny(w.group, pick(w, dc.DN(id), dc.DN(dc.ID(w.units[1]))))
 	}),
-	toAPerson("join a group", 1, func(w *world, dc *fakead.Server, id fakead.GUID) error { return dc.Join(dc.ID(w.staff), id) }),
 	toAPerson("disable", 2, func(_ *world, dc *fakead.Server, id fakead.GUID) error { return dc.Disable(id) }),
 	toAPerson("enable", 1, func(_ *world, dc *fakead.Server, id fakead.GUID) error { return dc.Enable(id) }),
 	toAPerson("delete", 3, func(_ *world, dc *fakead.Server, id fakead.GUID) error { return dc.Delete(id) }),
@@ -138,6 +137,48 @@ func values(text string) []string {
 		return nil
 	}
 	return []string{text}
+}
+
+// toAGroup is a change of one that gives a role, or is in one that does.
+func toAGroup(name string, weight int, do func(w *world, dc *fakead.Server, group fakead.GUID) error) happening {
+	return happening{name, weight, func(w *world) bool {
+		if len(w.groups) == 0 {
+			return false
+		}
+		dc, id := w.dc(), pick(w, w.groups...)
+		w.say("%s %s", name, dc.DN(id))
+		return do(w, dc, id) == nil
+	}}
+}
+
+var toGroups = []happening{
+	toAGroup("somebody joins", 3, func(w *world, dc *fakead.Server, group fakead.GUID) error { return dc.Join(group, w.person()) }),
+	toAGroup("somebody leaves", 3, func(w *world, dc *fakead.Server, group fakead.GUID) error { return dc.Leave(group, w.person()) }),
+	toAGroup("nest a group in", 1, func(w *world, dc *fakead.Server, group fakead.GUID) error {
+		return dc.Join(group, pick(w, w.groups...))
+	}),
+	toAGroup("take a group out of", 1, func(w *world, dc *fakead.Server, group fakead.GUID) error { return dc.Leave(group, w.groups[0]) }),
+	toAGroup("somebody's primary group becomes", 2, func(w *world, dc *fakead.Server, group fakead.GUID) error {
+		id := w.person()
+		_ = dc.Join(group, id)
+		return dc.SetPrimaryGroup(id, dc.DN(group))
+	}),
+	toAGroup("rename a group", 1, func(w *world, dc *fakead.Server, group fakead.GUID) error {
+		return dc.SetAttribute(group, "sAMAccountName", pick(w, "Staff", "Others"))
+	}),
+	toAGroup("hide a group", 1, func(_ *world, dc *fakead.Server, group fakead.GUID) error { return dc.Hide(since, dc.DN(group)) }),
+	toAGroup("deny the members of", 1, func(_ *world, dc *fakead.Server, group fakead.GUID) error {
+		return dc.Deny(since, dc.DN(group), "member")
+	}),
+	toAGroup("reset the rights at the group", 2, func(_ *world, dc *fakead.Server, group fakead.GUID) error { return dc.ResetRights(since, dc.DN(group)) }),
+	toAGroup("delete a group", 1, func(_ *world, dc *fakead.Server, group fakead.GUID) error { return dc.Delete(group) }),
+	{"restore a group", 2, func(w *world) bool {
+		dc := w.dc()
+		return slices.ContainsFunc(w.groups, func(id fakead.GUID) bool { return dc.Restore(id) == nil })
+	}},
+	toAPerson("deny the groups of", 1, func(_ *world, dc *fakead.Server, id fakead.GUID) error {
+		return dc.Deny(since, dc.DN(id), "memberOf", "tokenGroups")
+	}),
 }
 
 // two is what happens only where there are two controllers.
@@ -204,6 +245,10 @@ var inTheTable = []happening{
 	toARow("edit the status of row", 1, func(w *world, u *adsync.User) bool {
 		u.Status = pick(w, adsync.StatusActive, adsync.StatusBlocked, adsync.StatusDeactivated)
 		return true
+	}),
+	toARow("edit the roles of row", 3, func(w *world, u *adsync.User) bool {
+		u.Extra = u.Extra.With(adsync.FieldRoles, pick(w, []string{"staff"}, []string{"temp"}, []string{"staff", "temp"}, nil)...)
+		return len(w.roles) > 0
 	}),
 	toARow("protect, or not, row", 1, func(_ *world, u *adsync.User) bool { u.Protected = !u.Protected; return true }),
 	toARow("delete row", 1, func(w *world, u *adsync.User) bool {

@@ -51,7 +51,7 @@ func TestSince_EqualsAFullPlanInAnyHistory(t *testing.T) {
 		assert.NotZero(t, all.during[kind], "never tried while a plan is made: %s", happenings[kind].name)
 	}
 	assert.Greater(t, all.plans-all.full, all.plans/3, "or else nothing is tested")
-	for _, n := range append(all.broken[:], all.writes, all.duplicates, all.notices, all.dissolved) {
+	for _, n := range append(all.broken[:], all.withRoles, all.writes, all.duplicates, all.notices, all.dissolved) {
 		assert.NotZero(t, n)
 	}
 }
@@ -222,6 +222,9 @@ func (w *world) compare(short *adsync.Plan, before []adsync.User) {
 		return
 	}
 	w.count(short)
+	if len(w.roles) > 0 {
+		w.withRoles++
+	}
 }
 
 // unmarked leaves no mark, for which a full plan takes as long again.
@@ -231,7 +234,11 @@ type unmarked struct{ *Directory }
 func (u unmarked) Sessions(ctx context.Context) iter.Seq2[adsync.Directory, error] {
 	return func(yield func(adsync.Directory, error) bool) {
 		for d, err := range u.Directory.Sessions(ctx) {
-			if !yield(struct{ adsync.Directory }{d}, err) {
+			prover, _ := d.(adsync.RoleProver)
+			if !yield(struct {
+				adsync.Directory
+				adsync.RoleProver
+			}{d, prover}, err) {
 				return
 			}
 		}

@@ -36,11 +36,12 @@ type world struct {
 	snapshots []*fakead.Snapshot // by controller
 	stopped   int                // which controller is down; -1: none
 	base      string
-	units     []string // the objectGUIDs of units that may move, as base names
-	group     string   // that the service account may be in
-	staff     string   // that people may be in
+	units     []string      // the objectGUIDs of units that may move, as base names
+	group     string        // that the service account may be in
+	groups    []fakead.GUID // that give roles, or are in one that does
 	ids       []fakead.GUID
 
+	roles    []Role
 	expiring bool // accounts that have expired count as disabled
 
 	rules   adsync.Rules
@@ -94,10 +95,11 @@ func (w *world) begin() {
 	w.must(dc.GrantTombstones(since))
 	w.group, err = dc.AddGroup("Readers", svc)
 	w.must(err)
-	w.staff, err = dc.AddGroup("Staff")
-	w.must(err)
 	for i := range worldPeople {
 		w.addPerson(dc, i)
+	}
+	if w.chance(2) {
+		w.addRoles(dc)
 	}
 	if w.chance(2) {
 		second, err := dc.AddController()
@@ -150,6 +152,24 @@ func (w *world) addPerson(dc *fakead.Server, i int) bool {
 	return true
 }
 
+// addRoles has groups give roles: one by way of another group, and one to its own members
+// alone.
+func (w *world) addRoles(dc *fakead.Server) {
+	for i, name := range []string{"Inner", "Staff", "Temps"} {
+		g := fakead.Group{Name: name, Distribution: w.chance(8), Members: []fakead.GUID{w.person()}}
+		if i == 1 {
+			g.Members = append(g.Members, w.groups[0])
+		}
+		id, err := dc.CreateGroup(g)
+		w.must(err)
+		w.groups = append(w.groups, id)
+	}
+	w.roles = []Role{{Name: "staff", Group: w.groups[1].String()}, {Name: "temp", Group: w.groups[2].String(), Direct: true}}
+	if w.chance(4) {
+		w.roles[0].Group = "Staff"
+	}
+}
+
 // addLocal adds a user whom no account is linked to.
 func (w *world) addLocal(id string) {
 	w.users = append(w.users, adsync.User{ID: id, Profile: adsync.Profile{Username: w.someName(), Email: w.someMail()}})
@@ -185,7 +205,7 @@ func (w *world) syncer(store adsync.UserStore) *adsync.Syncer {
 
 // directory reads the controllers in order, or that of the name first: two need not agree.
 func (w *world) directory(first ...string) *Directory {
-	cfg := Config{BaseDN: w.base, AllowPlaintext: true, Bind: SimpleBind(since, worldSecret), Witnesses: -1, ExpiredIsDisabled: w.expiring}
+	cfg := Config{BaseDN: w.base, AllowPlaintext: true, Bind: SimpleBind(since, worldSecret), Witnesses: -1, ExpiredIsDisabled: w.expiring, Roles: w.roles}
 	for i, dc := range w.dcs {
 		if w.local {
 			cfg.URLs = append(cfg.URLs, "ldap://"+strconv.Itoa(i)+".test")
@@ -208,7 +228,7 @@ func (w *world) directory(first ...string) *Directory {
 
 func (w *world) syncerOf(dir adsync.Directory, store adsync.UserStore) *adsync.Syncer {
 	s, err := adsync.New(dir, store, &adsync.Options{Rules: w.rules, MaxIncrements: -1,
-		Limits: adsync.Limits{MaxRemovals: -1, MaxRemovalRatio: -1, MaxCleared: -1, MaxRekeyed: -1, MaxReactivated: -1, AllowEmpty: true}})
+		Limits: adsync.Limits{MaxRemovals: -1, MaxRemovalRatio: -1, MaxCleared: -1, MaxRekeyed: -1, MaxReactivated: -1, MaxGranted: -1, MaxRevoked: -1, AllowEmpty: true}})
 	w.must(err)
 	return s
 }
@@ -236,7 +256,7 @@ func (w *world) event() {
 
 // tally counts what was tested.
 type tally struct {
-	plans, full, mixed, writes, duplicates, notices, dissolved int
+	plans, full, mixed, writes, duplicates, notices, dissolved, withRoles int
 
 	happened []int          // by kind
 	during   []int          // in the middle of a reading, by kind
@@ -251,6 +271,7 @@ func newTally() tally {
 func (t *tally) add(o *tally) {
 	t.plans, t.full, t.mixed, t.writes = t.plans+o.plans, t.full+o.full, t.mixed+o.mixed, t.writes+o.writes
 	t.duplicates, t.notices, t.dissolved = t.duplicates+o.duplicates, t.notices+o.notices, t.dissolved+o.dissolved
+	t.withRoles += o.withRoles
 	for i := range happenings {
 		t.happened[i] += o.happened[i]
 		t.during[i] += o.during[i]
@@ -265,8 +286,8 @@ func (t *tally) add(o *tally) {
 
 func (t *tally) String() string {
 	text := fmt.Sprintf("%d plans compared, of which %d were full ones; %d more were made while something changed\n"+
-		"by mark: %d writes, %d duplicates, %d notices; %d duplicates dissolved when a local user was renamed\ncrashed: %v\n",
-		t.plans, t.full, t.mixed, t.writes, t.duplicates, t.notices, t.dissolved, t.broken)
+		"by mark: %d plans with roles, %d writes, %d duplicates, %d notices; %d duplicates dissolved when a local user was renamed\ncrashed: %v\n",
+		t.plans, t.full, t.mixed, t.withRoles, t.writes, t.duplicates, t.notices, t.dissolved, t.broken)
 	for i, h := range happenings {
 		text += fmt.Sprintf("%9d %9d %s\n", t.happened[i], t.during[i], h.name)
 	}

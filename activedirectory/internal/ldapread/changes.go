@@ -300,6 +300,21 @@ func (c *Controller) Changed(ctx context.Context, from int64, asked []adattr.GUI
 	return objects, err
 }
 
+// Objects returns those of the domain that are visible, deleted ones too.
+func (c *Controller) Objects(ctx context.Context, ids []adattr.GUID) (objects []Object, err error) {
+	err = c.use(ctx, func(s *session) error {
+		for batch := range slices.Chunk(ids, findBatch) {
+			some, err := s.objects(ctx, s.root.base, anyOf(s.cfg.Identity, batch))
+			if err != nil {
+				return err
+			}
+			objects = append(objects, some...)
+		}
+		return nil
+	})
+	return objects, err
+}
+
 // Expiring returns those visible whose time runs out from the one moment to the other, both
 // included to the second.
 func (c *Controller) Expiring(ctx context.Context, from, to time.Time) (objects []Object, err error) {

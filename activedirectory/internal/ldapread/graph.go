@@ -34,6 +34,8 @@ type node struct {
 	sid   string // as it is on the wire
 	rid   string // of a group that can be a primary one
 	kind  uint32 // groupType
+	usn   int64  // uSNChanged; 0 if it is not shown
+	when  string // whenChanged, as it is written
 
 	members []int
 	number  int           // of an account, one more than in Roles.numbers; 0 while it has none
@@ -133,6 +135,8 @@ func (g *graph) describe(n int, e *ldap.Entry) {
 	o.rid = e.GetEqualFoldAttributeValue("primaryGroupToken")
 	kind, _ := strconv.ParseInt(e.GetEqualFoldAttributeValue("groupType"), 10, 64)
 	o.kind = uint32(kind)
+	o.usn, _ = strconv.ParseInt(e.GetEqualFoldAttributeValue(uSNChanged), 10, 64)
+	o.when = e.GetEqualFoldAttributeValue(whenChanged)
 }
 
 // groupClasses are those of groups, in lower case.
@@ -185,6 +189,22 @@ func (g *graph) within(root int, nested bool) iter.Seq[int] {
 			}
 		}
 	}
+}
+
+// groups are those whose members were read.
+func (g *graph) groups() (all []Object) {
+	for i := range g.nodes {
+		n := &g.nodes[i]
+		if !n.read {
+			continue
+		}
+		id := n.id
+		if g.byGUID {
+			id = adattr.GUID([]byte(n.key))
+		}
+		all = append(all, Object{GUID: id, USN: n.usn, When: n.when, Kind: Leaf})
+	}
+	return all
 }
 
 // members yields the accounts in a group, some of them twice, with the nodes that they are;

@@ -36,7 +36,7 @@ func newGraphReader(s *session) *graphReader {
 func (g *graphReader) attributes() []string {
 	list := []string{"objectClass", g.cfg.Identity.Attribute()}
 	if g.cfg.Identity.IsActiveDirectory() {
-		list = append(list, "objectSid", "groupType", "primaryGroupToken")
+		list = append(list, "objectSid", "groupType", "primaryGroupToken", uSNChanged, whenChanged)
 		if !g.cfg.Identity.IsObjectGUID() {
 			list = append(list, "objectGUID")
 		}

@@ -67,7 +67,8 @@ type Roles struct {
 	numbers map[adattr.GUID]int // of the accounts in any group
 	given   []uint32            // the set that each has, by its number
 	sets    roleSets
-	listed  bool // the groups' own word is proof, as in a directory without tokenGroups
+	groups  []Object // that give a role, and those in them
+	listed  bool     // the groups' own word is proof, as in a directory without tokenGroups
 }
 
 // roleStatus is what is known of one role.
@@ -113,6 +114,10 @@ func (r *Roles) Unknown() (names []string) {
 	}
 	return names
 }
+
+// Groups are all that were read, as they were before their members were. Who has a role
+// changes when one of them does, or goes out of sight, or when an account does.
+func (r *Roles) Groups() []Object { return r.groups }
 
 // Warnings say why, and what to do; and which roles hang on a name.
 func (r *Roles) Warnings() (warnings []string) {
@@ -213,6 +218,7 @@ func (s *session) roles(ctx context.Context) (*Roles, error) {
 		r.roles.status = append(r.roles.status, r.judge(name, blind))
 		r.give(i)
 	}
+	r.roles.groups = r.graph.groups()
 	return r.roles, nil
 }
 

@@ -8,6 +8,7 @@ const (
 	domain  = "./activedirectory"
 
 	fulls     = "TestSince_SaysWhyItReadsEverything/"
+	groups    = "TestSince_ReadsEverythingWhenGroupsChange/"
 	histories = "TestSince_EqualsAFullPlanInAnyHistory"
 )
 
@@ -32,10 +33,8 @@ var single = []clause{
 		[]edit{{`r.Source, r.Version, r.Only`, `r.Source, "", r.Only`}}, domain, fulls + "Map has another version"},
 	{"another release plans otherwise", "mark.go",
 		[]edit{{`r.Map != nil, program(),`, `r.Map != nil, "",`}}, library, "TestMark_FingerprintIsOfTheProgram"},
-	{"groups give roles that Map looks at", "since.go",
-		[]edit{{`case len(rules.Roles) > 0, rules.Map != nil && len(traitsOf(s.dir).Roles) > 0:`, `case len(rules.Roles) > 0:`}}, domain, fulls + "groups give roles that Map looks at"},
-	{"groups give roles", "since.go",
-		[]edit{{`case len(rules.Roles) > 0, rules.Map != nil && len(traitsOf(s.dir).Roles) > 0:`, `case rules.Map != nil && len(traitsOf(s.dir).Roles) > 0:`}}, domain, fulls + "groups give roles"},
+	{"other roles are given", "mark.go",
+		[]edit{{`r.Only, r.Roles, r.Only != nil,`, `r.Only, nil, r.Only != nil,`}}, domain, groups + "other roles are given"},
 	{"notices are late for ever", "since.go",
 		[]edit{{`case age > most:`, `case false:`}}, domain, fulls + "a day has passed"},
 	{"the host's clock is put back, and notices are late for as long", "since.go",
@@ -221,6 +220,37 @@ var single = []clause{
 	return ids, full, err`}}, domain, "TestExpiredIsDisabled_IsSeenFromAMark"},
 	{"a deleted account is not found by its number", "activedirectory/internal/ldapread/changes.go",
 		[]edit{{`s.controls(s.cfg.PageSize, cookie, true)`, `s.controls(s.cfg.PageSize, cookie, false)`}}, domain, "TestSince_FindsWhatHasChanged"},
+
+	// Groups give roles, and change without a trace on their members.
+	{"somebody joins a group that gives a role", "activedirectory/changes.go",
+		[]edit{{`!visible || now.IsDeleted() || numberedOf(&now) != g {`, `!visible || now.IsDeleted() {`}}, domain, groups + "somebody joins"},
+	{"a group that gives a role goes out of sight", "activedirectory/changes.go",
+		[]edit{{`!visible || now.IsDeleted() || numberedOf(&now) != g {`, `visible && (now.IsDeleted() || numberedOf(&now) != g) {`}}, domain, groups + "a group goes out of sight"},
+	{"a group in one that gives a role changes", "activedirectory/internal/ldapread/graph.go",
+		[]edit{{`		if !n.read {
+			continue
+		}
+		id := n.id`, `		if !n.read || i > 0 {
+			continue
+		}
+		id := n.id`}}, domain, groups + "a nested group changes"},
+	{"a role that is unknown becomes known", "activedirectory/changes.go",
+		[]edit{{`case said != nil && len(said.Unknown()) > 0:`, `case false:`}}, domain, groups + "the group of a role is unknown"},
+	{"the number of a group cannot be read", "activedirectory/changes.go",
+		[]edit{{`if g.USN <= 0 || g.GUID == (adattr.GUID{}) {`, `if g.GUID == (adattr.GUID{}) {`}}, domain, groups + "the number of a group cannot be read"},
+	{"a group changes while a plan by mark is made", "activedirectory/changes.go",
+		[]edit{{`	case r.groups != nil:
+		return r.groups, "" // and not those read in the meantime, which may have changed since
+`, `	case said == nil && r.groups != nil:
+		return r.groups, ""
+`}}, domain, "TestSince_SeesGroupsThatChangeWhileItReads"},
+	{"a role is taken without proof", "since.go",
+		[]edit{{`		if err := r.proveRoles(ctx, dir); err != nil {
+			return false, err
+		}
+`, ``}}, domain, "TestSince_TakesNoRoleWithoutProof"},
+	{"a role that was kept for want of proof is proven to be lost", "mark.go",
+		[]edit{{`		if _, asked := v.unproven[first]; asked {`, `		if _, asked := v.unproven[first]; asked && false {`}}, domain, "TestSince_LooksUpWhoKeepsARole"},
 
 	// A controller that is put back from an old copy keeps its name.
 	{"a controller is put back to before the mark", "activedirectory/changes.go",
