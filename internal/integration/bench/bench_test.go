@@ -43,13 +43,13 @@ func TestBench_MeasuresEverything(t *testing.T) {
 	require.NoError(t, os.Chmod(dir, 0o755))
 	b := &round{dir: dir, databases: databases(), runs: 1, sizes: []int{2000}}
 	require.NoError(t, b.all(t.Context()))
-	require.Len(t, b.table.rows, 5+5*len(b.databases))
+	require.Len(t, b.table.rows, 5+7*len(b.databases))
 	for _, r := range b.table.rows {
 		assert.Len(t, r.pairs, 1, r.name)
 	}
 	var out bytes.Buffer
 	b.table.print(&out)
-	assert.Equal(t, len(b.table.machine)+1+1+2+len(b.table.rows)+1+1+len(b.databases), strings.Count(out.String(), "\n"))
+	assert.Equal(t, len(b.table.machine)+1+1+2+len(b.table.rows)+1+1+3*len(b.databases), strings.Count(out.String(), "\n"))
 	for _, name := range []string{"PostgreSQL", "MariaDB"} {
 		assert.Contains(t, strings.Join(b.table.machine, "\n"), name, "its version, or why it was skipped")
 	}

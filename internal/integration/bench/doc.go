@@ -14,5 +14,6 @@
 //
 // slapd has no tombstones. Whoever is gone there is unproven, and the measured
 // syncs remove the unproven; a domain controller is asked for the tombstones of
-// those few as well.
+// those few as well. Nor does it number changes, so plans from a mark are measured
+// against the domain controller of the project's own tests, in a process of its own.
 package main

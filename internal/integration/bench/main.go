@@ -120,7 +120,7 @@ func (b *round) all(ctx context.Context) error {
 	return nil
 }
 
-func (b *round) size(ctx context.Context, people int) error {
+func (b *round) size(ctx context.Context, people int) (err error) {
 	fmt.Fprintf(os.Stderr, "loading %d people\n", people)
 	slapd, err := startDirectory(ctx, filepath.Join(b.dir, fmt.Sprint("slapd", people)), people)
 	if err != nil {
@@ -128,6 +128,11 @@ func (b *round) size(ctx context.Context, people int) error {
 	}
 	defer slapd.stop()
 	m := &measuring{round: b, ctx: ctx, people: people, directory: slapd}
+	defer func() {
+		if m.numbering != nil {
+			err = errors.Join(err, m.numbering.stop())
+		}
+	}()
 	if err := m.reading(); err != nil {
 		return err
 	}
@@ -143,8 +148,9 @@ func (b *round) size(ctx context.Context, people int) error {
 type measuring struct {
 	*round
 	*directory
-	ctx    context.Context
-	people int
+	ctx       context.Context
+	people    int
+	numbering *controller // started when it is needed
 }
 
 // job is what is done with one database for a row of the table.
@@ -154,17 +160,18 @@ type job struct {
 	floors []string
 	state  state
 	want   counts
+	before string // a command for the controller
 }
 
 // jobs are those that are wanted.
 func (m *measuring) jobs(d database) (wanted []job) {
 	changed := counts{Modified: ones(m.people, 100, 1), Deleted: ones(m.people, 200, 2)}
 	for _, j := range []job{
-		{"1,000 chosen, nothing changed", "sync", []string{"floor read"}, stateChosen, counts{}},
-		{nothingChanged, "sync", []string{"floor read"}, stateFull, counts{}},
-		{withRoles, "sync roles", []string{"floor read", "floor read roles"}, stateRoles, counts{}},
-		{"1% changed, 0.5% gone", "sync", []string{"floor read", "floor write"}, stateChanged, changed},
-		{"first import", "import", []string{"floor import"}, stateEmpty, counts{Created: m.people}},
+		{"1,000 chosen, nothing changed", "sync", []string{"floor read"}, stateChosen, counts{}, ""},
+		{nothingChanged, "sync", []string{"floor read"}, stateFull, counts{}, ""},
+		{withRoles, "sync roles", []string{"floor read", "floor read roles"}, stateRoles, counts{}, ""},
+		{"1% changed, 0.5% gone", "sync", []string{"floor read", "floor write"}, stateChanged, changed, ""},
+		{"first import", "import", []string{"floor import"}, stateEmpty, counts{Created: m.people}, ""},
 	} {
 		j.name += ", " + d.name
 		if strings.Contains(j.name, m.only) {
@@ -177,8 +184,8 @@ func (m *measuring) jobs(d database) (wanted []job) {
 // syncs measures what is done with one database, whose server runs no longer than
 // that, so as not to disturb the others.
 func (m *measuring) syncs(d database) (err error) {
-	jobs := m.jobs(d)
-	if len(jobs) == 0 {
+	jobs, since := m.jobs(d), m.sinceJobs(d)
+	if len(jobs)+len(since) == 0 {
 		return nil
 	}
 	h, err := openHosts(m.ctx, filepath.Join(m.dir, "host"), d, m.people)
@@ -187,22 +194,31 @@ func (m *measuring) syncs(d database) (err error) {
 	}
 	defer func() { err = errors.Join(err, h.close()) }()
 	for _, j := range jobs {
-		row := m.table.row(j.name, m.people)
-		for range m.runs {
-			for _, kind := range append(j.floors, j.kind) {
-				t := task{Kind: kind, URL: m.url, People: m.people, Rows: j.state.rows(m.people), Want: j.want}
-				err := h.lend(m.ctx, j.state, func(copied host) error {
-					t.Host = copied
-					return m.pair(row, t)
-				})
-				if err != nil {
-					return fmt.Errorf("%s: %s: %w", j.name, kind, err)
-				}
-			}
-			row.turn()
+		if err := m.job(h, j, task{URL: m.url}); err != nil {
+			return err
 		}
-		row.report()
 	}
+	return m.since(h, since)
+}
+
+// job measures one row.
+func (m *measuring) job(h *hosts, j job, t task) error {
+	row := m.table.row(j.name, m.people)
+	t.People, t.Rows, t.Want = m.people, j.state.rows(m.people), j.want
+	for range m.runs {
+		for _, kind := range append(j.floors, j.kind) {
+			t.Kind = kind
+			err := h.lend(m.ctx, j.state, func(copied host) error {
+				t.Host = copied
+				return m.pair(row, t)
+			})
+			if err != nil {
+				return fmt.Errorf("%s: %s: %w", j.name, kind, err)
+			}
+		}
+		row.turn()
+	}
+	row.report()
 	return nil
 }
 
@@ -253,11 +269,23 @@ func (m *measuring) pair(row *row, t task) error {
 		row.floor += used.wall
 		return err
 	}
-	before, err := m.ldapsearch(t.URL)
+	searched := t.URL
+	if t.Mark != "" { // the other directory has a controller's own cost
+		searched = m.url
+	}
+	before, err := m.ldapsearch(searched)
 	if err != nil {
 		return err
 	}
+	if t.Mark != "" {
+		if _, err := m.numbering.ask(countRequests); err != nil {
+			return err
+		}
+	}
 	used, err := m.self(t)
+	if err == nil && t.Mark != "" {
+		used.requests, err = m.numbering.ask(countRequests)
+	}
 	row.add(before, used)
 	return err
 }

@@ -18,6 +18,7 @@ import (
 type usage struct {
 	wall, cpu time.Duration
 	peak      int64 // bytes
+	requests  int   // to a domain controller
 }
 
 // measure runs a process to its end. What it prints is thrown away, unless there
@@ -169,7 +170,7 @@ func (t *table) print(w io.Writer) {
 	for _, r := range t.rows {
 		fmt.Fprintf(w, "| %s |\n", strings.Join(r.cells(), " | "))
 	}
-	if lines := append(t.besideRoles(), t.besideGitea()...); len(lines) > 0 {
+	if lines := slices.Concat(t.besideRoles(), t.besideTables(), t.besideGitea()); len(lines) > 0 {
 		fmt.Fprintf(w, "\n%s\n", strings.Join(lines, "\n"))
 	}
 }
