@@ -3,6 +3,7 @@ package adsync_test
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"strings"
@@ -248,4 +249,54 @@ func TestRemoveAfter_NoJumpOfAClockRemovesAnybodyEarly(t *testing.T) {
 		}
 	}
 	assert.Greater(t, removed, 20, "that is, some were")
+}
+
+// Leavers wait, each for its time.
+func TestReconcile_EqualsTheOracleWhereLeaversWait(t *testing.T) {
+	seen := map[adsync.Reason]int{}
+	inWorldsOf(t, 1000, leavingWorld, func(w world) error {
+		p, err := reconcile(w)
+		if err != nil {
+			return err
+		}
+		if w.rules.removeAfter > 0 {
+			for _, c := range p.Changes {
+				if c.Op == adsync.OpDelete || c.Reason == adsync.ReasonLeaving {
+					seen[c.Reason]++
+				}
+			}
+		}
+		return errors.Join(reconcileEqualsOracle(w), checkPlan(w, p))
+	})
+	if t.Failed() {
+		return
+	}
+	for _, r := range []adsync.Reason{adsync.ReasonLeaving, adsync.ReasonDeleted, adsync.ReasonDisabled, adsync.ReasonOutOfScope, adsync.ReasonUnproven} {
+		assert.Positive(t, seen[r], r)
+	}
+}
+
+// The earlier it is, the fewer are removed.
+func TestRemoveAfter_AnEarlierTimeRemovesNobodyMore(t *testing.T) {
+	inWorldsOf(t, 200, leavingWorld, func(w world) error {
+		var before map[string]bool
+		for _, now := range []adsync.Moment{at(1000), at(61), at(41), at(40), at(31), at(30), at(29), 0} {
+			w.rules.now = now
+			p, err := reconcile(w)
+			if err != nil {
+				return err
+			}
+			removed := map[string]bool{}
+			for _, c := range p.Changes {
+				if c.Op != adsync.OpDelete {
+					continue
+				}
+				if removed[c.UserID] = true; before != nil && !before[c.UserID] {
+					return fmt.Errorf("at %v user %s is removed, and not later", now, c.UserID)
+				}
+			}
+			before = removed
+		}
+		return nil
+	})
 }

@@ -80,7 +80,7 @@ func (o *oracle) writes() (deletes, updates, creates []*step) {
 
 func (o *oracle) update(p *party) (adsync.Change, bool) {
 	after := *p.user
-	after.Status = p.status
+	after.Status, after.DeactivatedAt = p.status, p.stamp
 	if p.candidate && !p.lost {
 		after.Profile = p.target
 	}
@@ -106,6 +106,9 @@ func differing(a, b adsync.User) []adsync.Field {
 	}
 	if a.Status != b.Status {
 		fields = append(fields, adsync.FieldStatus)
+	}
+	if a.DeactivatedAt != b.DeactivatedAt {
+		fields = append(fields, adsync.FieldDeactivatedAt)
 	}
 	return fields
 }

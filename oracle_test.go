@@ -52,6 +52,7 @@ type party struct {
 	seen      sighting
 	deleted   bool          // to be deleted
 	status    adsync.Status // after the sync
+	stamp     adsync.Moment // when it was deactivated, after the sync
 	why       adsync.Reason // the reason of a deletion or a change of status
 	candidate bool
 	target    adsync.Profile // of a candidate
@@ -70,18 +71,20 @@ type sighting struct {
 	twice    bool           // listed twice, contradicting each other in more than the DN
 	anyFree  bool           // one of the entries is Present and known to be enabled
 	anyThere bool           // one of the entries is Present
+	buried   adsync.Moment  // the latest of its tombstones
 }
 
 // unknown: no entry says whether the account is disabled.
 func (s sighting) unknown() bool { return !s.enabled && !s.disabled }
 
 type oracle struct {
-	off   adsync.Status // of whom a sync deactivates
-	rules adsync.Rules
-	users []*party
-	news  []*party // entries to import
-	told  []adsync.Change
-	sight map[adsync.ObjectID]sighting
+	off    adsync.Status // of whom a sync deactivates
+	stamps bool          // it notes when it deactivated somebody
+	rules  adsync.Rules
+	users  []*party
+	news   []*party // entries to import
+	told   []adsync.Change
+	sight  map[adsync.ObjectID]sighting
 }
 
 // oraclePlan is the plan by the book. Of its warnings there is only the one of accounts
@@ -142,6 +145,8 @@ func (o *oracle) setDefaults() {
 		o.off = adsync.StatusInactive
 		r.Fields = slices.DeleteFunc(slices.Clone(r.Fields), func(f adsync.Field) bool { return f == adsync.FieldActive })
 	}
+	o.stamps = r.RemoveAfter > 0 || slices.Contains(r.Fields, adsync.FieldDeactivatedAt)
+	r.Fields = slices.DeleteFunc(slices.Clone(r.Fields), func(f adsync.Field) bool { return f == adsync.FieldDeactivatedAt })
 	if r.Keys == nil {
 		r.Keys = keyFields
 	}
@@ -219,7 +224,8 @@ func (o *oracle) see(e adsync.Entry) {
 	s := o.sight[e.ObjectID]
 	enabled, disabled := !e.Disabled && !e.DisabledUnknown, e.Disabled && !e.DisabledUnknown
 	s.enabled, s.disabled = s.enabled || enabled, s.disabled || disabled
-	e.DN, e.Disabled, e.DisabledUnknown = "", false, false
+	s.buried = max(s.buried, e.DeletedAt)
+	e.DN, e.Disabled, e.DisabledUnknown, e.DeletedAt = "", false, false, 0
 	s.entry = e
 	e.Unknown = adsync.Extra{}
 	s.all = append(s.all, e)
@@ -298,7 +304,7 @@ func (o *oracle) taken(u *adsync.User, e adsync.Entry) adsync.Entry {
 
 func (o *oracle) newParty(u adsync.User) *party {
 	u.Profile = validProfile(u.Profile)
-	p := &party{name: u.ID, user: &u, id: u.ObjectID, status: u.Status}
+	p := &party{name: u.ID, user: &u, id: u.ObjectID, status: u.Status, stamp: u.DeactivatedAt}
 	p.managed = !u.ObjectID.IsZero() && u.Source == o.rules.Source
 	p.chosen = p.managed && (o.rules.Only == nil || slices.Contains(o.rules.Only, u.ID))
 	return p
@@ -317,6 +323,7 @@ func (o *oracle) decideStatus(p *party) {
 	if !p.chosen || p.seen.twice {
 		return
 	}
+	defer o.decideStamp(p)
 	if p.seen.entry.State == adsync.StatePresent && !p.seen.disabled {
 		switch {
 		case p.user.Status != adsync.StatusDeactivated:
@@ -335,10 +342,44 @@ func (o *oracle) decideStatus(p *party) {
 		// There is no notice for a user who is deactivated or blocked already, and
 		// to whom nothing would be done without the protection.
 		o.notice(p, adsync.ReasonProtected)
-	case reaction == adsync.Remove:
+	case reaction == adsync.Remove && o.rules.RemoveAfter > 0 && !p.user.Protected:
+		o.decideLeaver(p, why)
+	case reaction == adsync.Remove && !p.user.Protected:
 		p.deleted, p.why = true, why
 	case p.active():
 		p.status, p.why = o.off, why
+	}
+}
+
+// decideLeaver: whoever is to be removed is deactivated first, and deleted when it has been
+// so, and its tombstone has been there, for long enough. One of whom it is not known since
+// when is given a moment. Whom the host blocked is left to it.
+func (o *oracle) decideLeaver(p *party, why adsync.Reason) {
+	switch {
+	case p.active():
+		p.status, p.why = o.off, why
+	case p.user.Status != adsync.StatusDeactivated:
+		o.notice(p, why)
+	case p.stamp == 0:
+		p.stamp, p.why = adsync.AtWrite, why
+	case o.rules.Now != 0 && o.longAgo(p.stamp) && o.longAgo(p.seen.buried):
+		p.deleted, p.why = true, why
+	default:
+		o.notice(p, adsync.ReasonLeaving)
+	}
+}
+
+func (o *oracle) longAgo(m adsync.Moment) bool {
+	return !o.rules.Now.Time().Before(m.Time().Add(o.rules.RemoveAfter))
+}
+
+// decideStamp: whoever is deactivated now is so as of now, and whoever is active is not.
+func (o *oracle) decideStamp(p *party) {
+	switch {
+	case p.status == "" || p.status == adsync.StatusActive:
+		p.stamp = 0
+	case p.active() && o.stamps:
+		p.stamp = adsync.AtWrite
 	}
 }
 

@@ -366,7 +366,7 @@ func (c *planCheck) userAllowed(was, now adsync.User, remains bool) error {
 		return errors.New("is not chosen, yet changed")
 	}
 	if !remains {
-		return c.removalAllowed(was, adsync.Remove)
+		return errors.Join(c.removalAllowed(was, adsync.Remove), c.longGone(was))
 	}
 	for _, f := range []adsync.Field{fieldTeam, fieldLangs} {
 		if slices.Contains(c.rules.Fields, f) {
@@ -390,6 +390,12 @@ func (c *planCheck) userAllowed(was, now adsync.User, remains bool) error {
 		if slices.Contains(differing(was, now), f) && blankIn(&now.Profile, f) {
 			return fmt.Errorf("has lost %s", f)
 		}
+	}
+	if was.DeactivatedAt != now.DeactivatedAt {
+		if err := c.stampAllowed(was, now); err != nil {
+			return err
+		}
+		was.DeactivatedAt = now.DeactivatedAt
 	}
 	if was.Status != now.Status {
 		if err := c.statusAllowed(was, now.Status); err != nil {
@@ -426,9 +432,41 @@ func (c *planCheck) rolesAllowed(was, now adsync.User) error {
 	return nil
 }
 
+// stampAllowed: whoever is active is not deactivated, and nobody is given any moment but that
+// of the writing, nor another than it has while it is deactivated.
+func (c *planCheck) stampAllowed(was, now adsync.User) error {
+	active := plainStatus(now).Status == ""
+	switch {
+	case active && now.DeactivatedAt == 0:
+	case !active && now.DeactivatedAt == adsync.AtWrite && c.stamps && (was.DeactivatedAt == 0 || plainStatus(was).Status == ""):
+	default:
+		return fmt.Errorf("is said to be deactivated at %v, and was at %v", now.DeactivatedAt, was.DeactivatedAt)
+	}
+	return nil
+}
+
+// longGone: with RemoveAfter, whoever is deleted has been deactivated, and has a tombstone if
+// it has one, for so long.
+func (c *planCheck) longGone(was adsync.User) error {
+	since := was.DeactivatedAt
+	for _, e := range c.w.entries {
+		if e.ObjectID == was.ObjectID {
+			since = max(since, e.DeletedAt)
+		}
+	}
+	if c.rules.RemoveAfter == 0 || was.Status == adsync.StatusDeactivated && was.DeactivatedAt != 0 && since+adsync.Moment(c.rules.RemoveAfter.Seconds()) <= c.rules.Now {
+		return nil
+	}
+	return errors.New("deleted before its time")
+}
+
 func (c *planCheck) statusAllowed(was adsync.User, now adsync.Status) error {
 	if now == c.off && (was.Status == "" || was.Status == adsync.StatusActive) {
-		return c.removalAllowed(was, adsync.Deactivate)
+		err := c.removalAllowed(was, adsync.Deactivate)
+		if err != nil && c.rules.RemoveAfter > 0 {
+			err = c.removalAllowed(was, adsync.Remove)
+		}
+		return err
 	}
 	if now == adsync.StatusActive && was.Status == adsync.StatusDeactivated {
 		if !c.certainlyFree(was.ObjectID) {

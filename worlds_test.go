@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/go-adsync/adsync"
 )
@@ -34,6 +35,8 @@ type worldRules struct {
 	imports, pin        bool
 	roles               []string
 	mapping, fold       string // keys of worldMaps and worldFolds
+	removeAfter         time.Duration
+	now                 adsync.Moment
 }
 
 var worldMaps = map[string]func(adsync.Entry) (adsync.Profile, error){
@@ -72,6 +75,7 @@ func (r worldRules) adsync() adsync.Rules {
 		Keys: slices.Clone(r.keys), Require: slices.Clone(r.require), Roles: slices.Clone(r.roles),
 		OnDeleted: r.onDeleted, OnDisabled: r.onDisabled, OnOutOfScope: r.onOutOfScope, OnUnproven: r.onUnproven,
 		Import: r.imports, PinProtected: r.pin, Fold: worldFolds[r.fold], Map: worldMaps[r.mapping],
+		RemoveAfter: r.removeAfter, Now: r.now,
 	}
 }
 
@@ -430,6 +434,44 @@ func (g *worldGen) narrow() {
 	}
 }
 
+// leavingWorld is a world whose leavers wait, or whose host notes at least when somebody was
+// deactivated.
+func leavingWorld(d dice) world {
+	w := newWorld(d)
+	if w.rules.fields != nil {
+		w.rules.fields = slices.DeleteFunc(slices.Clone(w.rules.fields), func(f adsync.Field) bool { return f == adsync.FieldActive })
+	}
+	if !d.oneIn(5) {
+		w.rules.removeAfter = 30 * day
+	}
+	if d.oneIn(4) || w.rules.removeAfter == 0 {
+		if w.rules.fields == nil {
+			w.rules.fields = detailFields
+		}
+		w.rules.fields = append(slices.Clone(w.rules.fields), adsync.FieldDeactivatedAt)
+	}
+	if d.oneIn(2) {
+		w.rules.onDisabled, w.rules.onOutOfScope, w.rules.onUnproven = adsync.Remove, adsync.Remove, adsync.Remove
+	}
+	w.rules.now = pick(d, 0, at(29), at(30), at(31), at(40), at(1000))
+	moments := []adsync.Moment{0, at(0), at(0) + 1, at(1), at(10), at(31)}
+	for i := range w.users {
+		u := &w.users[i]
+		if d.oneIn(3) {
+			u.Status = adsync.StatusDeactivated
+		}
+		if u.Status != "" && u.Status != adsync.StatusActive || d.oneIn(6) {
+			u.DeactivatedAt = pick(d, moments...)
+		}
+	}
+	for i := range w.entries {
+		if w.entries[i].State == adsync.StateDeleted {
+			w.entries[i].DeletedAt = pick(d, moments...)
+		}
+	}
+	return w
+}
+
 // bigKnot is a world of users who shuffle their usernames, and their emails.
 func bigKnot(d dice) world {
 	w := world{rules: worldRules{source: "ad", imports: true}}
@@ -467,7 +509,7 @@ func (w world) String() string {
 	b.WriteString("world{\n\tentries: []adsync.Entry{\n")
 	for _, e := range w.entries {
 		fmt.Fprintf(&b, "\t\t{ObjectID: oid(%d), Profile: %s%s},\n", e.ObjectID[0], literalProfile(e.Profile),
-			literalFields("State", string(e.State), "Disabled", e.Disabled, "DisabledUnknown", e.DisabledUnknown, "DN", e.DN, "Others", e.Others, "Unknown", e.Unknown))
+			literalFields("State", string(e.State), "Disabled", e.Disabled, "DisabledUnknown", e.DisabledUnknown, "DN", e.DN, "Others", e.Others, "Unknown", e.Unknown, "DeletedAt", int64(e.DeletedAt)))
 	}
 	b.WriteString("\t},\n\tusers: []adsync.User{\n")
 	for _, u := range w.users {
@@ -476,7 +518,7 @@ func (w world) String() string {
 			link = fmt.Sprintf(", ObjectID: oid(%d)", u.ObjectID[0])
 		}
 		fmt.Fprintf(&b, "\t\t{ID: %q%s%s, Profile: %s%s},\n", u.ID, link, literalFields("Source", u.Source), literalProfile(u.Profile),
-			literalFields("Status", string(u.Status), "Protected", u.Protected))
+			literalFields("Status", string(u.Status), "Protected", u.Protected, "DeactivatedAt", int64(u.DeactivatedAt)))
 	}
 	fmt.Fprintf(&b, "\t},\n\trules: %s,\n}", w.rules)
 	return b.String()
@@ -490,7 +532,8 @@ func literalProfile(p adsync.Profile) string {
 func (r worldRules) String() string {
 	fields := literalFields("source", r.source, "only", r.only, "fields", r.fields, "keepOnEmpty", r.keepOnEmpty, "keys", r.keys, "require", r.require,
 		"onDeleted", string(r.onDeleted), "onDisabled", string(r.onDisabled), "onOutOfScope", string(r.onOutOfScope),
-		"onUnproven", string(r.onUnproven), "imports", r.imports, "pin", r.pin, "roles", r.roles, "mapping", r.mapping, "fold", r.fold)
+		"onUnproven", string(r.onUnproven), "imports", r.imports, "pin", r.pin, "roles", r.roles, "mapping", r.mapping, "fold", r.fold,
+		"removeAfter", int64(r.removeAfter), "now", int64(r.now))
 	return "worldRules{" + strings.TrimPrefix(fields, ", ") + "}"
 }
 
@@ -510,6 +553,10 @@ func literalFields(pairs ...any) string {
 			}
 		case bool:
 			if !v {
+				continue
+			}
+		case int64:
+			if v == 0 {
 				continue
 			}
 		case []string:
@@ -578,8 +625,11 @@ func smallerWorlds(w world) []world {
 	add(func(s *world) { s.rules.fold = "" })
 	add(func(s *world) { s.rules.imports = false })
 	add(func(s *world) { s.rules.pin = false })
+	add(func(s *world) { s.rules.removeAfter = 0 })
+	add(func(s *world) { s.rules.now = 0 })
 	for i := range w.users {
 		add(func(s *world) { s.users[i].Status = "" })
+		add(func(s *world) { s.users[i].DeactivatedAt = 0 })
 		add(func(s *world) { s.users[i].Protected = false })
 		add(func(s *world) { s.users[i].Email = "" })
 		add(func(s *world) { p := &s.users[i]; p.FirstName, p.LastName, p.Phone = "", "", "" })
@@ -590,6 +640,7 @@ func smallerWorlds(w world) []world {
 	for i := range w.entries {
 		add(func(s *world) { s.entries[i].State = "" })
 		add(func(s *world) { s.entries[i].Disabled = false })
+		add(func(s *world) { s.entries[i].DeletedAt = 0 })
 		add(func(s *world) { s.entries[i].DisabledUnknown = false })
 		add(func(s *world) { s.entries[i].Email = "" })
 		add(func(s *world) { s.entries[i].DN = "" })
@@ -625,13 +676,18 @@ func worldCount(t testing.TB, normal int) int {
 // first that fails, made small, as a literal to keep.
 func inWorlds(t *testing.T, normal int, check func(world) error) {
 	t.Helper()
+	inWorldsOf(t, normal, newWorld, check)
+}
+
+func inWorldsOf(t *testing.T, normal int, draw func(dice) world, check func(world) error) {
+	t.Helper()
 	for _, kept := range keptWorlds {
 		if err := check(kept.world); err != nil {
 			t.Errorf("kept world %q: %v", kept.name, err)
 		}
 	}
 	for seed := range uint64(worldCount(t, normal)) {
-		w := newWorld(seededDice(seed))
+		w := draw(seededDice(seed))
 		if check(w) == nil {
 			continue
 		}
