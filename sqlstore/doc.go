@@ -32,6 +32,7 @@ package sqlstore
 //	batch.go     the changes of one transaction, and the choice of how to write them
 //	binder.go    users as the arguments of statements
 //	rows.go      one row: read, held, updated, removed
+//	halves.go    many new users, in two transactions at the same time
 //	create.go    new rows: those that are there already, and all INSERTs
 //	bulk.go      many changes with one statement that tells which rows it wrote
 //	counted.go   many changes with one that tells only how many

@@ -46,18 +46,12 @@ func New(db *sql.DB, dialect Dialect, table Table) (*Store, error) {
 	}, nil
 }
 
-// createsAtOnce makes fewer and longer transactions of an import. Its rows come in
-// no order, so that each transaction rewrites most pages of the indexes, and
-// nobody waits for rows that are not there yet. SQLite's one lock is held for a
-// tenth of a second.
-const createsAtOnce = 5000
-
 // Traits tells which details have a column; FieldStatus where a deactivated user can be
 // stored and told apart from all others, or FieldActive where the column only tells who is
 // active; and FieldDeactivatedAt with Columns.DeactivatedAt. New users are best written
-// 5,000 at once.
+// 5,000 at once, or 10,000 where two transactions take 5,000 each at the same time.
 func (s *Store) Traits() adsync.Traits {
-	return adsync.Traits{Fields: s.layout.held(), CreatesAtOnce: createsAtOnce, Roles: s.layout.roles.roleNames()}
+	return adsync.Traits{Fields: s.layout.held(), CreatesAtOnce: s.layout.createsAtOnce(), Roles: s.layout.roles.roleNames()}
 }
 
 // Check checks the mapping against the table before anything is written. The error says
@@ -165,7 +159,9 @@ func (s *Store) Seed(ctx context.Context, users []adsync.User) error {
 	return nil
 }
 
-// ApplyChanges writes all changes in one transaction. One that the database or
+// ApplyChanges writes all changes in one transaction; more than 5,000 new users in two at the
+// same time, on two connections of the pool, unless it is SQLite, the pool has just one to
+// give, or the table has OnWrite or Roles. A change that the database or
 // OnWrite refuses is undone alone; in a batch of more than 500 the others are then
 // written in transactions of 500. When the context ends before a commit, nothing of
 // that transaction is written; when the commit is not answered, each is [adsync.ErrUnknown].
@@ -181,7 +177,7 @@ func (s *Store) ApplyChanges(ctx context.Context, cs []adsync.Change) []adsync.W
 		}
 		return out
 	}
-	copy(out, s.writeBatch(ctx, known, cs))
+	copy(out, s.writeAll(ctx, known, cs))
 	for i, c := range cs {
 		// The key may be held by the row of this very entry, which another run has
 		// just created. A second look finds it, if it comes to that.

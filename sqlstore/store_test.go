@@ -246,3 +246,28 @@ func TestStore_TellsWhichStatusesItHolds(t *testing.T) {
 		assert.Equal(t, test.want, got, "%v", test.statuses)
 	}
 }
+
+// Nothing of the host's is called concurrently but what is to be pure.
+func TestTraits_SayWhereNewUsersAreWrittenInHalves(t *testing.T) {
+	for _, test := range []struct {
+		dialect sqlstore.Dialect
+		edit    func(*sqlstore.Table)
+		want    int
+	}{
+		{sqlstore.PostgreSQL, func(*sqlstore.Table) {}, 10_000},
+		{sqlstore.MySQL, func(*sqlstore.Table) {}, 10_000},
+		{sqlstore.SQLite, func(*sqlstore.Table) {}, 5000},
+		{sqlstore.PostgreSQL, func(table *sqlstore.Table) { table.Defaults = map[string]any{"tenant": 7} }, 10_000},
+		{sqlstore.PostgreSQL, func(table *sqlstore.Table) { table.Defaults = map[string]any{"id": sql.NullString{}} }, 5000},
+		{sqlstore.PostgreSQL, func(table *sqlstore.Table) {
+			table.OnWrite = func(context.Context, *sql.Tx, adsync.Change, string) error { return nil }
+		}, 5000},
+		{sqlstore.PostgreSQL, func(table *sqlstore.Table) {
+			table.Roles = &sqlstore.Membership{Table: "members", User: "user_id", Role: "role_id", Roles: map[string]any{"a": 1}}
+		}, 5000},
+	} {
+		s, err := sqlstore.New(noDB(t, noDatabase{}), test.dialect, sqlTable(test.edit))
+		require.NoError(t, err)
+		assert.Equal(t, test.want, s.Traits().CreatesAtOnce, test)
+	}
+}

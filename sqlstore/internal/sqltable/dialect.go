@@ -32,6 +32,7 @@ type Dialect struct {
 	counted     bool                       // statements for many rows that tell how many they wrote
 	rowsAtOnce  int                        // how many an INSERT best adds, of those with a list for each row
 	insertMany  string                     // how an INSERT of several rows begins; "" as any other
+	concurrent  bool                       // several transactions write at the same time
 	lockWrites  func(quoted string) string // makes a transaction one that writes; nil where that changes nothing
 	lock        string                     // after a SELECT: holds the row until the transaction ends
 
@@ -76,6 +77,7 @@ func postgreSQL() Dialect {
 		bytesAsText: true,
 		returning:   true,
 		bulk:        true,
+		concurrent:  true,
 		rowsAtOnce:  100, // where the arrays are of no use
 		lock:        " FOR UPDATE",
 		readText:    text,
@@ -100,11 +102,12 @@ func mySQL() Dialect {
 		return "CAST(COALESCE(CONVERT(" + col + " USING utf8mb4), '') AS BINARY) = CAST(CONVERT(" + arg + " USING utf8mb4) AS BINARY)"
 	}
 	return Dialect{
-		quote:     "`",
-		backslash: true,
-		hash:      true,
-		mayReturn: true,
-		counted:   true,
+		quote:      "`",
+		backslash:  true,
+		hash:       true,
+		mayReturn:  true,
+		counted:    true,
+		concurrent: true,
 		// On MariaDB, 100 took a tenth longer, and 1,000 no less.
 		rowsAtOnce: 500,
 		lock:       " FOR UPDATE",
@@ -188,6 +191,9 @@ func (d Dialect) Quote(name string) string {
 // HasBulk tells whether the dialect can write many rows in one statement that
 // compares each and tells which it wrote.
 func (d Dialect) HasBulk() bool { return d.bulk }
+
+// Concurrent tells whether several transactions can write at the same time.
+func (d Dialect) Concurrent() bool { return d.concurrent }
 
 // HasCounted tells whether the dialect writes many rows, each with values of its own,
 // with a statement that says how many it wrote and not which.
