@@ -19,7 +19,7 @@ func roleFaults() map[string]fakead.Fault {
 		"malformed": {Kind: fakead.FaultMalformed}, "no paging control": {Kind: fakead.FaultNoPagingControl},
 		"hidden": {Kind: fakead.FaultHide}, "a page is skipped": {Kind: fakead.FaultSkipPage}, "an empty page": {Kind: fakead.FaultEmptyPage},
 		"an entry twice": {Kind: fakead.FaultRepeatEntry}, "a page twice": {Kind: fakead.FaultRepeatPage},
-		"a range":             {Kind: fakead.FaultRange, Attributes: []string{"member", "tokenGroups", "memberOf"}},
+		"a range":             {Kind: fakead.FaultRange, Attributes: []string{"member", "tokenGroups", "memberOf", "otherTelephone"}},
 		"no names with GUIDs": {Kind: fakead.FaultNoControl, Text: "1.2.840.113556.1.4.529"},
 	}
 	for _, code := range []int{1, 10, 32, 50, 51, 52, 53, 80} {
@@ -34,7 +34,8 @@ func roleFaults() map[string]fakead.Fault {
 
 // TestRoles_NobodyLosesOneByAFault lets each fault strike each search of a plan, of a run
 // and of the application of a plan. Whatever comes of it, those who are in the group keep
-// the role, and nobody is given one that he has no right to.
+// the role, nobody is given one that he has no right to, and of several values everybody
+// keeps the one that he has.
 func TestRoles_NobodyLosesOneByAFault(t *testing.T) {
 	dc, err := fakead.Start(fakead.Config{})
 	require.NoError(t, err)
@@ -46,7 +47,9 @@ func TestRoles_NobodyLosesOneByAFault(t *testing.T) {
 	ids := map[string]fakead.GUID{}
 	names := []string{"nested", "direct", "primary", "left", "joined", "stranger"}
 	for _, name := range names {
-		ids[name], err = dc.AddUser(fakead.User{Parent: unit, Username: name})
+		ids[name], err = dc.AddUser(fakead.User{Parent: unit, Username: name, Attributes: map[string][]string{
+			"otherTelephone": {"1", "2", "3"}, "department": {"Engines"},
+		}})
 		require.NoError(t, err)
 	}
 	group := func(name string, members ...fakead.GUID) fakead.GUID {
@@ -59,21 +62,22 @@ func TestRoles_NobodyLosesOneByAFault(t *testing.T) {
 	require.NoError(t, dc.SetPrimaryGroup(ids["primary"], dc.DN(main)))
 	dir, err := New(Config{
 		URLs: []string{dc.URL()}, BaseDN: unit, TLS: dc.ClientTLS(), Bind: SimpleBind("svc@ad.example.test", "S3cret"),
-		Roles: []Role{{Name: "editor", Group: adsync.ObjectID(role).String()}},
+		Roles:      []Role{{Name: "editor", Group: adsync.ObjectID(role).String()}},
+		Attributes: map[adsync.Field]string{adsync.FieldPhone: "otherTelephone", department: "department"},
 	})
 	require.NoError(t, err)
 
-	editor := adsync.Extra{}.With(adsync.FieldRoles, "editor")
+	own := adsync.Extra{}.With(department, "Engines")
 	newStore := func() *adsync.MemoryStore {
 		var users []adsync.User
 		for i, name := range names {
-			u := adsync.User{ID: name, ObjectID: adsync.ObjectID(ids[name]), Source: "ad", Profile: adsync.Profile{Username: name}}
+			u := adsync.User{ID: name, ObjectID: adsync.ObjectID(ids[name]), Source: "ad", Profile: adsync.Profile{Username: name, Phone: "2", Extra: own}}
 			if i < 4 {
-				u.Extra = editor
+				u.Extra = own.With(adsync.FieldRoles, "editor")
 			}
 			users = append(users, u)
 		}
-		return adsync.NewMemoryStore(users...)
+		return adsync.NewMemoryStore(users...).Hold(department)
 	}
 	newSyncer := func(store adsync.UserStore) *adsync.Syncer {
 		s, err := adsync.New(dir, store, &adsync.Options{Rules: adsync.Rules{Source: "ad"},
@@ -112,7 +116,9 @@ func TestRoles_NobodyLosesOneByAFault(t *testing.T) {
 				}
 				for i, name := range names {
 					u, _ := store.Get(name)
-					has := u.Extra == editor
+					has := u.Extra.Text(adsync.FieldRoles) == "editor"
+					require.Equal(t, "2", u.Phone, where)
+					require.Equal(t, "Engines", u.Get(department), where)
 					switch {
 					case i < 3:
 						require.True(t, has, "%s: %s lost the role", where, name)
