@@ -78,8 +78,8 @@ mutate:
 
 ## worlds: try every small world of roles and of groups, some four million, and a million of all else
 worlds:
-	ADSYNC_WORLDS=3000000 nice go test -count=1 -timeout 60m -run InEverySmallWorld . ./activedirectory/internal/ldapread
-	ADSYNC_WORLDS=1000000 nice go test -count=1 -timeout 60m -run 'Reconcile_EqualsTheOracle|Adopt_LinksOnlyCertainPairs' .
+	GOGC=2000 ADSYNC_WORLDS=3000000 nice go test -count=1 -timeout 60m -run InEverySmallWorld . ./activedirectory/internal/ldapread
+	GOGC=2000 ADSYNC_WORLDS=1000000 nice go test -count=1 -timeout 60m -run 'Reconcile_EqualsTheOracle|Adopt_LinksOnlyCertainPairs' .
 
 # How many histories, and the number of the first, from which all that happens in it follows.
 N ?= 100000
