@@ -70,6 +70,19 @@ func TestSince_SaysWhyItReadsEverything(t *testing.T) {
 			after: func(b *bed, ids []fakead.GUID) { require.NoError(b.t, b.dc.SetMembers(dn)) },
 			full:  "the service account's groups have changed",
 		},
+		"the service account's groups cannot be read": {
+			before: func(b *bed, ids []fakead.GUID) {
+				b.dc.Order(fakead.Fault{Kind: fakead.FaultWithhold, Op: fakead.OpSearch, Attributes: []string{"tokenGroups"}})
+			},
+			full: "the rootDSE shows no tokenGroups, so it would not be noticed if the service account lost a right",
+		},
+		"an object of an unusual class is made": {
+			after: func(b *bed, ids []fakead.GUID) {
+				_, err := b.dc.AddUser(fakead.User{Parent: b.people, Name: "odd", Class: "server"})
+				require.NoError(b.t, err)
+			},
+			full: "an object was changed that may have people below it",
+		},
 		"tombstones cannot be read": {
 			after: func(b *bed, ids []fakead.GUID) { require.NoError(b.t, b.dc.RevokeTombstones(since)) },
 			full:  "the service account cannot read CN=Deleted Objects, so deletions would not be noticed",

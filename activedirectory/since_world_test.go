@@ -285,7 +285,7 @@ func (t *tally) add(o *tally) {
 }
 
 func (t *tally) String() string {
-	text := fmt.Sprintf("%d plans compared, of which %d were full ones; %d more were made while something changed\n"+
+	text := fmt.Sprintf("%d plans, of which %d were full ones; %d more were made while something changed\n"+
 		"by mark: %d plans with roles, %d writes, %d duplicates, %d notices; %d duplicates dissolved when a local user was renamed\ncrashed: %v\n",
 		t.plans, t.full, t.mixed, t.withRoles, t.writes, t.duplicates, t.notices, t.dissolved, t.broken)
 	for i, h := range happenings {

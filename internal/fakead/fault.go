@@ -212,6 +212,13 @@ func (r *request) spoil(sel *selection, types *schema) {
 	}
 }
 
+// withholds reports whether an attribute of the rootDSE is not sent.
+func (r *request) withholds(attribute string) bool {
+	return slices.ContainsFunc(r.faults, func(f Fault) bool {
+		return f.Kind == FaultWithhold && f.Objects == nil && slices.ContainsFunc(f.Attributes, func(a string) bool { return strings.EqualFold(a, attribute) })
+	})
+}
+
 // forget drops the controls that the server is to know nothing of.
 func (r *request) forget() {
 	for _, f := range r.faults {

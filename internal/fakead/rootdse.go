@@ -24,7 +24,7 @@ func (c *conn) rootDSE(req *request) []message {
 		attributes = append(attributes, rootToken(c.who)...)
 	}
 	for _, a := range attributes {
-		if !asksFor(req.query.attrs, a.name) {
+		if !asksFor(req.query.attrs, a.name) || req.withholds(a.name) {
 			continue
 		}
 		one := w.open(tagSequence)

@@ -25,13 +25,14 @@ import (
 
 func main() {
 	only := flag.String("only", "", "try only the clauses whose words match this `pattern`")
+	first := flag.Int("first", 1, "begin with clause number `n` of the table")
 	histories := flag.Int("histories", 0, "let `n` random histories find what is missing, rather than the clause's own test")
 	flag.Parse()
 	begun := time.Now()
 	wanted := regexp.MustCompile(*only)
 	tried, alive := 0, 0
-	for _, c := range clauses {
-		if !wanted.MatchString(c.why) {
+	for i, c := range clauses {
+		if i+1 < *first || !wanted.MatchString(c.why) {
 			continue
 		}
 		if *histories > 0 {
@@ -43,12 +44,12 @@ func main() {
 		switch {
 		case err != nil:
 			alive++
-			fmt.Printf("NOT TRIED %s: %v\n", c.why, err)
+			fmt.Printf("%d NOT TRIED %s: %v\n", i+1, c.why, err)
 		case !killed:
 			alive++
-			fmt.Printf("NOT MISSED %s: %s\n", c.why, c.test)
+			fmt.Printf("%d NOT MISSED %s: %s\n", i+1, c.why, c.test)
 		default:
-			fmt.Printf("missed by %s: %s (%s)\n", c.test, c.why, time.Since(begun).Round(time.Second))
+			fmt.Printf("%d missed by %s: %s (%s)\n", i+1, c.test, c.why, time.Since(begun).Round(time.Second))
 		}
 	}
 	fmt.Printf("%d of %d clauses are missed by a test when they are taken out, in %s\n", tried-alive, tried, time.Since(begun).Round(time.Second))

@@ -188,7 +188,7 @@ var single = []clause{
 			return nil, "", err
 		}`, ``}}, domain, "TestSince_CountsContainersOfUnusualClasses"},
 	{"an object is changed that may have people below it", "activedirectory/changes.go",
-		[]edit{{`case o.Kind == ldapread.Other && !o.IsDeleted():`, `case false:`}}, domain, "TestSince_CountsContainersOfUnusualClasses"},
+		[]edit{{`case o.Kind == ldapread.Other && !o.IsDeleted():`, `case false:`}}, domain, fulls + "an object of an unusual class is made"},
 	{"the service account loses a group", "activedirectory/changes.go",
 		[]edit{{`case r.head.Token != was.Token:`, `case false:`}}, domain, fulls + "the service account leaves a group"},
 	{"the service account loses a group while a plan is made", "activedirectory/changes.go",
@@ -196,7 +196,7 @@ var single = []clause{
 	{"the connection is lost while a plan is made", "activedirectory/changes.go",
 		[]edit{{`if end.Session != r.head.Session || end`, `if end`}}, domain, "TestSince_IsOfOneReading"},
 	{"the service account's groups cannot be read", "activedirectory/internal/ldapread/changes.go",
-		[]edit{{`case h.Token == "":`, `case false:`}}, "./activedirectory/internal/ldapread", "TestHead_SaysWhyChangesMayGoUnseen"},
+		[]edit{{`case h.Token == "":`, `case false:`}}, domain, fulls + "the service account's groups cannot be read"},
 	{"tombstones cannot be read", "activedirectory/internal/ldapread/changes.go",
 		[]edit{{`	if !tombstones {
 		h.Blind`, `	if !tombstones && false {
