@@ -4,6 +4,7 @@ import (
 	"database/sql"
 	"errors"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -34,6 +35,11 @@ func TestPostgreSQL(t *testing.T) {
 	assert.Contains(t, w.admin.get("/sync").text(), "Username already exists")
 	ofZoe := w.value(`SELECT run_id FROM run_changes WHERE user_id = ? AND outcome = 'applied'`, w.id("zoe"))
 	assert.Contains(t, w.admin.get("/history/"+ofZoe+".csv").body, `"First name","Zoe","ÖZGE","Done"`)
+	w.app.every, w.app.directory = 15*time.Minute, w.wrongly("nothing")
+	w.set("ben", "telephoneNumber", "+49 30 3")
+	require.NoError(t, w.app.tick(t.Context(), time.Now()))
+	require.NoError(t, w.app.tick(t.Context(), time.Now().Add(time.Hour)))
+	assert.Contains(t, w.admin.get("/sync").text(), "Read only what changed since")
 	_, err := openStore(t.Context(), db, sqlstore.PostgreSQL)
 	assert.NoError(t, err, "the tables are there already")
 	signedIn := client{w: w}.post("/sign-in", "username", "ADMIN", "password", adminsPassword)

@@ -365,6 +365,20 @@ func TestRun_Interrupted(t *testing.T) {
 	assert.Contains(t, w.admin.apply("/runs/"+w.value(`SELECT id FROM runs WHERE state = 'planned'`), digestOn(t, again)).text(), "2 user(s) details are modified.", "the lock is free again")
 }
 
+// What a run had noted by then stays, with the reasons.
+func TestRun_InterruptedKeepsWhatItNoted(t *testing.T) {
+	w := newWorld(t)
+	w.people("anna", "ben")
+	w.set("anna", "sn", "One")
+	w.set("ben", "sn", "Two")
+	path, _ := w.admin.plan()
+	w.exec(`UPDATE runs SET state = 'running', started_at = 1, run = replace(run, '"State":"planned"', '"State":"running"')`)
+	w.exec(`UPDATE run_changes SET outcome = 'failed', error = 'The disk is full.' WHERE user_id = ?`, w.id("anna"))
+	_, err := newApp(w.app.config)
+	require.NoError(t, err)
+	assert.Contains(t, w.admin.get(path).text(), "Anna Person : The disk is full.")
+}
+
 // Whoever was parked and whoever was not, neither is taken for written.
 func TestRun_InterruptedTrade(t *testing.T) {
 	w := newWorld(t)

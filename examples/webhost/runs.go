@@ -175,7 +175,7 @@ type record struct {
 // addResults keeps the results of the changes from the first on.
 func (t *tx) addResults(id string, first int, results []adsync.Result) {
 	for i, r := range results {
-		t.exec(`UPDATE run_changes SET outcome = ?, user_id = ?, error = ? WHERE run_id = ? AND idx = ?`,
+		t.exec(`UPDATE run_changes SET outcome = ?, user_id = ?, error = coalesce(nullif(?, ''), error) WHERE run_id = ? AND idx = ?`,
 			string(r.Outcome), r.UserID, failure(r), id, first+i)
 	}
 }
