@@ -76,7 +76,7 @@ mutate:
 	nice go run ./internal/integration/mutate -listed internal/integration/mutate/equivalent.txt \
 		-files "$(FILES)" -tests "$(TESTS)" -run "$(RUN)" -skip "$(SKIP)" -again "$(AGAIN)" -every $(EVERY) $(PKG)
 
-## worlds: try every small world of roles and of groups, some four million, and a million of all else
+## worlds: try every small world of roles and of groups, some three million, and a million of all else
 worlds:
 	GOGC=2000 ADSYNC_WORLDS=3000000 nice go test -count=1 -timeout 60m -run InEverySmallWorld . ./activedirectory/internal/ldapread
 	GOGC=2000 ADSYNC_WORLDS=1000000 nice go test -count=1 -timeout 60m -run 'Reconcile_EqualsTheOracle|Adopt_LinksOnlyCertainPairs' .

@@ -669,7 +669,7 @@ func adoptWorld(w world) (*adsync.Plan, error) {
 // are as their entries say.
 func manyLocal(w world) world {
 	w.users = slices.Clone(w.users)
-	w.rules.only, w.rules.mapping, w.rules.keys = nil, "", nil
+	w.rules.only, w.rules.keys = nil, nil
 	for i := range w.users {
 		u := &w.users[i]
 		if e := slices.IndexFunc(w.entries, func(e adsync.Entry) bool { return e.ObjectID == u.ObjectID }); i%3 > 0 && e >= 0 {
@@ -729,15 +729,37 @@ func (c *planCheck) certainPairs() []string {
 	return pairs
 }
 
-// allKeysOf are the keys of the entry, whichever of its values is taken.
-func (c *planCheck) allKeysOf(e adsync.Entry) []key {
-	keys := c.keysOf(toldProfile(e.Profile), keyFields)
-	for _, f := range keyFields {
-		for _, value := range toldValues(e.Others).Set(f) {
-			keys = append(keys, c.keysOf(adsync.Profile{}.With(f, value), keyFields)...)
+// allKeysOf are the keys of the entry, whichever of its values are taken, as Map makes them.
+func (c *planCheck) allKeysOf(e adsync.Entry) (keys []key) {
+	e.Profile, e.Others = toldProfile(e.Profile), toldValues(e.Others)
+	forms := []adsync.Entry{e}
+	for _, f := range e.Others.Fields() {
+		var more []adsync.Entry
+		for _, form := range forms {
+			for _, value := range append(e.Others.Set(f), e.Get(f)) {
+				if value != "" {
+					form.Profile = form.With(f, value)
+					more = append(more, form)
+				}
+			}
+		}
+		forms = more
+	}
+	for _, form := range forms {
+		if p, ok := c.mapped(form); ok {
+			keys = append(keys, c.keysOf(p, keyFields)...)
 		}
 	}
 	return keys
+}
+
+// mapped is what Map makes of the entry, unless it refuses that.
+func (c *planCheck) mapped(e adsync.Entry) (adsync.Profile, bool) {
+	if c.rules.Map == nil {
+		return e.Profile, true
+	}
+	p, err := c.rules.Map(e)
+	return toldProfile(p), err == nil
 }
 
 // certain: near is one entry, of which the user would get both keys, and nobody is linked
@@ -759,5 +781,6 @@ func (c *planCheck) certain(u *adsync.User, mine []key, near []adsync.Entry) boo
 			return false
 		}
 	}
-	return len(without(mine, c.keysOf(account.taken(u, seen.entry).Profile, keyFields))) == 0
+	p, ok := c.mapped(account.taken(u, seen.entry))
+	return ok && len(without(mine, c.keysOf(p, keyFields))) == 0
 }
