@@ -308,18 +308,7 @@ func (r *changes) Mark(ctx context.Context) (adsync.DirectoryMark, error) {
 	if err != nil {
 		return adsync.DirectoryMark{}, err
 	}
-	for i := range objects {
-		if len(next.Latest) < mostLatest {
-			next.Latest = append(next.Latest, numberedOf(&objects[i]))
-		}
-		if objects[i].USN <= r.head.USN {
-			next.From = objects[i].USN + 1
-			break
-		}
-	}
-	for i := len(next.Latest); i < len(objects) && i < mostLatest; i++ {
-		next.Latest = append(next.Latest, numberedOf(&objects[i]))
-	}
+	next.Latest, next.From = startingFrom(objects, r.head.USN)
 	if next.From == 0 {
 		next.Blind = "nothing in the domain shows a number"
 		return r.mark(next)
@@ -340,6 +329,18 @@ func (r *changes) Mark(ctx context.Context) (adsync.DirectoryMark, error) {
 		return adsync.DirectoryMark{}, err
 	}
 	return r.mark(next)
+}
+
+// startingFrom are the objects that a mark remembers, of those with the highest numbers
+// first, and the number behind the first of them that the reading is sure to have seen.
+func startingFrom(objects []ldapread.Object, usn int64) (latest []numbered, from int64) {
+	for i := range objects[:min(len(objects), mostLatest)] {
+		latest = append(latest, numberedOf(&objects[i]))
+	}
+	if i := slices.IndexFunc(objects, func(o ldapread.Object) bool { return o.USN <= usn }); i >= 0 {
+		from = objects[i].USN + 1
+	}
+	return latest, from
 }
 
 func (r *changes) mark(next markData) (adsync.DirectoryMark, error) {

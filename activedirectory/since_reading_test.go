@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/go-adsync/adsync"
+	"github.com/go-adsync/adsync/activedirectory/internal/ldapread"
 	"github.com/go-adsync/adsync/internal/adattr"
 	"github.com/go-adsync/adsync/internal/fakead"
 )
@@ -291,6 +292,30 @@ func TestChanges_MarkOneReading(t *testing.T) {
 			}
 		})
 	}
+}
+
+func TestStartingFrom_TheFirstThatWasSurelySeen(t *testing.T) {
+	objects := func(usns ...int64) (list []ldapread.Object) {
+		for _, usn := range usns {
+			list = append(list, ldapread.Object{USN: usn})
+		}
+		return list
+	}
+	latest, from := startingFrom(objects(9, 7, 5), 7)
+	assert.Equal(t, []numbered{{USN: 9}, {USN: 7}, {USN: 5}}, latest)
+	assert.EqualValues(t, 8, from)
+	_, from = startingFrom(objects(9, 8), 7)
+	assert.Zero(t, from)
+	latest, from = startingFrom(nil, 7)
+	assert.Empty(t, latest)
+	assert.Zero(t, from)
+	var many []int64
+	for n := range mostLatest + 5 {
+		many = append(many, int64(1000-n))
+	}
+	latest, from = startingFrom(objects(many...), many[mostLatest+3])
+	assert.Len(t, latest, mostLatest)
+	assert.Equal(t, many[mostLatest+3]+1, from)
 }
 
 // withhold lists everybody, without numbers.
