@@ -129,6 +129,43 @@ func TestRoles_BigGroups(t *testing.T) {
 	}
 }
 
+// What somebody outside of the base shows says nothing of those in it.
+func TestRoles_BlindBelowTheBase(t *testing.T) {
+	d := newDomain(t, fakead.Config{})
+	ids := d.add(2)
+	elsewhere, err := d.AddUser(fakead.User{Username: "elsewhere"})
+	must(t, err)
+	group := d.group("group", elsewhere, ids[0])
+	for _, id := range ids {
+		must(t, d.Deny(service, d.DN(id), "memberOf", "tokenGroups"))
+	}
+	_, got := d.readRoles(by(map[string]fakead.GUID{"group": group})...)
+	assert.Equal(t, []string{"group"}, got.Unknown())
+	assert.Contains(t, got.Warnings()[0], "no account shows memberOf")
+
+	third, err := d.AddUser(fakead.User{Parent: d.people, Username: "third"}) // in no group, but shows its tokenGroups
+	must(t, err)
+	_, got = d.readRoles(by(map[string]fakead.GUID{"group": group})...)
+	assert.Equal(t, []string{"group", ""}, has(got, ids[0], third))
+}
+
+// A server that refuses to look for many names is asked for one at a time.
+func TestRoles_ByNamesThatAreRefused(t *testing.T) {
+	for _, code := range []int{3, 4, 11, 50, 53} {
+		d := newDomain(t, fakead.Config{})
+		ids := d.add(200)
+		group := d.group("group", ids...)
+		d.Order(fakead.Fault{Kind: fakead.FaultNoControl, Text: controlExtendedDN})
+		d.Order(fakead.Fault{Kind: fakead.FaultResult, Match: "(entryDN=", Code: code})
+		before, struck := len(d.Requests()), d.Struck()
+		_, got := d.readRoles(by(map[string]fakead.GUID{"group": group})...)
+		assert.Empty(t, got.Unknown(), code)
+		assert.Equal(t, []string{"group", "group"}, has(got, ids[0], ids[199]), code)
+		assert.Less(t, len(d.Requests())-before, 250, code)
+		assert.Greater(t, d.Struck(), struck, code)
+	}
+}
+
 // Of those who are in groups nothing is asked but who they are.
 func TestRoles_AskForNoDetails(t *testing.T) {
 	d := newDomain(t, fakead.Config{})
