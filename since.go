@@ -229,12 +229,12 @@ func (r *reading) increment(ctx context.Context, dir Directory, look idSet) (don
 	var answers entries
 	r.looked = idSet{}
 	for range mostTurns {
-		v, err := r.assume(look)
-		if err != nil {
-			return false, err
-		}
-		for _, id := range v.contradicted() {
-			look.add(id)
+		r.view = r.assume(look)
+		if more := r.view.contradicted(); len(more) > 0 {
+			for _, id := range more {
+				look.add(id)
+			}
+			r.view = r.assume(look)
 		}
 		var ids []ObjectID
 		for id := range look {
@@ -252,9 +252,6 @@ func (r *reading) increment(ctx context.Context, dir Directory, look idSet) (don
 			answers.keep(&clean)
 			return nil
 		}); err != nil {
-			return false, err
-		}
-		if r.view, err = r.assume(look); err != nil {
 			return false, err
 		}
 		if err := answers.each(r.view.addAll); err != nil {
@@ -296,7 +293,7 @@ func (r *reading) finish(ctx context.Context) (done bool, err error) {
 }
 
 // assume is a view in which all that are not looked up are what the mark remembers.
-func (r *reading) assume(look idSet) (*view, error) {
+func (r *reading) assume(look idSet) *view {
 	h := r.host
 	v := newView(h)
 	for row, kind := range h.kinds {
@@ -321,7 +318,7 @@ func (r *reading) assume(look idSet) (*view, error) {
 		}
 		v.found[first] = uint32(v.entries.keep(&e)) + firstKept
 	}
-	return v, nil
+	return v
 }
 
 // contradicted are those whom the rules would write for what the mark remembers.
