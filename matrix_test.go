@@ -96,8 +96,8 @@ func matrixRow(n int) string { return fmt.Sprintf("id-%02d", n) }
 
 // newMatrixDC fills one domain controller.
 func newMatrixDC() (*fakead.Server, error) {
-	deleted := time.Date(2026, 11, 2, 9, 0, 0, 0, time.UTC) // on each controller alike
-	dc, err := fakead.Start(fakead.Config{Now: func() time.Time { return deleted }})
+	now := matrixDeletion // on each controller alike
+	dc, err := fakead.Start(fakead.Config{Now: func() time.Time { return now }})
 	if err != nil {
 		return nil, err
 	}
@@ -120,8 +120,14 @@ func newMatrixDC() (*fakead.Server, error) {
 		dc.Delete(matrixID(matrixPurged)), dc.Purge(matrixID(matrixPurged)),
 		dc.Delete(matrixID(matrixReplaced)))
 	add(matrixNewcomer, matrixUser(matrixReplaced))
+	now = matrixNow()
 	return dc, errors.Join(errs...)
 }
+
+// matrixDeletion is when accounts were deleted, and matrixNow is 31 days later.
+var matrixDeletion = time.Date(2026, 11, 2, 9, 0, 0, 0, time.UTC)
+
+func matrixNow() time.Time { return matrixDeletion.Add(31 * day) }
 
 // matrixUsers are the host's users before the sync: linked to the first accounts,
 // with an old phone number and, for two, each other's email; and a local one.
@@ -137,14 +143,22 @@ func matrixUsers() []adsync.User {
 			u.Email = "user-18-18@x.example"
 		case 18:
 			u.Email = "user-08-8@x.example"
+		case matrixDeleted:
+			u.Status, u.DeactivatedAt = adsync.StatusDeactivated, adsync.MomentOf(matrixDeletion)
+		case matrixDeleted + 1:
+			u.Status, u.DeactivatedAt = adsync.StatusDeactivated, adsync.MomentOf(matrixDeletion.Add(20*day))
 		}
 		users = append(users, u)
 	}
 	return users
 }
 
-// leavers may be deleted: their tombstones are there.
-func matrixLeaver(id string) bool {
+// leaver tells who may be deleted: their tombstones are there, and where they wait, one
+// has waited for long enough.
+func (m matrixMode) leaver(id string) bool {
+	if m == syncLeaving {
+		return id == matrixRow(matrixDeleted)
+	}
 	return slices.Contains([]string{matrixRow(matrixDeleted), matrixRow(matrixDeleted + 1), matrixRow(matrixReplaced)}, id)
 }
 
@@ -177,7 +191,7 @@ func newTruth(t *testing.T) *truth {
 			delete(after, "1")
 		}
 		for _, u := range matrixUsers() {
-			if !matrixLeaver(u.ID) {
+			if !mode.leaver(u.ID) {
 				if len(u.Phone) == 3 {
 					u.Phone = fmt.Sprint(map[string]int{"id-05": 5, "id-15": 15, "id-25": 25}[u.ID])
 				}
@@ -193,6 +207,11 @@ func newTruth(t *testing.T) *truth {
 		}
 		assert.Empty(t, after, mode)
 	}
+	after := all[syncLeaving].users
+	assert.NotContains(t, after, matrixRow(matrixDeleted), "its time has come")
+	assert.Equal(t, matrixWorldBefore[matrixRow(matrixDeleted+1)], after[matrixRow(matrixDeleted+1)], "it waits")
+	assert.Equal(t, adsync.StatusDeactivated, after[matrixRow(matrixReplaced)].Status, "it begins to wait")
+	assert.Equal(t, adsync.MomentOf(matrixNow()), after[matrixRow(matrixReplaced)].DeactivatedAt)
 	return &all
 }
 
@@ -206,10 +225,11 @@ const (
 	check       matrixMode = "check"           // Check
 	syncListing matrixMode = "sync by listing" // Sync, which imports and so lists
 	syncLookup  matrixMode = "sync by look-up" // Sync
+	syncLeaving matrixMode = "sync of leavers" // Sync by look-up, where they wait before they are removed
 	apply       matrixMode = "apply"           // Apply of a plan made before the fault
 )
 
-var matrixModes = []matrixMode{listing, lookup, search, check, syncListing, syncLookup, apply}
+var matrixModes = []matrixMode{listing, lookup, search, check, syncListing, syncLookup, syncLeaving, apply}
 
 // matrixStage is when the fault strikes, and which ways of reading come by there.
 type matrixStage struct {
@@ -238,14 +258,14 @@ var matrixStages = []matrixStage{
 	{name: "first page", at: fakead.Fault{Op: fakead.OpSearch, Page: 1, Match: listingText}, modes: []matrixMode{listing, syncListing}, paged: true},
 	{name: "middle page", at: fakead.Fault{Op: fakead.OpSearch, Page: 2, Match: listingText}, modes: []matrixMode{listing, syncListing}, paged: true, middle: true},
 	{name: "last page", at: fakead.Fault{Op: fakead.OpSearch, Page: 3, Match: listingText}, modes: []matrixMode{listing, syncListing}, paged: true, middle: true},
-	{name: "look-up, first page", at: fakead.Fault{Op: fakead.OpSearch, Page: 1, Match: inScopeText}, modes: []matrixMode{lookup, syncLookup, syncListing, apply}, nobody: []matrixMode{syncListing, apply}, paged: true},
-	{name: "look-up, last page", at: fakead.Fault{Op: fakead.OpSearch, Page: 3, Match: inScopeText}, modes: []matrixMode{lookup, syncLookup}, paged: true, middle: true},
-	{name: "out of scope", at: fakead.Fault{Op: fakead.OpSearch, Match: outOfScopeText}, modes: []matrixMode{lookup, syncLookup, syncListing, apply}, nobody: []matrixMode{apply}, paged: true},
-	{name: "tombstones", at: fakead.Fault{Op: fakead.OpSearch, Match: tombstoneText}, modes: []matrixMode{lookup, syncLookup, syncListing, apply}, paged: true},
+	{name: "look-up, first page", at: fakead.Fault{Op: fakead.OpSearch, Page: 1, Match: inScopeText}, modes: []matrixMode{lookup, syncLookup, syncLeaving, syncListing, apply}, nobody: []matrixMode{syncListing, apply}, paged: true},
+	{name: "look-up, last page", at: fakead.Fault{Op: fakead.OpSearch, Page: 3, Match: inScopeText}, modes: []matrixMode{lookup, syncLookup, syncLeaving}, paged: true, middle: true},
+	{name: "out of scope", at: fakead.Fault{Op: fakead.OpSearch, Match: outOfScopeText}, modes: []matrixMode{lookup, syncLookup, syncLeaving, syncListing, apply}, nobody: []matrixMode{apply}, paged: true},
+	{name: "tombstones", at: fakead.Fault{Op: fakead.OpSearch, Match: tombstoneText}, modes: []matrixMode{lookup, syncLookup, syncLeaving, syncListing, apply}, paged: true},
 	{name: "search", at: fakead.Fault{Op: fakead.OpSearch, Match: searchText}, modes: []matrixMode{search}, paged: true},
 	{name: "Check, tombstones", at: fakead.Fault{Op: fakead.OpSearch, Match: "cn=deleted objects"}, modes: []matrixMode{check, syncLookup, syncListing}},
 	{name: "Check, sample", at: fakead.Fault{Op: fakead.OpSearch, Match: listingText}, modes: []matrixMode{check, syncLookup}, paged: true},
-	{name: "every search", at: fakead.Fault{Op: fakead.OpSearch, Match: ",dc=test ("}, modes: []matrixMode{listing, lookup, search, check, syncListing, syncLookup, apply}, paged: true},
+	{name: "every search", at: fakead.Fault{Op: fakead.OpSearch, Match: ",dc=test ("}, modes: matrixModes, paged: true},
 }
 
 // verdict is how a case must end.
@@ -393,9 +413,11 @@ func matrix() (all []matrixCase) {
 }
 
 // touches leaves out what could not show: a fault of entries where there are
-// none, and pages without an end for Search, which asks for one.
+// none, and pages without an end for Search, which asks for one, and for leavers, of whom
+// the first search has none.
 func (f matrixFault) touches(s matrixStage, m matrixMode) bool {
-	return !(f.entries && slices.Contains(s.nobody, m)) && !(f.fault.Kind == fakead.FaultEmptyPage && m == search)
+	onePage := m == search || m == syncLeaving && s.name == "every search"
+	return !(f.entries && slices.Contains(s.nobody, m)) && !(f.fault.Kind == fakead.FaultEmptyPage && onePage)
 }
 
 func split(cases []matrixCase) (waiting, working []matrixCase) {
@@ -533,10 +555,16 @@ func (w *matrixWorld) read(ctx context.Context) (o outcome) {
 }
 
 func (w *matrixWorld) sync(ctx context.Context) error {
-	syncer, err := adsync.New(w.dir, w.store, &adsync.Options{Rules: adsync.Rules{Import: w.mode == syncListing}})
+	rules := adsync.Rules{Import: w.mode == syncListing}
+	if w.mode == syncLeaving {
+		rules.RemoveAfter = 30 * day
+	}
+	syncer, err := adsync.New(w.dir, w.store, &adsync.Options{Rules: rules})
 	if err != nil {
 		return err
 	}
+	syncer.SetClock(matrixNow)
+	w.store.SetClock(matrixNow)
 	if w.mode != apply {
 		report, err := syncer.Sync(ctx)
 		if err == nil {
@@ -632,7 +660,7 @@ func (o outcome) judge(c matrixCase, truth outcome) (problems []string) {
 		}
 	case hidden:
 		if o.err == nil && o.users != nil {
-			problems = append(problems, o.judgeUsers(truth.users)...)
+			problems = append(problems, o.judgeUsers(c.mode, truth.users)...)
 		}
 		for id, e := range o.entries {
 			if e.State == adsync.StateDeleted && truth.entries[id].State != adsync.StateDeleted {
@@ -653,13 +681,14 @@ var matrixWorldBefore = func() map[string]adsync.User {
 }()
 
 // judgeUsers holds the store to what a server that lies may bring about.
-func (o outcome) judgeUsers(truth map[string]adsync.User) (problems []string) {
+func (o outcome) judgeUsers(mode matrixMode, truth map[string]adsync.User) (problems []string) {
 	for id, was := range matrixWorldBefore {
 		now, there := o.users[id]
 		switch {
-		case !there && !matrixLeaver(id):
+		case !there && !mode.leaver(id):
 			problems = append(problems, id+" was deleted, wrongly")
-		case there && now.Status != was.Status:
+		case there && now == truth[id]:
+		case there && (now.Status != was.Status || now.DeactivatedAt != was.DeactivatedAt):
 			problems = append(problems, id+" has another status")
 		case there && now.ObjectID != was.ObjectID:
 			problems = append(problems, id+" has another link")
