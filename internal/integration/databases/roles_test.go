@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"fmt"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -82,6 +83,49 @@ func testRoles(t *testing.T, d database) {
 			}
 		})
 	}
+}
+
+// testReturnWithRoles has somebody leave, wait, and return: it is the same row, with the roles
+// that it had, the host's own among them.
+func testReturnWithRoles(t *testing.T, d database) {
+	status := "status TEXT NOT NULL, left_at " + d.timeColumn()
+	db := d.open(t, d.table("people", "id COUNTER, guid TEXT UNIQUE, login TEXT NOT NULL UNIQUE, "+status),
+		d.table("members", "user_id BIGINT NOT NULL, role NUMBER NOT NULL, origin TEXT, UNIQUE (user_id, role)"))
+	s := newStore(t, db, d.dialect, sqlstore.Table{
+		Name: "people", Source: "ad", Columns: sqlstore.Columns{ID: "id", ObjectID: "guid", Username: "login", Status: "status", DeactivatedAt: "left_at"},
+		Roles: &sqlstore.Membership{Table: "members", User: "user_id", Role: "role", Roles: map[string]any{"admin": 1, "editor": 2}, Values: map[string]any{"origin": "ad"}},
+	})
+	there := adsync.StaticDirectory{{ObjectID: objectID(1), Profile: adsync.Profile{Username: "ann"}}, {ObjectID: objectID(2), Profile: adsync.Profile{Username: "bob"}}}
+	for i := range there {
+		there[i].Extra = there[i].Extra.With(adsync.FieldRoles, "admin")
+	}
+	sync := func(dir adsync.StaticDirectory) (map[string]adsync.User, *adsync.Plan) {
+		t.Helper()
+		syncer, err := adsync.New(roleDirectory{dir}, s, &adsync.Options{Rules: adsync.Rules{Source: "ad", Import: true, RemoveAfter: 30 * 24 * time.Hour}})
+		require.NoError(t, err)
+		report, err := syncer.Sync(t.Context())
+		require.NoError(t, err)
+		require.NoError(t, report.Err())
+		return list(t, s), report.Plan
+	}
+	sync(there)
+	mustExec(t, db, "INSERT INTO members (user_id, role) SELECT id, 2 FROM people WHERE login = 'bob'")
+	imported, _ := sync(there)
+	require.Equal(t, []string{"admin", "editor"}, imported["bob"].Extra.Set(adsync.FieldRoles))
+	require.Equal(t, []string{"editor"}, imported["bob"].Extra.Set(adsync.FieldHostRoles))
+
+	gone := adsync.StaticDirectory{there[0], {ObjectID: objectID(2), State: adsync.StateDeleted}}
+	waiting, _ := sync(gone)
+	assert.Equal(t, adsync.StatusDeactivated, waiting["bob"].Status)
+	assert.NotZero(t, waiting["bob"].DeactivatedAt)
+	_, plan := sync(gone)
+	require.Len(t, plan.Changes, 1)
+	assert.Equal(t, adsync.ReasonLeaving, plan.Changes[0].Reason)
+	assert.Equal(t, adsync.MomentOf(waiting["bob"].DeactivatedAt.Time().Add(30*24*time.Hour)), plan.Changes[0].Due())
+
+	back, _ := sync(there)
+	assert.Equal(t, imported, back)
+	assert.Equal(t, 3, count(t, db, "members"))
 }
 
 // testCheckedRoles proves a store of roles and further details on each database.

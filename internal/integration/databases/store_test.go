@@ -197,6 +197,7 @@ func (d database) run(t *testing.T, layouts []layout) {
 		"derived columns":                           testDerived,
 		"roles":                                     testRoles,
 		"roles that are checked":                    testCheckedRoles,
+		"a return with all roles":                   testReturnWithRoles,
 		"roles of the host's own, and deletions":    testHostsRoles,
 		"roles that are alike to the database":      testAlikeRoles,
 		"roles and a preflight":                     testPreflightRoles,

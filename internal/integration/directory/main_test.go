@@ -23,6 +23,7 @@ var cases = []struct {
 	{"expired is disabled", testExpiredIsDisabled},
 	{"enabled before apply", testEnabledBeforeApply},
 	{"deleted", testDeleted},
+	{"leavers wait", testLeaversWait},
 	{"created again under the same name", testCreatedAgain},
 	{"username of a local user", testUsernameTaken},
 	{"email of another account", testEmailTaken},
