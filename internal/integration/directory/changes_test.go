@@ -40,7 +40,7 @@ func testChangesSince(t *testing.T, s *scene) {
 			}
 		}
 		h.end()
-		if n%50 == 49 {
+		if n%10 == 9 {
 			t.Logf("history %d: %v", *firstHistory+n, h.tally())
 		}
 	}
