@@ -230,6 +230,9 @@ func (j joinedReading) Since(ctx context.Context, m DirectoryMark) (ids []Object
 	}
 	for i, r := range j {
 		more, full, err := r.Since(ctx, parts[i])
+		if full == "" && membersOf(r) != nil { // who has a role is for the directory to say that lists the account
+			full = "groups that give roles have changed in one of several directories"
+		}
 		if full != "" || err != nil {
 			return nil, full, err
 		}

@@ -89,7 +89,8 @@ type resumption struct {
 
 	changes  Reading // of the controller that is read; nil: it cannot tell
 	ids      []ObjectID
-	known    int // which of the mark's directories answered
+	members  map[string][]ObjectID // who has which role now, where groups have changed
+	known    int                   // which of the mark's directories answered
 	looked   idSet
 	overdue  bool // it is a full one for no other reason
 	next     DirectoryMark
@@ -122,6 +123,7 @@ func mayTell(d Directory) bool {
 
 // begin opens the directory's reading, and asks what has changed.
 func (r *reading) begin(ctx context.Context, dir Directory) error {
+	r.members = nil
 	r.changes, r.ids, r.known, r.looked, r.overdue, r.next, r.plan, r.finished = nil, nil, 0, nil, false, DirectoryMark{}, nil, false
 	if !r.wanted {
 		return nil
@@ -146,7 +148,10 @@ func (r *reading) begin(ctx context.Context, dir Directory) error {
 		if full == NoMarkOfController {
 			continue
 		}
-		r.ids, r.full, r.known = ids, full, i
+		r.ids, r.full, r.known, r.members = ids, full, i, membersOf(r.changes)
+		if r.members != nil && r.scope.rules.Map != nil {
+			r.full = "groups that give roles have changed, and Rules.Map may look at roles"
+		}
 		break
 	}
 	return nil
@@ -189,6 +194,7 @@ func (r *reading) toLookUp() (look idSet, full string) {
 		return look, "users were added, removed or linked by others, and with Rules.Import anybody may be free to import"
 	}
 	r.addEdited(look)
+	r.addRegrouped(look)
 	if !h.scope.importing() {
 		for id := range look {
 			if first, linked := h.links.First(id); !linked || !h.choosesGroup(first) {
@@ -216,6 +222,41 @@ func (r *reading) addEdited(look idSet) {
 		id := ObjectID(h.rows.ObjectID(row))
 		if place := now.place(id); now[place] != before[place] {
 			look.add(id)
+		}
+	}
+}
+
+// membersOf are those of roles, where a directory has read them because groups have changed.
+func membersOf(r Reading) map[string][]ObjectID {
+	if m, ok := r.(interface{ Members() map[string][]ObjectID }); ok {
+		return m.Members()
+	}
+	return nil
+}
+
+// addRegrouped adds those who would get or lose a role by what the directory says now.
+func (r *reading) addRegrouped(look idSet) {
+	if r.members == nil {
+		return
+	}
+	says := map[ObjectID][]string{}
+	for role, members := range r.members {
+		for _, id := range members {
+			says[id] = append(says[id], role)
+		}
+	}
+	h := r.host
+	for row, kind := range h.kinds {
+		if kind&rowChosen == 0 {
+			continue
+		}
+		u := h.rows.User(row)
+		e := Entry{State: StatePresent}
+		if roles := says[u.ObjectID]; len(roles) > 0 {
+			e.Extra = e.Extra.With(FieldRoles, roles...)
+		}
+		if c := h.scope.rolesOf(&u, &e); len(c.granted)+len(c.revoked)+len(c.shielded) > 0 {
+			look.add(h.rows.ObjectID(row))
 		}
 	}
 }

@@ -27,7 +27,9 @@ type changes struct {
 	unusual []adattr.GUID                   // the containers of unusual classes that head counts
 	known   map[adattr.GUID]ldapread.Object // visible, of an increment; nil: none was possible
 	schema  *numbered                       // of an increment
+	group   bool                            // of an increment: some group was changed, or made, or brought back
 	groups  []numbered                      // of an increment: they are what they were
+	members map[string][]adsync.ObjectID    // of an increment in which they are not
 }
 
 // numbered is an object as it was seen.
@@ -100,10 +102,10 @@ func (r *changes) Since(ctx context.Context, m adsync.DirectoryMark) (ids []adsy
 	if full, err := r.doubt(ctx, &was); full != "" || err != nil {
 		return nil, full, err
 	}
-	if full, err := r.regrouped(ctx, &was); full != "" || err != nil {
-		return nil, full, err
-	}
 	ids, full, err = r.changed(ctx, &was)
+	if full == "" && err == nil {
+		full, err = r.regrouped(ctx, &was)
+	}
 	if full != "" || err != nil || !r.witnesses.dir.reader.Flag.Expires {
 		return ids, full, err
 	}
@@ -174,12 +176,16 @@ func (r *changes) doubt(ctx context.Context, was *markData) (string, error) {
 	return "the schema has changed", nil
 }
 
-// regrouped is why somebody may have other roles whose account is what it was. Joining and
-// leaving move the number of a group alone, and deleting a group that is in another moves
-// only its own: so each of them has to be there, as it was.
+// regrouped finds out whether somebody may have other roles whose account is what it was, and
+// then who has which. Joining and leaving move the number of a group alone. Deleting a group
+// that is in another moves only its own, so each of them has to be there, as it was; and so
+// does bringing one back, which is then in the others again.
 func (r *changes) regrouped(ctx context.Context, was *markData) (string, error) {
-	if len(r.roles.configured) == 0 {
+	switch {
+	case len(r.roles.configured) == 0:
 		return "", nil
+	case r.group:
+		return r.readRoles(ctx)
 	}
 	asked := make([]adattr.GUID, len(was.Groups))
 	for i, g := range was.Groups {
@@ -193,12 +199,37 @@ func (r *changes) regrouped(ctx context.Context, was *markData) (string, error) 
 	for _, g := range was.Groups {
 		now, visible := seen[adattr.GUID(g.ID)]
 		if !visible || now.IsDeleted() || numberedOf(&now) != g {
-			return "a group that gives a role, or one in it, was changed or is out of sight", nil
+			return r.readRoles(ctx)
 		}
 	}
 	r.groups = was.Groups
 	return "", nil
 }
+
+// readRoles reads who has which role now.
+func (r *changes) readRoles(ctx context.Context) (string, error) {
+	if err := r.roles.read(ctx); err != nil {
+		return "", err
+	}
+	said := r.roles.heard()
+	if len(said.Unknown()) > 0 {
+		return unknownRoles, nil
+	}
+	r.members = map[string][]adsync.ObjectID{}
+	for role, members := range said.Members() {
+		r.members[role] = make([]adsync.ObjectID, len(members))
+		for i, id := range members {
+			r.members[role][i] = adsync.ObjectID(id)
+		}
+	}
+	return "", nil
+}
+
+const unknownRoles = "it is not known who has which role, and that may change unseen"
+
+// Members are who has which role now, of all roles, if that may be another than when the mark
+// was made, and nil otherwise.
+func (r *changes) Members() map[string][]adsync.ObjectID { return r.members }
 
 // watched are the groups that the roles depend on, or why a change of them may go unseen.
 func (r *changes) watched() (groups []numbered, blind string) {
@@ -208,7 +239,7 @@ func (r *changes) watched() (groups []numbered, blind string) {
 	said := r.roles.heard()
 	switch {
 	case said != nil && len(said.Unknown()) > 0:
-		return nil, "it is not known who has which role, and that may change unseen"
+		return nil, unknownRoles
 	case r.groups != nil:
 		return r.groups, "" // and not those read in the meantime, which may have changed since
 	case said == nil || len(said.Groups()) == 0 || len(said.Groups()) > mostGroups:
@@ -269,6 +300,7 @@ func (r *changes) changed(ctx context.Context, was *markData) (ids []adsync.Obje
 			return nil, "an object was changed that may have people below it", nil
 		case o.Kind != ldapread.Container:
 			ids = append(ids, adsync.ObjectID(o.GUID))
+			r.group = r.group || o.Kind == ldapread.AGroup && !o.IsDeleted()
 		}
 	}
 	r.known = seen

@@ -171,8 +171,8 @@ var toGroups = []happening{
 		return dc.Deny(since, dc.DN(group), "member")
 	}),
 	toAGroup("reset the rights at the group", 2, func(_ *world, dc *fakead.Server, group fakead.GUID) error { return dc.ResetRights(since, dc.DN(group)) }),
-	toAGroup("delete a group", 1, func(_ *world, dc *fakead.Server, group fakead.GUID) error { return dc.Delete(group) }),
-	{"restore a group", 2, func(w *world) bool {
+	toAGroup("delete a group", 2, func(_ *world, dc *fakead.Server, group fakead.GUID) error { return dc.Delete(group) }),
+	{"restore a group", 6, func(w *world) bool {
 		dc := w.dc()
 		return slices.ContainsFunc(w.groups, func(id fakead.GUID) bool { return dc.Restore(id) == nil })
 	}},

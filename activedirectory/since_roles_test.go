@@ -18,8 +18,6 @@ type giving struct {
 	outer, inner fakead.GUID
 }
 
-const reasonRegrouped = "a group that gives a role, or one in it, was changed or is out of sight"
-
 func newGiving(t *testing.T) *giving {
 	t.Helper()
 	g := &giving{bed: newBed(t)}
@@ -84,22 +82,41 @@ func TestSince_TakesNoRoleWithoutProof(t *testing.T) {
 }
 
 // Each is a history of groups that leaves no trace on the accounts in them.
-func TestSince_ReadsEverythingWhenGroupsChange(t *testing.T) {
+func TestSince_SeesGroupsChange(t *testing.T) {
 	const unknown = "it is not known who has which role, and that may change unseen"
 	for name, tt := range map[string]struct {
 		before, after func(g *giving) error
 		full          string
+		looked        int // if it is no full one
 	}{
-		"somebody joins":         {after: func(g *giving) error { return g.dc.Join(g.outer, g.ids[2]) }, full: reasonRegrouped},
-		"somebody leaves":        {after: func(g *giving) error { return g.dc.Leave(g.outer, g.ids[1]) }, full: reasonRegrouped},
-		"a nested group changes": {after: func(g *giving) error { return g.dc.Join(g.inner, g.ids[2]) }, full: reasonRegrouped},
-		"a nested group leaves":  {after: func(g *giving) error { return g.dc.Leave(g.outer, g.inner) }, full: reasonRegrouped},
-		"a nested group is gone": {after: func(g *giving) error { return g.dc.Delete(g.inner) }, full: reasonRegrouped},
-		"a group goes out of sight": {
-			after: func(g *giving) error { return g.dc.Hide(since, g.dc.DN(g.inner)) }, full: reasonRegrouped,
+		"somebody joins":         {after: func(g *giving) error { return g.dc.Join(g.outer, g.ids[2]) }, looked: 1},
+		"somebody leaves":        {after: func(g *giving) error { return g.dc.Leave(g.outer, g.ids[1]) }, looked: 1},
+		"a nested group changes": {after: func(g *giving) error { return g.dc.Join(g.inner, g.ids[2]) }, looked: 1},
+		"a nested group leaves":  {after: func(g *giving) error { return g.dc.Leave(g.outer, g.inner) }, looked: 1},
+		"a nested group is gone": {after: func(g *giving) error { return g.dc.Delete(g.inner) }, looked: 1},
+		"a nested group is brought back": {
+			before: func(g *giving) error { return g.dc.Delete(g.inner) },
+			after:  func(g *giving) error { return g.dc.Restore(g.inner) },
+			looked: 1,
 		},
-		"a group is put back": {
+		"a group is nested": {
+			before: func(g *giving) error { return g.dc.Leave(g.outer, g.inner) },
+			after:  func(g *giving) error { return g.dc.Join(g.outer, g.inner) },
+			looked: 1,
+		},
+		"nobody is another's member": {
+			after:  func(g *giving) error { return g.dc.SetAttribute(g.outer, "description", "new") },
+			looked: 0,
+		},
+		"a group goes out of sight": {
+			after: func(g *giving) error { return g.dc.Hide(since, g.dc.DN(g.inner)) }, full: unknown,
+		},
+		"the group of the role is gone": {
+			after: func(g *giving) error { return g.dc.Delete(g.outer) }, full: unknown,
+		},
+		"a group is put back, and has the number once more": {
 			before: func(g *giving) error {
+				g.sync() // which notes a logon
 				g.kept = g.dc.Snapshot()
 				return g.dc.Join(g.inner, g.ids[2])
 			},
@@ -107,7 +124,7 @@ func TestSince_ReadsEverythingWhenGroupsChange(t *testing.T) {
 				g.dc.RollBack(g.kept)
 				return g.dc.Join(g.inner, g.ids[1])
 			},
-			full: reasonRegrouped,
+			full: "the controller was put back from an old copy",
 		},
 		"the group of a role is unknown": {
 			before: func(g *giving) error { return g.dc.Hide(since, g.dc.DN(g.inner)) },
@@ -139,7 +156,7 @@ func TestSince_ReadsEverythingWhenGroupsChange(t *testing.T) {
 				return nil
 			},
 			after: func(g *giving) error { return g.dc.Join(g.outer, g.ids[2]) },
-			full:  reasonRegrouped,
+			full:  "groups that give roles have changed, and Rules.Map may look at roles",
 		},
 		"other roles are given": {
 			before: func(g *giving) error {
@@ -161,8 +178,34 @@ func TestSince_ReadsEverythingWhenGroupsChange(t *testing.T) {
 			p := g.plan(adsync.Since(g.mark))
 			assert.Equal(t, tt.full, p.Reading.Full)
 			assert.Equal(t, g.plan().Changes, p.Changes)
+			if tt.full != "" {
+				return
+			}
+			assert.Equal(t, tt.looked, p.Reading.Looked)
+			g.follows()
+			g.follows() // of whom a proof was asked, once more
+			assert.Zero(t, g.looked())
 		})
 	}
+}
+
+// In a Join, who has a role is for that directory to say which lists the account.
+func TestSince_ReadsEverythingWhenGroupsChangeInAJoin(t *testing.T) {
+	g := newGiving(t)
+	run := func() *adsync.Plan {
+		s, err := adsync.New(adsync.Join(mustNew(t, g.cfg)), g.store, &adsync.Options{Limits: adsync.Limits{MaxGranted: -1}})
+		require.NoError(t, err)
+		report, err := s.Sync(t.Context(), adsync.Since(g.mark))
+		require.NoError(t, err)
+		g.mark = report.Mark()
+		return report.Plan
+	}
+	run()
+	assert.Empty(t, run().Reading.Full)
+	require.NoError(t, g.dc.Join(g.outer, g.ids[2]))
+	assert.Equal(t, "groups that give roles have changed in one of several directories", run().Reading.Full)
+	assert.Equal(t, []string{"editor", "editor", "editor"}, g.roles())
+	assert.Empty(t, run().Reading.Full)
 }
 
 // A group that changes while a plan by mark is made is seen by the next.
@@ -210,7 +253,7 @@ func TestSince_LooksUpWhoKeepsARole(t *testing.T) {
 	g.cfg.URLs = append(g.cfg.URLs, second.URL())
 	g.sync()
 	require.NoError(t, g.dc.Leave(g.outer, g.ids[1]))
-	assert.Equal(t, reasonRegrouped, g.sync().Plan.Reading.Full)
+	require.Empty(t, g.sync().Plan.Reading.Full)
 	assert.Equal(t, []string{"editor", "editor", ""}, g.roles(), "replication lags")
 	g.follows()
 	require.NoError(t, second.Pull(g.dc))

@@ -88,6 +88,7 @@ type Kind uint8
 const (
 	Other     Kind = iota // it may have people below it
 	Leaf                  // it has none
+	AGroup                // it has none, and has members
 	Person                // it may be an account itself
 	Container             // counted in Head.Containers
 )
@@ -98,7 +99,7 @@ var containerClasses = []string{"organizationalUnit", "container", "builtinDomai
 
 // leafClasses have nobody below them.
 var leafClasses = []string{
-	"group", "computer", "printQueue", "volume", "serviceConnectionPoint", "foreignSecurityPrincipal", "dnsNode", "secret",
+	"computer", "printQueue", "volume", "serviceConnectionPoint", "foreignSecurityPrincipal", "dnsNode", "secret",
 	"infrastructureUpdate", "rIDManager", "rIDSet", "msDS-ManagedServiceAccount", "msDS-GroupManagedServiceAccount", "trustedDomain",
 }
 
@@ -111,6 +112,8 @@ func kindOf(classes []string) Kind {
 	switch {
 	case has(containerClasses...):
 		return Container
+	case has("group"):
+		return AGroup
 	case has(leafClasses...): // a computer is a user too
 		return Leaf
 	case has("user", "person", "contact"):

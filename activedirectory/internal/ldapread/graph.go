@@ -202,7 +202,7 @@ func (g *graph) groups() (all []Object) {
 		if g.byGUID {
 			id = adattr.GUID([]byte(n.key))
 		}
-		all = append(all, Object{GUID: id, USN: n.usn, When: n.when, Kind: Leaf})
+		all = append(all, Object{GUID: id, USN: n.usn, When: n.when, Kind: AGroup})
 	}
 	return all
 }

@@ -47,7 +47,7 @@ func TestKindOf(t *testing.T) {
 		"top person organizationalPerson user":          Person,
 		"top person organizationalPerson contact":       Person,
 		"top person organizationalPerson user computer": Leaf, // is a user too
-		"top group":    Leaf,
+		"top group":    AGroup,
 		"top":          Other,
 		"":             Other,
 		"top siteLink": Other,

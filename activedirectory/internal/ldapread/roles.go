@@ -115,6 +115,24 @@ func (r *Roles) Unknown() (names []string) {
 	return names
 }
 
+// Members are the accounts that were seen to have each role, in no order. Roles of which it
+// is not known are left out.
+func (r *Roles) Members() map[string][]adattr.GUID {
+	members := map[string][]adattr.GUID{}
+	for _, s := range r.status {
+		if s.problem == "" {
+			members[s.name] = nil
+		}
+	}
+	sets := r.Sets()
+	for id, number := range r.numbers {
+		for _, role := range sets[r.given[number]] {
+			members[role] = append(members[role], id)
+		}
+	}
+	return members
+}
+
 // Groups are all that were read, as they were before their members were. Who has a role
 // changes when one of them does, or goes out of sight, or when an account does.
 func (r *Roles) Groups() []Object { return r.groups }
