@@ -111,7 +111,8 @@ func TestImport_ByGroup(t *testing.T) {
 	page := w.admin.get("/import")
 	assert.Contains(t, page.body, `<option value="Inner (*)">Inner (*)</option>`)
 	assert.Contains(t, page.body, `<option value="Outer">`)
-	assert.NotContains(t, page.body, `<option value="Guests">`, "of those that came with the domain nobody is imported")
+	assert.Contains(t, page.body, `<option value="Domain Users">`)
+	assert.NotContains(t, page.body, `<option value="Administrators">`, "those that came with the domain are for its own rights")
 
 	outer := w.admin.act("/import", "search", "group", "Outer")
 	assert.Contains(t, outer.text(), "People in the group Outer , also by way of other groups")
@@ -125,12 +126,16 @@ func TestImport_ByGroup(t *testing.T) {
 
 	require.NoError(t, w.controller.Join(inner, w.guids["carl"]))
 	assert.Contains(t, w.admin.act("/import", "compare", "group", "Outer").text(), "Choose all 3 matching")
+	require.NoError(t, w.controller.Leave(inner, w.guids["carl"]))
+	assert.Contains(t, w.admin.act("/import", "compare", "group", "Outer").text(), "Choose all 2 matching", "who has left is not in it any more")
 	w.admin.act("/import", "all", "group", "Outer")
 	made := w.admin.post("/import", "do", "plan", "group", "Outer")
 	preview := w.admin.follow(made)
-	assert.Contains(t, preview.text(), "Apply: 3 imports")
-	assert.Contains(t, w.admin.apply(made.Header.Get("Location"), digestOn(t, preview)).text(), "3 user(s) are imported.")
-	assert.Contains(t, w.admin.act("/import", "search", "group", "Outer").text(), "Imported 3")
+	assert.Contains(t, preview.text(), "Apply: 2 imports")
+	assert.Contains(t, w.admin.apply(made.Header.Get("Location"), digestOn(t, preview)).text(), "2 user(s) are imported.")
+	assert.Contains(t, w.admin.act("/import", "search", "group", "Outer").text(), "Imported 2")
+	require.NoError(t, w.controller.Delete(inner))
+	assert.NotContains(t, w.admin.act("/import", "compare").body, "Inner", "a group that is gone is not suggested")
 }
 
 func TestImport_OfAGroupThatIsNotThere(t *testing.T) {

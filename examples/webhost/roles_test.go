@@ -59,6 +59,18 @@ func TestRoles_AreKeptWithoutAProof(t *testing.T) {
 	assert.Contains(t, w.admin.get("/users/"+w.id("anna")).text(), "Roles Author")
 }
 
+func TestRoles_GivenToManyNeedAnApproval(t *testing.T) {
+	w := newWorld(t)
+	w.people("anna", "ben")
+	for _, login := range []string{"anna", "ben"} {
+		require.NoError(t, w.controller.Join(w.groups["Author"], w.guids[login]))
+	}
+	path, _ := w.admin.plan()
+	page := w.admin.get(path).text()
+	assert.Contains(t, page, "This plan gives a role to 2 of the 2 imported users. Without an approval, one run may give one to at most 1.")
+	assert.Contains(t, page, "2 users would be given a role")
+}
+
 func TestRoles_OfAllNeedAnApproval(t *testing.T) {
 	w := newWorld(t, func(c *config) { c.limits.MaxRemovalRatio = 1 })
 	w.people("anna", "ben", "carl")
@@ -91,6 +103,8 @@ func TestDetails_OfWork(t *testing.T) {
 	assert.Contains(t, preview, "Manager none → somebody who is not imported")
 	w.admin.get("/import")
 	assert.Contains(t, w.admin.get(path).text(), "Manager none → Dora Person", "whom the list of the import knows")
+	w.exec(`UPDATE people SET last_name = 'Renamed'`)
+	assert.Contains(t, w.admin.get(path).text(), "Manager none → Ben Person", "who is imported has the name that he has here")
 	w.admin.apply(path, digest)
 	assert.Contains(t, w.admin.get("/users/"+w.id("anna")).text(), "Department Sales[U+202E]<b> Manager Ben Person")
 	assert.Contains(t, w.admin.get("/history/"+path[len("/runs/"):]+".csv").body, `"Manager","","Ben Person","Done"`)
