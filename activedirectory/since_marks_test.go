@@ -81,6 +81,10 @@ func TestSince_KnowsWhatOthersWereAskedSince(t *testing.T) {
 	back := b.sync()
 	require.Empty(t, back.Plan.Reading.Full)
 	assert.Equal(t, 1, back.Counts().Modified, "as the first has not heard of it")
+	require.Len(t, b.mark.Directory, 2)
+	b.mark.Full = b.mark.Full.Add(-48 * time.Hour)
+	require.NotEmpty(t, b.sync().Plan.Reading.Full)
+	assert.Len(t, b.mark.Directory, 1, "a full plan asks about everybody, which is too many to be asked of the other again")
 }
 
 // However many plans are made by mark, the time counts from the last full one.

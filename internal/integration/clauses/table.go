@@ -98,7 +98,7 @@ var single = []clause{
 	}
 	if r.mark != nil {
 		r.keepOthers(&d.mark)
-	}`}}, domain, "TestSince_GoesOnWithAnotherController"},
+	}`}}, domain, "TestSince_KnowsWhatOthersWereAskedSince"},
 	{"an increment counts as the last full reading", "since.go",
 		[]edit{{`d.mark.Full = r.mark.Full
 `, ``}}, domain, "TestSince_IsDueAfterTheLastFullReading"},
