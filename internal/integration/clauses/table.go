@@ -292,9 +292,7 @@ var single = []clause{
 // double are those of which one place makes up for the other: both are taken out.
 var double = []clause{
 	{why: "somebody is written, for what the mark remembers, who was not looked up", file: "since.go", edits: []edit{
-		{`		for _, id := range v.contradicted() {
-			look.add(id)
-		}`, `_ = v`},
+		{`if more := r.view.contradicted(); len(more) > 0 {`, `if more := r.view.contradicted(); false {`},
 		{`if c.writes() || c.Op == OpDuplicate || c.Op == OpInvalid {`, `if c.Op == OpDuplicate || c.Op == OpInvalid {`},
 	}, pkg: domain, test: "TestSince_LooksUpWhomTheRulesWouldWrite"},
 	{why: "numbers above the last visible one are given to others", file: "activedirectory/changes.go", edits: []edit{

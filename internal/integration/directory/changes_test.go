@@ -62,11 +62,13 @@ type past struct {
 	t     *testing.T
 	rng   *rand.Rand
 	log   []string
-	made  int    // units
-	unit  string // below the base or not, with people in it
-	veil  bool   // the unit has been hidden
-	group string // that the account that reads may be in
-	in    bool   // it is
+	made  int       // units
+	unit  string    // below the base or not, with people in it
+	veil  bool      // the unit has been hidden
+	group string    // that the account that reads may be in
+	in    bool      // it is
+	gives [2]string // groups, the second of which gives a role and has the first in it
+	roles bool      // it does
 	souls []*soul
 	store *adsync.MemoryStore
 	rules adsync.Rules
@@ -85,6 +87,8 @@ type soul struct {
 func newPast(t *testing.T, s *scene) *past {
 	h := &past{scene: s, t: t, happened: make([]int, len(pastEvents))}
 	h.group = s.addGroup(t, s.elsewhere, "group")
+	h.gives[0] = s.addGroup(t, s.elsewhere, "inner")
+	h.gives[1] = s.addGroup(t, s.elsewhere, "outer", h.gives[0])
 	h.addPastUnit()
 	return h
 }
@@ -109,6 +113,7 @@ func (h *past) begin(number uint64) {
 	reaction := func() adsync.Reaction {
 		return []adsync.Reaction{adsync.Keep, adsync.Deactivate, adsync.Remove}[h.rng.IntN(3)]
 	}
+	h.roles = h.rng.IntN(2) == 0
 	h.rules = adsync.Rules{OnDisabled: reaction(), OnOutOfScope: reaction(), OnDeleted: reaction(), Import: h.rng.IntN(3) == 0}
 	h.sync()
 }
@@ -161,6 +166,27 @@ func (h *past) event() {
 }
 
 func (h *past) someMail() string { return fmt.Sprintf("%d@example.test", h.rng.IntN(4)) }
+
+// member puts somebody into one of the groups that give a role, or takes her out.
+func (h *past) member(p *soul, joins bool) {
+	group := h.gives[h.rng.IntN(2)]
+	is := slices.ContainsFunc(values(h.t, h.conn, group, "member"), func(dn string) bool { return strings.EqualFold(dn, p.dn) })
+	switch {
+	case joins && !is:
+		h.join(h.t, group, p.dn)
+	case !joins && is:
+		h.leave(h.t, group, p.dn)
+	}
+}
+
+// domain is the directory, with a role in some histories.
+func (h *past) domain() *activedirectory.Directory {
+	cfg := h.config()
+	if h.roles {
+		cfg.Roles = []activedirectory.Role{{Name: "staff", Group: objectIDOf(h.t, h.conn, h.gives[1]).String()}}
+	}
+	return open(h.t, cfg)
+}
 
 // alive is an event for people who are there.
 func alive(do func(h *past, p *soul)) func(*past, *soul) bool {
@@ -231,6 +257,8 @@ var pastEvents = []struct {
 		h.in = !h.in
 		return true
 	}},
+	{"join a group", alive(func(h *past, p *soul) { h.member(p, true) })},
+	{"leave a group", alive(func(h *past, p *soul) { h.member(p, false) })},
 	{"edit a row", func(h *past, _ *soul) bool { return h.edit(func(u *adsync.User) { u.Email = h.someMail() }) }},
 	{"the status of a row", func(h *past, _ *soul) bool {
 		return h.edit(func(u *adsync.User) { u.Status = adsync.StatusDeactivated })
@@ -292,7 +320,11 @@ type unmarked struct{ *activedirectory.Directory }
 func (u unmarked) Sessions(ctx context.Context) iter.Seq2[adsync.Directory, error] {
 	return func(yield func(adsync.Directory, error) bool) {
 		for d, err := range u.Directory.Sessions(ctx) {
-			if !yield(struct{ adsync.Directory }{d}, err) {
+			prover, _ := d.(adsync.RoleProver)
+			if !yield(struct {
+				adsync.Directory
+				adsync.RoleProver
+			}{d, prover}, err) {
 				return
 			}
 		}
@@ -302,7 +334,7 @@ func (u unmarked) Sessions(ctx context.Context) iter.Seq2[adsync.Directory, erro
 // compare runs a sync by mark, and compares its plan with a full one of the same.
 func (h *past) compare() {
 	t := h.t
-	full, err := newSyncer(t, unmarked{h.directory(t)}, h.store, h.rules).Plan(t.Context())
+	full, err := newSyncer(t, unmarked{h.domain()}, h.store, h.rules).Plan(t.Context())
 	require.NoError(t, err, h.log)
 	asked := h.mark != nil
 	short := h.sync()
@@ -328,7 +360,7 @@ func (h *past) compare() {
 
 // sync runs by mark, and keeps the next one.
 func (h *past) sync() *adsync.Plan {
-	report, err := newSyncer(h.t, h.directory(h.t), h.store, h.rules).Sync(h.t.Context(), adsync.Since(h.mark))
+	report, err := newSyncer(h.t, h.domain(), h.store, h.rules).Sync(h.t.Context(), adsync.Since(h.mark))
 	require.NoError(h.t, err, h.log)
 	text, err := json.Marshal(report.Mark())
 	require.NoError(h.t, err)

@@ -156,7 +156,7 @@ func newSyncer(t *testing.T, dir adsync.Directory, store adsync.UserStore, rules
 	rules.Source = source
 	syncer, err := adsync.New(dir, store, &adsync.Options{
 		Rules:  rules,
-		Limits: adsync.Limits{MaxRemovals: -1, MaxRemovalRatio: -1, MaxCleared: -1, MaxRekeyed: -1, MaxReactivated: -1},
+		Limits: adsync.Limits{MaxRemovals: -1, MaxRemovalRatio: -1, MaxCleared: -1, MaxRekeyed: -1, MaxReactivated: -1, MaxGranted: -1, MaxRevoked: -1},
 	})
 	require.NoError(t, err)
 	return syncer
