@@ -160,6 +160,19 @@ func TestSchedule_ReplacesItsWaitingPlan(t *testing.T) {
 	assert.NotContains(t, w.admin.get("/history").text(), "deletions", "there is nothing to delete any more")
 }
 
+// A person can plan again for those of a plan that waits.
+func TestSchedule_PlanAgainByHand(t *testing.T) {
+	w, c := newScheduledWorld(t)
+	w.people("anna", "ben", "carl", "dora")
+	require.NoError(t, w.controller.Delete(w.guids["anna"]))
+	require.NoError(t, w.controller.Delete(w.guids["ben"]))
+	c.tick()
+	path := "/runs/" + w.value(`SELECT id FROM runs`)
+	again := w.admin.follow(w.admin.post(path, "do", "again"))
+	assert.Contains(t, again.text(), "A synchronization of 2 users, planned by admin")
+	assert.Equal(t, http.StatusNotFound, w.admin.get(path).StatusCode, "the old one is worth nothing")
+}
+
 // What runs do within a day counts together.
 func TestSchedule_ManySmallRunsAreLimitedTogether(t *testing.T) {
 	w, c := newScheduledWorld(t)
