@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"iter"
 	"slices"
 	"strings"
@@ -125,6 +126,43 @@ type severalProofs struct {
 
 func (d severalProofs) ProveRoles(context.Context, []ObjectID) iter.Seq2[Entry, error] {
 	return StaticDirectory(d.all).Entries(context.Background())
+}
+
+// Who has lost a role by this plan already counts as having had it, so that the rest of a run
+// that was cut short is no more than the whole.
+func TestRoles_OfAHalfDonePlanAreCountedAsBefore(t *testing.T) {
+	var users []User
+	var entries []Entry
+	for i := range 40 {
+		name := fmt.Sprintf("u%02d", i)
+		users, entries = append(users, userWith(name)), append(entries, entryWith(name))
+	}
+	for i := range 4 {
+		users[i].Extra = withRoles("admin")
+	}
+	entries[3].Extra = withRoles("admin") // who alone keeps it
+	store := NewMemoryStore(users...)
+	s, err := New(newProving(entries...), store, &Options{Rules: Rules{Source: "ad"}})
+	require.NoError(t, err)
+	plan, err := s.Plan(t.Context())
+	require.NoError(t, err)
+	require.Len(t, plan.Changes, 3)
+	for _, c := range plan.Changes[:2] { // as a run that was killed would have left it
+		require.NoError(t, store.UpdateUser(t.Context(), c))
+	}
+	keeper, _ := store.Get("u03")
+	bare := keeper
+	bare.Extra = Extra{}
+	require.NoError(t, store.UpdateUser(t.Context(), NewUpdate(ReasonChanged, &keeper, &bare)))
+	_, err = s.Apply(t.Context(), plan)
+	var beyond *LimitError
+	require.ErrorAs(t, err, &beyond, "nobody would have the role any more")
+	assert.Equal(t, "admin", beyond.Role)
+
+	require.NoError(t, store.UpdateUser(t.Context(), NewUpdate(ReasonChanged, &bare, &keeper)))
+	report, err := s.Apply(t.Context(), plan)
+	require.NoError(t, err)
+	assert.Equal(t, []Outcome{OutcomeAlready, OutcomeAlready, OutcomeApplied}, []Outcome{report.Results[0].Outcome, report.Results[1].Outcome, report.Results[2].Outcome})
 }
 
 // A proof must make sense.

@@ -174,3 +174,36 @@ func TestLimits_CountRoles(t *testing.T) {
 		require.NoError(t, plan.Check(Limits{MaxGranted: -1, MaxRevoked: -1}), name)
 	}
 }
+
+// Of several roles that would lose all their users the first is named, and whoever is deleted
+// with a role does not keep it.
+func TestLimits_NoRoleLosesAllItsUsers(t *testing.T) {
+	rules := Rules{Source: "ad", Roles: []string{"a", "b"}}
+	gone := entryWith("ann")
+	gone.State = StateDeleted
+	lifted := Limits{MaxRemovalRatio: -1}
+	for name, tt := range map[string]struct {
+		entries []Entry
+		users   []User
+		want    string
+	}{
+		"two roles":             {[]Entry{entryWith("ann"), entryWith("bob")}, []User{userWith("ann", "a", "b"), userWith("bob", "b", "a")}, "a 2"},
+		"one deleted":           {[]Entry{gone, entryWith("bob"), entryWith("cat")}, []User{userWith("ann", "b"), userWith("bob", "b"), userWith("cat", "b")}, "b 2"},
+		"one of another role":   {[]Entry{gone, entryWith("bob"), entryWith("cat"), entryWith("dan", "b")}, []User{userWith("ann", "a"), userWith("bob", "b"), userWith("cat", "b"), userWith("dan", "b")}, ""},
+		"all deleted":           {[]Entry{gone}, []User{userWith("ann", "a")}, ""},
+		"one loses, one leaves": {[]Entry{gone, entryWith("bob")}, []User{userWith("ann", "a"), userWith("bob", "a")}, ""},
+		"one is left":           {[]Entry{entryWith("ann"), entryWith("bob"), entryWith("cat", "a")}, []User{userWith("ann", "a"), userWith("bob", "a"), userWith("cat", "a")}, ""},
+	} {
+		for range 5 { // roles are counted in no order
+			plan := mustPlan(t, tt.entries, tt.users, rules)
+			err := plan.Check(lifted)
+			if tt.want == "" {
+				require.NoError(t, err, name)
+				continue
+			}
+			var beyond *LimitError
+			require.ErrorAs(t, err, &beyond, name)
+			assert.Equal(t, tt.want, fmt.Sprint(beyond.Role, " ", beyond.Count), name)
+		}
+	}
+}
