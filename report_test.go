@@ -102,6 +102,12 @@ func TestExplain(t *testing.T) {
 	require.NoError(t, err)
 	assert.Contains(t, strings.Join(lines, "\n"), "duplicate: others ask for it too")
 
+	only := newSyncer(t, rivals, adsync.NewMemoryStore(user("1", 1, "a", ""), user("2", 2, "b", "")), &adsync.Options{Rules: adsync.Rules{Only: []string{"1"}}})
+	lines, err = only.Explain(t.Context(), "2")
+	require.NoError(t, err)
+	require.Len(t, lines, 2)
+	assert.Equal(t, "It is not among those of Rules.Only, so it is left alone.", lines[1])
+
 	_, err = s.Explain(t.Context(), "nobody")
 	require.ErrorContains(t, err, "unknown")
 	_, err = newSyncer(t, failing{}, store, nil).Explain(t.Context(), "u03")
