@@ -403,6 +403,7 @@ func TestSince_GoesOnAfterARunThatBroke(t *testing.T) {
 	require.NotNil(t, b.mark)
 	rest := b.follows()
 	assert.Equal(t, adsync.Counts{Modified: 1, Unchanged: 2}, rest.Counts())
+	assert.Equal(t, 2, rest.Plan.Reading.Looked, "one was written, and is in its bucket")
 
 	require.NoError(t, b.dc.Delete(ids[0]))
 	require.NoError(t, b.dc.Delete(ids[1]))

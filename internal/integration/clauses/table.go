@@ -130,10 +130,6 @@ var single = []clause{
 		[]edit{{`d.outside.add(id)`, ``}}, domain, "TestSince_RemembersWhoIsOutOfScope"},
 
 	// What a run leaves.
-	{"an account that was listed twice is so no more", "mark.go",
-		[]edit{{`_, twice := v.listedTwice[first]
-		if`, `twice := false
-		if`}}, library, "TestMark_LooksUpWhoIsNotInOrder"},
 	{"an account whose flag could not be read shows it", "mark.go",
 		[]edit{{`case e.DisabledUnknown, e.State`, `case e.State`}}, library, "TestMark_LooksUpWhoIsNotInOrder"},
 	{"a deleted account is purged or restored unseen", "mark.go",
@@ -222,18 +218,16 @@ var single = []clause{
 		[]edit{{`s.controls(s.cfg.PageSize, cookie, true)`, `s.controls(s.cfg.PageSize, cookie, false)`}}, domain, "TestSince_FindsWhatHasChanged"},
 
 	// Groups give roles, and change without a trace on their members.
-	{"somebody joins a group that gives a role", "activedirectory/changes.go",
-		[]edit{{`!visible || now.IsDeleted() || numberedOf(&now) != g {`, `!visible || now.IsDeleted() {`}}, domain, groups + "somebody joins"},
 	{"a group that gives a role goes out of sight", "activedirectory/changes.go",
 		[]edit{{`!visible || now.IsDeleted() || numberedOf(&now) != g {`, `visible && (now.IsDeleted() || numberedOf(&now) != g) {`}}, domain, groups + "a group goes out of sight"},
-	{"a group in one that gives a role changes", "activedirectory/internal/ldapread/graph.go",
+	{"a group in one that gives a role is deleted", "activedirectory/internal/ldapread/graph.go",
 		[]edit{{`		if !n.read {
 			continue
 		}
 		id := n.id`, `		if !n.read || i > 0 {
 			continue
 		}
-		id := n.id`}}, domain, groups + "a nested group changes"},
+		id := n.id`}}, domain, groups + "a nested group is gone"},
 	{"whoever gets or loses a role is not looked up", "since.go",
 		[]edit{{`	r.addRegrouped(look)
 `, ``}}, domain, groups + "somebody leaves"},
@@ -251,12 +245,6 @@ var single = []clause{
 		[]edit{{`case said != nil && len(said.Unknown()) > 0:`, `case false:`}}, domain, groups + "the group of a role is unknown"},
 	{"the number of a group cannot be read", "activedirectory/changes.go",
 		[]edit{{`if g.USN <= 0 || g.GUID == (adattr.GUID{}) {`, `if g.GUID == (adattr.GUID{}) {`}}, domain, groups + "the number of a group cannot be read"},
-	{"a group changes while a plan by mark is made", "activedirectory/changes.go",
-		[]edit{{`	case r.groups != nil:
-		return r.groups, "" // and not those read in the meantime, which may have changed since
-`, `	case said == nil && r.groups != nil:
-		return r.groups, ""
-`}}, domain, "TestSince_SeesGroupsThatChangeWhileItReads"},
 	{"a role is taken without proof", "since.go",
 		[]edit{{`		if err := r.proveRoles(ctx, dir); err != nil {
 			return false, err
@@ -295,6 +283,24 @@ var double = []clause{
 		{`if more := r.view.contradicted(); len(more) > 0 {`, `if more := r.view.contradicted(); false {`},
 		{`if c.writes() || c.Op == OpDuplicate || c.Op == OpInvalid {`, `if c.Op == OpDuplicate || c.Op == OpInvalid {`},
 	}, pkg: domain, test: "TestSince_LooksUpWhomTheRulesWouldWrite"},
+	{why: "an account that was listed twice is so no more", file: "mark.go", edits: []edit{
+		{`_, twice := v.listedTwice[first]
+		if`, `twice := false
+		if`},
+		{`if c := &p.Changes[i]; !c.writes() && !c.tellsState() {`, `if c := &p.Changes[i]; !c.writes() && !c.tellsState() && c.Reason != ReasonListedTwice {`},
+	}, pkg: library, test: "TestMark_LooksUpWhoIsNotInOrder"},
+	{why: "somebody joins a group that gives a role", file: "activedirectory/changes.go", edits: []edit{
+		{`!visible || now.IsDeleted() || numberedOf(&now) != g {`, `!visible || now.IsDeleted() {`},
+		{`r.group = r.group || o.Kind == ldapread.AGroup && !o.IsDeleted()`, ``},
+	}, pkg: domain, test: "TestSince_SeesGroupsChange/somebody joins"},
+	{why: "a group changes while a plan by mark is made", file: "activedirectory/changes.go", edits: []edit{
+		{`	case r.groups != nil:
+		return r.groups, "" // and not those read in the meantime, which may have changed since
+`, `	case said == nil && r.groups != nil:
+		return r.groups, ""
+`},
+		{`r.group = r.group || o.Kind == ldapread.AGroup && !o.IsDeleted()`, ``},
+	}, pkg: domain, test: "TestSince_SeesGroupsThatChangeWhileItReads"},
 	{why: "numbers above the last visible one are given to others", file: "activedirectory/changes.go", edits: []edit{
 		{`from = objects[i].USN + 1`, `from = usn + 1`},
 		{`from, sure = min(from, w.USN+1), true`, `sure = true`},
