@@ -1,6 +1,9 @@
 package activedirectory
 
 import (
+	"context"
+	"fmt"
+	"net"
 	"slices"
 	"strconv"
 	"testing"
@@ -10,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/go-adsync/adsync"
+	"github.com/go-adsync/adsync/activedirectory/internal/ldapread"
 	"github.com/go-adsync/adsync/internal/fakead"
 )
 
@@ -277,43 +281,89 @@ func TestSince_FindsWhatChangesWhileItReads(t *testing.T) {
 	}
 }
 
-// A mark is of one connection, of one set of rights and of one schema, or there is none.
+// A mark is of one set of rights and of one schema, or there is none.
 func TestSince_IsOfOneReading(t *testing.T) {
 	for name, do := range map[string]func(b *bed){
 		"another connection": func(b *bed) { b.dc.Stop(); b.dc.Restart() },
 		"other groups":       func(b *bed) { b.regroup() },
 		"another schema":     func(b *bed) { require.NoError(b.t, b.dc.SetConfidential("mail", true)) },
 	} {
-		t.Run(name, func(t *testing.T) {
-			b := newBed(t)
-			b.add("p1", "p2")
-			b.sync()
-			for at := 2; ; at++ {
-				n := at
-				b.dc.ForgetRequests()
-				b.dc.Before(func(fakead.Request) {
-					if n--; n == 0 {
-						do(b)
+		for _, full := range []bool{false, true} {
+			t.Run(fmt.Sprint(name, " full ", full), func(t *testing.T) {
+				b := newBed(t)
+				b.add("p1", "p2")
+				b.sync()
+				for at := 2; ; at++ {
+					if full {
+						b.mark = nil
 					}
-				})
-				report, err := b.syncer().Sync(t.Context(), adsync.Since(b.mark))
-				b.dc.Before(nil)
-				if n > 0 {
-					require.Greater(t, at, 6)
-					break
+					n := at
+					b.dc.Before(func(fakead.Request) {
+						if n--; n == 0 {
+							do(b)
+						}
+					})
+					report, err := b.syncer().Sync(t.Context(), adsync.Since(b.mark))
+					b.dc.Before(nil)
+					if n > 0 {
+						require.Greater(t, at, 6)
+						break
+					}
+					if err == nil && report.Mark() != nil {
+						b.mark = report.Mark()
+					}
+					assert.Equal(t, b.plan().Changes, b.plan(adsync.Since(b.mark)).Changes, at)
+					require.NoError(t, b.dc.SetConfidential("mail", false))
+					b.sync()
+					b.sync()
 				}
-				if err == nil && report.Mark() != nil {
-					// Whatever the rights were at the end, the next plan is right.
-					b.mark = report.Mark()
-				}
-				full, p := b.plan(), b.plan(adsync.Since(b.mark))
-				assert.Equal(t, full.Changes, p.Changes, at)
-				require.NoError(t, b.dc.SetConfidential("mail", false))
-				b.sync()
-				b.sync()
-			}
-		})
+			})
+		}
 	}
+}
+
+// interrupting has something happen before the accounts are asked for.
+type interrupting struct{ do func() }
+
+func (i *interrupting) PhaseStart(ctx context.Context, p adsync.PhaseStart) context.Context {
+	if p.Phase == adsync.PhaseLookUp && i.do != nil {
+		i.do()
+		i.do = nil
+	}
+	return ctx
+}
+
+func (*interrupting) PhaseEnd(context.Context, adsync.PhaseEnd) {}
+
+// After a connection was lost, another one may have other rights, for as long as it lasts:
+// what was read over both is no ground to go on from.
+func TestSince_IsOfOneConnection(t *testing.T) {
+	b := newBed(t)
+	ids := b.add("p1", "p2")
+	group, err := b.dc.CreateGroup(fakead.Group{Name: "Blind"})
+	require.NoError(t, err)
+	require.NoError(t, b.dc.Deny(b.dc.DN(group), b.dc.DN(ids[0]), "mail"))
+	run := func(between func()) *adsync.Report {
+		dir := mustNew(t, b.cfg)
+		dir.reader.Open = func(context.Context, ldapread.Server) (net.Conn, ldapread.Searcher, error) {
+			return openLocal(b.dc, since, worldSecret)
+		}
+		s, err := adsync.New(dir, b.store, &adsync.Options{Tracer: &interrupting{between}, Limits: adsync.Limits{MaxCleared: -1, MaxRekeyed: -1}})
+		require.NoError(t, err)
+		report, err := s.Sync(t.Context(), adsync.Since(b.mark))
+		require.NoError(t, err)
+		b.mark = report.Mark()
+		return report
+	}
+	blinded := run(func() {
+		require.NoError(t, b.dc.Join(group, b.svc))
+		b.dc.Stop()
+		b.dc.Restart()
+	})
+	require.Equal(t, 1, blinded.Counts().Modified, "what cannot be read is empty")
+	require.NoError(t, b.dc.Leave(group, b.svc))
+	assert.Nil(t, b.mark)
+	assert.Equal(t, 1, run(nil).Counts().Modified, "it is read again")
 }
 
 // regroup has the service account be in another group than before, which has other rights.
