@@ -58,14 +58,14 @@ type failing struct {
 }
 
 func newFailing(t *testing.T) *failing {
-	d := &failing{domain: newDomain(t, fakead.Config{MaxValRange: 2, AllowUnsafe: true}), named: []adattr.GUID{guid(1), guid(4)}}
+	d := &failing{domain: newDomain(t, fakead.Config{MaxValRange: 4, AllowUnsafe: true}), named: []adattr.GUID{guid(1), guid(6)}}
 	must(t, d.GrantTombstones(service))
-	people := d.add(5)
+	people := d.add(7)
 	outside, err := d.AddUser(fakead.User{Username: "outside"})
 	require.NoError(t, err)
-	inner := d.group("inner", people[:4]...)
-	d.outer, d.inner = d.group("outer", inner, outside, people[4]), d.DN(inner)
-	must(t, d.SetPrimaryGroup(people[4], d.DN(d.outer)))
+	inner := d.group("inner", people[:6]...)
+	d.outer, d.inner = d.group("outer", inner, outside, people[6]), d.DN(inner)
+	must(t, d.SetPrimaryGroup(people[6], d.DN(d.outer)))
 	for n, id := range people {
 		must(t, d.SetAttribute(id, "displayName", guid(byte(n)).String()))
 		must(t, d.SetAttribute(id, "mS-DS-ConsistencyGuid", wireText(guid(byte(n)))))
@@ -147,6 +147,7 @@ func TestErrors_OfEachSearchEndAProof(t *testing.T) {
 			if err != nil {
 				return err
 			}
+			require.Empty(t, roles.Unknown())
 			_, err = c.Prove(t.Context(), roles.Question(), ids)
 			return err
 		})
