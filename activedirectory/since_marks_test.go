@@ -377,6 +377,7 @@ func (b *bed) regroup() {
 func TestSince_SeesAControllerPutBackAndCountedOn(t *testing.T) {
 	b := newBed(t)
 	ids := b.add("p1", "p2", "p3")
+	b.sync() // which notes the time of the service account's logon
 	b.kept = b.dc.Snapshot()
 	b.add("p4")
 	b.sync()
