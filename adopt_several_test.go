@@ -39,14 +39,14 @@ func TestAdopt_OfSeveralValues(t *testing.T) {
 		}
 		return e.Profile, nil
 	}}
-	loginOfPhone := adsync.Rules{Map: func(e adsync.Entry) (adsync.Profile, error) {
-		e.Username = "p" + e.Phone
+	loginOfBoth := adsync.Rules{AdoptBy: []adsync.Field{adsync.FieldUsername}, Map: func(e adsync.Entry) (adsync.Profile, error) {
+		e.Username = e.Phone + e.Email
 		return e.Profile, nil
 	}}
 	phones := mails(1, "", "anna@x", "anna.b@x")
 	phones.Others = phones.Others.With(adsync.FieldPhone, "1", "2")
-	user1 := unlinked("1", "p2", "anna.b@x")
-	user1.Phone = "2"
+	second := unlinked("1", "2anna.b@x", "")
+	second.Phone = "2"
 	logins := entry(1, "", "anna@x")
 	logins.Others = logins.Others.With(adsync.FieldUsername, "anna", "berg")
 	lasts := entry(1, "anna", "")
@@ -68,8 +68,9 @@ func TestAdopt_OfSeveralValues(t *testing.T) {
 		"the last name that it has": {entries: []adsync.Entry{lasts}, users: []adsync.User{namedUser(unlinked("1", "anna", ""), "Dahl")},
 			rules: adsync.Rules{AdoptBy: []adsync.Field{adsync.FieldUsername}}, links: map[string]adsync.ObjectID{"1": id(1)}},
 
-		"the marked one":              {entries: []adsync.Entry{marked(mails(1, "anna", "a@x", "anna@x"), "anna@x")}, users: []adsync.User{unlinked("1", "anna", "anna@x")}, links: map[string]adsync.ObjectID{"1": id(1)}},
-		"another than the marked one": {entries: []adsync.Entry{marked(mails(1, "anna", "a@x", "anna@x"), "a@x")}, users: []adsync.User{unlinked("1", "anna", "anna@x")}, notices: map[string]string{"1 1": "email differs"}},
+		"the marked one":                {entries: []adsync.Entry{marked(mails(1, "anna", "a@x", "anna@x"), "anna@x")}, users: []adsync.User{unlinked("1", "anna", "anna@x")}, links: map[string]adsync.ObjectID{"1": id(1)}},
+		"a marked one that Others lack": {entries: []adsync.Entry{marked(mails(1, "", "a@x", "b@x"), "anna@x")}, users: []adsync.User{unlinked("1", "anna", "anna@x")}, rules: byMail, links: map[string]adsync.ObjectID{"1": id(1)}},
+		"another than the marked one":   {entries: []adsync.Entry{marked(mails(1, "anna", "a@x", "anna@x"), "a@x")}, users: []adsync.User{unlinked("1", "anna", "anna@x")}, notices: map[string]string{"1 1": "email differs"}},
 
 		"an account that has the address too": {entries: []adsync.Entry{mails(1, "ben", "a@x", "anna@x"), entry(2, "anna", "anna@x")}, users: []adsync.User{unlinked("1", "anna", "anna@x")},
 			notices: map[string]string{"1 1": several, "1 2": several}},
@@ -94,7 +95,7 @@ func TestAdopt_OfSeveralValues(t *testing.T) {
 		"which another account has":                {entries: []adsync.Entry{mails(1, "x", "a@x", "anna@y"), entry(2, "y", "anna@x")}, users: []adsync.User{unlinked("1", "anna", "anna@x")}, rules: loginOfMail, notices: map[string]string{"1 1": several, "1 2": several}},
 		"of which Map refuses one":                 {entries: []adsync.Entry{mails(1, "x", "anna@x", "refused@x")}, users: []adsync.User{unlinked("1", "anna", "anna@x")}, rules: loginOfMail, links: map[string]adsync.ObjectID{"1": id(1)}},
 		"of which Map refuses the user's":          {entries: []adsync.Entry{mails(1, "x", "anna@x", "refused@x")}, users: []adsync.User{unlinked("1", "anna", "refused@x")}, rules: loginOfMail, notices: map[string]string{"1 1": "Rules.Map refuses"}},
-		"by values of two details at once":         {entries: []adsync.Entry{phones}, users: []adsync.User{user1}, rules: loginOfPhone, links: map[string]adsync.ObjectID{"1": id(1)}},
+		"by values of two details at once":         {entries: []adsync.Entry{phones}, users: []adsync.User{second}, rules: loginOfBoth, links: map[string]adsync.ObjectID{"1": id(1)}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			for range 2 {

@@ -221,6 +221,9 @@ func TestCompare_TellsOfSetsAsAPlanDoes(t *testing.T) {
 	assert.Contains(t, text, "department R&D → Legal languages + en languages - it roles + editor roles - admin")
 	text = strings.Join(strings.Fields(printed(t, mustCompare(t, b, a))), " ")
 	assert.Contains(t, text, "department Legal → R&D languages + it languages - en roles + admin roles - editor")
+	c := plan(extra("department", "Legal", "languages", "de", "roles", "editor")) // what looks like a text may be a set of one
+	assert.Equal(t, []adsync.Values{{Field: "languages", A: "de", B: "de, en", OnlyB: []string{"en"}}}, mustCompare(t, c, b).Differences[0].Fields)
+	assert.Equal(t, []adsync.Values{{Field: "languages", A: "de, en", B: "de", OnlyA: []string{"en"}}}, mustCompare(t, b, c).Differences[0].Fields)
 }
 
 // How a plan gets there is no difference.
