@@ -395,8 +395,10 @@ func (c *Change) tellsState() bool {
 
 // Mark is what the next plan can go on from: see [Since]. There is none after a run with a
 // selection, an adoption or an undo, nor where the directory cannot tell what has changed,
-// nor after a plan that went through JSON; the next plan is a full one then. A run that was
-// refused or cut short leaves one too: whoever it did not write is looked up again.
+// nor after a plan that went through JSON, which does not take the mark with it. With nil the
+// next plan is a full one; the mark of the run before is as good as it was, and only has
+// more users looked up. A run that was refused or cut short leaves a mark too: whoever it did
+// not write is looked up again.
 func (r *Report) Mark() *Mark {
 	if r == nil || r.Plan == nil || r.Plan.Reading == nil || r.Plan.Reading.draft == nil || len(r.Results) != len(r.Plan.Changes) {
 		return nil

@@ -2,6 +2,7 @@ package adsync_test
 
 import (
 	"context"
+	"encoding/json"
 	"testing"
 	"time"
 
@@ -47,4 +48,43 @@ func TestSince_RemovesLeaversWhenTheirTimeHasCome(t *testing.T) {
 		_, there := store.Get("u2")
 		assert.False(t, there, state)
 	}
+}
+
+// A plan's JSON is for people and their approval, and does not carry the mark: whoever applies
+// it goes on from the mark before, which is none the worse.
+func TestMark_IsNoneOfAPlanThatWentThroughJSON(t *testing.T) {
+	dir := still{adsync.StaticDirectory{entry(1, "ann", ""), entry(2, "bob", "")}}
+	store := adsync.NewMemoryStore(user("u1", 1, "ann", ""), user("u2", 2, "bob", ""))
+	s := newSyncer(t, dir, store, nil)
+	first, err := s.Sync(t.Context())
+	require.NoError(t, err)
+	mark := first.Mark()
+	require.NotNil(t, mark)
+	edited, _ := store.Get("u2")
+	edited.Phone = "of the host's"
+	before, _ := store.Get("u2")
+	require.NoError(t, store.UpdateUser(t.Context(), adsync.NewUpdate(adsync.ReasonChanged, &before, &edited)))
+	for _, way := range []string{"as it is", "through JSON"} {
+		plan, err := s.Plan(t.Context(), adsync.Since(mark))
+		require.NoError(t, err)
+		require.Equal(t, []string{"u2 update changed"}, inBrief(plan))
+		if way == "through JSON" {
+			text, err := json.Marshal(plan)
+			require.NoError(t, err)
+			plan = new(adsync.Plan)
+			require.NoError(t, json.Unmarshal(text, plan))
+		}
+		report, err := s.Apply(t.Context(), plan)
+		require.NoError(t, err)
+		require.NoError(t, report.Err())
+		assert.Equal(t, way == "through JSON", report.Mark() == nil, way)
+		if way == "as it is" {
+			after, _ := store.Get("u2")
+			require.NoError(t, store.UpdateUser(t.Context(), adsync.NewUpdate(adsync.ReasonChanged, &after, &edited)))
+		}
+	}
+	plan, err := s.Plan(t.Context(), adsync.Since(mark))
+	require.NoError(t, err)
+	assert.Empty(t, plan.Reading.Full)
+	assert.Empty(t, plan.Changes)
 }
