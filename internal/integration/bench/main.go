@@ -266,7 +266,7 @@ func (m *measuring) compare(name string, t task) error {
 func (m *measuring) pair(row *row, t task) error {
 	if strings.HasPrefix(t.Kind, "floor") {
 		used, err := m.self(t)
-		row.floor += used.wall
+		row.floor.wall, row.floor.cpu = row.floor.wall+used.wall, row.floor.cpu+used.cpu
 		return err
 	}
 	searched := t.URL

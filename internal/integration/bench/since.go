@@ -118,11 +118,13 @@ func (t *table) besideTables() (lines []string) {
 		if !strings.Contains(r.name, sinceMark) {
 			continue
 		}
-		floor := r.floorMedian()
-		beyond := r.median(func(p pair) float64 { return float64((p.used.wall - floor).Milliseconds()) })
-		beside := r.median(func(p pair) float64 { return (p.used.wall - floor).Seconds() / p.search.wall.Seconds() })
+		wall, cpu := r.floorMedian()
+		beyond := r.median(func(p pair) float64 { return float64((p.used.wall - wall).Milliseconds()) })
+		spent := r.median(func(p pair) float64 { return float64((p.used.cpu - cpu).Milliseconds()) })
+		beside := r.median(func(p pair) float64 { return (p.used.wall - wall).Seconds() / p.search.wall.Seconds() })
 		requests := r.median(func(p pair) float64 { return float64(p.used.requests) })
-		lines = append(lines, fmt.Sprintf("- %d people, %s: %.0f requests, and %.0f ms beyond the database's own time, %.2f of ldapsearch's", r.people, r.name, requests, beyond, beside))
+		lines = append(lines, fmt.Sprintf("- %d people, %s: %.0f requests, and beyond the database's own time %.0f ms (%.2f of ldapsearch's) and %.0f ms of the processor's",
+			r.people, r.name, requests, beyond, beside, spent))
 	}
 	return lines
 }

@@ -65,8 +65,8 @@ type row struct {
 	name   string
 	people int
 	pairs  []pair
-	floor  time.Duration // of this turn
-	floors []time.Duration
+	floor  usage // of this turn
+	floors []usage
 }
 
 type pair struct{ search, used usage }
@@ -75,7 +75,7 @@ func (r *row) add(search, used usage) { r.pairs = append(r.pairs, pair{search, u
 
 func (r *row) turn() {
 	r.floors = append(r.floors, r.floor)
-	r.floor = 0
+	r.floor = usage{}
 }
 
 // median of what f tells of the pairs.
@@ -88,14 +88,20 @@ func (r *row) median(f func(pair) float64) float64 {
 	return (all[(len(all)-1)/2] + all[len(all)/2]) / 2
 }
 
-func (r *row) floorMedian() time.Duration {
-	slices.Sort(r.floors)
-	return r.floors[len(r.floors)/2]
+// floorMedian is what the database alone took.
+func (r *row) floorMedian() (wall, cpu time.Duration) {
+	var walls, cpus []time.Duration
+	for _, f := range r.floors {
+		walls, cpus = append(walls, f.wall), append(cpus, f.cpu)
+	}
+	slices.Sort(walls)
+	slices.Sort(cpus)
+	return walls[len(walls)/2], cpus[len(cpus)/2]
 }
 
 func (r *row) cells() []string {
-	floor, beside := r.floorMedian().Seconds(), "–"
-	bare := "–"
+	wall, _ := r.floorMedian()
+	floor, beside, bare := wall.Seconds(), "–", "–"
 	if floor > 0 {
 		bare = fmt.Sprintf("%.2f", floor)
 		beside = fmt.Sprintf("%.2f", r.median(func(p pair) float64 { return p.used.wall.Seconds() / (p.search.wall.Seconds() + floor) }))
