@@ -219,7 +219,8 @@ func (j joined) Reading(ctx context.Context) (Reading, error) {
 	return all, nil
 }
 
-// joinedReading is one reading of each directory. Its mark has one of each.
+// joinedReading is one reading of each directory. Its mark has one of each. It does not tell
+// who has which role, which is for the directory to say that lists the account.
 type joinedReading []Reading
 
 // Since is what any of them says.
@@ -230,9 +231,6 @@ func (j joinedReading) Since(ctx context.Context, m DirectoryMark) (ids []Object
 	}
 	for i, r := range j {
 		more, full, err := r.Since(ctx, parts[i])
-		if full == "" && membersOf(r) != nil { // who has a role is for the directory to say that lists the account
-			full = "groups that give roles have changed in one of several directories"
-		}
 		if full != "" || err != nil {
 			return nil, full, err
 		}

@@ -16,9 +16,10 @@ type Changes interface {
 // Reading is one reading of one server, over one connection.
 //
 // Since yields all accounts that may have changed since the mark was made, their roles
-// included, too many rather than too few; full says why nobody can be left out, and is [NoMarkOfController] for a
-// mark of another server. It is asked before anything is listed or looked up, once for each
-// mark at most.
+// included, too many rather than too few; full says why nobody can be left out: it is
+// [NoMarkOfController] for a mark of another server, and [GroupsChanged] where anybody may
+// have other roles. It is asked before anything is listed or looked up, once for each mark at
+// most.
 //
 // Mark is asked after the last look-up. It is the zero DirectoryMark where the reading
 // was not one, as when the connection was lost on the way.
@@ -30,6 +31,12 @@ type Reading interface {
 // NoMarkOfController is why a plan is a full one when it reads a server that the mark does
 // not know.
 const NoMarkOfController = "the server that is read is none that the mark knows"
+
+// GroupsChanged is why a plan is a full one when groups that give roles have changed, of which
+// no account tells. A Reading that can tell who has each role now, all roles included, says so
+// in a method Members() map[string][]ObjectID: then whoever would get or lose a role is looked
+// up, together with the accounts that Since has yielded, and nobody else.
+const GroupsChanged = "groups that give roles have changed"
 
 // Since has [Syncer.Plan] and [Syncer.Sync] go on from the mark of an earlier run
 // ([Report.Mark]), and read only what has changed since in the directory and in the
@@ -148,9 +155,9 @@ func (r *reading) begin(ctx context.Context, dir Directory) error {
 		if full == NoMarkOfController {
 			continue
 		}
-		r.ids, r.full, r.known, r.members = ids, full, i, membersOf(r.changes)
-		if r.members != nil && r.scope.rules.Map != nil {
-			r.full = "groups that give roles have changed, and Rules.Map may look at roles"
+		r.ids, r.full, r.known = ids, full, i
+		if full == GroupsChanged {
+			r.regroup()
 		}
 		break
 	}
@@ -226,12 +233,17 @@ func (r *reading) addEdited(look idSet) {
 	}
 }
 
-// membersOf are those of roles, where a directory has read them because groups have changed.
-func membersOf(r Reading) map[string][]ObjectID {
-	if m, ok := r.(interface{ Members() map[string][]ObjectID }); ok {
-		return m.Members()
+// regroup goes on although groups have changed, where it is known who is in them now.
+func (r *reading) regroup() {
+	m, ok := r.changes.(interface{ Members() map[string][]ObjectID })
+	switch {
+	case r.scope.rules.Map != nil:
+		r.full = GroupsChanged + ", and Rules.Map may look at roles"
+	case ok:
+		if r.members = m.Members(); r.members != nil {
+			r.full = ""
+		}
 	}
-	return nil
 }
 
 // addRegrouped adds those who would get or lose a role by what the directory says now.

@@ -106,11 +106,11 @@ func (r *changes) Since(ctx context.Context, m adsync.DirectoryMark) (ids []adsy
 	if full == "" && err == nil {
 		full, err = r.regrouped(ctx, &was)
 	}
-	if full != "" || err != nil || !r.witnesses.dir.reader.Flag.Expires {
+	if full != "" && full != adsync.GroupsChanged || err != nil || !r.witnesses.dir.reader.Flag.Expires {
 		return ids, full, err
 	}
-	expired, full, err := r.expired(ctx, &was)
-	return append(ids, expired...), full, err
+	expired, unknown, err := r.expired(ctx, &was)
+	return append(ids, expired...), cmp.Or(unknown, full), err
 }
 
 // expired are those whose time has run out since the mark was made, which moves no number.
@@ -179,12 +179,18 @@ func (r *changes) doubt(ctx context.Context, was *markData) (string, error) {
 // regrouped finds out whether somebody may have other roles whose account is what it was, and
 // then who has which. Joining and leaving move the number of a group alone. Deleting a group
 // that is in another moves only its own, so each of them has to be there, as it was; and so
-// does bringing one back, which is then in the others again.
+// does bringing one back, which is then in the others again. A membership that ends by itself
+// moves none.
 func (r *changes) regrouped(ctx context.Context, was *markData) (string, error) {
 	switch {
 	case len(r.roles.configured) == 0:
 		return "", nil
 	case r.group:
+		return r.readRoles(ctx)
+	}
+	if ends, err := r.controller.MembershipsEnd(ctx); err != nil {
+		return "", err
+	} else if ends {
 		return r.readRoles(ctx)
 	}
 	asked := make([]adattr.GUID, len(was.Groups))
@@ -206,7 +212,7 @@ func (r *changes) regrouped(ctx context.Context, was *markData) (string, error) 
 	return "", nil
 }
 
-// readRoles reads who has which role now.
+// readRoles reads who has which role now, and says that it may be another.
 func (r *changes) readRoles(ctx context.Context) (string, error) {
 	if err := r.roles.read(ctx); err != nil {
 		return "", err
@@ -222,7 +228,7 @@ func (r *changes) readRoles(ctx context.Context) (string, error) {
 			r.members[role][i] = adsync.ObjectID(id)
 		}
 	}
-	return "", nil
+	return adsync.GroupsChanged, nil
 }
 
 const unknownRoles = "it is not known who has which role, and that may change unseen"

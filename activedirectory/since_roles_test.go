@@ -1,6 +1,8 @@
 package activedirectory
 
 import (
+	"context"
+	"iter"
 	"strconv"
 	"testing"
 
@@ -189,6 +191,65 @@ func TestSince_SeesGroupsChange(t *testing.T) {
 	}
 }
 
+// Where memberships may end by themselves, no number moves when one does.
+func TestSince_SeesMembershipsEnd(t *testing.T) {
+	g := newGiving(t)
+	g.dc.TimeMembers()
+	g.sync()
+	assert.Zero(t, g.looked())
+	require.NoError(t, g.dc.Expire(g.inner, g.ids[0]))
+	assert.Equal(t, adsync.Counts{Modified: 1, Unchanged: 2}, g.follows().Counts())
+	require.NoError(t, g.dc.Expire(g.outer, g.ids[1]))
+	assert.Equal(t, adsync.Counts{Modified: 1, Unchanged: 2}, g.follows().Counts())
+	assert.Equal(t, []string{"", "", ""}, g.roles())
+	g.follows() // of whom a proof was asked, once more
+	assert.Zero(t, g.looked())
+}
+
+// decorated is a directory of a host's own around another, whose readings have no more than
+// the interface.
+type decorated struct{ *Directory }
+
+func (d decorated) SessionsFrom(ctx context.Context, marks []adsync.DirectoryMark) iter.Seq2[adsync.Directory, error] {
+	return func(yield func(adsync.Directory, error) bool) {
+		for session, err := range d.Directory.SessionsFrom(ctx, marks) {
+			if !yield(decoratedSession{session}, err) {
+				return
+			}
+		}
+	}
+}
+
+type decoratedSession struct{ adsync.Directory }
+
+func (s decoratedSession) ProveRoles(ctx context.Context, ids []adsync.ObjectID) iter.Seq2[adsync.Entry, error] {
+	return s.Directory.(adsync.RoleProver).ProveRoles(ctx, ids)
+}
+
+func (s decoratedSession) Reading(ctx context.Context) (adsync.Reading, error) {
+	r, err := s.Directory.(adsync.Changes).Reading(ctx)
+	return struct{ adsync.Reading }{r}, err
+}
+
+// Whoever does not hear who is in the groups reads everything.
+func TestSince_ReadsEverythingWhereADecoratorHidesTheMembers(t *testing.T) {
+	g := newGiving(t)
+	run := func() *adsync.Plan {
+		s, err := adsync.New(decorated{mustNew(t, g.cfg)}, g.store, &adsync.Options{Limits: adsync.Limits{MaxGranted: -1}})
+		require.NoError(t, err)
+		report, err := s.Sync(t.Context(), adsync.Since(g.mark))
+		require.NoError(t, err)
+		g.mark = report.Mark()
+		return report.Plan
+	}
+	run()
+	assert.Empty(t, run().Reading.Full)
+	require.NoError(t, g.dc.Join(g.outer, g.ids[2]))
+	assert.Equal(t, adsync.GroupsChanged, run().Reading.Full)
+	assert.Equal(t, []string{"editor", "editor", "editor"}, g.roles())
+	assert.Empty(t, run().Reading.Full)
+}
+
 // In a Join, who has a role is for that directory to say which lists the account.
 func TestSince_ReadsEverythingWhenGroupsChangeInAJoin(t *testing.T) {
 	g := newGiving(t)
@@ -203,7 +264,7 @@ func TestSince_ReadsEverythingWhenGroupsChangeInAJoin(t *testing.T) {
 	run()
 	assert.Empty(t, run().Reading.Full)
 	require.NoError(t, g.dc.Join(g.outer, g.ids[2]))
-	assert.Equal(t, "groups that give roles have changed in one of several directories", run().Reading.Full)
+	assert.Equal(t, adsync.GroupsChanged, run().Reading.Full)
 	assert.Equal(t, []string{"editor", "editor", "editor"}, g.roles())
 	assert.Empty(t, run().Reading.Full)
 }

@@ -136,6 +136,28 @@ func (s *Server) changeMember(group, member GUID, joins bool) error {
 	})
 }
 
+// TimeMembers lets the forest have memberships that end by themselves ([MS-ADTS] 3.1.1.9.2).
+func (s *Server) TimeMembers() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	t := s.tree
+	t.setName(t.lookup("CN=Partitions,CN=Configuration,"+s.baseDN), "msDS-EnabledFeature",
+		"CN=Privileged Access Management Feature,CN=Optional Features,CN=Directory Service,CN=Windows NT,CN=Services,CN=Configuration,"+s.baseDN)
+}
+
+// Expire takes a member out of a group whose time there is over. Nothing tells of it: no
+// object changes.
+func (s *Server) Expire(group, member GUID) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	g, m := s.tree.byGUID(group), s.tree.byGUID(member)
+	if g == nil || m == nil || g.deleted || !s.tree.isA(g, "group") {
+		return errUnknown
+	}
+	s.tree.setMember(g, m, false)
+	return nil
+}
+
 // setMember puts one member into a group or takes it out.
 func (t *tree) setMember(g, member *entry, joins bool) {
 	var to []*entry

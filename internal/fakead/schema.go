@@ -127,6 +127,7 @@ var schemaTable = []attrType{
 	{name: "nETBIOSName", server: true},
 	{name: "nCName", syntax: syntaxDN, server: true},
 	{name: "dnsRoot", server: true},
+	{name: "msDS-EnabledFeature", syntax: syntaxDN, multi: true, server: true},
 	{name: "unicodePwd", syntax: syntaxOctets},
 	{name: "nTSecurityDescriptor", syntax: syntaxOctets, server: true},
 	{name: "tombstoneLifetime", syntax: syntaxInteger},

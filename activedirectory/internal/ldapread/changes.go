@@ -416,3 +416,22 @@ func (c *Controller) TombstoneLifetime(ctx context.Context) (life time.Duration,
 	})
 	return life, err
 }
+
+// MembershipsEnd reports whether the forest may have memberships that end by themselves
+// ([MS-ADTS] 3.1.1.9.2): on that day the member is shown no more, and nothing else changes.
+func (c *Controller) MembershipsEnd(ctx context.Context) (may bool, err error) {
+	const feature = "CN=Privileged Access Management Feature,"
+	err = c.use(ctx, func(s *session) error {
+		i := slices.IndexFunc(s.root.contexts, func(dn string) bool { return strings.HasPrefix(strings.ToUpper(dn), "CN=CONFIGURATION,") })
+		if i < 0 {
+			may = true
+			return nil
+		}
+		e, err := s.readOne(ctx, "reading the features of the forest", "CN=Partitions,"+s.root.contexts[i], "msDS-EnabledFeature")
+		may = e == nil || slices.ContainsFunc(e.GetEqualFoldAttributeValues("msDS-EnabledFeature"), func(dn string) bool {
+			return strings.HasPrefix(strings.ToUpper(dn), strings.ToUpper(feature))
+		})
+		return err
+	})
+	return may, err
+}
