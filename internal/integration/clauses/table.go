@@ -225,7 +225,7 @@ var single = []clause{
 		}
 		id := n.id`}}, domain, groups + "a nested group is gone"},
 	{"memberships end by themselves", "activedirectory/changes.go",
-		[]edit{{`	} else if ends {`, `	} else if false {`}}, domain, "TestSince_SeesMembershipsEnd"},
+		[]edit{{`	} else if ends {`, `	} else if ends && false {`}}, domain, "TestSince_SeesMembershipsEnd"},
 	{"whoever gets or loses a role is not looked up", "since.go",
 		[]edit{{`	r.addRegrouped(look)
 `, ``}}, domain, groups + "somebody leaves"},
