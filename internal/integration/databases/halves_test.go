@@ -106,3 +106,33 @@ func testHalvesThatPanic(t *testing.T, d database) {
 		assert.PanicsWithValue(t, "of the host's own function", func() { s.ApplyChanges(t.Context(), cs) }, bad)
 	}
 }
+
+// testHalvesThatMeet has a trigger of the host's lock two rows for each new user, in an order
+// that differs, so that the transactions wait for each other, or end each other: all are
+// added once.
+func testHalvesThatMeet(t *testing.T, d database) {
+	db, s, _ := d.filled(t, sqlstore.Table{})
+	mustExec(t, db, "CREATE TABLE counters (id INT PRIMARY KEY, n INT NOT NULL)")
+	mustExec(t, db, "INSERT INTO counters (id, n) VALUES (0, 0), (1, 0)")
+	const count1 = "UPDATE counters SET n = n + 1 WHERE id = LENGTH(NEW.username) % 2"
+	switch d.dialect {
+	case sqlstore.PostgreSQL:
+		mustExec(t, db, "CREATE FUNCTION count_up() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "+count1+"; RETURN NEW; END $$")
+		mustExec(t, db, "CREATE TRIGGER count_up AFTER INSERT ON users FOR EACH ROW EXECUTE FUNCTION count_up()")
+	case sqlstore.SQLite:
+		mustExec(t, db, "CREATE TRIGGER count_up AFTER INSERT ON users BEGIN "+count1+"; END")
+	default:
+		mustExec(t, db, "CREATE TRIGGER count_up AFTER INSERT ON users FOR EACH ROW "+count1)
+	}
+	var cs []adsync.Change
+	for i := range halves {
+		cs = append(cs, create(person(1000+i, fmt.Sprint("new", i))))
+	}
+	for i, w := range s.ApplyChanges(t.Context(), cs) {
+		require.NoError(t, w.Err, i)
+	}
+	assert.Len(t, list(t, s), halves)
+	var n int
+	require.NoError(t, db.QueryRowContext(t.Context(), "SELECT SUM(n) FROM counters").Scan(&n))
+	assert.Equal(t, halves, n)
+}

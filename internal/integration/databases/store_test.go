@@ -188,6 +188,7 @@ func (d database) run(t *testing.T, layouts []layout) {
 		"many are created in halves":                testHalves,
 		"halves on one connection":                  testHalvesOnOneConnection,
 		"a panic in one of the halves":              testHalvesThatPanic,
+		"halves that wait for each other":           testHalvesThatMeet,
 		"a batch of everything":                     testMixedBatch,
 		"a trigger that swallows writes":            testSwallowed,
 		"a trigger that changes and swallows":       testChangedAndSwallowed,
