@@ -135,6 +135,7 @@ func mutantsOf(name string, s source) []mutant {
 	lines := strings.Split(string(text), "\n")
 	var all []mutant
 	var node ast.Node
+	texts := map[ast.Node]bool{} // that are parts of one with a literal in it
 	add := func(from, to token.Pos, what, by string) {
 		line := fset.Position(from).Line
 		all = append(all, mutant{
@@ -149,6 +150,14 @@ func mutantsOf(name string, s source) []mutant {
 		case *ast.GenDecl:
 			return n.Tok == token.VAR // constants and types are what they are
 		case *ast.BinaryExpr:
+			if texts[n] || n.Op == token.ADD && isText(n) { // which have no other operator
+				for _, part := range []ast.Expr{n.X, n.Y} {
+					if sum, ok := part.(*ast.BinaryExpr); ok {
+						texts[sum] = sum.Op == token.ADD
+					}
+				}
+				return true
+			}
 			for _, by := range operators[n.Op] {
 				swap(n.OpPos, n.Op.String(), by.String())
 			}
@@ -182,6 +191,17 @@ func mutantsOf(name string, s source) []mutant {
 	})
 	number(all)
 	return all
+}
+
+// isText reports a sum that a literal shows to be one of texts.
+func isText(x ast.Expr) bool {
+	switch x := x.(type) {
+	case *ast.BasicLit:
+		return x.Kind == token.STRING
+	case *ast.BinaryExpr:
+		return x.Op == token.ADD && (isText(x.X) || isText(x.Y))
+	}
+	return false
 }
 
 // number tells apart what is changed alike on lines of the same text: "< to <= (2)".

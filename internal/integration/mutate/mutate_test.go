@@ -32,6 +32,8 @@ func TestMutantsOf(t *testing.T) {
 		"a := !b":               {"! to "},
 		"for { a++; continue }": {"++ to --", "continue to break"},
 		"return true":           {"true to false"},
+		`a := b + c + "d" + e`:  nil,
+		`a := "b" + f(b + c)`:   {"+ to -"},
 		"const a = 1 + 1":       nil,
 	} {
 		found := mutantsOf("p/a.go", sourceOf(t, "package p\nfunc f() {\n"+code+"\n}\n"))
