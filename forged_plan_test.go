@@ -321,6 +321,21 @@ func TestApply_RefusesWhatNoPlanSays(t *testing.T) {
 	}
 }
 
+// What a plan of a sync does say is not refused: who trade addresses are parked by them alone,
+// and a duplicate is told of.
+func TestApply_TakesWhatAPlanSays(t *testing.T) {
+	users := []adsync.User{user("1", 1, "ann", "a@x"), user("2", 2, "bob", "b@x"), user("3", 3, "cat", "")}
+	dir := adsync.StaticDirectory{entry(1, "ann", "b@x"), entry(2, "bob", "a@x"), entry(3, "ann", "")}
+	plan := mustReconcile(t, dir, users, adsync.Rules{})
+	require.Equal(t, []adsync.Field{adsync.FieldEmail}, plan.Changes[0].Fields)
+	store := adsync.NewMemoryStore(users...)
+	report, err := newSyncer(t, dir, store, rekeying).Apply(t.Context(), plan)
+	require.NoError(t, err)
+	assert.Equal(t, []adsync.Outcome{"applied", "applied", "applied", "skipped"}, outcomes(report))
+	users[0].Email, users[1].Email = "b@x", "a@x"
+	assert.Equal(t, users, allUsers(t, store))
+}
+
 // A plan may lie about a row, but then the row is not as planned.
 func TestApply_ForgedBeforeIsStale(t *testing.T) {
 	owner := user("1", 1, "anna", "anna@x")

@@ -167,6 +167,25 @@ func TestApply_BelievesARemovalOnlyWhenItsTimeHasCome(t *testing.T) {
 	}
 }
 
+// A leaver of whom it is not known since when is given a moment, and one who is active again
+// loses what is left there.
+func TestApply_WritesAndClearsTheMomentAlone(t *testing.T) {
+	leaver, back := user("u1", 1, "ann", ""), user("u2", 2, "bob", "")
+	leaver.Status, back.DeactivatedAt = adsync.StatusDeactivated, at(1)
+	dir := timed{adsync.StaticDirectory{{ObjectID: id(1), State: adsync.StateDeleted}, entry(2, "bob", "")}, at(2).Time, 0}
+	rules := adsync.Rules{RemoveAfter: 30 * day}
+	store := adsync.NewMemoryStore(leaver, back)
+	store.SetClock(at(2).Time)
+	s := newSyncer(t, dir, store, &adsync.Options{Rules: rules})
+	s.SetClock(at(2).Time)
+	plan := mustReconcile(t, dir.StaticDirectory, []adsync.User{leaver, back}, rules)
+	report, err := s.Apply(t.Context(), plan)
+	require.NoError(t, err)
+	assert.Equal(t, []adsync.Outcome{adsync.OutcomeApplied, adsync.OutcomeApplied}, outcomes(report))
+	leaver.DeactivatedAt, back.DeactivatedAt = at(2), 0
+	assert.Equal(t, []adsync.User{leaver, back}, allUsers(t, store))
+}
+
 // While the clocks disagree no moment is written, whatever a plan says that was made before.
 func TestApply_WritesNoMomentWhileTheClocksDisagree(t *testing.T) {
 	users := []adsync.User{user("u1", 1, "ann", "")}

@@ -104,6 +104,27 @@ func TestPlan_InPrint(t *testing.T) {
 	golden(t, "plan.txt", out.Bytes())
 }
 
+// What a plan in print says of sets, of accounts without a user, and of a plan that somebody
+// has damaged.
+func TestPlan_DetailsInPrint(t *testing.T) {
+	rules := withExtra("languages", "zone")
+	rules.Import = true
+	said := userWith("u1", 1, extra("zone", "1"))
+	twice := []adsync.Entry{entry(2, "eva", ""), entry(2, "eve", "")}
+	plan := mustReconcile(t, append(twice, entryWith(1, "u1", extra("languages", "de", "languages", "fr", "zone", "2"))), []adsync.User{said}, rules)
+	plan.Changes = append(plan.Changes, adsync.Change{Op: adsync.OpUpdate, UserID: "u9", After: &said, Fields: []adsync.Field{adsync.FieldPhone}})
+	var out bytes.Buffer
+	_, err := plan.WriteTo(&out)
+	require.NoError(t, err)
+	text := strings.Join(strings.Fields(out.String()), " ")
+	for _, want := range []string{
+		"languages + de languages + fr zone 1 → 2", id(2).String() + ", listed twice with different details", "u9",
+	} {
+		assert.Contains(t, text, want)
+	}
+	assert.Equal(t, 1, strings.Count(text, "listed twice with different details"))
+}
+
 // How much was read stands at the head of a plan in print.
 func TestPlan_ReadingInPrint(t *testing.T) {
 	since := time.Date(2026, 11, 30, 17, 4, 5, 0, time.UTC)
