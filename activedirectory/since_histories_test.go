@@ -31,7 +31,7 @@ var (
 	ldapHistories = flag.Uint64("ldap-histories", 15, "how many of them are tried over LDAP too")
 )
 
-const usualHistories = 500
+const usualHistories = 300
 
 // At any time in any history of a domain and a table, a plan by mark writes what a full
 // plan writes, and names the same duplicates; or it is a full plan, and says why.
