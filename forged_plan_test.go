@@ -336,6 +336,20 @@ func TestApply_TakesWhatAPlanSays(t *testing.T) {
 	assert.Equal(t, users, allUsers(t, store))
 }
 
+// Whom Adopt links under the name of a source belongs to it from then on.
+func TestApply_AdoptsUnderASource(t *testing.T) {
+	rules := adsync.Rules{Source: "ad"}
+	local := adsync.User{ID: "1", Profile: profile("ann", "ann@x")}
+	plan := adopt(t, []adsync.Entry{entry(1, "ann", "ann@x")}, []adsync.User{local}, rules)
+	require.Equal(t, []adsync.Field{adsync.FieldObjectID, adsync.FieldSource}, plan.Changes[0].Fields)
+	store := adsync.NewMemoryStore(local)
+	report, err := newSyncer(t, adsync.StaticDirectory{entry(1, "ann", "ann@x")}, store, &adsync.Options{Rules: rules}).Apply(t.Context(), plan)
+	require.NoError(t, err)
+	assert.Equal(t, []adsync.Outcome{adsync.OutcomeApplied}, outcomes(report))
+	local.ObjectID, local.Source = id(1), "ad"
+	assert.Equal(t, []adsync.User{local}, allUsers(t, store))
+}
+
 // A plan may lie about a row, but then the row is not as planned.
 func TestApply_ForgedBeforeIsStale(t *testing.T) {
 	owner := user("1", 1, "anna", "anna@x")

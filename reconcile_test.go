@@ -112,13 +112,14 @@ func TestPlan_DetailsInPrint(t *testing.T) {
 	said := userWith("u1", 1, extra("zone", "1"))
 	twice := []adsync.Entry{entry(2, "eva", ""), entry(2, "eve", "")}
 	plan := mustReconcile(t, append(twice, entryWith(1, "u1", extra("languages", "de", "languages", "fr", "zone", "2"))), []adsync.User{said}, rules)
-	plan.Changes = append(plan.Changes, adsync.Change{Op: adsync.OpUpdate, UserID: "u9", After: &said, Fields: []adsync.Field{adsync.FieldPhone}})
+	plan.Changes = append(plan.Changes, adsync.Change{Op: adsync.OpUpdate, UserID: "u9", After: &said, Fields: []adsync.Field{adsync.FieldPhone}},
+		adsync.Change{Op: adsync.OpNotice, Reason: adsync.ReasonDisabled, ObjectID: id(7)})
 	var out bytes.Buffer
 	_, err := plan.WriteTo(&out)
 	require.NoError(t, err)
 	text := strings.Join(strings.Fields(out.String()), " ")
 	for _, want := range []string{
-		"languages + de languages + fr zone 1 → 2", id(2).String() + ", listed twice with different details", "u9",
+		"languages + de languages + fr zone 1 → 2", id(2).String() + ", listed twice with different details", "u9", id(7).String(),
 	} {
 		assert.Contains(t, text, want)
 	}

@@ -187,6 +187,20 @@ func TestReport_Summary(t *testing.T) {
 	assert.Contains(t, strings.Join(report.Summary(), "\n"), "change(s) were not attempted.")
 }
 
+// Whoever is deactivated counts as modified only if details changed as well.
+func TestReport_CountsDetailsOfTheDeactivated(t *testing.T) {
+	users := []adsync.User{user("1", 1, "ann", ""), user("2", 2, "bob", "")}
+	off, renamed := entry(1, "ann", ""), entry(2, "bob2", "")
+	off.Disabled, renamed.Disabled = true, true
+	s := newSyncer(t, adsync.StaticDirectory{off, renamed}, adsync.NewMemoryStore(users...), &adsync.Options{
+		Rules: adsync.Rules{OnDisabled: adsync.Deactivate}, Limits: adsync.Limits{MaxRemovals: -1, MaxRemovalRatio: -1},
+	})
+	report, err := s.Sync(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, []adsync.Field{adsync.FieldStatus, adsync.FieldDeactivatedAt}, report.Plan.Changes[0].Fields)
+	assert.Equal(t, adsync.Counts{Modified: 1, Deactivated: 2}, report.Counts())
+}
+
 // What a directory or a table holds does not reach a terminal as it is.
 func TestExplain_EscapesWhatItPrints(t *testing.T) {
 	const evil = "\x1b[31m\u202eevil\r\n"
