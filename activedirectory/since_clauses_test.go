@@ -247,13 +247,6 @@ func TestSince_SaysWhyItReadsEverything(t *testing.T) {
 	}
 }
 
-func uuidOf(t *testing.T, text string) adsync.ObjectID {
-	t.Helper()
-	id, err := adsync.ParseObjectID(text)
-	require.NoError(t, err)
-	return id
-}
-
 // edit changes a row as the host does.
 func (b *bed) edit(id string, change func(*adsync.User)) {
 	var users []adsync.User

@@ -376,7 +376,7 @@ func (b *bed) regroup() {
 // A controller that was put back from an old copy has a lower number than it had.
 func TestSince_SeesAControllerPutBackAndCountedOn(t *testing.T) {
 	b := newBed(t)
-	ids := b.add("p1", "p2", "p3")
+	b.add("p1", "p2", "p3")
 	b.sync() // which notes the time of the service account's logon
 	b.kept = b.dc.Snapshot()
 	b.add("p4")
@@ -386,7 +386,7 @@ func TestSince_SeesAControllerPutBackAndCountedOn(t *testing.T) {
 
 	// The same, and it has counted on: all that is remembered was changed once more.
 	b = newBed(t)
-	ids = b.add("p1", "p2", "p3")
+	ids := b.add("p1", "p2", "p3")
 	b.sync()
 	b.kept = b.dc.Snapshot()
 	require.NoError(t, b.dc.SetAttribute(ids[0], "telephoneNumber", "9"))

@@ -223,8 +223,7 @@ func TestChanges_AreFew(t *testing.T) {
 	assert.Subset(t, found, []adsync.ObjectID{adsync.ObjectID(ids[0]), adsync.ObjectID(ids[11])}, "who has expired")
 	few()
 	c.known = nil
-	var was markData
-	was = data
+	was := data
 	was.Latest = was.Latest[:1] // so that few are asked for
 	_, full = r.since(c, was)
 	assert.Equal(t, many, full, "those who have expired")

@@ -155,7 +155,6 @@ func testRolesOfDeniedMembers(t *testing.T, s *scene) {
 	dir = s.roleDirectory(t, without, shown, empty)
 	requireRoles(t, dir, people, "shown", "")
 	requireProof(t, dir, people, "shown", "")
-	dir = s.roleDirectory(t, blinded, denied, empty)
 
 	// Where the other end is denied too, nothing but tokenGroups tells.
 	s.deny(t, blinded, people[0].dn, "memberOf")
