@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/go-ldap/ldap/v3"
 	"github.com/google/go-cmp/cmp"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -169,6 +170,7 @@ func TestFind_AsksForPagesWhereItMust(t *testing.T) {
 		want         []int
 	}{
 		"at once":               {server: findBatch, page: 1000, want: []int{0, 0, 0}},
+		"just at once":          {server: 1000, page: findBatch, want: []int{0, 0, 0}},
 		"the server sends less": {server: findBatch - 1, page: 1000, want: []int{0, 1000, 1000, 1000, 1000, 1000}},
 		"the host wants less":   {server: 1000, page: findBatch - 1, want: []int{findBatch - 1, findBatch - 1, findBatch - 1, findBatch - 1, findBatch - 1}},
 	} {
@@ -187,6 +189,28 @@ func TestFind_AsksForPagesWhereItMust(t *testing.T) {
 			assert.Equal(t, 1, d.Count(fakead.OpBind), "the connection is as good as it was")
 		})
 	}
+}
+
+// Where to look is not guessed.
+func TestFind_NeedsABase(t *testing.T) {
+	c := newLiarWith(t, testConfig(), map[string][]string{"namingContexts": {"DC=corp"}}, func(question) []*ldap.Entry {
+		return []*ldap.Entry{account(guid(1), "")}
+	})
+	_, err := look(t.Context(), c, fakead.GUID(guid(1)))
+	assert.ErrorContains(t, err, "set BaseDN")
+	_, err = list(t.Context(), c)
+	assert.ErrorContains(t, err, "set BaseDN")
+}
+
+func TestFind_StopsWhereItIsToldTo(t *testing.T) {
+	d := newDomain(t, fakead.Config{})
+	seen := 0
+	err := d.open(d.config()).Find(t.Context(), []adattr.GUID{{1}, {2}, {3}}, func(*Account) bool {
+		seen++
+		return seen < 2
+	})
+	require.NoError(t, err)
+	assert.Equal(t, 2, seen)
 }
 
 func TestFind_IsWholeOrAnError(t *testing.T) {

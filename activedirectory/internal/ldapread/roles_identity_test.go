@@ -90,6 +90,9 @@ func TestRoles_ByAnyIdentity(t *testing.T) {
 			if hasTokens {
 				assert.NotContains(t, proofs, nobody)
 				for _, r := range d.Requests() {
+					if tt.attribute != "" && strings.Contains(r.Filter, "(|("+tt.attribute) {
+						assert.Equal(t, []string{tt.attribute}, r.Attributes, "of those whose DN is wanted alone")
+					}
 					assert.False(t, r.DN == "" && slices.Equal(r.Attributes, tokenAttributes), "nobody's tokenGroups are asked for by no name")
 				}
 			}
@@ -154,6 +157,7 @@ func TestProve_OfGroupsElsewhere(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, []bool{false, false, true, false}, proofs[id].Lacks)
 	assert.Equal(t, []bool{false, false, false, false}, proofs[id].Has)
+	assert.Empty(t, d.searched("(|(objectGUID="), "nobody is looked up by what is a name itself")
 	for _, attribute := range []string{"objectSid", "primaryGroupID", "tokenGroups"} {
 		cancel := d.Order(fakead.Fault{Kind: fakead.FaultWithhold, Attributes: []string{attribute}})
 		proofs, err := c.Prove(t.Context(), q, []adattr.GUID{id})

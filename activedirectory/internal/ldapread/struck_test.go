@@ -29,7 +29,9 @@ func (d *domain) strikeEach(cfg *Config, fault fakead.Fault, call func(*Controll
 		})
 		server, err := ParseURL(d.PlainURL(), false) // since it makes many connections
 		require.NoError(d.t, err)
-		c := NewController(cfg, server)
+		fresh := *cfg
+		fresh.Names = new(Names) // or the schema would be read only until that went well
+		c := NewController(&fresh, server)
 		err = call(c)
 		d.Before(nil)
 		d.ClearFaults()
