@@ -44,7 +44,6 @@ func (s *session) deletedAt(ctx context.Context, base string, ids []adattr.GUID,
 	if err != nil {
 		return err
 	}
-	s.leave(result)
 	for _, e := range result.Entries {
 		id, err := s.cfg.Identity.Parse(e.GetEqualFoldRawAttributeValue(attribute))
 		if err != nil {
