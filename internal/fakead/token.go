@@ -84,14 +84,15 @@ func (t *tree) groupSIDs(e *entry) []string {
 }
 
 // identify makes the token of an account that binds: itself, its groups, and
-// those of the well-known identities that everybody has who is bound.
+// those of the well-known identities that everybody has who is bound. Of these
+// only the groups of CN=Builtin count, as on Samba.
 func (t *tree) identify(account *entry) *identity {
 	who := &identity{account: account.id, token: map[GUID]bool{account.id: true}}
 	groups := t.securityGroups(account)
 	for _, known := range everybody {
 		if e := t.bySID(string(known)); e != nil {
 			who.token[e.id] = true
-			groups = append(groups, t.securityGroups(e)...)
+			groups = append(groups, slices.DeleteFunc(t.securityGroups(e), func(g *entry) bool { return !t.isBuiltin(g) })...)
 		}
 	}
 	who.sids = append([]string{account.first(t.types.objectSid)}, everybody...)
@@ -122,6 +123,8 @@ var sidAuthenticated = wellKnownSID(5, 11)
 
 // builtinSID is that of a group of CN=Builtin.
 func builtinSID(rid uint32) string { return wellKnownSID(5, 32, rid) }
+
+func (t *tree) isBuiltin(g *entry) bool { return g.first(t.types.objectSid) == builtinSID(t.rid(g)) }
 
 // chained follows a link from an entry, or back along it, until it names the
 // target. What it meets on the way it reads with the viewer's rights: something

@@ -139,6 +139,8 @@ func testBoundToken(t *testing.T, s *scene) {
 	a := s.addBlinded(t)
 	group := s.addGroup(t, s.people, "group", a.dn)
 	s.addGroup(t, s.people, "outer", group)
+	local := s.addGroupOf(t, domainLocalSecurity, s.people, "of everybody")
+	s.join(t, local, "CN=S-1-5-11,CN=ForeignSecurityPrincipals,"+s.baseDN) // which counts in CN=Builtin alone
 	token := func(conn *ldap.Conn) []string {
 		root, ok := read(t, conn, "", "tokenGroups")
 		require.True(t, ok)
