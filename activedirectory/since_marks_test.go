@@ -69,10 +69,7 @@ func TestSince_LooksNobodyElseUp(t *testing.T) {
 func TestSince_KnowsWhatOthersWereAskedSince(t *testing.T) {
 	b := newBed(t)
 	ids := b.add("p1", "p2", "p3")
-	second, err := b.dc.AddController()
-	require.NoError(t, err)
-	t.Cleanup(func() { assert.NoError(t, second.Close()) })
-	b.cfg.URLs, b.cfg.Witnesses = append(b.cfg.URLs, second.URL()), -1
+	second := b.second()
 	b.sync()
 	first := *b.mark
 	b.dc.Stop()

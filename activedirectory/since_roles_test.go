@@ -234,39 +234,32 @@ func (s decoratedSession) Reading(ctx context.Context) (adsync.Reading, error) {
 // Whoever does not hear who is in the groups reads everything.
 func TestSince_ReadsEverythingWhereADecoratorHidesTheMembers(t *testing.T) {
 	g := newGiving(t)
-	run := func() *adsync.Plan {
-		s, err := adsync.New(decorated{mustNew(t, g.cfg)}, g.store, &adsync.Options{Limits: adsync.Limits{MaxGranted: -1}})
-		require.NoError(t, err)
-		report, err := s.Sync(t.Context(), adsync.Since(g.mark))
-		require.NoError(t, err)
-		g.mark = report.Mark()
-		return report.Plan
-	}
-	run()
-	assert.Empty(t, run().Reading.Full)
-	require.NoError(t, g.dc.Join(g.outer, g.ids[2]))
-	assert.Equal(t, adsync.GroupsChanged, run().Reading.Full)
-	assert.Equal(t, []string{"editor", "editor", "editor"}, g.roles())
-	assert.Empty(t, run().Reading.Full)
+	g.requireFullWhenGroupsChange(decorated{mustNew(t, g.cfg)})
 }
 
 // In a Join, who has a role is for that directory to say which lists the account.
 func TestSince_ReadsEverythingWhenGroupsChangeInAJoin(t *testing.T) {
 	g := newGiving(t)
-	run := func() *adsync.Plan {
-		s, err := adsync.New(adsync.Join(mustNew(t, g.cfg)), g.store, &adsync.Options{Limits: adsync.Limits{MaxGranted: -1}})
-		require.NoError(t, err)
+	g.requireFullWhenGroupsChange(adsync.Join(mustNew(t, g.cfg)))
+}
+
+func (g *giving) requireFullWhenGroupsChange(dir adsync.Directory) {
+	t := g.t
+	t.Helper()
+	s, err := adsync.New(dir, g.store, &adsync.Options{Limits: adsync.Limits{MaxGranted: -1}})
+	require.NoError(t, err)
+	full := func() string {
 		report, err := s.Sync(t.Context(), adsync.Since(g.mark))
 		require.NoError(t, err)
 		g.mark = report.Mark()
-		return report.Plan
+		return report.Plan.Reading.Full
 	}
-	run()
-	assert.Empty(t, run().Reading.Full)
+	full()
+	assert.Empty(t, full())
 	require.NoError(t, g.dc.Join(g.outer, g.ids[2]))
-	assert.Equal(t, adsync.GroupsChanged, run().Reading.Full)
+	assert.Equal(t, adsync.GroupsChanged, full())
 	assert.Equal(t, []string{"editor", "editor", "editor"}, g.roles())
-	assert.Empty(t, run().Reading.Full)
+	assert.Empty(t, full())
 }
 
 // A group that changes while a plan by mark is made is seen by the next.

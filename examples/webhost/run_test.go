@@ -365,6 +365,13 @@ func TestRun_Interrupted(t *testing.T) {
 	assert.Contains(t, w.admin.apply("/runs/"+w.value(`SELECT id FROM runs WHERE state = 'planned'`), digestOn(t, again)).text(), "2 user(s) details are modified.", "the lock is free again")
 }
 
+// crash lets the planned run begin, and the page start anew before it has written anything.
+func (w *world) crash() {
+	w.exec(`UPDATE runs SET state = 'running', started_at = 1, run = replace(run, '"State":"planned"', '"State":"running"')`)
+	_, err := newApp(w.app.config)
+	require.NoError(w.t, err)
+}
+
 // What a run had noted by then stays, with the reasons.
 func TestRun_InterruptedKeepsWhatItNoted(t *testing.T) {
 	w := newWorld(t)
@@ -372,10 +379,8 @@ func TestRun_InterruptedKeepsWhatItNoted(t *testing.T) {
 	w.set("anna", "sn", "One")
 	w.set("ben", "sn", "Two")
 	path, _ := w.admin.plan()
-	w.exec(`UPDATE runs SET state = 'running', started_at = 1, run = replace(run, '"State":"planned"', '"State":"running"')`)
 	w.exec(`UPDATE run_changes SET outcome = 'failed', error = 'The disk is full.' WHERE user_id = ?`, w.id("anna"))
-	_, err := newApp(w.app.config)
-	require.NoError(t, err)
+	w.crash()
 	assert.Contains(t, w.admin.get(path).text(), "Anna Person : The disk is full.")
 }
 
@@ -386,9 +391,7 @@ func TestRun_InterruptedTrade(t *testing.T) {
 	w.set("anna", "mail", "ben@corp.example")
 	w.set("ben", "mail", "anna@corp.example")
 	path, _ := w.admin.plan()
-	w.exec(`UPDATE runs SET state = 'running', started_at = 1, run = replace(run, '"State":"planned"', '"State":"running"')`)
-	_, err := newApp(w.app.config)
-	require.NoError(t, err)
+	w.crash()
 	assert.Contains(t, w.admin.get(path).text(), "was interrupted. 2 user(s) were not reached.")
 }
 
