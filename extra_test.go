@@ -3,6 +3,7 @@ package adsync_test
 import (
 	"encoding/json"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -107,8 +108,14 @@ func TestExtra_CostsNothingWhereItIsNotUsed(t *testing.T) {
 	}), "and a field is found without an allocation")
 }
 
+// The fewest of many runs, as the race detector sometimes keeps json's buffer from it,
+// which then makes a new one.
 func allocationsOfJSON(v any) float64 {
-	return testing.AllocsPerRun(100, func() { _, _ = json.Marshal(v) })
+	fewest := math.Inf(1)
+	for range 100 {
+		fewest = min(fewest, testing.AllocsPerRun(1, func() { _, _ = json.Marshal(v) }))
+	}
+	return fewest
 }
 
 func TestProfile_GetsAndSetsExtraDetails(t *testing.T) {
