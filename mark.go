@@ -322,7 +322,7 @@ type draft struct {
 func (r *reading) newDraft(p *Plan) *draft {
 	d := &draft{look: idSet{}, disabled: idSet{}, outside: idSet{}, writes: idSet{}}
 	d.addStates(r.view)
-	d.addTold(r.view, p)
+	d.addTold(p)
 	t := r.host.tally
 	d.buckets, d.links = t.buckets.folded(bucketsFor(r.host.chosen)), t.links
 	r.host.without(d.look, d.buckets)
@@ -331,13 +331,15 @@ func (r *reading) newDraft(p *Plan) *draft {
 
 // addStates notes what the directory says of each account.
 func (d *draft) addStates(v *view) {
+	twins := v.host.links.HasTwins()
 	for first, mark := range v.found {
-		if mark == asHeld || v.host.kinds[first]&rowManaged == 0 || v.host.firstOf(first) != first || !v.host.choosesGroup(first) {
+		shared := twins && len(v.host.links.Twins(first)) > 0 // what one user holds tells nothing of another
+		if mark == asHeld && !shared || v.host.kinds[first]&rowManaged == 0 || v.host.firstOf(first) != first || !v.host.choosesGroup(first) {
 			continue
 		}
 		id := ObjectID(v.host.rows.ObjectID(first))
 		_, twice := v.listedTwice[first]
-		if mark == unseen || twice {
+		if mark == unseen || twice || shared {
 			d.look.add(id)
 			continue
 		}
@@ -365,19 +367,14 @@ func (d *draft) addStates(v *view) {
 }
 
 // addTold notes whom the plan speaks of.
-func (d *draft) addTold(v *view, p *Plan) {
+func (d *draft) addTold(p *Plan) {
 	for i := range p.Changes {
 		if c := &p.Changes[i]; !c.writes() && !c.tellsState() {
 			d.look.add(c.ObjectID)
 		}
 	}
 	for i := range p.Changes {
-		c := &p.Changes[i]
-		if !c.writes() || d.look.has(c.ObjectID) {
-			continue
-		}
-		first, linked := v.host.links.First(c.ObjectID)
-		if !linked || len(v.host.links.Twins(first)) == 0 {
+		if c := &p.Changes[i]; c.writes() && !d.look.has(c.ObjectID) {
 			d.writes.add(c.ObjectID)
 		}
 	}

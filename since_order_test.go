@@ -48,14 +48,20 @@ func TestMark_LooksUpWhoIsNotInOrder(t *testing.T) {
 }
 
 // Of two users who are linked to one account, one may be written. The other is a duplicate
-// all the same.
+// all the same. And if neither is, what the one holds is not what the account says of the
+// other.
 func TestMark_LooksUpWhoseAccountHasTwoUsers(t *testing.T) {
-	store := adsync.NewMemoryStore(user("a", 1, "u1", ""), user("b", 1, "u2", ""))
-	e := entry(1, "u1", "")
-	e.State = adsync.StateOutOfScope
-	s := newSyncer(t, still{[]adsync.Entry{e}}, store, &adsync.Options{Rules: adsync.Rules{OnOutOfScope: adsync.Deactivate}, Limits: adsync.Limits{MaxRemovalRatio: -1}})
-	report, err := s.Sync(t.Context(), adsync.Since(nil))
-	require.NoError(t, err)
 	one := id(1)
-	assert.Equal(t, one[:], report.Mark().Look)
+	for name, e := range map[string]adsync.Entry{
+		"out of scope": {ObjectID: one, Profile: adsync.Profile{Username: "u1"}, State: adsync.StateOutOfScope},
+		"disabled":     {ObjectID: one, Profile: adsync.Profile{Username: "u1"}, Disabled: true},
+	} {
+		for _, reaction := range []adsync.Reaction{adsync.Keep, adsync.Deactivate} {
+			store := adsync.NewMemoryStore(user("a", 1, "u1", ""), user("b", 1, "u2", ""))
+			s := newSyncer(t, still{[]adsync.Entry{e}}, store, &adsync.Options{Rules: adsync.Rules{OnOutOfScope: reaction, OnDisabled: reaction}, Limits: adsync.Limits{MaxRemovalRatio: -1}})
+			report, err := s.Sync(t.Context(), adsync.Since(nil))
+			require.NoError(t, err)
+			assert.Equal(t, one[:], report.Mark().Look, "%s, %s", name, reaction)
+		}
+	}
 }
