@@ -276,7 +276,11 @@ func (w *world) keep(report *adsync.Report, store *breaking) {
 		m = new(adsync.Mark)
 		w.must(json.Unmarshal(text, m))
 	}
-	w.mark, w.marks = m, append(w.marks, m)
+	k := kept{mark: m}
+	for i := range w.dcs {
+		k.saw = append(k.saw, w.inSight(i))
+	}
+	w.mark, w.marks = m, append(w.marks, k)
 }
 
 func (w *world) count(p *adsync.Plan) {

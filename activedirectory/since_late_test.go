@@ -68,3 +68,49 @@ func TestSince_IsLateWithAnAccountWhoseNumberIsHidden(t *testing.T) {
 	require.NoError(t, b.dc.SetAttribute(ids[0], "telephoneNumber", "10"))
 	assert.Equal(t, "an account shows no uSNChanged, so its changes would not be noticed", b.sync().Plan.Reading.Full)
 }
+
+// A controller that is put back without its knowing gives the same numbers once more. Where
+// only an account that was out of sight had them, and others have higher ones by now, nothing
+// that is in sight tells of it: the account is late until the next full plan. Had anything in
+// sight changed after it, that would show.
+func TestSince_IsLateWithAnAccountThatARollBackShows(t *testing.T) {
+	for name, tt := range map[string]struct {
+		seen bool
+		full string
+	}{
+		"only what was out of sight is undone": {},
+		"something in sight is undone":         {seen: true, full: "the controller was put back from an old copy"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := newBed(t)
+			b.opts.Rules.Import = true
+			ids := b.add("p1", "p2")
+			b.sync() // which notes a logon
+			shown, err := b.dc.AddUser(fakead.User{Parent: b.people, Username: "shown", Email: "shown@x.test"})
+			require.NoError(t, err)
+			require.NoError(t, b.dc.SetAttribute(ids[1], "telephoneNumber", "7"))
+			b.kept = b.dc.Snapshot()
+			require.NoError(t, b.dc.Hide(since, b.dc.DN(shown)))
+			if tt.seen {
+				require.NoError(t, b.dc.SetAttribute(ids[1], "telephoneNumber", "8"))
+			}
+			b.mark = nil
+			b.sync()
+			b.dc.RollBack(b.kept)
+			for _, n := range []string{"2", "3", "4"} {
+				require.NoError(t, b.dc.SetAttribute(ids[0], "telephoneNumber", n))
+			}
+			next := b.sync()
+			require.Equal(t, tt.full, next.Plan.Reading.Full)
+			if tt.seen {
+				assert.Equal(t, adsync.Counts{Created: 1, Modified: 2}, next.Counts())
+				return
+			}
+			assert.Equal(t, adsync.Counts{Modified: 1, Unchanged: 1}, next.Counts())
+			b.mark.Full = b.mark.Full.Add(-48 * time.Hour)
+			full := b.sync()
+			assert.Equal(t, 1, full.Counts().Created)
+			assert.Equal(t, []int{1, 1}, []int{full.Plan.Reading.Late, full.Plan.Reading.LateWrites})
+		})
+	}
+}

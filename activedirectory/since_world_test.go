@@ -49,7 +49,13 @@ type world struct {
 	blocked []adsync.Change   // the duplicates of the last plan
 	freed   []adsync.ObjectID // those of them whose rival was renamed since
 	mark    *adsync.Mark
-	marks   []*adsync.Mark
+	marks   []kept
+}
+
+// kept is a mark, and which accounts were in sight when it was made, by controller.
+type kept struct {
+	mark *adsync.Mark
+	saw  [][]fakead.GUID
 }
 
 const (

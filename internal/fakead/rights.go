@@ -59,6 +59,20 @@ func (s *Server) RevokeTombstones(account string) error {
 // Hide is Deny of everything.
 func (s *Server) Hide(account, dn string) error { return s.Deny(account, dn) }
 
+// Shows tells whether an account can read these attributes of an object, be it deleted.
+func (s *Server) Shows(account string, id GUID, attributes ...string) bool {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	who, e := s.trustee(account), s.tree.byGUID(id)
+	attrs, err := s.attributesOf(attributes)
+	if who == nil || e == nil || err != nil {
+		return false
+	}
+	v := s.viewer(s.tree.identify(who), &request{})
+	v.showDeleted, v.showRecycled = true, true
+	return v.sees(e) && !slices.ContainsFunc(attrs, func(a *attrType) bool { return !v.reads(e, a) })
+}
+
 // Unhide undoes every Hide for an account.
 func (s *Server) Unhide(account string) error {
 	s.mu.Lock()
