@@ -107,6 +107,21 @@ func TestHead_ReadsTheNumbersAnew(t *testing.T) {
 	}
 }
 
+// Numbers that cannot be read again are an error, which says what is wrong.
+func TestHead_EndsWhereTheNumbersCannotBeReadAgain(t *testing.T) {
+	d, _ := newNumbered(t, 1)
+	again := func(fault fakead.Fault) error {
+		c := d.open(d.config())
+		d.head(c)
+		fault.Op, fault.Times = fakead.OpSearch, 1
+		d.Order(fault)
+		_, err := c.Head(t.Context(), nil)
+		return err
+	}
+	assert.True(t, ldap.IsErrorWithCode(again(fakead.Fault{Kind: fakead.FaultResult, Code: 51}), 51))
+	assert.ErrorContains(t, again(fakead.Fault{Kind: fakead.FaultHide}), "there is none to be seen any more")
+}
+
 // Where changes may go unseen, a head says why.
 func TestHead_SaysWhatGoesUnseen(t *testing.T) {
 	const numbers = "the service account cannot read the controller's invocationId or numbers"
@@ -119,6 +134,9 @@ func TestHead_SaysWhatGoesUnseen(t *testing.T) {
 			"the directory does not number its changes as a domain controller does"},
 		"no invocationId": {func(d *domain, _ *Config) {
 			d.Order(fakead.Fault{Kind: fakead.FaultWithhold, Attributes: []string{"invocationId"}})
+		}, numbers},
+		"no number of the controller's own": {func(d *domain, _ *Config) {
+			d.Order(fakead.Fault{Kind: fakead.FaultWithhold, Attributes: []string{"highestCommittedUSN"}})
 		}, numbers},
 		"no object that has it": {func(d *domain, _ *Config) {
 			d.Order(fakead.Fault{Kind: fakead.FaultResult, Code: 32, Match: "CN=NTDS Settings"})
@@ -149,9 +167,12 @@ func TestHead_SaysWhatGoesUnseen(t *testing.T) {
 			c := d.open(cfg)
 			assert.Equal(t, tt.blind, d.head(c).Blind)
 			d.head(c)
-			if tt.blind != "there are more containers than can be compared" {
-				assert.Equal(t, 1, d.Opened(), "the connection is in order")
+			opened := 1 // the connection is in order
+			if tt.blind == "there are more containers than can be compared" {
+				opened = 2 // the server holds the rest of the answer
 			}
+			assert.Equal(t, opened, d.Opened())
+			assert.Empty(t, d.searched("(|)"), "which a server may refuse")
 		})
 	}
 	t.Run("a server that is no domain controller", func(t *testing.T) {
@@ -191,6 +212,7 @@ func TestChanged_FindsWhatHasThatNumberOrAHigherOne(t *testing.T) {
 	assert.NotEmpty(t, one.When)
 	assert.Contains(t, changed(one.USN), one.GUID, "that number itself")
 	assert.NotContains(t, changed(one.USN+1), one.GUID)
+	assert.Empty(t, d.searched("(|)"), "which a server may refuse")
 
 	few := *cfg
 	few.MaxChanges = 3
@@ -201,6 +223,12 @@ func TestChanged_FindsWhatHasThatNumberOrAHigherOne(t *testing.T) {
 	_, err = limited.Changed(t.Context(), before+1, nil)
 	require.NoError(t, err)
 	assert.Equal(t, opened+1, d.Opened(), "the server holds the rest of the other answer")
+	few.MaxChanges = 2
+	_, err = d.open(&few).Changed(t.Context(), before+1, nil)
+	require.NoError(t, err, "one page more, if it is the last")
+	d.Order(fakead.Fault{Kind: fakead.FaultResult, Code: 51, Op: fakead.OpSearch, Page: 1, Times: 1})
+	_, err = c.Changed(t.Context(), 1, nil)
+	require.True(t, ldap.IsErrorWithCode(err, 51), "its own reason")
 	d.Order(fakead.Fault{Kind: fakead.FaultNoPagingControl, Op: fakead.OpSearch})
 	_, err = c.Changed(t.Context(), 1, nil)
 	require.ErrorIs(t, err, errUnpaged)

@@ -1,6 +1,7 @@
 package ldapread
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -127,22 +128,24 @@ func TestFind_JudgesWhomAFilterOnMembershipMissed(t *testing.T) {
 // Two accounts may have one identity where people fill it.
 func TestFind_JudgesAllOfOneIdentity(t *testing.T) {
 	d := newDomain(t, fakead.Config{})
-	ids := d.add(3)
-	group := d.group("group", ids[2])
-	must(t, d.Deny(service, d.DN(ids[2]), "memberOf"))
-	for i, id := range ids {
-		must(t, d.SetAttribute(id, "mS-DS-ConsistencyGuid", wireText(guid(byte(i/2)))))
+	ids := d.add(4)
+	group := d.group("group", ids[3])
+	must(t, d.Deny(service, d.DN(ids[3]), "memberOf"))
+	for i, identity := range []byte{0, 1, 0, 2} {
+		must(t, d.SetAttribute(ids[i], "mS-DS-ConsistencyGuid", wireText(guid(identity))))
 	}
 	cfg := d.config()
 	cfg.Identity, cfg.Filter = adattr.IdentityOf("mS-DS-ConsistencyGuid"), "(memberOf="+d.DN(group)+")"
-	found, err := look(t.Context(), d.open(cfg), fakead.GUID(guid(1)), fakead.GUID(guid(0)))
+	found, err := look(t.Context(), d.open(cfg), fakead.GUID(guid(2)), fakead.GUID(guid(1)), fakead.GUID(guid(0)))
 	require.NoError(t, err)
 	got := map[string]State{}
 	for _, a := range found {
 		got[a.Values[0]] = a.State
 	}
-	assert.Equal(t, map[string]State{"u1": OutOfScope, "u2": OutOfScope, "u3": Unproven}, got)
+	assert.Equal(t, map[string]State{"u1": OutOfScope, "u2": OutOfScope, "u3": OutOfScope, "u4": Unproven}, got)
 	for _, r := range d.searched("(objectClass=*)") {
-		assert.LessOrEqual(t, strings.Count(r.Filter, "(mS-DS-ConsistencyGuid="), 1)
+		_, list, _ := strings.Cut(strings.TrimRight(r.Filter, ")"), "(mS-DS-ConsistencyGuid=")
+		asked := strings.Split(list, ")(mS-DS-ConsistencyGuid=")
+		assert.Len(t, slices.Compact(slices.Sorted(slices.Values(asked))), len(asked), "each identity once: %s", r.Filter)
 	}
 }

@@ -79,6 +79,12 @@ func TestUnusual_AreContainersThatAHeadDidNotCount(t *testing.T) {
 	ids, ok = read(wanted[0])
 	assert.True(t, ok)
 	assert.Equal(t, wanted[1:], ids, "the other was counted")
+	again, err := c.Head(t.Context(), wanted[:1])
+	require.NoError(t, err)
+	ids, ok, err = c.Unusual(t.Context(), again)
+	require.NoError(t, err)
+	assert.True(t, ok)
+	assert.Equal(t, wanted[1:], ids, "another Head forgets nobody who was read before")
 
 	d.Order(fakead.Fault{Kind: fakead.FaultWithhold, Attributes: []string{"objectGUID"}, Objects: boxes[:1]})
 	ids, ok = read()
