@@ -82,7 +82,7 @@ func (b *batch) run(ctx context.Context) []adsync.Written {
 // steps is what package sqlbatch is to do, and in which order it does it.
 func (b *batch) steps() sqlbatch.Batch {
 	dialect := b.bind.dialect
-	verify := verifier{bind: b.bind, rows: b.rows, work: b.work}
+	verify := verifier{bind: b.bind, rows: b.rows, creator: b.creator, work: b.work}
 	return sqlbatch.Batch{
 		DB:     b.db,
 		Lock:   b.bind.sql.LockWrites(),

@@ -38,7 +38,7 @@ func (w *bulkWriter) newGroup(op adsync.Op, set []string) *bulkGroup {
 	g := &bulkGroup{op: op, set: set}
 	switch {
 	case op == adsync.OpCreate:
-		g.Bulk = w.bind.sql.InsertMany(w.bind.types, set, w.bind.table.Columns.ObjectID)
+		g.Bulk = w.bind.sql.InsertMany(w.bind.types, set, w.bind.returnedColumns()...)
 	case op == adsync.OpDelete && w.bind.table.Delete == nil:
 		g.Bulk = w.bind.sql.DeleteMany(w.bind.types)
 	default:

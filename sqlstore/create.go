@@ -25,6 +25,8 @@ type creator struct {
 	tx    *sqlbatch.Tx    // the one that links was read in
 	links map[link]string // the rows that the changes would create again, by ID
 	added map[link]string // the rows that tx added ahead, by ID
+
+	returned map[string]adsync.User // the rows that tx added, where the database said all of them, by ID
 }
 
 var errNoNewID = errors.New("adsync: the new row was not kept, as its ID or the row itself is not to be found; give the ID column a default, and make sqlstore.Table.Defaults fit sqlstore.Table.Where")
@@ -78,7 +80,7 @@ func (k *creator) begin(ctx context.Context, tx *sqlbatch.Tx) (fault error) {
 	if k.tx == tx {
 		return nil
 	}
-	k.added = map[link]string{}
+	k.added, k.returned = map[link]string{}, map[string]adsync.User{}
 	if k.links, fault = k.findLinks(ctx, tx); fault == nil {
 		k.tx = tx
 	}
@@ -204,33 +206,22 @@ func (k *creator) newID(row *sqltable.Row) (string, error) {
 	return id, nil
 }
 
-// insertBulk adds the rows of changes with a statement that returns the ID and the
-// ObjectID of each.
+// insertBulk adds the rows of changes with a statement that returns them.
 func (k *creator) insertBulk(ctx context.Context, tx *sqlbatch.Tx, bulk *sqltable.Bulk, changes []int) error {
 	rows, err := tx.QueryContext(ctx, bulk.Text, bulk.Args()...)
 	if err != nil {
 		return err
 	}
-	defer rows.Close()
-	added := make(map[adsync.ObjectID]string, len(changes))
-	row := sqltable.NewRow(2)
-	for rows.Next() {
-		if err := row.Scan(rows); err != nil {
-			return err
-		}
-		guid, _ := k.bind.guids.read(row.Cell(1))
-		if added[guid], err = k.newID(row); err != nil {
-			return err
-		}
-	}
-	if err := cmp.Or(rows.Close(), rows.Err()); err != nil {
+	if err := k.readAdded(rows); err != nil {
 		return err
 	}
 	for _, i := range changes {
-		id, ok := added[k.work.changes[i].ObjectID]
+		l := linkOf(k.work.changes[i].After)
+		id, ok := k.added[l]
 		if !ok {
 			return ownFault{errNoNewID}
 		}
+		delete(k.added, l)
 		k.work.ids[i] = id
 	}
 	return nil
@@ -316,7 +307,7 @@ type insertText struct {
 // insertFor asks a server that may return new rows to prepare such a statement, which
 // writes nothing. Where it refuses, the rows are looked for afterwards.
 func (k *creator) insertFor(ctx context.Context, tx *sqlbatch.Tx, n int) (many insertText, fault error) {
-	columns, returned := k.bind.newColumns, k.bind.linkNames
+	columns, returned := k.bind.newColumns, k.bind.returnedColumns()
 	if k.bind.dialect.Returning() {
 		return insertText{text: k.bind.sql.InsertRows(columns, n, returned...), rows: n, returns: true}, nil
 	}
@@ -374,9 +365,12 @@ func (k *creator) insertAndRead(ctx context.Context, tx *sqlbatch.Tx, many inser
 	return nil
 }
 
-// readAdded reads the IDs and links of new rows.
+// readAdded reads the IDs and links of new rows, or all of them.
 func (k *creator) readAdded(rows *sql.Rows) error {
 	defer rows.Close()
+	if k.bind.showsUsers() {
+		return k.readReturned(rows)
+	}
 	row := sqltable.NewRow(1 + len(k.bind.linkNames))
 	for rows.Next() {
 		if err := row.Scan(rows); err != nil {
@@ -393,6 +387,15 @@ func (k *creator) readAdded(rows *sql.Rows) error {
 		k.added[l] = id
 	}
 	return cmp.Or(rows.Close(), rows.Err())
+}
+
+// readReturned keeps new rows as the database says that it has them.
+func (k *creator) readReturned(rows *sql.Rows) error {
+	users, err := k.rows.collect(rows)
+	for _, u := range users {
+		k.added[linkOf(&u)], k.returned[u.ID] = u.ID, u
+	}
+	return err
 }
 
 // readLink reads the link that stands behind the ID of a new row.

@@ -33,7 +33,7 @@ func mayBeRefused(text string) bool {
 // is kept and nothing is reported as written. What it returns and cannot be read is undone.
 func TestFaults_OfEachStatementEndTheBatch(t *testing.T) {
 	for _, d := range dialects {
-		for _, st := range slices.Concat(stories(), rareStories(), oddStories()) {
+		for _, st := range slices.Concat(stories(), rareStories(), oddStories(), returnedStories()) {
 			if st.only != "" && st.only != d || slices.ContainsFunc(st.want, func(err error) bool { return errors.Is(err, adsync.ErrConflict) || errors.Is(err, adsync.ErrUnknown) }) {
 				continue
 			}

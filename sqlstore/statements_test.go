@@ -122,7 +122,7 @@ func (e stateError) SQLState() string { return e.state }
 
 func TestStatements_AreThoseOfTheFiles(t *testing.T) {
 	for _, d := range dialects {
-		for _, st := range slices.Concat(stories(), rareStories(), oddStories()) {
+		for _, st := range slices.Concat(stories(), rareStories(), oddStories(), returnedStories()) {
 			if st.only != "" && st.only != d {
 				continue
 			}

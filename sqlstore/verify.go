@@ -12,12 +12,14 @@ import (
 
 // verifier compares what changes wrote with what they were to write.
 type verifier struct {
-	bind *binder
-	rows *rowStatements
-	work work
+	bind    *binder
+	rows    *rowStatements
+	creator *creator
+	work    work
 }
 
-// all reads what the changes wrote, before it is kept, and is a fault where any is
+// all reads what the changes wrote, before it is kept, unless the database told it as it
+// wrote, and is a fault where any is
 // not as planned: cut off, trimmed or replaced by the database, or changed by a trigger.
 // A change that comes later in the batch has the last word about its user.
 func (v verifier) all(ctx context.Context, tx *sqlbatch.Tx, changes []int) (fault error) {
@@ -30,7 +32,10 @@ func (v verifier) all(ctx context.Context, tx *sqlbatch.Tx, changes []int) (faul
 		}
 		last[id] = i
 	}
-	users, fault := v.readWritten(ctx, tx, ids)
+	users, told, fault := v.creator.asReturned(ctx, tx, ids)
+	if !told && fault == nil {
+		users, fault = v.readWritten(ctx, tx, ids)
+	}
 	if fault != nil {
 		return fault
 	}

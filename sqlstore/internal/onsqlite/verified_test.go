@@ -7,6 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/go-adsync/adsync"
+	"github.com/go-adsync/adsync/sqlstore"
 )
 
 // A write that the database changes on the way is failed, and undone.
@@ -53,13 +54,22 @@ func TestDeletes_ThatTheDatabaseChanges(t *testing.T) {
 }
 
 func TestCreations_ThatTheDatabaseChanges(t *testing.T) {
-	h := newHost(t, peopleTable(), people)
-	h.exec("CREATE TRIGGER odd AFTER INSERT ON people WHEN NEW.login = 'bob' BEGIN UPDATE people SET given = 'x' WHERE id = NEW.id; END")
-	const says = "adsync: the database changed what was to be written as first_name"
-	_, err := h.CreateUser(t.Context(), create(person(2, "bob")))
-	assert.ErrorContains(t, err, says)
-	requireErrs(t, h.errs(create(person(1, "ann")), create(person(2, "bob")), create(person(3, "cid"))), nil, says, nil)
-	assert.Len(t, h.users(), 2)
+	whole := peopleTable()
+	whole.Where, whole.Args = "", nil
+	for name, table := range map[string]sqlstore.Table{"where there is a condition": peopleTable(), "where there is none": whole} {
+		for _, kind := range []string{"TRIGGER odd", "TEMP TRIGGER odd"} {
+			t.Run(kind+" "+name, func(t *testing.T) {
+				h := newHost(t, table, people)
+				h.db.SetMaxOpenConns(1) // the temporary one is the connection's
+				h.exec("CREATE " + kind + " AFTER INSERT ON people WHEN NEW.login = 'bob' BEGIN UPDATE people SET given = 'x' WHERE id = NEW.id; END")
+				const says = "adsync: the database changed what was to be written as first_name"
+				_, err := h.CreateUser(t.Context(), create(person(2, "bob")))
+				assert.ErrorContains(t, err, says)
+				requireErrs(t, h.errs(create(person(1, "ann")), create(person(2, "bob")), create(person(3, "cid"))), nil, says, nil)
+				assert.Len(t, h.users(), 2)
+			})
+		}
+	}
 }
 
 // A mark that Where does not exclude leaves a user.

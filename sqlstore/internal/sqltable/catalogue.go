@@ -37,6 +37,13 @@ func postgreSQLQuirks(_, _, quoted string) (string, []any) {
 		" AND NOT tgisinternal AND tgtype & 66 <> 0 AND tgtype & 24 <> 0", []any{quoted} // before or instead of, an update or a deletion
 }
 
+// Of a partitioned table each part has triggers of its own. What is no plain table is told
+// as if it had one.
+func postgreSQLMeddlers(_, _, quoted string) (string, []any) {
+	return "SELECT 1 FROM pg_catalog.pg_class c WHERE c.oid = CAST(CAST($1 AS text) AS regclass) AND (c.relkind <> 'r' OR c.relhasrules" +
+		" OR EXISTS (SELECT 1 FROM pg_catalog.pg_trigger t WHERE t.tgrelid = c.oid AND NOT t.tgisinternal AND t.tgtype & 4 <> 0))", []any{quoted} // of an insertion
+}
+
 // Those of a view are the indexes of all tables that it reads.
 func postgreSQLIndexes(_, _, quoted string) (string, []any) {
 	return "SELECT COALESCE(CAST(a.attname AS text), pg_get_indexdef(i.indexrelid)), CAST(i.indexrelid AS text) FROM pg_catalog.pg_index i" +
@@ -135,4 +142,13 @@ func sqliteQuirks(schema, table, _ string) (text string, args []any) {
 	}
 	const wanted = " WHERE sql LIKE '%CONFLICT%' OR sql LIKE '%REPLACE%' OR sql LIKE '%IGNORE%' OR type = 'view' AND name = ? COLLATE NOCASE"
 	return "SELECT type, name, sql FROM " + master + wanted + " UNION ALL SELECT type, name, sql FROM sqlite_temp_master" + wanted, []any{table, table}
+}
+
+func sqliteMeddlers(schema, table, _ string) (text string, args []any) {
+	master := "sqlite_master"
+	if schema != "" {
+		master = sqlite().Quote(schema) + "." + master
+	}
+	const wanted = " WHERE type = 'trigger' AND tbl_name = ? COLLATE NOCASE OR type = 'view' AND name = ? COLLATE NOCASE"
+	return "SELECT 1 FROM " + master + wanted + " UNION ALL SELECT 1 FROM sqlite_temp_master" + wanted, []any{table, table, table, table}
 }

@@ -43,6 +43,7 @@ type Dialect struct {
 	sameBool         func(col, a, b string) string
 	quirks           func(schema, table, quoted string) (text string, args []any) // nil where a table has none
 	viewTriggers     func(schema, table, quoted string) (text string, args []any) // nil where there is nothing to know of them
+	meddlers         func(schema, table, quoted string) (text string, args []any) // nil where there can be none
 	indexes, demands func(schema, table, quoted string) (text string, args []any)
 	catalogue        func(schema, table, quoted string) (text string, args []any)
 	holding          func(do, schema, table, quoted string, part int64) (text string, args []any)
@@ -90,6 +91,7 @@ func postgreSQL() Dialect {
 		indexes:     postgreSQLIndexes,
 		demands:     postgreSQLDemands,
 		quirks:      postgreSQLQuirks,
+		meddlers:    postgreSQLMeddlers,
 
 		viewTriggers: postgreSQLViewTriggers,
 		fault:        postgreSQLFault,
@@ -153,6 +155,7 @@ func sqlite() Dialect {
 		indexes:   sqliteIndexes,
 		demands:   sqliteDemands,
 		quirks:    sqliteQuirks,
+		meddlers:  sqliteMeddlers,
 		fault:     sqliteFault,
 	}
 }
