@@ -154,6 +154,53 @@ func TestAdopt_OfVeryManyValues(t *testing.T) {
 	}
 }
 
+// Where Map makes usernames of two details, each user is found by a combination that it has
+// itself, and up to a thousand combinations are looked for among all users.
+func TestAdopt_OfManyCombinations(t *testing.T) {
+	rules := adsync.Rules{AdoptBy: []adsync.Field{adsync.FieldUsername}, Map: func(e adsync.Entry) (adsync.Profile, error) {
+		e.Username = e.FirstName + " " + e.LastName
+		return e.Profile, nil
+	}}
+	its := adsync.User{ID: "1", Profile: adsync.Profile{Username: "n9 n9", FirstName: "n9", LastName: "n9"}}
+	others := its
+	others.FirstName = "n0"
+	for _, test := range []struct {
+		phones      int
+		user        adsync.User
+		wants       []string
+		differently string
+	}{
+		{10, its, []string{"1 update adopted"}, ""},
+		{11, its, []string{"1 update adopted"}, ""},
+		{10, others, []string{"1 notice ambiguous"}, "username differs"},
+		{11, others, nil, ""},
+	} {
+		e := entry(1, "x", "")
+		for f, n := range map[adsync.Field]int{adsync.FieldFirstName: 10, adsync.FieldLastName: 10, adsync.FieldPhone: test.phones} {
+			var values []string
+			for v := range n {
+				values = append(values, "n"+strconv.Itoa(v))
+			}
+			e.Others = e.Others.With(f, values...)
+		}
+		plan := adopt(t, []adsync.Entry{e}, []adsync.User{test.user}, rules)
+		require.Equal(t, test.wants, inBrief(plan), "%d phones", test.phones)
+		if test.differently != "" {
+			assert.Contains(t, plan.Changes[0].Detail, test.differently)
+		}
+	}
+}
+
+// Without a Map each value is looked for, however many there are.
+func TestAdopt_OfAddressesWithoutNumber(t *testing.T) {
+	var addresses []string
+	for n := range 1100 {
+		addresses = append(addresses, strconv.Itoa(1000+n)+"@x")
+	}
+	plan := adopt(t, []adsync.Entry{mails(1, "", addresses...)}, []adsync.User{unlinked("1", "", "2099@x")}, adsync.Rules{AdoptBy: []adsync.Field{adsync.FieldEmail}})
+	assert.Equal(t, []string{"1 update adopted"}, inBrief(plan))
+}
+
 // What Apply looks up is judged by the value that the user would get, too.
 func TestAdopt_OfSeveralValuesIsAppliedAndSynchronised(t *testing.T) {
 	dir := adsync.StaticDirectory{named(mails(1, "anna", "a@x", "anna@x"), "Berg"), mails(2, "ben", "b@x", "ben@x")}

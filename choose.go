@@ -106,10 +106,8 @@ type severalValues struct {
 // several lists the details of which the entry has several values.
 func (e *Entry) several() (list []severalValues) {
 	for f := range e.Others.blocks() {
-		if f.isDetail() {
-			all := append(e.Others.Set(f), e.Get(f))
-			list = append(list, severalValues{f, NewExtra(map[Field][]string{f: all}).Set(f)})
-		}
+		all := append(e.Others.Set(f), e.Get(f))
+		list = append(list, severalValues{f, NewExtra(map[Field][]string{f: all}).Set(f)})
 	}
 	return list
 }

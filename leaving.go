@@ -26,7 +26,6 @@ const mostApart = 5 * time.Minute
 
 // clock is what the time of leavers is told by.
 type clock struct {
-	read  bool
 	now   Moment // the earlier of both clocks; zero if they disagree
 	apart bool   // they do
 }
@@ -51,19 +50,17 @@ func (s reader) readClock(ctx context.Context, dir Directory) (clock, error) {
 	}
 	here := MomentOf(s.now())
 	if there == 0 {
-		return clock{read: true, now: here}, nil
+		return clock{now: here}, nil
 	}
 	if max(here, there) > min(here, there).after(mostApart) {
-		return clock{read: true, apart: true}, nil
+		return clock{apart: true}, nil
 	}
-	return clock{read: true, now: min(here, there)}, nil
+	return clock{now: min(here, there)}, nil
 }
 
 // set gives the rules their time.
 func (c clock) set(rules *Rules) {
-	if c.read {
-		rules.Now, rules.untimed = c.now, c.apart
-	}
+	rules.Now, rules.untimed = c.now, c.apart
 }
 
 const warnClocks = "The clocks of the host and the directory are more than 5 minutes apart, so nobody is removed whose time has come: correct the one that is wrong."

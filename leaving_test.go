@@ -62,6 +62,7 @@ func TestRemoveAfter_DeactivatesFirstAndRemovesWhenTheTimeHasCome(t *testing.T) 
 		{"unproven", adsync.Entry{ObjectID: id(1), State: adsync.StateUnproven}, waiting, at(32), "u1 delete unproven", ""},
 		{"returned", entry(1, "ann", "ann@x"), waiting, at(1000), "u1 update reactivated", ""},
 		{"disputed", adsync.Entry{ObjectID: id(1), State: adsync.StateDisputed}, waiting, at(1000), "", ""},
+		{"disputed, no moment", adsync.Entry{ObjectID: id(1), State: adsync.StateDisputed}, unstamped, at(1000), "", ""},
 	} {
 		rules := adsync.Rules{RemoveAfter: 30 * day, Now: tt.now, OnDisabled: adsync.Remove, OnOutOfScope: adsync.Remove, OnUnproven: adsync.Remove}
 		plan := mustReconcile(t, []adsync.Entry{tt.entry}, []adsync.User{tt.user}, rules)
@@ -140,6 +141,45 @@ func TestRemoveAfter_NeedsAStoreAndALifetimeForIt(t *testing.T) {
 	assert.NoError(t, err)
 	opts.Rules.RemoveAfter = -1
 	assert.Error(t, opts.Rules.Check())
+	opts.Rules = adsync.Rules{RemoveAfter: day, Fields: []adsync.Field{adsync.FieldUsername, adsync.FieldActive}}
+	assert.ErrorContains(t, opts.Rules.Check(), "add FieldDeactivatedAt")
+	opts.Rules.Fields = append(opts.Rules.Fields, adsync.FieldDeactivatedAt)
+	assert.NoError(t, opts.Rules.Check())
+}
+
+// clockless is a directory that fails when it is asked for its time.
+type clockless struct{ adsync.StaticDirectory }
+
+var errNoClock = errors.New("no clock")
+
+func (clockless) Time(context.Context) (adsync.Moment, time.Duration, error) {
+	return 0, 0, errNoClock
+}
+
+func TestRemoveAfter_AloneAsksForTheTime(t *testing.T) {
+	dir := clockless{adsync.StaticDirectory{entry(1, "ann", "")}}
+	store := adsync.NewMemoryStore(user("u1", 1, "ann", ""))
+	_, err := newSyncer(t, dir, store, &adsync.Options{Rules: adsync.Rules{RemoveAfter: day}}).Plan(t.Context())
+	assert.ErrorIs(t, err, errNoClock)
+	_, err = newSyncer(t, dir, store, nil).Plan(t.Context())
+	assert.NoError(t, err)
+}
+
+// While the clocks disagree a leaver is deactivated without a moment, and a plan says so of
+// each whose time does not run.
+func TestRemoveAfter_SaysOfWhomTheTimeDoesNotRun(t *testing.T) {
+	dir := timed{adsync.StaticDirectory{{ObjectID: id(1), State: adsync.StateDeleted}, {ObjectID: id(2), State: adsync.StateDeleted}}, at(1).Time, 0}
+	active, off := user("u1", 1, "ann", ""), user("u2", 2, "bob", "")
+	off.Status = adsync.StatusDeactivated
+	s := newSyncer(t, dir, adsync.NewMemoryStore(active, off), &adsync.Options{Rules: adsync.Rules{RemoveAfter: day}})
+	s.SetClock(at(2).Time)
+	plan, err := s.Plan(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, []string{"u1 update deleted", "u2 notice deleted"}, inBrief(plan))
+	for _, c := range plan.Changes {
+		assert.Equal(t, "to be removed, and since when is not known while the clocks disagree", c.Detail)
+	}
+	assert.Zero(t, plan.Changes[0].After.DeactivatedAt)
 }
 
 // A plan from anywhere is believed to remove somebody only if the time has come by now.
