@@ -184,7 +184,7 @@ func (w *bulkWriter) overwrite(ctx context.Context, c adsync.Change) error {
 		return err
 	}
 	set, values, err := w.bind.assignments(c.Before, c.After)
-	if err != nil || len(set) == 0 {
+	if err != nil {
 		return err
 	}
 	_, err = w.rows.update(ctx, w.tx, c.UserID, set, values, nil)

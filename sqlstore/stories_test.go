@@ -91,11 +91,14 @@ func stories() []story {
 func rareStories() []story {
 	ann, bob, cid := person(1, "ann"), person(2, "bob"), person(3, "cid")
 	anna, bobby, cindy := renamed(ann, "anna"), renamed(bob, "bobby"), renamed(cid, "cindy")
+	dan, eve, fay := person(4, "dan"), person(5, "eve"), person(6, "fay")
 	three := []adsync.User{ann, bob, cid}
 	renames := []adsync.Change{updateTo(ann, anna), updateTo(bob, bobby), updateTo(cid, cindy)}
 	none := []error{nil, nil, nil}
 	long := strings.Repeat("x", 256)
 	lengthy := func(u adsync.User) adsync.User { return edited(u, func(u *adsync.User) { u.FirstName = long }) }
+	longest := func(u adsync.User) adsync.User { return edited(u, func(u *adsync.User) { u.FirstName = long[1:] }) }
+	spelled := func(u adsync.User) adsync.User { return edited(u, func(u *adsync.User) { u.ID = "0" + u.ID }) }
 	other := func(u adsync.User) adsync.User { return edited(u, func(u *adsync.User) { u.Phone = "other" }) }
 	fewer := func(sqlstore.Dialect) []reply { return []reply{{to: "UPDATE `people` FORCE", affected: 1}} }
 	return []story{
@@ -110,6 +113,16 @@ func rareStories() []story {
 			edit: func(r *recorder) { r.types[0].key = false }},
 		{name: "counted update of long texts", only: sqlstore.MySQL, before: []adsync.User{ann, lengthy(bob)}, after: []adsync.User{lengthy(ann), edited(lengthy(bob), func(u *adsync.User) { u.FirstName = "B" })},
 			changes: []adsync.Change{updateTo(ann, lengthy(ann)), updateTo(lengthy(bob), edited(bob, func(u *adsync.User) { u.FirstName = "B" }))}, want: []error{nil, nil}},
+		{name: "counted update of texts just short enough", only: sqlstore.MySQL, before: []adsync.User{ann, bob}, after: []adsync.User{longest(ann), longest(bob)}, want: []error{nil, nil},
+			changes: []adsync.Change{updateTo(ann, longest(ann)), updateTo(bob, longest(bob))}},
+		{name: "counted updates and deletions", only: sqlstore.MySQL, before: append(three[:3:3], dan), after: []adsync.User{anna, bobby}, want: []error{nil, nil, nil, nil},
+			changes: []adsync.Change{updateTo(ann, anna), updateTo(bob, bobby), storeDelete(cid), storeDelete(dan)}},
+		{name: "counted updates that find fewer rows", only: sqlstore.MySQL, before: append(three[:3:3], dan, eve, fay), after: []adsync.User{anna, bobby, other(cid), other(dan)},
+			changes: []adsync.Change{updateTo(ann, anna), updateTo(bob, bobby), updateTo(cid, other(cid)), updateTo(dan, other(dan)), storeDelete(eve), storeDelete(fay)},
+			want:    make([]error, 6), replies: func(sqlstore.Dialect) []reply { return []reply{{to: "UPDATE `people` FORCE", times: 2, affected: 1}} }},
+		{name: "counted update of keys in another spelling", only: sqlstore.MySQL, before: three, want: []error{adsync.ErrStale, adsync.ErrStale},
+			changes: []adsync.Change{updateTo(spelled(ann), spelled(anna)), updateTo(spelled(bob), spelled(bobby))},
+			replies: func(sqlstore.Dialect) []reply { return []reply{{to: "UPDATE", times: 2}} }},
 		{name: "counted update of one user twice", only: sqlstore.MySQL, before: []adsync.User{ann, bob}, after: []adsync.User{edited(anna, func(u *adsync.User) { u.Phone = "2" }), bobby},
 			changes: []adsync.Change{updateTo(ann, anna), updateTo(bob, bobby), updateTo(anna, edited(anna, func(u *adsync.User) { u.Phone = "2" }))}, want: none},
 		{name: "batch of a server that does not return new rows", only: sqlstore.MySQL, after: three, changes: []adsync.Change{createOf(cid), createOf(ann), createOf(bob)}, want: none,
@@ -187,6 +200,8 @@ func oddStories() []story {
 			edit: func(r *recorder) { r.before[0][1] = strings.ToUpper(ann.ObjectID.String()) }, replies: noRow},
 		{name: "batch with changes of no shape", before: []adsync.User{ann, bob}, after: []adsync.User{renamed(bob, "bobby")}, want: []error{none, none, adsync.ErrStale, nil, none},
 			changes: []adsync.Change{{Op: adsync.OpNotice, UserID: "101", Before: &ann}, {Op: adsync.OpCreate}, {Op: adsync.OpUpdate, UserID: "101", After: &ann}, updateTo(bob, renamed(bob, "bobby")), {Op: adsync.OpUpdate, UserID: "7"}}},
+		{name: "batch with changes of no shape that are apart", before: []adsync.User{ann, bob}, after: []adsync.User{renamed(bob, "bobby")}, want: []error{none, adsync.ErrStale, nil},
+			changes: []adsync.Change{{Op: adsync.OpNotice, UserID: "101", Before: &ann}, {Op: adsync.OpUpdate, UserID: "103", After: &cid}, updateTo(bob, renamed(bob, "bobby"))}},
 		{name: "batch of details without a column", before: []adsync.User{bob}, after: []adsync.User{renamed(bob, "bobby"), cid}, want: []error{none, none, nil, nil}, edit: narrow, table: unprotected,
 			changes: []adsync.Change{createOf(admin), updateTo(edited(ann, func(u *adsync.User) { u.ID = "109" }), edited(admin, func(u *adsync.User) { u.ID = "109" })), updateTo(bob, renamed(bob, "bobby")), createOf(cid)}},
 		{name: "batch with what belongs to the changes", before: []adsync.User{ann, bob}, after: []adsync.User{anna, cid}, changes: []adsync.Change{updateTo(ann, anna), storeDelete(bob), createOf(cid)},
