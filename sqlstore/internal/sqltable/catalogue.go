@@ -96,12 +96,13 @@ func mySQLHolding(do, schema, table, _ string, part int64) (string, []any) {
 	return "SELECT COALESCE(RELEASE_LOCK(" + name + "), 0)", args
 }
 
-// A column that is computed counts as its expression, too.
+// A column that is computed counts as its expression, too. The inner question names the
+// table as well: else the server opens every table that it has, for each column.
 func mySQLIndexes(schema, table, _ string) (string, []any) {
 	this, args := mySQLThis(schema, table)
 	return "SELECT CONCAT(COALESCE(column_name, ''), ' ', COALESCE((SELECT c.generation_expression FROM information_schema.columns AS c" +
-		" WHERE c.table_schema = s.table_schema AND c.table_name = s.table_name AND c.column_name = s.column_name), '')), index_name" +
-		" FROM information_schema.statistics AS s WHERE " + this + " AND non_unique = 0", args
+		" WHERE " + this + " AND c.column_name = s.column_name), '')), index_name" +
+		" FROM information_schema.statistics AS s WHERE " + this + " AND non_unique = 0", slices.Concat(args, args)
 }
 
 func mySQLDemands(schema, table, _ string) (string, []any) {

@@ -21,8 +21,8 @@ func TestCatalogue_AsksAboutOneTable(t *testing.T) {
 	}{
 		{"postgresql", "users", question{pgView, `["\"users\""]`}, question{pgThis + "attnum > 0", `["\"users\""]`}, question{pgThis + "ev_type", `["\"users\""]`}},
 		{"postgresql", "h.users", question{pgView, `["\"h\".\"users\""]`}, question{pgThis, `["\"h\".\"users\""]`}, question{pgThis, `["\"h\".\"users\""]`}},
-		{"mysql", "users", question{this + "DATABASE() AND non_unique = 0", `["users"]`}, question{this + "DATABASE() AND is_nullable = 'NO'", `["users"]`}, question{}},
-		{"mysql", "h.users", question{this + "? AND non_unique = 0", `["users" "h"]`}, question{this + "? AND is_nullable = 'NO'", `["users" "h"]`}, question{}},
+		{"mysql", "users", question{this + "DATABASE() AND non_unique = 0", `["users" "users"]`}, question{this + "DATABASE() AND is_nullable = 'NO'", `["users"]`}, question{}},
+		{"mysql", "h.users", question{this + "? AND non_unique = 0", `["users" "h" "users" "h"]`}, question{this + "? AND is_nullable = 'NO'", `["users" "h"]`}, question{}},
 		{"sqlite", "users", question{"pragma_index_list(?) AS l", `["users"]`}, question{"pragma_table_xinfo(?) WHERE", `["users"]`}, question{master + "sqlite_master WHERE", `["users" "users"]`}},
 		{"sqlite", "h.users", question{"pragma_index_list(?, ?) AS l", `["users" "h"]`}, question{"pragma_table_xinfo(?, ?) WHERE", `["users" "h"]`}, question{master + "`h`.sqlite_master WHERE", `["users" "users"]`}},
 	} {
@@ -42,6 +42,20 @@ func TestCatalogue_AsksAboutOneTable(t *testing.T) {
 		if ok {
 			check(want.quirks, text, args)
 		}
+	}
+}
+
+// Where a question of MySQL's catalogue does not name the table by constants, the server
+// opens every table of every database, and again for each row of another question.
+func TestCatalogue_NamesTheTableOfMySQLEachTime(t *testing.T) {
+	table, err := NewTable(dialect(t, "mysql"), "h.users", "id", nil, Where{})
+	require.NoError(t, err)
+	for _, ask := range []func() (string, []any){table.Catalogue, table.UniqueIndexes, table.Demands} {
+		text, args := ask()
+		views := strings.Count(text, " FROM information_schema.")
+		assert.NotZero(t, views)
+		assert.Equal(t, views, strings.Count(text, "table_name = ? AND table_schema = ?"), text)
+		assert.Len(t, args, 2*views, text)
 	}
 }
 
