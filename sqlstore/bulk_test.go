@@ -2,9 +2,11 @@ package sqlstore_test
 
 import (
 	"database/sql/driver"
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
+	"testing/synctest"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -120,4 +122,20 @@ func TestCounted_KeepsBytesOutOfWhatItSets(t *testing.T) {
 	}
 	s.ApplyChanges(t.Context(), changes)
 	assert.NotContains(t, r.statements(), "CASE")
+}
+
+// A transaction that lost against others is over, also where it only asked a question.
+func TestCounted_StartsAnewWhereItsQuestionLost(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) { // whose clock does not wait
+		ann, bob := person(1, "ann"), person(2, "bob")
+		r := &recorder{types: peopleTypes(sqlstore.MySQL), before: storedAll(ann, bob), after: storedAll(renamed(ann, "anna"), renamed(bob, "bobby")),
+			replies: []reply{{to: "EXPLAIN", err: errors.New("Error 1213 (40001): Deadlock found when trying to get lock")}}}
+		s, _ := openRecorder(t, r, sqlstore.MySQL, peopleTable())
+		for _, w := range s.ApplyChanges(t.Context(), []adsync.Change{updateTo(ann, renamed(ann, "anna")), updateTo(bob, renamed(bob, "bobby"))}) {
+			assert.NoError(t, w.Err)
+		}
+		lost, _, undone := strings.Cut(r.statements(), "ROLLBACK\n")
+		assert.True(t, undone)
+		assert.Empty(t, writes.FindAllString(lost, -1))
+	})
 }

@@ -43,6 +43,20 @@ func TestErrors_OfARowThatIsRefused(t *testing.T) {
 	}
 }
 
+// A user to whom other rows refer is kept, and the host is told what to do about these.
+func TestErrors_OfADeletionThatOtherRowsKeepOff(t *testing.T) {
+	ann := person(1, "ann")
+	const refused, advice = "adsync: the database refused to delete this row, as other rows refer to it", ", such as that of a role which the host gave; remove them"
+	for says, err := range map[string]error{
+		refused + " by its constraint docs_owner" + advice: stateError{"23503", `violates foreign key constraint "docs_owner"`},
+		refused + advice: stateError{"23503", "other rows refer to it"},
+	} {
+		r := &recorder{types: peopleTypes(sqlstore.PostgreSQL), before: storedAll(ann), replies: []reply{{to: "DELETE", err: err}}}
+		s, _ := openRecorder(t, r, sqlstore.PostgreSQL, peopleTable())
+		assert.ErrorContains(t, s.DeleteUser(t.Context(), storeDelete(ann)), says)
+	}
+}
+
 // After some faults nothing is written any more, and the run must know.
 func TestErrors_ThatEndTheRun(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) { // whose clock does not wait

@@ -155,6 +155,7 @@ func oddStories() []story {
 	anna := renamed(ann, "anna")
 	admin := edited(ann, func(u *adsync.User) { u.Protected = true })
 	bare := edited(ann, func(u *adsync.User) { u.Email, u.ObjectID = "", adsync.ObjectID{} })
+	unlinked := edited(ann, func(u *adsync.User) { u.ObjectID = adsync.ObjectID{} })
 	blocked := edited(ann, func(u *adsync.User) { u.Status = adsync.StatusBlocked })
 	unblocked := edited(blocked, func(u *adsync.User) { u.Status = "" })
 	narrow := func(r *recorder) { // without the last column
@@ -181,6 +182,8 @@ func oddStories() []story {
 	return []story{
 		{name: "update of a protected user", before: []adsync.User{admin}, after: []adsync.User{ann}, changes: []adsync.Change{updateTo(admin, ann)}, want: []error{nil}},
 		{name: "update of a bare user", before: []adsync.User{bare}, after: []adsync.User{ann}, changes: []adsync.Change{updateTo(bare, ann)}, want: []error{nil}},
+		{name: "update to no ObjectID where there is no NULL", before: []adsync.User{ann}, after: []adsync.User{unlinked}, changes: []adsync.Change{updateTo(ann, unlinked)}, want: []error{nil},
+			edit: func(r *recorder) { r.types[3].nullable, r.after[0][1] = false, "" }},
 		{name: "update without a difference", before: []adsync.User{ann}, changes: []adsync.Change{updateTo(ann, ann)}, want: []error{nil}, edit: func(r *recorder) { r.after = r.before }},
 		{name: "batch of updates without a difference", before: []adsync.User{ann, bob}, changes: []adsync.Change{updateTo(ann, ann), updateTo(bob, bob)}, want: []error{nil, nil},
 			edit: func(r *recorder) { r.after = r.before }},
