@@ -132,7 +132,17 @@ func TestControllers_BySRVRecord(t *testing.T) {
 		require.NoError(t, err, tt.name)
 		assert.Equal(t, tt.want, servers, tt.name)
 	}
-	_, _, err := srvRecords{domain: "other.example", lookup: lookup}.locate(t.Context())
+	var asked []string
+	srv := newSRVRecords(Config{Domain: "corp.example"})
+	srv.lookup = func(ctx context.Context, name string) ([]*net.SRV, error) {
+		asked = append(asked, name)
+		return lookup(ctx, name)
+	}
+	_, all, err := srv.locate(t.Context())
+	require.NoError(t, err)
+	assert.True(t, all)
+	assert.Equal(t, []string{"_ldap._tcp.dc._msdcs.corp.example"}, asked, "without a site")
+	_, _, err = srvRecords{domain: "other.example", lookup: lookup}.locate(t.Context())
 	assert.ErrorContains(t, err, "DNS names no controller")
 	zone["_ldap._tcp.dc._msdcs.foreign.example"] = zone["_ldap._tcp.dc._msdcs.corp.example"]
 	_, _, err = srvRecords{domain: "foreign.example", lookup: lookup}.locate(t.Context())

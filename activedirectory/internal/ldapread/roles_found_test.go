@@ -155,6 +155,17 @@ func TestRoles_AreUnknownWhereNothingCanBeRead(t *testing.T) {
 		unknown, _ := read(d, group)
 		assert.Empty(t, unknown)
 	})
+	t.Run("but of a member behind those who are asked first", func(t *testing.T) {
+		d := newDomain(t, fakead.Config{})
+		people := d.add(110)
+		group := d.group("role", people[109])
+		for _, id := range people[:109] {
+			must(t, d.Deny(service, d.DN(id), "memberOf", "tokenGroups"))
+		}
+		unknown, _ := read(d, group)
+		assert.Empty(t, unknown)
+		assert.Len(t, d.searched("memberOf"), 1, "and so nobody else is asked")
+	})
 	t.Run("but by tokenGroups", func(t *testing.T) {
 		d := newDomain(t, fakead.Config{})
 		group := d.group("role")
@@ -178,7 +189,8 @@ func TestRoles_AreUnknownWhereNothingCanBeRead(t *testing.T) {
 	})
 	t.Run("where the listing fails", func(t *testing.T) {
 		d := newDomain(t, fakead.Config{})
-		group := d.group("role", d.add(1)...)
+		d.add(1)
+		group := d.group("role") // without members, who would show a group
 		cfg := d.config()
 		cfg.Filter, cfg.Roles = "(givenName=*)", by(map[string]fakead.GUID{"role": group})
 		d.Order(fakead.Fault{Kind: fakead.FaultResult, Code: ldap.LDAPResultUnwillingToPerform, Match: cfg.Filter, Op: fakead.OpSearch})
