@@ -26,9 +26,9 @@ type reader struct {
 	sessions func(context.Context) iter.Seq2[Directory, error] // nil: those of dir
 }
 
-// both indexes the store and compares the directory with it. When it is certain
-// that the directory must be listed, and it is Apart, that begins while the store is
-// still being read.
+// both indexes the store and compares the directory with it. Where the directory is Apart,
+// it is asked what has changed since a mark while the store is read; and when it is certain
+// that it must be listed, that begins before all of the store is there.
 func (s reader) both(ctx context.Context, who scope, selected bool, from resumption) (*reading, error) {
 	both, cancel := context.WithCancel(ctx)
 	s.sessions = s.resuming(&from)
@@ -37,21 +37,24 @@ func (s reader) both(ctx context.Context, who scope, selected bool, from resumpt
 		users.host.tally = newTally(from.mark)
 	}
 	r := &reading{reader: s, scope: who, resumption: from, growing: users, hosts: make(chan *host, 1)}
-	listing := &starter{run: func() error {
+	asking := &starter{run: func() error {
 		defer cancel() // if it went well, the store was read before
 		return s.eachController(both, r.read)
 	}}
 	defer func() {
 		cancel()
-		_ = listing.end().wait()
+		_ = asking.end().wait()
 	}()
 	apart := traitsOf(s.dir).Apart
+	if apart && from.goesOn() {
+		asking.start()
+	}
 	h, err := s.users(both, users, func(managed int) {
-		if apart && who.lists(managed) && (from.mark == nil || from.due != "") {
-			listing.start()
+		if apart && who.lists(managed) {
+			asking.start()
 		}
 	})
-	began := listing.end()
+	began := asking.end()
 	if err != nil && both.Err() != nil && ctx.Err() == nil {
 		return nil, began.wait() // the directory's error, which came first
 	}
@@ -425,7 +428,7 @@ func (r *reading) read(ctx context.Context, dir Directory) error {
 		if err := r.awaitHost(ctx); err != nil {
 			return err
 		}
-		if r.view.knowsAll() && !r.host.scope.importing() {
+		if r.nobody() {
 			return nil
 		}
 	}
@@ -442,8 +445,17 @@ func (r *reading) read(ctx context.Context, dir Directory) error {
 	if err := r.begin(ctx, dir); err != nil {
 		return err
 	}
+	early := r.host == nil && r.goesOn()
+	if early {
+		if err := r.awaitHost(ctx); err != nil || r.nobody() {
+			return err
+		}
+	}
 	if done, err := r.goOn(ctx, dir); done || err != nil {
 		return err
+	}
+	if r.finished && early {
+		return r.read(ctx, dir) // the server may have timed out; now there is nothing left to wait for
 	}
 	if r.finished { // and was not one reading
 		r.mark, r.due = nil, ""
@@ -451,6 +463,9 @@ func (r *reading) read(ctx context.Context, dir Directory) error {
 	}
 	return r.readAll(ctx, dir)
 }
+
+// nobody reports that there is no account to read.
+func (r *reading) nobody() bool { return r.view.knowsAll() && !r.host.scope.importing() }
 
 // readAll reads everybody whom the plan is about.
 func (r *reading) readAll(ctx context.Context, dir Directory) error {

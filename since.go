@@ -120,6 +120,10 @@ func (s *Syncer) resumption(since *Selection, selected bool, now time.Time) (r r
 	return r
 }
 
+// goesOn reports whether the plan is to go on from its mark, as far as that is known before
+// the directory is asked.
+func (r *resumption) goesOn() bool { return r.mark != nil && r.due == "" }
+
 // mayTell reports whether the directory, or one that its sessions yield, may be able to
 // tell what has changed.
 func mayTell(d Directory) bool {
