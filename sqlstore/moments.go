@@ -60,11 +60,14 @@ func readMoment(cell *sqltable.Cell) (at adsync.Moment, ok bool) {
 		return adsync.MomentOf(cell.Time), true
 	}
 	text := cell.Text
-	if cell.Null || text == "" || text == "0" || strings.HasPrefix(text, "0000-00-00") {
+	if cell.Null || text == "" || strings.HasPrefix(text, "0000-00-00") {
 		return 0, true
 	}
 	if seconds, err := strconv.ParseFloat(text, 64); err == nil {
-		return adsync.MomentOf(time.Unix(int64(seconds), 0)), seconds >= 0 && seconds <= lastSecond
+		if seconds == 0 { // also as 0.00
+			return 0, true
+		}
+		return adsync.MomentOf(time.Unix(int64(seconds), 0)), seconds > 0 && seconds <= lastSecond
 	}
 	for _, layout := range []string{time.DateTime, time.DateTime + "Z07:00", time.RFC3339, "2006-01-02T15:04:05"} {
 		if t, err := time.Parse(layout, text); err == nil {

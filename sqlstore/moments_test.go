@@ -53,6 +53,7 @@ func TestMoments_AreReadAsDriversGiveThem(t *testing.T) {
 		{"2026-07-08 09:10:11", lastSummer, false}, {[]byte("2026-07-08 09:10:11.750"), lastSummer, false}, {"2026-07-08T11:10:11+02:00", lastSummer, false},
 		{"2026-07-08 09:10:11Z", lastSummer, false}, {"2026-07-08T09:10:11", lastSummer, false},
 		{lastSummer.Time().Unix(), lastSummer, false}, {"1783501811.5", lastSummer, false}, {[]byte("1783501811"), lastSummer, false},
+		{[]byte("0.00"), 0, false}, {"0.5", adsync.MomentOf(time.Unix(0, 0)), false}, {int64(253402300799), adsync.MomentOf(time.Date(9999, 12, 31, 23, 59, 59, 0, time.UTC)), false}, {int64(253402300800), 0, true},
 		{int64(-1), 0, true}, {lastSummer.Time().UnixMilli(), 0, true}, {"NaN", 0, true}, {"soon", 0, true}, {"infinity", 0, true}, {true, adsync.MomentOf(time.Unix(1, 0)), false},
 	} {
 		r := &recorder{types: leaversTypes(sqlstore.SQLite, "DATETIME"), before: [][]driver.Value{leaver(edited(person(1, "ann"), left(0)), test.given)}}
@@ -141,7 +142,7 @@ func TestMoments_OfAnotherTimeZoneAreRefused(t *testing.T) {
 }
 
 func TestMoments_WaitForAnAnswerAboutTimes(t *testing.T) {
-	for _, asked := range []reply{{err: errGone}, {columns: []string{"a", "b"}, rowsErr: errGone}} {
+	for _, asked := range []reply{{err: errGone}, {columns: []string{"a", "b"}, rowsErr: errGone}, {columns: []string{"a"}, rows: texts("2026-01-02 03:04:05")}} {
 		asked.to = "SELECT CAST(? AS DATETIME)"
 		r := &recorder{types: leaversTypes(sqlstore.MySQL, "datetime"), replies: []reply{asked}}
 		s, _ := openRecorder(t, r, sqlstore.MySQL, leaversTable())
