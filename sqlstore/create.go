@@ -68,9 +68,6 @@ func (k *creator) prepare(ctx context.Context, tx *sqlbatch.Tx, i int) (values [
 		k.work.ids[i] = id
 		return nil, adsync.ErrAlready, nil
 	}
-	if verdict := c.Guard(nil); verdict != nil {
-		return nil, verdict, nil
-	}
 	values, verdict = k.bind.newValues(c.After)
 	return values, verdict, nil
 }
@@ -234,7 +231,7 @@ func (k *creator) ahead(ctx context.Context, tx *sqlbatch.Tx) error {
 	var fresh []*adsync.User
 	for _, i := range newUsersLast(k.work.changes) {
 		c := k.work.changes[i]
-		if c.CheckShape(adsync.OpCreate) == nil && c.Guard(nil) == nil && !c.After.ObjectID.IsZero() {
+		if c.CheckShape(adsync.OpCreate) == nil && !c.After.ObjectID.IsZero() {
 			fresh = append(fresh, c.After)
 		}
 	}

@@ -122,9 +122,6 @@ func (h *held) set(id string) uint32 {
 
 // of returns what the user's Extra holds of roles.
 func (h *held) of(id string) adsync.Extra {
-	if h == nil {
-		return adsync.Extra{}
-	}
 	return h.extras[h.set(id)]
 }
 
@@ -141,9 +138,6 @@ func (m *memberships) readAll(ctx context.Context, db querier, l *layout, idType
 
 // readOf reads the roles of some users, and holds the rows.
 func (m *memberships) readOf(ctx context.Context, tx querier, bind *binder, ids []string) (*held, error) {
-	if m == nil {
-		return nil, nil
-	}
 	const most = 500 // arguments that every server takes
 	r := m.newReading(bind.layout, bind.idType().Name)
 	for part := range slices.Chunk(ids, most) {
