@@ -186,3 +186,17 @@ func TestSeed_LeavesOutWhatHasNoColumn(t *testing.T) {
 	require.Error(t, s.Seed(t.Context(), []adsync.User{full}))
 	assertStatements(t, "mysql/seed of two columns", r.statements())
 }
+
+// A status that the column cannot hold is another of those who are not active, or active.
+func TestSeed_TakesTheNearestStatus(t *testing.T) {
+	for want, statuses := range map[string]map[adsync.Status]any{
+		`"on"`: {adsync.StatusActive: "on"}, `"off"`: {adsync.StatusActive: "on", adsync.StatusDeactivated: "off"}, `"out"`: {adsync.StatusActive: "on", adsync.StatusInactive: "out", adsync.StatusDeactivated: sqlstore.NotNull},
+	} {
+		r := &recorder{types: peopleTypes(sqlstore.MySQL), replies: []reply{{to: "SELECT 1", columns: []string{"1"}}, {to: "INSERT", err: errGone}}}
+		table := peopleTable()
+		table.Statuses = statuses
+		s, _ := openRecorder(t, r, sqlstore.MySQL, table)
+		require.Error(t, s.Seed(t.Context(), []adsync.User{edited(person(1, "ann"), func(u *adsync.User) { u.Status = adsync.StatusBlocked })}))
+		assert.Contains(t, r.statements(), `"1", `+want+`, 0`)
+	}
+}

@@ -29,6 +29,7 @@ func TestErrors_OfARowThatIsRefused(t *testing.T) {
 		"(unique constraint one_login)":                                       {sqlstore.PostgreSQL, refusal(sqlstore.PostgreSQL, "one_login"), adsync.ErrConflict},
 		"(unique constraint unnamed)":                                         {sqlstore.MySQL, errors.New("Error 1062 (23000): Duplicate entry"), adsync.ErrConflict},
 		"adsync: the database refused this row by its constraint people_team": {sqlstore.PostgreSQL, stateError{"23503", `violates foreign key constraint "people_team"`}, nil},
+		"adsync: the database refused this row by its constraint no_beast; correct the user, or the constraint: ":              {sqlstore.PostgreSQL, stateError{"23514", `violates check constraint "no_beast"`}, nil},
 		"adsync: the database refused this row; correct the user, or the table: Error 1048 (23000): Column 'x' cannot be null": {sqlstore.MySQL, errors.New("Error 1048 (23000): Column 'x' cannot be null"), nil},
 		"adsync: the database refused this row; correct the user, or the table: no …, nor … or …":                              {sqlstore.SQLite, errors.New("no anna, nor ANN@corp.example or " + ann.ObjectID.String()), nil},
 	} {
@@ -55,6 +56,11 @@ func TestErrors_OfADeletionThatOtherRowsKeepOff(t *testing.T) {
 		s, _ := openRecorder(t, r, sqlstore.PostgreSQL, peopleTable())
 		assert.ErrorContains(t, s.DeleteUser(t.Context(), storeDelete(ann)), says)
 	}
+	table := peopleTable()
+	marked(&table)
+	s, _ := openRecorder(t, &recorder{types: peopleTypes(sqlstore.PostgreSQL), before: storedAll(ann), replies: []reply{{to: "UPDATE", err: stateError{"23503", `violates foreign key constraint "people_team"`}}}},
+		sqlstore.PostgreSQL, table)
+	assert.ErrorContains(t, s.DeleteUser(t.Context(), storeDelete(ann)), "adsync: the database refused this row by its constraint people_team", "which is marked, and not deleted")
 }
 
 // After some faults nothing is written any more, and the run must know.
@@ -160,6 +166,9 @@ func TestErrors_OfTheFirstQuestion(t *testing.T) {
 		{"adsync: sqlstore.Table.Statuses maps active to yes, which the column state of type INTEGER cannot hold", func(r *recorder, s *sqlstore.Table) {
 			setKind(r.types, "state", "INTEGER")
 			s.Statuses = map[adsync.Status]any{adsync.StatusActive: "yes"}
+		}},
+		{"adsync: sqlstore.Table.Statuses maps active to NULL, which the column state of type TEXT cannot hold", func(_ *recorder, s *sqlstore.Table) {
+			s.Statuses = map[adsync.Status]any{adsync.StatusActive: sqlstore.Null, adsync.StatusBlocked: "x"}
 		}},
 		{"adsync: sqlstore.Table.Statuses maps inactive to the time, but the column state is of type TEXT", func(_ *recorder, s *sqlstore.Table) {
 			s.Statuses = map[adsync.Status]any{adsync.StatusActive: nil, adsync.StatusInactive: sqlstore.Now}

@@ -1,6 +1,7 @@
 package sqlstore_test
 
 import (
+	"context"
 	"database/sql"
 	"database/sql/driver"
 	"errors"
@@ -107,6 +108,16 @@ func TestLedger_FaultsKeepNothing(t *testing.T) {
 		require.ErrorContains(t, err, "gone halfway")
 		_, err = openLedger(t, &recorder{replies: []reply{tallies(d, `{"removed":["1"`)}}, d).Recent(t.Context(), "ad", time.Now())
 		require.ErrorContains(t, err, "a row has a tally that is not one")
+		wide := tallies(d, someTally)
+		wide.columns = []string{"tally", "more"}
+		_, err = openLedger(t, &recorder{replies: []reply{wide}}, d).Recent(t.Context(), "ad", time.Now())
+		require.ErrorContains(t, err, "adsync: cannot read the ledger in the table ops.ledger")
+
+		ended, cancel := context.WithCancel(t.Context())
+		cancel()
+		_, err = openLedger(t, &recorder{}, d).Recent(ended, "ad", time.Now())
+		require.ErrorIs(t, err, context.Canceled)
+		require.ErrorIs(t, openLedger(t, &recorder{}, d).Note(ended, "ad", "run", tallied, nil), context.Canceled)
 	}
 }
 

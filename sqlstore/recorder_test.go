@@ -45,10 +45,11 @@ type recorder struct {
 
 	mu     sync.Mutex
 	log    strings.Builder
-	wrote  map[string]bool // the IDs of rows that are as after has them
-	saved  map[string]bool // wrote, at the last savepoint
-	asked  int             // statements so far
-	failed string          // the one that did
+	wrote  map[string]bool     // the IDs of rows that are as after has them
+	saved  map[string]bool     // wrote, at the last savepoint
+	asked  int                 // statements so far
+	sent   []driver.NamedValue // with the last that was no query
+	failed string              // the one that did
 }
 
 // columnType is a row of the catalogue.
@@ -177,6 +178,9 @@ func (r *recorder) run(text string, args []driver.NamedValue, prepared, query bo
 	defer r.mu.Unlock()
 	if !isQuestion(text) {
 		r.asked++
+	}
+	if !query {
+		r.sent = args
 	}
 	if isQuestion(text) || r.asked != r.failAt {
 		return r.answer(text, args)
@@ -333,6 +337,9 @@ func (r *recorder) catalogue(text string) reply {
 type recordedConn struct{ r *recorder }
 
 func (c *recordedConn) Prepare(text string) (driver.Stmt, error) {
+	if p, ok := c.r.planned("PREPARE " + text); ok {
+		return nil, p.err
+	}
 	if c.r.noReturning && strings.Contains(text, " RETURNING ") {
 		c.r.note("(refused) %s", text)
 		return nil, errors.New("Error 1064 (42000): You have an error in your SQL syntax")

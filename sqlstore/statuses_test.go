@@ -54,6 +54,7 @@ func TestStatuses_AreFittedToTheirColumn(t *testing.T) {
 		"numbers that read as decimals": {my, "decimal(3,2)", "", 1, 0, []byte("1.00"), int64(0)},
 		"numbers of a loose type":       {lite, "SMALLINT", "", 1, 1 << 40, int64(1), int64(1 << 40)},
 		"texts of a loose length":       {lite, "VARCHAR(1)", "", "on", "off", "on", "off"},
+		"texts of a type of its own":    {pg, "hstore", "hstore", "on", "off", "on", "off"},
 		"texts of numbers":              {pg, "integer", "integer", "1", "0", "1", "0"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -184,6 +184,8 @@ func oddStories() []story {
 		{name: "update of a bare user", before: []adsync.User{bare}, after: []adsync.User{ann}, changes: []adsync.Change{updateTo(bare, ann)}, want: []error{nil}},
 		{name: "update to no ObjectID where there is no NULL", before: []adsync.User{ann}, after: []adsync.User{unlinked}, changes: []adsync.Change{updateTo(ann, unlinked)}, want: []error{nil},
 			edit: func(r *recorder) { r.types[3].nullable, r.after[0][1] = false, "" }},
+		{name: "update of a native ObjectID", only: sqlstore.PostgreSQL, before: []adsync.User{ann}, after: []adsync.User{anna}, changes: []adsync.Change{updateTo(ann, anna)}, want: []error{nil},
+			edit: func(r *recorder) { r.types[3].kind = "uuid" }, table: func(s *sqlstore.Table) { s.ObjectIDs = sqlstore.ObjectIDNative }},
 		{name: "update without a difference", before: []adsync.User{ann}, changes: []adsync.Change{updateTo(ann, ann)}, want: []error{nil}, edit: func(r *recorder) { r.after = r.before }},
 		{name: "batch of updates without a difference", before: []adsync.User{ann, bob}, changes: []adsync.Change{updateTo(ann, ann), updateTo(bob, bob)}, want: []error{nil, nil},
 			edit: func(r *recorder) { r.after = r.before }},

@@ -1,0 +1,144 @@
+package sqlstore_test
+
+import (
+	"database/sql/driver"
+	"errors"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/go-adsync/adsync"
+	"github.com/go-adsync/adsync/sqlstore"
+)
+
+// clerks is rolesTable with two roles.
+func clerks() sqlstore.Table {
+	table := rolesTable()
+	table.Roles.Roles = map[string]any{"admin": 1, "clerk": 2}
+	return table
+}
+
+func withRoles(u adsync.User, names ...string) adsync.User {
+	return edited(u, func(u *adsync.User) { u.Extra = u.Extra.With(adsync.FieldRoles, names...) })
+}
+
+// members is the answer to a question for roles: the person, the role, and something in a
+// row of the host's own.
+func members(rows ...[]driver.Value) reply {
+	return reply{to: askRoles, columns: []string{"person", "role", "own"}, rows: rows}
+}
+
+// fitting is the answer to the question whether they can be read at all.
+var fitting = members()
+
+func TestRoles_AreReadFromOddRows(t *testing.T) {
+	ann, bob := person(1, "ann"), person(2, "bob")
+	r := &recorder{types: memberTypes(""), before: storedAll(ann, bob), replies: []reply{fitting, members(
+		[]driver.Value{nil, int64(1), nil}, []driver.Value{"", int64(1), nil}, []driver.Value{int64(101), int64(9), nil}, []driver.Value{int64(101), "2", nil},
+		[]driver.Value{int64(999), int64(1), nil}, []driver.Value{int64(101), []byte("1"), int64(1)},
+	)}}
+	s, _ := openRecorder(t, r, sqlstore.MySQL, clerks())
+	got := map[string]adsync.Extra{}
+	for u, err := range s.Users(t.Context()) {
+		require.NoError(t, err)
+		got[u.Username] = u.Extra
+	}
+	assert.Equal(t, map[string]adsync.Extra{"ann": withRoles(ann, "admin", "clerk").Extra.With(adsync.FieldHostRoles, "admin"), "bob": {}}, got)
+
+	for _, odd := range []reply{{columns: []string{"person"}, rows: texts("101")}, {err: errGone}, {columns: fitting.columns, rowsErr: errGone}} {
+		odd.to = askRoles
+		s, _ := openRecorder(t, &recorder{types: memberTypes(""), before: storedAll(ann), replies: []reply{fitting, odd}}, sqlstore.MySQL, clerks())
+		users := 0
+		for _, err := range s.Users(t.Context()) {
+			require.ErrorContains(t, err, "adsync: cannot read the users of the table people")
+			users++
+		}
+		assert.Equal(t, 1, users, "the error alone")
+	}
+}
+
+// newClerk has ann, an admin, made a clerk instead.
+func newClerk() (*recorder, adsync.Change) {
+	admin := withRoles(person(1, "ann"), "admin")
+	was, is := members([]driver.Value{int64(101), int64(1), nil}), members([]driver.Value{int64(101), int64(2), nil})
+	return &recorder{types: memberTypes(""), before: storedAll(admin), after: storedAll(renamed(admin, "anna")), replies: []reply{fitting, was, was, is}},
+		updateTo(admin, renamed(withRoles(edited(admin, func(u *adsync.User) { u.Extra = adsync.Extra{} }), "clerk"), "anna"))
+}
+
+func TestRoles_AreWrittenWithTheirUser(t *testing.T) {
+	r, c := newClerk()
+	s, _ := openRecorder(t, r, sqlstore.MySQL, clerks())
+	require.NoError(t, s.UpdateUser(t.Context(), c))
+	assertStatements(t, "mysql/update of roles", r.statements())
+
+	r, c = newClerk()
+	r.replies[3] = r.replies[2] // nothing became of the roles
+	s, _ = openRecorder(t, r, sqlstore.MySQL, clerks())
+	assert.ErrorContains(t, s.UpdateUser(t.Context(), c), "adsync: the database changed what was to be written as roles, so nothing of it was kept")
+}
+
+// Whichever statement fails, the user and its roles stay as they were.
+func TestRoles_FaultsKeepNothing(t *testing.T) {
+	failed := 0
+	for _, how := range []string{"at once", "at its end"} {
+		for n := 2; ; n++ { // the first asks whether roles can be read
+			r, c := newClerk()
+			r.failAt, r.failHow, r.failWith = n, how, readOnly(sqlstore.MySQL)
+			s, _ := openRecorder(t, r, sqlstore.MySQL, clerks())
+			err := s.UpdateUser(t.Context(), c)
+			if r.failed == "" && r.asked < n {
+				break
+			}
+			if r.failed == "" {
+				continue // what only a query can do
+			}
+			failed++
+			log := r.statements()
+			require.ErrorIs(t, err, adsync.ErrNotWritten, "%s: %s", how, r.failed)
+			require.Contains(t, log, "ROLLBACK\n")
+			require.NotContains(t, log, "COMMIT")
+		}
+	}
+	assert.Equal(t, 8+5, failed)
+}
+
+// A table of roles that others keep busy is asked again.
+func TestRoles_WaitForTheirTable(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) { // whose clock does not wait
+		r, c := newClerk()
+		busy := reply{to: askRoles, err: errors.New("Error 1205 (HY000): Lock wait timeout exceeded")}
+		r.replies = append([]reply{busy}, r.replies...)
+		s, _ := openRecorder(t, r, sqlstore.MySQL, clerks())
+		assert.NoError(t, s.UpdateUser(t.Context(), c))
+	})
+}
+
+func TestNew_RefusesRolesThatItCannotKeep(t *testing.T) {
+	for says, harm := range map[string]func(*sqlstore.Membership){
+		"adsync: sqlstore.Membership needs its Table, and the columns User and Role":            func(m *sqlstore.Membership) { m.Role = m.User },
+		`adsync: sqlstore.Membership.Roles["admin"] is not the key of a role`:                   func(m *sqlstore.Membership) { m.Roles = map[string]any{"admin": sqlstore.Null} },
+		`adsync: sqlstore.Membership.Roles["clerk"] is not the key of a role`:                   func(m *sqlstore.Membership) { m.Roles["clerk"] = struct{}{} },
+		`adsync: sqlstore.Membership.Roles["late"] is not the key of a role`:                    func(m *sqlstore.Membership) { m.Roles["late"] = time.Time{}.Add(time.Hour) },
+		`adsync: sqlstore.Membership.Roles[""] is not the key of a role`:                        func(m *sqlstore.Membership) { m.Roles[""] = 3 },
+		`adsync: sqlstore.Membership.Roles gives two roles one key, of which "clerk" is one`:    func(m *sqlstore.Membership) { m.Roles["clerk"] = "1" },
+		`adsync: sqlstore.Membership.Values["role"] is no plain value`:                          func(m *sqlstore.Membership) { m.Values["role"] = 1 },
+		`adsync: sqlstore.Membership.Values["person"] is no plain value`:                        func(m *sqlstore.Membership) { m.Values["person"] = 1 },
+		`adsync: sqlstore.Membership.Values[""] is no plain value`:                              func(m *sqlstore.Membership) { m.Values[""] = 1 },
+		`adsync: sqlstore.Membership.Values["odd"] is no plain value`:                           func(m *sqlstore.Membership) { m.Values["odd"] = struct{}{} },
+		"adsync: sqlstore.Membership.Table must be table or schema.table":                       func(m *sqlstore.Membership) { m.Table = "a.b.c" },
+		"adsync: sqlstore.Membership.Table is the table of the users":                           func(m *sqlstore.Membership) { m.Table = "people" },
+		"adsync: sqlstore.Membership.Roles is empty; say which key each role has in the column": func(m *sqlstore.Membership) { m.Roles = nil },
+	} {
+		table := clerks()
+		harm(table.Roles)
+		_, err := sqlstore.New(noDB(t, noDatabase{}), sqlstore.MySQL, table)
+		assert.ErrorContains(t, err, says)
+	}
+	table := clerks()
+	table.Roles.Values["origin"] = sqlstore.Null
+	_, err := sqlstore.New(noDB(t, noDatabase{}), sqlstore.MySQL, table)
+	assert.NoError(t, err)
+}
