@@ -343,7 +343,7 @@ func (s *Syncer) plan(ctx context.Context, sel []Selection) (*Plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	begun := time.Now()
+	begun := s.now()
 	storeWarnings, err := s.checkStore(ctx)
 	if err != nil {
 		return nil, err

@@ -1,0 +1,243 @@
+package adsync_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/go-adsync/adsync"
+)
+
+// logbook is a directory that numbers its changes, and tells of each controller that it
+// plays which accounts have changed since.
+type logbook struct {
+	adsync.StaticDirectory
+	changed    map[adsync.ObjectID]int // by which change
+	number     int                     // of the last change
+	controller string
+	says       string // instead of whom Since yields: why that is not enough
+	lost       bool   // the connection is, before the mark is asked for
+	failsSince error
+	failsMark  error
+	members    map[string][]adsync.ObjectID // who has which role, if it tells
+	asked      []adsync.ObjectID            // by Find
+}
+
+func (n *logbook) Reading(context.Context) (adsync.Reading, error) { return n, nil }
+
+func (n *logbook) Since(_ context.Context, m adsync.DirectoryMark) (ids []adsync.ObjectID, full string, err error) {
+	if m.Controller != n.controller {
+		return nil, adsync.NoMarkOfController, nil
+	}
+	if n.says != "" || n.failsSince != nil {
+		return nil, n.says, n.failsSince
+	}
+	then, _ := strconv.Atoi(string(m.Data))
+	for id, number := range n.changed {
+		if number > then {
+			ids = append(ids, id)
+		}
+	}
+	return ids, "", nil
+}
+
+func (n *logbook) Mark(context.Context) (adsync.DirectoryMark, error) {
+	if n.lost || n.failsMark != nil {
+		return adsync.DirectoryMark{}, n.failsMark
+	}
+	return adsync.DirectoryMark{Controller: n.controller, Data: []byte(strconv.Itoa(n.number))}, nil
+}
+
+// set changes one entry, or adds it.
+func (n *logbook) set(e adsync.Entry) {
+	if n.changed == nil {
+		n.changed = map[adsync.ObjectID]int{}
+	}
+	n.number++
+	n.changed[e.ObjectID] = n.number
+	n.StaticDirectory = slices.Clone(n.StaticDirectory)
+	if i := slices.IndexFunc(n.StaticDirectory, func(x adsync.Entry) bool { return x.ObjectID == e.ObjectID }); i >= 0 {
+		n.StaticDirectory[i] = e
+		return
+	}
+	n.StaticDirectory = append(n.StaticDirectory, e)
+}
+
+// regrouping is one that tells who has each role when groups have changed.
+type regrouping struct{ *logbook }
+
+func (r regrouping) Reading(context.Context) (adsync.Reading, error) { return r, nil }
+
+func (r regrouping) Members() map[string][]adsync.ObjectID { return r.members }
+
+func TestSince_SaysWhyAPlanIsAFullOne(t *testing.T) {
+	rules := adsync.Rules{Source: "corp"}
+	mapped := rules
+	mapped.Map = func(e adsync.Entry) (adsync.Profile, error) { return e.Profile, nil }
+	proving := rules
+	proving.OnUnproven = adsync.Deactivate
+	for name, tt := range map[string]struct {
+		rules adsync.Rules
+		dir   func(*logbook)
+		mark  func(*adsync.Mark)
+		after time.Duration
+		most  time.Duration
+		want  string
+	}{
+		"none":                        {rules: rules},
+		"another version":             {rules: rules, mark: func(m *adsync.Mark) { m.Version++ }, want: "the mark was made by another version of this library"},
+		"a damaged one":               {rules: rules, mark: func(m *adsync.Mark) { m.Key = nil }, want: "the mark is damaged"},
+		"other rules":                 {rules: rules, mark: func(m *adsync.Mark) { m.Fingerprint = "x" }, want: "the rules, the fields of the store or the program are not what they were"},
+		"a Map without a version":     {rules: mapped, want: "Rules.Map or Rules.Fold may have changed; give them a Rules.Version"},
+		"OnUnproven":                  {rules: proving, want: "Rules.OnUnproven is not Keep, and an account that goes out of sight leaves no trace"},
+		"just not too old":            {rules: rules, after: time.Hour, most: time.Hour},
+		"too old":                     {rules: rules, after: time.Hour + time.Second, most: time.Hour, want: "the last full reading is over 1h0m0s ago"},
+		"never too old":               {rules: rules, after: 100 * 365 * day, most: -1},
+		"a day by default":            {rules: rules, after: 24*time.Hour + time.Second, want: "the last full reading is over 24h0m0s ago"},
+		"a clock put back":            {rules: rules, after: -time.Minute - time.Second, want: "the host's clock was put back"},
+		"a clock put back by little":  {rules: rules, after: -time.Minute},
+		"another controller":          {rules: rules, dir: func(n *logbook) { n.controller = "two" }, want: adsync.NoMarkOfController},
+		"what the directory says":     {rules: rules, dir: func(n *logbook) { n.says = "it was restored" }, want: "it was restored"},
+		"groups that are not told of": {rules: rules, dir: func(n *logbook) { n.says = adsync.GroupsChanged }, want: adsync.GroupsChanged},
+		"a connection that was lost":  {rules: rules, dir: func(n *logbook) { n.lost = true }, want: "the connection was lost while the directory was read"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			now := time.Date(2026, 11, 1, 0, 0, 0, 0, time.UTC)
+			dir := &logbook{StaticDirectory: adsync.StaticDirectory{entry(1, "ann", "")}, controller: "one"}
+			u := user("u1", 1, "ann", "")
+			u.Source = "corp"
+			s := newSyncer(t, dir, adsync.NewMemoryStore(u), &adsync.Options{Rules: tt.rules, MaxIncrements: tt.most})
+			s.SetClock(func() time.Time { return now })
+			report, err := s.Sync(t.Context())
+			require.NoError(t, err)
+			mark := report.Mark()
+			if tt.mark != nil {
+				tt.mark(mark)
+			}
+			if tt.dir != nil {
+				tt.dir(dir)
+			}
+			now = now.Add(tt.after)
+			plan, err := s.Plan(t.Context(), adsync.Since(mark))
+			require.NoError(t, err)
+			assert.Equal(t, tt.want, plan.Reading.Full)
+			assert.Equal(t, tt.want != "", plan.Reading.Since.IsZero(), "a full plan goes on from nothing")
+		})
+	}
+}
+
+func TestSince_EndsWithTheErrorsOfTheDirectory(t *testing.T) {
+	dir := &logbook{StaticDirectory: adsync.StaticDirectory{entry(1, "ann", "")}, controller: "one"}
+	s := newSyncer(t, dir, adsync.NewMemoryStore(user("u1", 1, "ann", "")), nil)
+	report, err := s.Sync(t.Context())
+	require.NoError(t, err)
+	broken := errors.New("broken")
+	for _, field := range []*error{&dir.failsSince, &dir.failsMark} {
+		*field = broken
+		_, err = s.Plan(t.Context(), adsync.Since(report.Mark()))
+		require.ErrorIs(t, err, broken)
+		*field = nil
+	}
+}
+
+// In random histories of a directory with two controllers and of a table, a plan by mark
+// is what a full plan is.
+func TestSince_IsAsGoodAsAFullPlan(t *testing.T) {
+	increments := 0
+	for seed := range uint64(worldCount(t, 50)) {
+		random := rand.New(rand.NewPCG(seed, 9))
+		dir := &logbook{controller: "one"}
+		store := adsync.NewMemoryStore()
+		for n := range byte(6) {
+			dir.set(entry(n+1, "name"+strconv.Itoa(int(n)), ""))
+		}
+		rules := adsync.Rules{
+			Import:     random.IntN(2) == 0,
+			OnDisabled: []adsync.Reaction{adsync.Keep, adsync.Deactivate, adsync.Remove}[random.IntN(3)],
+		}
+		rules.OnOutOfScope = rules.OnDisabled
+		s := newSyncer(t, dir, store, &adsync.Options{Rules: rules, Limits: adsync.Limits{MaxRemovalRatio: -1, MaxReactivated: -1, MaxRekeyed: -1, MaxCleared: -1}})
+		var mark *adsync.Mark
+		for step := range 8 {
+			for range random.IntN(3) {
+				changeAccount(random, dir)
+				changeRow(t, random, store)
+			}
+			if random.IntN(5) == 0 {
+				dir.controller = []string{"one", "two"}[random.IntN(2)]
+			}
+			full, err := s.Plan(t.Context())
+			require.NoError(t, err)
+			report, err := s.Sync(t.Context(), adsync.Since(mark))
+			require.NoError(t, err)
+			require.Equal(t, full.Changes, report.Plan.Changes, "seed %d, step %d, full: %q", seed, step, report.Plan.Reading.Full)
+			if report.Plan.Reading.Full == "" {
+				increments++
+			}
+			mark = report.Mark()
+		}
+	}
+	assert.Greater(t, increments, 40, "that is, there were some")
+}
+
+// changeAccount changes, disables, moves, deletes or shows one of eight accounts.
+func changeAccount(random *rand.Rand, dir *logbook) {
+	n := byte(random.IntN(8)) + 1
+	e := entry(n, "name"+strconv.Itoa(random.IntN(8)), []string{"", "a@x", "b@x"}[random.IntN(3)])
+	switch random.IntN(8) {
+	case 0:
+		e.Disabled = true
+	case 1:
+		e.State = adsync.StateOutOfScope
+	case 2:
+		e.State, e.Disabled = adsync.StateOutOfScope, true
+	case 3:
+		e.State = adsync.StateDeleted
+	case 4:
+		e.DisabledUnknown = true
+	case 5:
+		e.Username = ""
+	}
+	dir.set(e)
+}
+
+// changeRow edits, deletes or adds a row, as a host may at any time.
+func changeRow(t *testing.T, random *rand.Rand, store *adsync.MemoryStore) {
+	var users []adsync.User
+	for u := range store.Users(t.Context()) {
+		users = append(users, u)
+	}
+	if len(users) == 0 || random.IntN(6) == 0 {
+		n := byte(random.IntN(8)) + 1
+		u := user("", n, fmt.Sprint("new", random.IntN(1000)), "")
+		_, err := store.CreateUser(t.Context(), adsync.Change{Op: adsync.OpCreate, ObjectID: u.ObjectID, After: &u})
+		require.True(t, err == nil || errors.Is(err, adsync.ErrAlready), err)
+		return
+	}
+	before := users[random.IntN(len(users))]
+	after := before
+	switch random.IntN(8) {
+	case 0:
+		after.Phone = strconv.Itoa(random.IntN(3))
+	case 1:
+		after.Username = fmt.Sprint("own", random.IntN(1000))
+	case 2:
+		after.Status = adsync.StatusDeactivated
+	case 3:
+		after.Protected = !before.Protected
+	case 4:
+		require.NoError(t, store.DeleteUser(t.Context(), adsync.Change{Op: adsync.OpDelete, UserID: before.ID, ObjectID: before.ObjectID, Before: &before}))
+		return
+	default:
+		return
+	}
+	require.NoError(t, store.UpdateUser(t.Context(), adsync.NewUpdate(adsync.ReasonChanged, &before, &after)))
+}
