@@ -129,6 +129,25 @@ func TestErrors_OfWhatATriggerMadeStale(t *testing.T) {
 	}
 }
 
+// Where no statement was tried, no trigger has made the row what it is, and nothing is undone.
+func TestErrors_OfWhatWasStaleBefore(t *testing.T) {
+	ann := edited(person(1, "ann"), func(u *adsync.User) { u.Status = adsync.StatusBlocked })
+	table := peopleTable()
+	table.Statuses = map[adsync.Status]any{adsync.StatusActive: "on", adsync.StatusDeactivated: "sync", adsync.StatusBlocked: sqlstore.NotNull} // which no statement compares
+	for name, write := range map[string]func(*sqlstore.Store) error{
+		"a deletion": func(s *sqlstore.Store) error { return s.DeleteUser(t.Context(), storeDelete(ann)) },
+		"an update":  func(s *sqlstore.Store) error { return s.UpdateUser(t.Context(), updateTo(ann, renamed(ann, "anna"))) },
+	} {
+		r := &recorder{types: peopleTypes(sqlstore.SQLite), before: storedAll(renamed(ann, "odd")),
+			replies: []reply{{to: "SELECT type, name, sql FROM sqlite_master", columns: make([]string, 3), rows: [][]driver.Value{{"trigger", "", "RAISE(IGNORE)"}}}}}
+		s, _ := openRecorder(t, r, sqlstore.SQLite, table)
+		assert.ErrorIs(t, write(s), adsync.ErrStale, name)
+		log := r.statements()
+		assert.Contains(t, log, "COMMIT", name)
+		assert.NotContains(t, log, "ROLLBACK", name)
+	}
+}
+
 // A refused creation is tried again alone, in case that its row is there by now.
 func TestErrors_OfACreationThatAnotherRunHasMade(t *testing.T) {
 	ann := person(1, "ann")

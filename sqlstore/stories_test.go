@@ -211,6 +211,7 @@ func oddStories() []story {
 			changes: []adsync.Change{createOf(admin), updateTo(edited(ann, func(u *adsync.User) { u.ID = "109" }), edited(admin, func(u *adsync.User) { u.ID = "109" })), updateTo(bob, renamed(bob, "bobby")), createOf(cid)}},
 		{name: "batch with what belongs to the changes", before: []adsync.User{ann, bob}, after: []adsync.User{anna, cid}, changes: []adsync.Change{updateTo(ann, anna), storeDelete(bob), createOf(cid)},
 			want: []error{nil, nil, nil}, table: onWrite},
+		{name: "batch of creations with what belongs to each", after: []adsync.User{bob, cid}, changes: []adsync.Change{createOf(bob), createOf(cid)}, want: []error{nil, nil}, table: onWrite},
 		{name: "update that the host refuses", before: []adsync.User{ann}, changes: []adsync.Change{updateTo(ann, renamed(ann, "refused"))}, want: []error{errGone}, table: onWrite},
 		{name: "delete where the status says nothing of the deletion", before: []adsync.User{blocked}, changes: []adsync.Change{storeDelete(blocked)}, want: []error{nil}},
 	}
