@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"slices"
 	"strings"
@@ -533,4 +534,73 @@ func TestApply_CancellingWithinABatch(t *testing.T) {
 	require.ErrorIs(t, err, context.Canceled)
 	assert.Equal(t, []adsync.Outcome{"applied", "not-attempted", "not-attempted"}, outcomes(report))
 	assert.Zero(t, report.Counts().Failed)
+}
+
+// A finished plan has nothing left to write, not even the parking of somebody who has
+// its name by now.
+func TestApply_AgainFindsASwapDone(t *testing.T) {
+	dir, users := swap()
+	store := adsync.NewMemoryStore(users...)
+	s := newSyncer(t, dir, store, rekeying)
+	report, err := s.Sync(t.Context())
+	require.NoError(t, err)
+	again, err := s.Apply(t.Context(), report.Plan)
+	require.NoError(t, err)
+	assert.Equal(t, []adsync.Outcome{"already", "already", "already"}, outcomes(again))
+	for _, result := range again.Results {
+		assert.NoError(t, result.Err)
+	}
+}
+
+func TestApply_LogsOnlyWhatWasNotApplied(t *testing.T) {
+	var log strings.Builder
+	dir, users := crowd(3)
+	dir[0].Phone, dir[1].Phone = "+1", "+1"
+	store := hooked{adsync.NewMemoryStore(users...), func(c adsync.Change) error {
+		if c.UserID == "001" {
+			return adsync.ErrAlready
+		}
+		return nil
+	}}
+	report, err := newSyncer(t, dir, store, &adsync.Options{Logger: slog.New(slog.NewTextHandler(&log, nil))}).Sync(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, []adsync.Outcome{"applied", "already"}, outcomes(report))
+	assert.NoError(t, report.Results[1].Err)
+	assert.NotContains(t, log.String(), "not applied")
+}
+
+// What a plan merely reports is told last of all, and a callback that panics then ends the
+// run as any other does.
+func TestApply_CallbackMayPanicOverAReport(t *testing.T) {
+	dir := adsync.StaticDirectory{{ObjectID: id(1), State: adsync.StateOutOfScope}}
+	opts := &adsync.Options{OnResult: func(context.Context, adsync.Change, adsync.Result) { panic("no") }}
+	report, err := newSyncer(t, dir, adsync.NewMemoryStore(user("1", 1, "a", "")), opts).Sync(t.Context())
+	require.ErrorContains(t, err, "callback OnResult")
+	assert.Len(t, report.Results, 1)
+}
+
+// atOnce is a store that takes many new users at once.
+type atOnce struct{ *batches }
+
+func (atOnce) Traits() adsync.Traits { return adsync.Traits{CreatesAtOnce: 700} }
+
+func TestApply_GivesNewUsersAsTheStoreTakesThem(t *testing.T) {
+	var dir adsync.StaticDirectory
+	for n := range 701 {
+		dir = append(dir, adsync.Entry{ObjectID: adsync.ObjectID{1, byte(n), byte(n >> 8)}, Profile: profile(fmt.Sprint("u", n), "")})
+	}
+	for _, tt := range []struct {
+		size int
+		want []int
+	}{{0, []int{700, 1}}, {400, []int{400, 301}}} {
+		store := atOnce{&batches{MemoryStore: adsync.NewMemoryStore()}}
+		opts := &adsync.Options{Rules: adsync.Rules{Import: true}, BatchSize: tt.size}
+		_, err := newSyncer(t, dir, store, opts).Sync(t.Context())
+		require.NoError(t, err)
+		var sizes []int
+		for _, batch := range store.given {
+			sizes = append(sizes, len(batch))
+		}
+		assert.Equal(t, tt.want, sizes)
+	}
 }

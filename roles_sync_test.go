@@ -410,3 +410,23 @@ func TestRules_HostRolesAreNoDetail(t *testing.T) {
 	require.NoError(t, err)
 	assert.Empty(t, plan.Changes)
 }
+
+// Before Apply writes it asks for proof about each account whose users are to lose a role,
+// whatever else is written, once and in order.
+func TestRoles_ApplyAsksForProofOfEachLoss(t *testing.T) {
+	users := []User{userWith("ann", "admin"), userWith("bob", "admin"), userWith("cat", "admin"), userWith("dan", "admin"), userWith("eve", "admin")}
+	users[1].ID, users[2].ID, users[3].ID = "3", "2", "1"
+	renamed := entryWith("eve", "admin")
+	renamed.Phone = "1"
+	gone := Entry{ObjectID: roleID("ann"), State: StateDeleted}
+	dir := newProving(gone, entryWith("bob"), entryWith("cat"), entryWith("dan"), renamed)
+	s := roleSyncer(t, dir, NewMemoryStore(users...))
+	plan, err := s.Plan(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, OpDelete, plan.Changes[0].Op)
+	*dir.asked = nil
+	report, err := s.Apply(t.Context(), plan)
+	require.NoError(t, err)
+	require.NoError(t, report.Err())
+	assert.Equal(t, []ObjectID{roleID("bob"), roleID("cat"), roleID("dan")}, *dir.asked)
+}
