@@ -36,6 +36,7 @@ package sqlstore
 //	create.go    new rows: those that are there already, and all INSERTs
 //	bulk.go      many changes with one statement that tells which rows it wrote
 //	counted.go   many changes with one that tells only how many
+//	returned.go  new rows as the statement returned them, if they can still be so
 //	verify.go    what was written, read again before it is kept
 //	seed.go      an empty table filled for a test
 //	fault.go     what an error says, and whether anything was written
