@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -283,4 +284,118 @@ func (d directoryFuncs) Entries(ctx context.Context) iter.Seq2[Entry, error] { r
 
 func (d directoryFuncs) Find(ctx context.Context, ids []ObjectID) iter.Seq2[Entry, error] {
 	return d.find(ctx, ids)
+}
+
+// clocked is a directory with a time of its own, and one way to confirm.
+type clocked struct {
+	StaticDirectory
+	now        Moment
+	tombstones time.Duration
+	err        error
+}
+
+func (c clocked) Time(context.Context) (Moment, time.Duration, error) {
+	return c.now, c.tombstones, c.err
+}
+
+func (c clocked) Confirm(context.Context, []ObjectID) iter.Seq2[Entry, error] {
+	return yields(dirEntry(1, StateDeleted))
+}
+
+func TestJoin_TellsTheEarliestTime(t *testing.T) {
+	early, late, none := clocked{now: 5, tombstones: 9}, clocked{now: 7, tombstones: 3}, clocked{}
+	for _, dirs := range [][]Directory{{early, late}, {late, early}, {none, early, StaticDirectory{}, late}, {late, early, none}} {
+		now, tombstones, err := Join(dirs...).(Timekeeper).Time(t.Context())
+		require.NoError(t, err)
+		assert.Equal(t, Moment(5), now)
+		assert.Equal(t, time.Duration(3), tombstones)
+	}
+	_, _, err := Join(early, clocked{err: errors.New("broken")}).(Timekeeper).Time(t.Context())
+	assert.ErrorContains(t, err, "broken")
+}
+
+func TestJoin_ConfirmsWhereADirectoryCan(t *testing.T) {
+	unproven := StaticDirectory{dirEntry(1, StateUnproven)}
+	ids := []ObjectID{dirID(1)}
+	j := Join(unproven, clocked{StaticDirectory: unproven})
+	found, err := gather(t, j.Find(t.Context(), ids))
+	require.NoError(t, err)
+	assert.Equal(t, []Entry(unproven), found)
+	found, err = gather(t, j.(Confirmer).Confirm(t.Context(), ids))
+	require.NoError(t, err)
+	assert.Equal(t, []Entry{dirEntry(1, StateDeleted)}, found)
+}
+
+func TestJoin_TakesTheStrongerAnswerAndTheLaterDeletion(t *testing.T) {
+	early, late := dirEntry(1, StateDeleted), dirEntry(1, StateDeleted)
+	early.DeletedAt, late.DeletedAt = 1, 2
+	for _, tt := range []struct{ one, other, want Entry }{
+		{early, late, late},
+		{early, dirEntry(1, StateDisputed), dirEntry(1, StateDisputed)},
+		{dirEntry(1, StateDisputed), dirEntry(1, StateOutOfScope), dirEntry(1, StateOutOfScope)},
+	} {
+		for _, dirs := range [][]Directory{{StaticDirectory{tt.one}, StaticDirectory{tt.other}}, {StaticDirectory{tt.other}, StaticDirectory{tt.one}}} {
+			found, err := gather(t, Join(dirs...).Find(t.Context(), []ObjectID{dirID(1)}))
+			require.NoError(t, err)
+			assert.Equal(t, []Entry{tt.want}, found)
+		}
+	}
+}
+
+func TestStaticDirectory_StopsWhenItIsTold(t *testing.T) {
+	dir := StaticDirectory{dirEntry(1, ""), dirEntry(2, ""), dirEntry(3, "")}
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	var seen []Entry
+	var end error
+	for e, err := range dir.Entries(ctx) {
+		if cancel(); err != nil {
+			end = err
+			continue
+		}
+		seen = append(seen, e)
+	}
+	assert.ErrorIs(t, end, context.Canceled)
+	assert.Equal(t, []Entry(dir[:1]), seen)
+	for range dir.Entries(t.Context()) {
+		break
+	}
+}
+
+func TestEntry_DescribesWhatIsKnown(t *testing.T) {
+	e := Entry{ObjectID: dirID(1), State: StateOutOfScope}
+	plain := e.describe()
+	e.Expires, e.Disabled = MomentOf(time.Unix(1, 0)), true
+	assert.Equal(t, plain+", whose time ends at 1970-01-01T00:00:01Z, disabled", e.describe())
+	e.Expires, e.DeletedAt, e.DisabledUnknown = 0, MomentOf(time.Unix(2, 0)), true
+	assert.Equal(t, plain+", at 1970-01-01T00:00:02Z, perhaps disabled, which could not be read", e.describe())
+}
+
+// What is left of an entry while others are read is all of it.
+func TestEntries_KeepEachField(t *testing.T) {
+	full := Entry{ObjectID: dirID(1), State: StatePresent, DN: "dn", Others: Extra{}.With("title", "a", "b"), Unknown: withRoles("r"), Disabled: true,
+		Profile: Profile{Username: "u", FirstName: "f", LastName: "l", Email: "e", Phone: "p", Extra: Extra{}.With("title", "a")}}
+	ends, gone, unknown := full, dirEntry(2, StateDeleted), full
+	ends.Expires, gone.DeletedAt = 7, 8
+	unknown.Disabled, unknown.DisabledUnknown = false, true
+	var kept entries
+	for i, e := range []Entry{full, ends, gone, unknown} {
+		require.Equal(t, i, kept.keep(&e))
+		assert.Equal(t, e, kept.own(i))
+	}
+}
+
+func TestEntries_LaterEndsComeFirst(t *testing.T) {
+	for _, tt := range []struct{ more, less Entry }{
+		{Entry{}, Entry{DisabledUnknown: true, DeletedAt: 9}},
+		{Entry{DeletedAt: 2}, Entry{DeletedAt: 1, Expires: 9}},
+		{Entry{Expires: 2}, Entry{Expires: 1}},
+		{Entry{}, Entry{Unknown: withRoles("r"), DN: ""}},
+		{Entry{Unknown: withRoles("a")}, Entry{Unknown: withRoles("b")}},
+		{Entry{DN: "a"}, Entry{DN: "b"}},
+	} {
+		assert.True(t, saysMore(&tt.more, &tt.less), "%+v", tt)
+		assert.False(t, saysMore(&tt.less, &tt.more), "%+v", tt)
+		assert.False(t, saysMore(&tt.less, &tt.less), "%+v", tt)
+	}
 }

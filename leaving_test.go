@@ -141,10 +141,20 @@ func TestRemoveAfter_NeedsAStoreAndALifetimeForIt(t *testing.T) {
 	assert.NoError(t, err)
 	opts.Rules.RemoveAfter = -1
 	assert.Error(t, opts.Rules.Check())
+	opts.Rules = adsync.Rules{Now: -1}
+	assert.ErrorContains(t, opts.Rules.Check(), "Rules.Now")
 	opts.Rules = adsync.Rules{RemoveAfter: day, Fields: []adsync.Field{adsync.FieldUsername, adsync.FieldActive}}
 	assert.ErrorContains(t, opts.Rules.Check(), "add FieldDeactivatedAt")
 	opts.Rules.Fields = append(opts.Rules.Fields, adsync.FieldDeactivatedAt)
 	assert.NoError(t, opts.Rules.Check())
+}
+
+func TestRemoveAfter_IsSpeltInDays(t *testing.T) {
+	for wait, want := range map[time.Duration]string{day: "1 day", 2 * day: "2 days", 36 * time.Hour: "36h0m0s"} {
+		gone := []adsync.Entry{{ObjectID: id(1), State: adsync.StateDeleted}}
+		plan := mustReconcile(t, gone, []adsync.User{user("u1", 1, "ann", "")}, adsync.Rules{RemoveAfter: wait})
+		assert.Equal(t, "to be removed "+want+" later", plan.Changes[0].Detail)
+	}
 }
 
 // clockless is a directory that fails when it is asked for its time.

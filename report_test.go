@@ -47,6 +47,11 @@ func TestReport_Nil(t *testing.T) {
 	require.ErrorIs(t, err, adsync.ErrUnsafe)
 }
 
+func TestChangeError_NamesTheAccountOfANewUser(t *testing.T) {
+	err := adsync.ChangeError{Change: adsync.Change{Op: adsync.OpCreate, ObjectID: id(1)}, Outcome: adsync.OutcomeFailed}
+	assert.Equal(t, "adsync: create of account "+id(1).String()+": failed", err.Error())
+}
+
 func TestLog_OfARunHoldsNoPersonalData(t *testing.T) {
 	entries, users, rules := busyWorld()
 	var out bytes.Buffer

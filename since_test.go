@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"math/rand/v2"
 	"slices"
 	"strconv"
@@ -240,4 +241,101 @@ func changeRow(t *testing.T, random *rand.Rand, store *adsync.MemoryStore) {
 		return
 	}
 	require.NoError(t, store.UpdateUser(t.Context(), adsync.NewUpdate(adsync.ReasonChanged, &before, &after)))
+}
+
+// Where groups have changed, of which no account tells, whoever gets or loses a role is
+// looked up, if it is known who has which.
+func TestSince_LooksUpWhoseRolesHaveChanged(t *testing.T) {
+	admins := extra("roles", "admin")
+	log := &logbook{StaticDirectory: adsync.StaticDirectory{entryWith(1, "ann", admins), entryWith(2, "bob", adsync.Extra{}), entryWith(3, "cat", admins)}, controller: "one"}
+	users := []adsync.User{userWith("ann", 1, admins), userWith("bob", 2, adsync.Extra{}), userWith("cat", 3, admins)}
+	mapped := adsync.Rules{Version: "1", Map: func(e adsync.Entry) (adsync.Profile, error) { return e.Profile, nil }}
+	for _, tt := range []struct {
+		rules   adsync.Rules
+		members map[string][]adsync.ObjectID
+		full    string
+		looked  int
+	}{
+		{members: map[string][]adsync.ObjectID{"admin": {id(1), id(2)}}, looked: 2},
+		{members: map[string][]adsync.ObjectID{"admin": {id(1), id(3)}}},
+		{members: map[string][]adsync.ObjectID{}, looked: 2},
+		{full: adsync.GroupsChanged},
+		{rules: mapped, members: map[string][]adsync.ObjectID{"admin": {id(1), id(2)}}, full: adsync.GroupsChanged + ", and Rules.Map may look at roles"},
+	} {
+		log.says = ""
+		s := newSyncer(t, regrouping{log}, adsync.NewMemoryStore(users...).Hold(adsync.FieldRoles), &adsync.Options{Rules: tt.rules})
+		report, err := s.Sync(t.Context())
+		require.NoError(t, err)
+		require.Empty(t, report.Plan.Changes)
+		log.says, log.members = adsync.GroupsChanged, tt.members
+		plan, err := s.Plan(t.Context(), adsync.Since(report.Mark()))
+		require.NoError(t, err)
+		assert.Equal(t, tt.full, plan.Reading.Full)
+		assert.Equal(t, tt.looked, plan.Reading.Looked)
+	}
+}
+
+// servers are a directory of several servers, which are asked in the order of the marks.
+type servers struct {
+	*logbook
+	others []adsync.Directory // asked before it, unless a mark says otherwise
+	opened *int
+}
+
+func (s servers) SessionsFrom(_ context.Context, marks []adsync.DirectoryMark) iter.Seq2[adsync.Directory, error] {
+	return func(yield func(adsync.Directory, error) bool) {
+		all := append(slices.Clone(s.others), s.logbook)
+		if len(marks) > 0 && marks[0].Controller == s.controller {
+			slices.Reverse(all)
+		}
+		for _, d := range all {
+			if *s.opened++; !yield(d, nil) {
+				return
+			}
+		}
+	}
+}
+
+// A plan goes on with the servers that its mark is of, and those of a Join each go on with
+// theirs: where one fails, the next of that directory is read, and no other is.
+func TestSince_GoesOnWithTheServersOfTheMark(t *testing.T) {
+	down := scripted{find: func(_ []adsync.ObjectID, yield func(adsync.Entry, error) bool) { yield(adsync.Entry{}, errDown) }}
+	first := servers{&logbook{StaticDirectory: adsync.StaticDirectory{entry(1, "ann", "")}, controller: "a"}, nil, new(int)}
+	second := servers{&logbook{StaticDirectory: adsync.StaticDirectory{entry(2, "bob", "")}, controller: "b"}, []adsync.Directory{down}, new(int)}
+	for _, tt := range []struct {
+		dir          adsync.Directory
+		opened       [2]int // without a mark
+		changesFirst bool
+	}{{adsync.Join(first, second), [2]int{1, 2}, true}, {second, [2]int{0, 2}, false}} {
+		store := adsync.NewMemoryStore(user("1", 1, "ann", ""), user("2", 2, "bob", ""))
+		s := newSyncer(t, tt.dir, store, &adsync.Options{Rules: adsync.Rules{OnDeleted: adsync.Keep}})
+		*first.opened, *second.opened = 0, 0
+		report, err := s.Sync(t.Context(), adsync.Since(nil))
+		require.NoError(t, err)
+		assert.Equal(t, tt.opened, [2]int{*first.opened, *second.opened})
+		require.NotNil(t, report.Mark())
+		second.set(entry(2, "bob", "new@x"))
+		*first.opened, *second.opened = 0, 0
+		report, err = s.Sync(t.Context(), adsync.Since(report.Mark()))
+		require.NoError(t, err)
+		assert.Empty(t, report.Plan.Reading.Full)
+		assert.Equal(t, min(1, tt.opened[0]), *first.opened)
+		assert.Equal(t, 1, *second.opened, "the server that the mark is of")
+		assert.Equal(t, "2 update changed", inBrief(report.Plan)[0])
+		second.set(entry(2, "bob", ""))
+	}
+}
+
+func TestSelection_RefusesWhatMakesNoSense(t *testing.T) {
+	s := newSyncer(t, adsync.StaticDirectory{}, adsync.NewMemoryStore(), nil)
+	for want, selected := range map[string][]adsync.Selection{
+		"give Since once":         {adsync.Since(nil), adsync.Since(nil)},
+		"leave the selection out": {adsync.Since(nil), adsync.OnlyUsers("1")},
+		"needs the ObjectID":      {adsync.ImportEntries(adsync.ObjectID{})},
+	} {
+		_, err := s.Plan(t.Context(), selected...)
+		assert.ErrorContains(t, err, want)
+	}
+	_, err := adsync.New(adsync.StaticDirectory{}, adsync.NewMemoryStore(), &adsync.Options{MaxIncrements: -2})
+	assert.ErrorContains(t, err, "MaxIncrements")
 }
