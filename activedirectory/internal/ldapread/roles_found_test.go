@@ -150,7 +150,8 @@ func TestRoles_AreUnknownWhereNothingCanBeRead(t *testing.T) {
 	})
 	t.Run("but of the second", func(t *testing.T) {
 		d := newDomain(t, fakead.Config{})
-		group := d.group("role", d.add(2)[1])
+		d.group("other", d.add(2)[1])
+		group := d.group("role") // without members, who would show a group
 		must(t, d.Withhold(service, "tokenGroups"))
 		unknown, _ := read(d, group)
 		assert.Empty(t, unknown)
@@ -165,6 +166,17 @@ func TestRoles_AreUnknownWhereNothingCanBeRead(t *testing.T) {
 		unknown, _ := read(d, group)
 		assert.Empty(t, unknown)
 		assert.Len(t, d.searched("memberOf"), 1, "and so nobody else is asked")
+	})
+	t.Run("of which a few members are asked", func(t *testing.T) {
+		d := newDomain(t, fakead.Config{})
+		people := d.add(5)
+		group := d.group("role", people...)
+		for _, id := range people {
+			must(t, d.Deny(service, d.DN(id), "memberOf", "tokenGroups"))
+		}
+		unknown, _ := read(d, group)
+		assert.NotEmpty(t, unknown)
+		assert.Len(t, d.searched("memberOf"), 3+1, "and then all are listed")
 	})
 	t.Run("but by tokenGroups", func(t *testing.T) {
 		d := newDomain(t, fakead.Config{})

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/go-ldap/ldap/v3"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
@@ -196,17 +197,27 @@ func TestRoles_ByTheNamesOfMembers(t *testing.T) {
 		must(t, err)
 		inner := d.group("inner", ids[1:many]...)
 		hidden := d.group("hidden", ids[0])
-		roles := by(map[string]fakead.GUID{"outer": d.group("outer", inner, ids[0], elsewhere), "whole": inner, "part": d.group("part", hidden, ids[1])})
+		unit, err := d.AddOU("Unit", "")
+		must(t, err)
+		away := d.groupOf(fakead.Group{Parent: unit, Name: "away"})
+		roles := by(map[string]fakead.GUID{"outer": d.group("outer", inner, ids[0], elsewhere), "whole": inner,
+			"part": d.group("part", hidden, ids[1]), "rest": d.group("rest", away, ids[1])})
 		must(t, d.Hide(service, d.DN(hidden)))
+		must(t, d.Hide(service, unit))
 		before := len(d.Requests())
 		_, got := d.readRoles(roles...)
 		requests := len(d.Requests()) - before
-		assert.Equal(t, []string{"part"}, got.Unknown())
+		assert.Equal(t, []string{"part", "rest"}, got.Unknown(), "one shows nothing but its name, and one is not there")
 		assert.Equal(t, []string{"outer", "outer whole", "outer whole", "", "outer"}, has(got, ids[0], ids[1], ids[many-1], ids[many], elsewhere))
 		if many < 1000 {
 			assert.Less(t, requests, many+100, "names are asked for in vain, for a while")
 		} else {
 			assert.Less(t, requests, 100)
+			names := 0
+			for _, r := range d.searched("(entryDN=") {
+				names += strings.Count(r.Filter, "(entryDN=")
+			}
+			assert.Less(t, names, 10, "of those who are not in scope")
 		}
 	}
 }
@@ -216,11 +227,11 @@ func TestRoles_ByTheNamesOfFewMembers(t *testing.T) {
 	d := newDomain(t, fakead.Config{})
 	d.Order(fakead.Fault{Kind: fakead.FaultNoControl, Text: controlExtendedDN})
 	ids := d.add(9000)
-	group := d.group("group", ids[7990:]...)
+	group := d.group("group", ids[8000:]...)
 	before := len(d.Requests())
 	_, got := d.readRoles(by(map[string]fakead.GUID{"group": group})...)
-	assert.Equal(t, []string{"", "group", "group"}, has(got, ids[0], ids[7990], ids[8999]))
-	assert.Greater(t, len(d.Requests())-before, 1010, "one for each, as it knows no entryDN")
+	assert.Equal(t, []string{"", "group", "group"}, has(got, ids[0], ids[8000], ids[8999]))
+	assert.Greater(t, len(d.Requests())-before, 1000, "one for each, as it knows no entryDN")
 	listed := 0
 	for _, r := range d.Requests()[before:] {
 		if r.Filter == testConfig().Filter {
@@ -228,6 +239,25 @@ func TestRoles_ByTheNamesOfFewMembers(t *testing.T) {
 		}
 	}
 	assert.Equal(t, 7*1000, listed, "the pages before it gave up")
+}
+
+// Where the listing is refused, names are asked for; where it fails, so do the roles.
+func TestRoles_ByNamesWhereTheListingFails(t *testing.T) {
+	d := newDomain(t, fakead.Config{})
+	d.Order(fakead.Fault{Kind: fakead.FaultNoControl, Text: controlExtendedDN})
+	ids := d.add(1000)
+	cfg := d.config()
+	cfg.Filter, cfg.Roles = "(givenName=*)", by(map[string]fakead.GUID{"group": d.group("group", ids...)})
+	for code, isAnswer := range map[int]bool{4: true, 80: false} {
+		d.Order(fakead.Fault{Kind: fakead.FaultResult, Match: cfg.Filter, Code: code, Times: 1})
+		got, err := d.open(cfg).Roles(t.Context())
+		if !isAnswer {
+			assert.True(t, ldap.IsErrorWithCode(err, uint16(code)))
+			continue
+		}
+		must(t, err)
+		assert.Equal(t, []string{"group", "group"}, has(got, ids[0], ids[999]))
+	}
 }
 
 // What cannot be seen makes a role unknown, and no other.
