@@ -641,3 +641,25 @@ func asNumber(yes bool) int {
 	}
 	return 0
 }
+
+// Somebody who waits to be removed is as far from staying as the reason for it.
+func TestCompare_OfLeaversByTheirReasons(t *testing.T) {
+	waiting := user("u1", 1, "ann", "")
+	waiting.Status, waiting.DeactivatedAt = adsync.StatusDeactivated, at(2)
+	disabled := entry(1, "ann", "")
+	disabled.Disabled = true
+	plan := func(e adsync.Entry) *adsync.Plan {
+		return mustReconcile(t, []adsync.Entry{e}, []adsync.User{waiting}, adsync.Rules{RemoveAfter: 30 * day, Now: at(3), OnDisabled: adsync.Remove})
+	}
+	gone, off := plan(adsync.Entry{ObjectID: id(1), State: adsync.StateDeleted}), plan(disabled)
+	for _, tt := range []struct {
+		a, b *adsync.Plan
+		want map[adsync.Kind]int
+	}{
+		{gone, off, map[adsync.Kind]int{adsync.KindEnters: 1}},
+		{off, gone, map[adsync.Kind]int{adsync.KindLeaves: 1}},
+		{gone, gone, map[adsync.Kind]int{}},
+	} {
+		assert.Equal(t, tt.want, mustCompare(t, tt.a, tt.b).Counts)
+	}
+}

@@ -207,3 +207,13 @@ func TestLimits_NoRoleLosesAllItsUsers(t *testing.T) {
 		}
 	}
 }
+
+func TestRoles_OfAProtectedUserAreNamed(t *testing.T) {
+	for want, roles := range map[string][]string{"would lose the role admin": {"admin"}, "would lose the roles admin, editor": {"admin", "editor"}} {
+		u := userWith("ann", roles...)
+		u.Protected = true
+		plan := mustPlan(t, []Entry{entryWith("ann")}, []User{u}, Rules{Source: "ad", Roles: roles})
+		require.Len(t, plan.Changes, 1)
+		assert.Equal(t, want, plan.Changes[0].Detail)
+	}
+}

@@ -409,3 +409,27 @@ func TestTimeout_SurvivesALockThatComesLate(t *testing.T) {
 		synctest.Wait() // its panic is nobody's
 	})
 }
+
+func TestApply_CreatesNobodyInAStoreThatCannot(t *testing.T) {
+	dir := adsync.StaticDirectory{entry(1, "ann", "")}
+	plan := mustReconcile(t, dir, nil, adsync.Rules{Import: true})
+	report, err := newSyncer(t, dir, bareStore{adsync.NewMemoryStore()}, nil).Apply(t.Context(), plan)
+	require.NoError(t, err)
+	assert.Equal(t, []adsync.Outcome{"failed"}, outcomes(report))
+	assert.ErrorContains(t, report.Results[0].Err, "it is no Creator")
+}
+
+// A runtime error holds nobody's data, and says more than its type.
+func TestApply_SaysWhichRuntimeErrorItWas(t *testing.T) {
+	dir, users := crowd(1)
+	dir[0].Phone = "+1"
+	for want, fails := range map[string]func(){
+		"nil map":                func() { var m map[string]int; m["x"] = len(users) },
+		"panicked with a string": func() { panic("ann") },
+	} {
+		opts := &adsync.Options{OnResult: func(context.Context, adsync.Change, adsync.Result) { fails() }}
+		_, err := newSyncer(t, dir, adsync.NewMemoryStore(users...), opts).Sync(t.Context())
+		require.ErrorContains(t, err, want)
+		assert.NotContains(t, err.Error(), "ann")
+	}
+}
