@@ -67,9 +67,7 @@ func (r *reader) readAll(ctx context.Context, yield func(adsync.User, error) boo
 	if err := rows.Err(); err != nil {
 		return begun, err
 	}
-	if !row.foreign {
-		r.spelling.noteOwn(foreign, start)
-	}
+	r.spelling.noteOwn(foreign, start)
 	return begun, nil
 }
 
