@@ -2,6 +2,8 @@ package sqlstore_test
 
 import (
 	"context"
+	"database/sql/driver"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -63,5 +65,74 @@ func TestUsers_EndWithTheirContext(t *testing.T) {
 	for _, err := range s.Users(ctx) {
 		assert.EqualError(t, err, "adsync: the run was ended before all users were read: context canceled")
 		assert.ErrorIs(t, err, context.Canceled)
+	}
+}
+
+// A moment that a plan leaves to the write is that of its batch; never is 0 where there is no NULL.
+func TestMoments_AreWrittenAsTheirColumnHoldsThem(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) { // whose clock is known
+		ann, bob := person(1, "ann"), person(2, "bob")
+		gone := edited(ann, left(adsync.AtWrite))
+		types := append(peopleTypes(sqlstore.MySQL), columnType{name: "left_at", kind: "bigint(20)"})
+		r := &recorder{types: types, before: [][]driver.Value{leaver(ann, int64(0))}, after: [][]driver.Value{leaver(gone, time.Now().Unix()), leaver(bob, int64(0))}}
+		s, _ := openRecorder(t, r, sqlstore.MySQL, leaversTable())
+		require.NoError(t, s.UpdateUser(t.Context(), updateTo(ann, gone)))
+		assert.Equal(t, "off", r.sent[0].Value)
+		assert.Equal(t, time.Now().Unix(), r.sent[1].Value)
+		_, err := s.CreateUser(t.Context(), createOf(bob))
+		require.NoError(t, err)
+		assert.Equal(t, int64(0), r.sent[9].Value)
+		assert.Equal(t, "on", r.sent[7].Value)
+	})
+}
+
+// A new user of whom no row would read so is refused, alone and among others.
+func TestCreate_RefusesWhatNoRowCanSay(t *testing.T) {
+	ann, bob := person(1, "ann"), person(2, "bob")
+	for says, odd := range map[string]adsync.User{
+		"adsync: the table people tells by the column left_at whom a sync deactivated, so nobody can be that without a moment": edited(ann, func(u *adsync.User) { u.Status = adsync.StatusDeactivated }),
+		`adsync: sqlstore.Table.Statuses has no value for "blocked" that can be written; add one`:                              edited(ann, func(u *adsync.User) { u.Status = adsync.StatusBlocked }),
+	} {
+		for _, d := range dialects {
+			for _, changes := range [][]adsync.Change{{createOf(odd)}, {createOf(odd), createOf(bob)}} {
+				kind := map[sqlstore.Dialect]string{sqlstore.PostgreSQL: "bigint", sqlstore.MySQL: "bigint(20)", sqlstore.SQLite: "INTEGER"}[d]
+				s, _ := openRecorder(t, &recorder{types: leaversTypes(d, kind), after: [][]driver.Value{leaver(bob, nil)}}, d, leaversTable())
+				written := s.ApplyChanges(t.Context(), changes)
+				assert.ErrorContains(t, written[0].Err, says, d)
+				if len(changes) > 1 {
+					assert.NoError(t, written[1].Err, d)
+				}
+			}
+		}
+	}
+}
+
+// Where all users were read, and spelled as the store does, new ones are looked for in that
+// spelling alone.
+func TestSpelling_OfAllUsersSavesTheOthers(t *testing.T) {
+	ann, bob, cid := person(1, "ann"), person(2, "bob"), person(3, "cid")
+	guid := bob.ObjectID.String()
+	for name, test := range map[string]struct {
+		held  string
+		read  bool
+		other bool // spellings are looked for
+	}{
+		"own": {ann.ObjectID.String(), true, false}, "another": {"{" + ann.ObjectID.String() + "}", true, true}, "not read": {ann.ObjectID.String(), false, true},
+	} {
+		r := &recorder{types: peopleTypes(sqlstore.MySQL), before: storedAll(ann), after: storedAll(bob, cid)}
+		r.before[0][1] = test.held
+		s, _ := openRecorder(t, r, sqlstore.MySQL, peopleTable())
+		if test.read {
+			for _, err := range s.Users(t.Context()) {
+				require.NoError(t, err)
+			}
+		}
+		_ = r.statements()
+		for _, w := range s.ApplyChanges(t.Context(), []adsync.Change{createOf(bob), createOf(cid)}) {
+			require.NoError(t, w.Err, name)
+		}
+		log := r.statements()
+		assert.Contains(t, log, guid)
+		assert.Equal(t, test.other, strings.Contains(log, "{"+guid+"}"), name)
 	}
 }

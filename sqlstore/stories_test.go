@@ -143,6 +143,8 @@ func rareStories() []story {
 				return []reply{{to: "UPDATE `people` FORCE"}, {to: "UPDATE `people` SET"}, {to: "DELETE FROM"}}
 			}},
 		{name: "soft deletion", before: []adsync.User{ann}, changes: []adsync.Change{storeDelete(ann)}, want: []error{nil}, table: marked},
+		{name: "soft deletion without an email", before: []adsync.User{ann}, changes: []adsync.Change{storeDelete(edited(ann, func(u *adsync.User) { u.Email = "" }))}, want: []error{nil},
+			table: func(s *sqlstore.Table) { marked(s); s.Columns.Email = "" }},
 		{name: "batch of soft deletions", before: three, after: nil, changes: []adsync.Change{storeDelete(ann), storeDelete(bob), storeDelete(cid)}, want: none, table: marked},
 	}
 }
