@@ -652,6 +652,10 @@ func TestCompare_OfLeaversByTheirReasons(t *testing.T) {
 		return mustReconcile(t, []adsync.Entry{e}, []adsync.User{waiting}, adsync.Rules{RemoveAfter: 30 * day, Now: at(3), OnDisabled: adsync.Remove})
 	}
 	gone, off := plan(adsync.Entry{ObjectID: id(1), State: adsync.StateDeleted}), plan(disabled)
+	waiting.Protected = true
+	goneProtected, offProtected := plan(adsync.Entry{ObjectID: id(1), State: adsync.StateDeleted}), plan(disabled)
+	waiting.Protected, waiting.Status, waiting.DeactivatedAt = false, "", 0
+	goneActive, offActive := plan(adsync.Entry{ObjectID: id(1), State: adsync.StateDeleted}), plan(disabled)
 	for _, tt := range []struct {
 		a, b *adsync.Plan
 		want map[adsync.Kind]int
@@ -659,6 +663,8 @@ func TestCompare_OfLeaversByTheirReasons(t *testing.T) {
 		{gone, off, map[adsync.Kind]int{adsync.KindEnters: 1}},
 		{off, gone, map[adsync.Kind]int{adsync.KindLeaves: 1}},
 		{gone, gone, map[adsync.Kind]int{}},
+		{goneProtected, offProtected, map[adsync.Kind]int{adsync.KindEnters: 1}},
+		{goneActive, offActive, map[adsync.Kind]int{adsync.KindEnters: 1}},
 	} {
 		assert.Equal(t, tt.want, mustCompare(t, tt.a, tt.b).Counts)
 	}

@@ -383,6 +383,9 @@ func TestEntries_KeepEachField(t *testing.T) {
 		require.Equal(t, i, kept.keep(&e))
 		assert.Equal(t, e, kept.own(i))
 	}
+	both := gone
+	both.Expires = 7
+	assert.Equal(t, gone, kept.own(kept.keep(&both)), "there is one place for both, and who is deleted has no end to come")
 }
 
 func TestEntries_LaterEndsComeFirst(t *testing.T) {
@@ -398,4 +401,22 @@ func TestEntries_LaterEndsComeFirst(t *testing.T) {
 		assert.False(t, saysMore(&tt.less, &tt.more), "%+v", tt)
 		assert.False(t, saysMore(&tt.less, &tt.less), "%+v", tt)
 	}
+}
+
+// accessible is a reading that knows what it can read.
+type accessible struct {
+	unaware
+	access Access
+}
+
+func (a accessible) Access() Access { return a.access }
+
+func TestJoin_KnowsOfReadingsWhatEachKnows(t *testing.T) {
+	one := accessible{access: Access{Controller: "dc1", Tombstones: true, Witnesses: []string{"editor"}}}
+	two := accessible{access: Access{Controller: "dc2", Tombstones: true, Silent: []string{"admin"}}}
+	blind := accessible{access: Access{Controller: "dc3"}}
+	want := Access{Controller: "dc1, dc2", Tombstones: true, Witnesses: []string{"editor"}, Silent: []string{"admin"}}
+	assert.Equal(t, want, joinedReading{one, unaware{}, two}.Access())
+	assert.False(t, joinedReading{blind, one}.Access().Tombstones)
+	assert.False(t, joinedReading{one, blind}.Access().Tombstones)
 }

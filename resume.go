@@ -70,8 +70,8 @@ func (j joined) sessions(ctx context.Context, marks []DirectoryMark) iter.Seq2[D
 		}
 		now := slices.Clone(j)
 		watched := make([]*watched, len(j))
-		for {
-			moved := false
+		for first := true; ; first = false {
+			moved := first // as there is a first reading, even of directories without servers to choose from
 			for i := range j {
 				if next[i] == nil || watched[i] != nil && !watched[i].failed {
 					continue

@@ -131,6 +131,7 @@ func TestSince_SaysWhyAPlanIsAFullOne(t *testing.T) {
 			require.NoError(t, err)
 			assert.Equal(t, tt.want, plan.Reading.Full)
 			assert.Equal(t, tt.want != "", plan.Reading.Since.IsZero(), "a full plan goes on from nothing")
+			assert.Empty(t, plan.Changes)
 		})
 	}
 }
@@ -248,7 +249,8 @@ func changeRow(t *testing.T, random *rand.Rand, store *adsync.MemoryStore) {
 func TestSince_LooksUpWhoseRolesHaveChanged(t *testing.T) {
 	admins := extra("roles", "admin")
 	log := &logbook{StaticDirectory: adsync.StaticDirectory{entryWith(1, "ann", admins), entryWith(2, "bob", adsync.Extra{}), entryWith(3, "cat", admins)}, controller: "one"}
-	users := []adsync.User{userWith("ann", 1, admins), userWith("bob", 2, adsync.Extra{}), userWith("cat", 3, admins)}
+	users := []adsync.User{userWith("ann", 1, admins), userWith("bob", 2, adsync.Extra{}), userWith("cat", 3, admins), userWith("local", 0, admins)}
+	users[3].ObjectID, users[3].Source = adsync.ObjectID{}, ""
 	mapped := adsync.Rules{Version: "1", Map: func(e adsync.Entry) (adsync.Profile, error) { return e.Profile, nil }}
 	for _, tt := range []struct {
 		rules   adsync.Rules
@@ -260,6 +262,7 @@ func TestSince_LooksUpWhoseRolesHaveChanged(t *testing.T) {
 		{members: map[string][]adsync.ObjectID{"admin": {id(1), id(3)}}},
 		{members: map[string][]adsync.ObjectID{}, looked: 2},
 		{full: adsync.GroupsChanged},
+		{rules: adsync.Rules{Import: true}, members: map[string][]adsync.ObjectID{"admin": {id(1), id(3)}}},
 		{rules: mapped, members: map[string][]adsync.ObjectID{"admin": {id(1), id(2)}}, full: adsync.GroupsChanged + ", and Rules.Map may look at roles"},
 	} {
 		log.says = ""
@@ -330,7 +333,7 @@ func TestSelection_RefusesWhatMakesNoSense(t *testing.T) {
 	s := newSyncer(t, adsync.StaticDirectory{}, adsync.NewMemoryStore(), nil)
 	for want, selected := range map[string][]adsync.Selection{
 		"give Since once":         {adsync.Since(nil), adsync.Since(nil)},
-		"leave the selection out": {adsync.Since(nil), adsync.OnlyUsers("1")},
+		"leave the selection out": {adsync.OnlyUsers("1"), adsync.Since(nil)},
 		"needs the ObjectID":      {adsync.ImportEntries(adsync.ObjectID{})},
 	} {
 		_, err := s.Plan(t.Context(), selected...)
@@ -338,4 +341,70 @@ func TestSelection_RefusesWhatMakesNoSense(t *testing.T) {
 	}
 	_, err := adsync.New(adsync.StaticDirectory{}, adsync.NewMemoryStore(), &adsync.Options{MaxIncrements: -2})
 	assert.ErrorContains(t, err, "MaxIncrements")
+}
+
+// halting is a server that fails in one of two ways before anything is listed.
+type halting struct {
+	*logbook
+	time error
+}
+
+func (h halting) Time(context.Context) (adsync.Moment, time.Duration, error) { return 0, 0, h.time }
+
+func (h halting) Reading(ctx context.Context) (adsync.Reading, error) {
+	if h.time == nil {
+		return nil, errDown
+	}
+	return h.logbook.Reading(ctx)
+}
+
+// Of a Join only the directory whose server failed goes on to its next, however it failed.
+func TestSince_GoesOnToTheNextServerOfAJoin(t *testing.T) {
+	for _, failure := range []error{errDown, nil} {
+		first := servers{&logbook{StaticDirectory: adsync.StaticDirectory{entry(1, "ann", "")}, controller: "a"}, nil, new(int)}
+		second := servers{&logbook{controller: "b"}, nil, new(int)}
+		second.others = []adsync.Directory{halting{second.logbook, failure}}
+		s := newSyncer(t, adsync.Join(first, second), adsync.NewMemoryStore(user("1", 1, "ann", "")), &adsync.Options{Rules: adsync.Rules{RemoveAfter: day}})
+		plan, err := s.Plan(t.Context(), adsync.Since(nil))
+		require.NoError(t, err)
+		assert.Empty(t, plan.Changes)
+		assert.Equal(t, [2]int{1, 2}, [2]int{*first.opened, *second.opened})
+	}
+}
+
+// A directory without servers to go on to is read once.
+func TestSince_EndsWithAJoinThatHasNoOtherServer(t *testing.T) {
+	asked := 0
+	down := scripted{entries: func(yield func(adsync.Entry, error) bool) { asked++; yield(adsync.Entry{}, errDown) },
+		find: func(_ []adsync.ObjectID, yield func(adsync.Entry, error) bool) {
+			asked++
+			yield(adsync.Entry{}, errDown)
+		}}
+	s := newSyncer(t, adsync.Join(adsync.StaticDirectory{entry(1, "ann", "")}, down), adsync.NewMemoryStore(user("1", 1, "ann", "")), nil)
+	_, err := s.Plan(t.Context(), adsync.Since(nil))
+	require.ErrorIs(t, err, errDown)
+	assert.Equal(t, 1, asked)
+}
+
+// Where one side of a Join, or all of the directory, cannot tell what has changed, there is
+// no mark, and an earlier one is of no use.
+func TestSince_NeedsADirectoryThatCanTell(t *testing.T) {
+	log := &logbook{StaticDirectory: adsync.StaticDirectory{entry(1, "ann", "")}, controller: "a"}
+	store := adsync.NewMemoryStore(user("1", 1, "ann", ""))
+	report, err := newSyncer(t, log, store, nil).Sync(t.Context())
+	require.NoError(t, err)
+	mark := report.Mark()
+	require.NotNil(t, mark)
+	for _, tt := range []struct {
+		dir  adsync.Directory
+		want string
+	}{
+		{log.StaticDirectory, "the directory cannot tell what has changed"},
+		{adsync.Join(log, adsync.StaticDirectory{}), adsync.NoMarkOfController},
+	} {
+		report, err := newSyncer(t, tt.dir, store, nil).Sync(t.Context(), adsync.Since(mark))
+		require.NoError(t, err)
+		assert.Equal(t, tt.want, report.Plan.Reading.Full)
+		assert.Nil(t, report.Mark())
+	}
 }
