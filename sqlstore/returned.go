@@ -47,12 +47,13 @@ func (k *creator) asReturned(ctx context.Context, tx *sqlbatch.Tx, ids []string)
 	return users, !meddled && fault == nil, fault
 }
 
-// meddled reports whether a trigger or a rule may have changed a row that was added.
+// meddled reports whether a trigger, a rule or a foreign key may have changed a row that was
+// added, or another program, where no transaction keeps it off.
 func (k *creator) meddled(ctx context.Context, tx *sqlbatch.Tx) (may bool, fault error) {
-	text, args, ok := k.bind.sql.Meddlers()
-	if !ok {
-		return !k.bind.idType().Key, nil
+	if k.bind.dialect.HasCounted() && !k.bind.idType().Key {
+		return true, nil
 	}
+	text, args := k.bind.sql.Meddlers()
 	rows, err := tx.Rows(ctx, text, args...)
 	if err != nil {
 		return false, err

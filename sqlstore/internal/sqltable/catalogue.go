@@ -38,9 +38,11 @@ func postgreSQLQuirks(_, _, quoted string) (string, []any) {
 }
 
 // Of a partitioned table each part has triggers of its own. What is no plain table is told
-// as if it had one.
+// as if it had one, and so is any table where the transaction sees the catalogue as it was
+// when it began: a trigger that came since runs all the same.
 func postgreSQLMeddlers(_, _, quoted string) (string, []any) {
-	return "SELECT 1 FROM pg_catalog.pg_class c WHERE c.oid = CAST(CAST($1 AS text) AS regclass) AND (c.relkind <> 'r' OR c.relhasrules" +
+	return "SELECT 1 FROM pg_catalog.pg_class c WHERE c.oid = CAST(CAST($1 AS text) AS regclass)" +
+		" AND (current_setting('transaction_isolation') NOT IN ('read committed', 'read uncommitted') OR c.relkind <> 'r' OR c.relhasrules" +
 		" OR EXISTS (SELECT 1 FROM pg_catalog.pg_trigger t WHERE t.tgrelid = c.oid AND NOT t.tgisinternal AND t.tgtype & 4 <> 0))", []any{quoted} // of an insertion
 }
 
@@ -65,10 +67,14 @@ func postgreSQLViewTriggers(_, _, quoted string) (string, []any) {
 }
 
 func mySQLThis(schema, table string) (condition string, args []any) {
+	return mySQLThisBy("table_schema", schema, table)
+}
+
+func mySQLThisBy(column, schema, table string) (condition string, args []any) {
 	if schema == "" {
-		return "table_name = ? AND table_schema = DATABASE()", []any{table}
+		return "table_name = ? AND " + column + " = DATABASE()", []any{table}
 	}
-	return "table_name = ? AND table_schema = ?", []any{table, schema}
+	return "table_name = ? AND " + column + " = ?", []any{table, schema}
 }
 
 // Each question names the table, or the server would look at all of them. The
@@ -94,6 +100,15 @@ func mySQLHolding(do, schema, table, _ string, part int64) (string, []any) {
 		return "SELECT COALESCE(GET_LOCK(" + name + ", 0), 0)", args
 	}
 	return "SELECT COALESCE(RELEASE_LOCK(" + name + "), 0)", args
+}
+
+// A trigger of MySQL never writes to the table that it belongs to, but it may write to one
+// that this table refers to, and so change or delete its rows by the foreign key. Of
+// triggers an account may see none.
+func mySQLMeddlers(schema, table, _ string) (string, []any) {
+	this, args := mySQLThisBy("constraint_schema", schema, table)
+	return "SELECT 1 FROM information_schema.referential_constraints WHERE " + this +
+		" AND NOT (update_rule IN ('RESTRICT', 'NO ACTION') AND delete_rule IN ('RESTRICT', 'NO ACTION'))", args
 }
 
 // A column that is computed counts as its expression, too. The inner question names the
@@ -145,11 +160,15 @@ func sqliteQuirks(schema, table, _ string) (text string, args []any) {
 	return "SELECT type, name, sql FROM " + master + wanted + " UNION ALL SELECT type, name, sql FROM sqlite_temp_master" + wanted, []any{table, table}
 }
 
+// Triggers, views and virtual tables have no page of their own. A table that is in neither
+// place is one of an attached database, whose triggers are not known.
 func sqliteMeddlers(schema, table, _ string) (text string, args []any) {
 	master := "sqlite_master"
 	if schema != "" {
 		master = sqlite().Quote(schema) + "." + master
 	}
-	const wanted = " WHERE type = 'trigger' AND tbl_name = ? COLLATE NOCASE OR type = 'view' AND name = ? COLLATE NOCASE"
-	return "SELECT 1 FROM " + master + wanted + " UNION ALL SELECT 1 FROM sqlite_temp_master" + wanted, []any{table, table, table, table}
+	const wanted = "SELECT COALESCE(rootpage, 0) AS page FROM "
+	const this = " WHERE tbl_name = ? COLLATE NOCASE"
+	all := wanted + master + this + " UNION ALL " + wanted + "sqlite_temp_master" + this
+	return "SELECT 1 FROM (SELECT COALESCE(MIN(page), 0) AS least FROM (" + all + ")) WHERE least = 0", []any{table, table}
 }

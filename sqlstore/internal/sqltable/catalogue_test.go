@@ -59,6 +59,23 @@ func TestCatalogue_NamesTheTableOfMySQLEachTime(t *testing.T) {
 	}
 }
 
+func TestCatalogue_AsksWhatChangesRowsOfOneTable(t *testing.T) {
+	for _, want := range []struct{ dialect, table, part, args string }{
+		{"postgresql", "users", "c.oid = CAST(CAST($1 AS text) AS regclass)", `["\"users\""]`},
+		{"postgresql", "h.users", "c.oid = CAST(CAST($1 AS text) AS regclass)", `["\"h\".\"users\""]`},
+		{"mysql", "users", "table_name = ? AND constraint_schema = DATABASE() AND", `["users"]`},
+		{"mysql", "h.users", "table_name = ? AND constraint_schema = ? AND", `["users" "h"]`},
+		{"sqlite", "users", "FROM sqlite_master WHERE tbl_name = ?", `["users" "users"]`},
+		{"sqlite", "h.users", "FROM `h`.sqlite_master WHERE tbl_name = ?", `["users" "users"]`},
+	} {
+		table, err := NewTable(dialect(t, want.dialect), want.table, "id", nil, Where{})
+		require.NoError(t, err)
+		text, args := table.Meddlers()
+		assert.Contains(t, text, want.part)
+		assert.Equal(t, want.args, fmt.Sprintf("%q", args))
+	}
+}
+
 func TestCatalogue_AsksWhatIsAlike(t *testing.T) {
 	const umlaut = "M\u00fcller"
 	for _, test := range []struct {

@@ -43,7 +43,7 @@ type Dialect struct {
 	sameBool         func(col, a, b string) string
 	quirks           func(schema, table, quoted string) (text string, args []any) // nil where a table has none
 	viewTriggers     func(schema, table, quoted string) (text string, args []any) // nil where there is nothing to know of them
-	meddlers         func(schema, table, quoted string) (text string, args []any) // nil where there can be none
+	meddlers         func(schema, table, quoted string) (text string, args []any)
 	indexes, demands func(schema, table, quoted string) (text string, args []any)
 	catalogue        func(schema, table, quoted string) (text string, args []any)
 	holding          func(do, schema, table, quoted string, part int64) (text string, args []any)
@@ -124,6 +124,7 @@ func mySQL() Dialect {
 		holding:   mySQLHolding,
 		indexes:   mySQLIndexes,
 		demands:   mySQLDemands,
+		meddlers:  mySQLMeddlers,
 		fault:     mySQLFault,
 	}
 }

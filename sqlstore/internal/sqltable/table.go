@@ -297,14 +297,9 @@ func (t *Table) Quirks() (text string, args []any, ok bool) {
 }
 
 // Meddlers asks for what may change a row after the statement that adds it has returned it,
-// of which each is a row; ok is false where nothing can. A trigger of MySQL never writes to
-// the table that it belongs to.
-func (t *Table) Meddlers() (text string, args []any, ok bool) {
-	if t.d.meddlers == nil {
-		return "", nil, false
-	}
-	text, args = t.d.meddlers(t.schema, t.name, t.quoted)
-	return text, args, true
+// of which each is a row.
+func (t *Table) Meddlers() (text string, args []any) {
+	return t.d.meddlers(t.schema, t.name, t.quoted)
 }
 
 // Heed reads what Quirks has asked for, and closes it; rows are nil where it asks for
