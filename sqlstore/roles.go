@@ -185,7 +185,7 @@ func (r *rolesReading) read(ctx context.Context, db querier, text string, args [
 			return err
 		}
 		role, mapped := r.byKey[row.Cell(1).Code()]
-		if !mapped || row.Cell(0).Null {
+		if !mapped {
 			continue
 		}
 		id, err := r.layout.idText(row.Cell(0), r.idType)

@@ -39,9 +39,6 @@ func seedChanges(l *layout, users []adsync.User) []adsync.Change {
 // seedable is the user as far as the table can hold it.
 func seedable(l *layout, u adsync.User) adsync.User {
 	u.ID = ""
-	if l.position(adsync.FieldDeactivatedAt) < 0 {
-		u.DeactivatedAt = 0
-	}
 	u.Extra = u.Extra.With(adsync.FieldRoles, l.roles.seedable(u.Extra)...)
 	for _, f := range fieldsOf(&u) {
 		if l.position(f) >= 0 {
