@@ -113,6 +113,16 @@ func TestRoles_WaitForTheirTable(t *testing.T) {
 		r.replies = append([]reply{busy}, r.replies...)
 		s, _ := openRecorder(t, r, sqlstore.MySQL, clerks())
 		assert.NoError(t, s.UpdateUser(t.Context(), c))
+
+		found := reply{to: "SELECT CAST(a.attname", columns: make([]string, 6)}
+		types := append(peopleTypes(sqlstore.PostgreSQL), columnType{name: "person", kind: "bigint"}, columnType{name: "role", kind: "bigint"}, columnType{name: "origin", kind: "text"})
+		for _, c := range types {
+			found.rows = append(found.rows, []driver.Value{c.name, c.kind, c.nullable, c.key, c.collate, c.whole})
+		}
+		r = &recorder{types: types, replies: []reply{found, {to: found.to, err: stateError{"40001", "could not serialize"}}}}
+		s, _ = openRecorder(t, r, sqlstore.PostgreSQL, clerks())
+		_, err := s.Check(t.Context())
+		assert.NoError(t, err)
 	})
 }
 
