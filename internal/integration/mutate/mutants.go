@@ -37,7 +37,7 @@ func (m mutant) String() string {
 func (m mutant) livedIn(output string) bool {
 	for line := range strings.Lines(output) {
 		_, found, _ := strings.Cut(strings.TrimSpace(line), " | ")
-		if strings.HasPrefix(line, "LIVES "+m.file+":") && found == m.code+" | "+m.what {
+		if strings.HasPrefix(line, "LIVES "+m.file+":") && found == strings.TrimSpace(m.code+" | "+m.what) { // as "! to " ends with nothing
 			return true
 		}
 	}

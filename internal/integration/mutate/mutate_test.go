@@ -189,3 +189,19 @@ func f(a, b int, c, d bool, list []int) (n int) {
 	assert.Contains(t, text, "n += mutantAdd(", "as it is, where one line does")
 	assert.NotContains(t, switchedFile(s, all, map[int]bool{1: true}), "mutantIs(1)")
 }
+
+// What is left out of the code has no second word, and a space before it that no editor keeps.
+func TestMutant_LivedInAnEarlierRun(t *testing.T) {
+	m := mutant{file: "./a.go", line: 3, code: "if !ok {", what: "! to "}
+	for output, want := range map[string]bool{
+		"LIVES " + m.String() + "\n":                    true,
+		"LIVES ./a.go:9 | if !ok { | ! to\n":            true,
+		"LIVES ./a.go:3 | if !ok { | ! to (2)\n":        false,
+		"LIVES ./b.go:3 | if !ok { | ! to\n":            false,
+		"./a.go:3 | if !ok { | ! to, and it was killed": false,
+	} {
+		if m.livedIn(output) != want {
+			t.Errorf("%q: want %v", output, want)
+		}
+	}
+}
