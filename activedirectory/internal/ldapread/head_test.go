@@ -242,6 +242,33 @@ func TestChanged_FindsWhatHasThatNumberOrAHigherOne(t *testing.T) {
 	require.ErrorIs(t, err, errNoGUID)
 }
 
+// However many are asked for, those that can be seen are found, deleted ones too.
+func TestObjects_AreThoseThatCanBeSeen(t *testing.T) {
+	d, ids := newNumbered(t, findBatch+2)
+	must(t, d.Delete(ids[0]))
+	must(t, d.Delete(ids[findBatch+1]))
+	asked := []adattr.GUID{guid(1)}
+	for _, id := range ids {
+		asked = append(asked, adattr.GUID(id))
+	}
+	c := d.open(d.config())
+	objects, err := c.Objects(t.Context(), asked)
+	require.NoError(t, err)
+	var found, deleted []adattr.GUID
+	for _, o := range objects {
+		found = append(found, o.GUID)
+		if o.IsDeleted() {
+			deleted = append(deleted, o.GUID)
+		}
+	}
+	assert.ElementsMatch(t, asked[1:], found)
+	assert.ElementsMatch(t, []adattr.GUID{adattr.GUID(ids[0]), adattr.GUID(ids[findBatch+1])}, deleted)
+	d.Order(fakead.Fault{Kind: fakead.FaultResult, Code: 51, Op: fakead.OpSearch, Times: 1})
+	objects, err = c.Objects(t.Context(), asked)
+	assert.True(t, ldap.IsErrorWithCode(err, 51))
+	assert.Empty(t, objects)
+}
+
 func ticksOf(t time.Time) string {
 	return strconv.FormatInt((t.Unix()+secondsTo1970)*ticksPerSecond+int64(t.Nanosecond()/100), 10)
 }
@@ -282,6 +309,31 @@ func TestLatest_HasOneThatIsNoNewer(t *testing.T) {
 	all, err := d.open(d.config()).Latest(t.Context(), 1)
 	require.NoError(t, err)
 	assert.Greater(t, len(all), len(objects))
+}
+
+// It looks further back until there are enough, and one that is no newer.
+func TestLatest_LooksFurtherBack(t *testing.T) {
+	d, ids := newNumbered(t, 41)
+	for n := range 100 { // so that the numbers next to the last are nobody's
+		must(t, d.SetAttribute(ids[0], "telephoneNumber", strconv.Itoa(n)))
+	}
+	usn := d.USN()
+	c := d.open(d.config())
+	latest := func() []Object {
+		objects, err := c.Latest(t.Context(), usn)
+		require.NoError(t, err)
+		return objects
+	}
+	assert.GreaterOrEqual(t, len(latest()), 32, "one alone is too few")
+	for _, id := range ids[1:] {
+		must(t, d.SetAttribute(id, "telephoneNumber", "9"))
+	}
+	objects := latest()
+	assert.Len(t, objects, 42, "the service account too, which has logged on")
+	assert.Equal(t, usn, objects[41].USN, "that number itself")
+	must(t, d.SetAttribute(ids[0], "telephoneNumber", "9"))
+	objects = latest()
+	assert.LessOrEqual(t, objects[len(objects)-1].USN, usn)
 }
 
 func TestSchema_HasTheHighestNumberFirst(t *testing.T) {
@@ -327,4 +379,27 @@ func TestTombstoneLifetime(t *testing.T) {
 	kept, err := liar.TombstoneLifetime(t.Context())
 	require.NoError(t, err)
 	assert.Equal(t, 60*day, kept, "a server that does not say where its settings are")
+}
+
+// What cannot be read of the forest's features is taken for yes.
+func TestMembershipsEnd_UnlessTheForestSaysThatTheyDoNot(t *testing.T) {
+	d, _ := newNumbered(t, 1)
+	c := d.open(d.config())
+	end := func(c *Controller) bool {
+		may, err := c.MembershipsEnd(t.Context())
+		require.NoError(t, err)
+		return may
+	}
+	assert.False(t, end(c))
+	configuration := "CN=Configuration," + d.BaseDN()
+	must(t, d.SetAttribute(d.ID("CN=Partitions,"+configuration), "msDS-EnabledFeature", "CN=Recycle Bin Feature,"+configuration))
+	assert.False(t, end(c), "with another feature")
+	d.Order(fakead.Fault{Kind: fakead.FaultResult, Code: 32, Match: "CN=Partitions", Times: 1})
+	assert.True(t, end(c), "whose features cannot be read")
+	d.Order(fakead.Fault{Kind: fakead.FaultResult, Code: 51, Match: "CN=Partitions", Times: 1})
+	_, err := c.MembershipsEnd(t.Context())
+	assert.True(t, ldap.IsErrorWithCode(err, 51))
+	d.TimeMembers()
+	assert.True(t, end(c))
+	assert.True(t, end(newLiar(t, func(string) []*ldap.Entry { return nil })), "a server that does not say where they are")
 }
