@@ -18,6 +18,7 @@ func TestLatest_EndsAtTheFirstNumber(t *testing.T) {
 			}
 		}
 		assert.Equal(t, int64(1), from[len(from)-1], usn)
+		assert.Len(t, slices.Compact(slices.Clone(from)), len(from), "each once: %d", usn)
 		assert.True(t, slices.IsSortedFunc(from, func(a, b int64) int { return int(min(max(b-a, -1), 1)) }), from)
 	}
 	assert.Equal(t, []int64{937, 1}, slices.Collect(downFrom(1000)))
