@@ -73,7 +73,9 @@ func TestCreate_StartsAnewWhereItsQuestionLost(t *testing.T) {
 // A table that is not asked about its triggers is not taken for one without them.
 func TestCreate_AsksWhatChangesANewRow(t *testing.T) {
 	ann, bob := person(1, "ann"), person(2, "bob")
-	for d, question := range map[sqlstore.Dialect]string{sqlstore.PostgreSQL: "SELECT 1 FROM pg_catalog.pg_class", sqlstore.SQLite: "SELECT 1 FROM sqlite_master WHERE type = 'trigger'"} {
+	for d, question := range map[sqlstore.Dialect]string{
+		sqlstore.PostgreSQL: "SELECT 1 FROM pg_catalog.pg_class", sqlstore.MySQL: "SELECT 1 FROM information_schema.referential", sqlstore.SQLite: "SELECT 1 FROM (SELECT COALESCE(MIN(page)",
+	} {
 		for _, odd := range []reply{{err: readOnly(d)}, {columns: []string{"1"}, rowsErr: readOnly(d)}} {
 			odd.to = question
 			r := &recorder{types: peopleTypes(d), after: storedAll(ann, bob), whole: true, replies: []reply{odd}}
