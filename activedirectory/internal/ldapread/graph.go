@@ -32,6 +32,7 @@ type node struct {
 	id    adattr.GUID // its identity; zero if that was not seen
 	class class
 	sid   string // as it is on the wire
+	dn    string // where it was described
 	rid   string // of a group that can be a primary one
 	kind  uint32 // groupType
 	usn   int64  // uSNChanged; 0 if it is not shown
@@ -131,6 +132,7 @@ func (g *graph) describe(n int, e *ldap.Entry) {
 	o := &g.nodes[n]
 	o.class = classOf(e)
 	o.id, _ = g.identity.Parse(e.GetEqualFoldRawAttributeValue(g.identity.Attribute()))
+	o.dn = plainDN(e.DN)
 	o.sid = string(e.GetEqualFoldRawAttributeValue("objectSid"))
 	o.rid = e.GetEqualFoldAttributeValue("primaryGroupToken")
 	kind, _ := strconv.ParseInt(e.GetEqualFoldAttributeValue("groupType"), 10, 64)
@@ -167,6 +169,26 @@ func isAccountSID(sid string) bool {
 
 // domainOf is an account's SID without its last part.
 func domainOf(sid string) string { return sid[:len(sid)-4] }
+
+// domainDN is the end of a DN that names the domain: its last parts of type DC.
+func domainDN(dn string) string {
+	from := len(dn)
+	for from > 0 {
+		part := strings.LastIndexByte(dn[:from], ',')
+		isEscaped := part >= 0 && (part-len(strings.TrimRight(dn[:part], `\`)))%2 == 1
+		if typ, _, _ := strings.Cut(dn[part+1:from], "="); isEscaped || !strings.EqualFold(strings.TrimSpace(typ), "DC") {
+			break
+		}
+		from = max(part, 0)
+	}
+	return strings.TrimLeft(dn[from:], ", ")
+}
+
+// isOfDomain reports whether an object is of the domain of that DN.
+func isOfDomain(dn, domain string) bool {
+	own := domainDN(dn)
+	return strings.EqualFold(own, domain) || foldDN(own) == foldDN(domain)
+}
 
 // within yields a group and, if nested, the groups in it, each once.
 func (g *graph) within(root int, nested bool) iter.Seq[int] {

@@ -221,12 +221,15 @@ func (g *graphReader) isDenied(ctx context.Context, n int) (bool, error) {
 	return denied, nil
 }
 
-// readPrimary reads who has the group as primary one, which stands in no member.
+// readPrimary reads who has the group as primary one, which stands in no member. The number
+// of a group is its own domain's: a global catalog shows accounts of others, too, of whom
+// each domain's users have one number.
 func (g *graphReader) readPrimary(ctx context.Context, n int) error {
 	rid := g.nodes[n].rid
 	if _, err := strconv.ParseUint(rid, 10, 32); err != nil || !isAccountSID(g.nodes[n].sid) {
 		return nil
 	}
+	domain := domainDN(g.nodes[n].dn)
 	filter := "(primaryGroupID=" + rid + ")"
 	if !g.cfg.Identity.IsObjectGUID() {
 		filter = "(&" + filter + "(" + g.cfg.Identity.Attribute() + "=*))"
@@ -235,7 +238,9 @@ func (g *graphReader) readPrimary(ctx context.Context, n int) error {
 		q := query{base: base, filter: filter, bare: true, pageSize: g.cfg.PageSize, most: g.cfg.MaxEntries,
 			beyond: fmt.Errorf("a group has more than %d members; configure a smaller one, or raise MaxEntries", g.cfg.MaxEntries)}
 		err := g.list(ctx, q, func(a *Account) error {
-			g.nodes[n].primary = append(g.nodes[n].primary, a.GUID)
+			if isOfDomain(a.DN, domain) {
+				g.nodes[n].primary = append(g.nodes[n].primary, a.GUID)
+			}
 			return nil
 		})
 		if err != nil {

@@ -138,6 +138,44 @@ func TestRoles_InASecondContext(t *testing.T) {
 	assert.Equal(t, []string{"editor"}, roles.Unknown(), "somebody says to be in the inner group")
 }
 
+// A global catalog shows accounts of other domains, whose primary groups have the same
+// numbers. They are no members.
+func TestRoles_OfAPrimaryGroupAreItsOwnDomains(t *testing.T) {
+	const parent, child = "DC=corp,DC=example", "DC=child,DC=corp,DC=example"
+	const sid = "\x01\x05\x00\x00\x00\x00\x00\x05\x15\x00\x00\x00domain ab12\x01\x02\x00\x00"
+	cfg := testConfig()
+	cfg.BaseDN, cfg.Roles = parent, []Role{{Name: "everybody", Group: Group{Name: "Domain Users"}}}
+	root := map[string][]string{"defaultNamingContext": {parent}, "namingContexts": {parent}, "supportedControl": {controlExtendedDN}}
+	c := newLiarWith(t, cfg, root, func(q question) []*ldap.Entry {
+		account := func(n byte, dn string) *ldap.Entry {
+			return ldap.NewEntry(dn, map[string][]string{"objectGUID": {wireText(guid(n))}})
+		}
+		switch {
+		case strings.Contains(q.filter, "sAMAccountName=Domain Users"):
+			return []*ldap.Entry{ldap.NewEntry("CN=Domain Users,CN=Users,"+parent,
+				map[string][]string{"objectClass": {"group"}, "objectGUID": {wireText(guid(10))}, "objectSid": {sid}, "primaryGroupToken": {"513"}})}
+		case strings.Contains(q.filter, "primaryGroupID=513"):
+			return []*ldap.Entry{account(1, "CN=ann,OU=People,dc=corp, dc=example"), account(2, "CN=bob,OU=People,"+child), account(3, "CN=DC\\,DC=cid,"+parent)}
+		}
+		return nil
+	})
+	roles, err := c.Roles(t.Context())
+	require.NoError(t, err)
+	assert.Empty(t, roles.Unknown())
+	for n, want := range map[byte][]string{1: {"everybody"}, 2: nil, 3: {"everybody"}} {
+		assert.Equal(t, want, roles.Sets()[roles.Of(guid(n))], n)
+	}
+}
+
+func TestDomainDN(t *testing.T) {
+	for dn, want := range map[string]string{
+		"": "", "CN=x": "", "DC=corp": "DC=corp", "CN=x,DC=corp,DC=example": "DC=corp,DC=example", "CN=DC=x,OU=y, dc=corp": "dc=corp", "DC=x,OU=y,DC=corp": "DC=corp",
+		`CN=x\,DC=y,DC=corp`: "DC=corp", `CN=x\\,DC=y,DC=corp`: "DC=y,DC=corp", `\,DC=corp`: "",
+	} {
+		assert.Equal(t, want, domainDN(dn), dn)
+	}
+}
+
 // A server that knows entryDN is asked for many names at once, in each context, and for a
 // single one by itself.
 func TestRoles_ByManyNamesAtOnce(t *testing.T) {
