@@ -74,7 +74,7 @@ func TestCreate_StartsAnewWhereItsQuestionLost(t *testing.T) {
 func TestCreate_AsksWhatChangesANewRow(t *testing.T) {
 	ann, bob := person(1, "ann"), person(2, "bob")
 	for d, question := range map[sqlstore.Dialect]string{
-		sqlstore.PostgreSQL: "SELECT 1 FROM pg_catalog.pg_class", sqlstore.MySQL: "SELECT 1 FROM information_schema.referential", sqlstore.SQLite: "SELECT 1 FROM (SELECT COALESCE(MIN(page)",
+		sqlstore.PostgreSQL: "SELECT 1 FROM pg_catalog.pg_class", sqlstore.MySQL: "SELECT 1 FROM information_schema.referential",
 	} {
 		for _, odd := range []reply{{err: readOnly(d)}, {columns: []string{"1"}, rowsErr: readOnly(d)}} {
 			odd.to = question

@@ -9,12 +9,12 @@ import (
 )
 
 // A statement that adds rows returns them as they are kept, cut off or filled in by the
-// database, unless something changes them afterwards. Reading them again took a quarter as
-// long as adding them.
+// database, unless something changes them afterwards. Where the server is another process,
+// reading them again takes longer.
 
-// showsUsers reports whether a row that is added to the table is all that there is to a user.
+// showsUsers reports whether a new row that is returned is all that there is to a user.
 func (b *binder) showsUsers() bool {
-	return b.table.Where == "" && b.view == nil && !b.oneByOne()
+	return b.dialect.ReturnsRows() && b.table.Where == "" && b.view == nil && !b.oneByOne()
 }
 
 // returnedColumns are what is to be returned of a new row, apart from the ID.

@@ -1,7 +1,6 @@
 package onsqlite
 
 import (
-	"fmt"
 	"strings"
 	"testing"
 
@@ -10,7 +9,6 @@ import (
 
 	"github.com/go-adsync/adsync"
 	"github.com/go-adsync/adsync/sqlstore"
-	"github.com/go-adsync/adsync/sqlstore/internal/sqltable"
 )
 
 // A write that the database changes on the way is failed, and undone.
@@ -88,45 +86,6 @@ func TestCreations_ThatAnAttachedDatabaseChanges(t *testing.T) {
 			h.exec("CREATE TRIGGER other.odd AFTER INSERT ON people WHEN NEW.login = 'bob' BEGIN UPDATE people SET given = 'x' WHERE id = NEW.id; END")
 			requireErrs(t, h.errs(create(person(1, "ann")), create(person(2, "bob")), create(person(3, "cid"))),
 				nil, "adsync: the database changed what was to be written as first_name", nil)
-		})
-	}
-}
-
-// Whether new rows are read again depends on what is known of the table.
-func TestMeddlers_OfATable(t *testing.T) {
-	const plain = "CREATE TABLE people (id INTEGER PRIMARY KEY)"
-	const trigger = " AFTER DELETE ON People BEGIN DELETE FROM people; END"
-	for name, test := range map[string]struct {
-		texts []string
-		name  string
-		want  int
-	}{
-		"a plain table":             {[]string{plain, "CREATE INDEX of_people ON people (id)"}, "PEOPLE", 0},
-		"a table without rowid":     {[]string{plain + " WITHOUT ROWID"}, "people", 0},
-		"a trigger of another":      {[]string{plain, "CREATE TABLE docs (id)", "CREATE TRIGGER odd AFTER INSERT ON docs BEGIN DELETE FROM people; END"}, "people", 0},
-		"a trigger":                 {[]string{plain, "CREATE TRIGGER odd" + trigger}, "people", 1},
-		"a temporary trigger":       {[]string{plain, "CREATE TEMP TRIGGER odd" + trigger}, "people", 1},
-		"a view":                    {[]string{"CREATE TABLE docs (id)", "CREATE VIEW people AS SELECT id FROM docs"}, "people", 1},
-		"a virtual table":           {[]string{"CREATE VIRTUAL TABLE people USING fts5(id)"}, "people", 1},
-		"a table in front":          {[]string{plain, "CREATE TEMP TABLE people (id)", "CREATE TEMP TRIGGER odd" + trigger}, "people", 1},
-		"of an attached database":   {[]string{"CREATE TABLE other.people (id)"}, "people", 1},
-		"so, and it is named":       {[]string{"CREATE TABLE other.people (id)"}, "other.people", 0},
-		"so, with a trigger":        {[]string{"CREATE TABLE other.people (id)", "CREATE TRIGGER other.odd" + trigger}, "other.people", 1},
-		"so, with a temporary one":  {[]string{"CREATE TABLE other.people (id)", strings.Replace("CREATE TEMP TRIGGER odd"+trigger, "People", "other.people", 1)}, "other.people", 1},
-		"so, and one is in the way": {[]string{plain, "CREATE TABLE other.people (id)", "CREATE TRIGGER odd" + trigger}, "other.people", 0},
-	} {
-		t.Run(name, func(t *testing.T) {
-			h := newHost(t, peopleTable())
-			h.db.SetMaxOpenConns(1)
-			h.exec("ATTACH ':memory:' AS other")
-			for _, text := range test.texts {
-				h.exec(text)
-			}
-			dialect, _ := sqltable.ForName("sqlite")
-			table, err := sqltable.NewTable(dialect, test.name, "id", nil, sqltable.Where{})
-			require.NoError(t, err)
-			text, args := table.Meddlers()
-			assert.Equal(t, fmt.Sprint(test.want), h.text("SELECT count(*) FROM ("+text+")", args...))
 		})
 	}
 }

@@ -159,16 +159,3 @@ func sqliteQuirks(schema, table, _ string) (text string, args []any) {
 	const wanted = " WHERE sql LIKE '%CONFLICT%' OR sql LIKE '%REPLACE%' OR sql LIKE '%IGNORE%' OR type = 'view' AND name = ? COLLATE NOCASE"
 	return "SELECT type, name, sql FROM " + master + wanted + " UNION ALL SELECT type, name, sql FROM sqlite_temp_master" + wanted, []any{table, table}
 }
-
-// Triggers, views and virtual tables have no page of their own. A table that is in neither
-// place is one of an attached database, whose triggers are not known.
-func sqliteMeddlers(schema, table, _ string) (text string, args []any) {
-	master := "sqlite_master"
-	if schema != "" {
-		master = sqlite().Quote(schema) + "." + master
-	}
-	const wanted = "SELECT COALESCE(rootpage, 0) AS page FROM "
-	const this = " WHERE tbl_name = ? COLLATE NOCASE"
-	all := wanted + master + this + " UNION ALL " + wanted + "sqlite_temp_master" + this
-	return "SELECT 1 FROM (SELECT COALESCE(MIN(page), 0) AS least FROM (" + all + ")) WHERE least = 0", []any{table, table}
-}

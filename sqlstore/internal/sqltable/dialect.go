@@ -43,7 +43,7 @@ type Dialect struct {
 	sameBool         func(col, a, b string) string
 	quirks           func(schema, table, quoted string) (text string, args []any) // nil where a table has none
 	viewTriggers     func(schema, table, quoted string) (text string, args []any) // nil where there is nothing to know of them
-	meddlers         func(schema, table, quoted string) (text string, args []any)
+	meddlers         func(schema, table, quoted string) (text string, args []any) // nil where new rows are better read again
 	indexes, demands func(schema, table, quoted string) (text string, args []any)
 	catalogue        func(schema, table, quoted string) (text string, args []any)
 	holding          func(do, schema, table, quoted string, part int64) (text string, args []any)
@@ -156,7 +156,6 @@ func sqlite() Dialect {
 		indexes:   sqliteIndexes,
 		demands:   sqliteDemands,
 		quirks:    sqliteQuirks,
-		meddlers:  sqliteMeddlers,
 		fault:     sqliteFault,
 	}
 }
@@ -169,6 +168,11 @@ func (d Dialect) Loose() bool { return d.loose }
 
 // Returning tells whether an INSERT gives back the new row's ID, whatever the server.
 func (d Dialect) Returning() bool { return d.returning }
+
+// ReturnsRows reports whether new rows are best returned whole by the statement that adds
+// them, where the server has one that returns them. SQLite keeps what it is to return until
+// the statement has ended, and takes longer for it than for reading the rows again.
+func (d Dialect) ReturnsRows() bool { return d.meddlers != nil }
 
 // RowsAtOnce is how many rows one INSERT best adds.
 func (d Dialect) RowsAtOnce() int { return d.rowsAtOnce }
