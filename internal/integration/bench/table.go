@@ -67,6 +67,7 @@ type row struct {
 	pairs  []pair
 	floor  usage // of this turn
 	floors []usage
+	again  time.Duration // of a run in a process that has made one before, beyond the database's own
 }
 
 type pair struct{ search, used usage }

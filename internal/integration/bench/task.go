@@ -55,6 +55,14 @@ func (t task) run(ctx context.Context) error {
 		return t.withStore(nil, func(store *sqlstore.Store) error { return t.makeMark(ctx, store) })
 	case "since":
 		return t.withStore(nil, func(store *sqlstore.Store) error { return t.goOn(ctx, store) })
+	case "since again":
+		return t.withDB(func(d database, db *sql.DB) error {
+			store, err := d.store(db, nil)
+			if err != nil {
+				return err
+			}
+			return t.goOnAgain(ctx, db, store)
+		})
 	case "floor read":
 		return t.withDB(func(_ database, db *sql.DB) error { return t.floorRead(ctx, db) })
 	case "floor read roles":
