@@ -29,7 +29,6 @@ type logbook struct {
 	failsSince error
 	failsMark  error
 	members    map[string][]adsync.ObjectID // who has which role, if it tells
-	asked      []adsync.ObjectID            // by Find
 }
 
 func (n *logbook) Reading(context.Context) (adsync.Reading, error) { return n, nil }
