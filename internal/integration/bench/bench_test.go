@@ -49,11 +49,12 @@ func TestBench_MeasuresEverything(t *testing.T) {
 	}
 	var out bytes.Buffer
 	b.table.print(&out)
-	assert.Equal(t, len(b.table.machine)+1+1+2+len(b.table.rows)+1+1+3*len(b.databases), strings.Count(out.String(), "\n"))
+	assert.Equal(t, len(b.table.machine)+1+1+2+len(b.table.rows)+1+1+4*len(b.databases), strings.Count(out.String(), "\n"))
 	for _, name := range []string{"PostgreSQL", "MariaDB"} {
 		assert.Contains(t, strings.Join(b.table.machine, "\n"), name, "its version, or why it was skipped")
 	}
 	assert.Contains(t, out.String(), "- 2000 people, SQLite: with 5 roles each, a sync without changes took ")
+	assert.Regexp(t, "(?m)^- 2000 people, nothing changed since a mark, SQLite, each further run of a process: -?[0-9]+ ms beyond", out.String())
 	left, err := os.ReadDir(dir)
 	require.NoError(t, err)
 	require.Len(t, left, 1, "slapd's, but no database")
