@@ -386,10 +386,14 @@ func (k *creator) readAdded(rows *sql.Rows) error {
 	return cmp.Or(rows.Close(), rows.Err())
 }
 
-// readReturned keeps new rows as the database says that it has them.
+// readReturned keeps new rows as the database says that it has them. Two of one ID are none of
+// a user's, as when they are read again.
 func (k *creator) readReturned(rows *sql.Rows) error {
 	users, err := k.rows.collect(rows)
 	for _, u := range users {
+		if _, twice := k.returned[u.ID]; twice {
+			return ownFault{errSeveralRows}
+		}
 		k.added[linkOf(&u)], k.returned[u.ID] = u.ID, u
 	}
 	return err

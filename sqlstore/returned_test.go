@@ -3,6 +3,9 @@ package sqlstore_test
 import (
 	"database/sql/driver"
 	"errors"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
 
 	"github.com/go-adsync/adsync"
 	"github.com/go-adsync/adsync/sqlstore"
@@ -39,4 +42,18 @@ func returnedStories() []story {
 		}
 	}
 	return stories
+}
+
+// Two new rows of one ID are not taken for one user, though the second is as planned.
+func TestCreate_RefusesReturnedRowsOfOneID(t *testing.T) {
+	ann, bob := person(1, "ann"), person(2, "bob")
+	bob.ID = ann.ID
+	for _, d := range []sqlstore.Dialect{sqlstore.PostgreSQL, sqlstore.MySQL} {
+		r := &recorder{types: peopleTypes(d), after: storedAll(ann, bob), whole: true}
+		s, _ := openRecorder(t, r, d, everybody())
+		for _, w := range s.ApplyChanges(t.Context(), []adsync.Change{createOf(ann), createOf(bob)}) {
+			assert.ErrorContains(t, w.Err, "adsync: several rows have this ID", d)
+		}
+		assert.Contains(t, r.statements(), "ROLLBACK\n", d)
+	}
 }

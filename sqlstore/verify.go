@@ -19,9 +19,9 @@ type verifier struct {
 }
 
 // all reads what the changes wrote, before it is kept, unless the database told it as it
-// wrote, and is a fault where any is
-// not as planned: cut off, trimmed or replaced by the database, or changed by a trigger.
-// A change that comes later in the batch has the last word about its user.
+// wrote, and is a fault where any is not as planned: cut off, trimmed or replaced by the
+// database, or changed by a trigger. A change that comes later in the batch has the last word
+// about its user.
 func (v verifier) all(ctx context.Context, tx *sqlbatch.Tx, changes []int) (fault error) {
 	last := make(map[string]int, len(changes))
 	ids := make([]string, 0, len(changes))
