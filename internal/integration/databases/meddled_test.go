@@ -125,3 +125,16 @@ func TestMariaDB_ChangesRowsBehindTheStatement(t *testing.T) {
 		})
 	}
 }
+
+// Where the ID is no key, a new row may get one that is taken: only reading shows that.
+func TestPostgreSQL_NewRowsWhoseIDIsTaken(t *testing.T) {
+	d := database{dialect: sqlstore.PostgreSQL, driver: "pgx", dsn: startPostgreSQL(t).newPostgreSQL}
+	db := d.open(t, "CREATE TABLE people (id bigserial, guid text, login text NOT NULL, phone text)", "INSERT INTO people (id, login) VALUES (2, 'old')")
+	s := newStore(t, db, d.dialect, sqlstore.Table{Name: "people", Source: "ad",
+		Columns: sqlstore.Columns{ID: "id", ObjectID: "guid", Username: "login", Phone: "phone"}})
+	written := s.ApplyChanges(t.Context(), []adsync.Change{create(one("", 1, "ann", "1")), create(one("", 2, "bob", "1"))})
+	for _, w := range written { // undone, and added again with the next IDs
+		require.NoError(t, w.Err)
+		assert.NotEqual(t, "2", w.UserID)
+	}
+}

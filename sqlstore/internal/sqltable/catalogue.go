@@ -39,11 +39,15 @@ func postgreSQLQuirks(_, _, quoted string) (string, []any) {
 
 // Of a partitioned table each part has triggers of its own. What is no plain table is told
 // as if it had one, and so is any table where the transaction sees the catalogue as it was
-// when it began: a trigger that came since runs all the same.
-func postgreSQLMeddlers(_, _, quoted string) (string, []any) {
+// when it began: a trigger that came since runs all the same. And so is one in which two rows
+// may have one ID, as only reading shows them.
+func postgreSQLMeddlers(_, _, quoted, key string) (string, []any) {
 	return "SELECT 1 FROM pg_catalog.pg_class c WHERE c.oid = CAST(CAST($1 AS text) AS regclass)" +
 		" AND (current_setting('transaction_isolation') NOT IN ('read committed', 'read uncommitted') OR c.relkind <> 'r' OR c.relhasrules" +
-		" OR EXISTS (SELECT 1 FROM pg_catalog.pg_trigger t WHERE t.tgrelid = c.oid AND NOT t.tgisinternal AND t.tgtype & 4 <> 0))", []any{quoted} // of an insertion
+		" OR EXISTS (SELECT 1 FROM pg_catalog.pg_trigger t WHERE t.tgrelid = c.oid AND NOT t.tgisinternal AND t.tgtype & 4 <> 0)" + // of an insertion
+		" OR NOT EXISTS (SELECT 1 FROM pg_catalog.pg_index i JOIN pg_catalog.pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0]" +
+		" WHERE i.indrelid = c.oid AND i.indisunique AND i.indisvalid AND i.indimmediate AND i.indpred IS NULL AND i.indnkeyatts = 1" +
+		" AND a.attname = CAST(CAST($2 AS text) AS name)))", []any{quoted, key}
 }
 
 // Those of a view are the indexes of all tables that it reads.
@@ -105,7 +109,7 @@ func mySQLHolding(do, schema, table, _ string, part int64) (string, []any) {
 // A trigger of MySQL never writes to the table that it belongs to, but it may write to one
 // that this table refers to, and so change or delete its rows by the foreign key. Of
 // triggers an account may see none.
-func mySQLMeddlers(schema, table, _ string) (string, []any) {
+func mySQLMeddlers(schema, table, _, _ string) (string, []any) {
 	this, args := mySQLThisBy("constraint_schema", schema, table)
 	return "SELECT 1 FROM information_schema.referential_constraints WHERE " + this +
 		" AND NOT (update_rule IN ('RESTRICT', 'NO ACTION') AND delete_rule IN ('RESTRICT', 'NO ACTION'))", args

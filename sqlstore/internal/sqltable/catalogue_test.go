@@ -61,8 +61,8 @@ func TestCatalogue_NamesTheTableOfMySQLEachTime(t *testing.T) {
 
 func TestCatalogue_AsksWhatChangesRowsOfOneTable(t *testing.T) {
 	for _, want := range []struct{ dialect, table, part, args string }{
-		{"postgresql", "users", "c.oid = CAST(CAST($1 AS text) AS regclass)", `["\"users\""]`},
-		{"postgresql", "h.users", "c.oid = CAST(CAST($1 AS text) AS regclass)", `["\"h\".\"users\""]`},
+		{"postgresql", "users", "c.oid = CAST(CAST($1 AS text) AS regclass)", `["\"users\"" "id"]`},
+		{"postgresql", "h.users", "c.oid = CAST(CAST($1 AS text) AS regclass)", `["\"h\".\"users\"" "id"]`},
 		{"mysql", "users", "table_name = ? AND constraint_schema = DATABASE() AND", `["users"]`},
 		{"mysql", "h.users", "table_name = ? AND constraint_schema = ? AND", `["users" "h"]`},
 	} {

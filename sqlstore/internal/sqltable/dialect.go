@@ -41,9 +41,9 @@ type Dialect struct {
 	sameBytes        func(col, arg string) string // of a text: exact, where = may be less; NULL equals at most ''
 	same             func(col, arg string) string // by the column's own type; NULL equals NULL
 	sameBool         func(col, a, b string) string
-	quirks           func(schema, table, quoted string) (text string, args []any) // nil where a table has none
-	viewTriggers     func(schema, table, quoted string) (text string, args []any) // nil where there is nothing to know of them
-	meddlers         func(schema, table, quoted string) (text string, args []any) // nil where new rows are better read again
+	quirks           func(schema, table, quoted string) (text string, args []any)      // nil where a table has none
+	viewTriggers     func(schema, table, quoted string) (text string, args []any)      // nil where there is nothing to know of them
+	meddlers         func(schema, table, quoted, key string) (text string, args []any) // nil where new rows are better read again
 	indexes, demands func(schema, table, quoted string) (text string, args []any)
 	catalogue        func(schema, table, quoted string) (text string, args []any)
 	holding          func(do, schema, table, quoted string, part int64) (text string, args []any)

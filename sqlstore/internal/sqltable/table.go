@@ -299,7 +299,7 @@ func (t *Table) Quirks() (text string, args []any, ok bool) {
 // Meddlers asks for what may change a row after the statement that adds it has returned it,
 // of which each is a row. It is for a dialect that ReturnsRows.
 func (t *Table) Meddlers() (text string, args []any) {
-	return t.d.meddlers(t.schema, t.name, t.quoted)
+	return t.d.meddlers(t.schema, t.name, t.quoted, t.key)
 }
 
 // Heed reads what Quirks has asked for, and closes it; rows are nil where it asks for
