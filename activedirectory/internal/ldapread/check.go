@@ -122,12 +122,12 @@ func (s *session) showsDeleted(ctx context.Context, base string, scope int) (boo
 	return false, nil
 }
 
-// leave gives the connection up if the server holds more pages for it: it keeps
-// only a few such listings for each connection.
+// leave has the connection given up after this call if the server holds more pages for it:
+// it keeps only a few such listings for each connection.
 func (s *session) leave(result *ldap.SearchResult) {
 	paging, ok := ldap.FindControl(result.Controls, ldap.ControlTypePaging).(*ldap.ControlPaging)
 	if ok && len(paging.Cookie) > 0 {
-		s.spent = true
+		s.left = true
 	}
 }
 

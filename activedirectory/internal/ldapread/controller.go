@@ -174,7 +174,7 @@ func (c *Controller) take(ctx context.Context) (*session, error) {
 // put keeps one connection that is in order, and closes any other.
 func (c *Controller) put(s *session, well bool) {
 	c.mu.Lock()
-	keep := well && !s.spent && !c.closed && c.idle == nil
+	keep := well && !s.spent && !s.left && !c.closed && c.idle == nil
 	if keep {
 		c.idle = s
 	}

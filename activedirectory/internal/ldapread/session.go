@@ -23,6 +23,7 @@ type session struct {
 	asOf   time.Time // that of the controller, at which accounts are judged to have expired
 	room   []Account // of one page, used again for the next
 	spent  bool      // something failed, or was left half read: not to be used again
+	left   bool      // an answer was left half read, whatever has gone well since
 
 	pagesAlways  bool // it took a look-up without pages for too long an answer
 	unknownNames bool // the schema could not be read
