@@ -310,6 +310,42 @@ func TestController_SendsNothingUnderAContextThatHasEnded(t *testing.T) {
 	assert.Zero(t, d.Opened())
 }
 
+// A call that its caller stops tells nothing of the controller.
+func TestController_TellsHowTheLastCallEnded(t *testing.T) {
+	d := newDomain(t, fakead.Config{})
+	d.add(1)
+	c := d.open(d.config())
+	assert.Empty(t, c.Host(), "nobody has asked yet")
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	call := func(ctx context.Context) (failed, known bool) {
+		_, err := list(ctx, c)
+		failed, known = c.Failed()
+		if ctx == ended {
+			assert.ErrorIs(t, err, context.Canceled)
+		} else {
+			assert.Equal(t, failed, err != nil)
+		}
+		return failed, known
+	}
+	failed, known := call(ended)
+	assert.False(t, failed || known)
+	failed, known = call(t.Context())
+	assert.True(t, !failed && known)
+	assert.Equal(t, "dc1.ad.example.test", c.Host())
+	failed, _ = call(ended)
+	assert.False(t, failed)
+	d.Order(fakead.Fault{Kind: fakead.FaultResult, Code: 51, Page: 1, Times: 1})
+	failed, _ = call(t.Context())
+	assert.True(t, failed)
+	failed, _ = call(ended)
+	assert.True(t, failed)
+	ctx, stop := context.WithCancel(t.Context())
+	require.NoError(t, c.Entries(ctx, func(*Account) bool { stop(); return true }), "it had all by then")
+	failed, _ = c.Failed()
+	assert.False(t, failed)
+}
+
 func TestEntries_SlowConsumerIsNotTimedOut(t *testing.T) {
 	d := newDomain(t, fakead.Config{})
 	d.add(25)
