@@ -94,6 +94,7 @@ func TestAdopt_OfSeveralValues(t *testing.T) {
 		"which another user has":                   {entries: []adsync.Entry{mails(1, "x", "anna@x", "ben@x")}, users: []adsync.User{unlinked("1", "anna", "anna@x"), unlinked("2", "ben", "")}, rules: loginOfMail, notices: map[string]string{"1 1": "another user has the account's username", "2 1": "username differs"}},
 		"which another account has":                {entries: []adsync.Entry{mails(1, "x", "a@x", "anna@y"), entry(2, "y", "anna@x")}, users: []adsync.User{unlinked("1", "anna", "anna@x")}, rules: loginOfMail, notices: map[string]string{"1 1": several, "1 2": several}},
 		"of which Map refuses one":                 {entries: []adsync.Entry{mails(1, "x", "anna@x", "refused@x")}, users: []adsync.User{unlinked("1", "anna", "anna@x")}, rules: loginOfMail, links: map[string]adsync.ObjectID{"1": id(1)}},
+		"of which Map refuses the first":           {entries: []adsync.Entry{mails(1, "x", "refused@x", "zoe@x")}, users: []adsync.User{unlinked("1", "zoe", "zoe@x")}, rules: loginOfMail, links: map[string]adsync.ObjectID{"1": id(1)}},
 		"of which Map refuses the user's":          {entries: []adsync.Entry{mails(1, "x", "anna@x", "refused@x")}, users: []adsync.User{unlinked("1", "anna", "refused@x")}, rules: loginOfMail, notices: map[string]string{"1 1": "Rules.Map refuses"}},
 		"by values of two details at once":         {entries: []adsync.Entry{phones}, users: []adsync.User{second}, rules: loginOfBoth, links: map[string]adsync.ObjectID{"1": id(1)}},
 	} {

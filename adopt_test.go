@@ -3,6 +3,7 @@ package adsync_test
 import (
 	"errors"
 	"math/rand/v2"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -157,6 +158,66 @@ func TestAdopt_IgnoresOrder(t *testing.T) {
 		r.Shuffle(len(entries), func(i, j int) { entries[i], entries[j] = entries[j], entries[i] })
 		r.Shuffle(len(users), func(i, j int) { users[i], users[j] = users[j], users[i] })
 		require.Equal(t, want, adopt(t, entries, users, adsync.Rules{}).Digest())
+	}
+}
+
+// An account that is listed several times gives one plan, in whichever order it is listed,
+// and is counted once.
+func TestAdopt_OfAnAccountThatIsListedSeveralTimes(t *testing.T) {
+	anna := entry(1, "anna", "anna@x")
+	at := func(e adsync.Entry, dn string) adsync.Entry {
+		e.DN = dn
+		return e
+	}
+	in := func(e adsync.Entry, state adsync.State) adsync.Entry {
+		e.State = state
+		return e
+	}
+	of := func(e adsync.Entry, department string) adsync.Entry {
+		e.Extra = e.Extra.With("department", department)
+		return e
+	}
+	byDepartment := adsync.Rules{Map: func(e adsync.Entry) (adsync.Profile, error) {
+		if e.Extra.Text("department") == "aa" {
+			return adsync.Profile{}, errors.New("not of this one")
+		}
+		e.Email = e.Extra.Text("department") + "@x"
+		return e.Profile, nil
+	}}
+	for name, test := range map[string]struct {
+		listed []adsync.Entry
+		rules  adsync.Rules
+		want   adsync.Op
+		detail string
+	}{
+		"alike, but for the DN":      {[]adsync.Entry{at(anna, "CN=b"), at(anna, "CN=a"), at(anna, "CN=c")}, adsync.Rules{}, adsync.OpUpdate, "by username and email: CN=a"},
+		"with different addresses":   {[]adsync.Entry{anna, entry(1, "anna", "b@x"), entry(1, "anna", "c@x")}, adsync.Rules{}, adsync.OpNotice, "the directory lists the account with different details"},
+		"with two others":            {[]adsync.Entry{anna, entry(1, "anna", "a@x"), entry(1, "anna", "c@x")}, adsync.Rules{}, adsync.OpNotice, "email differs; the directory lists the account with different details"},
+		"present last":               {[]adsync.Entry{in(entry(1, "aa", ""), adsync.StateOutOfScope), in(entry(1, "ab", ""), adsync.StateUnproven), anna}, adsync.Rules{}, adsync.OpNotice, "the directory lists the account with different details"},
+		"with different departments": {[]adsync.Entry{of(anna, "anna"), of(anna, "beta"), of(anna, "gamma")}, byDepartment, adsync.OpNotice, "the directory lists the account with different details"},
+		"the first refused by Map":   {[]adsync.Entry{of(anna, "aa"), of(anna, "anna")}, byDepartment, adsync.OpNotice, "Rules.Map refuses the account; the directory lists the account with different details"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			eachOrder(test.listed, func(listed []adsync.Entry) {
+				plan := adopt(t, listed, []adsync.User{unlinked("1", "anna", "anna@x")}, test.rules)
+				require.Len(t, plan.Changes, 1)
+				assert.Equal(t, test.want, plan.Changes[0].Op)
+				assert.Equal(t, test.detail, plan.Changes[0].Detail)
+				assert.Equal(t, 1, plan.Stats.Entries)
+			})
+		})
+	}
+}
+
+// eachOrder calls do with each order of the list.
+func eachOrder[T any](list []T, do func([]T)) {
+	if len(list) == 0 {
+		do(nil)
+		return
+	}
+	for i := range list {
+		rest := slices.Concat(list[:i], list[i+1:])
+		eachOrder(rest, func(ordered []T) { do(append([]T{list[i]}, ordered...)) })
 	}
 }
 
