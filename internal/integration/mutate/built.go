@@ -1,10 +1,12 @@
 package main
 
 import (
+	"bytes"
 	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -103,9 +105,7 @@ func (b *built) write(p *mutated) (overlay string, err error) {
 		for _, place := range placeRE.FindAllStringSubmatch(string(out), -1) {
 			line, _ := strconv.Atoi(place[2])
 			if code := lines[filepath.Base(place[1])]; line <= len(code) {
-				for id := range numbers(code[line-1]) {
-					without[id] = true
-				}
+				leaveOut(without, code[line-1])
 			}
 		}
 		if len(without) == found {
@@ -113,6 +113,20 @@ func (b *built) write(p *mutated) (overlay string, err error) {
 		}
 	}
 	return "", fmt.Errorf("the mutants of %s do not compile together", p.path)
+}
+
+// leaveOut adds the mutants of a line that does not compile: those that calculate, as with
+// texts nobody can, and all of them if there is none.
+func leaveOut(without map[int]bool, code string) {
+	calculating := map[int]bool{}
+	for _, found := range calculatesRE.FindAllStringSubmatch(code, -1) {
+		id, _ := strconv.Atoi(found[1])
+		calculating[id] = true
+	}
+	if len(calculating) == 0 {
+		calculating = numbers(code)
+	}
+	maps.Copy(without, calculating)
 }
 
 func numbers(code string) map[int]bool {
@@ -207,19 +221,54 @@ type run struct {
 
 // run runs the named tests of t's binary. A mutant may have no end, or want all the memory
 // there is, so it has a time on the processors, which does not depend on what else the
-// machine does, ten times that long if it only waits, and 8 GB.
+// machine does, ten times that long if it only waits, less if it does so without a pause,
+// and 8 GB.
 func (t test) run(names []string, limit time.Duration, env ...string) (run, error) {
 	seconds := int(limit/time.Second) + 1
 	cmd := exec.Command("sh", "-c", fmt.Sprintf(`ulimit -v 8000000; ulimit -t %d; exec "$@"`, seconds), "sh", t.binary,
 		"-test.run", "^("+strings.Join(names, "|")+")$", "-test.skip", t.skip, "-test.failfast", "-test.timeout", (10 * limit).String())
 	cmd.Dir = t.folder
 	cmd.Env = append(os.Environ(), env...)
-	text, err := cmd.CombinedOutput()
-	r := run{passed: err == nil, text: text}
+	var text bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &text, &text
+	err := cmd.Start()
+	if err == nil {
+		ended := make(chan struct{})
+		go killIdle(cmd.Process, ended)
+		err = cmd.Wait()
+		close(ended)
+	}
+	r := run{passed: err == nil, text: text.Bytes()}
 	const notStarted = 126 // from there on, sh says that it could not run the binary
 	if failed := new(exec.ExitError); err != nil && (!errors.As(err, &failed) || failed.ExitCode() == notStarted || failed.ExitCode() == notStarted+1) {
-		return r, fmt.Errorf("%s could not be run: %w\n%s", t.binary, err, text)
+		return r, fmt.Errorf("%s could not be run: %w\n%s", t.binary, err, text.Bytes())
 	}
 	r.took = cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()
 	return r, nil
+}
+
+// killIdle kills a process that does nothing at all for twenty seconds: no test waits for so
+// long, and a deadlock does for ever. Where there is no /proc, it has its time to wait.
+func killIdle(p *os.Process, ended <-chan struct{}) {
+	last, idle := "", 0
+	for idle < 20 {
+		select {
+		case <-ended:
+			return
+		case <-time.After(time.Second):
+		}
+		stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", p.Pid))
+		if err != nil {
+			return
+		}
+		const utime, stime = 11, 12 // after the name, which is in brackets: see proc_pid_stat(5)
+		_, after, _ := strings.Cut(string(stat), ") ")
+		fields := strings.Fields(after)
+		if now := fields[utime] + " " + fields[stime]; now != last {
+			last, idle = now, 0
+		} else {
+			idle++
+		}
+	}
+	_ = p.Kill()
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -153,6 +154,8 @@ func f(a, b int, c, d bool, list []int) (n int) {
 	if n *= 2; d {
 		n--
 	}
+	_, d = g(a)
+	list = nil
 	for {
 		switch {
 		case n%3 != 0:
@@ -187,7 +190,30 @@ func f(a, b int, c, d bool, list []int) (n int) {
 	assert.Contains(t, text, "n, d = mutantKeep(")
 	assert.Contains(t, text, "n, d = mutantKeep2(")
 	assert.Contains(t, text, "n += mutantAdd(", "as it is, where one line does")
+	assert.Contains(t, text, "{ _, _ = g(a) } else { _, d = g(a) }")
+	assert.Contains(t, text, "{  } else { list = nil }")
 	assert.NotContains(t, switchedFile(s, all, map[int]bool{1: true}), "mutantIs(1)")
+}
+
+// Where texts are joined, the mutants of the line that do not calculate stay.
+func TestLeaveOut_BeginsWithWhatCalculates(t *testing.T) {
+	without := map[int]bool{}
+	const code = "if mutantIs(1) || mutantAdd(2, a, b) != mutantKeep(3, c, d) {"
+	leaveOut(without, code)
+	assert.Equal(t, map[int]bool{2: true}, without)
+	leaveOut(without, "if mutantIs(1) || a + b != mutantKeep(3, c, d) {")
+	assert.Equal(t, map[int]bool{1: true, 2: true, 3: true}, without)
+}
+
+// A mutant that waits for what never comes is not waited for.
+func TestKillIdle_EndsADeadlock(t *testing.T) {
+	if _, err := os.Stat("/proc/self/stat"); err != nil {
+		t.Skip("there is no /proc")
+	}
+	cmd := exec.Command("sleep", "3600")
+	require.NoError(t, cmd.Start())
+	killIdle(cmd.Process, nil)
+	assert.Error(t, cmd.Wait())
 }
 
 // What is left out of the code has no second word, and a space before it that no editor keeps.

@@ -124,10 +124,17 @@ func (w *switcher) change(n ast.Node, ms []mutant) (string, bool) {
 		return fmt.Sprintf("if !%s { %s }", is(ms[0]), w.inside(n)), true
 	case *ast.AssignStmt:
 		right, ok := oneLine(w.with(n.Rhs[0]))
-		if !ok || !w.statements[n] {
+		if !ok || !w.statements[n] || len(n.Rhs) > 1 {
 			return w.kept(n, ms[0])
 		}
-		return fmt.Sprintf("if %s { _, _ = %s, 0 } else { %s }", is(ms[0]), right, w.inside(n)), true
+		unused := "_, _ = " + right + ", 0"
+		switch {
+		case right == "nil":
+			unused = ""
+		case len(n.Lhs) > 1: // several results of one call
+			unused = strings.Repeat("_, ", len(n.Lhs)-1) + "_ = " + right
+		}
+		return fmt.Sprintf("if %s { %s } else { %s }", is(ms[0]), unused, w.inside(n)), true
 	case *ast.IncDecStmt:
 		return fmt.Sprintf("%[2]s = mutantStep(%[1]d, %[2]s, %[3]t)", ms[0].id, w.inside(n.X), n.Tok == token.INC), true
 	case *ast.BranchStmt:
@@ -290,6 +297,9 @@ func operand(op token.Token) string {
 var (
 	placeRE  = regexp.MustCompile(`(?m)^(\S+\.go):(\d+):\d+: `)
 	numberRE = regexp.MustCompile(`mutant(?:Is|[A-Z][a-z]+[23]?)\((\d+)`)
+
+	// those that calculate
+	calculatesRE = regexp.MustCompile(`mutant(?:Add|Sub|Mul|Quo|Rem|And|Or|Shl|Shr)\((\d+)`)
 )
 
 // parse reads a file's text.
