@@ -286,7 +286,7 @@ func (c *checker) checkRoles(ctx context.Context) error {
 	}
 	if len(missing) > 0 {
 		slices.Sort(missing)
-		c.warn("a new row of the table %s needs a value for %s, and would be refused, so no role is given; give one in sqlstore.Membership.Values, or let the column have a default", roles.given.Table, strings.Join(missing, ", "))
+		c.warn("a new row of the table %s needs a value for %s, and would be refused, so no role is given; give one in sqlstore.Membership.Values, or let the column have a default", roles.name, strings.Join(missing, ", "))
 	}
 	text, args = roles.table.Table().UniqueIndexes()
 	rows, err := c.texts(ctx, text, args)
@@ -294,7 +294,7 @@ func (c *checker) checkRoles(ctx context.Context) error {
 		return err
 	}
 	if !coversRoles(rows, columns) {
-		c.warn("the table %s has no unique index over %s and %s, so another program may give a user one role twice; add one, over the columns of sqlstore.Membership.Values too if the host's own rows may stand beside the sync's", roles.given.Table, columns[0], columns[1])
+		c.warn("the table %s has no unique index over %s and %s, so another program may give a user one role twice; add one, over the columns of sqlstore.Membership.Values too if the host's own rows may stand beside the sync's", roles.name, columns[0], columns[1])
 	}
 	return nil
 }

@@ -40,7 +40,7 @@ type Membership struct {
 // memberships reads and writes the rows of roles.
 type memberships struct {
 	table *sqltable.Membership
-	given Membership
+	name  string   // of the table, as the host gives it
 	names []string // of the roles, sorted
 	keys  []any    // of names
 	byKey map[sqltable.Code]int
@@ -50,8 +50,7 @@ func newMemberships(d sqltable.Dialect, given *Membership, users Table) (*member
 	if given == nil {
 		return nil, nil
 	}
-	m := &memberships{given: *given, byKey: map[sqltable.Code]int{}}
-	m.given.Roles, m.given.Values = maps.Clone(given.Roles), maps.Clone(given.Values)
+	m := &memberships{name: given.Table, byKey: map[sqltable.Code]int{}}
 	switch {
 	case given.Table == "" || given.User == "" || given.Role == "" || given.User == given.Role:
 		return nil, errors.New("adsync: sqlstore.Membership needs its Table, and the columns User and Role")
@@ -294,14 +293,14 @@ func (m *memberships) fit(ctx context.Context, db *sql.DB, d sqltable.Dialect) (
 	}
 	types, err := m.types(ctx, db)
 	if err != nil {
-		return nil, m.fault(d, err, "the columns of the table %s cannot be read; check sqlstore.Table.Roles.Table", m.given.Table)
+		return nil, m.fault(d, err, "the columns of the table %s cannot be read; check sqlstore.Table.Roles.Table", m.name)
 	}
 	if len(types) == 0 {
-		return nil, m.fault(d, nil, "the database has no table %s, or does not show it to this account; check sqlstore.Table.Roles.Table", m.given.Table)
+		return nil, m.fault(d, nil, "the database has no table %s, or does not show it to this account; check sqlstore.Table.Roles.Table", m.name)
 	}
 	for _, name := range m.table.Columns() {
 		if _, ok := types.Find(name); !ok {
-			return nil, m.fault(d, nil, "the table %s has no column %s; correct sqlstore.Table.Roles", m.given.Table, name)
+			return nil, m.fault(d, nil, "the table %s has no column %s; correct sqlstore.Table.Roles", m.name, name)
 		}
 	}
 	fitted := *m
@@ -312,7 +311,7 @@ func (m *memberships) fit(ctx context.Context, db *sql.DB, d sqltable.Dialect) (
 		err = errors.Join(rows.Err(), rows.Close())
 	}
 	if err != nil {
-		return nil, m.fault(d, err, "the roles of the table %s cannot be read; check sqlstore.Table.Roles, what its keys are in the column %s, and the rights of this account", m.given.Table, m.given.Role)
+		return nil, m.fault(d, err, "the roles of the table %s cannot be read; check sqlstore.Table.Roles, what its keys are in the column %s, and the rights of this account", m.name, m.table.Columns()[1])
 	}
 	return &fitted, nil
 }
@@ -350,7 +349,7 @@ func (m *memberships) write(ctx context.Context, tx *sqlbatch.Tx, bind *binder, 
 	}
 	has, own := now.of(id).Set(adsync.FieldRoles), now.own[now.set(id)]
 	var wanted []string
-	if c.After != nil && c.Op != adsync.OpDelete {
+	if c.Op != adsync.OpDelete {
 		wanted = c.After.Extra.Set(adsync.FieldRoles)
 	}
 	for _, role := range own {
