@@ -69,7 +69,7 @@ func TestCheck_WarnsOfWhatIsAmiss(t *testing.T) {
 	}{
 		"no index": {replies: []reply{{to: askIndexes}}, says: []string{
 			"the column guid of the table people has no unique index, so two users may be linked to one account", index("login", "username"), index("mail", "email")}},
-		"one of names that are alike": {replies: []reply{{to: askIndexes, rows: texts("guid", "old_login", "login2", "mails", "email", "gmäilmail")}}, says: []string{index("login", "username"), index("mail", "email")}},
+		"one of names that are alike": {replies: []reply{{to: askIndexes, rows: texts("guid", "old_login", "login0", "login9", "alogin", "loginz", "login\u0080", "mails", "email", "gmäilmail")}}, says: []string{index("login", "username"), index("mail", "email")}},
 		"in an expression":            {replies: []reply{{to: askIndexes, rows: texts("GUID", "lower((login)::text)", "coalesce(old_mail, mail)")}}},
 		"a shadow":                    {replies: []reply{{to: askIndexes, rows: texts("guid", "login_lower")}}},
 		"a demand":                    {replies: []reply{{to: askDemands, rows: texts("secret", "id2", "LOGIN", "Tenant", "login_lower")}}, says: []string{"a new row of the table people needs a value for id2, secret, and would be refused"}},
@@ -91,6 +91,7 @@ func TestCheck_WarnsOfWhatIsAmiss(t *testing.T) {
 		"demands it hides":      {replies: []reply{{to: askDemands, rowsErr: errGone}}, says: []string{"the database does not tell this account all"}},
 		"statuses it hides":     {replies: []reply{{to: askStatuses, err: errGone}}, says: []string{"the database does not tell this account all"}},
 		"statuses it loses":     {replies: []reply{{to: askStatuses, rows: texts("on"), rowsErr: errGone}}, says: []string{"the database does not tell this account all"}},
+		"statuses of two":       {replies: []reply{{to: askStatuses, rows: [][]driver.Value{{"on", "off"}}}}, says: []string{"the database does not tell this account all"}},
 		"a mode that it hides":  {replies: []reply{{to: askMode, err: errGone}}, says: []string{"the database does not tell this account all"}},
 		"accents that it hides": {replies: []reply{{to: askAccents, err: errGone}}, says: []string{"the database does not tell this account all"}},
 	} {
@@ -101,6 +102,16 @@ func TestCheck_WarnsOfWhatIsAmiss(t *testing.T) {
 				assert.True(t, strings.HasPrefix(warnings[i], says), warnings[i])
 			}
 		})
+	}
+}
+
+// Only MySQL and MariaDB have a mode in which they cut values off.
+func TestCheck_AsksNoOtherServerForItsMode(t *testing.T) {
+	for _, d := range []sqlstore.Dialect{sqlstore.PostgreSQL, sqlstore.SQLite} {
+		s, _ := openRecorder(t, &recorder{types: peopleTypes(d), replies: []reply{{to: askMode, columns: []string{"mode"}, rows: texts("")}}}, d, peopleTable())
+		warnings, err := s.Check(t.Context())
+		require.NoError(t, err)
+		assert.NotContains(t, strings.Join(warnings, "\n"), "the server is not strict", d)
 	}
 }
 

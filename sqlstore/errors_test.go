@@ -242,11 +242,16 @@ func TestErrors_OfQuestionsThatWait(t *testing.T) {
 			}
 			assert.Equal(t, []string{"ann"}, names)
 
-			r = &recorder{types: peopleTypes(sqlstore.SQLite), replies: []reply{{to: question, err: errGone}}}
-			s, _ = openRecorder(t, r, sqlstore.SQLite, peopleTable())
-			err := s.UpdateUser(t.Context(), updateTo(ann, renamed(ann, "anna")))
-			assert.ErrorContains(t, err, "adsync: cannot ask the database for the columns of the table people, so nothing was written: the database is gone")
-			assert.ErrorIs(t, err, adsync.ErrNotWritten)
+			r = &recorder{types: peopleTypes(sqlstore.SQLite)}
+			whole := r.catalogue(question)
+			whole.to, whole.rowsErr = question, errGone
+			for _, failing := range []reply{{to: question, err: errGone}, whole} {
+				r.replies = []reply{failing}
+				s, _ = openRecorder(t, r, sqlstore.SQLite, peopleTable())
+				err := s.UpdateUser(t.Context(), updateTo(ann, renamed(ann, "anna")))
+				assert.ErrorContains(t, err, "adsync: cannot ask the database for the columns of the table people, so nothing was written: the database is gone")
+				assert.ErrorIs(t, err, adsync.ErrNotWritten)
+			}
 		}
 		ended, cancel := context.WithCancel(t.Context())
 		cancel()

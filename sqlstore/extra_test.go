@@ -40,6 +40,13 @@ func TestExtra_IsWrittenAsAnyDetail(t *testing.T) {
 		both := of(legal, "Legal", "Sales")
 		assert.ErrorContains(t, s.UpdateUser(t.Context(), updateTo(legal, both)), "adsync: the table people has no column for department, or holds a single text of it")
 
+		r = &recorder{types: peopleTypes(d), after: departmental(sales)}
+		s, _ = openRecorder(t, r, d, table)
+		_, err := s.CreateUser(t.Context(), createOf(sales))
+		require.NoError(t, err)
+		_, err = s.CreateUser(t.Context(), createOf(of(person(2, "bob"), "Legal", "Sales")))
+		assert.ErrorContains(t, err, "adsync: the table people has no column for department, or holds a single text of it")
+
 		r = &recorder{types: peopleTypes(d), before: departmental(sales), after: departmental(renamed(sales, "anna"))}
 		s, _ = openRecorder(t, r, d, table)
 		assert.ErrorContains(t, s.UpdateUser(t.Context(), updateTo(sales, renamed(legal, "anna"))), "adsync: the database changed what was to be written as department")

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"regexp"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/assert"
@@ -88,6 +89,7 @@ func TestLedger_FaultsKeepNothing(t *testing.T) {
 			}
 			failed++
 			require.ErrorContains(t, err, "adsync: cannot write to the ledger in the table ops.ledger; see that it is there", "%s: %s", d, r.failed)
+			require.ErrorContains(t, err, readOnly(d).Error(), "%s: %s", d, r.failed)
 			require.NotErrorIs(t, err, adsync.ErrUsed)
 			assert.Contains(t, log, "ROLLBACK\n")
 			assert.NotContains(t, log, "COMMIT")
@@ -112,6 +114,7 @@ func TestLedger_FaultsKeepNothing(t *testing.T) {
 		wide.columns = []string{"tally", "more"}
 		_, err = openLedger(t, &recorder{replies: []reply{wide}}, d).Recent(t.Context(), "ad", time.Now())
 		require.ErrorContains(t, err, "adsync: cannot read the ledger in the table ops.ledger")
+		require.ErrorContains(t, err, "expected 2 destination arguments")
 
 		ended, cancel := context.WithCancel(t.Context())
 		cancel()
@@ -170,6 +173,13 @@ func TestLedger_TriesAgain(t *testing.T) {
 		recent, err := openLedger(t, &recorder{replies: []reply{busy, tallies(d, someTally)}}, d).Recent(t.Context(), "ad", time.Now())
 		require.NoError(t, err)
 		assert.Equal(t, tallied, recent)
+
+		synctest.Test(t, func(t *testing.T) { // whose clock does not wait
+			busy := tallies(d)
+			busy.err, busy.times = lost, 1000
+			_, err := openLedger(t, &recorder{replies: []reply{busy}}, d).Recent(t.Context(), "ad", time.Now())
+			assert.ErrorContains(t, err, lost.Error(), "not for ever")
+		})
 	}
 }
 

@@ -147,3 +147,16 @@ func TestStatements_AreThoseOfTheFiles(t *testing.T) {
 		}
 	}
 }
+
+// Where the database has no type of its own for a UUID, one is kept as a text.
+func TestStatements_OfNativeObjectIDsAreThoseOfTexts(t *testing.T) {
+	ann, anna := person(1, "ann"), renamed(person(1, "ann"), "anna")
+	for _, d := range []sqlstore.Dialect{sqlstore.MySQL, sqlstore.SQLite} {
+		table := peopleTable()
+		table.ObjectIDs = sqlstore.ObjectIDNative
+		r := &recorder{types: peopleTypes(d), before: storedAll(ann), after: storedAll(anna)}
+		s, _ := openRecorder(t, r, d, table)
+		require.NoError(t, s.UpdateUser(t.Context(), updateTo(ann, anna)))
+		assertStatements(t, string(d)+"/update as planned", r.statements())
+	}
+}

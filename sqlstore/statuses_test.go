@@ -4,6 +4,8 @@ import (
 	"database/sql/driver"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -104,6 +106,7 @@ func TestStatuses_AreRefusedWhereTheirColumnCannotHoldThem(t *testing.T) {
 		"any for a time":            {lite, "DATETIME", "", 1, 0, "map StatusActive to Null and StatusInactive to Now"},
 		"the time for an enum":      {pg, "a_state", "enum('on')", "on", sqlstore.Now, "maps inactive to the time, but the column state is of type a_state"},
 		"the time for few bits":     {pg, "smallint", "smallint", 0, sqlstore.NowUnix, "and NowUnix for numbers, of at least 32 bits"},
+		"a text for numbers":        {pg, "integer", "integer", "yes", "no", "maps active to yes, which the column state of type integer cannot hold; say how it stores each status"},
 		"two that are one":          {my, "enum('On','off')", "", "on", "ON", "maps inactive to ON, which the column state of type enum('On','off') takes for on; give each status a value of its own"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -121,4 +124,89 @@ func TestStatuses_AreRefusedWhereTheirColumnCannotHoldThem(t *testing.T) {
 			assert.Empty(t, r.statements(), "nothing was asked of the table itself")
 		})
 	}
+}
+
+// What no status is mapped to is the rest, if one is mapped to that; otherwise somebody whom
+// the host has blocked, or whom nobody made inactive where the column tells no more.
+func TestStatuses_AreReadFromAnyValue(t *testing.T) {
+	const active, inactive, deactivated, blocked = adsync.StatusActive, adsync.StatusInactive, adsync.StatusDeactivated, adsync.StatusBlocked
+	type read struct {
+		value driver.Value
+		as    adsync.Status
+	}
+	for name, test := range map[string]struct {
+		kind     string
+		statuses map[adsync.Status]any
+		reads    []read
+	}{
+		"their names":          {"TEXT", nil, []read{{"active", active}, {"deactivated", deactivated}, {"x", blocked}, {"", blocked}, {nil, blocked}}},
+		"any other text":       {"TEXT", map[adsync.Status]any{active: "on", deactivated: "off", inactive: sqlstore.NotNull}, []read{{"on", active}, {"off", deactivated}, {"x", inactive}, {nil, blocked}}},
+		"a flag":               {"BOOLEAN", map[adsync.Status]any{active: true, deactivated: false}, []read{{true, active}, {int64(0), inactive}, {nil, inactive}}},
+		"two words":            {"TEXT", map[adsync.Status]any{active: "on", deactivated: "gone"}, []read{{"on", active}, {"gone", deactivated}, {"x", blocked}, {nil, blocked}}},
+		"NULL and a number":    {"INTEGER", map[adsync.Status]any{active: nil, deactivated: 1}, []read{{nil, active}, {int64(1), deactivated}, {int64(0), blocked}}},
+		"numbers beyond flags": {"INTEGER", map[adsync.Status]any{active: 1, deactivated: 0, inactive: 2}, []read{{int64(1), active}, {int64(0), deactivated}, {int64(2), inactive}, {int64(3), blocked}}},
+		"numbers and a text":   {"INTEGER", map[adsync.Status]any{active: 0, deactivated: 1, inactive: 2}, []read{{"0.0", active}, {1.0, deactivated}, {"x", blocked}}},
+		"texts of numbers":     {"TEXT", map[adsync.Status]any{active: "1", deactivated: "0", inactive: "2"}, []read{{"1", active}, {"1.0", blocked}}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			for _, read := range test.reads {
+				table := peopleTable()
+				table.Statuses = test.statuses
+				s, _ := openRecorder(t, &recorder{types: withColumn(sqlstore.SQLite, test.kind, ""), before: withState(person(1, "ann"), read.value)}, sqlstore.SQLite, table)
+				for u, err := range s.Users(t.Context()) {
+					require.NoError(t, err)
+					assert.Equal(t, read.as, u.Status, "%v", read.value)
+				}
+			}
+		})
+	}
+}
+
+// Where a column only tells who is active, nobody can be written as one whom a sync deactivated.
+func TestStatuses_OfAFlagAreNotWrittenAsMore(t *testing.T) {
+	ann := person(1, "ann")
+	table := peopleTable()
+	table.Statuses = map[adsync.Status]any{adsync.StatusActive: true, adsync.StatusDeactivated: false}
+	s, _ := openRecorder(t, &recorder{types: withColumn(sqlstore.SQLite, "BOOLEAN", ""), before: withState(ann, true)}, sqlstore.SQLite, table)
+	err := s.UpdateUser(t.Context(), updateTo(ann, edited(ann, func(u *adsync.User) { u.Status = adsync.StatusDeactivated })))
+	assert.ErrorContains(t, err, `adsync: sqlstore.Table.Statuses has no value for "deactivated" that can be written; add one`)
+}
+
+// A value that two statuses share is neither's: whoever has it is not deleted as one of whom
+// only the other was read.
+func TestStatuses_OfOneValueAreTakenForBlocked(t *testing.T) {
+	off := edited(person(1, "ann"), func(u *adsync.User) { u.Status = adsync.StatusDeactivated })
+	table := peopleTable()
+	table.Statuses = map[adsync.Status]any{adsync.StatusActive: 1, adsync.StatusBlocked: 0, adsync.StatusDeactivated: 0}
+	for _, d := range dialects {
+		kind := map[sqlstore.Dialect]string{sqlstore.PostgreSQL: "bigint", sqlstore.MySQL: "bigint(20)", sqlstore.SQLite: "INTEGER"}[d]
+		r := &recorder{types: withColumn(d, kind, kind), before: withState(off, int64(0)), after: withState(renamed(off, "anna"), int64(0))}
+		s, _ := openRecorder(t, r, d, table)
+		assert.ErrorIs(t, s.DeleteUser(t.Context(), storeDelete(off)), adsync.ErrStale, d)
+		on := edited(off, func(u *adsync.User) { u.Status = adsync.StatusActive })
+		r.before = withState(on, int64(1))
+		assert.NoError(t, s.UpdateUser(t.Context(), updateTo(on, renamed(off, "anna"))), "which is told by no other value")
+	}
+}
+
+// A status that does not fit is refused also where a moment fits.
+func TestStatuses_AreFittedBesideMoments(t *testing.T) {
+	types := withColumn(sqlstore.MySQL, "int(11)", "")
+	s, _ := openRecorder(t, &recorder{types: append(types, columnType{name: "left_at", kind: "bigint(20)", nullable: true})}, sqlstore.MySQL, leaversTable())
+	_, err := s.Check(t.Context())
+	assert.ErrorContains(t, err, "adsync: sqlstore.Table.Statuses maps active to on, which the column state of type int(11) cannot hold")
+}
+
+// A status that is the time reads as itself once it is written.
+func TestStatuses_MayBeTheTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) { // whose clock is known
+		ann, now := person(1, "ann"), time.Now().UTC().Format(time.DateTime)
+		off := edited(ann, func(u *adsync.User) { u.Status = adsync.StatusInactive })
+		table := peopleTable()
+		table.Statuses = map[adsync.Status]any{adsync.StatusActive: sqlstore.Null, adsync.StatusInactive: sqlstore.Now}
+		r := &recorder{types: withColumn(sqlstore.SQLite, "DATETIME", ""), before: withState(ann, nil), after: withState(off, now)}
+		s, _ := openRecorder(t, r, sqlstore.SQLite, table)
+		require.NoError(t, s.UpdateUser(t.Context(), updateTo(ann, off)))
+		assert.Equal(t, now, r.sent[0].Value)
+	})
 }

@@ -59,6 +59,8 @@ func TestNew_ChecksTheMapping(t *testing.T) {
 		{"sqlstore.Columns.Username is missing", func(s *sqlstore.Table) { s.Columns.Username = "" }},
 		{"column login twice, and each holds one detail; name it once, and let adsync.Rules.Map put there", func(s *sqlstore.Table) { s.Columns.Email = "login" }},
 		{"column id twice", func(s *sqlstore.Table) { s.Columns.Phone = "id" }},
+		{"Extra must not name the roles; use sqlstore.Table.Roles", func(s *sqlstore.Table) { s.Columns.Extra = map[adsync.Field]string{adsync.FieldRoles: "roles"} }},
+		{"Extra must not name the roles", func(s *sqlstore.Table) { s.Columns.Extra = map[adsync.Field]string{adsync.FieldHostRoles: "roles"} }},
 		{"both a Source and a Source column", func(s *sqlstore.Table) { s.Columns.Source, s.Source = "source", "ad" }},
 		{"without a Status column", func(s *sqlstore.Table) {
 			s.Columns.Status, s.Statuses = "", map[adsync.Status]any{adsync.StatusActive: 1}
@@ -76,7 +78,10 @@ func TestNew_ChecksTheMapping(t *testing.T) {
 		{`ObjectIDs is "hex"`, func(s *sqlstore.Table) { s.ObjectIDs = "hex" }},
 		{"needs a Where", func(s *sqlstore.Table) { s.Delete = map[string]any{"gone": 1} }},
 		{"names no column", func(s *sqlstore.Table) { s.Where, s.Delete = "gone = 0", map[string]any{} }},
-		{`must not set the column "login"`, func(s *sqlstore.Table) { s.Where, s.Delete = "gone = 0", map[string]any{"login": nil} }},
+		{`Delete must not set the column ""`, func(s *sqlstore.Table) { s.Where, s.Delete = "gone = 0", map[string]any{"": 1} }},
+		{`Delete must not set the column "id"`, func(s *sqlstore.Table) { s.Where, s.Delete = "gone = 0", map[string]any{"id": 1} }},
+		{`Delete must not set the column "mail"`, func(s *sqlstore.Table) { s.Where, s.Delete = "gone = 0", map[string]any{"mail": nil} }},
+		{`Delete must not set the column "login"`, func(s *sqlstore.Table) { s.Where, s.Delete = "gone = 0", map[string]any{"login": nil} }},
 		{`Defaults must not set the column "mail"`, func(s *sqlstore.Table) { s.Defaults = map[string]any{"mail": ""} }},
 		{`Defaults must not set the column ""`, func(s *sqlstore.Table) { s.Defaults = map[string]any{"": ""} }},
 		{`Derived must not set the column "mail"`, func(s *sqlstore.Table) { s.Derived = derived("mail") }},
@@ -107,6 +112,9 @@ func TestStore_FieldsAreThoseWithAColumn(t *testing.T) {
 		{[]adsync.Field{adsync.FieldUsername, adsync.FieldFirstName, adsync.FieldPhone}, func(s *sqlstore.Table) {
 			s.Columns = sqlstore.Columns{ID: "id", ObjectID: "guid", Username: "login", FirstName: "first", Phone: "phone", Protected: "admin"}
 		}},
+		{[]adsync.Field{adsync.FieldUsername, adsync.FieldEmail, adsync.FieldStatus, department}, func(s *sqlstore.Table) {
+			s.Columns.Extra = map[adsync.Field]string{department: "dept"}
+		}},
 		{[]adsync.Field{adsync.FieldUsername, adsync.FieldEmail}, func(s *sqlstore.Table) {
 			s.Statuses = map[adsync.Status]any{adsync.StatusActive: 1, adsync.StatusBlocked: 0}
 		}},
@@ -127,10 +135,56 @@ func TestStore_SaysThatNothingWasWritten(t *testing.T) {
 		assert.ErrorContains(t, w.Err, "nothing was written")
 		assert.ErrorIs(t, w.Err, adsync.ErrNotWritten, "which ends the run, as no other change will fare better")
 	}
-	assert.Empty(t, s.ApplyChanges(t.Context(), nil))
 	for _, err := range s.Users(t.Context()) {
 		assert.ErrorContains(t, err, "adsync: cannot read the users of the table users")
 	}
+}
+
+// countedConnections counts those that are asked for.
+type countedConnections struct {
+	noDatabase
+	n *int
+}
+
+func (c countedConnections) Connect(ctx context.Context) (driver.Conn, error) {
+	*c.n++
+	return c.noDatabase.Connect(ctx)
+}
+
+// What is nothing to write, or is passed to the wrong method, does not reach the database.
+func TestStore_AsksNothingInVain(t *testing.T) {
+	asked, ann := 0, storeUser("1", "ann")
+	s, err := sqlstore.New(noDB(t, countedConnections{n: &asked}), sqlstore.SQLite, sqlTable(func(*sqlstore.Table) {}))
+	require.NoError(t, err)
+	assert.Empty(t, s.ApplyChanges(t.Context(), nil))
+	assert.ErrorContains(t, s.UpdateUser(t.Context(), storeDelete(ann)), `adsync: a change of kind "delete" cannot be written as "update"`)
+	assert.ErrorContains(t, s.DeleteUser(t.Context(), storeCreate(ann)), `adsync: a change of kind "create" cannot be written as "delete"`)
+	_, err = s.CreateUser(t.Context(), storeDelete(ann))
+	assert.ErrorContains(t, err, `adsync: a change of kind "delete" cannot be written as "create"`)
+	assert.Zero(t, asked)
+}
+
+// What the host changes in its Table later is none of the store's.
+func TestNew_KeepsTheTableAsItWas(t *testing.T) {
+	ann, bob, cid := person(1, "ann"), person(2, "bob"), person(3, "cid")
+	changes := []adsync.Change{updateTo(ann, renamed(ann, "anna")), storeDelete(bob), createOf(cid)}
+	written := func(spoil func(*sqlstore.Table)) string {
+		r := &recorder{types: peopleTypes(sqlstore.SQLite), before: storedAll(ann, bob), after: storedAll(renamed(ann, "anna"), cid)}
+		table := peopleTable()
+		table.Where, table.Delete = "tenant = ? AND kind <> ?", map[string]any{"tenant": 8}
+		table.Statuses = map[adsync.Status]any{adsync.StatusActive: "active", adsync.StatusBlocked: "x"}
+		s, _ := openRecorder(t, r, sqlstore.SQLite, table)
+		spoil(&table)
+		for _, w := range s.ApplyChanges(t.Context(), changes) {
+			require.NoError(t, w.Err)
+		}
+		return r.statements()
+	}
+	assert.Equal(t, written(func(*sqlstore.Table) {}), written(func(table *sqlstore.Table) {
+		table.Args[0], table.Statuses[adsync.StatusActive] = "spoiled", "spoiled"
+		table.Defaults["note"], table.Delete["tenant"] = "spoiled", "spoiled"
+		table.Derived["login_lower"] = func(adsync.User) any { return "spoiled" }
+	}))
 }
 
 // silentCommit is a table whose database goes away during a commit.
@@ -225,6 +279,9 @@ func TestStore_TellsWhichStatusesItHolds(t *testing.T) {
 	}{
 		{adsync.FieldStatus, nil},
 		{adsync.FieldActive, map[adsync.Status]any{active: true, deactivated: false}},
+		{adsync.FieldStatus, map[adsync.Status]any{active: "on", deactivated: "gone"}},
+		{adsync.FieldStatus, map[adsync.Status]any{active: nil, deactivated: 1}},
+		{adsync.FieldStatus, map[adsync.Status]any{active: 1, deactivated: 0, inactive: 2}},
 		{adsync.FieldActive, map[adsync.Status]any{active: 1, inactive: 0}},
 		{adsync.FieldActive, map[adsync.Status]any{active: "N", deactivated: "Y"}},
 		{adsync.FieldActive, map[adsync.Status]any{active: sqlstore.Null, deactivated: sqlstore.Now}},

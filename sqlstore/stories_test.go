@@ -167,6 +167,18 @@ func oddStories() []story {
 			}
 		}
 	}
+	inState := func(kind string, state driver.Value) func(*recorder) {
+		return func(r *recorder) {
+			for i := range r.types {
+				if r.types[i].name == "state" {
+					r.types[i] = columnType{name: "state", kind: kind, nullable: true}
+				}
+			}
+			for _, row := range append(r.before, r.after...) {
+				row[8] = state
+			}
+		}
+	}
 	unprotected := func(s *sqlstore.Table) { s.Columns.Protected = "" }
 	noRow := func(sqlstore.Dialect) []reply {
 		return []reply{{to: "UPDATE", columns: []string{"n"}}, {to: "DELETE", columns: []string{"n"}}}
@@ -196,6 +208,14 @@ func oddStories() []story {
 			table: func(s *sqlstore.Table) {
 				s.Statuses = map[adsync.Status]any{adsync.StatusActive: "on", adsync.StatusDeactivated: "sync", adsync.StatusBlocked: sqlstore.NotNull}
 			}},
+		{name: "update of a status of numbers", before: []adsync.User{ann}, after: []adsync.User{anna}, changes: []adsync.Change{updateTo(ann, anna)}, want: []error{nil}, edit: inState("INTEGER", int64(1)),
+			table: func(s *sqlstore.Table) {
+				s.Statuses = map[adsync.Status]any{adsync.StatusActive: 1, adsync.StatusDeactivated: 2}
+			}},
+		{name: "update of a status that is a word or NULL", before: []adsync.User{ann}, after: []adsync.User{anna}, changes: []adsync.Change{updateTo(ann, anna)}, want: []error{nil}, edit: inState("TEXT", nil),
+			table: func(s *sqlstore.Table) {
+				s.Statuses = map[adsync.Status]any{adsync.StatusActive: nil, adsync.StatusDeactivated: "sync"}
+			}},
 		{name: "update of a detail without a column", before: []adsync.User{ann}, changes: []adsync.Change{updateTo(ann, admin)}, want: []error{none}, edit: narrow, table: unprotected},
 		{name: "update from a detail without a column", before: []adsync.User{ann}, changes: []adsync.Change{updateTo(admin, renamed(admin, "anna"))}, want: []error{adsync.ErrStale}, edit: narrow, table: unprotected},
 		{name: "create of a detail without a column", changes: []adsync.Change{createOf(admin)}, want: []error{none}, table: unprotected},
@@ -206,9 +226,9 @@ func oddStories() []story {
 		{name: "batch of rows stored differently", before: []adsync.User{ann, bob}, after: []adsync.User{anna}, changes: []adsync.Change{updateTo(ann, anna), storeDelete(bob)}, want: []error{nil, nil},
 			edit: func(r *recorder) { r.before[0][1] = strings.ToUpper(ann.ObjectID.String()) }, replies: noRow},
 		{name: "batch with changes of no shape", before: []adsync.User{ann, bob}, after: []adsync.User{renamed(bob, "bobby")}, want: []error{none, none, adsync.ErrStale, nil, none},
-			changes: []adsync.Change{{Op: adsync.OpNotice, UserID: "101", Before: &ann}, {Op: adsync.OpCreate}, {Op: adsync.OpUpdate, UserID: "101", After: &ann}, updateTo(bob, renamed(bob, "bobby")), {Op: adsync.OpUpdate, UserID: "7"}}},
+			changes: []adsync.Change{{Op: adsync.OpNotice, UserID: "101", Before: &ann, After: &anna}, {Op: adsync.OpCreate}, {Op: adsync.OpUpdate, UserID: "101", After: &ann}, updateTo(bob, renamed(bob, "bobby")), {Op: adsync.OpUpdate, UserID: "7"}}},
 		{name: "batch with changes of no shape that are apart", before: []adsync.User{ann, bob}, after: []adsync.User{renamed(bob, "bobby")}, want: []error{none, adsync.ErrStale, nil},
-			changes: []adsync.Change{{Op: adsync.OpNotice, UserID: "101", Before: &ann}, {Op: adsync.OpUpdate, UserID: "103", After: &cid}, updateTo(bob, renamed(bob, "bobby"))}},
+			changes: []adsync.Change{{Op: adsync.OpNotice, UserID: "101", Before: &ann, After: &anna}, {Op: adsync.OpUpdate, UserID: "103", After: &cid}, updateTo(bob, renamed(bob, "bobby"))}},
 		{name: "batch of details without a column", before: []adsync.User{bob}, after: []adsync.User{renamed(bob, "bobby"), cid}, want: []error{none, none, nil, nil}, edit: narrow, table: unprotected,
 			changes: []adsync.Change{createOf(admin), updateTo(edited(ann, func(u *adsync.User) { u.ID = "109" }), edited(admin, func(u *adsync.User) { u.ID = "109" })), updateTo(bob, renamed(bob, "bobby")), createOf(cid)}},
 		{name: "batch with what belongs to the changes", before: []adsync.User{ann, bob}, after: []adsync.User{anna, cid}, changes: []adsync.Change{updateTo(ann, anna), storeDelete(bob), createOf(cid)},

@@ -1,0 +1,8 @@
+BEGIN
+SELECT `id`, `guid`, `src`, `login`, `given`, `family`, `mail`, `phone`, `state`, `admin` FROM `people` WHERE `id` = ? AND (tenant = ? AND kind <> ?↵) FOR UPDATE
+    "101", 7, "robot"
+UPDATE `people` SET `login` = ?, `login_lower` = ? WHERE `id` = ? AND (tenant = ? AND kind <> ?↵)
+    "anna", "anna", "101", 7, "robot"
+SELECT `id`, `guid`, `src`, `login`, `given`, `family`, `mail`, `phone`, `state`, `admin` FROM `people` WHERE `id` = ? AND (tenant = ? AND kind <> ?↵) FOR UPDATE
+    "101", 7, "robot"
+COMMIT
