@@ -9,6 +9,8 @@ import (
 	"github.com/go-ldap/ldap/v3"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/go-adsync/adsync/internal/fakead"
 )
 
 // readEntries is what one search brings.
@@ -50,6 +52,43 @@ func TestEntries_ReadTheSameBothWays(t *testing.T) {
 	require.Len(t, got, 1)
 	assert.Equal(t, []string{"cn=a", "", "cn=b\xff", "cn=ö"}, got[0].GetAttributeValues("member"))
 	assert.Equal(t, []byte("cn=c"), got[0].GetRawAttributeValue("member;range=0-1"))
+}
+
+// What is no account is read to the end too, or not at all.
+func TestEntries_OfOtherObjectsAreWholeOrAnError(t *testing.T) {
+	read := func(d *domain, each func(*ldap.Entry) error) (dns []string, err error) {
+		cfg := d.config()
+		cfg.PageSize = 10
+		c := d.open(cfg)
+		err = c.use(t.Context(), func(s *session) error {
+			return s.eachEntry(t.Context(), "reading groups", d.people, "(objectClass=user)", []string{"cn"}, func(e *ldap.Entry) error {
+				dns = append(dns, e.DN)
+				return each(e)
+			})
+		})
+		return dns, err
+	}
+	all := func(*ldap.Entry) error { return nil }
+	d := newDomain(t, fakead.Config{})
+	d.add(25)
+	dns, err := read(d, all)
+	require.NoError(t, err)
+	assert.Len(t, dns, 25)
+	for kind, want := range map[fakead.FaultKind]error{fakead.FaultNoPagingControl: errUnpaged, fakead.FaultRepeatPage: errLoop} {
+		cancel := d.Order(fakead.Fault{Kind: kind, Op: fakead.OpSearch, Page: 2, Match: d.people})
+		dns, err = read(d, all)
+		assert.ErrorIs(t, err, want)
+		assert.ErrorContains(t, err, "reading groups: ")
+		assert.Less(t, len(dns), 25)
+		cancel()
+	}
+	cancel := d.Order(fakead.Fault{Kind: fakead.FaultEmptyPage, Op: fakead.OpSearch, Match: d.people})
+	_, err = read(d, all)
+	assert.ErrorIs(t, err, errEmpty)
+	cancel()
+	dns, err = read(d, func(*ldap.Entry) error { return assert.AnError })
+	assert.ErrorIs(t, err, assert.AnError)
+	assert.Len(t, dns, 1)
 }
 
 // A server cannot fill the memory with values of no bytes.

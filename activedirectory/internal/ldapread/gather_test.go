@@ -89,6 +89,19 @@ func TestGather_PlainConnections(t *testing.T) {
 	assert.IsType(t, &gatherer{}, conn)
 }
 
+// What is no socket of the system's, or one no more, is read as it is.
+func TestGather_LeavesWhatItCannotTell(t *testing.T) {
+	none := &socket{}
+	assert.Same(t, none, gather(none))
+	closed := noDescriptor{&net.TCPConn{}}
+	assert.Equal(t, net.Conn(closed), gather(closed))
+}
+
+// noDescriptor is a connection that does not say which one it is.
+type noDescriptor struct{ *net.TCPConn }
+
+func (noDescriptor) SyscallConn() (syscall.RawConn, error) { return nil, net.ErrClosed }
+
 func TestGather_DoesNotWaitForAClosedSocket(t *testing.T) {
 	socket, _ := connected(t)
 	g := gather(socket).(*gatherer)

@@ -144,6 +144,9 @@ func TestHead_SaysWhatGoesUnseen(t *testing.T) {
 		"several objects that have it": {func(d *domain, _ *Config) {
 			d.Order(fakead.Fault{Kind: fakead.FaultResult, Code: 4, Match: "CN=NTDS Settings"})
 		}, numbers},
+		"no groups of one's own": {func(d *domain, _ *Config) {
+			d.Order(fakead.Fault{Kind: fakead.FaultWithhold, Attributes: []string{"tokenGroups"}})
+		}, "the rootDSE shows no tokenGroups, so it would not be noticed if the service account lost a right"},
 		"a filter on links": {func(_ *domain, cfg *Config) { cfg.Filter = "(manager=CN=x)" },
 			"Filter or Attributes uses manager, which can change without a trace on the account"},
 		"a container without a number": {func(d *domain, _ *Config) {

@@ -18,6 +18,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/go-adsync/adsync/internal/adattr"
+	"github.com/go-adsync/adsync/internal/fakead"
 )
 
 func TestParseURL(t *testing.T) {
@@ -400,6 +401,30 @@ func TestSearchFilter(t *testing.T) {
 
 	c.Attributes[0] = "CN"
 	assert.Equal(t, 1, strings.Count(strings.ToLower(c.searchFilter("x")), "(cn="))
+}
+
+// What a server holds of a longer answer is left to it with the connection.
+func TestSearch_LeavesTheConnectionInOrder(t *testing.T) {
+	d := newDomain(t, fakead.Config{})
+	d.add(3)
+	c := d.open(d.config())
+	before := d.Opened()
+	for range 3 {
+		_, err := c.Search(t.Context(), "u", 3)
+		require.NoError(t, err)
+	}
+	assert.Equal(t, before+1, d.Opened())
+	for range 3 {
+		_, err := c.Search(t.Context(), "u", 2)
+		require.NoError(t, err)
+	}
+	assert.Equal(t, before+3, d.Opened(), "a new one for all but the first")
+}
+
+func TestSearch_WantsABase(t *testing.T) {
+	c := newLiarWith(t, testConfig(), nil, func(question) []*ldap.Entry { return nil })
+	_, err := c.Search(t.Context(), "x", 1)
+	assert.ErrorContains(t, err, "choosing the base: the server has no defaultNamingContext; set BaseDN")
 }
 
 func FuzzSearchFilter(f *testing.F) {

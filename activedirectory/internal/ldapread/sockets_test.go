@@ -75,6 +75,12 @@ func TestEncrypt_SaysWhatBreaks(t *testing.T) {
 	assert.ErrorContains(t, err, "no answer to StartTLS")
 }
 
+func TestEncrypt_SaysThatTheServerDoesNotSpeakTLS(t *testing.T) {
+	s := &socket{read: strings.NewReader("220 mail.example ESMTP\r\n")}
+	_, err := encrypt(t.Context(), &Config{Timeout: time.Minute}, Server{Host: "dc1", TLS: true}, s)
+	assert.ErrorContains(t, err, "the server does not speak TLS on this port; use the port of ldaps://, 636, or StartTLS")
+}
+
 func TestEncrypt_NobodyProvesADomainWithoutACertificate(t *testing.T) {
 	verify := verifyDomain("corp.example", nil)
 	assert.Equal(t, noDomainError("corp.example"), verify(tls.ConnectionState{}))

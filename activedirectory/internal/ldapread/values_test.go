@@ -3,11 +3,15 @@ package ldapread
 import (
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"testing"
 
 	"github.com/go-ldap/ldap/v3"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/go-adsync/adsync/internal/adattr"
+	"github.com/go-adsync/adsync/internal/fakead"
 )
 
 // Entries with several values read the same off the wire and from go-ldap, whatever is
@@ -210,4 +214,59 @@ func TestValues_InPartsFollowEachOther(t *testing.T) {
 	}
 	_, err := read(endless)
 	assert.ErrorIs(t, err, errParts, "without an end")
+}
+
+// References are asked for by a control, which the server must know, and parts of them too.
+func TestReferences_AreReadByTheirControl(t *testing.T) {
+	d := newDomain(t, fakead.Config{})
+	ids := d.add(2)
+	must(t, d.SetAttribute(ids[0], "manager", d.DN(ids[1])))
+	must(t, d.SetAttribute(ids[0], "department", "Sales"))
+	cfg := d.config()
+	cfg.Further = []Further{{"manager", Reference}, {"department", Text}}
+	accounts, err := list(t.Context(), d.open(cfg))
+	require.NoError(t, err)
+	require.Len(t, accounts, 2)
+	more := map[string][]More{}
+	for _, a := range accounts {
+		assert.Equal(t, d.DN(fakead.GUID(a.GUID)), a.DN, "as it is without the control")
+		more[a.Values[0]] = a.More
+	}
+	slices.SortFunc(more["u1"], func(a, b More) int { return a.Of - b.Of })
+	assert.Equal(t, map[string][]More{"u1": {{NumValues, adattr.GUID(ids[1]).String(), false}, {NumValues + 1, "Sales", false}}, "u2": nil}, more)
+
+	cancel := d.Order(fakead.Fault{Kind: fakead.FaultRange, Attributes: []string{"manager"}, Page: 1})
+	accounts, err = list(t.Context(), d.open(cfg))
+	require.NoError(t, err)
+	for _, a := range accounts {
+		slices.SortFunc(a.More, func(a, b More) int { return a.Of - b.Of })
+		assert.Equal(t, more[a.Values[0]], a.More, "also in parts")
+	}
+	cancel()
+
+	d.Order(fakead.Fault{Kind: fakead.FaultNoControl, Text: controlExtendedDN})
+	_, err = list(t.Context(), d.open(cfg))
+	assert.ErrorIs(t, err, errNoReferences)
+	cfg.Further = cfg.Further[1:]
+	_, err = list(t.Context(), d.open(cfg))
+	assert.NoError(t, err, "nobody needs it")
+}
+
+// The parts of an attribute end with what goes wrong.
+func TestValues_PartsThatCannotBeRead(t *testing.T) {
+	d := newDomain(t, fakead.Config{MaxValRange: 2})
+	ids := d.add(1)
+	must(t, d.SetAttribute(ids[0], "otherTelephone", "1", "2", "3", "4", "5"))
+	cfg := d.config()
+	cfg.Further = []Further{{"otherTelephone", Set}}
+	accounts, err := list(t.Context(), d.open(cfg))
+	require.NoError(t, err)
+	assert.Len(t, accounts[0].More, 5)
+	d.Order(fakead.Fault{Kind: fakead.FaultResult, Code: 51, Op: fakead.OpSearch, Match: "CN=u1"})
+	_, err = list(t.Context(), d.open(cfg))
+	assert.True(t, ldap.IsErrorWithCode(err, 51), "%v", err)
+	d.ClearFaults()
+	d.Order(fakead.Fault{Kind: fakead.FaultHide, Op: fakead.OpSearch, Match: "CN=u1"})
+	_, err = list(t.Context(), d.open(cfg))
+	assert.ErrorIs(t, err, errParts)
 }

@@ -7,6 +7,7 @@ import (
 	"io"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/go-ldap/ldap/v3"
@@ -72,6 +73,41 @@ func TestRefusal_WithoutAReason(t *testing.T) {
 	assert.False(t, IsWrongPassword(ldap.NewError(8, errors.New("data 52e"))))
 	err := explain(t.Context(), testConfig(), Server{}, nil, "binding", ldap.NewError(8, errors.New("00002028: LdapErr: DSID-0C090254")))
 	assert.ErrorContains(t, err, "(code 00002028)")
+}
+
+// What each result code asks for, and what becomes of an error in which no result came.
+func TestErrors_SayWhatToDo(t *testing.T) {
+	said := func(err error) string {
+		return explain(t.Context(), testConfig(), Server{Host: "dc1", Port: "6360"}, nil, "reading", err).Error()
+	}
+	for code, want := range map[uint16]string{
+		8: "use ldaps:// or StartTLS", 13: "use ldaps:// or StartTLS", 1: "not allowed this", 50: "not allowed this",
+		3: "cut the answer short", 4: "cut the answer short", 11: "cut the answer short", 10: "another domain", 32: "check BaseDN",
+		34: "the base is not a distinguished name", 51: "busy or going down", 52: "busy or going down",
+		12: "has lost its place", 53: "has lost its place", 80: "RFC 4511", 2: "RFC 4511",
+	} {
+		assert.Contains(t, said(&ldap.Error{ResultCode: code}), want, code)
+		assert.Contains(t, disconnection{code}.Error(), want, code)
+	}
+	assert.Contains(t, said(ldap.NewError(ldap.ErrorNetwork, errors.New("CN=Ada"))), "the connection broke")
+	assert.Contains(t, said(ldap.NewError(ldap.ErrorFilterCompile, errors.New("CN=Ada"))), "RFC 4511")
+	for _, err := range []error{ldap.NewError(ldap.ErrorNetwork, errors.New("CN=Ada")), errors.New("unable to read LDAP response packet: CN=Ada")} {
+		assert.NotContains(t, said(err), "Ada")
+	}
+	assert.Contains(t, said(errors.New("unable to read LDAP response packet: x")), errFrame.Error())
+	for _, end := range []error{io.EOF, io.ErrUnexpectedEOF, syscall.ECONNRESET, syscall.EPIPE} {
+		assert.Contains(t, said(fmt.Errorf("read: %w", end)), "reading: the server closed the connection; look at the controller: ")
+		assert.Contains(t, said(encryptError{"cannot ask", end}), "reading: cannot ask: the server closed the connection; look at the controller: ")
+	}
+	assert.Contains(t, said(assert.AnError), assert.AnError.Error())
+	assert.Contains(t, said(encryptError{"cannot ask", assert.AnError}), "cannot ask: "+assert.AnError.Error())
+}
+
+// A refusal may come without a word.
+func TestRefusal_WithoutWords(t *testing.T) {
+	err := &ldap.Error{ResultCode: ldap.LDAPResultInvalidCredentials}
+	assert.True(t, IsWrongPassword(err))
+	assert.ErrorContains(t, explain(t.Context(), testConfig(), Server{}, nil, "binding", err), "the controller refused the name or password;")
 }
 
 func TestPortHint_NamesSchemeAndPort(t *testing.T) {
