@@ -267,7 +267,6 @@ func (s *session) objects(ctx context.Context, base, filter string) ([]Object, e
 			return nil, ErrManyChanges
 		}
 		if err := loop.turn(); err != nil {
-			s.spent = true
 			return nil, s.complain(doing, err)
 		}
 		cookie = next

@@ -106,8 +106,7 @@ func (s *session) showsDeleted(ctx context.Context, base string, scope int) (boo
 	result, err := s.search(ctx, "looking for deleted objects", ldap.NewSearchRequest(base, scope, ldap.NeverDerefAliases, 0, 0, false,
 		"(isDeleted=TRUE)", []string{"isDeleted", s.cfg.Identity.Attribute()}, s.controls(few, nil, true)))
 	if ldap.IsErrorAnyOf(err, ldap.LDAPResultNoSuchObject, ldap.LDAPResultInsufficientAccessRights) {
-		s.spent = false // it answered, and that is the answer
-		return false, nil
+		return false, nil // it answered, and that is the answer
 	}
 	if err != nil {
 		return false, err

@@ -13,7 +13,7 @@ import (
 // Time is the controller's own time, and how long it keeps tombstones. The time is zero where
 // it cannot be read, and the other where the server is no domain controller.
 func (c *Controller) Time(ctx context.Context) (now time.Time, tombstones time.Duration, err error) {
-	keeps := false
+	var keeps bool
 	err = c.use(ctx, func(s *session) error {
 		keeps = s.keepsTombstones()
 		now, err = s.time(ctx)

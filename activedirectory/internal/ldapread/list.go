@@ -61,7 +61,6 @@ func (s *session) list(ctx context.Context, q query, each func(*Account) error) 
 			return nil
 		}
 		if err := loop.turn(); err != nil {
-			s.spent = true
 			return s.complain(doing, err)
 		}
 		cookie = next
