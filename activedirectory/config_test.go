@@ -72,6 +72,11 @@ func TestNew_Refuses(t *testing.T) {
 		}},
 		{`"status" is not a detail`, func(c *Config) { c.Attributes = map[adsync.Field]string{adsync.FieldStatus: "x"} }},
 		{`object_id is mapped`, func(c *Config) { c.Attributes = map[adsync.Field]string{adsync.FieldObjectID: "a)(b=*"} }},
+		{"Sets: phones is mapped to something", func(c *Config) { c.Sets = map[adsync.Field]string{"phones": "a)(b"} }},
+		{"Roles[1].Name is empty", func(c *Config) { c.Roles = []Role{{Name: "r", Group: "g"}, {Name: " ", Group: "g"}} }},
+		{"Roles[0].Name is empty, or has white space", func(c *Config) { c.Roles = []Role{{Name: "r ", Group: "g"}} }},
+		{"Roles[0].Group: it is empty", func(c *Config) { c.Roles = []Role{{Name: "r"}} }},
+		{"TrustMembers is for directories other than", func(c *Config) { c.TrustMembers = true }},
 		{"email is mapped", func(c *Config) { c.Attributes = map[adsync.Field]string{adsync.FieldEmail: ""} }},
 		{"email is mapped", func(c *Config) { c.Attributes = map[adsync.Field]string{adsync.FieldEmail: "mail)(x=*"} }},
 	}

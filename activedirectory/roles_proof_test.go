@@ -3,6 +3,7 @@ package activedirectory
 import (
 	"context"
 	"errors"
+	"iter"
 	"net"
 	"strings"
 	"testing"
@@ -256,6 +257,32 @@ func TestProveRoles_Stops(t *testing.T) {
 	cancel()
 	_, err := collect(d.directory(nil).ProveRoles(ctx, ids))
 	assert.ErrorIs(t, err, context.Canceled)
+
+	// Also while the others are asked.
+	another, err := d.controllers[0].AddController()
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, another.Close()) })
+	d.controllers = append(d.controllers, another)
+	d.leave(d.editors, d.people[0], 0)
+	ctx, cancel = context.WithCancel(t.Context())
+	another.Before(func(fakead.Request) { cancel() })
+	_, err = collect(d.directory(nil).ProveRoles(ctx, ids[:1]))
+	assert.ErrorIs(t, err, context.Canceled)
+}
+
+// Who has which role is read before anybody is listed, and no list goes without.
+func TestRoles_ThatCannotBeReadEndAListing(t *testing.T) {
+	d := newRoleDomain(t, 1, 2)
+	d.controllers[0].Order(fakead.Fault{Kind: fakead.FaultResult, Code: 51, Op: fakead.OpSearch, Match: "member"})
+	d.controllers[0].Order(fakead.Fault{Kind: fakead.FaultResult, Code: 51, Op: fakead.OpSearch, Match: d.editors.String()})
+	dir := d.directory(nil)
+	for name, sequence := range map[string]iter.Seq2[adsync.Entry, error]{
+		"Entries": dir.Entries(t.Context()), "Find": dir.Find(t.Context(), []adsync.ObjectID{adsync.ObjectID(d.people[0])}),
+	} {
+		entries, err := gather(t, sequence)
+		assert.ErrorContains(t, err, "busy", name)
+		assert.Empty(t, entries, name)
+	}
 }
 
 // Without roles there is nothing to prove.

@@ -292,6 +292,44 @@ func TestWitnesses_AreOthersThanTheOneThatIsRead(t *testing.T) {
 	}
 }
 
+// Whoever stops early is left alone, and where nobody can be asked nothing is said.
+func TestWitnesses_OfALookUpThatEnds(t *testing.T) {
+	c := oneDomain(t, 2, 3)
+	ids := make([]adsync.ObjectID, len(c.ids[0]))
+	for i, id := range c.ids[0] {
+		require.NoError(t, c.controllers[0].Delete(id))
+		ids[i] = adsync.ObjectID(id)
+	}
+	d := c.directory(t, nil)
+	seen := 0
+	for _, err := range d.Find(t.Context(), ids) {
+		require.NoError(t, err)
+		seen++
+		break
+	}
+	assert.Equal(t, 1, seen)
+
+	p := d.pin(d.controllerOf(t), new(hearing))
+	d.health.now = func() time.Time { return time.Now().Add(48 * time.Hour) }
+	fault := fakead.Fault{Kind: fakead.FaultResult, Code: 51, Op: fakead.OpSearch}
+	c.controllers[1].Before(func(fakead.Request) { // when it was asked, before it was asked how old they are
+		if fault.Code != 0 {
+			c.controllers[0].Order(fault)
+			fault.Code = 0
+		}
+	})
+	found, err := collect(p.Find(t.Context(), ids))
+	assert.ErrorContains(t, err, "busy")
+	assert.Empty(t, found)
+	c.controllers[0].ClearFaults()
+
+	d.servers = nil
+	d.srv = srvRecords{domain: "corp.example", lookup: func(context.Context, string) ([]*net.SRV, error) { return nil, errors.New("no answer") }}
+	found, err = collect(p.Find(t.Context(), ids))
+	assert.ErrorContains(t, err, "DNS names no controller")
+	assert.Empty(t, found)
+}
+
 // DNS that answers in part may keep back the very controller that knows better.
 func TestWitnesses_ThatDNSKeepsBackAreSilent(t *testing.T) {
 	c := oneDomain(t, 1, 1)
