@@ -184,6 +184,7 @@ var forms = []form{
 		attribute("MAIL", "a\xff@x", "second"), attribute("SN", ""), attribute("description", "not asked for")}}))), 1, 0, false},
 	{"as Active Directory writes it", tlv(0x30, idOne, tlv(0x64, short(4, "CN=x"), tlv(0x30, guidAttribute(1)))), 1, 0, false},
 	{"a long MessageID", tlv(0x30, "\x02\x04\x00\x00\x00\x01", tlv(0x64, short(4, ""), tlv(0x30, guidAttribute(1)))), 1, 0, false},
+	{"a MessageID of the longest form", tlv(0x30, tlv(2, "\x00\x00\x00\x01"), tlv(0x64, short(4, ""), tlv(0x30, guidAttribute(1)))), 1, 0, false},
 	{"too long a MessageID", tlv(0x30, "\x02\x05\x00\x00\x00\x00\x01", tlv(0x64, short(4, ""), tlv(0x30, guidAttribute(1)))), 0, 0, true},
 	{"no GUID", string(raw(1, entry(&ldap.Entry{DN: "CN=x"}))), 0, 0, true},
 	{"a short GUID", string(raw(1, entry(&ldap.Entry{Attributes: []*ldap.EntryAttribute{attribute("objectGUID", "short")}}))), 0, 0, true},
