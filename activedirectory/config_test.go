@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/go-ldap/ldap/v3"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
@@ -53,6 +54,7 @@ func TestNew_Refuses(t *testing.T) {
 		{"Bind is missing", func(c *Config) { c.Bind = Bind{} }},
 		{"password is empty", func(c *Config) { c.Bind = SimpleBind("svc", "") }},
 		{"user name", func(c *Config) { c.Bind = SimpleBind("", "hunter2") }},
+		{"user name", func(c *Config) { c.Bind = SimpleBind("", "") }},
 		{"user name", func(c *Config) { c.Bind = PasswordFunc("", secret) }},
 		{"password", func(c *Config) { c.Bind = PasswordFunc("svc", nil) }},
 		{"BindFunc", func(c *Config) { c.Bind = BindFunc(nil) }},
@@ -97,7 +99,13 @@ func TestNew_Accepts(t *testing.T) {
 		"StartTLS":             func(c *Config) { c.URLs, c.StartTLS = []string{"ldap://dc1"}, true },
 		"both schemes":         func(c *Config) { c.URLs, c.StartTLS = []string{"ldap://dc1", "ldaps://dc2"}, true },
 		"plaintext, permitted": func(c *Config) { c.URLs, c.AllowPlaintext = []string{"ldap://dc1"}, true },
-		"a domain":             func(c *Config) { c.URLs, c.Domain, c.Site = nil, "corp.example.", "Berlin" },
+		"plaintext of the host's own": func(c *Config) {
+			c.URLs, c.Bind = []string{"ldap://dc1"}, BindFunc(func(context.Context, string, *ldap.Conn) error { return nil })
+		},
+		"who is trusted": func(c *Config) {
+			c.TrustMembers, c.Attributes = true, map[adsync.Field]string{adsync.FieldObjectID: "entryUUID"}
+		},
+		"a domain": func(c *Config) { c.URLs, c.Domain, c.Site = nil, "corp.example.", "Berlin" },
 		"other host names": func(c *Config) {
 			c.URLs, c.Domain, c.HostSuffixes, c.TrustDNS = nil, "corp.example", []string{".Servers.example."}, true
 		},
@@ -122,6 +130,31 @@ func TestConfig_Attributes(t *testing.T) {
 	assert.Equal(t, "+49", entries[0].Phone)
 	for _, r := range c.controllers[0].Requests() {
 		assert.NotContains(t, r.Attributes, "telephoneNumber")
+	}
+}
+
+// All that is given is read as it is given, and what is not has a default.
+func TestConfig_SaysWhatIsRead(t *testing.T) {
+	r, err := Config{}.reader()
+	require.NoError(t, err)
+	assert.Equal(t, "(sAMAccountType=805306368)", r.Filter)
+	assert.EqualValues(t, 1000, r.PageSize)
+	assert.Equal(t, 30*time.Second, r.Timeout)
+	assert.Equal(t, [ldapread.NumValues]string{"sAMAccountName", "givenName", "sn", "mail", "telephoneNumber"}, r.Attributes)
+	assert.Equal(t, "objectGUID", r.Identity.Attribute())
+	for range 50 { // in whatever order a map is read
+		cfg := Config{Attributes: map[adsync.Field]string{adsync.FieldObjectID: "entryUUID", adsync.FieldUsername: "uid", adsync.FieldLastName: "surname", adsync.FieldPhone: "mobile", "title": "title"}}
+		r, err = cfg.reader()
+		require.NoError(t, err)
+		require.Equal(t, [ldapread.NumValues]string{"uid", "givenName", "surname", "mail", "mobile"}, r.Attributes)
+		require.Equal(t, "entryUUID", r.Identity.Attribute())
+		require.Equal(t, []ldapread.Further{{Attribute: "title"}}, r.Further)
+	}
+	assert.Equal(t, "(objectClass=person)", r.Filter)
+	for _, cfg := range []Config{{Filter: "(cn=x)"}, {Filter: "(cn=x)", Attributes: map[adsync.Field]string{adsync.FieldObjectID: "entryUUID"}}} {
+		r, err = cfg.reader()
+		require.NoError(t, err)
+		assert.Equal(t, "(cn=x)", r.Filter)
 	}
 }
 

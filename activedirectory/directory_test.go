@@ -283,6 +283,23 @@ func TestFind_ZeroIDIsAnError(t *testing.T) {
 	assert.Empty(t, found)
 }
 
+// All that no account shows is told of each detail, and what is wrong with the roles too.
+func TestInspect_TellsOfEachDetailAndRole(t *testing.T) {
+	c := newCorp(t, 1, 2)
+	d := c.directory(t, func(cfg *Config) {
+		cfg.Attributes = map[adsync.Field]string{adsync.FieldPhone: "facsimileTelephoneNumber", adsync.FieldFirstName: "initials", "title": "title"}
+		cfg.Roles = []Role{{Name: "editor", Group: fakead.GUID{1}.String()}}
+	})
+	access, err := d.Inspect(t.Context())
+	require.NoError(t, err)
+	require.Len(t, access.Missing, 4)
+	for i, f := range []adsync.Field{adsync.FieldFirstName, adsync.FieldPhone, "title"} {
+		assert.Equal(t, access.Missing[i:i+1], access.Unread[f], f)
+	}
+	assert.Len(t, access.Unread, 3)
+	assert.Contains(t, access.Missing[3], `role "editor": its group was not found`)
+}
+
 // What was heard of other controllers is told by the next Inspect that succeeds, and by no
 // other.
 func TestInspect_TellsWhatWasHeardOnce(t *testing.T) {

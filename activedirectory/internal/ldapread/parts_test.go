@@ -30,6 +30,10 @@ func TestParseURL(t *testing.T) {
 		{"ldaps://dc1.corp.example:3269/", Server{Host: "dc1.corp.example", Port: "3269", TLS: true}},
 		{"LDAPS://dc1", Server{Host: "dc1", Port: "636", TLS: true}},
 		{"ldap://dc1", Server{Host: "dc1", Port: "389", StartTLS: true}},
+		{"ldaps://10.0.0.1", Server{Host: "10.0.0.1", Port: "636", TLS: true}},
+		{"ldap://10.0.0.1/", Server{Host: "10.0.0.1", Port: "389", StartTLS: true}},
+		{"ldaps://dc1:65535", Server{Host: "dc1", Port: "65535", TLS: true}},
+		{"ldaps://dc1:1", Server{Host: "dc1", Port: "1", TLS: true}},
 		{"ldaps://[::1]:6360", Server{Host: "::1", Port: "6360", TLS: true}},
 	}
 	for _, tt := range tests {

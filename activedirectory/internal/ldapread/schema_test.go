@@ -184,6 +184,26 @@ func TestSchema_UnreadableSchemaIsAWarning(t *testing.T) {
 	assert.ErrorContains(t, err, "reading the schema: LDAP Result Code 51", "it says nothing of the schema")
 }
 
+// Where the server names no schema, nobody asks for one.
+func TestSchema_IsAskedForWhereItIs(t *testing.T) {
+	var bases []string
+	r := &recorder{search: func(q *ldap.SearchRequest) (*ldap.SearchResult, error) {
+		bases = append(bases, q.BaseDN)
+		if q.BaseDN == "" {
+			return &ldap.SearchResult{Entries: []*ldap.Entry{ldap.NewEntry("", map[string][]string{"defaultNamingContext": {"DC=corp"}})}}, nil
+		}
+		return &ldap.SearchResult{Controls: []ldap.Control{ldap.NewControlPaging(0)}}, nil
+	}}
+	cfg := testConfig()
+	cfg.Open, cfg.Auth = r.open, simple("svc", servicePassword)
+	c := NewController(cfg, Server{Host: "dc1", Port: "389"})
+	defer c.Close()
+	_, err := list(t.Context(), c)
+	require.NoError(t, err)
+	assert.Equal(t, []string{"", "DC=corp"}, bases)
+	assert.Contains(t, access(t, c).Missing, noSchema)
+}
+
 func TestRangeEnd(t *testing.T) {
 	for name, want := range map[string]int{"attributeTypes;range=0-1499": 1499, "attributeTypes;Range=1500-*": -1, "attributeTypes": -1, "attributeTypes;range=0": -1} {
 		assert.Equal(t, want, rangeEnd(name), name)

@@ -75,6 +75,10 @@ func TestValues_AreTakenByWhatTheyAre(t *testing.T) {
 			Account{More: []More{{2, "b", false}, {2, "c", false}}}},
 		"one of them stands in the name": {"CN=x+SN=c,OU=y", []*ldap.EntryAttribute{attribute("sn", "b", "c")},
 			Account{Values: [NumValues]string{2: "c"}, More: []More{{2, "b", false}, {2, "c", false}}}},
+		"one alone that stands in the name": {"department=b,OU=y", []*ldap.EntryAttribute{attribute("department", "b"), attribute("SN", "c")},
+			Account{Values: [NumValues]string{2: "c"}, More: []More{{dep, "b", false}}}},
+		"several under no name": {"", []*ldap.EntryAttribute{attribute("department", "b", "c")},
+			Account{More: []More{{dep, "b", false}, {dep, "c", false}}}},
 		"several of a further one": {"department=c,OU=y", []*ldap.EntryAttribute{attribute("department", "b", "c")},
 			Account{More: []More{{dep, "b", false}, {dep, "c", true}}}},
 		"a set": {"otherTelephone=1,OU=y", []*ldap.EntryAttribute{attribute("otherTelephone", "2", "1", "2", "")},
@@ -109,6 +113,16 @@ func TestValues_AreTakenByWhatTheyAre(t *testing.T) {
 	for _, value := range []string{"CN=boss", "<GUID=" + id, "<GUID=x>;CN=boss", id + ">", "x<GUID=" + id + ">"} {
 		_, err := references([][]byte{[]byte(value)})
 		assert.ErrorIs(t, err, errReference, value)
+	}
+}
+
+func TestWithoutRange_LeavesOtherOptions(t *testing.T) {
+	for name, want := range map[string]string{
+		"": "", "sn": "sn", "sn;range=0-1": "sn", "sn;RANGE=0-*": "sn", "sn;range=x": "sn", "sn;range=": "sn;range=", "sn;lang-de": "sn;lang-de", "sn;x": "sn;x",
+		"sn;lang-de;range=0-1": "sn;lang-de;range=0-1", ";range=0": "", "sn;rangeless-0": "sn;rangeless-0",
+	} {
+		assert.Equal(t, want, withoutRange(name), name)
+		assert.Equal(t, want, string(withoutRange([]byte(name))), name)
 	}
 }
 
