@@ -23,11 +23,11 @@ func (s *session) eachEntry(ctx context.Context, doing, base, filter string, att
 		if !paged {
 			return s.complain(doing, errUnpaged)
 		}
-		s.spent = len(next) > 0 // the server holds the rest, should this end here
 		for _, e := range result.Entries {
 			loop.count++
 			_, _ = loop.hash.WriteString(strings.ToLower(e.DN))
 			if err := each(e); err != nil {
+				s.left = s.left || len(next) > 0 // the server holds the rest
 				return err
 			}
 		}

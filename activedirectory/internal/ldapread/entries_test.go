@@ -74,6 +74,9 @@ func TestEntries_OfOtherObjectsAreWholeOrAnError(t *testing.T) {
 	dns, err := read(d, all)
 	require.NoError(t, err)
 	assert.Len(t, dns, 25)
+	for _, r := range d.Requests() {
+		assert.NotContains(t, r.Controls, controlShowDeleted)
+	}
 	for kind, want := range map[fakead.FaultKind]error{fakead.FaultNoPagingControl: errUnpaged, fakead.FaultRepeatPage: errLoop} {
 		cancel := d.Order(fakead.Fault{Kind: kind, Op: fakead.OpSearch, Page: 2, Match: d.people})
 		dns, err = read(d, all)
@@ -89,6 +92,29 @@ func TestEntries_OfOtherObjectsAreWholeOrAnError(t *testing.T) {
 	dns, err = read(d, func(*ldap.Entry) error { return assert.AnError })
 	assert.ErrorIs(t, err, assert.AnError)
 	assert.Len(t, dns, 1)
+}
+
+// Where a listing is ended early, the server holds its rest, whatever else is read then.
+func TestEntries_ThatAreNotReadToTheEnd(t *testing.T) {
+	d := newDomain(t, fakead.Config{})
+	d.add(25)
+	for size, want := range map[uint32]int{10: 2, 25: 1} {
+		before := d.Opened()
+		cfg := d.config()
+		cfg.PageSize = size
+		c := d.open(cfg)
+		for range 2 {
+			err := c.use(t.Context(), func(s *session) error {
+				stop := func(*ldap.Entry) error { return errStop }
+				err := s.eachEntry(t.Context(), "reading groups", d.people, "(objectClass=user)", []string{"cn"}, stop)
+				assert.ErrorIs(t, err, errStop)
+				_, err = s.time(t.Context())
+				return err
+			})
+			require.NoError(t, err)
+		}
+		assert.Equal(t, before+want, d.Opened(), "pages of %d", size)
+	}
 }
 
 // A server cannot fill the memory with values of no bytes.

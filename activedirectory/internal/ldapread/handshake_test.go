@@ -114,4 +114,11 @@ func TestHandshake_KeepsTheHostsOwnVerification(t *testing.T) {
 	server.Domain = "corp.example"
 	cfg := &tls.Config{RootCAs: roots, VerifyConnection: func(tls.ConnectionState) error { return assert.AnError }}
 	assert.ErrorIs(t, listOf(t, cfg, server), assert.AnError)
+
+	seen := 0
+	cfg.VerifyConnection = func(tls.ConnectionState) error { seen++; return nil }
+	assert.ErrorContains(t, listOf(t, cfg, server), "binding: ")
+	server.Domain = "other.example"
+	assert.ErrorContains(t, listOf(t, cfg, server), "does not bear the name other.example", "nor is it instead of ours")
+	assert.Equal(t, 2, seen)
 }

@@ -121,6 +121,7 @@ func TestStartTLS_WantsAPlainAnswer(t *testing.T) {
 		"another request's":        {result("\x02\x01\x02", "\x0a\x01\x00"), errFrame},
 		"the end of a search":      {end(), errFrame},
 		"nothing in it":            {[]byte("\x30\x00"), errFrame},
+		"an ID alone":              {[]byte("\x30\x03\x02\x01\x01"), errFrame},
 		"too long":                 {[]byte("\x30\x82\x10\x01"), errMessage},
 		"deeper than LDAP":         {result(idOne, "\x0a\x01\x00", nested(20)), errDepth},
 		"a notice of the end":      {result("\x02\x01\x00", "\x0a\x01\x34", short(0x8a, noticeOfDisconnection)), disconnection{52}},
