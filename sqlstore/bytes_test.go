@@ -64,10 +64,15 @@ func TestStatements_OfKeysInAnotherSpelling(t *testing.T) {
 			r, table := binaryKeys(d, sqlstore.ObjectIDBytes)
 			other := adsync.User{ID: id, ObjectID: personID(1), Source: "ad", Status: adsync.StatusActive, Profile: adsync.Profile{Username: "ann"}}
 			r.before = [][]driver.Value{binaryRow(other, other.ObjectID[:])}
-			r.replies = []reply{{to: "UPDATE"}}
+			if d == sqlstore.PostgreSQL {
+				r.replies = []reply{{to: "UPDATE"}} // which compares the text of the key itself
+			}
 			s, _ := openRecorder(t, r, d, table)
 			err := s.UpdateUser(t.Context(), updateTo(other, renamed(other, "anna")))
 			assert.ErrorIs(t, err, adsync.ErrStale, "%s: %s", d, id)
+			if id == "not a key" || len(id)%2 == 1 {
+				assert.Contains(t, r.statements(), `"`+id+`"`, "and not what of it is one")
+			}
 		}
 	}
 }

@@ -81,7 +81,7 @@ func TestMoments_AreWrittenAsTheirColumnHoldsThem(t *testing.T) {
 		assert.Equal(t, time.Now().Unix(), r.sent[1].Value)
 		_, err := s.CreateUser(t.Context(), createOf(bob))
 		require.NoError(t, err)
-		assert.Equal(t, int64(0), r.sent[9].Value)
+		assert.Equal(t, int64(0), r.sent[8].Value)
 		assert.Equal(t, "on", r.sent[7].Value)
 	})
 }
@@ -105,6 +105,15 @@ func TestCreate_RefusesWhatNoRowCanSay(t *testing.T) {
 			}
 		}
 	}
+}
+
+// The same goes for a user who is there, unless the row was not as planned before.
+func TestUpdate_RefusesWhatNoRowCanSay(t *testing.T) {
+	ann := person(1, "ann")
+	odd := edited(ann, func(u *adsync.User) { u.Status = adsync.StatusDeactivated })
+	s, _ := openRecorder(t, &recorder{types: leaversTypes(sqlstore.SQLite, "INTEGER"), before: [][]driver.Value{leaver(ann, nil)}}, sqlstore.SQLite, leaversTable())
+	assert.ErrorContains(t, s.UpdateUser(t.Context(), updateTo(ann, odd)), "so nobody can be that without a moment")
+	assert.ErrorIs(t, s.UpdateUser(t.Context(), updateTo(odd, renamed(odd, "anna"))), adsync.ErrStale)
 }
 
 // Where all users were read, and spelled as the store does, new ones are looked for in that

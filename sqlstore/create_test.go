@@ -1,6 +1,8 @@
 package sqlstore_test
 
 import (
+	"context"
+	"database/sql"
 	"database/sql/driver"
 	"errors"
 	"fmt"
@@ -18,12 +20,13 @@ import (
 // Rows that a statement returns and that cannot be read are undone, and added one by one.
 func TestCreate_BelievesNoRowThatIsReturnedOddly(t *testing.T) {
 	ann, bob := person(1, "ann"), person(2, "bob")
-	guid := ann.ObjectID.String()
+	guid, other := ann.ObjectID.String(), []driver.Value{int64(102), bob.ObjectID.String(), "ad"}
 	for _, d := range dialects {
-		for name, returned := range map[string][]driver.Value{
-			"too few": {int64(101), guid}, "without an ID": {nil, guid, "ad"}, "of no ObjectID": {int64(101), "no such thing", "ad"}, "of another": {int64(101), bob.ObjectID.String(), "ad"},
+		for name, returned := range map[string][][]driver.Value{
+			"too few": {{int64(101), guid}}, "without an ID": {{nil, guid, "ad"}}, "of no ObjectID": {{int64(101), "no such thing", "ad"}}, "of another": {{int64(101), bob.ObjectID.String(), "ad"}},
+			"without an ID, and one": {{nil, guid, "ad"}, other}, "of no ObjectID, and one": {{int64(101), "no such thing", "ad"}, other},
 		} {
-			r := &recorder{types: peopleTypes(d), after: storedAll(ann, bob), replies: []reply{{to: "INSERT", affected: 1, columns: make([]string, len(returned)), rows: [][]driver.Value{returned}}}}
+			r := &recorder{types: peopleTypes(d), after: storedAll(ann, bob), replies: []reply{{to: "INSERT", affected: 1, columns: make([]string, len(returned[0])), rows: returned}}}
 			s, _ := openRecorder(t, r, d, peopleTable())
 			for i, w := range s.ApplyChanges(t.Context(), []adsync.Change{createOf(ann), createOf(bob)}) {
 				assert.NoError(t, w.Err, "%s: %s", d, name)
@@ -32,6 +35,70 @@ func TestCreate_BelievesNoRowThatIsReturnedOddly(t *testing.T) {
 			assert.Contains(t, r.statements(), "ROLLBACK\n", "%s: %s", d, name)
 		}
 	}
+}
+
+// Nothing of the host's is written beside a new row that has no ID, or none that can be read.
+func TestCreate_CallsNobodyForARowWithoutAnID(t *testing.T) {
+	for _, d := range dialects {
+		for _, returned := range [][]driver.Value{nil, {nil}, {int64(101), "more"}} {
+			table, called := peopleTable(), false
+			table.OnWrite = func(context.Context, *sql.Tx, adsync.Change, string) error {
+				called = true
+				return nil
+			}
+			r := &recorder{types: peopleTypes(d), replies: []reply{{to: "INSERT", columns: make([]string, len(returned)), rows: [][]driver.Value{returned}}}}
+			if returned == nil {
+				r.replies[0].rows = nil
+			}
+			s, _ := openRecorder(t, r, d, table)
+			_, err := s.CreateUser(t.Context(), createOf(person(1, "ann")))
+			says := "adsync: the new row was not kept, as its ID or the row itself is not to be found"
+			if len(returned) > 1 && d != sqlstore.MySQL { // which asks for nothing to be returned
+				says = "expected 2 destination arguments"
+			}
+			assert.ErrorContains(t, err, says, d)
+			assert.False(t, called, d)
+		}
+	}
+}
+
+// No statement has more arguments than each database takes.
+func TestCreate_SendsNoMoreArgumentsThanAreTaken(t *testing.T) {
+	for _, d := range dialects {
+		table, types := peopleTable(), peopleTypes(d)
+		for n := range 1600 {
+			name := fmt.Sprint("more", n)
+			table.Defaults[name], types = "x", append(types, columnType{name: name, kind: types[3].kind})
+		}
+		var users []adsync.User
+		var changes []adsync.Change
+		for n := range 24 {
+			users = append(users, person(n+1, fmt.Sprint("u", n)))
+			changes = append(changes, createOf(users[n]))
+		}
+		r := &recorder{types: types, after: storedAll(users...)}
+		s, _ := openRecorder(t, r, d, table)
+		for i, w := range s.ApplyChanges(t.Context(), changes) {
+			require.NoError(t, w.Err, i)
+		}
+		for args := range strings.Lines(r.statements()) {
+			assert.LessOrEqual(t, strings.Count(args, `"x", `), 32000, d)
+		}
+	}
+}
+
+// Where the statement does not return them, new users are looked for by each of their sources.
+func TestCreate_FindsNewUsersOfSeveralSources(t *testing.T) {
+	ann, bob := person(1, "ann"), edited(person(2, "bob"), func(u *adsync.User) { u.Source = "elsewhere" })
+	r := &recorder{types: peopleTypes(sqlstore.MySQL), after: storedAll(ann, bob), noReturning: true}
+	s, _ := openRecorder(t, r, sqlstore.MySQL, peopleTable())
+	for i, w := range s.ApplyChanges(t.Context(), []adsync.Change{createOf(ann), createOf(bob)}) {
+		require.NoError(t, w.Err)
+		assert.Equal(t, fmt.Sprint(101+i), w.UserID)
+	}
+	log := r.statements()
+	assert.Equal(t, 1, strings.Count(log, "(prepared) INSERT"))
+	assert.NotContains(t, log, "ROLLBACK")
 }
 
 // Long values of the host's own are sent with fewer rows at once.

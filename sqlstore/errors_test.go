@@ -2,6 +2,7 @@ package sqlstore_test
 
 import (
 	"context"
+	"database/sql"
 	"database/sql/driver"
 	"errors"
 	"fmt"
@@ -9,6 +10,7 @@ import (
 	"strings"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -96,6 +98,57 @@ func TestErrors_ThatEndTheRun(t *testing.T) {
 			assert.ErrorContains(t, w.Err, "(the commit was not answered: the database is gone)")
 		}
 	})
+}
+
+// What a run that ends cuts short is rolled back, and says so.
+func TestErrors_OfARunThatEnds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) { // whose clock does not wait
+		ann := person(1, "ann")
+		for _, why := range []error{context.Canceled, context.DeadlineExceeded} {
+			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+			defer cancel()
+			table := peopleTable()
+			table.OnWrite = func(context.Context, *sql.Tx, adsync.Change, string) error {
+				if why == context.Canceled {
+					cancel()
+				}
+				<-ctx.Done()
+				return nil
+			}
+			r := &recorder{types: peopleTypes(sqlstore.PostgreSQL), before: storedAll(ann), after: storedAll(renamed(ann, "anna"))}
+			s, _ := openRecorder(t, r, sqlstore.PostgreSQL, table)
+			err := s.UpdateUser(ctx, updateTo(ann, renamed(ann, "anna")))
+			assert.ErrorContains(t, err, "adsync: the run was ended, and this was rolled back with its batch: ")
+			assert.ErrorIs(t, err, why)
+			assert.ErrorIs(t, err, adsync.ErrNotWritten)
+			assert.NotContains(t, r.statements(), "COMMIT")
+		}
+	})
+}
+
+// A question that fails for one change is asked again for the next.
+func TestErrors_OfAQuestionForOneOfSeveral(t *testing.T) {
+	ann, bob, cid := person(1, "ann"), person(2, "bob"), person(3, "cid")
+	for _, d := range dialects {
+		for n := 1; ; n++ {
+			r := &recorder{types: peopleTypes(d), after: storedAll(ann, bob, cid), replies: []reply{{to: "INSERT", err: refusal(d, "one_login")}}, failAt: n, failHow: "at once", failWith: errors.New("odd")}
+			s, _ := openRecorder(t, r, d, peopleTable())
+			written := s.ApplyChanges(t.Context(), []adsync.Change{createOf(ann), createOf(bob), createOf(cid)})
+			if r.failed == "" {
+				break
+			}
+			if !strings.HasPrefix(r.failed, "SELECT") {
+				continue
+			}
+			failed := 0
+			for _, w := range written {
+				if w.Err != nil {
+					failed++
+				}
+			}
+			assert.LessOrEqual(t, failed, 1, "%s: %s", d, r.failed)
+		}
+	}
 }
 
 // writes finds what a log has of them.

@@ -37,6 +37,14 @@ func TestExtra_IsWrittenAsAnyDetail(t *testing.T) {
 		}
 		require.NoError(t, s.UpdateUser(t.Context(), updateTo(sales, legal)))
 		assert.Equal(t, "Legal", r.sent[0].Value)
+		none := of(legal)
+		r.before, r.after, r.wrote = departmental(legal), departmental(none), nil
+		for i := range r.types {
+			r.types[i].nullable = true
+		}
+		s, _ = openRecorder(t, r, d, table)
+		require.NoError(t, s.UpdateUser(t.Context(), updateTo(legal, none)))
+		assert.Nil(t, r.sent[0].Value, "NULL where the column allows it")
 		both := of(legal, "Legal", "Sales")
 		assert.ErrorContains(t, s.UpdateUser(t.Context(), updateTo(legal, both)), "adsync: the table people has no column for department, or holds a single text of it")
 

@@ -241,12 +241,13 @@ func (r *recorder) width() int {
 // find picks the rows whose ID or objectGUID is among the arguments; all where these are
 // just those of peopleTable's condition.
 func (r *recorder) find(rows [][]driver.Value, args []driver.NamedValue) (found [][]driver.Value) {
+	var lists strings.Builder
+	for _, a := range args {
+		lists.WriteString("," + strings.Trim(strings.ReplaceAll(cellText(a.Value), `"`, ""), "{}") + ",\n")
+	}
 	for _, row := range rows {
-		asked := len(args) <= 2 && !r.whole || slices.ContainsFunc(args, func(a driver.NamedValue) bool {
-			list := "," + strings.Trim(strings.ReplaceAll(cellText(a.Value), `"`, ""), "{}") + ","
-			return slices.ContainsFunc(row[:2], func(key driver.Value) bool {
-				return cellText(key) != "" && strings.Contains(list, ","+cellText(key)+",")
-			})
+		asked := len(args) <= 2 && !r.whole || slices.ContainsFunc(row[:2], func(key driver.Value) bool {
+			return cellText(key) != "" && strings.Contains(lists.String(), ","+cellText(key)+",")
 		})
 		if asked {
 			found = append(found, row)

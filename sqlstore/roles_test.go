@@ -188,6 +188,14 @@ func TestRoles_WaitForTheirTable(t *testing.T) {
 		s, _ := openRecorder(t, r, sqlstore.MySQL, clerks())
 		assert.NoError(t, s.UpdateUser(t.Context(), c))
 
+		r, _ = newClerk()
+		r.replies = append([]reply{fitting, busy}, r.replies[1:]...)
+		s, _ = openRecorder(t, r, sqlstore.MySQL, clerks())
+		for u, err := range s.Users(t.Context()) {
+			require.NoError(t, err)
+			assert.Equal(t, withRoles(person(1, "ann"), "admin"), u)
+		}
+
 		found := reply{to: "SELECT CAST(a.attname", columns: make([]string, 6)}
 		types := append(peopleTypes(sqlstore.PostgreSQL), columnType{name: "person", kind: "bigint"}, columnType{name: "role", kind: "bigint"}, columnType{name: "origin", kind: "text"})
 		for _, c := range types {

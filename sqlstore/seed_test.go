@@ -39,7 +39,11 @@ func TestSeed_KeepsTheMomentOfADeactivation(t *testing.T) {
 		r := seeded(t, leaversTable(), edited(ann, func(u *adsync.User) { u.Status, u.DeactivatedAt = test.status, test.at }))
 		assert.Equal(t, []any{test.state, test.moment}, []any{r.sent[7].Value, r.sent[8].Value}, test)
 	}
-	r := seeded(t, peopleTable(), edited(ann, left(lastSummer)))
+	table := leaversTable()
+	table.Statuses = nil
+	r := seeded(t, table, edited(ann, left(lastSummer)))
+	assert.Equal(t, []any{"deactivated", lastSummer.Time().Unix()}, []any{r.sent[7].Value, r.sent[8].Value}, "beside a status that tells as much")
+	r = seeded(t, peopleTable(), edited(ann, left(lastSummer)))
 	assert.Equal(t, "deactivated", r.sent[7].Value, "without a column for it")
 }
 

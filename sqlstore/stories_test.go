@@ -145,6 +145,9 @@ func rareStories() []story {
 		{name: "soft deletion", before: []adsync.User{ann}, changes: []adsync.Change{storeDelete(ann)}, want: []error{nil}, table: marked},
 		{name: "soft deletion without an email", before: []adsync.User{ann}, changes: []adsync.Change{storeDelete(edited(ann, func(u *adsync.User) { u.Email = "" }))}, want: []error{nil},
 			table: func(s *sqlstore.Table) { marked(s); s.Columns.Email = "" }},
+		{name: "batch of soft deletions of users who are not told whole", before: []adsync.User{ann, bob, cid}, changes: []adsync.Change{
+			{Op: adsync.OpDelete, UserID: "101"}, {Op: adsync.OpDelete, UserID: "102", Before: &cid}, storeDelete(cid),
+		}, want: []error{adsync.ErrStale, adsync.ErrStale, nil}, table: marked},
 		{name: "batch of soft deletions", before: three, after: nil, changes: []adsync.Change{storeDelete(ann), storeDelete(bob), storeDelete(cid)}, want: none, table: marked},
 	}
 }
@@ -157,6 +160,7 @@ func oddStories() []story {
 	anna := renamed(ann, "anna")
 	admin := edited(ann, func(u *adsync.User) { u.Protected = true })
 	bare := edited(ann, func(u *adsync.User) { u.Email, u.ObjectID = "", adsync.ObjectID{} })
+	bareToo := edited(bare, func(u *adsync.User) { u.ID, u.Username = "102", "bob" })
 	unlinked := edited(ann, func(u *adsync.User) { u.ObjectID = adsync.ObjectID{} })
 	blocked := edited(ann, func(u *adsync.User) { u.Status = adsync.StatusBlocked })
 	unblocked := edited(blocked, func(u *adsync.User) { u.Status = "" })
@@ -223,6 +227,14 @@ func oddStories() []story {
 			replies: func(sqlstore.Dialect) []reply {
 				return []reply{{to: "INSERT", affected: 1, columns: []string{"id"}, rows: [][]driver.Value{{int64(101)}}}}
 			}},
+		{name: "batch of two linked to nobody", after: []adsync.User{bare, bareToo}, changes: []adsync.Change{createOf(bare), createOf(bareToo)}, want: []error{nil, nil}, only: sqlstore.PostgreSQL, ids: []string{"101", "102"},
+			replies: func(sqlstore.Dialect) []reply {
+				one := reply{to: "INSERT", affected: 1, columns: []string{"id"}, rows: [][]driver.Value{{int64(101)}}}
+				two := one
+				two.rows = [][]driver.Value{{int64(102)}}
+				return []reply{one, two}
+			}},
+		{name: "batch of one new user and another's update", before: []adsync.User{ann}, after: []adsync.User{anna, bob}, changes: []adsync.Change{createOf(bob), updateTo(ann, anna)}, want: []error{nil, nil}},
 		{name: "batch of rows stored differently", before: []adsync.User{ann, bob}, after: []adsync.User{anna}, changes: []adsync.Change{updateTo(ann, anna), storeDelete(bob)}, want: []error{nil, nil},
 			edit: func(r *recorder) { r.before[0][1] = strings.ToUpper(ann.ObjectID.String()) }, replies: noRow},
 		{name: "batch with changes of no shape", before: []adsync.User{ann, bob}, after: []adsync.User{renamed(bob, "bobby")}, want: []error{none, none, adsync.ErrStale, nil, none},
