@@ -82,9 +82,13 @@ var (
 	// ErrLocked: another run holds the lock of the users, so nothing was read or
 	// written; try again when it has ended.
 	ErrLocked = errors.New("adsync: another run holds the lock on the users; try again when it has ended")
+	// ErrLockLost: the run has ended as its report says, but its lock was lost before, or
+	// could not be given back, so another run may have been at work at the same time. That
+	// does no harm where each write compares the row, as it must.
+	ErrLockLost = errors.New("adsync: the lock on the users was lost before the end of the run, or could not be given back, so another may have run at the same time; look at both reports")
 	// ErrNotWritten: certainly nothing of the change was written, and no other change
-	// will fare better, for example because the database went away before the commit. A
-	// store returns it to end the run.
+	// will fare better, for example because the database went away before the commit, or the
+	// run's context ended. A store returns it to end the run.
 	ErrNotWritten = errors.New("adsync: nothing of this was written; apply the plan again when the users can be written")
 	// ErrUnknown: a store cannot tell whether the write happened, for example because
 	// the connection was lost during a commit. It ends the run; applying the plan

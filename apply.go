@@ -236,7 +236,7 @@ func (r *run) writeBatch(ctx context.Context, batch []int) (end error) {
 	if len(batch) == 0 {
 		return nil
 	}
-	if err := ctx.Err(); err != nil {
+	if err := notWritten(ctx); err != nil {
 		return cutShort(err)
 	}
 	ctx, span := r.opts.begin(ctx, PhaseWrite)

@@ -418,6 +418,12 @@ func TestApply_WhatAnErrorOfTheStoreMeans(t *testing.T) {
 		if !test.goesOn {
 			require.ErrorIs(t, err, test.err, name)
 			require.ErrorContains(t, err, "cut short", name)
+			kind := adsync.ErrNotWritten
+			if test.want == adsync.OutcomeUnknown {
+				kind = adsync.ErrUnknown
+			}
+			require.ErrorIs(t, err, kind, name)
+			require.ErrorIs(t, report.Results[1].Err, kind, name)
 			then = adsync.OutcomeNotAttempted
 		} else {
 			require.NoError(t, err, name)

@@ -199,11 +199,15 @@ func (c caller) eachUser(ctx context.Context, take func(*User) error) error {
 	return nil
 }
 
-var errNotLocked = errors.New("adsync: could not lock the users, so nothing was changed; is another sync running?")
+var (
+	errIsLocked = errors.New("adsync: could not lock the users, so nothing was changed")
+	errNoLock   = errors.New("adsync: could not lock the users")
+)
 
 var errNoUnlock = errors.New("adsync: the store's Lock returned neither a function to unlock nor an error; a Locker returns one of them")
 
-// lock locks the source's users in the store, where it is a Locker.
+// lock locks the source's users in the store, where it is a Locker. An error is ErrLocked
+// where another run has them, and otherwise ErrIncomplete, as the store cannot be read either.
 func (c caller) lock(ctx context.Context, source string) (unlock func() error, err error) {
 	locker, ok := c.store.(Locker)
 	if !ok {
@@ -232,7 +236,10 @@ func (c caller) lock(ctx context.Context, source string) (unlock func() error, e
 	}
 	if err != nil {
 		call.cancel(nil)
-		return nil, &wrapped{errNotLocked, errors.Join(call.late, err)}
+		if errors.Is(err, ErrLocked) {
+			return nil, &wrapped{errIsLocked, err}
+		}
+		return nil, incomplete(&wrapped{errNoLock, errors.Join(call.late, err)})
 	}
 	return func() error {
 		defer call.cancel(nil) // not before, as a lock might end with it
@@ -240,11 +247,15 @@ func (c caller) lock(ctx context.Context, source string) (unlock func() error, e
 	}, nil
 }
 
+// unlock gives the lock back. An error is ErrLockLost.
 func (c caller) unlock(unlock func() error) error {
 	_, call := c.begin(context.Background(), "the function that unlocks")
 	defer call.cancel(nil)
 	err, failed := await(call, unlock, nil)
-	return errors.Join(failed, err)
+	if err = errors.Join(failed, err); err == nil || errors.Is(err, ErrLockLost) {
+		return err
+	}
+	return &wrapped{ErrLockLost, err}
 }
 
 // written hands the changes to the store and returns one Written for each, whatever the
@@ -274,6 +285,7 @@ func (c caller) written(ctx context.Context, changes []Change) (answers []Writte
 		if call.late != nil && endedContext(answers[k].Err) {
 			answers[k].Err = &wrapped{answers[k].Err, call.late}
 		}
+		answers[k].Err = classed(answers[k].Err)
 	}
 	return answers, false
 }
@@ -357,6 +369,21 @@ func writeOne(ctx context.Context, store UserStore, c Change) Written {
 	}
 	id, err := creator.CreateUser(ctx, c)
 	return Written{UserID: id, Err: err}
+}
+
+// classed is the error as the one of those that end a run which its store meant, also where
+// that is only a driver's.
+func classed(err error) error {
+	outcome, last := outcomeOf(err)
+	switch {
+	case !last:
+		return err
+	case outcome == OutcomeUnknown && !errors.Is(err, ErrUnknown):
+		return &wrapped{ErrUnknown, err}
+	case outcome != OutcomeUnknown && !errors.Is(err, ErrNotWritten):
+		return &wrapped{ErrNotWritten, err}
+	}
+	return err
 }
 
 func endedContext(err error) bool {

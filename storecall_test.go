@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"net"
 	"runtime"
 	"sync/atomic"
 	"testing"
@@ -321,15 +322,18 @@ type lockedBy struct {
 
 func (s lockedBy) Lock(context.Context, string) (func() error, error) { return s.lock() }
 
-// However a lock is broken, the run says so, and no report is lost.
+// However a lock is broken, the run says so in an error that docs/OPERATIONS.md names, and no
+// report is lost.
 func TestSync_SurvivesABrokenLock(t *testing.T) {
 	errLost := errors.New("the lock was lost before the end of the run")
+	errDown := &net.OpError{Op: "dial", Err: errors.New("connection refused")}
 	written, untouched := []adsync.Outcome{"applied"}, []adsync.Outcome(nil)
 	for name, test := range map[string]struct {
 		lock func() (func() error, error)
 		says string
 		want []adsync.Outcome
 	}{
+		"a database that is away":         {func() (func() error, error) { return nil, errDown }, "adsync: could not read everything, so nothing was changed: could not lock the users: dial: connection refused", untouched},
 		"neither a function nor an error": {func() (func() error, error) { return nil, nil }, "neither a function to unlock nor an error", untouched},
 		"a panic":                         {func() (func() error, error) { panic("of the lock") }, "the store panicked with a string", untouched},
 		"an end of the goroutine":         {func() (func() error, error) { runtime.Goexit(); return nil, nil }, "ended the goroutine", untouched},
@@ -343,18 +347,37 @@ func TestSync_SurvivesABrokenLock(t *testing.T) {
 			report, err := newSyncer(t, dir, store, nil).Sync(t.Context())
 			require.ErrorContains(t, err, test.says)
 			assert.Equal(t, test.want, outcomes(report))
+			assert.Equal(t, test.want == nil, errors.Is(err, adsync.ErrIncomplete))
+			assert.Equal(t, test.want != nil, errors.Is(err, adsync.ErrLockLost))
 
 			store.UserStore = adsync.NewMemoryStore(users...)
 			report, err = newSyncer(t, dir, store, nil).Apply(t.Context(), mustReconcile(t, dir, users, adsync.Rules{}))
 			require.ErrorContains(t, err, test.says)
 			if test.want == nil {
 				require.ErrorContains(t, err, "could not lock the users")
+				require.ErrorIs(t, err, adsync.ErrIncomplete)
 				assert.Equal(t, []adsync.Outcome{"not-attempted"}, outcomes(report))
 			} else {
+				require.ErrorIs(t, err, adsync.ErrLockLost)
 				assert.Equal(t, test.want, outcomes(report))
 			}
 		})
 	}
+}
+
+// A lock that another run holds is none that failed, and one that says itself that it was
+// lost says so once.
+func TestSync_TellsALockThatIsHeld(t *testing.T) {
+	errLost := fmt.Errorf("%w (the table users)", adsync.ErrLockLost)
+	dir := adsync.StaticDirectory{entry(1, "ann", "")}
+	store := lockedBy{bareStore{adsync.NewMemoryStore(user("1", 1, "ann", ""))}, func() (func() error, error) { return nil, adsync.ErrLocked }}
+	_, err := newSyncer(t, dir, store, nil).Sync(t.Context())
+	require.EqualError(t, err, "adsync: could not lock the users, so nothing was changed: another run holds the lock on the users; try again when it has ended")
+	require.ErrorIs(t, err, adsync.ErrLocked)
+	require.NotErrorIs(t, err, adsync.ErrIncomplete)
+	store.lock = func() (func() error, error) { return func() error { return errLost }, nil }
+	_, err = newSyncer(t, dir, store, nil).Sync(t.Context())
+	require.EqualError(t, err, errLost.Error())
 }
 
 // A panic of a store that is only read is the caller's.
@@ -386,6 +409,7 @@ func TestSync_CancelledBetweenBatchesOfADeafStore(t *testing.T) {
 	}}
 	report, err := newSyncer(t, dir, store, opts).Sync(ctx)
 	require.ErrorIs(t, err, context.Canceled)
+	require.ErrorIs(t, err, adsync.ErrNotWritten)
 	assert.Equal(t, []adsync.Outcome{"applied", "applied", "applied", "applied", "not-attempted", "not-attempted"}, outcomes(report))
 }
 

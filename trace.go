@@ -180,7 +180,7 @@ var errPhaseFailed = errors.New("adsync: the phase failed; the error of the call
 func traced(err error) error {
 	var known []error
 	for _, kind := range [...]error{
-		ErrLocked, ErrUnsafe, ErrIncomplete, ErrNotWritten, ErrUnknown, errCutShort, context.Canceled, context.DeadlineExceeded,
+		ErrLocked, ErrLockLost, ErrUnsafe, ErrIncomplete, ErrNotWritten, ErrUnknown, errCutShort, context.Canceled, context.DeadlineExceeded,
 	} {
 		if errors.Is(err, kind) {
 			known = append(known, kind)

@@ -14,7 +14,7 @@ import (
 // The states of a sync after a run.
 const (
 	stateDone     = "done"
-	statePartly   = "partly done" // some users could not be written; the report says which
+	statePartly   = "partly done" // some users could not be written, as the report says, or the lock was lost
 	stateLocked   = "locked"      // somebody else's run has the users
 	stateRetrying = "retrying"    // one side could not be read or written
 	stateStopped  = "stopped"     // this machine was asked to stop
@@ -65,6 +65,8 @@ func judge(s *syncRow, report *adsync.Report, err error, now time.Time, tick tim
 		v.state, v.said, v.tries = stateRetrying, err.Error(), s.Tries+1
 		v.next = now.Add(backoff(s.Tries, tick, s.Every))
 		v.held, v.approval = s.Held, s.Approval
+	case errors.Is(err, adsync.ErrLockLost): // after a whole run, which only had no lock any more
+		v.state, v.said = statePartly, err.Error()
 	default:
 		v.state, v.said, v.pause = stateBroken, err.Error(), true
 	}
