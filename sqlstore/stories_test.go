@@ -190,7 +190,7 @@ func oddStories() []story {
 	none := errors.New("") // any error of the shape
 	onWrite := func(s *sqlstore.Table) {
 		s.OnWrite = func(ctx context.Context, tx *sql.Tx, c adsync.Change, id string) error {
-			if c.After != nil && c.After.Username == "refused" {
+			if c.After != nil && c.After.Username == "refused" || c.After == nil && c.Before.Username == "refused" {
 				return errGone
 			}
 			_, err := tx.ExecContext(ctx, "CALL note", string(c.Op), id)
@@ -247,6 +247,7 @@ func oddStories() []story {
 			want: []error{nil, nil, nil}, table: onWrite},
 		{name: "batch of creations with what belongs to each", after: []adsync.User{bob, cid}, changes: []adsync.Change{createOf(bob), createOf(cid)}, want: []error{nil, nil}, table: onWrite},
 		{name: "update that the host refuses", before: []adsync.User{ann}, changes: []adsync.Change{updateTo(ann, renamed(ann, "refused"))}, want: []error{errGone}, table: onWrite},
+		{name: "delete that the host refuses", before: []adsync.User{renamed(ann, "refused")}, changes: []adsync.Change{storeDelete(renamed(ann, "refused"))}, want: []error{errGone}, table: onWrite},
 		{name: "delete where the status says nothing of the deletion", before: []adsync.User{blocked}, changes: []adsync.Change{storeDelete(blocked)}, want: []error{nil}},
 	}
 }
