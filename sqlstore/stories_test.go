@@ -157,7 +157,7 @@ func marked(s *sqlstore.Table) { s.Delete = map[string]any{"tenant": 8, "note": 
 // oddStories are of rows and changes that are not as usual.
 func oddStories() []story {
 	ann, bob, cid := person(1, "ann"), person(2, "bob"), person(3, "cid")
-	anna := renamed(ann, "anna")
+	anna, bobby := renamed(ann, "anna"), renamed(bob, "bobby")
 	admin := edited(ann, func(u *adsync.User) { u.Protected = true })
 	bare := edited(ann, func(u *adsync.User) { u.Email, u.ObjectID = "", adsync.ObjectID{} })
 	bareToo := edited(bare, func(u *adsync.User) { u.ID, u.Username = "102", "bob" })
@@ -241,6 +241,8 @@ func oddStories() []story {
 			changes: []adsync.Change{{Op: adsync.OpNotice, UserID: "101", Before: &ann, After: &anna}, {Op: adsync.OpCreate}, {Op: adsync.OpUpdate, UserID: "101", After: &ann}, updateTo(bob, renamed(bob, "bobby")), {Op: adsync.OpUpdate, UserID: "7"}}},
 		{name: "batch with changes of no shape that are apart", before: []adsync.User{ann, bob}, after: []adsync.User{renamed(bob, "bobby")}, want: []error{none, adsync.ErrStale, nil},
 			changes: []adsync.Change{{Op: adsync.OpNotice, UserID: "101", Before: &ann, After: &anna}, {Op: adsync.OpUpdate, UserID: "103", After: &cid}, updateTo(bob, renamed(bob, "bobby"))}},
+		{name: "batch of changes that only inform", before: []adsync.User{ann, bob}, want: []error{none, none},
+			changes: []adsync.Change{{Op: adsync.OpNotice, UserID: "101", Before: &ann, After: &anna}, {Op: adsync.OpNotice, UserID: "102", Before: &bob, After: &bobby}}},
 		{name: "batch of details without a column", before: []adsync.User{bob}, after: []adsync.User{renamed(bob, "bobby"), cid}, want: []error{none, none, nil, nil}, edit: narrow, table: unprotected,
 			changes: []adsync.Change{createOf(admin), updateTo(edited(ann, func(u *adsync.User) { u.ID = "109" }), edited(admin, func(u *adsync.User) { u.ID = "109" })), updateTo(bob, renamed(bob, "bobby")), createOf(cid)}},
 		{name: "batch with what belongs to the changes", before: []adsync.User{ann, bob}, after: []adsync.User{anna, cid}, changes: []adsync.Change{updateTo(ann, anna), storeDelete(bob), createOf(cid)},
