@@ -50,8 +50,10 @@ type Config struct {
 	TLS *tls.Config
 	// StartTLS upgrades an ldap:// connection before anything is sent.
 	StartTLS bool
-	// AllowPlaintext permits a bind over a bare ldap:// connection. It is for
-	// tests: it sends the password in the clear. Inspect and each plan warn of it.
+	// AllowPlaintext permits a bind, of any kind, over a bare ldap:// connection. It is for
+	// tests: what binds and all that is read go in the clear. Inspect and each plan warn of
+	// it. A BindFunc that seals the connection itself, as SASL can, is no exception: that is
+	// not seen from here.
 	AllowPlaintext bool
 	// PageSize is how many entries one page of a listing holds. Default 1000, the
 	// server's own limit. Look-ups go without pages; below 128 they have such pages too.
@@ -182,8 +184,8 @@ func (cfg Config) checkBind(servers []ldapread.Server) error {
 		return errors.New("adsync: activedirectory.Config.Bind is missing; use SimpleBind, PasswordFunc or BindFunc")
 	}
 	for i, s := range servers {
-		if cfg.Bind.password != nil && !s.Encrypted() && !cfg.AllowPlaintext {
-			return fmt.Errorf("adsync: activedirectory.Config.URLs[%d] would send the password in the clear; use ldaps://, or set StartTLS", i)
+		if !s.Encrypted() && !cfg.AllowPlaintext {
+			return fmt.Errorf("adsync: activedirectory.Config.URLs[%d] is not encrypted: whatever binds, such as a password, and all that is read would go in the clear; use ldaps://, or set StartTLS", i)
 		}
 	}
 	return nil

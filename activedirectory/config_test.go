@@ -18,6 +18,8 @@ func goodConfig() Config {
 	return Config{URLs: []string{"ldaps://dc1.corp.example"}, Bind: SimpleBind("svc@corp.example", "hunter2")}
 }
 
+var hostsOwn = BindFunc(func(context.Context, string, *ldap.Conn) error { return nil })
+
 func TestNew_Refuses(t *testing.T) {
 	secret := func(context.Context) (string, error) { return "hunter2", nil }
 	tests := []struct {
@@ -50,7 +52,8 @@ func TestNew_Refuses(t *testing.T) {
 		{"URLs[1]", func(c *Config) { c.URLs = append(c.URLs, "dc2.corp.example") }},
 		{"URLs[0]", func(c *Config) { c.URLs = []string{"ldaps://svc:hunter2@dc1"} }},
 		{"URLs[0]", func(c *Config) { c.URLs = []string{"https://dc1"} }},
-		{"in the clear", func(c *Config) { c.URLs = []string{"ldaps://dc1", "ldap://dc1"} }},
+		{"URLs[1] is not encrypted", func(c *Config) { c.URLs = []string{"ldaps://dc1", "ldap://dc1"} }},
+		{"URLs[0] is not encrypted", func(c *Config) { c.URLs, c.Bind = []string{"ldap://dc1"}, hostsOwn }},
 		{"Bind is missing", func(c *Config) { c.Bind = Bind{} }},
 		{"password is empty", func(c *Config) { c.Bind = SimpleBind("svc", "") }},
 		{"user name", func(c *Config) { c.Bind = SimpleBind("", "hunter2") }},
@@ -99,9 +102,11 @@ func TestNew_Accepts(t *testing.T) {
 		"StartTLS":             func(c *Config) { c.URLs, c.StartTLS = []string{"ldap://dc1"}, true },
 		"both schemes":         func(c *Config) { c.URLs, c.StartTLS = []string{"ldap://dc1", "ldaps://dc2"}, true },
 		"plaintext, permitted": func(c *Config) { c.URLs, c.AllowPlaintext = []string{"ldap://dc1"}, true },
-		"plaintext of the host's own": func(c *Config) {
-			c.URLs, c.Bind = []string{"ldap://dc1"}, BindFunc(func(context.Context, string, *ldap.Conn) error { return nil })
+		"plaintext of the host's own, permitted": func(c *Config) {
+			c.URLs, c.Bind, c.AllowPlaintext = []string{"ldap://dc1"}, hostsOwn, true
 		},
+		"StartTLS of the host's own": func(c *Config) { c.URLs, c.Bind, c.StartTLS = []string{"ldap://dc1"}, hostsOwn, true },
+		"ldaps of the host's own":    func(c *Config) { c.Bind = hostsOwn },
 		"who is trusted": func(c *Config) {
 			c.TrustMembers, c.Attributes = true, map[adsync.Field]string{adsync.FieldObjectID: "entryUUID"}
 		},

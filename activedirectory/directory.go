@@ -82,7 +82,7 @@ func New(cfg Config) (*Directory, error) {
 		return nil, err
 	}
 	d.roles, d.details = d.reader.RoleNames(), cfg.mapping()
-	d.reader.Auth, d.reader.Clear = cfg.Bind.auth(d.refused), cfg.Bind.password != nil
+	d.reader.Auth = cfg.Bind.auth(d.refused)
 	if d.witnesses, err = cfg.witnesses(); err != nil {
 		return nil, err
 	}
@@ -166,7 +166,7 @@ func (d *Directory) Traits() adsync.Traits {
 // Inspect tells what the service account can read on the first controller that
 // answers. Access.Missing names a base that is not found, a filter that matches
 // nobody, attributes that none of the first 100 accounts shows, how many of those do not
-// show whether they are disabled, and a password that is sent in the clear.
+// show whether they are disabled, and a connection that is not encrypted.
 //
 // Access.Tombstones means that deletions can be proven. By default that takes an
 // administrator: grant the service account List Contents and Read Property on

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/go-ldap/ldap/v3"
 	"github.com/google/go-cmp/cmp"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -167,10 +168,12 @@ func TestDirectory_WarnsOfPlaintext(t *testing.T) {
 	t.Cleanup(func() { require.NoError(t, dc.Close()) })
 	ada, err := dc.AddUser(fakead.User{Username: "ada"})
 	require.NoError(t, err)
-	clearly := func(startTLS bool) (warnings []string, log string) {
-		d, err := New(Config{URLs: []string{dc.PlainURL()}, StartTLS: startTLS, AllowPlaintext: true,
-			TLS: dc.ClientTLS(), Bind: SimpleBind(dc.AdminDN(), dc.AdminPassword())})
+	clearly := func(startTLS bool, bind Bind) (warnings []string, log string) {
+		d, err := New(Config{URLs: []string{dc.PlainURL()}, StartTLS: startTLS, AllowPlaintext: true, TLS: dc.ClientTLS(), Bind: bind})
 		require.NoError(t, err)
+		access, err := d.Inspect(t.Context())
+		require.NoError(t, err)
+		assert.Equal(t, !startTLS, strings.Contains(strings.Join(access.Missing, "\n"), "in the clear"))
 		var text strings.Builder
 		s, err := adsync.New(d, adsync.NewMemoryStore(adsync.User{ID: "1", ObjectID: adsync.ObjectID(ada), Profile: adsync.Profile{Username: "ada"}}), &adsync.Options{Logger: slog.New(slog.NewTextHandler(&text, nil))})
 		require.NoError(t, err)
@@ -178,12 +181,19 @@ func TestDirectory_WarnsOfPlaintext(t *testing.T) {
 		require.NoError(t, err)
 		return plan.Warnings, text.String()
 	}
-	warnings, log := clearly(false)
-	assert.Contains(t, strings.Join(warnings, "\n"), "in the clear")
-	assert.Contains(t, log, "in the clear")
-	warnings, log = clearly(true)
-	assert.NotContains(t, strings.Join(warnings, "\n"), "in the clear")
-	assert.NotContains(t, log, "in the clear")
+	for name, bind := range map[string]Bind{
+		"SimpleBind": SimpleBind(dc.AdminDN(), dc.AdminPassword()),
+		"BindFunc": BindFunc(func(_ context.Context, _ string, conn *ldap.Conn) error {
+			return conn.Bind(dc.AdminDN(), dc.AdminPassword())
+		}),
+	} {
+		warnings, log := clearly(false, bind)
+		assert.Contains(t, strings.Join(warnings, "\n"), "in the clear", name)
+		assert.Contains(t, log, "in the clear", name)
+		warnings, log = clearly(true, bind)
+		assert.NotContains(t, strings.Join(warnings, "\n"), "in the clear", name)
+		assert.NotContains(t, log, "in the clear", name)
+	}
 }
 
 func TestSessions(t *testing.T) {

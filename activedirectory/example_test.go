@@ -53,7 +53,7 @@ func ExampleSimpleBind() {
 		Bind: activedirectory.SimpleBind("svc-sync@corp.example", "a long password"),
 	})
 	fmt.Println(err)
-	// Output: adsync: activedirectory.Config.URLs[0] would send the password in the clear; use ldaps://, or set StartTLS
+	// Output: adsync: activedirectory.Config.URLs[0] is not encrypted: whatever binds, such as a password, and all that is read would go in the clear; use ldaps://, or set StartTLS
 }
 
 // The password is read from a file that something else renews.

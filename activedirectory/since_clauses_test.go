@@ -408,6 +408,6 @@ func TestSince_KnowsAllThatIsRead(t *testing.T) {
 	for f := range reflect.TypeFor[ldapread.Config]().Fields() {
 		fields = append(fields, f.Name)
 	}
-	assert.Equal(t, []string{"BaseDN", "Filter", "TLS", "Auth", "Clear", "PageSize", "Timeout", "Attributes", "Further", "Identity", "Flag",
+	assert.Equal(t, []string{"BaseDN", "Filter", "TLS", "Auth", "PageSize", "Timeout", "Attributes", "Further", "Identity", "Flag",
 		"Names", "Roles", "TrustMembers", "MaxEntries", "MaxChanges", "Plain", "Open"}, fields)
 }

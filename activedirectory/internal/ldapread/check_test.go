@@ -52,15 +52,13 @@ func TestCheck_SaysWhatTheDirectoryCannotTell(t *testing.T) {
 		plain  bool
 		want   []string
 	}{
-		"all can be read":            {func(*Config) {}, false, nil},
-		"a filter on membership":     {func(c *Config) { c.Filter = "(memberOf=" + group + ")" }, false, []string{filterMembership}},
-		"on nested membership":       {func(c *Config) { c.Filter = "(memberOf" + inChain + "=" + group + ")" }, false, []string{filterNests}},
-		"another directory":          {func(c *Config) { c.Identity = adattr.IdentityOf("displayName") }, false, []string{noTombstones}},
-		"another, and membership":    {func(c *Config) { c.Identity, c.Filter = adattr.IdentityOf("displayName"), "(memberOf="+group+")" }, false, []string{noTombstones}},
-		"an identity that is lost":   {func(c *Config) { c.Identity = adattr.IdentityOf("mS-DS-ConsistencyGuid") }, false, []string{bareTombstones}},
-		"in the clear":               {func(c *Config) { c.Clear = true }, true, []string{clearText}},
-		"in the clear, by itself":    {func(*Config) {}, true, nil},
-		"allowed, but not necessary": {func(c *Config) { c.Clear = true }, false, nil},
+		"all can be read":          {func(*Config) {}, false, nil},
+		"a filter on membership":   {func(c *Config) { c.Filter = "(memberOf=" + group + ")" }, false, []string{filterMembership}},
+		"on nested membership":     {func(c *Config) { c.Filter = "(memberOf" + inChain + "=" + group + ")" }, false, []string{filterNests}},
+		"another directory":        {func(c *Config) { c.Identity = adattr.IdentityOf("displayName") }, false, []string{noTombstones}},
+		"another, and membership":  {func(c *Config) { c.Identity, c.Filter = adattr.IdentityOf("displayName"), "(memberOf="+group+")" }, false, []string{noTombstones}},
+		"an identity that is lost": {func(c *Config) { c.Identity = adattr.IdentityOf("mS-DS-ConsistencyGuid") }, false, []string{bareTombstones}},
+		"in the clear":             {func(*Config) {}, true, []string{clearText}},
 	} {
 		cfg := d.config()
 		cfg.Filter = "(sAMAccountName=u1)"

@@ -30,7 +30,6 @@ type Config struct {
 	Filter     string // who is in scope
 	TLS        *tls.Config
 	Auth       Auth
-	Clear      bool // a password may go over a connection that is not encrypted
 	PageSize   uint32
 	Timeout    time.Duration     // of each request
 	Attributes [NumValues]string // of the details, by any of their names or OIDs
