@@ -54,6 +54,62 @@ func TestEntries_ReadTheSameBothWays(t *testing.T) {
 	assert.Equal(t, []byte("cn=c"), got[0].GetRawAttributeValue("member;range=0-1"))
 }
 
+// What is read right from the bytes, and what go-ldap has to judge.
+func TestEntries_AreReadFromTheirBytes(t *testing.T) {
+	mail := tlv(0x30, short(4, "mail"), tlv(0x31, short(4, "a@x"), short(4), short(4, "b@x")))
+	e, values, ok := wireEntry([]byte(tlv(0x64, short(4, "CN=x"), tlv(0x30, mail, tlv(0x30, short(4, "sn"), tlv(0x31)), mail))))
+	require.True(t, ok)
+	assert.Equal(t, 6, values)
+	one := attribute("mail", "a@x", "", "b@x")
+	assert.Equal(t, &ldap.Entry{DN: "CN=x", Attributes: []*ldap.EntryAttribute{one, attribute("sn"), one}}, normal(e))
+	e, values, ok = wireEntry([]byte(tlv(0x64, short(4), tlv(0x30))))
+	require.True(t, ok)
+	assert.Zero(t, values)
+	assert.Equal(t, &ldap.Entry{Attributes: []*ldap.EntryAttribute{}}, e)
+	for name, op := range map[string]string{
+		"another answer":             tlv(0x65, short(4, "CN=x"), tlv(0x30, mail)),
+		"more behind it":             tlv(0x64, short(4, "CN=x"), tlv(0x30, mail)) + short(4),
+		"no DN":                      tlv(0x64, tlv(0x30, mail)),
+		"no attributes":              tlv(0x64, short(4, "CN=x")),
+		"other than attributes":      tlv(0x64, short(4, "CN=x"), tlv(0x31, mail)),
+		"more behind the attributes": tlv(0x64, short(4, "CN=x"), tlv(0x30, mail), short(4)),
+		"an attribute that is none":  tlv(0x64, short(4, "CN=x"), tlv(0x30, mail, short(4))),
+	} {
+		e, _, ok := wireEntry([]byte(op))
+		assert.False(t, ok, name)
+		assert.Nil(t, e, name)
+		var a Account
+		ok, err := (&entryDecoder{cfg: testConfig()}).decode([]byte(op), &a)
+		assert.False(t, ok, name)
+		assert.NoError(t, err, name)
+	}
+}
+
+// normal has no values where there are none.
+func normal(e *ldap.Entry) *ldap.Entry {
+	for i, a := range e.Attributes {
+		e.Attributes[i] = attribute(a.Name, a.Values...)
+		if len(a.Values) == 0 {
+			e.Attributes[i] = attribute(a.Name)
+		}
+	}
+	return e
+}
+
+// An answer with more values than may be decoded is left to go-ldap, and its bounds.
+func TestEntries_AreTakenUpToABound(t *testing.T) {
+	op := []byte(tlv(0x64, short(4, "CN=x"), tlv(0x30, tlv(0x30, short(4, "mail"), tlv(0x31, short(4, "a"), short(4, "b"))))))
+	h := &harvest{whole: true, values: maxElements - 2}
+	assert.True(t, h.take(op), "the last")
+	assert.False(t, h.take(op))
+	assert.Len(t, h.entries, 1)
+	h = &harvest{whole: true}
+	assert.False(t, h.take([]byte(tlv(0x65))))
+	h.over = true
+	assert.False(t, h.take(op), "after the end")
+	assert.Empty(t, h.entries)
+}
+
 // What is no account is read to the end too, or not at all.
 func TestEntries_OfOtherObjectsAreWholeOrAnError(t *testing.T) {
 	read := func(d *domain, each func(*ldap.Entry) error) (dns []string, err error) {
