@@ -33,6 +33,7 @@ func TestElement_SplitsOff(t *testing.T) {
 		"a tag alone":                 {"\x04", "", "", false},
 		"longer than there is":        {"\x04\x03ab", "", "", false},
 		"of an open length":           {"\x04\x80ab", "", "", false},
+		"of one, with much behind":    {"\x04\x80" + wide, "", "", false},
 		"of a length of five":         {"\x04\x85\x00\x00\x00\x00\x01a", "", "", false},
 		"of a length that breaks off": {"\x04\x84\x00\x00\x00", "", "", false},
 		"longer than any message":     {long4(4, maxWide+1, "a"), "", "", false},

@@ -293,6 +293,75 @@ func TestSieve_TakesNothingAfterTheEnd(t *testing.T) {
 	}
 }
 
+// What comes after a search is over is nobody's.
+func TestSieve_HarvestEnds(t *testing.T) {
+	message := raw(1, entry(person(1)))
+	_, op, ok := messageID(message[headerLength(message):])
+	require.True(t, ok)
+	var s sieve
+	h := s.start(&Config{Attributes: testConfig().Attributes}, nil)
+	require.True(t, h.take(op))
+	other := s.start(&Config{}, nil)
+	accounts, err := s.finish(h)
+	require.NoError(t, err)
+	assert.Len(t, accounts, 1)
+	assert.Same(t, other, s.harvest.Load(), "another one goes on")
+	assert.False(t, h.take(op))
+	assert.Len(t, h.accounts, 1)
+	_, _ = s.finish(other)
+	assert.Nil(t, s.harvest.Load())
+	assert.Nil(t, (&sieve{}).start(&Config{Plain: true}, nil).accounts)
+	var left sieve
+	left.start(&Config{Plain: true}, nil)
+	assert.Nil(t, left.harvest.Load(), "all is left to go-ldap")
+}
+
+// After an entry that cannot be used, no other is read.
+func TestSieve_KeepsTheFirstError(t *testing.T) {
+	bare := []byte(tlv(0x64, short(4, "CN=x"), tlv(0x30)))
+	good := []byte(tlv(0x64, short(4, "CN=x"), tlv(0x30, guidAttribute(1))))
+	var s sieve
+	h := s.start(&Config{Attributes: testConfig().Attributes}, nil)
+	assert.False(t, h.take([]byte(tlv(0x65))), "what is no entry")
+	assert.True(t, h.take(good))
+	assert.True(t, h.take(bare))
+	assert.True(t, h.take(good))
+	accounts, err := s.finish(h)
+	assert.ErrorIs(t, err, errNoGUID)
+	assert.Len(t, accounts, 1)
+}
+
+// The bounds are those of one answer, and of what a message may be.
+func TestSieve_HasBounds(t *testing.T) {
+	for renewed, want := range map[bool]error{false: errElements, true: io.EOF} {
+		s := sieve{inspector: inspector{elements: maxElements - 3}}
+		s.renewed.Store(renewed)
+		_, err := drain(&s, slices.Concat(end(), end()), 4096)
+		assert.ErrorIs(t, err, want)
+		s = sieve{inspector: inspector{elements: maxElements - 15}}
+		s.renewed.Store(renewed)
+		_, err = drain(&s, slices.Concat(end(), end()), 4096)
+		assert.ErrorIs(t, err, want, "over several messages")
+	}
+	for _, tt := range []struct {
+		length uint32
+		wide   bool
+		want   error
+	}{{maxMessage, false, io.EOF}, {maxMessage + 1, false, errMessage}, {maxMessage + 1, true, io.EOF}, {maxWide + 1, true, errMessage}} {
+		var s sieve
+		s.wide.Store(tt.wide)
+		_, err := drain(&s, []byte(long4(0x30, tt.length, idOne+"\x64")), 4096)
+		assert.ErrorIs(t, err, tt.want, tt.length)
+	}
+	var s sieve
+	h := s.start(&Config{Attributes: testConfig().Attributes}, nil)
+	assert.False(t, h.answers(0), "a search that was not sent")
+	message := string(raw(0, entry(person(1))))
+	passed, err := drain(&s, []byte(message), 4096)
+	assert.ErrorIs(t, err, io.EOF)
+	assert.Equal(t, message, string(passed))
+}
+
 func TestSieve_StreamThatBreaksOffIsAnError(t *testing.T) {
 	stream := slices.Concat(raw(1, entry(person(1))), raw(1, entry(person(2))), end())
 	for n := range len(stream) {
