@@ -328,7 +328,11 @@ func TestLatest_LooksFurtherBack(t *testing.T) {
 		return objects
 	}
 	assert.GreaterOrEqual(t, len(latest()), 32, "one alone is too few")
-	for _, id := range ids[1:] {
+	for _, id := range ids[1:31] {
+		must(t, d.SetAttribute(id, "telephoneNumber", "9"))
+	}
+	assert.Len(t, latest(), 32, "just as many are enough")
+	for _, id := range ids[31:] {
 		must(t, d.SetAttribute(id, "telephoneNumber", "9"))
 	}
 	objects := latest()
@@ -357,6 +361,37 @@ func TestSchema_HasTheHighestNumberFirst(t *testing.T) {
 	objects, err = liar.Schema(t.Context(), 1)
 	require.NoError(t, err)
 	assert.Empty(t, objects, "a server without one")
+}
+
+// The partitions are found wherever they stand among the naming contexts.
+func TestContexts_AreFoundInAnyPlace(t *testing.T) {
+	schema, configuration := "cn=schema,CN=Configuration,DC=corp", "cn=configuration,DC=corp"
+	for _, contexts := range [][]string{{schema, configuration, "DC=corp"}, {configuration, schema, "DC=corp"}, {"DC=corp", configuration, schema}} {
+		cfg := testConfig()
+		root := map[string][]string{"defaultNamingContext": {"DC=corp"}, "namingContexts": contexts}
+		c := newLiarWith(t, cfg, root, func(q question) []*ldap.Entry {
+			if q.base == "DC=corp" {
+				return nil
+			}
+			return []*ldap.Entry{ldap.NewEntry("CN=x", map[string][]string{"objectGUID": {wireText(guid(1))}, "tombstoneLifetime": {"7"},
+				"msDS-EnabledFeature": {"cn=privileged access management feature,CN=x"}, "attributeSyntax": {"2.5.5.12"}})}
+		})
+		objects, err := c.Schema(t.Context(), 1)
+		require.NoError(t, err)
+		assert.Len(t, objects, 1, contexts)
+		life, err := c.TombstoneLifetime(t.Context())
+		require.NoError(t, err)
+		assert.Equal(t, 7*24*time.Hour, life, contexts)
+		may, err := c.MembershipsEnd(t.Context())
+		require.NoError(t, err)
+		assert.True(t, may, contexts)
+		require.NoError(t, c.use(t.Context(), func(s *session) error {
+			plain, err := s.isPlain(t.Context(), "roomNumber")
+			assert.True(t, plain, contexts)
+			return err
+		}))
+		c.Close()
+	}
 }
 
 func TestTombstoneLifetime(t *testing.T) {
