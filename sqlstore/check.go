@@ -21,7 +21,7 @@ type checker struct {
 }
 
 // checkAll goes on with the next question where one is not answered, unless that is because
-// the table is locked, which says nothing about it.
+// the table is locked, or nobody is there to answer, which says nothing about it.
 func (c *checker) checkAll(ctx context.Context) error {
 	for _, check := range []func(context.Context) error{c.checkKeys, c.checkDemands, c.checkStatuses, c.checkServer, c.checkCollations, c.checkQuirks, c.checkView, c.checkRoles} {
 		err := check(ctx)
@@ -29,7 +29,7 @@ func (c *checker) checkAll(ctx context.Context) error {
 			continue
 		}
 		fault := c.known.dialect.Fault(err)
-		if fault.Kind == sqltable.Retry {
+		if fault.Kind == sqltable.Retry || sqltable.Away(err) {
 			return err
 		}
 		c.warn("the database does not tell this account all about the table %s, which was not checked further: %s", c.known.table.Name, fault.Reason)
@@ -250,6 +250,9 @@ func (c *checker) checkView(ctx context.Context) error {
 	rows, err := c.db.QueryContext(ctx, c.known.queries.LockNothing())
 	if err == nil {
 		err = errors.Join(rows.Err(), rows.Close())
+	}
+	if sqltable.Away(err) {
+		return err
 	}
 	if err != nil && ctx.Err() == nil {
 		c.warn("the view %s cannot be read FOR UPDATE, as a row must be before some writes, which would fail; let a query in its list of columns take the place of an outer join: %s", cmp.Or(c.known.table.View, c.known.table.Name), c.known.dialect.Fault(err).Reason)

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/go-adsync/adsync"
 	"github.com/go-adsync/adsync/sqlstore/internal/sqlbatch"
@@ -39,6 +40,25 @@ func notRead(ctx context.Context) error {
 	return nil
 }
 
+// told is a driver's error in words that leave nothing out but blanks.
+type told struct {
+	words string
+	cause error
+}
+
+func (e told) Error() string { return e.words }
+func (e told) Unwrap() error { return e.cause }
+
+// inWords is the driver's error without the values that it quotes. One that quotes none can be
+// unwrapped, so that a host can tell what the driver tells: above all, that nobody answered.
+func inWords(d sqltable.Dialect, err error) error {
+	words := d.Fault(err).Reason
+	if words != strings.Join(strings.Fields(err.Error()), " ") {
+		return errors.New(words)
+	}
+	return told{words, err}
+}
+
 // unlessRefused is the fault that ends the transaction, but nil for a question that the
 // server merely refused to answer.
 func unlessRefused(ctx context.Context, d sqltable.Dialect, fault error) error {
@@ -57,7 +77,7 @@ func explainReading(ctx context.Context, l *layout, err error) error {
 	if errors.As(err, &own) {
 		return own.error
 	}
-	return fmt.Errorf("adsync: cannot read the users of the table %s: %s", l.table.Name, l.dialect.Fault(err).Reason)
+	return fmt.Errorf("adsync: cannot read the users of the table %s: %w", l.table.Name, inWords(l.dialect, err))
 }
 
 // explainOutcomes turns what became of the changes into what a store returns.

@@ -201,5 +201,5 @@ func (l *Ledger) explain(ctx context.Context, err error) error {
 	case errors.As(err, &own):
 		return own.error
 	}
-	return errors.New(l.dialect.Fault(err).Reason)
+	return inWords(l.dialect, err)
 }

@@ -14,6 +14,7 @@ import (
 
 	"github.com/go-adsync/adsync"
 	"github.com/go-adsync/adsync/sqlstore/internal/sqlbatch"
+	"github.com/go-adsync/adsync/sqlstore/internal/sqltable"
 )
 
 // runLock keeps runs apart: those of one Store by itself, and those of others by the
@@ -23,41 +24,59 @@ type runLock struct {
 	layout    *layout
 	inspector *inspector
 
-	mu   sync.Mutex
-	held map[int64]bool // the parts that runs of this store hold
+	mu   sync.Mutex     // held for no longer than it takes to look
+	held map[int64]bool // the parts that runs of this store hold, or are asking for
 }
 
 // wholeTable is the part of a table that is all of it.
 const wholeTable int64 = 0
 
-// acquire fails at once where another run has the lock.
+// acquire fails at once where another run has the lock. It waits for nobody of this store:
+// only for the database, as long as ctx lasts.
 func (k *runLock) acquire(ctx context.Context, source string) (unlock func() error, err error) {
 	if err := notWritten(ctx); err != nil {
 		return nil, err
 	}
 	part, err := k.part(ctx, source)
 	if err != nil {
-		return nil, k.explain(err)
+		return nil, k.explain(ctx, err)
 	}
+	if !k.reserve(part) {
+		return nil, k.explain(ctx, sqlbatch.ErrHeld)
+	}
+	defer func() {
+		if unlock == nil {
+			k.free(part)
+		}
+	}()
+	release, err := k.acquireInDatabase(ctx, part)
+	if err != nil {
+		return nil, k.explain(ctx, err)
+	}
+	return sync.OnceValue(func() error {
+		defer k.free(part)
+		return release()
+	}), nil
+}
+
+// reserve reports whether no other run of this store has the part.
+func (k *runLock) reserve(part int64) bool {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if k.held[part] {
-		return nil, k.explain(sqlbatch.ErrHeld)
-	}
-	release, err := k.acquireInDatabase(ctx, part)
-	if err != nil {
-		return nil, k.explain(err)
+		return false
 	}
 	if k.held == nil {
 		k.held = map[int64]bool{}
 	}
 	k.held[part] = true
-	return sync.OnceValue(func() error {
-		k.mu.Lock()
-		defer k.mu.Unlock()
-		delete(k.held, part)
-		return release()
-	}), nil
+	return true
+}
+
+func (k *runLock) free(part int64) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	delete(k.held, part)
 }
 
 // part is what a run of the source has to keep others off. Two tenants of one table may go
@@ -84,6 +103,9 @@ func (k *runLock) part(ctx context.Context, source string) (int64, error) {
 	}
 	c := &checker{db: k.db, known: known}
 	loose, err := c.keysWithoutIndex(ctx)
+	if sqltable.Away(err) {
+		return 0, err // which says nothing about them, and two runs must not answer differently
+	}
 	if err != nil || len(loose) > 0 {
 		return wholeTable, nil // an account that may not see the indexes is none to rely on them
 	}
@@ -105,21 +127,21 @@ func (k *runLock) acquireInDatabase(ctx context.Context, part int64) (release fu
 	return func() error {
 		text, args, _ := k.layout.queries.ReleaseLock(part)
 		if err := hold.Release(text, args...); err != nil {
-			return fmt.Errorf("adsync: the lock on the table %s was lost before the end of the run, so another may have run at the same time; look at both reports: %s", k.layout.table.Name, k.layout.dialect.Fault(err).Reason)
+			return fmt.Errorf("%w (the table %s): %w", adsync.ErrLockLost, k.layout.table.Name, inWords(k.layout.dialect, err))
 		}
 		return nil
 	}, nil
 }
 
-func (k *runLock) explain(err error) error {
+func (k *runLock) explain(ctx context.Context, err error) error {
 	if errors.Is(err, sqlbatch.ErrHeld) {
 		return fmt.Errorf("%w (the table %s)", adsync.ErrLocked, k.layout.table.Name)
 	}
 	if own := (ownFault{}); errors.As(err, &own) {
 		return own.error
 	}
-	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
-		return fmt.Errorf("adsync: the run was ended before it had the lock on the table %s: %w", k.layout.table.Name, err)
+	if ctx.Err() != nil {
+		return fmt.Errorf("adsync: the run was ended before it had the lock on the table %s: %w", k.layout.table.Name, ctx.Err())
 	}
-	return fmt.Errorf("adsync: cannot lock the table %s: %s", k.layout.table.Name, k.layout.dialect.Fault(err).Reason)
+	return fmt.Errorf("adsync: cannot lock the table %s: %w", k.layout.table.Name, inWords(k.layout.dialect, err))
 }

@@ -330,7 +330,7 @@ func (m *memberships) types(ctx context.Context, db *sql.DB) (sqltable.Types, er
 func (m *memberships) fault(d sqltable.Dialect, cause error, format string, args ...any) error {
 	if cause != nil {
 		f := d.Fault(cause)
-		if f.Kind == sqltable.Retry {
+		if f.Kind == sqltable.Retry || sqltable.Away(cause) {
 			return cause
 		}
 		format, args = format+": %s", append(args, f.Reason)

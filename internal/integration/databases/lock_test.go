@@ -119,7 +119,7 @@ func testLostLock(t *testing.T, d database) {
 	require.NoError(t, err)
 	d.killOthers(t, other)
 	unlock := eventually(t, func() (func() error, error) { return second.Lock(t.Context(), "ad") })
-	assert.ErrorContains(t, lost(), "adsync: the lock on the table users was lost")
+	assert.ErrorIs(t, lost(), adsync.ErrLockLost)
 	require.NoError(t, unlock())
 	again, err := first.Lock(t.Context(), "ad")
 	require.NoError(t, err)

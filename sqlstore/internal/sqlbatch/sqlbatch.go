@@ -171,7 +171,9 @@ func (b Batch) once(ctx context.Context, savepoints bool) ([]Outcome, step) {
 	}
 	out, next, err := b.applyAll(ctx, &Tx{Tx: tx, prepare: b.Len > 1, stmts: map[string]*sql.Stmt{}}, savepoints)
 	if err != nil {
-		b.rollBack(conn, tx, cancel)
+		if b.rollBack(conn, tx, cancel) != nil {
+			out = withoutConnection(out)
+		}
 		return out, next
 	}
 	if err := ended(cancel, tx.Commit); err != nil {
@@ -214,11 +216,26 @@ func (b Batch) lock(ctx context.Context, tx *sql.Tx) error {
 	return nil
 }
 
-// rollBack keeps the connection where it is known to be in no transaction.
-func (b Batch) rollBack(conn *sql.Conn, tx *sql.Tx, cancel context.CancelFunc) {
-	if err := ended(cancel, tx.Rollback); err != nil && !b.Ended(err) {
-		discard(conn)
+// rollBack keeps the connection where it is known to be in no transaction. An error says
+// that it is not.
+func (b Batch) rollBack(conn *sql.Conn, tx *sql.Tx, cancel context.CancelFunc) error {
+	err := ended(cancel, tx.Rollback)
+	if err == nil || b.Ended(err) {
+		return nil
 	}
+	discard(conn)
+	return err
+}
+
+// withoutConnection blames no change for a fault after which even a rollback was not
+// answered: the connection was lost.
+func withoutConnection(out []Outcome) []Outcome {
+	for i := range out {
+		if out[i].State == Failed {
+			out[i].State = RolledBack
+		}
+	}
+	return out
 }
 
 // applyAll does the changes. An error says that the transaction is to be rolled

@@ -408,13 +408,14 @@ func TestBatch_TakesTheLockFirst(t *testing.T) {
 func TestConnection_WithoutATransactionIsKept(t *testing.T) {
 	for _, test := range []struct {
 		answer error
+		state  State
 		closed int
-	}{{errEnded, 0}, {errLost, 1}} {
+	}{{nil, Failed, 0}, {errEnded, Failed, 0}, {errLost, RolledBack, 1}} { // where nobody answers any more, it was not the row
 		f := &fakeDB{}
 		f.answer = func(text string) error {
 			return map[string]error{"write 0": errBad, "rollback": test.answer}[text]
 		}
-		assert.Equal(t, outcomes(Failed, errBad, 1), f.batch(t, 1).Run(t.Context()))
+		assert.Equal(t, outcomes(test.state, errBad, 1), f.batch(t, 1).Run(t.Context()))
 		assert.Equal(t, test.closed, f.closed)
 	}
 }

@@ -1,7 +1,10 @@
 package sqltable
 
 import (
+	"database/sql/driver"
 	"errors"
+	"io"
+	"net"
 	"regexp"
 	"strconv"
 	"strings"
@@ -31,6 +34,28 @@ type Fault struct {
 // anyEmail also finds the address of another user than the one at hand, because a
 // trigger may name the one who is in the way.
 var anyEmail = regexp.MustCompile(`[^\s"'()<>\[\]=,;:]+@[^\s"'()<>\[\]=,;:]+\.[^\s"'()<>\[\]=,;:.]+`)
+
+// Away reports that nobody answered, as where the server is down, shuts down, or takes no
+// more connections: that says nothing about what it was asked. It knows no driver's types.
+func Away(err error) bool {
+	if err == nil {
+		return false
+	}
+	var network net.Error
+	if errors.As(err, &network) || errors.Is(err, driver.ErrBadConn) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+		return true
+	}
+	var stater sqlStater
+	if errors.As(err, &stater) {
+		state := stater.SQLState()
+		return strings.HasPrefix(state, "08") || strings.HasPrefix(state, "57P") || state == "53300"
+	}
+	switch number, _ := strconv.Atoi(submatch(mySQLNumber, err.Error())); number {
+	case 1040, 1053, 1203, 1927:
+		return true
+	}
+	return strings.Contains(err.Error(), "invalid connection") // of MySQL's driver
+}
 
 // sqlStater is what pgx's and pq's errors offer. Their texts leave out the detail,
 // which is where PostgreSQL puts the row.

@@ -1,8 +1,11 @@
 package sqltable
 
 import (
+	"database/sql/driver"
 	"errors"
 	"fmt"
+	"io"
+	"net"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -120,6 +123,25 @@ func TestFault_NamesNobody(t *testing.T) {
 	assert.Equal(t, "the host: taken by …, who left (see <…>).", f.Reason)
 	f = dialect(t, "mysql").Fault(errors.New("Error 1045 (28000): Access denied for user 'app'@'10.0.0.1'"))
 	assert.Contains(t, f.Reason, "'app'@'10.0.0.1'")
+}
+
+// What nobody answered is told apart from what a server refused, with any driver.
+func TestAway(t *testing.T) {
+	assert.False(t, Away(nil))
+	for _, err := range []error{
+		driver.ErrBadConn, io.EOF, fmt.Errorf("x: %w", io.ErrUnexpectedEOF), &net.OpError{Op: "read", Err: errors.New("reset")}, errors.New("invalid connection"),
+		stateError{"08006", "gone"}, stateError{"57P01", "terminating connection"}, stateError{"57P03", "starting up"}, stateError{"53300", "too many clients"},
+		errors.New("Error 1040 (08004): Too many connections"), errors.New("Error 1053 (08S01): Server shutdown in progress"),
+		errors.New("Error 1203 (42000): User has too many connections"), errors.New("Error 1927 (70100): Connection was killed"),
+	} {
+		assert.True(t, Away(err), err)
+	}
+	for _, err := range []error{
+		errors.New("no such table: users"), stateError{"42501", "permission denied"}, stateError{"57014", "canceling statement"}, stateError{"53100", "disk full"},
+		stateError{"42601", "Error 1040"}, errors.New("Error 1142 (42000): SELECT command denied"), errors.New("database is locked (5)"),
+	} {
+		assert.False(t, Away(err), err)
+	}
 }
 
 func TestRedact(t *testing.T) {
