@@ -20,7 +20,8 @@ import (
 // Rules.Map; when no other user and no other entry comes into question; and, where
 // AdoptBy names only one of the two or the account itself has only one, when
 // neither the other nor the last name speaks against it. A protected user, or one who
-// is not active, is linked only when Rules.Only names it. All other pairs that share a
+// is not active, is linked only when Rules.Only names it: here, and in the rules of the
+// Syncer that applies the plan, unless that is approved. All other pairs that share a
 // username or email are Notices ([ReasonAmbiguous]) whose Detail says what speaks
 // against them.
 //
@@ -275,11 +276,6 @@ func adoptBy(r *Rules) []Field {
 func matches(r *Rules, f Field, u *User, p *Profile) bool {
 	key := r.key(*u.detail(f))
 	return key != "" && key == r.key(*p.detail(f))
-}
-
-// adoptable reports whether the entry still is the one to link the user to.
-func adoptable(r *Rules, u *User, e *Entry) bool {
-	return e.State == StatePresent && len(differences(r, u, e)) == 0
 }
 
 // compareEntries puts a Present entry first; the rest of the order is arbitrary.

@@ -489,8 +489,10 @@ func (s *Syncer) Sync(ctx context.Context, sel ...Selection) (report *Report, er
 //     or the status alone that they give, is stale;
 //   - so is a new user that is not just what the account gives, or whose account is not
 //     there or not known to be enabled;
-//   - so is a deletion, a deactivation or a reactivation that is no longer called for, and
-//     an adoption whose account is no longer the one to link;
+//   - so is a deletion, a deactivation or a reactivation that is no longer called for;
+//   - links are planned anew, as by [Adopt], and one that would not be made now is stale; a
+//     user who is protected or not active is linked only if Rules.Only of the Syncer names it
+//     or the plan is approved;
 //   - what is written already is reported as such; what is about a user whom the store did
 //     not yield, to the byte of its ID, never reaches the store;
 //   - a user may be parked under no name but its own, and only if its final change is
@@ -499,7 +501,7 @@ func (s *Syncer) Sync(ctx context.Context, sel ...Selection) (report *Report, er
 //     with any such change is refused without its Approval.
 //
 // That takes one reading of the users, and a look-up of all accounts that are written to;
-// where they are many, a listing.
+// where they are many, or any is to be linked, a listing.
 func (s *Syncer) Apply(ctx context.Context, p *Plan, approvals ...Approval) (report *Report, err error) {
 	ctx, span := s.opts.begin(ctx, PhaseApply)
 	defer span.done(&err)

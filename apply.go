@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"slices"
 	"time"
 
@@ -62,6 +63,9 @@ func (r *run) any(ctx context.Context, approvals []Approval) error {
 		}
 	}
 	r.settleDone(count)
+	if err := r.adoptAgain(ctx, count.all, approval != nil); err != nil {
+		return err
+	}
 	if err := r.lookAgain(ctx, anyWrite); err != nil {
 		return err
 	}
@@ -116,6 +120,55 @@ func (r *run) done(i int) *User {
 		i = end
 	}
 	return r.plan.Changes[i].After
+}
+
+// adoptAgain plans the links that are still to be written anew, from both sides as they are
+// now: one that would not be planned is stale. Whom nobody links without being told to has to
+// be named by the rules, or by an approval of the plan.
+func (r *run) adoptAgain(ctx context.Context, users []User, approved bool) (err error) {
+	open := map[string]int{}
+	for i := range r.plan.Changes {
+		if c := &r.plan.Changes[i]; c.adopts() && !r.rounds.Settled(i) {
+			open[c.UserID] = i
+		}
+	}
+	if len(open) == 0 {
+		return nil
+	}
+	ctx, span := r.opts.begin(ctx, PhaseConfirm)
+	defer span.done(&err)
+	span.count(len(open))
+	rules := r.opts.Rules
+	if approved {
+		rules.Only = slices.Collect(maps.Keys(open))
+	}
+	var entries []Entry
+	err = r.eachController(ctx, func(ctx context.Context, dir Directory) error {
+		entries = entries[:0]
+		for e, err := range dir.Entries(ctx) {
+			if err != nil {
+				return err
+			}
+			entries = append(entries, e)
+		}
+		return ctx.Err()
+	})
+	if err != nil {
+		return err
+	}
+	now, err := Adopt(entries, users, rules)
+	if err != nil {
+		return err
+	}
+	for i := range now.Changes {
+		if c := &now.Changes[i]; c.adopts() && c.ObjectID == r.plan.Changes[open[c.UserID]].ObjectID {
+			delete(open, c.UserID)
+		}
+	}
+	for _, i := range open {
+		r.settle(i, OutcomeStale, errNoLonger)
+	}
+	return nil
 }
 
 // lookAgain asks the directory about the changes that are doubted; one that it does not

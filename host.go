@@ -163,8 +163,6 @@ func (s *scope) callsFor(c *Change, e *Entry, final bool) bool {
 	case c.Op == OpCreate:
 		u, reason := s.created(e)
 		return reason == "" && e.enabled() && u.Same(*c.After)
-	case c.adopts():
-		return adoptable(&s.rules, c.Before, e)
 	case !s.chooses(c.Before):
 		return false
 	case c.Op == OpDelete:

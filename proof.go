@@ -17,6 +17,8 @@ type census struct {
 	linked  map[ObjectID]string // the users linked to entries for which the plan creates one
 	managed int                 // with the users that this plan has deleted before
 	roles   map[string]int      // managed users who have each of the roles that the plan takes away
+	adopts  bool                // the plan links users
+	all     []User              // where it does
 }
 
 // count counts one user, who must not have been counted before: whoever comes twice
@@ -41,13 +43,18 @@ func (n *census) count(u *User, rules *Rules, ids map[string]bool) error {
 		own := *u
 		n.users[u.ID] = &own
 	}
+	if n.adopts {
+		n.all = append(n.all, *u)
+	}
 	return nil
 }
 
 // anyWrite doubts all that a plan from anywhere writes, except for parkings, whose names
-// are fixed and which wait for their final change, and for what takes a run back, which no
-// directory can confirm. Taking back removes nobody.
-func anyWrite(c *Change) bool { return !c.Interim && (c.Reason != ReasonUndone || c.removes()) }
+// are fixed and which wait for their final change, for links, which are planned anew, and for
+// what takes a run back, which no directory can confirm. Taking back removes nobody.
+func anyWrite(c *Change) bool {
+	return !c.Interim && !c.adopts() && (c.Reason != ReasonUndone || c.removes())
+}
 
 // grave doubts what a plan must not do on the word of one reading alone, even though
 // that was a moment ago.

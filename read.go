@@ -294,6 +294,7 @@ func (s reader) takeCensus(ctx context.Context, p *Plan) (n *census, err error) 
 			n.linked[c.ObjectID] = ""
 		case c.writes():
 			n.users[c.UserID] = nil
+			n.adopts = n.adopts || c.adopts()
 		}
 	}
 	ids, users := map[string]bool{}, 0

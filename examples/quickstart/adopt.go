@@ -22,7 +22,6 @@ func (j *job) planAdoption(ctx context.Context) (*adsync.Plan, error) {
 		return nil, err
 	}
 	rules := j.rules(j.sides.source)
-	rules.Only = j.only
 	plan, err := adsync.Adopt(entries, users, rules)
 	if err != nil {
 		return nil, err

@@ -97,16 +97,22 @@ func (j *job) adoptCertain(ctx context.Context) error {
 // adoptAndTell plans, prints and, unless this is a dry run, carries out an
 // adoption by the rules of the job.
 func (j *job) adoptAndTell(ctx context.Context) error {
-	syncer, err := adsync.New(j.sides.directory, j.sides.store, j.options(j.sides, j.out)) // its rules may have changed
-	if err != nil {
+	j.adopt = true
+	defer func() { j.adopt = false }()
+	if err := j.renew(); err != nil {
 		return err
 	}
-	j.syncer = syncer
 	plan, err := j.planAdoption(ctx)
 	if err != nil {
 		return err
 	}
 	return j.tellAndApply(ctx, plan)
+}
+
+// renew has the job go by its rules as they are by now.
+func (j *job) renew() (err error) {
+	j.syncer, err = adsync.New(j.sides.directory, j.sides.store, j.options(j.sides, j.out))
+	return err
 }
 
 func (j *job) tellAndApply(ctx context.Context, plan *adsync.Plan) error {
@@ -153,6 +159,9 @@ func (j *job) nameSome(ctx context.Context) error {
 // importSome creates users in three ways.
 func (j *job) importSome(ctx context.Context) error {
 	j.heading("5. New people   -find, -import-ids, -import-group, -import-ou")
+	if err := j.renew(); err != nil {
+		return err
+	}
 	d := j.sides.demo
 	found, err := j.sides.directory.Search(ctx, "Eze", mostFound)
 	if err != nil {

@@ -9,13 +9,16 @@ func (s *settings) options(sides *sides, out printer) *adsync.Options {
 }
 
 // rules are the same for an adoption and for a sync: what is linked by a rule is
-// looked up again by it when the plan is applied.
+// planned again by it when the plan is applied, and so whom -only names is named then, too.
 func (s *settings) rules(source string) adsync.Rules {
 	rules := adsync.Rules{
 		Source:      source,
 		Import:      s.imports,
 		AdoptBy:     fields(s.adoptBy),
 		KeepOnEmpty: fields(s.keepOnEmpty),
+	}
+	if s.adopt {
+		rules.Only = s.only
 	}
 	if s.mailDomain != "" {
 		rules.Map = mailFromUsername(s.mailDomain)
