@@ -55,14 +55,20 @@ func (r *reader) marked(c *changes) (adsync.DirectoryMark, markData) {
 // since is what a reading tells of a mark that remembers this.
 func (r *reader) since(c *changes, data markData) (ids []adsync.ObjectID, full string) {
 	r.t.Helper()
-	text, err := json.Marshal(data)
-	require.NoError(r.t, err)
-	ids, full, err = c.Since(r.t.Context(), adsync.DirectoryMark{Controller: c.name(), Data: text})
+	ids, full, err := c.Since(r.t.Context(), markOf(r.t, c, data))
 	require.NoError(r.t, err)
 	if full != "" {
 		require.Empty(r.t, ids)
 	}
 	return ids, full
+}
+
+// markOf is a mark of the controller that remembers this.
+func markOf(t *testing.T, c *changes, data markData) adsync.DirectoryMark {
+	t.Helper()
+	text, err := json.Marshal(data)
+	require.NoError(t, err)
+	return adsync.DirectoryMark{Controller: c.name(), Data: text}
 }
 
 // A mark is taken for what it is only if each thing that it remembers is as it was.

@@ -150,6 +150,9 @@ func TestCheckFilter_SaysWhy(t *testing.T) {
 		`(&(cn=\41)(cn=\4g))`:                   `at position 14,`,
 		`(memberOf=CN=Sales (Ada),DC=corp)`:     `ends at position 24, and more follows`,
 		`(cn=Ada)(sn=Lovelace)`:                 `ends at position 8, and more follows`,
+		`(cn=\30)(sn=Lovelace)`:                 `ends at position 8, and more follows`,
+		`(cn=\00)(sn=Lovelace)`:                 `ends at position 8, and more follows`,
+		`\,`:                                    `at position 0,`,
 		`(&(cn=Ada)`:                            `unexpected end`,
 		`cn=Ada`:                                `does not start with`,
 		``:                                      `does not start with`,
@@ -162,6 +165,16 @@ func TestCheckFilter_SaysWhy(t *testing.T) {
 		assert.NotContains(t, err.Error(), "Ada")
 		assert.NotContains(t, err.Error(), "Lovelace")
 		assert.Contains(t, err.Error(), `\5c`)
+	}
+}
+
+// It is said in the words of the filter's own reader, and nothing before them.
+func TestCheckFilter_SaysWhyAlone(t *testing.T) {
+	const rest = `; in a value, ( is written \28, ) \29, * \2a and \ \5c`
+	for filter, want := range map[string]string{
+		`cn=Ada`: `filter does not start with an '('`, `(&(cn=Ada)`: `unexpected end of filter`, `(cn=Ada)x`: `it ends at position 8, and more follows`,
+	} {
+		assert.EqualError(t, CheckFilter(filter), want+rest)
 	}
 }
 
