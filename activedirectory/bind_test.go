@@ -6,6 +6,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -116,6 +117,7 @@ func TestBind_RefusedPasswordIsTriedOnce(t *testing.T) {
 			c := newCorp(t, 2, 1)
 			err := read(c.directory(t, func(cfg *Config) { cfg.Bind = SimpleBind(corpUser, "hunter2") }))
 			require.ErrorContains(t, err, "data 52e")
+			assert.Equal(t, 1, strings.Count(err.Error(), "data 52e"), "it is said once: %v", err)
 			assert.NotContains(t, err.Error(), "hunter2")
 			assert.NotContains(t, err.Error(), corpUser)
 			assert.Equal(t, 1, c.controllers[0].Count(fakead.OpBind))

@@ -153,7 +153,7 @@ func TestProveRoles_AsksOthersAboutFew(t *testing.T) {
 // One controller under two names bears nothing out, and is no other; where DNS may have kept
 // one back, nothing is proven.
 func TestProveRoles_WhereOthersAreNotKnown(t *testing.T) {
-	d := newRoleDomain(t, 1, 1)
+	d := newRoleDomain(t, 1, 2)
 	d.leave(d.editors, d.people[0], 0)
 	twice := func(cfg *Config) {
 		cfg.URLs = append(cfg.URLs, strings.Replace(cfg.URLs[0], "127.0.0.1", "localhost", 1))
@@ -174,6 +174,7 @@ func TestProveRoles_WhereOthersAreNotKnown(t *testing.T) {
 	dir.srv.lookup = func(context.Context, string) ([]*net.SRV, error) { return nil, errors.New("no answer") }
 	_, err := collect(p.ProveRoles(t.Context(), []adsync.ObjectID{adsync.ObjectID(d.people[0])}))
 	assert.ErrorContains(t, err, "DNS names no controller")
+	assert.Equal(t, []string{"editor writer"}, d.proven(p, d.people[1]), "nobody else has to be asked")
 }
 
 // What nothing proves is kept, and said: tokenGroups that cannot be read, a mailing list, a

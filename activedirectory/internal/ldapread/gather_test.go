@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -95,6 +96,16 @@ func TestGather_LeavesWhatItCannotTell(t *testing.T) {
 	assert.Same(t, none, gather(none))
 	closed := noDescriptor{&net.TCPConn{}}
 	assert.Equal(t, net.Conn(closed), gather(closed))
+}
+
+func TestGather_SaysWhatIsNoSocket(t *testing.T) {
+	r, w, err := os.Pipe()
+	require.NoError(t, err)
+	defer r.Close()
+	defer w.Close()
+	raw, err := r.SyscallConn()
+	require.NoError(t, err)
+	assert.ErrorIs(t, tellFrom(raw, 1), syscall.ENOTSOCK)
 }
 
 // noDescriptor is a connection that does not say which one it is.
