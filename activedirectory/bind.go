@@ -38,7 +38,7 @@ func SimpleBind(user, password string) Bind {
 // PasswordFunc is SimpleBind with a password that is read again for each
 // connection, so that it can rotate. An error of the function, or an empty
 // password, ends the attempt before anything is sent, and no other controller is
-// tried. A password that the directory called wrong is not sent again by the same
+// tried. That is no [ErrRefused]: the next run asks for it again. A password that the directory called wrong is not sent again by the same
 // Directory for 15 minutes.
 func PasswordFunc(user string, password func(context.Context) (string, error)) Bind {
 	if user == "" || password == nil {
@@ -53,8 +53,11 @@ var errNoPassword = errors.New("adsync: the password is empty; a server would ta
 // gets the controller's host name and a connection that is already encrypted
 // where the URL or StartTLS asks for it. It must leave no request running.
 //
-// An error that comes from neither the server nor the network counts as a
-// refused password: no other controller is tried.
+// After an error that comes from neither the server nor the network no other controller
+// is tried, as the password may be wrong. It is [ErrRefused] only if it is the server's
+// own result of refusal, or if the function says so by wrapping ErrRefused, as it should
+// where a Kerberos server refused the account. Nothing that such a function sends is
+// remembered.
 func BindFunc(bind func(ctx context.Context, host string, c *ldap.Conn) error) Bind {
 	if bind == nil {
 		return Bind{err: errors.New("adsync: BindFunc needs a function")}
@@ -103,11 +106,12 @@ type refusedPassword struct {
 const refusedFor = 15 * time.Minute
 
 // ErrRefused: a controller refused the name or password of the service account, or
-// refused it a moment ago, so that it was not sent again. Do not try again, here or
-// elsewhere, before they are corrected: the account would get locked.
+// refused it a moment ago, so that it was not sent again; or a BindFunc said so. Do not
+// try again, here or elsewhere, before they are corrected: the account would get locked.
+// A password that could not be had, as its store is away, is no ErrRefused.
 var ErrRefused = ldapread.ErrRefused
 
-var errRefusedBefore = fmt.Errorf("adsync: this very password was refused less than %v ago and is not sent again, lest the account gets locked; correct it", refusedFor)
+var errRefusedBefore = fmt.Errorf("adsync: this very password was refused less than %v ago and is not sent again; correct it; %w", refusedFor, ErrRefused)
 
 func (r *refusedPassword) note(secret string) {
 	r.mu.Lock()

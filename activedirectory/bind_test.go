@@ -143,11 +143,76 @@ func TestPasswordFunc(t *testing.T) {
 	password = ""
 	_, err := gather(t, d.Entries(t.Context()))
 	assert.ErrorContains(t, err, "password is empty")
+	assert.NotErrorIs(t, err, ErrRefused, "nobody was asked")
 	failure = errors.New("the vault is shut")
 	_, err = gather(t, d.Entries(t.Context()))
 	assert.ErrorIs(t, err, failure)
+	assert.NotErrorIs(t, err, ErrRefused)
+	assert.Equal(t, d.servers, d.health.order(d.servers), "the controller is not to blame")
 	assert.Equal(t, 4, asked, "once for each call: no other controller is tried")
 	assert.Equal(t, opened, c.controllers[0].Opened(), "nothing was sent")
+}
+
+// A store of passwords that is away, or takes too long, is no refusal: the next run may
+// find it well. Only what a controller said keeps a host from trying again.
+func TestPasswordFunc_FailingIsIncomplete(t *testing.T) {
+	c := newCorp(t, 2, 1)
+	secret := func(context.Context) (string, error) { return "", nil }
+	d := c.directory(t, func(cfg *Config) {
+		cfg.Timeout = 200 * time.Millisecond
+		cfg.Bind = PasswordFunc(corpUser, func(ctx context.Context) (string, error) { return secret(ctx) })
+	})
+	s, err := adsync.New(d, adsync.NewMemoryStore(adsync.User{ID: "1", ObjectID: adsync.ObjectID(c.ids[0][0]), Profile: adsync.Profile{Username: "u1"}}), nil)
+	require.NoError(t, err)
+	away := errors.New("the vault is shut")
+	for name, tt := range map[string]struct {
+		secret func(context.Context) (string, error)
+		is     error
+	}{
+		"away":     {func(context.Context) (string, error) { return "", away }, away},
+		"empty":    {func(context.Context) (string, error) { return "", nil }, errNoPassword},
+		"too slow": {func(ctx context.Context) (string, error) { <-ctx.Done(); return "", ctx.Err() }, context.DeadlineExceeded},
+	} {
+		secret = tt.secret
+		_, err := s.Plan(t.Context())
+		require.ErrorIs(t, err, adsync.ErrIncomplete, name)
+		assert.ErrorIs(t, err, tt.is, name)
+		assert.NotErrorIs(t, err, ErrRefused, name)
+		assert.NotContains(t, err.Error(), "locked", name)
+	}
+	assert.Zero(t, c.controllers[0].Opened()+c.controllers[1].Opened())
+
+	secret = func(context.Context) (string, error) { return "hunter2", nil }
+	for range 2 {
+		_, err = s.Plan(t.Context())
+		require.ErrorIs(t, err, adsync.ErrIncomplete)
+		assert.ErrorIs(t, err, ErrRefused, "by a controller, and as it was so a moment ago")
+	}
+	assert.Equal(t, 1, c.controllers[0].Count(fakead.OpBind))
+}
+
+// What a BindFunc says of its own is no refusal, unless it says so: it is asked again.
+func TestBindFunc_FailingIsNoRefusal(t *testing.T) {
+	c := newCorp(t, 2, 1)
+	var said error
+	calls := 0
+	d := c.directory(t, func(cfg *Config) {
+		cfg.Bind = BindFunc(func(context.Context, string, *ldap.Conn) error { calls++; return said })
+	})
+	for n, tt := range []struct {
+		said    error
+		refused bool
+	}{
+		{errors.New("no ticket"), false},
+		{fmt.Errorf("the account is locked: %w", ErrRefused), true},
+		{errors.New("no ticket"), false},
+	} {
+		said = tt.said
+		_, err := gather(t, d.Entries(t.Context()))
+		require.ErrorIs(t, err, tt.said)
+		assert.Equal(t, tt.refused, errors.Is(err, ErrRefused))
+		assert.Equal(t, n+1, calls, "no other controller is tried")
+	}
 }
 
 func TestBindFunc(t *testing.T) {

@@ -136,7 +136,8 @@ func (d *Directory) lookUp(ctx context.Context, ids []adsync.ObjectID, way lookU
 // controller and no other, on one connection that is kept until the loop goes
 // on, and is an [adsync.Inspector] too. It connects when it is first used: a controller
 // that does not answer shows in the error of its Entries or Find. After a
-// refused password, or when ctx has ended, the sequence ends with an error.
+// refused password, or one that could not be had, or when ctx has ended, the sequence
+// ends with an error.
 func (d *Directory) Sessions(ctx context.Context) iter.Seq2[adsync.Directory, error] {
 	return d.SessionsFrom(ctx, nil)
 }
@@ -375,7 +376,7 @@ func (d *Directory) first(ctx context.Context, do func(*ldapread.Controller) (fi
 			return nil
 		}
 		failures = append(failures, err)
-		if final || ctx.Err() != nil || c.Refused() != nil {
+		if final || ctx.Err() != nil || c.Final() != nil {
 			break
 		}
 	}
@@ -404,7 +405,7 @@ func (d *Directory) controllers(ctx context.Context, first ...string) iter.Seq2[
 			if !more {
 				return
 			}
-			if err := c.Refused(); err != nil {
+			if err := c.Final(); err != nil {
 				yield(nil, err)
 				return
 			}

@@ -219,7 +219,7 @@ func askOne[T any](ctx context.Context, w *witnesses, server ldapread.Server, as
 	case host != "" && strings.EqualFold(host, w.read.Host()):
 		return witness[T]{isRead: true}
 	case err != nil:
-		return witness[T]{refused: c.Refused() != nil}
+		return witness[T]{refused: c.Final() != nil}
 	}
 	return witness[T]{said: said, spoke: true}
 }

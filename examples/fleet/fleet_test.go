@@ -159,6 +159,21 @@ func TestFleet_LeavesARefusedAccountInPeace(t *testing.T) {
 	y.becomes(who, stateDone)
 }
 
+// TestFleet_TriesAgainWhenTheSecretIsBack tells a secret store that is away from a password
+// that a controller refused.
+func TestFleet_TriesAgainWhenTheSecretIsBack(t *testing.T) {
+	y := newYard(t)
+	who := y.world.tenants[0]
+	password, err := y.world.secret(who.name)
+	require.NoError(t, err)
+	y.world.setSecret(who.name, "")
+	require.NoError(t, who.hire())
+	y.command("run", who.name, source)
+	y.becomes(who, stateRetrying)
+	y.world.setSecret(who.name, password)
+	assert.Equal(t, "1 imported", y.becomes(who, stateDone))
+}
+
 func TestFleet_TriesAgainWhenTheDirectoryIsBack(t *testing.T) {
 	y := newYard(t)
 	who := y.world.tenants[0]

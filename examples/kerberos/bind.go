@@ -2,6 +2,8 @@ package main
 
 import (
 	"context"
+	"fmt"
+	"strings"
 
 	"github.com/go-ldap/ldap/v3"
 	"github.com/go-ldap/ldap/v3/gssapi"
@@ -39,6 +41,21 @@ func (k kerberos) bind(login func() (*gssapi.Client, error)) activedirectory.Bin
 			return err
 		}
 		defer tickets.Close()
-		return c.GSSAPIBind(tickets, "ldap/"+host, "")
+		err = c.GSSAPIBind(tickets, "ldap/"+host, "")
+		if isRefused(err) {
+			return fmt.Errorf("%w; %w", err, activedirectory.ErrRefused)
+		}
+		return err
 	})
+}
+
+// isRefused reports that the Kerberos server refused the account, of which gokrb5 keeps
+// the text alone. Trying again could lock it.
+func isRefused(err error) bool {
+	for _, code := range []string{"KDC_ERR_PREAUTH_FAILED", "KDC_ERR_CLIENT_REVOKED", "KDC_ERR_KEY_EXPIRED", "KDC_ERR_C_PRINCIPAL_UNKNOWN"} {
+		if err != nil && strings.Contains(err.Error(), code) {
+			return true
+		}
+	}
+	return false
 }

@@ -264,6 +264,21 @@ func TestSchedule_PausesItselfWhenTheAccountIsRefused(t *testing.T) {
 	assert.Contains(t, w.admin.get("/sync").text(), "nothing was to be changed")
 }
 
+// A password that cannot be had is no refusal: the next run asks for it again.
+func TestSchedule_GoesOnWhenThePasswordIsThereAgain(t *testing.T) {
+	w, c := newScheduledWorld(t)
+	w.people("anna")
+	w.set("anna", "sn", "One")
+	w.app.directory = w.wrongly("secret")
+	c.tick()
+	page := w.admin.get("/sync").text()
+	assert.NotContains(t, page, "It paused itself")
+	assert.NotContains(t, page, "refused the service account's name or password")
+	w.app.directory = w.wrongly("nothing")
+	c.tick()
+	assert.Equal(t, "One", w.value(`SELECT last_name FROM users WHERE username = 'anna'`))
+}
+
 // The loop runs what is due at each tick, and ends with the application.
 func TestSchedule_TicksUntilTheEnd(t *testing.T) {
 	w, c := newScheduledWorld(t)

@@ -334,6 +334,8 @@ func (w *world) wrongly(what string) adsync.Directory {
 	switch what {
 	case "password":
 		c.Bind = activedirectory.SimpleBind(serviceAccount, "wrong")
+	case "secret":
+		c.Bind = activedirectory.PasswordFunc(serviceAccount, func(context.Context) (string, error) { return "", nil })
 	case "certificate":
 		c.TLS = nil
 	case "filter":

@@ -2,8 +2,10 @@ package ldapread
 
 import (
 	"context"
+	"fmt"
 	"net"
 	"os"
+	"strings"
 	"testing"
 	"time"
 
@@ -33,7 +35,7 @@ func TestBind_RefusedPasswords(t *testing.T) {
 		assert.ErrorContains(t, err, refusals[data])
 		assert.NotContains(t, err.Error(), "svc")
 		assert.NotContains(t, err.Error(), "hunter2")
-		assert.Equal(t, err, c.Refused())
+		assert.Equal(t, err, c.Final())
 		_, again := list(t.Context(), c)
 		assert.Equal(t, err, again)
 		assert.Equal(t, 1, d.Count(fakead.OpBind), "never tried again")
@@ -60,29 +62,81 @@ func TestBind_OtherMechanisms(t *testing.T) {
 		require.NoError(t, err)
 		assert.Equal(t, "127.0.0.1", host)
 	})
-	t.Run("an error of the host's own counts as a refusal", func(t *testing.T) {
+	t.Run("an error of the host's own is final, and no refusal", func(t *testing.T) {
 		d := newDomain(t, fakead.Config{})
 		cfg := d.config()
 		cfg.Auth = fails(os.ErrPermission)
-		_, err := list(t.Context(), d.open(cfg))
-		assert.ErrorIs(t, err, ErrRefused)
+		c := d.open(cfg)
+		_, err := list(t.Context(), c)
+		assert.NotErrorIs(t, err, ErrRefused)
 		assert.ErrorIs(t, err, os.ErrPermission)
+		assert.ErrorContains(t, err, "no other controller is tried, as the password may be wrong")
+		assert.Equal(t, err, c.Final())
+		failed, known := c.Failed()
+		assert.True(t, failed && known, "another controller may be better the next time")
 	})
-	t.Run("a network error of the host's own does not", func(t *testing.T) {
+	t.Run("unless it says so", func(t *testing.T) {
+		for name, said := range map[string]error{
+			"alone":                   ErrRefused,
+			"of a library":            fmt.Errorf("%w: %w", ErrRefused, os.ErrPermission),
+			"of another code of LDAP": fmt.Errorf("%w: %w", ErrRefused, ldap.NewError(ldap.LDAPResultUnwillingToPerform, os.ErrPermission)),
+		} {
+			d := newDomain(t, fakead.Config{})
+			cfg := d.config()
+			cfg.Auth = fails(said)
+			c := d.open(cfg)
+			_, err := list(t.Context(), c)
+			assert.ErrorIs(t, err, ErrRefused, name)
+			assert.Equal(t, err, c.Final(), name)
+			assert.Equal(t, 1, strings.Count(err.Error(), ErrRefused.Error()), name)
+			assert.NotContains(t, err.Error(), "may be wrong", name)
+		}
+	})
+	t.Run("a network error of the host's own is neither", func(t *testing.T) {
 		d := newDomain(t, fakead.Config{})
 		cfg := d.config()
 		cfg.Auth = fails(&net.OpError{Op: "dial", Err: os.ErrPermission})
-		_, err := list(t.Context(), d.open(cfg))
+		c := d.open(cfg)
+		_, err := list(t.Context(), c)
 		require.Error(t, err)
 		assert.NotErrorIs(t, err, ErrRefused)
+		assert.NoError(t, c.Final())
 	})
 	t.Run("what refuses beforehand sends nothing", func(t *testing.T) {
 		d := newDomain(t, fakead.Config{})
 		cfg := d.config()
 		cfg.Auth = func(context.Context) (BindFunc, error) { return nil, os.ErrPermission }
+		c := d.open(cfg)
+		_, err := list(t.Context(), c)
+		assert.ErrorIs(t, err, os.ErrPermission)
+		assert.ErrorContains(t, err, "nothing was sent")
+		assert.NotErrorIs(t, err, ErrRefused)
+		assert.Equal(t, err, c.Final())
+		_, known := c.Failed()
+		assert.False(t, known, "it says nothing of the controller")
+		assert.Zero(t, d.Opened())
+	})
+	t.Run("and may know that the password was refused", func(t *testing.T) {
+		d := newDomain(t, fakead.Config{})
+		cfg := d.config()
+		cfg.Auth = func(context.Context) (BindFunc, error) { return nil, fmt.Errorf("a moment ago: %w", ErrRefused) }
 		_, err := list(t.Context(), d.open(cfg))
 		assert.ErrorIs(t, err, ErrRefused)
 		assert.Zero(t, d.Opened())
+	})
+	t.Run("its caller may stop meanwhile", func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		d := newDomain(t, fakead.Config{})
+		cfg := d.config()
+		cfg.Auth = func(context.Context) (BindFunc, error) {
+			cancel()
+			return nil, os.ErrPermission
+		}
+		c := d.open(cfg)
+		_, err := list(ctx, c)
+		assert.ErrorIs(t, err, context.Canceled)
+		assert.NoError(t, c.Final())
 	})
 	t.Run("a panic leaves nothing open", func(t *testing.T) {
 		d := newDomain(t, fakead.Config{})

@@ -17,15 +17,15 @@ type Controller struct {
 	cfg    *Config
 	server Server
 
-	mu      sync.Mutex
-	idle    *session
-	closed  bool
-	refused error
-	host    string
-	used    bool      // there was a call that was not stopped by its caller
-	failed  bool      // the last of those failed
-	opened  int       // how many connections there were
-	asOf    time.Time // by its clock, when it was first connected to; zero if it does not tell
+	mu     sync.Mutex
+	idle   *session
+	closed bool
+	final  error
+	host   string
+	used   bool      // there was a call that was not stopped by its caller
+	failed bool      // the last of those failed
+	opened int       // how many connections there were
+	asOf   time.Time // by its clock, when it was first connected to; zero if it does not tell
 
 	parents *parents // of the accounts that were read; nil: nobody wants to know
 }
@@ -78,11 +78,12 @@ func (c *Controller) AsOf() time.Time {
 	return c.asOf
 }
 
-// Refused is the error of a refused password, once there was one.
-func (c *Controller) Refused() error {
+// Final is the error of a refused password, or of the host's own way to bind, once there
+// was one: no other controller is to be tried.
+func (c *Controller) Final() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.refused
+	return c.final
 }
 
 // Failed reports whether the last call ended in an error that came from the
@@ -119,7 +120,7 @@ func (c *Controller) use(ctx context.Context, f func(*session) error) error {
 	if errors.Is(err, errStop) {
 		err = nil
 	}
-	if err == nil || ctx.Err() == nil {
+	if err == nil || ctx.Err() == nil && !isUnsent(err) {
 		c.mu.Lock()
 		c.failed, c.used = err != nil, true
 		c.mu.Unlock()
@@ -141,14 +142,14 @@ func (c *Controller) useSession(ctx context.Context, f func(*session) error) err
 
 func (c *Controller) take(ctx context.Context) (*session, error) {
 	c.mu.Lock()
-	idle, closed, refused := c.idle, c.closed, c.refused
+	idle, closed, final := c.idle, c.closed, c.final
 	c.idle = nil
 	c.mu.Unlock()
 	switch {
 	case closed:
 		return nil, fmt.Errorf("adsync: %s: used after its session was over; begin a new one", c.server.Address())
-	case refused != nil:
-		return nil, refused
+	case final != nil:
+		return nil, final
 	case idle != nil && !idle.conn.IsClosing():
 		return idle, nil
 	case idle != nil:
@@ -158,8 +159,8 @@ func (c *Controller) take(ctx context.Context) (*session, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	switch {
-	case errors.Is(err, ErrRefused):
-		c.refused = err
+	case isFinal(err):
+		c.final = err
 	case err == nil:
 		c.host = s.root.host
 		if c.opened == 0 {

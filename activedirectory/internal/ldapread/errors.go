@@ -17,6 +17,31 @@ import (
 // on another controller: the account would get locked.
 var ErrRefused = errors.New("no other controller is tried, lest the account gets locked")
 
+// ownError is one of the host's own way to bind, which no controller has answered. It would
+// be the same with another controller, or may mean a wrong password.
+type ownError struct {
+	error
+	unsent bool // and says nothing of the controller
+}
+
+func (e ownError) Unwrap() error { return e.error }
+
+// unsent is the error of a bind that was not begun.
+func unsent(err error) error {
+	return ownError{fmt.Errorf("adsync: cannot bind, and nothing was sent: %w", err), true}
+}
+
+// isFinal reports an error after which no other controller is to be tried.
+func isFinal(err error) bool {
+	return errors.Is(err, ErrRefused) || errors.As(err, new(ownError))
+}
+
+// isUnsent reports an error by which no controller can be judged.
+func isUnsent(err error) bool {
+	var own ownError
+	return errors.As(err, &own) && own.unsent
+}
+
 // explain puts an error of one exchange into words. What the server says in its
 // own words is dropped: it may name people.
 func (s *session) explain(ctx context.Context, doing string, err error) error {

@@ -96,33 +96,41 @@ func prepareBind(ctx context.Context, cfg *Config, server Server) (BindFunc, err
 	if ctx.Err() != nil {
 		return nil, explain(ctx, cfg, server, nil, "connecting", ctx.Err())
 	}
-	ctx, cancel := context.WithTimeout(ctx, cfg.Timeout)
+	limited, cancel := context.WithTimeout(ctx, cfg.Timeout)
 	defer cancel()
-	bind, err := cfg.Auth(ctx)
-	if err != nil {
-		return nil, fmt.Errorf("adsync: cannot bind: %w; %w", err, ErrRefused)
+	bind, err := cfg.Auth(limited)
+	switch {
+	case err == nil:
+		return bind, nil
+	case ctx.Err() != nil:
+		return nil, explain(ctx, cfg, server, nil, "preparing to bind", ctx.Err())
 	}
-	return bind, nil
+	return nil, unsent(err)
 }
 
 func (s *session) bind(ctx context.Context, conn *ldap.Conn, bind BindFunc) error {
-	hostsOwn := false
+	hostsOwn, refused := false, false
 	err := s.request(ctx, "binding", func() error {
 		limited, cancel := context.WithTimeout(ctx, s.cfg.Timeout)
 		defer cancel()
 		err := bind(limited, s.server.Host, conn)
-		hostsOwn = err != nil && s.isHostsOwn(err)
+		hostsOwn, refused = err != nil && s.isHostsOwn(err), errors.Is(err, ErrRefused)
 		return err
 	})
-	if hostsOwn && ctx.Err() == nil {
+	switch {
+	case err == nil || ctx.Err() != nil || errors.Is(err, ErrRefused):
+		return err
+	case refused: // says the host, of what is put into other words here
 		return fmt.Errorf("%w; %w", err, ErrRefused)
+	case hostsOwn:
+		return ownError{error: fmt.Errorf("%w; no other controller is tried, as the password may be wrong", err)}
 	}
 	return err
 }
 
 // isHostsOwn reports an error that came from neither the server nor the network
 // but from the host's way of binding, such as a Kerberos library. It may mean a
-// wrong password, so it counts as a refusal.
+// wrong password.
 func (s *session) isHostsOwn(err error) bool {
 	var result *ldap.Error
 	var network net.Error

@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/go-adsync/adsync/activedirectory"
 	"github.com/go-adsync/adsync/internal/integration/samba"
 )
 
@@ -47,13 +48,15 @@ func TestKerberos(t *testing.T) {
 		out, err := run("PASSWORD=hunter2")
 		require.Error(t, err)
 		assert.Contains(t, out, "adsync: ")
-		assert.Contains(t, out, "no other controller is tried")
+		assert.Contains(t, out, "KDC_ERR_PREAUTH_FAILED")
+		assert.Contains(t, out, activedirectory.ErrRefused.Error())
 		assert.NotContains(t, out, "hunter2")
 	})
 	t.Run("no keytab", func(t *testing.T) {
 		out, err := run("PASSWORD=", "-keytab", filepath.Join(t.TempDir(), "none"))
 		require.Error(t, err)
 		assert.Contains(t, out, "no such file")
+		assert.NotContains(t, out, activedirectory.ErrRefused.Error())
 	})
 }
 
