@@ -178,6 +178,8 @@ func (d database) run(t *testing.T, layouts []layout) {
 		"the second of two runs is told":            testLock,
 		"tenants of a table run at once":            testLockOfTenants,
 		"a lock ends with its connection":           testLostLock,
+		"a lock that is lost on the way":            testLockLostOnTheWay,
+		"a database that is away":                   testAway,
 		"a pool of a single connection":             testSingleConnection,
 		"two runs at once, without a lock":          testUnlockedRuns,
 		"many rows at once":                         testManyRows,
