@@ -226,7 +226,7 @@ type joinedReading []Reading
 // Since is what any of them says.
 func (j joinedReading) Since(ctx context.Context, m DirectoryMark) (ids []ObjectID, full string, err error) {
 	parts := partsOf(m)
-	if len(parts) != len(j) {
+	if len(parts) != len(j) || m.Controller != controllersOf(parts) {
 		return nil, NoMarkOfController, nil
 	}
 	for i, r := range j {
@@ -242,16 +242,23 @@ func (j joinedReading) Since(ctx context.Context, m DirectoryMark) (ids []Object
 // Mark is of all of them, or none.
 func (j joinedReading) Mark(ctx context.Context) (DirectoryMark, error) {
 	parts := make([]DirectoryMark, len(j))
-	name := ""
 	for i, r := range j {
 		var err error
 		if parts[i], err = r.Mark(ctx); err != nil || parts[i].Controller == "" {
 			return DirectoryMark{}, err
 		}
-		name += "+" + parts[i].Controller
 	}
 	data, err := json.Marshal(parts)
-	return DirectoryMark{Controller: name[1:], Data: data}, err
+	return DirectoryMark{Controller: controllersOf(parts), Data: data}, err
+}
+
+// controllersOf names the servers of all the parts.
+func controllersOf(parts []DirectoryMark) string {
+	names := make([]string, len(parts))
+	for i := range parts {
+		names[i] = parts[i].Controller
+	}
+	return strings.Join(names, "+")
 }
 
 // Access is what is known of them without asking.

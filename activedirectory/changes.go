@@ -323,6 +323,9 @@ func (r *changes) Access() adsync.Access {
 
 // Mark is what to go on from the next time.
 func (r *changes) Mark(ctx context.Context) (adsync.DirectoryMark, error) {
+	if err := stopped(ctx); err != nil {
+		return adsync.DirectoryMark{}, err
+	}
 	next := markData{Config: r.digest(), Server: r.controller.Server().Address(), Token: r.head.Token, Containers: r.head.Containers,
 		Time: r.head.Time, Blind: r.head.Blind}
 	if r.witnesses.dir.reader.Flag.Expires {

@@ -282,9 +282,9 @@ func (p pinned) lookUp(ctx context.Context, ids []adsync.ObjectID, way lookUpWay
 		if err := p.roles.read(ctx); err != nil {
 			return err
 		}
-	}
-	if way == provingRoles && len(p.roles.configured) > 0 {
-		return p.proveRoles(ctx, ids, each)
+		if way == provingRoles && len(p.roles.configured) > 0 {
+			return p.proveRoles(ctx, ids, each)
+		}
 	}
 	return p.witnesses.find(ctx, ids, way == confirming, func(a *ldapread.Account) bool { return each(p.roles.entry(a)) })
 }

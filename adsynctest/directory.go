@@ -11,22 +11,25 @@ import (
 	"github.com/go-adsync/adsync"
 )
 
-// CheckDirectory proves a host's own [adsync.Directory]: it returns joined errors, each
-// naming the duty that was broken and the ObjectID it was broken for. The directory
-// must hold at least one account and must not change while it is checked; want, if given,
-// are entries that it must find in exactly that state. Where its Traits say Final, that
-// state is present or deleted.
+// CheckDirectory proves a host's own [adsync.Directory], with the optional powers that it has:
+// it returns joined errors, each naming the duty that was broken and the ObjectID it was broken
+// for. The package's documentation says what is checked, and what cannot be.
+//
+// The directory must hold at least one account, must not change while it is checked, and must
+// have all its servers up; want, if given, are entries that it must find in exactly that state.
+// Where its Traits say Final, that state is present or deleted. Several of one ObjectID stand
+// for accounts that share it.
 //
 // What its Traits say of details beyond the five and of roles is proven along with it: what
 // Fields lists is told by Entries and Find alike, several values of a text are in Others, and
 // each further detail has a value of at least one account, as a detail that is listed and
 // never told would be cleared of every user.
 //
-// The optional powers are checked where the directory has them: Inspect, and each of
-// its Sessions in the same way as the whole, so that every server has to answer, and to
-// know the same. [CheckApart] proves what Traits.Apart says.
+// Each of its Sessions is checked in the same way as the whole, so that every server has to
+// answer, and to know the same. [CheckApart] proves what Traits.Apart says.
 //
-// It only reads: Entries several times, and Find with at most 1000 accounts.
+// It only reads: Entries several times, Find with at most 1000 accounts, and Confirm and
+// ProveRoles with at most 200, or with those of want if that is more.
 func CheckDirectory(ctx context.Context, dir adsync.Directory, want ...adsync.Entry) error {
 	if dir == nil {
 		return errors.New("adsync: CheckDirectory: there is no directory")
@@ -36,11 +39,7 @@ func CheckDirectory(ctx context.Context, dir adsync.Directory, want ...adsync.En
 	}
 	c := &directoryCheck{ctx: ctx, dir: dir, want: want}
 	c.proveDirectory()
-	if sessions, ok := dir.(adsync.Sessions); ok {
-		c.prove(sessionDuty, func(duty string) { c.eachSession(duty, sessions) })
-		c.prove("Sessions stops when the loop does", func(duty string) { c.stopSessions(duty, sessions) })
-		c.prove("Sessions of a context that has ended yields nothing that can be read", func(duty string) { c.cancelSessions(duty, sessions) })
-	}
+	c.proveSessions()
 	return errors.Join(c.broken...)
 }
 
@@ -52,6 +51,8 @@ type directoryCheck struct {
 	where  string // which session; empty for the directory itself
 	first  iter.Seq2[adsync.Entry, error]
 	listed []adsync.Entry // by first
+	once   []adsync.Entry // those of them that are listed a single time
+	times  map[adsync.ObjectID]int
 	broken []error
 }
 
@@ -60,16 +61,21 @@ func (c *directoryCheck) proveDirectory() {
 	c.prove(listDuty, c.list)
 	c.prove("Entries starts afresh", c.restart)
 	c.prove(detailsDuty, c.details)
-	c.prove("Find knows whom Entries lists", c.findListed)
-	c.prove("Find answers for an account that never was", c.findStranger)
-	c.prove("Find answers once for an id that is asked for twice", c.findRepeated)
-	c.prove("Find of no ids yields nothing", func(duty string) { c.find(duty) })
-	c.prove("Find gives the entries wanted their state", c.findWanted)
+	c.prove(listDuty, c.listWanted)
+	c.proveLookUp(c.finder())
 	c.prove("Traits.Final is true only where whoever is not listed is deleted", c.final)
 	c.prove("Entries stops when the loop does", c.stopEntries)
-	c.prove("Find stops when the loop does", c.stopFind)
 	c.prove("Entries ends with an error when its context has ended", func(duty string) { c.wantError(duty, c.dir.Entries(c.ended())) })
-	c.prove("Find ends with an error when its context has ended", c.cancelFind)
+	c.prove("Entries is complete or ends with an error when its context ends on the way", c.cutEntries)
+	if l, ok := c.confirmer(); ok {
+		c.proveLookUp(l)
+	}
+	if l, ok := c.roleProver(); ok {
+		c.proveLookUp(l)
+	}
+	c.proveReadings()
+	c.prove("Time tells the directory's time, and for how long it keeps tombstones", c.time)
+	c.prove("Time fails or tells nothing when its context has ended", c.cancelTime)
 	c.prove("Inspect answers", c.inspect)
 	c.prove("Inspect fails when its context has ended", c.cancelInspect)
 }
@@ -91,18 +97,18 @@ func (c *directoryCheck) ended() context.Context {
 	return ctx
 }
 
-// once are the listed accounts that are there a single time. The others are ambiguous,
-// and Find may say so by several answers.
-func (c *directoryCheck) once() []adsync.Entry {
-	times := make(map[adsync.ObjectID]int, len(c.listed))
-	for _, e := range c.listed {
-		times[e.ObjectID]++
+// keep notes what is listed. Of accounts that are there several times, which are ambiguous,
+// Find may say so by several answers.
+func (c *directoryCheck) keep(listed []adsync.Entry) {
+	c.listed, c.times = listed, make(map[adsync.ObjectID]int, len(listed))
+	for _, e := range listed {
+		c.times[e.ObjectID]++
 	}
-	return slices.DeleteFunc(slices.Clone(c.listed), func(e adsync.Entry) bool { return times[e.ObjectID] > 1 || e.ObjectID.IsZero() })
+	c.once = slices.DeleteFunc(slices.Clone(listed), func(e adsync.Entry) bool { return c.times[e.ObjectID] > 1 || e.ObjectID.IsZero() })
 }
 
 func (c *directoryCheck) lists(id adsync.ObjectID) bool {
-	return slices.ContainsFunc(c.listed, func(e adsync.Entry) bool { return e.ObjectID == id })
+	return c.times[id] > 0
 }
 
 // wantError reads to the end. Whoever ends without an error claims to be complete.
@@ -122,14 +128,39 @@ func (c *directoryCheck) wantError(duty string, sequence iter.Seq2[adsync.Entry,
 }
 
 // wantStop calls the sequence by hand: a range statement would panic where it goes on.
-func (c *directoryCheck) wantStop(duty string, sequence iter.Seq2[adsync.Entry, error]) {
+// Whatever was stopped must answer afterwards.
+func (c *directoryCheck) wantStop(duty string, sequence func() iter.Seq2[adsync.Entry, error]) {
 	yielded := 0
-	sequence(func(adsync.Entry, error) bool {
+	sequence()(func(adsync.Entry, error) bool {
 		yielded++
 		return false
 	})
 	if yielded > 1 {
 		c.failf(duty, "it went on after the first entry")
+	}
+	if _, err := collect(sequence()); err != nil {
+		c.failf(duty, "afterwards, it failed: %w", err)
+	}
+}
+
+// wantWhole ends the context within the first entry. Whoever then ends without an error must
+// have told of all of them.
+func (c *directoryCheck) wantWhole(duty string, ids []adsync.ObjectID, sequence func(context.Context) iter.Seq2[adsync.Entry, error]) {
+	ctx, cancel := context.WithCancel(c.ctx)
+	defer cancel()
+	told := make(map[adsync.ObjectID]bool, len(ids))
+	for e, err := range sequence(ctx) {
+		if err != nil {
+			return
+		}
+		told[e.ObjectID] = true
+		cancel()
+	}
+	for _, id := range ids {
+		if !told[id] {
+			c.failf(duty, "it ended without an error, and without %s", id)
+			return
+		}
 	}
 }
 

@@ -28,7 +28,7 @@ func (c *directoryCheck) list(duty string) {
 			c.failf(duty, "%s has the state %q; only Find yields those", e.ObjectID, e.State)
 		}
 	}
-	c.listed = listed
+	c.keep(listed)
 }
 
 func (c *directoryCheck) restart(duty string) {
@@ -50,4 +50,12 @@ func (c *directoryCheck) sameAgain(duty, how string, sequence iter.Seq2[adsync.E
 	}
 }
 
-func (c *directoryCheck) stopEntries(duty string) { c.wantStop(duty, c.dir.Entries(c.ctx)) }
+func (c *directoryCheck) stopEntries(duty string) {
+	c.wantStop(duty, func() iter.Seq2[adsync.Entry, error] { return c.dir.Entries(c.ctx) })
+}
+
+func (c *directoryCheck) cutEntries(duty string) {
+	if len(c.listed) > 0 {
+		c.wantWhole(duty, idsOf(c.listed), c.dir.Entries)
+	}
+}

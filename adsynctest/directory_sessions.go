@@ -1,7 +1,9 @@
 package adsynctest
 
 import (
+	"context"
 	"fmt"
+	"iter"
 	"reflect"
 
 	"github.com/go-adsync/adsync"
@@ -9,11 +11,39 @@ import (
 
 const sessionDuty = "Sessions yields a Directory for each server"
 
-// eachSession goes through each session as through the whole. A plan reads one of them
-// and nothing else, so that it must be all that the whole is.
-func (c *directoryCheck) eachSession(duty string, sessions adsync.Sessions) {
+// sessionsFunc is Sessions, or SessionsFrom of some marks.
+type sessionsFunc func(context.Context) iter.Seq2[adsync.Directory, error]
+
+// proveSessions goes through what a directory of several servers must do.
+func (c *directoryCheck) proveSessions() {
+	d, ok := c.dir.(adsync.Sessions)
+	if ok {
+		c.prove(sessionDuty, func(duty string) { c.eachSession(duty, d.Sessions, c.proveSession) })
+		c.proveEnds("Sessions", d.Sessions)
+	}
+	if from, isResumer := c.dir.(adsync.Resumer); isResumer {
+		c.proveResumer(d, from)
+	}
+}
+
+// proveEnds goes through how both ways to get sessions end.
+func (c *directoryCheck) proveEnds(name string, sessions sessionsFunc) {
+	c.prove(name+" stops when the loop does", func(duty string) { c.stopSessions(duty, sessions) })
+	c.prove(name+" of a context that has ended yields nothing that can be read", func(duty string) { c.cancelSessions(duty, sessions) })
+}
+
+// proveSession goes through a session as through the whole. A plan reads one of them and
+// nothing else, so that it must be all that the whole is.
+func (c *directoryCheck) proveSession(_ string, n int, dir adsync.Directory) {
+	one := &directoryCheck{ctx: c.ctx, dir: dir, want: c.want, where: fmt.Sprintf("session %d: ", n)}
+	one.proveDirectory()
+	c.broken = append(c.broken, one.broken...)
+}
+
+// eachSession holds each session to the powers of the whole.
+func (c *directoryCheck) eachSession(duty string, sessions sessionsFunc, prove func(duty string, n int, dir adsync.Directory)) {
 	n := 0
-	for dir, err := range sessions.Sessions(c.ctx) {
+	for dir, err := range sessions(c.ctx) {
 		n++
 		if err != nil {
 			c.failf(duty, "it failed: %w", err)
@@ -23,15 +53,13 @@ func (c *directoryCheck) eachSession(duty string, sessions adsync.Sessions) {
 			c.failf(duty, "number %d is none", n)
 			continue
 		}
-		one := &directoryCheck{ctx: c.ctx, dir: dir, want: c.want, where: fmt.Sprintf("session %d: ", n)}
-		one.proveDirectory()
-		c.broken = append(c.broken, one.broken...)
+		prove(duty, n, dir)
 		if !reflect.DeepEqual(traitsOf(dir), traitsOf(c.dir)) {
 			c.failf(duty, "number %d has other Traits than the whole", n)
 		}
-		if _, ok := c.dir.(adsync.Inspector); ok {
-			if _, ok := dir.(adsync.Inspector); !ok {
-				c.failf(duty, "number %d cannot Inspect, as the whole can", n)
+		for _, p := range powers {
+			if p.of(c.dir) && !p.of(dir) {
+				c.failf(duty, "number %d cannot %s, as the whole can", n, p.name)
 			}
 		}
 	}
@@ -40,9 +68,26 @@ func (c *directoryCheck) eachSession(duty string, sessions adsync.Sessions) {
 	}
 }
 
-func (c *directoryCheck) stopSessions(duty string, sessions adsync.Sessions) {
+// powers are those that a session must have where the whole has them. It may have more.
+var powers = []struct {
+	name string
+	of   func(adsync.Directory) bool
+}{
+	{"Inspect", has[adsync.Inspector]},
+	{"Confirm", has[adsync.Confirmer]},
+	{"ProveRoles", has[adsync.RoleProver]},
+	{"tell the Time", has[adsync.Timekeeper]},
+	{"begin a Reading", has[adsync.Changes]},
+}
+
+func has[P any](d adsync.Directory) bool {
+	_, ok := d.(P)
+	return ok
+}
+
+func (c *directoryCheck) stopSessions(duty string, sessions sessionsFunc) {
 	yielded := 0
-	sessions.Sessions(c.ctx)(func(adsync.Directory, error) bool {
+	sessions(c.ctx)(func(adsync.Directory, error) bool {
 		yielded++
 		return false
 	})
@@ -51,13 +96,13 @@ func (c *directoryCheck) stopSessions(duty string, sessions adsync.Sessions) {
 	}
 }
 
-func (c *directoryCheck) cancelSessions(duty string, sessions adsync.Sessions) {
+func (c *directoryCheck) cancelSessions(duty string, sessions sessionsFunc) {
 	ctx, failed := c.ended(), false
-	sessions.Sessions(ctx)(func(dir adsync.Directory, err error) bool {
+	sessions(ctx)(func(dir adsync.Directory, err error) bool {
 		if failed {
 			c.failf(duty, "it went on after the error")
 		}
-		if failed = err != nil; !failed {
+		if failed = err != nil; !failed && dir != nil {
 			c.wantError(duty, dir.Entries(ctx))
 		}
 		return true
