@@ -130,11 +130,12 @@ type Entry struct {
 // Entries lists them; each call returns a fresh sequence. An error is yielded
 // last and ends it. Ending without an error promises a complete listing.
 //
-// Find says what became of given accounts: exactly one Entry for each distinct
-// id, in any order, its State telling what was found. Anything less is an
-// error, yielded last.
+// Find says what became of given accounts: an Entry for each distinct id, in any
+// order, its State telling what was found. Several for one id are only for accounts
+// that share it; a plan reports those as [ReasonListedTwice] if they contradict each
+// other. Anything less is an error, yielded last.
 //
-// CheckDirectory of package adsynctest proves an implementation.
+// CheckDirectory of package adsynctest proves an implementation, with its optional powers.
 type Directory interface {
 	Entries(ctx context.Context) iter.Seq2[Entry, error]
 	Find(ctx context.Context, ids []ObjectID) iter.Seq2[Entry, error]

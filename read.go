@@ -661,7 +661,8 @@ func (s reader) addListed(ctx context.Context, found *findings, dir Directory, e
 	return err
 }
 
-// lookUp takes what became of the accounts, each exactly once.
+// lookUp takes what became of the accounts. Each is answered, and one that several accounts
+// share maybe several times.
 func (s reader) lookUp(ctx context.Context, dir Directory, ids []ObjectID, add func(*Entry) error) (err error) {
 	if len(ids) == 0 {
 		return nil
@@ -690,7 +691,7 @@ func (s reader) lookUp(ctx context.Context, dir Directory, ids []ObjectID, add f
 	}
 	for id, ok := range answered {
 		if !ok {
-			return fmt.Errorf("adsync: the directory did not say what became of account %s; Find must yield one entry for each", id)
+			return fmt.Errorf("adsync: the directory did not say what became of account %s; Find must yield an entry for each; prove it with CheckDirectory", id)
 		}
 	}
 	return nil
