@@ -173,7 +173,8 @@ func (b *batch) onWrite(ctx context.Context, tx *sqlbatch.Tx, c adsync.Change, i
 		return nil
 	}
 	if err := b.bind.table.OnWrite(ctx, tx.Tx, c, id); err != nil {
-		return ownFault{fmt.Errorf("adsync: OnWrite refused the %s of user %s, which was undone: %w", c.Op, id, err)}
+		words := sqltable.Redact(b.bind.dialect.Fault(err).Reason, personalTexts(c)...) // as it may be the driver's error
+		return ownFault{fmt.Errorf("adsync: OnWrite refused the %s of user %s, which was undone: %w", c.Op, id, told{words, err})}
 	}
 	return nil
 }

@@ -40,7 +40,7 @@ func notRead(ctx context.Context) error {
 	return nil
 }
 
-// told is a driver's error in words that leave nothing out but blanks.
+// told is an error in other words.
 type told struct {
 	words string
 	cause error

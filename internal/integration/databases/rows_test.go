@@ -122,16 +122,19 @@ func testNulls(t *testing.T, d database) {
 	assert.Equal(t, map[string]adsync.User{"ann": phone, "bob": emptied, "dan": now["dan"]}, list(t, s))
 }
 
-// raiseOnInsert refuses new people whose login begins with "forbidden", in words.
+// raiseOnInsert refuses new people whose login begins with "forbidden", in words that name
+// somebody else as well, and in PostgreSQL under a code of the server's own.
 var raiseOnInsert = map[sqlstore.Dialect][]string{
-	sqlstore.SQLite: {`CREATE TRIGGER refuse BEFORE INSERT ON people WHEN NEW.login LIKE 'forbidden%' BEGIN SELECT RAISE(ABORT, 'the host does not want forbidden1'); END`},
+	sqlstore.SQLite: {`CREATE TRIGGER refuse BEFORE INSERT ON people WHEN NEW.login LIKE 'forbidden%' BEGIN SELECT RAISE(ABORT, 'the host does not want forbidden1, as bob does not'); END`},
 	sqlstore.PostgreSQL: {
 		`CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
-			IF NEW.login LIKE 'forbidden%' THEN RAISE EXCEPTION 'the host does not want %', NEW.login; END IF; RETURN NEW; END $$`,
+			IF NEW.login LIKE 'forbidden%' THEN
+				RAISE EXCEPTION 'the host does not want %, as bob does not', NEW.login USING ERRCODE = 'check_violation', CONSTRAINT = 'no_guests';
+			END IF; RETURN NEW; END $$`,
 		`CREATE TRIGGER refuse BEFORE INSERT ON people FOR EACH ROW EXECUTE FUNCTION refuse()`,
 	},
 	sqlstore.MySQL: {`CREATE TRIGGER refuse BEFORE INSERT ON people FOR EACH ROW BEGIN
-		IF NEW.login LIKE 'forbidden%' THEN SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = 'the host does not want forbidden1'; END IF; END`},
+		IF NEW.login LIKE 'forbidden%' THEN SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = 'the host does not want forbidden1, as bob does not'; END IF; END`},
 }
 
 // testRefusedRows has rows that leave a column empty that must not be, and rows
@@ -159,7 +162,7 @@ func testRefusedRows(t *testing.T, d database) {
 		update(now["bob"], gone(now["bob"])),
 		create(one("", 6, "dan", "")),
 	}
-	why := map[int]string{1: "no_state", 2: "the host does not want …", 4: "no_state"}
+	why := map[int]string{1: "no_state", 2: "a trigger or function raised it, in words that may name somebody and are left out (", 4: "no_state"}
 	out := s.ApplyChanges(t.Context(), cs)
 	for i, w := range out {
 		if why[i] == "" {
@@ -169,7 +172,11 @@ func testRefusedRows(t *testing.T, d database) {
 		assert.ErrorContains(t, w.Err, "adsync: the database refused this row", i)
 		assert.ErrorContains(t, w.Err, why[i], i)
 		assert.NotErrorIs(t, w.Err, adsync.ErrConflict, i)
+		assert.NotRegexp(t, "does not want|bob|forbidden", w.Err, i)
 		assert.Empty(t, w.UserID, i)
+	}
+	if d.dialect == sqlstore.PostgreSQL {
+		assert.ErrorContains(t, out[2].Err, "adsync: the database refused this row by its constraint no_guests; ")
 	}
 	assert.Equal(t, map[string]adsync.User{
 		"anna": anna, "bob": now["bob"], "cid": active(one(out[0].UserID, 3, "cid", "")), "dan": active(one(out[5].UserID, 6, "dan", "")),

@@ -321,3 +321,27 @@ func TestOnWrite_IsPartOfTheChange(t *testing.T) {
 	err := h.DeleteUser(t.Context(), remove(now["cid"]))
 	assert.EqualError(t, err, "adsync: OnWrite refused the delete of user "+now["cid"].ID+", which was undone: the outbox is full")
 }
+
+// What OnWrite returns may be the driver's error: its words are as careful as the store's
+// own, and the error itself can be asked for.
+func TestOnWrite_PassesOnNoValues(t *testing.T) {
+	var refusal error
+	table := peopleTable()
+	table.OnWrite = func(ctx context.Context, tx *sql.Tx, c adsync.Change, id string) error {
+		_, refusal = tx.ExecContext(ctx, "INSERT INTO outbox VALUES ('bob')")
+		if refusal == nil {
+			refusal = errors.New("no place for ann, who is ann@corp.example, nor for eve@corp.example")
+		}
+		return refusal
+	}
+	for _, schema := range [][]string{
+		{"CREATE TABLE outbox (name TEXT)"},
+		{"CREATE TABLE outbox (name TEXT)", "CREATE TRIGGER refuse BEFORE INSERT ON outbox BEGIN SELECT RAISE(ABORT, 'bob again'); END"},
+	} {
+		h := newHost(t, table, append([]string{people}, schema...)...)
+		_, err := h.CreateUser(t.Context(), create(person(1, "ann")))
+		assert.ErrorContains(t, err, "adsync: OnWrite refused the create of user 1, which was undone: ")
+		assert.NotRegexp(t, "ann|bob|eve", err)
+		assert.ErrorIs(t, err, refusal)
+	}
+}

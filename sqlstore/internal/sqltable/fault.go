@@ -1,6 +1,7 @@
 package sqltable
 
 import (
+	"cmp"
 	"database/sql/driver"
 	"errors"
 	"io"
@@ -28,7 +29,7 @@ const (
 type Fault struct {
 	Kind       FaultKind
 	Constraint string // by name, or by its columns, where the database tells
-	Reason     string // the database's words, without the values that it quotes
+	Reason     string // the database's words, without the values that it quotes; never those of the host's own code in it
 }
 
 // anyEmail also finds the address of another user than the one at hand, because a
@@ -69,6 +70,9 @@ func postgreSQLFault(err error) Fault {
 	}
 	state := stater.SQLState()
 	f.Constraint = submatch(pgConstraint, f.Reason)
+	if postgreSQLRaised(stater, state) {
+		f.Constraint, f.Reason = cmp.Or(textOf(stater, "ConstraintName"), textOf(stater, "Constraint")), raised("SQLSTATE "+state)
+	}
 	switch {
 	case state == "23505":
 		f.Kind = Unique
@@ -94,6 +98,9 @@ var pgQuotedValue = regexp.MustCompile(`(?s): ["«„].*["»“]`)
 func mySQLFault(err error) Fault {
 	f := Fault{Reason: mySQLQuotedValue.ReplaceAllString(err.Error(), "$1$3 …$2$4")}
 	number, _ := strconv.Atoi(submatch(mySQLNumber, f.Reason))
+	if mySQLRaised(number, f.Reason) {
+		f.Reason = raised("error " + strconv.Itoa(number))
+	}
 	switch number {
 	case 1062, 1586, 1859:
 		f.Kind = Unique
@@ -133,6 +140,9 @@ func sqliteFault(err error) Fault {
 	var c coder
 	if errors.As(err, &c) {
 		code = c.Code()
+	}
+	if code == sqliteTrigger || numberOf(err, "ExtendedCode") == sqliteTrigger {
+		return Fault{Kind: Constraint, Reason: raised("SQLITE_CONSTRAINT_TRIGGER")}
 	}
 	switch {
 	case code&0xff == 8 || strings.Contains(f.Reason, "attempt to write a readonly database"):

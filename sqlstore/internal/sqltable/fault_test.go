@@ -125,6 +125,82 @@ func TestFault_NamesNobody(t *testing.T) {
 	assert.Contains(t, f.Reason, "'app'@'10.0.0.1'")
 }
 
+// pgError, pqError, cgoError and wasmError are as the drivers' own, which this package does not know.
+type pgError struct {
+	stateError
+	File, ConstraintName string
+}
+
+type pqError struct {
+	File, Constraint string
+	stateError
+}
+
+type cgoError struct {
+	ExtendedCode uint16
+	text         string
+}
+
+func (e cgoError) Error() string { return e.text }
+
+type wasmError struct{ text string }
+
+func (e *wasmError) Error() string        { return e.text }
+func (e *wasmError) ExtendedCode() uint16 { return 1811 }
+
+// What a trigger or a constraint's function raises may name anybody, and is left out. The
+// code and the constraint stay.
+func TestFault_LeavesOutWhatATriggerSays(t *testing.T) {
+	const says = `the login is bob's, by constraint "of bob"`
+	for code, errs := range map[string][]error{
+		"SQLSTATE P0001": {
+			stateError{"P0001", says}, fmt.Errorf("x: %w", stateError{"P0001", says}), &pgError{stateError{"P0001", says}, "pl_exec.c", ""}, &pqError{"pl_exec.c", "", stateError{"P0001", says}},
+		},
+		"SQLSTATE P0004": {stateError{"P0004", says}},
+		"SQLSTATE U0001": {stateError{"U0001", says}},
+		"SQLSTATE 22023": {&pgError{stateError{"22023", says}, "plpy_elog.c", ""}, &pqError{"plperl.c", "", stateError{"22023", says}}},
+		"error 1644":     {errors.New("Error 1644 (45000): " + says), errors.New("Error 1644 (23000): " + says), errors.New("Error 1644 (U0001): " + says)},
+		"error 1062":     {errors.New("Error 1062 (45000): " + says)},
+		"error 30001":    {errors.New("Error 30001 (HY000): " + says)},
+		"SQLITE_CONSTRAINT_TRIGGER": {
+			codeError{1811, says}, fmt.Errorf("x: %w", codeError{1811, says}), cgoError{1811, says}, &wasmError{says}, fmt.Errorf("x: %w", &wasmError{says}),
+			codeError{1811, "UNIQUE constraint failed: bob"},
+		},
+	} {
+		name := map[string]string{"SQLSTA": "postgresql", "error ": "mysql", "SQLITE": "sqlite"}[code[:6]]
+		for _, err := range errs {
+			f := dialect(t, name).Fault(err)
+			assert.Equal(t, "a trigger or function raised it, in words that may name somebody and are left out ("+code+")", f.Reason, err)
+			assert.Empty(t, f.Constraint, err)
+		}
+	}
+	for want, err := range map[string]error{
+		"no_guests": &pgError{stateError{"23514", says}, "pl_exec.c", "no_guests"},
+		"no_guest":  &pqError{"pl_exec.c", "no_guest", stateError{"23514", says}},
+	} {
+		f := dialect(t, "postgresql").Fault(err)
+		assert.Equal(t, Constraint, f.Kind)
+		assert.Equal(t, want, f.Constraint)
+		assert.Contains(t, f.Reason, "left out (SQLSTATE 23514)")
+	}
+	for _, own := range []struct {
+		dialect string
+		err     error
+	}{
+		{"postgresql", &pgError{stateError{"0A000", "cached plan must not change result type"}, "plancache.c", ""}},
+		{"postgresql", &pgError{stateError{"23502", `null value in column "x" violates not-null constraint`}, "execMain.c", ""}},
+		{"postgresql", stateError{"42501", "permission denied for table users"}},
+		{"mysql", errors.New("Error 3819 (HY000): Check constraint 'x' is violated.")},
+		{"mysql", errors.New("Error 1641 (42000): Duplicate condition information item")},
+		{"sqlite", codeError{275, "CHECK constraint failed: x"}}, {"sqlite", cgoError{275, "CHECK constraint failed: x"}},
+	} {
+		assert.Equal(t, own.err.Error(), dialect(t, own.dialect).Fault(own.err).Reason)
+	}
+	var none *pqError
+	assert.Empty(t, textOf(none, "File"), "an error of no value")
+	assert.Zero(t, numberOf(codeError{1, "x"}, "Error"), "a method of another kind")
+}
+
 // What nobody answered is told apart from what a server refused, with any driver.
 func TestAway(t *testing.T) {
 	assert.False(t, Away(nil))
