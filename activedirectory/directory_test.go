@@ -258,6 +258,24 @@ func TestFailover_NotForACallerWhoStops(t *testing.T) {
 	assert.Zero(t, c.controllers[1].Opened())
 }
 
+// Nor is it forgotten that a controller failed, when a caller stops.
+func TestFailover_ACallerWhoStopsTellsNothing(t *testing.T) {
+	c := newCorp(t, 1, 1)
+	d := c.directory(t, nil)
+	d.health.note(d.servers[0], true)
+	ctx, cancel := context.WithCancel(t.Context())
+	c.controllers[0].Before(func(fakead.Request) { cancel() })
+	c.controllers[0].Order(fakead.Fault{Kind: fakead.FaultSilence})
+	_, err := gather(t, d.Entries(ctx))
+	require.ErrorIs(t, err, context.Canceled)
+	assert.Equal(t, 1, d.health.failed[d.servers[0]].count)
+	c.controllers[0].Before(nil)
+	c.controllers[0].ClearFaults()
+	_, err = gather(t, d.Entries(t.Context()))
+	require.NoError(t, err)
+	assert.Empty(t, d.health.failed)
+}
+
 func TestDirectory_CheckAndSearch(t *testing.T) {
 	c := newCorp(t, 2, 25)
 	d := c.directory(t, func(cfg *Config) { cfg.URLs = append([]string{"ldaps://127.0.0.1:1"}, cfg.URLs...) })

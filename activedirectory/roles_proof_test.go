@@ -125,6 +125,9 @@ func TestProveRoles_AsksOthers(t *testing.T) {
 			for session, err := range dir.Sessions(t.Context()) {
 				require.NoError(t, err)
 				assert.Equal(t, []string{tt.want, tt.want}, d.proven(session.(adsync.RoleProver), d.people[0], d.people[0]), "asked for twice")
+				access, err := session.(adsync.Inspector).Inspect(t.Context())
+				require.NoError(t, err)
+				assert.NotContains(t, strings.Join(access.Missing, "\n"), "tokenGroups of", "they can be read here")
 				break
 			}
 		})

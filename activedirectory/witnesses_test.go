@@ -138,6 +138,18 @@ func TestWitnesses_AreAtMostSoMany(t *testing.T) {
 	assert.ErrorContains(t, err, "Witnesses")
 }
 
+// Where not all are asked, those that failed lately are the last.
+func TestWitnesses_AreThoseThatAnswered(t *testing.T) {
+	c := oneDomain(t, 3, 1)
+	id := c.ids[0][0]
+	require.NoError(t, c.controllers[0].Delete(id))
+	d := c.directory(t, func(cfg *Config) { cfg.Witnesses = 1 })
+	d.health.note(d.servers[1], true)
+	assert.Equal(t, adsync.StateDisputed, stateOf(t, d, id))
+	assert.Zero(t, c.controllers[1].Opened())
+	assert.Equal(t, 1, c.controllers[2].Opened())
+}
+
 // A sync never deletes anybody who is alive on another controller, and says who was asked.
 func TestWitnesses_KeepAUser(t *testing.T) {
 	c := oneDomain(t, 2, 3)
@@ -211,6 +223,44 @@ func TestWitnesses_ThatRefuseThePasswordAreNotAskedAgain(t *testing.T) {
 	assert.Equal(t, 1, c.controllers[1].Count(fakead.OpBind))
 	_, err := collect(d.Entries(t.Context()))
 	require.NoError(t, err, "the password is right where it counts")
+}
+
+// Nor is another one asked on with a password that one has refused.
+func TestWitnesses_StopWhereOneRefusesThePassword(t *testing.T) {
+	c := oneDomain(t, 3, 1)
+	id := c.ids[0][0]
+	require.NoError(t, c.controllers[0].Delete(id))
+	c.controllers[1].Order(fakead.Fault{Kind: fakead.FaultResult, Op: fakead.OpBind, Code: ldap.LDAPResultInvalidCredentials})
+	c.controllers[2].Order(fakead.Fault{Kind: fakead.FaultSilence, Op: fakead.OpConnect})
+	d := c.directory(t, func(cfg *Config) { cfg.Timeout = time.Hour }) // so that the silent one ends by that alone
+	d.health.note(d.servers[2], true)
+	assert.Equal(t, adsync.StateDisputed, stateOf(t, d, id))
+	assert.Zero(t, c.controllers[2].Count(fakead.OpBind))
+	assert.Equal(t, 1, d.health.failed[d.servers[2]].count, "nothing is known of one that was not waited for")
+	assert.Equal(t, 1, d.health.failed[d.servers[1]].count)
+}
+
+// Two controllers that do not tell their names are two.
+func TestWitnesses_MayHaveNoNames(t *testing.T) {
+	c := oneDomain(t, 2, 1)
+	id := c.ids[0][0]
+	require.NoError(t, c.controllers[0].Delete(id))
+	for _, dc := range c.controllers {
+		dc.Order(fakead.Fault{Kind: fakead.FaultWithhold, Attributes: []string{"dnsHostName"}})
+	}
+	assert.Equal(t, adsync.StateDisputed, stateOf(t, c.directory(t, nil), id))
+}
+
+// Nobody is asked for a caller who has stopped.
+func TestWitnesses_AreNotAskedInVain(t *testing.T) {
+	c := oneDomain(t, 2, 1)
+	require.NoError(t, c.controllers[0].Delete(c.ids[0][0]))
+	for e, err := range c.directory(t, nil).Find(t.Context(), []adsync.ObjectID{adsync.ObjectID(c.ids[0][0]), dirID(99)}) {
+		require.NoError(t, err)
+		assert.Equal(t, adsync.StateUnproven, e.State, "who has to be confirmed comes last")
+		break
+	}
+	assert.Zero(t, c.controllers[1].Opened())
 }
 
 func TestWitnesses_EndWithTheirContext(t *testing.T) {

@@ -88,7 +88,7 @@ func TestInspect_BoundsOfAMessage(t *testing.T) {
 func TestInspect_ResultWithoutACodeIsAnError(t *testing.T) {
 	for name, code := range map[string]string{
 		"of nine bytes": "\x0a\x09\x00\x00\x00\x00\x00\x00\x00\x00\x01", "of no bytes": "\x0a\x00", "of five bytes": "\x0a\x05\x00\x00\x00\x00\x00",
-		"negative": "\x0a\x01\xff", "beyond 16 bits": "\x0a\x03\x01\x00\x00", "an integer": "\x02\x01\x00", "none": "", "of an open length": "\x2a\x80\x00\x00",
+		"negative": "\x0a\x01\xff", "as low as can be": "\x0a\x01\x80", "beyond 16 bits": "\x0a\x03\x01\x00\x00", "an integer": "\x02\x01\x00", "none": "", "of an open length": "\x2a\x80\x00\x00",
 	} {
 		t.Run(name, func(t *testing.T) {
 			stream := slicesOf(raw(1, entry(person(1))), attach(tlv(0x65, code, short(4), short(4)), pagingControl(tlv(0x30, "\x02\x01\x00", short(4)))))
