@@ -36,6 +36,8 @@ func TestUnnoticed_IsWhatChangesWithoutATrace(t *testing.T) {
 		"an OID":                           {func(c *Config) { c.Filter = "(2.5.4.9=x)" }, "", 1},
 		"one of the schema":                {func(c *Config) { c.Filter = "(roomNumber=x)" }, "", 1},
 		"the same twice":                   {func(c *Config) { c.Filter, c.Attributes[4] = "(&(roomNumber=x)(ROOMnumber=y))", "roomNumber" }, "", 1},
+		"the same twice, apart":            {func(c *Config) { c.Filter, c.Attributes[0] = "(roomNumber=x)", "ROOMNUMBER" }, "", 1},
+		"others of the account's own":      {func(c *Config) { c.Filter = "(&(pwdLastSet=0)(objectClass=user))" }, "", 0},
 		"an option":                        {func(c *Config) { c.Filter = "(roomNumber;lang-de=x)" }, "", 1},
 		"a rule":                           {func(c *Config) { c.Filter = "(userAccountControl:1.2.840.113556.1.4.803:=2)" }, "", 0},
 		"the fifteenth of Exchange":        {func(c *Config) { c.Filter = "(extensionAttribute15=x)" }, "", 0},
@@ -95,7 +97,11 @@ func TestSchema_ComesInParts(t *testing.T) {
 			if q.base != "cn=Subschema" || len(part) == 0 {
 				return nil
 			}
-			return []*ldap.Entry{ldap.NewEntry(q.base, map[string][]string{part[0]: part[1:], "objectClass": {"subschema"}})}
+			attributes := map[string][]string{part[0]: part[1:], "objectClass": {"subschema"}}
+			if part[0] != "attributeTypes" {
+				attributes["attributeTypes"] = nil // as a domain controller does
+			}
+			return []*ldap.Entry{ldap.NewEntry(q.base, attributes)}
 		})
 		err := c.use(t.Context(), func(s *session) (err error) {
 			schema, err = s.readSchema(t.Context())

@@ -26,6 +26,7 @@ func TestAddNames(t *testing.T) {
 		{"( 2.5.4.4 NAME )", map[string]string{"2.5.4.4": "2.5.4.4"}},
 		{"( 2.5.4.4 NAME ( ) )", map[string]string{"2.5.4.4": "2.5.4.4"}},
 		{"( 2.5.4.4 NAME 'sn", map[string]string{"2.5.4.4": "sn", "sn": "sn"}},
+		{"( 2.5.4.4 DESC '' NAME 'sn' )", map[string]string{"2.5.4.4": "sn", "sn": "sn"}},
 		{"( 2.5.4.4", map[string]string{"2.5.4.4": "2.5.4.4"}},
 		{"( 2.5.4.4 NAME 'sn' NAME 'other' )", map[string]string{"2.5.4.4": "sn", "sn": "sn"}},
 		{"( 2.5.4.4 NAME sn )", map[string]string{"2.5.4.4": "sn", "sn": "sn"}},
@@ -202,6 +203,21 @@ func TestSchema_IsAskedForWhereItIs(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, []string{"", "DC=corp"}, bases)
 	assert.Contains(t, access(t, c).Missing, noSchema)
+}
+
+// What was learned of one set of names stays beside another.
+func TestNames_AreRemembered(t *testing.T) {
+	var n Names
+	_, ok := n.of([]string{"SN"})
+	assert.False(t, ok)
+	n.remember(map[string]string{"SN": "sn", "2.5.4.42": "givenName"})
+	n.remember(map[string]string{"Mail": "mail"})
+	own, ok := n.of([]string{"sn", "2.5.4.42", "MAIL"})
+	assert.True(t, ok)
+	assert.Equal(t, map[string]string{"sn": "sn", "2.5.4.42": "givenName", "MAIL": "mail"}, own)
+	own, ok = n.of([]string{"uid", "sn"})
+	assert.False(t, ok, "one of them is not known")
+	assert.Nil(t, own)
 }
 
 func TestRangeEnd(t *testing.T) {
