@@ -135,14 +135,18 @@ type Options struct {
 	// again; default a day, -1 for ever. It bounds how late an unproven notice can be.
 	MaxIncrements time.Duration
 
-	// Timeout bounds each call of the store and of Ledger: a write or a batch, the lock and its release,
-	// and, while users are read, the wait for the next one. Default five minutes, -1 for
-	// none. When it has passed, the context of the call ends. A store that does not return
+	// Timeout bounds each call of the store and of Ledger: a write or a batch, the lock and its
+	// release, and, while users are read, the wait for the next one. Default five minutes, -1
+	// for none. When it has passed, the context of the call ends. A store that does not return
 	// soon after that (ten seconds, or Timeout if that is less) is given up: the run ends
 	// with an error that names the call, and the outcome of what it was to write is unknown.
 	// The goroutine of that one call stays until the store returns, with the connection and
 	// whatever else the store holds; an answer that comes then is dropped, and a lock that
 	// is granted then is released.
+	//
+	// Two things are done even when the run's context has ended, and their own context ends
+	// after ten seconds, also with a longer Timeout or none: temporary usernames and emails are
+	// taken back after a failure, and Ledger is told at the end what was written.
 	Timeout time.Duration
 }
 

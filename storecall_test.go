@@ -211,6 +211,53 @@ func TestTimeout_CanBeLifted(t *testing.T) {
 	require.Error(t, err)
 }
 
+// patient is a ledger whose second note waits for the end of its context.
+type patient struct {
+	adsync.Ledger
+	told   int
+	waited time.Duration
+}
+
+func (l *patient) Note(ctx context.Context, source, runID string, t adsync.Tally, used *adsync.Approval) error {
+	if l.told++; l.told == 1 {
+		return l.Ledger.Note(ctx, source, runID, t, used)
+	}
+	began := time.Now()
+	<-ctx.Done()
+	l.waited = time.Since(began)
+	return ctx.Err()
+}
+
+// What is done at the end, whatever became of the run, has ten seconds even where nothing
+// else is bounded; and then the ten in which each call is given up.
+func TestTimeout_OfTheEndIsShort(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		dir, users := crowd(20)
+		dir[0].Username, dir[1].Username = dir[1].Username, dir[0].Username
+		gate := make(chan struct{})
+		defer close(gate)
+		hangs := false
+		store := hooked{adsync.NewMemoryStore(users...), func(c adsync.Change) error {
+			switch {
+			case c.Interim:
+				return nil
+			case c.Reason == adsync.ReasonParked: // taken back
+				hangs = true
+				<-gate
+			}
+			return adsync.ErrConflict
+		}}
+		ledger := &patient{Ledger: &book{}}
+		began := time.Now()
+		report, err := newSyncer(t, dir, store, &adsync.Options{Timeout: -1, Ledger: ledger}).Sync(t.Context())
+		require.NoError(t, err)
+		require.True(t, hangs)
+		require.ErrorContains(t, report.Err(), "the store did not return from UpdateUser within 10s")
+		assert.Equal(t, 10*time.Second, ledger.waited)
+		assert.Equal(t, 20*time.Second+ledger.waited, time.Since(began))
+	})
+}
+
 // A listing that runs concurrently with a store which is given up ends with the run, and
 // does not begin for a user that comes late.
 func TestTimeout_LeavesNoListingBehind(t *testing.T) {

@@ -9,8 +9,9 @@
 //	})
 //
 // The table keeps its layout: [Columns] names its columns, and the host adds one for the
-// objectGUID where there is none. Each write compares the row, in the statement itself,
-// with what the plan saw, so that nothing is overwritten that has changed in the meantime.
+// objectGUID where there is none. Each write compares the row with what the plan saw, in the
+// statement itself or while the row is locked, so that nothing is overwritten that has changed
+// in the meantime.
 // Many changes go in one transaction, in which a row that the database refuses fails
 // alone.
 package sqlstore

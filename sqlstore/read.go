@@ -18,7 +18,7 @@ type reader struct {
 	spelling  *spelling
 }
 
-// users reads them with one query. While others keep the table locked, it waits a few
+// users reads them with one query, and another before it for their roles. While others keep the table locked, it waits a few
 // seconds for the first row.
 func (r *reader) users(ctx context.Context, yield func(adsync.User, error) bool) {
 	for try := 1; ; try++ {

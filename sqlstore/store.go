@@ -16,8 +16,12 @@ import (
 // Store is an [adsync.UserStore], [adsync.BatchStore], [adsync.Creator],
 // [adsync.Traiter], [adsync.Locker] and [adsync.Checker] over an existing table. The host brings the driver.
 //
-// Each write compares the row with the change's Before in the statement itself. A
-// batch is one transaction, in which a row that the database refuses fails alone, and so
+// Each write compares the row with the change's Before: in the statement itself, or by
+// reading it first in the same transaction, where it is locked (FOR UPDATE; SQLite has one
+// writer), so that nobody changes it in between. It is read with Table.Roles, before a deletion
+// with OnWrite, and where no statement can compare it: a value that is stored in another
+// spelling, a status that is mapped to [NotNull]. In tables without transactions that locks
+// nothing, and only what is compared in the statement is safe from others. A batch is one transaction, in which a row that the database refuses fails alone, and so
 // does one that does not read as planned before the commit: cut off or replaced by the
 // database, or changed by a trigger. Transactions that lose against others are tried again
 // for a few seconds. What the host's triggers write is undone with them, except in tables
@@ -88,8 +92,8 @@ func (s *Store) check(ctx context.Context) ([]string, error) {
 	return c.warnings, err
 }
 
-// Lock keeps other runs off the table, and fails at once when one has it. It holds
-// an advisory lock of PostgreSQL or MySQL on a connection of its own, which ends
+// Lock keeps other runs off the table, and fails at once when one has it; while the pool has
+// no connection to give, it waits, as long as ctx lasts. It holds an advisory lock of PostgreSQL or MySQL on a connection of its own, which ends
 // with the process. Behind a pooler that gives a connection to others between
 // transactions, such a lock keeps nobody off.
 //
@@ -106,7 +110,9 @@ func (s *Store) Lock(ctx context.Context, source string) (unlock func() error, e
 	return s.lock.acquire(ctx, source)
 }
 
-// Users reads all users with one query. While others keep the table locked, as
+// Users reads all users with one query, and with Table.Roles the roles with one before it. What
+// changes between the two is found when a user is written, as the row is then compared with
+// its roles. While others keep the table locked, as
 // happens with SQLite, it waits a few seconds for the first row.
 func (s *Store) Users(ctx context.Context) iter.Seq2[adsync.User, error] {
 	r := &reader{db: s.db, layout: s.layout, inspector: s.inspector, spelling: s.spelling}
@@ -161,7 +167,7 @@ func (s *Store) Seed(ctx context.Context, users []adsync.User) error {
 
 // ApplyChanges writes all changes in one transaction; more than 5,000 new users in two at the
 // same time, on two connections of the pool, unless it is SQLite, the pool has just one to
-// give, or the table has OnWrite or Roles. A change that the database or
+// give, or the table has OnWrite or Roles, or a driver.Valuer among its Defaults. A change that the database or
 // OnWrite refuses is undone alone; in a batch of more than 500 the others are then
 // written in transactions of 500. When the context ends before a commit, nothing of
 // that transaction is written; when the commit is not answered, each is [adsync.ErrUnknown].

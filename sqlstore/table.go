@@ -77,7 +77,7 @@ const (
 // OnWrite is called in the transaction of each change, with the row's ID: after a creation
 // or an update, and before a deletion. It is for rows of other tables that belong to the
 // user, an audit, an outbox. An error undoes that one change, and is reported in its own
-// words. OnWrite may be called again for the same change, after a rollback. With it,
+// words, but for addresses, the values of the change, and those that a driver quotes. OnWrite may be called again for the same change, after a rollback. With it,
 // changes are written one by one.
 //
 // View is for users whose details are in several tables: a view that shows them as one, with
