@@ -22,31 +22,36 @@ func Example() {
 		log.Fatal(err)
 	}
 	defer db.Close()
-	if err := syncUsers(context.Background(), db); err != nil {
+	syncer, err := openSyncer(db)
+	if err != nil {
+		log.Fatal(err)
+	}
+	if err := syncUsers(context.Background(), syncer); err != nil { // every half hour, say
 		log.Print(err)
 	}
 }
 
-func syncUsers(ctx context.Context, db *sql.DB) error {
+// openSyncer is called once: the directory remembers a password that was refused.
+func openSyncer(db *sql.DB) (*adsync.Syncer, error) {
 	directory, err := activedirectory.New(activedirectory.Config{
 		URLs:   []string{"ldaps://dc1.corp.example"},
 		BaseDN: "OU=People,DC=corp,DC=example",
 		Bind:   activedirectory.SimpleBind(`CORP\svc-adsync`, os.Getenv("AD_PASSWORD")),
 	})
 	if err != nil {
-		return err
+		return nil, err
 	}
 	users, err := sqlstore.New(db, sqlstore.PostgreSQL, sqlstore.Table{
 		Name:    "accounts",
 		Columns: sqlstore.Columns{ID: "id", ObjectID: "ad_guid", Username: "login", Email: "email"},
 	})
 	if err != nil {
-		return err
+		return nil, err
 	}
-	syncer, err := adsync.New(directory, users, nil) // safe defaults; Rules{Import: true} adds new people, too
-	if err != nil {
-		return err
-	}
+	return adsync.New(directory, users, nil) // safe defaults; Rules{Import: true} adds new people, too
+}
+
+func syncUsers(ctx context.Context, syncer *adsync.Syncer) error {
 	plan, err := syncer.Plan(ctx) // reads both sides, writes nothing
 	if err != nil {
 		return err

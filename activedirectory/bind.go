@@ -2,11 +2,8 @@ package activedirectory
 
 import (
 	"context"
-	"crypto/sha256"
 	"errors"
 	"fmt"
-	"sync"
-	"time"
 
 	"github.com/go-ldap/ldap/v3"
 
@@ -38,8 +35,15 @@ func SimpleBind(user, password string) Bind {
 // PasswordFunc is SimpleBind with a password that is read again for each
 // connection, so that it can rotate. An error of the function, or an empty
 // password, ends the attempt before anything is sent, and no other controller is
-// tried. That is no [ErrRefused]: the next run asks for it again. A password that the directory called wrong is not sent again by the same
-// Directory for 15 minutes.
+// tried. That is no [ErrRefused]: the next run asks for it again.
+//
+// A password that a controller called wrong is not sent again by the same Directory for 15
+// minutes, to whichever controller. One that was not right within the last minute is tried
+// by one bind at a time: calls at the same time wait, for as long as their contexts last,
+// and a password that is refused then is not sent by them. Each Directory has a memory of
+// its own, so make one and keep it. Controllers that are merely asked
+// ([Config.Witnesses]) may refuse what those that are read have taken: then it is not sent
+// to them for 15 minutes, and the others are read on.
 func PasswordFunc(user string, password func(context.Context) (string, error)) Bind {
 	if user == "" || password == nil {
 		return Bind{err: errors.New("adsync: Bind needs a user name and a password")}
@@ -56,8 +60,8 @@ var errNoPassword = errors.New("adsync: the password is empty; a server would ta
 // After an error that comes from neither the server nor the network no other controller
 // is tried, as the password may be wrong. It is [ErrRefused] only if it is the server's
 // own result of refusal, or if the function says so by wrapping ErrRefused, as it should
-// where a Kerberos server refused the account. Nothing that such a function sends is
-// remembered.
+// where a Kerberos server refused the account. What such a function sends is its own to
+// remember: calls at the same time, and those that follow, each call it.
 func BindFunc(bind func(ctx context.Context, host string, c *ldap.Conn) error) Bind {
 	if bind == nil {
 		return Bind{err: errors.New("adsync: BindFunc needs a function")}
@@ -66,44 +70,32 @@ func BindFunc(bind func(ctx context.Context, host string, c *ldap.Conn) error) B
 }
 
 // auth prepares binds. It refuses before anything is sent.
-func (b Bind) auth(refused *refusedPassword) ldapread.Auth {
+func (b Bind) auth(known *passwords, from source) ldapread.Auth {
 	if b.own != nil {
-		return func(context.Context) (ldapread.BindFunc, error) { return b.own, nil }
+		return func(context.Context) (ldapread.Attempt, error) { return ldapread.Attempt{Bind: b.own}, nil }
 	}
-	return func(ctx context.Context) (ldapread.BindFunc, error) {
+	return func(ctx context.Context) (ldapread.Attempt, error) {
 		secret, err := b.password(ctx)
 		if err != nil {
-			return nil, fmt.Errorf("adsync: the password could not be had: %w", err)
+			return ldapread.Attempt{}, fmt.Errorf("adsync: the password could not be had: %w", err)
 		}
 		if secret == "" {
-			return nil, errNoPassword
+			return ldapread.Attempt{}, errNoPassword
 		}
-		if refused.is(secret) {
-			return nil, errRefusedBefore
+		sum := sumOf(secret)
+		if known.isRefused(sum, from) {
+			return ldapread.Attempt{}, errRefusedBefore
 		}
-		return func(_ context.Context, _ string, c *ldap.Conn) error {
-			err := c.Bind(b.user, secret)
-			if ldapread.IsWrongPassword(err) {
-				refused.note(secret)
-			}
-			return err
+		return ldapread.Attempt{
+			Turn: func(ctx context.Context) (end func(), err error) { return known.turn(ctx, sum, from) },
+			Bind: func(_ context.Context, _ string, c *ldap.Conn) error {
+				err := c.Bind(b.user, secret)
+				known.note(sum, from, err)
+				return err
+			},
 		}, nil
 	}
 }
-
-// refusedPassword remembers the last wrong password, so that a host that tries
-// again and again does not lock its service account.
-type refusedPassword struct {
-	now func() time.Time
-
-	mu   sync.Mutex
-	sum  [sha256.Size]byte
-	when time.Time
-}
-
-// refusedFor is how long a wrong password is not sent again. Domains commonly
-// forget failed attempts after 10 to 30 minutes.
-const refusedFor = 15 * time.Minute
 
 // ErrRefused: a controller refused the name or password of the service account, or
 // refused it a moment ago, so that it was not sent again; or a BindFunc said so. Do not
@@ -112,15 +104,3 @@ const refusedFor = 15 * time.Minute
 var ErrRefused = ldapread.ErrRefused
 
 var errRefusedBefore = fmt.Errorf("adsync: this very password was refused less than %v ago and is not sent again; correct it; %w", refusedFor, ErrRefused)
-
-func (r *refusedPassword) note(secret string) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.sum, r.when = sha256.Sum256([]byte(secret)), r.now()
-}
-
-func (r *refusedPassword) is(secret string) bool {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.now().Sub(r.when) < refusedFor && r.sum == sha256.Sum256([]byte(secret))
-}

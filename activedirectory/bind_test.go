@@ -27,7 +27,7 @@ func TestBind_WrongPasswordIsNotSentAgain(t *testing.T) {
 		cfg.Bind = PasswordFunc(corpUser, func(context.Context) (string, error) { return password, nil })
 	})
 	now := time.Now()
-	d.refused.now = func() time.Time { return now }
+	d.known.now = func() time.Time { return now }
 	binds := func() int { return c.controllers[0].Count(fakead.OpBind) + c.controllers[1].Count(fakead.OpBind) }
 	for range 5 {
 		_, err := gather(t, d.Entries(t.Context()))
@@ -297,19 +297,4 @@ func TestPasswordFunc_PasswordThatRotates(t *testing.T) {
 	_, err = gather(t, d.Entries(t.Context()))
 	assert.NoError(t, err)
 	assert.Equal(t, 3, dc.BindAttempts(account))
-}
-
-// A wrong password is remembered for a quarter of an hour, to the moment, and no other.
-func TestRefusedPassword_IsRememberedForAWhile(t *testing.T) {
-	now := time.Unix(1_790_000_000, 0)
-	r := &refusedPassword{now: func() time.Time { return now }}
-	assert.False(t, r.is("hunter2"))
-	assert.False(t, r.is(""))
-	r.note("hunter2")
-	assert.True(t, r.is("hunter2"))
-	assert.False(t, r.is("hunter3"))
-	now = now.Add(15*time.Minute - 1)
-	assert.True(t, r.is("hunter2"))
-	now = now.Add(1)
-	assert.False(t, r.is("hunter2"))
 }

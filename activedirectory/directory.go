@@ -17,7 +17,8 @@
 //
 // Connections are encrypted and verified unless [Config] says otherwise, each request
 // is bounded in time and each answer in size, and a password that the directory called
-// wrong is not sent again for a while, so that the service account does not get locked.
+// wrong is not sent again for a while, so that the service account does not get locked:
+// make one [Directory] and keep it, as that is what remembers.
 // No error holds a password, a name or an address.
 package activedirectory
 
@@ -56,7 +57,7 @@ type Directory struct {
 	servers []ldapread.Server // none: by SRV record
 	srv     srvRecords
 	health  *health
-	refused *refusedPassword
+	known   *passwords
 	roles   []string // their names, sorted
 	details mapping
 
@@ -68,7 +69,7 @@ type Directory struct {
 // New checks the configuration. It connects to nothing.
 func New(cfg Config) (*Directory, error) {
 	d := &Directory{
-		health: &health{now: time.Now, failed: map[ldapread.Server]failures{}}, refused: &refusedPassword{now: time.Now},
+		health: &health{now: time.Now, failed: map[ldapread.Server]failures{}}, known: &passwords{now: time.Now},
 		srv: newSRVRecords(cfg),
 	}
 	var err error
@@ -82,14 +83,12 @@ func New(cfg Config) (*Directory, error) {
 		return nil, err
 	}
 	d.roles, d.details = d.reader.RoleNames(), cfg.mapping()
-	d.reader.Auth = cfg.Bind.auth(d.refused)
+	d.reader.Auth = cfg.Bind.auth(d.known, reading)
 	if d.witnesses, err = cfg.witnesses(); err != nil {
 		return nil, err
 	}
-	// A controller that was put back from an old copy may know an old password, and must
-	// not end the reading of the others.
 	d.witnessReader = d.reader
-	d.witnessReader.Auth = cfg.Bind.auth(&refusedPassword{now: time.Now})
+	d.witnessReader.Auth = cfg.Bind.auth(d.known, asking)
 	return d, nil
 }
 

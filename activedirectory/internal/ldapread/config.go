@@ -58,9 +58,17 @@ type Searcher interface {
 	Close() error
 }
 
-// Auth makes the BindFunc of one connection. It runs before anything is sent,
+// Auth makes the Attempt of one connection. It runs before anything is sent,
 // so that it can refuse.
-type Auth func(ctx context.Context) (BindFunc, error)
+type Auth func(ctx context.Context) (Attempt, error)
+
+// Attempt is a bind that was prepared.
+type Attempt struct {
+	Bind BindFunc
+	// Turn waits, on a connection that is ready, until Bind may be called, and end says that
+	// it has returned. nil: it may be called at once.
+	Turn func(ctx context.Context) (end func(), err error)
+}
 
 // BindFunc authenticates a connection to the host.
 type BindFunc func(ctx context.Context, host string, c *ldap.Conn) error

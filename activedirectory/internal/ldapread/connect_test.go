@@ -44,19 +44,19 @@ func TestBind_RefusedPasswords(t *testing.T) {
 
 func TestBind_OtherMechanisms(t *testing.T) {
 	fails := func(err error) Auth {
-		return func(context.Context) (BindFunc, error) {
-			return func(context.Context, string, *ldap.Conn) error { return err }, nil
+		return func(context.Context) (Attempt, error) {
+			return Attempt{Bind: func(context.Context, string, *ldap.Conn) error { return err }}, nil
 		}
 	}
 	t.Run("the host name is that of the URL", func(t *testing.T) {
 		d := newDomain(t, fakead.Config{})
 		cfg := d.config()
 		var host string
-		cfg.Auth = func(context.Context) (BindFunc, error) {
-			return func(_ context.Context, h string, c *ldap.Conn) error {
+		cfg.Auth = func(context.Context) (Attempt, error) {
+			return Attempt{Bind: func(_ context.Context, h string, c *ldap.Conn) error {
 				host = h
 				return c.Bind("svc@ad.example.test", servicePassword)
-			}, nil
+			}}, nil
 		}
 		_, err := list(t.Context(), d.open(cfg))
 		require.NoError(t, err)
@@ -105,7 +105,7 @@ func TestBind_OtherMechanisms(t *testing.T) {
 	t.Run("what refuses beforehand sends nothing", func(t *testing.T) {
 		d := newDomain(t, fakead.Config{})
 		cfg := d.config()
-		cfg.Auth = func(context.Context) (BindFunc, error) { return nil, os.ErrPermission }
+		cfg.Auth = func(context.Context) (Attempt, error) { return Attempt{}, os.ErrPermission }
 		c := d.open(cfg)
 		_, err := list(t.Context(), c)
 		assert.ErrorIs(t, err, os.ErrPermission)
@@ -119,7 +119,7 @@ func TestBind_OtherMechanisms(t *testing.T) {
 	t.Run("and may know that the password was refused", func(t *testing.T) {
 		d := newDomain(t, fakead.Config{})
 		cfg := d.config()
-		cfg.Auth = func(context.Context) (BindFunc, error) { return nil, fmt.Errorf("a moment ago: %w", ErrRefused) }
+		cfg.Auth = func(context.Context) (Attempt, error) { return Attempt{}, fmt.Errorf("a moment ago: %w", ErrRefused) }
 		_, err := list(t.Context(), d.open(cfg))
 		assert.ErrorIs(t, err, ErrRefused)
 		assert.Zero(t, d.Opened())
@@ -129,9 +129,9 @@ func TestBind_OtherMechanisms(t *testing.T) {
 		defer cancel()
 		d := newDomain(t, fakead.Config{})
 		cfg := d.config()
-		cfg.Auth = func(context.Context) (BindFunc, error) {
+		cfg.Auth = func(context.Context) (Attempt, error) {
 			cancel()
-			return nil, os.ErrPermission
+			return Attempt{}, os.ErrPermission
 		}
 		c := d.open(cfg)
 		_, err := list(ctx, c)
@@ -141,8 +141,8 @@ func TestBind_OtherMechanisms(t *testing.T) {
 	t.Run("a panic leaves nothing open", func(t *testing.T) {
 		d := newDomain(t, fakead.Config{})
 		cfg := d.config()
-		cfg.Auth = func(context.Context) (BindFunc, error) {
-			return func(context.Context, string, *ldap.Conn) error { panic("the host's") }, nil
+		cfg.Auth = func(context.Context) (Attempt, error) {
+			return Attempt{Bind: func(context.Context, string, *ldap.Conn) error { panic("the host's") }}, nil
 		}
 		assert.Panics(t, func() { _, _ = list(t.Context(), d.open(cfg)) })
 		assert.Eventually(t, func() bool { return d.Connections() == 0 }, time.Minute, time.Millisecond)

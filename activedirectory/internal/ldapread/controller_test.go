@@ -73,8 +73,8 @@ func (d *domain) config() *Config {
 }
 
 func simple(user, password string) Auth {
-	return func(context.Context) (BindFunc, error) {
-		return func(_ context.Context, _ string, c *ldap.Conn) error { return c.Bind(user, password) }, nil
+	return func(context.Context) (Attempt, error) {
+		return Attempt{Bind: func(_ context.Context, _ string, c *ldap.Conn) error { return c.Bind(user, password) }}, nil
 	}
 }
 

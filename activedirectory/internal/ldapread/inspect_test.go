@@ -121,7 +121,7 @@ func TestInspect_BindWithoutACodeIsRefused(t *testing.T) {
 		s := cannedSession(testConfig(), []byte(tlv(0x30, idOne, tlv(0x61, code, short(4), short(4)))), 4096)
 		bind, err := simple("svc", servicePassword)(t.Context())
 		require.NoError(t, err)
-		err = s.bind(t.Context(), s.conn.(*ldap.Conn), bind)
+		err = s.bind(t.Context(), s.conn.(*ldap.Conn), bind.Bind)
 		assert.ErrorIs(t, err, errResult)
 		assert.NotErrorIs(t, err, ErrRefused)
 		s.close()

@@ -48,7 +48,7 @@ func (r rootDSE) supports(control string) bool { return slices.Contains(r.contro
 
 // open connects, binds, and asks the server what it can do.
 func open(ctx context.Context, cfg *Config, server Server) (*session, error) {
-	bind, err := prepareBind(ctx, cfg, server)
+	attempt, err := prepareBind(ctx, cfg, server)
 	if err != nil {
 		return nil, err
 	}
@@ -59,7 +59,7 @@ func open(ctx context.Context, cfg *Config, server Server) (*session, error) {
 			s.close()
 		}
 	}()
-	if err := s.connect(ctx, bind); err != nil {
+	if err := s.connect(ctx, attempt); err != nil {
 		return nil, err
 	}
 	if err := s.readRoot(ctx); err != nil {
@@ -73,7 +73,7 @@ func open(ctx context.Context, cfg *Config, server Server) (*session, error) {
 }
 
 // connect dials and binds.
-func (s *session) connect(ctx context.Context, bind BindFunc) error {
+func (s *session) connect(ctx context.Context, attempt Attempt) error {
 	if s.cfg.Open != nil {
 		socket, conn, err := s.cfg.Open(ctx, s.server)
 		if err != nil {
@@ -89,21 +89,43 @@ func (s *session) connect(ctx context.Context, bind BindFunc) error {
 	conn := ldap.NewConn(wire, s.server.Encrypted())
 	s.wire, s.conn = wire, conn
 	conn.Start()
-	return s.bind(ctx, conn, bind)
+	end, err := s.turn(ctx, attempt)
+	if err != nil {
+		return err
+	}
+	defer end()
+	return s.bind(ctx, conn, attempt.Bind)
 }
 
-func prepareBind(ctx context.Context, cfg *Config, server Server) (BindFunc, error) {
+func prepareBind(ctx context.Context, cfg *Config, server Server) (Attempt, error) {
 	if ctx.Err() != nil {
-		return nil, explain(ctx, cfg, server, nil, "connecting", ctx.Err())
+		return Attempt{}, explain(ctx, cfg, server, nil, "connecting", ctx.Err())
 	}
 	limited, cancel := context.WithTimeout(ctx, cfg.Timeout)
 	defer cancel()
-	bind, err := cfg.Auth(limited)
+	attempt, err := cfg.Auth(limited)
 	switch {
 	case err == nil:
-		return bind, nil
+		return attempt, nil
 	case ctx.Err() != nil:
-		return nil, explain(ctx, cfg, server, nil, "preparing to bind", ctx.Err())
+		return Attempt{}, explain(ctx, cfg, server, nil, "preparing to bind", ctx.Err())
+	}
+	return Attempt{}, unsent(err)
+}
+
+// turn waits until the bind may be sent, for as long as the caller does.
+func (s *session) turn(ctx context.Context, attempt Attempt) (end func(), err error) {
+	if attempt.Turn == nil {
+		return func() {}, nil
+	}
+	s.spent = true // until it is bound
+	s.wire.end()   // the time of others is not that of this controller
+	end, err = attempt.Turn(ctx)
+	switch {
+	case err == nil:
+		return end, nil
+	case ctx.Err() != nil:
+		return nil, s.explain(ctx, "waiting for another bind with this password", ctx.Err())
 	}
 	return nil, unsent(err)
 }

@@ -113,9 +113,9 @@ func TestBind_AsksForNoPasswordInVain(t *testing.T) {
 	ended, cancel := context.WithCancel(t.Context())
 	cancel()
 	cfg := testConfig()
-	cfg.Auth = func(context.Context) (BindFunc, error) {
+	cfg.Auth = func(context.Context) (Attempt, error) {
 		t.Error("a password")
-		return nil, os.ErrPermission
+		return Attempt{}, os.ErrPermission
 	}
 	_, err := list(ended, NewController(cfg, Server{Host: "dc1", Port: "389"}))
 	assert.ErrorIs(t, err, context.Canceled)
@@ -144,11 +144,11 @@ func TestBind_TellsWhoseErrorItIs(t *testing.T) {
 	defer cancel()
 	d := newDomain(t, fakead.Config{})
 	cfg := d.config()
-	cfg.Auth = func(context.Context) (BindFunc, error) {
-		return func(context.Context, string, *ldap.Conn) error {
+	cfg.Auth = func(context.Context) (Attempt, error) {
+		return Attempt{Bind: func(context.Context, string, *ldap.Conn) error {
 			cancel()
 			return os.ErrPermission
-		}, nil
+		}}, nil
 	}
 	_, err := list(ctx, d.open(cfg))
 	assert.ErrorIs(t, err, context.Canceled)
