@@ -79,7 +79,7 @@ func TestApply_LinksNobodyByHalfAListing(t *testing.T) {
 	assert.True(t, got.ObjectID.IsZero())
 }
 
-// halfListing is a directory whose listing breaks off.
+// halfListing is a directory whose answers break off.
 type halfListing struct{ adsync.StaticDirectory }
 
 func (d halfListing) Entries(ctx context.Context) iter.Seq2[adsync.Entry, error] {
@@ -91,4 +91,8 @@ func (d halfListing) Entries(ctx context.Context) iter.Seq2[adsync.Entry, error]
 		}
 		yield(adsync.Entry{}, errors.New("the connection was lost"))
 	}
+}
+
+func (d halfListing) Find(ctx context.Context, _ []adsync.ObjectID) iter.Seq2[adsync.Entry, error] {
+	return d.Entries(ctx)
 }

@@ -339,6 +339,7 @@ func (s *Syncer) Plan(ctx context.Context, sel ...Selection) (plan *Plan, err er
 	defer span.done(&err)
 	plan, err = s.plan(ctx, sel)
 	span.plan(plan)
+	s.opts.logFailure(ctx, "adsync: not planned", err)
 	return plan, err
 }
 
@@ -457,20 +458,24 @@ func (s *Syncer) explain(ctx context.Context, userID string) ([]string, error) {
 
 // Sync is [Syncer.Plan] and [Syncer.Apply] in a row, under one lock where the
 // store is a [Locker]. As both sides were read a moment ago, it looks again only at
-// removals and reactivations, which it does not do on the word of one reading. A plan
+// removals, reactivations and roles to be taken, which it does not do on the word of one reading. A plan
 // beyond the limits is refused with a *LimitError that holds it.
 func (s *Syncer) Sync(ctx context.Context, sel ...Selection) (report *Report, err error) {
 	ctx, span := s.opts.begin(ctx, PhaseSync)
 	defer span.done(&err)
+	planned := true
 	err = s.reader().locked(ctx, func() error {
 		plan, err := s.Plan(ctx, sel...)
-		if err != nil {
+		if planned = err == nil; !planned {
 			return err
 		}
 		run := s.newRun(plan)
 		report = run.report
 		return run.own(ctx)
 	})
+	if planned {
+		s.opts.logFailure(ctx, "adsync: not carried out, or not to the end", err)
+	}
 	if report == nil {
 		report = &Report{Results: []Result{}}
 	}
@@ -514,6 +519,7 @@ func (s *Syncer) Apply(ctx context.Context, p *Plan, approvals ...Approval) (rep
 	}
 	run := s.newRun(p)
 	err = run.locked(ctx, func() error { return run.any(ctx, approvals) })
+	s.opts.logFailure(ctx, "adsync: not carried out, or not to the end", err)
 	span.report(run.report)
 	return run.report, err
 }

@@ -102,9 +102,9 @@ func TestAllocations_OfEachChange(t *testing.T) {
 			return spentBy(func() { write(t, adsync.NewMemoryStore(), plan) })
 		}},
 		// The store's three; the folded username, to see that there is one, of the plan and
-		// of what the directory says now; what the store answered; what is linked to the
-		// account; and two to count the distinct users. The rest is what a batch takes.
-		{"Apply of a new user", 9.1, func(n int) spent {
+		// of what the directory says now; what is linked to the account; and two to count the
+		// distinct users. The rest is what a batch takes.
+		{"Apply of a new user", 8.2, func(n int) spent {
 			plan := importPlan(t, n)
 			dir := said(plan)
 			return spentBy(func() { applyTo(t, dir, adsync.NewMemoryStore(), plan) })

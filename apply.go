@@ -383,7 +383,7 @@ func (r *run) deliver(ctx context.Context) (err error) {
 	}
 	defer func() {
 		if v := recover(); v != nil {
-			err = cutShort(panicked("callback OnResult", v))
+			err = cutShort(errors.New(panicWords("callback OnResult", v)))
 		}
 	}()
 	for r.delivered < len(r.plan.Changes) && (r.over || r.rounds.Final(r.delivered)) {
@@ -399,6 +399,9 @@ func cutShort(cause error) error { return &wrapped{errCutShort, cause} }
 
 // outcomeOf tells what a store's error means, and whether it ends the run.
 func outcomeOf(err error) (outcome Outcome, last bool) {
+	if err == nil {
+		return OutcomeApplied, false
+	}
 	var network interface { // as net.Error
 		error
 		Timeout() bool
@@ -407,8 +410,6 @@ func outcomeOf(err error) (outcome Outcome, last bool) {
 	notDone := errors.Is(err, ErrNotWritten) || errors.Is(err, driver.ErrBadConn) // which promises the same
 	ended := errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
 	switch {
-	case err == nil:
-		return OutcomeApplied, false
 	case errors.Is(err, ErrUnknown):
 		return OutcomeUnknown, true
 	case errors.Is(err, ErrAlready):

@@ -575,6 +575,41 @@ func TestApply_LogsOnlyWhatWasNotApplied(t *testing.T) {
 	assert.NotContains(t, log.String(), "not applied")
 }
 
+// A run that is refused, or that ends on its way, has a line that says what kind of error it
+// was, without the words of a store or a directory.
+func TestLog_HasALineForARunThatFails(t *testing.T) {
+	dir, users := crowd(40)
+	for i := range dir {
+		dir[i].State = adsync.StateDeleted
+	}
+	for name, test := range map[string]struct {
+		dir   adsync.Directory
+		store adsync.UserStore
+		want  []string // of each line
+	}{
+		"beyond a limit":   {dir, adsync.NewMemoryStore(users...), []string{"adsync: planned", "limit=MaxRemovalRatio count=40 allowed=4"}},
+		"half a directory": {halfListing{dir[:0]}, adsync.NewMemoryStore(users...), []string{"adsync: not planned\" error=\"adsync: could not read"}},
+		"without a lock":   {dir, locking{bareStore: bareStore{adsync.NewMemoryStore(users...)}, err: adsync.ErrLocked}, []string{"not carried out, or not to the end\" error=\"adsync: another run"}},
+	} {
+		var log strings.Builder
+		syncer := newSyncer(t, test.dir, test.store, &adsync.Options{Logger: slog.New(slog.NewTextHandler(&log, nil))})
+		_, err := syncer.Sync(t.Context())
+		require.Error(t, err, name)
+		assert.NotContains(t, log.String(), "the connection was lost", name)
+		lines := strings.Split(strings.TrimSpace(log.String()), "\n")
+		require.Len(t, lines, len(test.want), log.String())
+		for i, want := range test.want {
+			assert.Contains(t, lines[i], want, name)
+		}
+		if name == "beyond a limit" {
+			log.Reset()
+			_, err = syncer.Apply(t.Context(), &adsync.Plan{})
+			require.ErrorIs(t, err, adsync.ErrUnsafe)
+			assert.Contains(t, log.String(), "not carried out")
+		}
+	}
+}
+
 // What a plan merely reports is told last of all, and a callback that panics then ends the
 // run as any other does.
 func TestApply_CallbackMayPanicOverAReport(t *testing.T) {

@@ -56,6 +56,13 @@ const (
 	ReasonAmbiguous   Reason = "ambiguous"    // Notice of Adopt: a likely pair that something speaks against
 )
 
+// reasons are all that there are.
+var reasons = [...]Reason{
+	ReasonChanged, ReasonReactivated, ReasonAdopted, ReasonParked, ReasonUndone, ReasonNew, ReasonDeleted, ReasonDisabled, ReasonOutOfScope,
+	ReasonLeaving, ReasonUnproven, ReasonDisputed, ReasonUnknown, ReasonProtected, ReasonTaken, ReasonContested, ReasonWaiting,
+	ReasonLinkedTwice, ReasonListedTwice, ReasonNoUsername, ReasonMissing, ReasonRefused, ReasonDeceptive, ReasonLinked, ReasonAmbiguous,
+}
+
 // Conflict says which key of a user is another's.
 type Conflict struct {
 	Field Field    `json:"field"`
@@ -183,7 +190,7 @@ func (c *Change) validTexts() bool {
 
 func (c *Change) validateCreate(rules Rules) error {
 	switch {
-	case c.Before != nil || c.After == nil || c.UserID != "" || c.After.ID != "" || c.Interim:
+	case c.Before != nil || c.After == nil || c.UserID != "" || c.After.ID != "" || c.Interim || len(c.Fields) > 0:
 		return errors.New("a new user has no ID and no state before")
 	case !rules.manages(c.After) || c.After.ObjectID != c.ObjectID:
 		return errors.New("a new user must be linked to an entry of this source")
@@ -197,7 +204,7 @@ func (c *Change) validateCreate(rules Rules) error {
 
 func (c *Change) validateDelete(rules Rules) error {
 	switch {
-	case c.After != nil || c.Interim:
+	case c.After != nil || c.Interim || len(c.Fields) > 0:
 		return errors.New("a deletion leaves nothing behind")
 	case !rules.manages(c.Before) || c.Before.ObjectID != c.ObjectID:
 		return errors.New("the user is not managed by this source")

@@ -359,7 +359,7 @@ func TestApply_ForgedBeforeIsStale(t *testing.T) {
 	lie := owner
 	lie.Protected = false
 	plan := &adsync.Plan{Version: 1, Changes: []adsync.Change{
-		{Op: adsync.OpDelete, UserID: "1", ObjectID: id(1), Before: &lie},
+		{Op: adsync.OpDelete, Reason: adsync.ReasonDeleted, UserID: "1", ObjectID: id(1), Before: &lie},
 	}}
 	report, err := s.Apply(t.Context(), plan)
 	require.NoError(t, err)

@@ -4,9 +4,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
+	"os"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"github.com/go-adsync/adsync"
 )
@@ -31,6 +37,50 @@ func TestApply_ForgedPlans(t *testing.T) {
 		}
 		return nil
 	})
+}
+
+// No text that a plan was given reaches a log or a Tracer: what stands there is one of the
+// reasons, the fields and the operations that there are.
+func TestApply_RefusesFreeTextsInAPlan(t *testing.T) {
+	for name, forge := range map[string]func(*adsync.Change){
+		"a reason":     func(c *adsync.Change) { c.Reason = "Anna Berg, +46 1" },
+		"no reason":    func(c *adsync.Change) { c.Reason = "" },
+		"a conflict":   func(c *adsync.Change) { c.Conflicts = []adsync.Conflict{{Field: "Anna Berg"}} },
+		"a field":      func(c *adsync.Change) { c.Fields = append(c.Fields, "Anna Berg") },
+		"an operation": func(c *adsync.Change) { c.Op = "Anna Berg" },
+		"a field of a leaver": func(c *adsync.Change) {
+			*c = adsync.Change{Op: adsync.OpDelete, Reason: adsync.ReasonDeleted, UserID: "1", ObjectID: id(1), Before: c.Before, Fields: []adsync.Field{"Anna Berg"}}
+		},
+		"a field of somebody new": func(c *adsync.Change) {
+			after := *c.After
+			after.ID = ""
+			*c = adsync.Change{Op: adsync.OpCreate, Reason: adsync.ReasonNew, ObjectID: id(1), After: &after, Fields: []adsync.Field{"Anna Berg"}}
+		},
+	} {
+		e := entry(1, "anna", "")
+		e.Phone = "1"
+		plan := mustReconcile(t, []adsync.Entry{e}, []adsync.User{user("1", 1, "anna", "")}, adsync.Rules{})
+		store := adsync.NewMemoryStore(user("1", 1, "anna", ""))
+		forge(&plan.Changes[0])
+		var log strings.Builder
+		_, err := newSyncer(t, adsync.StaticDirectory{e}, store, &adsync.Options{Logger: slog.New(slog.NewTextHandler(&log, nil))}).Apply(t.Context(), plan)
+		assert.ErrorIs(t, err, adsync.ErrUnsafe, name)
+		assert.NotContains(t, log.String(), "Berg", name)
+		assert.Equal(t, []adsync.User{user("1", 1, "anna", "")}, allUsers(t, store), name)
+	}
+}
+
+// Each reason that the documentation names is one of those that there are.
+func TestReason_AllAreKnown(t *testing.T) {
+	source, err := os.ReadFile("change.go")
+	require.NoError(t, err)
+	declared := regexp.MustCompile(`Reason\w+ +Reason = "([a-z-]+)"`).FindAllStringSubmatch(string(source), -1)
+	require.Greater(t, len(declared), 20)
+	for _, reason := range declared {
+		plan := &adsync.Plan{Version: 1, Changes: []adsync.Change{{Op: adsync.OpNotice, Reason: adsync.Reason(reason[1])}}}
+		_, err := newSyncer(t, adsync.StaticDirectory{}, adsync.NewMemoryStore(), nil).Apply(t.Context(), plan)
+		assert.NoError(t, err, reason[1])
+	}
 }
 
 func applyForged(w world, p *adsync.Plan) error {

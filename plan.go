@@ -183,6 +183,12 @@ func (p *Plan) validateChange(i int, rules Rules, last map[string]int) error {
 	if err := p.validateNeeds(i); err != nil {
 		return err
 	}
+	switch {
+	case !slices.Contains(reasons[:], c.Reason): // which stands in logs, as do the names of the conflicts
+		return errors.New("its reason is none of those that there are")
+	case c.writes() && len(c.Conflicts) > 0:
+		return errors.New("what writes has no conflicts")
+	}
 	switch c.Op {
 	case OpDuplicate, OpInvalid, OpNotice:
 		if c.Before != nil && c.After != nil || c.Interim || len(c.Needs) > 0 {

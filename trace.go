@@ -6,6 +6,7 @@ import (
 	"errors"
 	"log/slog"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -176,7 +177,21 @@ func changeCounts(p *Plan, results []Result) []ChangeCount {
 
 var errPhaseFailed = errors.New("adsync: the phase failed; the error of the call says why")
 
-// traced is what a Tracer may know of an error.
+// logFailure logs which kind of error a call ended with, and what the limits are about. The
+// words of a store or a directory are for the caller.
+func (o *Options) logFailure(ctx context.Context, what string, err error) {
+	if err == nil {
+		return
+	}
+	attrs := []slog.Attr{slog.String("error", strings.ReplaceAll(traced(err).Error(), "\n", "; "))}
+	var beyond *LimitError
+	if errors.As(err, &beyond) {
+		attrs = append(attrs, slog.String("limit", beyond.Limit), slog.Int("count", beyond.Count), slog.Int("allowed", beyond.Allowed))
+	}
+	o.Logger.LogAttrs(ctx, slog.LevelWarn, what, attrs...)
+}
+
+// traced is what a Tracer, and a log, may know of an error.
 func traced(err error) error {
 	var known []error
 	for _, kind := range [...]error{

@@ -19,7 +19,8 @@ import (
 // What cannot be taken back is a Notice ([ReasonUndone]): a user that was created
 // or reactivated, because removing either would be the removal of somebody who is
 // present; a role that a protected user was given; a deletion, in a store that cannot create; and a user that has changed
-// since. A user whose former username or email is another's by now is a Duplicate.
+// since. What became of a change whose outcome is unknown is read off its row; of a user who
+// was perhaps created there is a Notice. A user whose former username or email is another's by now is a Duplicate.
 //
 // The next sync does again what the directory calls for.
 func (s *Syncer) Inverse(ctx context.Context, r *Report) (*Plan, error) {
@@ -35,11 +36,12 @@ func (s *Syncer) Inverse(ctx context.Context, r *Report) (*Plan, error) {
 	_, creates := s.store.(Creator)
 	u := undoer{creates: creates, spans: map[string]*span{}}
 	for i := range r.Plan.Changes {
-		if r.Results[i].Outcome == OutcomeApplied {
+		outcome := r.Results[i].Outcome
+		if outcome == OutcomeApplied || outcome == OutcomeUnknown && r.Plan.Changes[i].writes() {
 			if c := &r.Plan.Changes[i]; c.CheckShape(c.Op) != nil || c.Op != OpCreate && c.Before == nil {
 				return nil, fmt.Errorf("adsync: change %d of the report does not say what it wrote; Inverse needs the whole report, as the run returned it", i)
 			}
-			u.note(&r.Plan.Changes[i], r.Results[i].UserID)
+			u.note(&r.Plan.Changes[i], &r.Results[i])
 		}
 	}
 	return u.plan(h)
@@ -53,18 +55,25 @@ type undoer struct {
 }
 
 // span is a user before the first and after the last change of a run; nil: not
-// there.
-type span struct{ before, after *User }
+// there. Whether an unsure one was written, its row says.
+type span struct {
+	before, after *User
+	unsure        bool
+}
 
-func (u *undoer) note(c *Change, id string) {
+func (u *undoer) note(c *Change, result *Result) {
+	unsure := result.Outcome == OutcomeUnknown
 	switch {
+	case c.Op == OpCreate && unsure:
+		u.excuse(c.After, "nobody knows whether it was created")
 	case c.Op == OpCreate:
-		created := withID(*c.After, id)
+		created := withID(*c.After, result.UserID)
 		u.excuse(&created, "it was created and is present")
 	case u.spans[c.UserID] == nil:
-		u.spans[c.UserID] = &span{c.Before, c.After}
+		u.spans[c.UserID] = &span{c.Before, c.After, unsure}
 	default:
 		u.spans[c.UserID].after = c.After
+		u.spans[c.UserID].unsure = unsure
 	}
 }
 
@@ -95,13 +104,19 @@ func (u *undoer) present(h *host) []*party {
 	for row := range h.rows.Len() {
 		now := h.rows.User(row)
 		did := u.spans[now.ID]
-		if did == nil || did.after == nil {
-			continue
-		}
-		there[now.ID] = true
-		if now.Same(*did.after) {
+		switch {
+		case did == nil:
+		case did.unsure && now.Same(*did.before):
+			delete(u.spans, now.ID) // it was not written
+		case did.after == nil && did.unsure:
+			delete(u.spans, now.ID)
+			u.excuse(did.before, "nobody knows whether it was deleted, and it has changed since")
+		case did.after == nil:
+		case now.Same(*did.after):
+			there[now.ID] = true
 			users = append(users, u.back(row, &now, did))
-		} else {
+		default:
+			there[now.ID] = true
 			u.excuse(did.after, "it has changed since")
 		}
 	}

@@ -1,6 +1,9 @@
 package adsync_test
 
 import (
+	"context"
+	"fmt"
+	"iter"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -170,6 +173,73 @@ func TestInverse_OfARunThatWasCutShort(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, undone.Err())
 	assert.Equal(t, users, allUsers(t, memory))
+}
+
+// Of changes of which nobody knows whether they were written, the rows say it.
+func TestInverse_OfChangesOfUnknownOutcome(t *testing.T) {
+	changed, newcomer := entry(1, "anna", "anna@x"), entry(3, "cleo", "")
+	changed.Phone = "+1"
+	gone := adsync.Entry{ObjectID: id(2), State: adsync.StateDeleted}
+	for name, test := range map[string]struct {
+		dir     adsync.StaticDirectory
+		written bool
+		want    []string
+	}{
+		"an update, written":       {adsync.StaticDirectory{changed, entry(2, "ben", "")}, true, []string{"update undone 1"}},
+		"an update, not written":   {adsync.StaticDirectory{changed, entry(2, "ben", "")}, false, []string{}},
+		"a deletion, written":      {adsync.StaticDirectory{entry(1, "anna", "anna@x"), gone}, true, []string{"create undone "}},
+		"a deletion, not written":  {adsync.StaticDirectory{entry(1, "anna", "anna@x"), gone}, false, []string{}},
+		"a new user, written":      {adsync.StaticDirectory{entry(1, "anna", "anna@x"), entry(2, "ben", ""), newcomer}, true, []string{"notice undone "}},
+		"a new user, not written ": {adsync.StaticDirectory{entry(1, "anna", "anna@x"), entry(2, "ben", ""), newcomer}, false, []string{"notice undone "}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			users := []adsync.User{user("1", 1, "anna", "anna@x"), user("2", 2, "ben", "")}
+			memory := adsync.NewMemoryStore(users...)
+			store := unanswered{memory, test.written}
+			opts := &adsync.Options{Rules: adsync.Rules{Import: true}, Limits: adsync.Limits{MaxRemovals: -1, MaxRemovalRatio: -1}}
+			report, err := newSyncer(t, test.dir, store, opts).Sync(t.Context())
+			require.ErrorIs(t, err, adsync.ErrUnknown)
+			require.Equal(t, []adsync.Outcome{adsync.OutcomeUnknown}, outcomes(report))
+			plan, err := newSyncer(t, test.dir, memory, opts).Inverse(t.Context(), report)
+			require.NoError(t, err)
+			got := []string{}
+			for _, c := range plan.Changes {
+				got = append(got, fmt.Sprint(c.Op, " ", c.Reason, " ", c.UserID))
+			}
+			assert.Equal(t, test.want, got)
+		})
+	}
+}
+
+// unanswered is a store that never hears whether its writes were committed.
+type unanswered struct {
+	memory *adsync.MemoryStore
+	writes bool
+}
+
+func (u unanswered) Users(ctx context.Context) iter.Seq2[adsync.User, error] {
+	return u.memory.Users(ctx)
+}
+
+func (u unanswered) UpdateUser(ctx context.Context, c adsync.Change) error {
+	return u.lost(func() error { return u.memory.UpdateUser(ctx, c) })
+}
+
+func (u unanswered) DeleteUser(ctx context.Context, c adsync.Change) error {
+	return u.lost(func() error { return u.memory.DeleteUser(ctx, c) })
+}
+
+func (u unanswered) CreateUser(ctx context.Context, c adsync.Change) (id string, err error) {
+	return "", u.lost(func() error { _, err := u.memory.CreateUser(ctx, c); return err })
+}
+
+func (u unanswered) lost(write func() error) error {
+	if u.writes {
+		if err := write(); err != nil {
+			return err
+		}
+	}
+	return adsync.ErrUnknown
 }
 
 // A report that somebody has cut down says nothing of how it was before.
