@@ -163,6 +163,18 @@ func TestConfig_SaysWhatIsRead(t *testing.T) {
 	}
 }
 
+// The defaults that Config names, in one place.
+func TestConfig_Defaults(t *testing.T) {
+	d, err := New(goodConfig())
+	require.NoError(t, err)
+	assert.Equal(t, 3, d.witnesses)
+	for _, r := range []ldapread.Config{d.reader, d.witnessReader} {
+		assert.EqualValues(t, 1000, r.PageSize)
+		assert.Equal(t, 30*time.Second, r.Timeout)
+		assert.Equal(t, 10_000_000, r.MaxEntries)
+	}
+}
+
 func TestConfig_MaxEntries(t *testing.T) {
 	for given, want := range map[int]int{0: 10_000_000, 5: 5, -1: 0} {
 		assert.Equal(t, want, Config{MaxEntries: given}.maxEntries())

@@ -49,9 +49,9 @@ import (
 // Directory each, and [adsync.Join].
 //
 // A server is trusted to be a domain controller once TLS has proven its name.
-// What it may send is bounded all the same: 4 MiB and 16 levels for an entry, 64 KiB for
-// any other message, 4 KiB for its controls, 64 MiB for a page, and Config.MaxEntries
-// accounts in a listing.
+// What it may send is bounded all the same: 4 MiB and 16 levels for an entry, or 32 MiB for
+// the members of a group of Config.Roles, 64 KiB for any other message, 4 KiB for its
+// controls, 64 MiB for a page, and Config.MaxEntries accounts in a listing.
 type Directory struct {
 	reader  ldapread.Config
 	servers []ldapread.Server // none: by SRV record

@@ -123,17 +123,22 @@ func TestWitnesses_AreAskedAboutTombstonesAlone(t *testing.T) {
 }
 
 func TestWitnesses_AreAtMostSoMany(t *testing.T) {
-	c := oneDomain(t, 4, 1)
+	c := oneDomain(t, 5, 1)
 	id := c.ids[0][0]
 	for _, dc := range c.controllers {
 		require.NoError(t, dc.Delete(id))
 	}
-	stateOf(t, c.directory(t, func(cfg *Config) { cfg.Witnesses = 2 }), id)
-	asked := 0
-	for _, dc := range c.controllers[1:] {
-		asked += dc.Count(fakead.OpBind)
+	for given, want := range map[int]int{0: 3, 2: 2, 4: 4, 9: 4, -1: 0} {
+		for _, dc := range c.controllers {
+			dc.ForgetRequests()
+		}
+		stateOf(t, c.directory(t, func(cfg *Config) { cfg.Witnesses = given }), id)
+		asked := 0
+		for _, dc := range c.controllers[1:] {
+			asked += dc.Count(fakead.OpBind)
+		}
+		assert.Equal(t, want, asked, given)
 	}
-	assert.Equal(t, 2, asked)
 	_, err := New(Config{URLs: []string{"ldaps://dc1.corp.example"}, Bind: SimpleBind("u", "p"), Witnesses: -2})
 	assert.ErrorContains(t, err, "Witnesses")
 }

@@ -105,7 +105,7 @@ func TestInspect_ResultWithoutACodeIsAnError(t *testing.T) {
 // Each bound is said in words that tell how much it is.
 func TestInspect_NamesItsBounds(t *testing.T) {
 	for err, want := range map[error]string{
-		errMessage: "more than 4 MiB", errAnswer: "more than 64 MiB", errOther: "more than 64 KiB", errControls: "more than 4 KiB",
+		errMessage: "more than 4 MiB", errWide: "more than 32 MiB", errAnswer: "more than 64 MiB", errOther: "more than 64 KiB", errControls: "more than 4 KiB",
 		errElements: "more than 500000 elements", errDepth: "more than 16 levels", errParts: "more than 100 parts", errRanges: "more than 100 parts",
 		errEmpty: "100 empty pages",
 	} {

@@ -178,3 +178,32 @@ func TestMemberKey(t *testing.T) {
 	_, ok = byDN.memberKey("")
 	assert.False(t, ok)
 }
+
+// A server may send all members of a group at once: that one message may be of 32 MiB, and
+// any other of 4.
+func TestMembers_OfOneGroupMayBe32MiB(t *testing.T) {
+	const most = 32 << 20
+	groupOf := func(length int) []byte {
+		entry := func(value string) string {
+			return idOne + tlv(0x64, tlv(4, "CN=g"), tlv(0x30, tlv(0x30, tlv(4, "member"), tlv(0x31, tlv(4, value)))))
+		}
+		return slices.Concat([]byte(tlv(0x30, entry(strings.Repeat("x", length-len(entry("")))))), end())
+	}
+	for name, tt := range map[string]struct {
+		length int
+		want   error
+	}{"5 MiB": {5 << 20, nil}, "32 MiB": {most, nil}, "a byte more": {most + 1, errWide}} {
+		s := cannedSession(testConfig(), groupOf(tt.length), 1<<20)
+		e, err := newGraphReader(s).readWide(t.Context(), "CN=g", []string{"member"})
+		assert.ErrorIs(t, err, tt.want, name)
+		if tt.want == nil {
+			assert.Greater(t, len(e.GetAttributeValue("member")), tt.length-100, name)
+		}
+		assert.False(t, s.wire.sieve.wide.Load(), "for that question alone")
+		s.close()
+	}
+	s := cannedSession(testConfig(), groupOf(5<<20), 1<<20)
+	_, err := newGraphReader(s).readOneWith(t.Context(), doingRoles, "CN=g", nil, "member")
+	assert.ErrorIs(t, err, errMessage)
+	s.close()
+}

@@ -347,7 +347,7 @@ func TestSieve_HasBounds(t *testing.T) {
 		length uint32
 		wide   bool
 		want   error
-	}{{maxMessage, false, io.EOF}, {maxMessage + 1, false, errMessage}, {maxMessage + 1, true, io.EOF}, {maxWide + 1, true, errMessage}} {
+	}{{maxMessage, false, io.EOF}, {maxMessage + 1, false, errMessage}, {maxMessage + 1, true, io.EOF}, {maxWide, true, io.EOF}, {maxWide + 1, true, errWide}} {
 		var s sieve
 		s.wide.Store(tt.wide)
 		_, err := drain(&s, []byte(long4(0x30, tt.length, idOne+"\x64")), 4096)

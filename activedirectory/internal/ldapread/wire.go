@@ -20,6 +20,7 @@ const (
 var (
 	errFrame   = errors.New("the server sent something that is not LDAP; look at the controller, or check the port")
 	errMessage = fmt.Errorf("the server sent a message of more than %d MiB; map smaller attributes", maxMessage>>20)
+	errWide    = fmt.Errorf("the server sent a group of more than %d MiB at once; let it send members in parts, or take a smaller group for the role", maxWide>>20)
 	errAnswer  = fmt.Errorf("the server sent more than %d MiB for one page; use a smaller PageSize", maxAnswer>>20)
 )
 
@@ -132,7 +133,10 @@ func messageLength(header []byte, most int64) (length int, complete bool, err er
 	for _, b := range header[2 : 2+octets] {
 		size = size<<8 | int64(b)
 	}
-	if size > most {
+	switch {
+	case size > most && most == maxWide:
+		return 0, false, errWide
+	case size > most:
 		return 0, false, errMessage
 	}
 	return int(size), true, nil
