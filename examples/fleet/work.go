@@ -112,6 +112,7 @@ func (w *worker) syncer(s *syncRow) (*adsync.Syncer, error) {
 	if err != nil {
 		return nil, err
 	}
+	// A new one for each run forgets a password that was refused: the table remembers it.
 	directory, err := activedirectory.New(activedirectory.Config{
 		URLs: []string{s.URL}, BaseDN: s.Base, TLS: roots,
 		Bind: activedirectory.PasswordFunc(s.User, func(context.Context) (string, error) { return w.secret(s.Secret) }),
