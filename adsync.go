@@ -26,9 +26,10 @@
 //
 // # What it never does
 //
-// It never takes absence for a deletion. An account that a listing lacks is looked
-// up; only a tombstone with the same objectGUID proves a deletion, and in all other
-// cases the user is kept and the plan says why. A directory or a store that cannot be
+// It never takes absence in Active Directory for a deletion. An account that its listing lacks
+// is looked up; only a tombstone with the same objectGUID proves a deletion, and in all other
+// cases the user is kept, unless [Rules] say otherwise, and the plan says why. (A [Listing] of
+// your own has no tombstones: whoever is missing there is deleted.) A directory or a store that cannot be
 // read whole is [ErrIncomplete], and there is no plan. A plan that would remove or
 // clear more than [Limits] allow is refused whole, before the first write, unless
 // somebody approves the digest of that very plan. A row that has changed since the plan

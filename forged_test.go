@@ -70,6 +70,42 @@ func TestApply_RefusesFreeTextsInAPlan(t *testing.T) {
 	}
 }
 
+// Each change of an edited plan is checked by itself: what the directory says of an account
+// can be written although the plan would have held it back or was about others.
+func TestApply_OfAnEditedPlan(t *testing.T) {
+	ann, bob := user("1", 1, "ann", ""), user("2", 2, "bob", "")
+	renamed := func(u adsync.User, to string) adsync.Change {
+		after := u
+		after.Username = to
+		return adsync.NewUpdate(adsync.ReasonChanged, &u, &after)
+	}
+	newcomer := adsync.User{ObjectID: id(3), Profile: profile("cleo", "")}
+	for name, test := range map[string]struct {
+		dir    adsync.StaticDirectory
+		change adsync.Change
+		want   adsync.Outcome
+		chosen []adsync.Selection
+	}{
+		"one of two who ask for a username": {adsync.StaticDirectory{entry(1, "x", ""), entry(2, "x", "")}, renamed(ann, "x"), adsync.OutcomeApplied, nil},
+		"somebody who was not chosen":       {adsync.StaticDirectory{entry(1, "ann", ""), entry(2, "ben", "")}, renamed(bob, "ben"), adsync.OutcomeApplied, []adsync.Selection{adsync.OnlyUsers("1")}},
+		"somebody new": {adsync.StaticDirectory{entry(1, "ann", ""), entry(2, "bob", ""), entry(3, "cleo", "")},
+			adsync.Change{Op: adsync.OpCreate, Reason: adsync.ReasonNew, ObjectID: id(3), After: &newcomer}, adsync.OutcomeApplied, nil},
+		"what the directory does not say": {adsync.StaticDirectory{entry(1, "ann", ""), entry(2, "bob", "")}, renamed(ann, "x"), adsync.OutcomeStale, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newSyncer(t, test.dir, adsync.NewMemoryStore(ann, bob), nil)
+			plan, err := s.Plan(t.Context(), test.chosen...)
+			require.NoError(t, err)
+			digest := plan.Digest()
+			plan.Changes = []adsync.Change{test.change}
+			assert.NotEqual(t, digest, plan.Digest(), "which tells of all of it")
+			report, err := s.Apply(t.Context(), plan)
+			require.NoError(t, err)
+			assert.Equal(t, []adsync.Outcome{test.want}, outcomes(report))
+		})
+	}
+}
+
 // Each reason that the documentation names is one of those that there are.
 func TestReason_AllAreKnown(t *testing.T) {
 	source, err := os.ReadFile("change.go")

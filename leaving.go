@@ -45,8 +45,8 @@ func (s reader) readClock(ctx context.Context, dir Directory) (clock, error) {
 		}
 	}
 	if kept > 0 && rules.RemoveAfter > kept/2 && orDefault(rules.OnDeleted, Remove) == Remove {
-		return clock{}, fmt.Errorf("%w: Rules.RemoveAfter is %s, more than half of the %s for which the directory keeps what it deleted, after which no deletion can be proven; choose a shorter one",
-			ErrUnsafe, spell(rules.RemoveAfter), spell(kept))
+		return clock{}, fmt.Errorf("adsync: Rules.RemoveAfter is %s, more than half of the %s for which the directory keeps what it deleted, after which no deletion can be proven; choose a shorter one",
+			spell(rules.RemoveAfter), spell(kept))
 	}
 	here := MomentOf(s.now())
 	if there == 0 {

@@ -134,7 +134,7 @@ func TestRemoveAfter_NeedsAStoreAndALifetimeForIt(t *testing.T) {
 	dir := timed{adsync.StaticDirectory{entry(1, "ann", "")}, time.Now, 180 * day}
 	store := adsync.NewMemoryStore(user("u1", 1, "ann", ""))
 	_, err = newSyncer(t, dir, store, opts).Plan(t.Context())
-	require.ErrorIs(t, err, adsync.ErrUnsafe)
+	require.ErrorIs(t, err, adsync.ErrIncomplete)
 	assert.ErrorContains(t, err, "91 days, more than half of the 180 days")
 	opts.Rules.RemoveAfter = 90 * day
 	_, err = newSyncer(t, dir, store, opts).Plan(t.Context())

@@ -15,8 +15,9 @@ import (
 // like one large one: without it, a fault that takes a tenth of the users each half hour
 // passes each time. Package sqlstore has one over a small table.
 //
-// Both methods are called while the store is locked. An error of either is [ErrIncomplete],
-// and nothing is written then. What one ledger is told of a source must be about the same
+// Both methods are called while the store is locked. An error of Recent, or of the Note before
+// the first write, is [ErrIncomplete], and nothing is written then; one of the Note after the
+// last is logged, and the first stands. What one ledger is told of a source must be about the same
 // users: two tenants, or two user tables, need one each, even if they share a database.
 type Ledger interface {
 	// Recent returns together what the source's runs noted since then, by the ledger's own

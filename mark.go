@@ -18,12 +18,14 @@ import (
 
 // Mark is what a run leaves for the next one, so that it need read only what has changed:
 // see [Since] and [Report.Mark]. It is plain JSON, of some bytes for each user who is
-// disabled, out of scope or looked up each time, and up to 256 KiB for all others.
+// disabled, out of scope or looked up each time, and up to 350 KiB for all others.
 //
 // A mark is to be trusted like the user table, and kept beside it. One that is old, or of
 // another run, source, domain or configuration, does no harm: the plan is a full one, or
-// looks more users up. One that somebody has forged can delay what a sync would do until
-// the next full reading, and never cause anything.
+// looks more users up. One that somebody has forged can keep from plans what the directory
+// says, until the next full reading: then a username or address that two ask for may go to the
+// one of them who is looked up. What a plan writes is what the directory says of that account
+// all the same.
 type Mark struct {
 	Version     int             `json:"version"`
 	Fingerprint string          `json:"fingerprint"` // a digest of the rules, the store's fields and the program

@@ -208,3 +208,11 @@ func TestMark_FingerprintIsOfTheProgram(t *testing.T) {
 	assert.NotEqual(t, this, (&Rules{}).fingerprint())
 	assert.Contains(t, was(), "go1.")
 }
+
+// A mark is as small as its documentation says, whatever the number of users.
+func TestMark_IsNoLargerThanSaid(t *testing.T) {
+	text, err := json.Marshal(&Mark{Buckets: make([]byte, maxBuckets*len(sum{}))})
+	require.NoError(t, err)
+	assert.Less(t, len(text), 350<<10)
+	assert.Equal(t, maxBuckets, bucketsFor(100_000_000))
+}

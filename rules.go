@@ -41,7 +41,7 @@ type Rules struct {
 	OnOutOfScope Reaction                     // default Keep
 	OnUnproven   Reaction                     // default Keep
 	Import       bool                         // also create users for all new entries; needs a Creator
-	RemoveAfter  time.Duration                // how long somebody is deactivated before it is removed, to the second; 0: removed at once
+	RemoveAfter  time.Duration                // how long somebody is deactivated before it is removed, to the second, at most half of how long the directory keeps tombstones; 0: removed at once
 	Now          Moment                       // the time by which RemoveAfter has passed; zero: for nobody. A Syncer sets it
 	PinProtected bool                         // a protected user keeps its username and email; that they differ is reported
 	Roles        []string                     // which roles are given and taken; nil: those that both sides know, and with Reconcile none

@@ -44,10 +44,10 @@ const GroupsChanged = "groups that give roles have changed"
 //
 // Such a plan has the same writes and duplicates as a full one, or it is a full one: why, is
 // in Plan.Reading.Full. Three things may be late, until the next full plan: an unproven notice,
-// as an account that goes out of sight by itself leaves no trace; what becomes of an account
-// whose own rights keep its number alone from the service account; and that of an account which
-// was out of sight and is shown again by a controller that was rolled back without its knowing,
-// if nothing in sight was undone with it. Options.MaxIncrements says how long that may take.
+// as an account that goes out of sight by itself leaves no trace; changes to an account whose
+// own access list hides only its uSNChanged from the service account; and what becomes of an
+// account that was out of sight and is shown again by a controller that was rolled back without
+// its knowing, if nothing in sight was undone with it. Options.MaxIncrements says how long that may take.
 // It goes together with Rules.Import, and not with a selection.
 func Since(m *Mark) Selection { return Selection{since: true, mark: m} }
 

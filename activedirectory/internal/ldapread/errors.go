@@ -15,7 +15,7 @@ import (
 
 // ErrRefused is the refusal of a name or password. It must not be tried again, here or
 // on another controller: the account would get locked.
-var ErrRefused = errors.New("no other controller is tried, lest the account gets locked")
+var ErrRefused = errors.New("no other controller is tried, so that the account does not get locked")
 
 // ownError is one of the host's own way to bind, which no controller has answered. It would
 // be the same with another controller, or may mean a wrong password.
