@@ -69,8 +69,8 @@ import (
 
 // The errors that callers tell apart with errors.Is.
 var (
-	// ErrIncomplete: one side could not be read whole, so there is no plan, or
-	// nothing was written.
+	// ErrIncomplete: one side could not be read whole, or the users not be locked for
+	// another reason than ErrLocked, so there is no plan, or nothing was written.
 	ErrIncomplete = errors.New("adsync: could not read everything, so nothing was changed")
 	// ErrUnsafe: the plan was refused before the first write.
 	ErrUnsafe = errors.New("adsync: the plan was refused, and nothing was changed")

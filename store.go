@@ -117,8 +117,9 @@ type Creator interface {
 // other sources may go on at the same time, if the table itself keeps one from taking
 // the keys of another. While another run of the source has the lock, Lock fails with
 // [ErrLocked] or waits, but not longer than ctx lasts; with a ctx that has ended it
-// fails. A lock is held until unlock is called, which happens once, even if ctx ends
-// before.
+// fails. A run ends with any other error of Lock as [ErrIncomplete]. A lock is held until
+// unlock is called, which happens once, even if ctx ends before; an error of unlock is
+// [ErrLockLost].
 type Locker interface {
 	Lock(ctx context.Context, source string) (unlock func() error, err error)
 }
