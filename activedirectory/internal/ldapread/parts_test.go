@@ -383,11 +383,15 @@ func TestContexts(t *testing.T) {
 
 func TestControls_AreThoseTheServerKnows(t *testing.T) {
 	oids := func(root rootDSE, tombstones bool) (found []string) {
-		s := &session{root: root}
-		for _, c := range s.controls(10, nil, tombstones) {
+		s := &session{root: root, cfg: &Config{Further: []Further{{"manager", Reference}}}}
+		for _, c := range append(s.controls(10, nil, tombstones), s.extendedDN()...) {
 			found = append(found, c.GetControlType())
+			if text, ok := c.(*ldap.ControlString); ok {
+				assert.False(t, text.Criticality, "which Samba never answers where it does not know the control")
+			}
 		}
-		return found
+		require.Equal(t, controlExtendedDN, found[len(found)-1])
+		return found[:len(found)-1]
 	}
 	assert.Equal(t, []string{ldap.ControlTypePaging}, oids(rootDSE{}, true))
 	all := rootDSE{controls: []string{controlDomainScope, controlShowDeleted, controlShowRecycled}}

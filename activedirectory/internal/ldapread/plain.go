@@ -15,24 +15,20 @@ import (
 // and other links to and from it, its DN, and what the controller computes. Such an
 // attribute must not decide who is in scope or what a user gets, or changes go unseen.
 
-// plainNames are the lower-case names of attributes that are an account's own.
+// plainNames are the lower-case names of attributes that are an account's own, beyond those
+// of baseNames.
 var plainNames = map[string]bool{
 	"objectclass": true, "objectcategory": true, "objectsid": true, "samaccounttype": true, "accountexpires": true, "name": true, "ou": true,
-	"department": true, "departmentnumber": true, "company": true, "title": true, "description": true, "info": true, "division": true,
-	"employeenumber": true, "employeetype": true, "physicaldeliveryofficename": true, "l": true, "st": true, "c": true, "co": true,
-	"countrycode": true, "postalcode": true, "streetaddress": true, "street": true, "initials": true, "middlename": true,
-	"othertelephone": true, "homephone": true, "pager": true, "ipphone": true, "facsimiletelephonenumber": true, "wwwhomepage": true,
-	"proxyaddresses": true, "mailnickname": true, "uid": true, "uidnumber": true, "gidnumber": true, "primarygroupid": true,
+	"departmentnumber": true, "countrycode": true, "street": true, "middlename": true,
+	"othertelephone": true, "homephone": true, "pager": true, "ipphone": true, "facsimiletelephonenumber": true,
+	"mailnickname": true, "uid": true, "uidnumber": true, "gidnumber": true, "primarygroupid": true,
 	"preferredlanguage": true, "personaltitle": true, "generationqualifier": true, "isdeleted": true, "whencreated": true,
 	"usncreated": true, "pwdlastset": true, "lockouttime": true, "admincount": true, "showinadvancedviewonly": true,
 	"thumbnailphoto": true, "jpegphoto": true, "serviceprincipalname": true, "ms-ds-consistencyguid": true,
 }
 
-// linkNames are those of baseNames that are links or names of other objects.
-var linkNames = map[string]bool{
-	"memberof": true, "member": true, "manager": true, "directreports": true, "managedby": true, "managedobjects": true,
-	"distinguishedname": true, "secretary": true, "assistant": true, "seealso": true, "owner": true,
-}
+// linkNames are those of baseNames that are links.
+var linkNames = map[string]bool{"memberof": true, "manager": true}
 
 // extensionAttribute is what Exchange adds fifteen of.
 var extensionAttribute = regexp.MustCompile(`^extensionattribute([1-9]|1[0-5])$`)

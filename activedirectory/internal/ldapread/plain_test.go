@@ -88,6 +88,32 @@ func TestUnnoticed_IsWhatChangesWithoutATrace(t *testing.T) {
 	}))
 }
 
+// What is always an account's own is not asked for, and each name is known but once.
+func TestUnnoticed_KnowsWhatIsAlwaysTheAccountsOwn(t *testing.T) {
+	asked := 0
+	root := map[string][]string{"defaultNamingContext": {"DC=corp"}, "namingContexts": {"CN=Schema,CN=Configuration,DC=corp"}}
+	c := newLiarWith(t, testConfig(), root, func(question) []*ldap.Entry { asked++; return nil })
+	require.NoError(t, c.use(t.Context(), func(s *session) error {
+		trace := func(name string) bool {
+			cfg := *s.cfg
+			cfg.Filter = "(" + name + "=x)"
+			s.cfg, asked = &cfg, 0
+			why, err := s.unnoticed(t.Context())
+			require.NoError(t, err)
+			assert.Equal(t, asked > 0, why != "", name)
+			return why != ""
+		}
+		for name := range plainNames {
+			assert.False(t, trace(name), name)
+			assert.NotContains(t, baseNames, name)
+		}
+		for name := range baseNames {
+			assert.Equal(t, name == "manager" || name == "memberof", trace(name), name)
+		}
+		return nil
+	}))
+}
+
 // The attributes of a schema come in parts that follow each other, and end.
 func TestSchema_ComesInParts(t *testing.T) {
 	read := func(parts map[string][]string) (map[string]string, error) {
