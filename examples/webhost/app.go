@@ -59,6 +59,8 @@ type app struct {
 	cancel     context.CancelFunc
 	background sync.WaitGroup
 
+	groups func() (*activedirectory.Directory, error) // kept, as it remembers a refused password
+
 	runs atomic.Int64 // counts each start and end of a run
 
 	schedule atomic.Pointer[schedule]
@@ -79,6 +81,7 @@ func newApp(c config) (*app, error) {
 		c.logger = slog.New(slog.DiscardHandler)
 	}
 	a := &app{config: c, jobs: map[string]*job{}, pages: parsePages()}
+	a.groups = sync.OnceValues(a.openGroups)
 	a.ctx, a.cancel = context.WithCancel(context.Background())
 	if c.directory == nil {
 		a.every = 0

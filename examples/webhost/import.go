@@ -119,13 +119,17 @@ const maxGroups = 100
 // findGroups finds those of the whole domain whose name begins with the text, but for
 // those that came with it.
 func (a *app) findGroups(ctx context.Context, text string) ([]adsync.Entry, error) {
-	dir, err := activedirectory.New(activedirectory.Config{
-		URLs: a.ad.URLs, TLS: a.ad.TLS, Bind: a.ad.Bind, Filter: "(&(objectCategory=group)(!(groupType:1.2.840.113556.1.4.803:=1)))", NoDisabled: true,
-	})
+	dir, err := a.groups()
 	if err != nil {
 		return nil, err
 	}
 	return dir.Search(ctx, text, maxGroups)
+}
+
+func (a *app) openGroups() (*activedirectory.Directory, error) {
+	return activedirectory.New(activedirectory.Config{
+		URLs: a.ad.URLs, TLS: a.ad.TLS, Bind: a.ad.Bind, Filter: "(&(objectCategory=group)(!(groupType:1.2.840.113556.1.4.803:=1)))", NoDisabled: true,
+	})
 }
 
 func (t *tx) keepGroups(groups []adsync.Entry) {

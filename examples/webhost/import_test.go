@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/go-adsync/adsync"
+	"github.com/go-adsync/adsync/activedirectory"
 	"github.com/go-adsync/adsync/internal/fakead"
 )
 
@@ -154,6 +155,24 @@ func TestImport_OfAGroupThatIsNotThere(t *testing.T) {
 		assert.NotContains(t, page.body, "<script>alert", name)
 		assert.NotContains(t, page.body, `value="<script>"`, name)
 	}
+}
+
+// Somebody who looks for groups again and again must not lock the service account.
+func TestImport_SendsAWrongPasswordOnce(t *testing.T) {
+	w := newWorld(t, func(c *config) { c.ad.Bind = activedirectory.SimpleBind(serviceAccount, "wrong") })
+	w.people("anna")
+	w.controller.ForgetRequests()
+	for _, group := range []string{"A", "B", "C"} {
+		page := w.admin.act("/import", "search", "group", group).text()
+		assert.Contains(t, page, "Active Directory refused the service account's name or password.")
+	}
+	refused := 0
+	for _, r := range w.controller.Requests() {
+		if r.Op == fakead.OpBind && r.Code != 0 {
+			refused++
+		}
+	}
+	assert.Equal(t, 1, refused)
 }
 
 // Where a domain has many groups, some are suggested, and any other is found by its name.
