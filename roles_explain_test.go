@@ -49,11 +49,11 @@ func TestExplain_TellsRoles(t *testing.T) {
 		"host's own too": {user: byHand, entries: []Entry{entryWith("ann", "admin")}, want: []string{"admin: kept, as the host itself gave it", "editor: taken, "}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			dir := newProving(append(tt.entries, entryWith("zoe"))...)
+			dir := newProving(append(tt.entries, entryWith("aaron"), entryWith("zoe"))...) // whose users change first
 			if tt.proof != nil {
 				dir.proofs[roleID("ann")] = *tt.proof
 			}
-			store := NewMemoryStore(tt.user)
+			store := NewMemoryStore(userWith("aaron", "editor", "admin"), tt.user)
 			lines, err := roleSyncer(t, dir, store).Explain(t.Context(), "ann")
 			require.NoError(t, err)
 			var told []string

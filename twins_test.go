@@ -1,6 +1,8 @@
 package adsync_test
 
 import (
+	"context"
+	"iter"
 	"math/rand/v2"
 	"strconv"
 	"testing"
@@ -170,4 +172,29 @@ func TestApply_ComparesWhatAPlanCompares(t *testing.T) {
 			test.said = append([]adsync.Entry{test.said[last]}, test.said[:last]...) // in any order
 		}
 	}
+}
+
+// asking is a directory that keeps whom it was asked about.
+type asking struct {
+	adsync.StaticDirectory
+	about *[]adsync.ObjectID
+}
+
+func (asking) Traits() adsync.Traits { return adsync.Traits{} }
+
+func (d asking) Find(ctx context.Context, ids []adsync.ObjectID) iter.Seq2[adsync.Entry, error] {
+	*d.about = append(*d.about, ids...)
+	return d.StaticDirectory.Find(ctx, ids)
+}
+
+// Whom a user of this or another source is linked to already is not looked up to be imported.
+func TestImport_AsksOnlyAboutWhomNobodyIsLinkedTo(t *testing.T) {
+	elsewhere := user("2", 2, "ben", "")
+	elsewhere.Source = "hr"
+	store := adsync.NewMemoryStore(user("1", 1, "anna", ""), elsewhere)
+	dir := asking{adsync.StaticDirectory{entry(1, "anna", ""), entry(2, "ben", ""), entry(3, "cleo", "")}, new([]adsync.ObjectID)}
+	plan, err := newSyncer(t, dir, store, nil).Plan(t.Context(), adsync.ImportEntries(id(1), id(2), id(3)))
+	require.NoError(t, err)
+	assert.Equal(t, []adsync.ObjectID{id(3)}, *dir.about)
+	assert.Len(t, plan.Changes, 3)
 }
