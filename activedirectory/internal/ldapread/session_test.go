@@ -87,6 +87,19 @@ func TestSession_ClosesWithoutWaiting(t *testing.T) {
 	_, err = list(t.Context(), c)
 	require.ErrorIs(t, err, io.ErrUnexpectedEOF)
 	assert.Equal(t, append([]string{"the socket is closed"}, polite...), r.done)
+
+	r.done = nil
+	searches := 0
+	r.search = func(q *ldap.SearchRequest) (*ldap.SearchResult, error) {
+		if searches++; searches > 1 {
+			return nil, io.EOF
+		}
+		return onePage(q)
+	}
+	c = NewController(cfg, Server{Host: "dc1", Port: "389"})
+	_, _, err = c.Time(t.Context())
+	require.ErrorIs(t, err, io.ErrUnexpectedEOF)
+	assert.Equal(t, append([]string{"the socket is closed"}, polite...), r.done, "whatever was asked for")
 }
 
 // What cannot be opened, or gets no deadline, says where.
