@@ -84,7 +84,7 @@ func TestValues_AreTakenByWhatTheyAre(t *testing.T) {
 		"a set": {"otherTelephone=1,OU=y", []*ldap.EntryAttribute{attribute("otherTelephone", "2", "1", "2", "")},
 			Account{More: []More{{phones, "2", false}, {phones, "1", false}}}},
 		"nothing": {"CN=a", []*ldap.EntryAttribute{attribute("department", " ", ""), attribute("title", "Dr.")}, Account{}},
-		"who he works for": {"<GUID=" + id + ">;CN=a", []*ldap.EntryAttribute{attribute("manager", ref, ref, " ")},
+		"who he works for": {"<GUID=" + id + ">;CN=a", []*ldap.EntryAttribute{attribute("manager", " ", ref, ref, " ")},
 			Account{DN: "CN=a", More: []More{{boss, id, false}}}},
 		"a name as a text": {"CN=a", []*ldap.EntryAttribute{attribute("department", ref)},
 			Account{More: []More{{dep, "CN=boss", false}}}},
@@ -181,8 +181,11 @@ func TestValues_InPartsFollowEachOther(t *testing.T) {
 	read := func(parts map[string][]string) (Account, error) {
 		cfg := testConfig()
 		cfg.Further = []Further{{"otherTelephone", Set}}
+		var asked []string
+		defer func() { assert.Len(t, slices.Compact(asked), len(asked), "nothing is asked for twice") }()
 		c := newLiarTo(t, cfg, func(q question) []*ldap.Entry {
 			if q.base == "CN=x" {
+				asked = append(asked, q.attributes[0])
 				part := parts[q.attributes[0]]
 				if len(part) == 0 {
 					return nil
