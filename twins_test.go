@@ -198,3 +198,24 @@ func TestImport_AsksOnlyAboutWhomNobodyIsLinkedTo(t *testing.T) {
 	assert.Equal(t, []adsync.ObjectID{id(3)}, *dir.about)
 	assert.Len(t, plan.Changes, 3)
 }
+
+// Of two users of one account, the one whose time has come is removed, and the other is no
+// duplicate any more.
+func TestTwins_OfALeaverAreNone(t *testing.T) {
+	account := entry(1, "ann", "")
+	account.Disabled = true
+	due, waits := user("1", 1, "ann", ""), user("2", 1, "anna", "")
+	due.Status, due.DeactivatedAt = adsync.StatusDeactivated, at(0)
+	waits.Status, waits.DeactivatedAt = adsync.StatusDeactivated, at(20)
+	rules := adsync.Rules{OnDisabled: adsync.Remove, RemoveAfter: 30 * day, Now: at(31)}
+	for _, users := range [][]adsync.User{{due, waits}, {waits, due}} {
+		plan := mustReconcile(t, []adsync.Entry{account}, users, rules)
+		got := map[string][]adsync.Op{}
+		for _, c := range plan.Changes {
+			got[c.UserID] = append(got[c.UserID], c.Op)
+			assert.NotEqual(t, adsync.ReasonLinkedTwice, c.Reason, c.UserID)
+		}
+		assert.Equal(t, []adsync.Op{adsync.OpDelete}, got["1"])
+		assert.NotContains(t, got["2"], adsync.OpDelete)
+	}
+}
