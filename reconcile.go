@@ -209,7 +209,6 @@ func (p *planner) duplicateTwins(parties []*party) {
 		}
 		d.role = claims.Fixed
 		d.after.Profile, d.pinned = d.user.Profile, nil
-		d.after.Extra = revoke(d.user.Extra, d.revoked)
 		d.reports = slices.DeleteFunc(d.reports, func(c Change) bool { return c.Op == OpInvalid })
 		d.report(OpDuplicate, ReasonLinkedTwice, "", conflict)
 	}
