@@ -236,13 +236,13 @@ func TestTimeout_OfTheEndIsShort(t *testing.T) {
 		dir[0].Username, dir[1].Username = dir[1].Username, dir[0].Username
 		gate := make(chan struct{})
 		defer close(gate)
-		hangs := false
+		var hangs atomic.Bool
 		store := hooked{adsync.NewMemoryStore(users...), func(c adsync.Change) error {
 			switch {
 			case c.Interim:
 				return nil
 			case c.Reason == adsync.ReasonParked: // taken back
-				hangs = true
+				hangs.Store(true)
 				<-gate
 			}
 			return adsync.ErrConflict
@@ -251,7 +251,7 @@ func TestTimeout_OfTheEndIsShort(t *testing.T) {
 		began := time.Now()
 		report, err := newSyncer(t, dir, store, &adsync.Options{Timeout: -1, Ledger: ledger}).Sync(t.Context())
 		require.NoError(t, err)
-		require.True(t, hangs)
+		require.True(t, hangs.Load())
 		require.ErrorContains(t, report.Err(), "the store did not return from UpdateUser within 10s")
 		assert.Equal(t, 10*time.Second, ledger.waited)
 		assert.Equal(t, 20*time.Second+ledger.waited, time.Since(began))
