@@ -37,8 +37,9 @@ func TestPostgreSQL(t *testing.T) {
 	assert.Contains(t, w.admin.get("/history/"+ofZoe+".csv").body, `"First name","Zoe","ÖZGE","Done"`)
 	w.app.every, w.app.directory = 15*time.Minute, w.wrongly("nothing")
 	w.set("ben", "telephoneNumber", "+49 30 3")
-	require.NoError(t, w.app.tick(t.Context(), time.Now()))
-	require.NoError(t, w.app.tick(t.Context(), time.Now().Add(time.Hour)))
+	schedule := clock{w, noon()}
+	schedule.tick()
+	schedule.tick()
 	assert.Contains(t, w.admin.get("/sync").text(), "Read only what changed since")
 	_, err := openStore(t.Context(), db, sqlstore.PostgreSQL)
 	assert.NoError(t, err, "the tables are there already")

@@ -144,7 +144,10 @@ func (a *app) synchronize(ctx context.Context, last *lastRun, now time.Time) err
 		last.State, last.Why, last.RunID, last.Did = made.State, made.Note, made.ID, made.Writes()
 	}
 	if next := report.Mark(); next != nil {
-		last.Mark, last.Full = next, next.Full
+		last.Mark = next
+		if plan.Reading.Full != "" {
+			last.Full = now
+		}
 	}
 	return nil
 }

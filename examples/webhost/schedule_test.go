@@ -25,8 +25,13 @@ import (
 func newScheduledWorld(t *testing.T, setUp ...func(*config)) (*world, *clock) {
 	w := newWorld(t, append(setUp, func(c *config) { c.every = 15 * time.Minute })...)
 	w.app.directory = w.wrongly("nothing")
+	return w, &clock{w, noon()}
+}
+
+// noon is far from midnight, when another day would begin for the schedule.
+func noon() time.Time {
 	now := time.Now()
-	return w, &clock{w, time.Date(now.Year(), now.Month(), now.Day(), 12, 0, 0, 0, time.Local)}
+	return time.Date(now.Year(), now.Month(), now.Day(), 12, 0, 0, 0, time.Local)
 }
 
 // clock goes on from one quarter of an hour to the next.
