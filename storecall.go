@@ -390,11 +390,6 @@ func endedContext(err error) bool {
 	return errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
 }
 
-// panicked is an error for a panic in the host's code.
-func panicked(where string, v any) error {
-	return &wrapped{ErrUnknown, errors.New(panicWords(where, v))}
-}
-
 // panicWords include a runtime error. Any other value may hold a person's data, so only
 // its type is given.
 func panicWords(where string, v any) string {
