@@ -487,9 +487,7 @@ func (r *reading) readAll(ctx context.Context, dir Directory) error {
 		}
 	}
 	if final {
-		if err := r.view.addAbsent(wanted); err != nil {
-			return err
-		}
+		r.view.addAbsent(wanted)
 		return r.proveRoles(ctx, dir)
 	}
 	if err := r.lookUp(ctx, dir, wanted, r.view.add); err != nil {

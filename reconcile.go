@@ -331,7 +331,6 @@ func (p *planner) gather(users, newcomers []*party) error {
 		}
 	}
 	slices.SortFunc(p.parties, func(a, b *party) int { return strings.Compare(a.user.ID, b.user.ID) })
-	slices.SortFunc(newcomers, func(a, b *party) int { return a.after.ObjectID.Compare(b.after.ObjectID) })
 	for i := 1; i < len(p.parties); i++ {
 		if a, b := p.parties[i-1], p.parties[i]; a.user.ID == b.user.ID && (a.matters() || b.matters()) {
 			return fmt.Errorf("adsync: two users have the ID %q; a store must give each row its own", a.user.ID)

@@ -47,6 +47,10 @@ func TestRoles_AskForProofOfThoseWhoLoseOne(t *testing.T) {
 			users:   []User{userWith("ann"), func() User { u := userWith("ann", "admin"); u.ID, u.Username = "other", "other"; return u }()},
 			entries: []Entry{entryWith("ann")},
 			want:    []string{"ann"}},
+		"not for another user of a chosen one's account": {
+			users:   []User{userWith("ann"), func() User { u := userWith("ann", "admin"); u.ID, u.Username = "other", "other"; return u }()},
+			entries: []Entry{entryWith("ann")},
+			chosen:  []Selection{OnlyUsers("ann")}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := newProving(tt.entries...)
@@ -170,4 +174,29 @@ func TestRoles_OfThoseWhomAHalfDonePlanDeletedAreCounted(t *testing.T) {
 	report, err := s.Apply(t.Context(), plan)
 	require.NoError(t, err)
 	assert.Equal(t, 2, report.Counts().Modified)
+}
+
+// Who is gone, and was to lose no role by this plan, was nobody's last of one: those whom the
+// plan would take it from may be all that are left.
+func TestRoles_OfThoseWhoAreGoneAreNotCounted(t *testing.T) {
+	moved := entryWith("dan", "admin")
+	moved.Phone = "1"
+	users := []User{userWith("bob", "admin"), userWith("cat", "admin"), userWith("dan", "admin")}
+	entries := []Entry{entryWith("bob"), entryWith("cat"), moved}
+	for i := range 21 { // who make two few
+		name := fmt.Sprintf("u%02d", i)
+		users, entries = append(users, userWith(name)), append(entries, entryWith(name))
+	}
+	store := NewMemoryStore(users...)
+	s, err := New(newProving(entries...), store, &Options{Rules: Rules{Source: "ad"}})
+	require.NoError(t, err)
+	plan, err := s.Plan(t.Context())
+	require.NoError(t, err)
+	require.Len(t, plan.Changes, 3)
+	dan, _ := store.Get("dan")
+	require.NoError(t, store.DeleteUser(t.Context(), Change{Op: OpDelete, UserID: "dan", Before: &dan}))
+	_, err = s.Apply(t.Context(), plan)
+	var beyond *LimitError
+	require.ErrorAs(t, err, &beyond)
+	assert.Equal(t, "admin", beyond.Role)
 }

@@ -324,6 +324,19 @@ func TestRoles_OfJoinedDirectories(t *testing.T) {
 	assert.Equal(t, "update ann: admin to admin editor", roleText(plan)[0])
 }
 
+// In a Join, the word of a directory that proves no roles is enough for those of its accounts.
+func TestRoles_OfADirectoryThatProvesNoneInAJoin(t *testing.T) {
+	one := newProving(entryWith("ann"), Entry{ObjectID: roleID("bob"), State: StateUnproven})
+	two := directoryFuncs{
+		entries: StaticDirectory{entryWith("bob")}.Entries,
+		find:    StaticDirectory{entryWith("bob"), {ObjectID: roleID("ann"), State: StateUnproven}}.Find,
+	}
+	store := NewMemoryStore(userWith("ann", "admin"), userWith("bob", "admin"))
+	plan, err := roleSyncer(t, Join(one, rolesKnown{two}), store).Plan(t.Context())
+	require.NoError(t, err)
+	assert.Equal(t, []string{"update ann: admin to ", "update bob: admin to "}, roleText(plan))
+}
+
 // A proof keeps a role and gives none: what is given is what the listing says, or a user
 // would get roles only for losing another.
 func TestRoles_AProofGivesNone(t *testing.T) {

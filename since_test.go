@@ -273,6 +273,7 @@ func TestSince_LooksUpWhoseRolesHaveChanged(t *testing.T) {
 		plan, err := s.Plan(t.Context(), adsync.Since(report.Mark()))
 		require.NoError(t, err)
 		assert.Equal(t, tt.full, plan.Reading.Full)
+		t.Log(plan.Changes, report.Mark().Look)
 		assert.Equal(t, tt.looked, plan.Reading.Looked)
 	}
 }
@@ -405,5 +406,61 @@ func TestSince_NeedsADirectoryThatCanTell(t *testing.T) {
 		require.NoError(t, err)
 		assert.Equal(t, tt.want, report.Plan.Reading.Full)
 		assert.Nil(t, report.Mark())
+	}
+}
+
+// inquirer is a logbook that remembers who was looked up.
+type inquirer struct {
+	*logbook
+	asked []adsync.ObjectID
+}
+
+func (q *inquirer) Find(ctx context.Context, ids []adsync.ObjectID) iter.Seq2[adsync.Entry, error] {
+	q.asked = append(q.asked, ids...)
+	return q.logbook.Find(ctx, ids)
+}
+
+// A second user has come to have somebody's name, in the table and in the directory, which
+// makes no difference until a third asks for it: then the first is a duplicate, too, of whom
+// nothing has changed.
+func TestSince_FindsTheDuplicatesOfANameThatTwoHave(t *testing.T) {
+	for name, tt := range map[string]struct {
+		first    func(*adsync.Entry)
+		lookedUp bool
+	}{
+		"of two in scope":            {func(*adsync.Entry) {}, true},
+		"of one whom it remembers":   {func(e *adsync.Entry) { e.Disabled = true }, true},
+		"of one who is out of scope": {func(e *adsync.Entry) { e.State = adsync.StateOutOfScope }, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := &inquirer{logbook: &logbook{controller: "one"}}
+			var users []adsync.User
+			for n := byte(3); n < 150; n++ { // so many that not everybody is in the second's bucket
+				name := "name" + strconv.Itoa(int(n))
+				dir.set(entry(n, name, ""))
+				users = append(users, user(name, n, name, ""))
+			}
+			first := entry(1, "ann", "")
+			tt.first(&first)
+			dir.set(first)
+			dir.set(entry(2, "bob", ""))
+			ann, bob := user("u1", 1, "ann", ""), user("u2", 2, "bob", "")
+			report, err := newSyncer(t, dir, adsync.NewMemoryStore(append(users, ann, bob)...), nil).Sync(t.Context())
+			require.NoError(t, err)
+			mark := report.Mark()
+
+			bob.Username = "ann"
+			dir.set(entry(2, "ann", ""))
+			dir.set(entry(3, "ann", ""))
+			s := newSyncer(t, dir, adsync.NewMemoryStore(append(users, ann, bob)...), nil)
+			full, err := s.Plan(t.Context())
+			require.NoError(t, err)
+			dir.asked = nil
+			plan, err := s.Plan(t.Context(), adsync.Since(mark))
+			require.NoError(t, err)
+			assert.Empty(t, plan.Reading.Full)
+			assert.Equal(t, full.Changes, plan.Changes)
+			assert.Equal(t, tt.lookedUp, slices.Contains(dir.asked, id(1)), "only if it is a duplicate")
+		})
 	}
 }

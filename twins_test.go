@@ -199,6 +199,19 @@ func TestImport_AsksOnlyAboutWhomNobodyIsLinkedTo(t *testing.T) {
 	assert.Len(t, plan.Changes, 3)
 }
 
+// An account of several users that is not listed is looked up once.
+func TestTwins_AreAskedAboutOnce(t *testing.T) {
+	gone := entry(1, "", "")
+	gone.State = adsync.StateDeleted
+	store := adsync.NewMemoryStore(user("1", 1, "ann", ""), user("2", 1, "anna", ""), user("3", 3, "cleo", ""))
+	dir := asking{adsync.StaticDirectory{gone, entry(3, "cleo", "")}, new([]adsync.ObjectID)}
+	opts := &adsync.Options{Rules: adsync.Rules{Import: true}} // so that it is listed first
+	plan, err := newSyncer(t, dir, store, opts).Plan(t.Context())
+	require.NoError(t, err)
+	assert.Equal(t, []adsync.ObjectID{id(1)}, *dir.about)
+	assert.Len(t, plan.Changes, 2)
+}
+
 // Of two users of one account, the one whose time has come is removed, and the other is no
 // duplicate any more.
 func TestTwins_OfALeaverAreNone(t *testing.T) {

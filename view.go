@@ -59,20 +59,17 @@ func (v *view) addAll(entries []Entry) error {
 }
 
 // addAbsent notes that a listing whose word is final lacks the accounts.
-func (v *view) addAbsent(ids []ObjectID) error {
+func (v *view) addAbsent(ids []ObjectID) {
 	for _, id := range ids {
-		if err := v.add(&Entry{ObjectID: id, State: StateDeleted}); err != nil {
-			return err
-		}
+		v.take(&Entry{ObjectID: id, State: StateDeleted})
 	}
-	return nil
 }
 
 // unseen lists the accounts that the plan is about and has not heard of.
 func (v *view) unseen() iter.Seq[ObjectID] {
 	return func(yield func(ObjectID) bool) {
-		for row, kind := range v.host.kinds {
-			if kind&rowManaged != 0 && v.host.firstOf(row) == row && v.found[row] == unseen && v.host.choosesGroup(row) && !yield(v.host.rows.ObjectID(row)) {
+		for row := range v.host.kinds {
+			if v.found[row] == unseen && v.host.choosesGroup(row) && v.host.firstOf(row) == row && !yield(v.host.rows.ObjectID(row)) {
 				return
 			}
 		}
@@ -112,18 +109,24 @@ func (v *view) touch(entries []Entry) {
 		v.host.rows.Touch)
 }
 
-// add takes one entry. An entry that says what the row holds already leaves
-// nothing behind but a mark.
+// add takes one entry that a directory has told.
 func (v *view) add(e *Entry) error {
 	if err := checkEntry(e); err != nil {
 		return err
 	}
+	v.take(e)
+	return nil
+}
+
+// take takes one entry that is in order. One that says what the row holds already leaves
+// nothing behind but a mark.
+func (v *view) take(e *Entry) {
 	first, linked := v.host.links.First(e.ObjectID)
 	switch {
 	case linked && v.host.choosesGroup(first):
 		if v.found[first] == unseen && v.host.isHeld(first, e) {
 			v.found[first] = asHeld // and valid, as the row's texts are
-			return nil
+			return
 		}
 		clean := v.host.scope.clean(e)
 		v.addLinked(first, &clean)
@@ -131,7 +134,6 @@ func (v *view) add(e *Entry) error {
 		clean := v.host.scope.clean(e)
 		v.addNewcomer(&clean)
 	}
-	return nil
 }
 
 func (v *view) addLinked(first int, e *Entry) {
@@ -330,15 +332,14 @@ func (a *entries) own(i int) Entry {
 // of the arena.
 func (a *entries) each(f func([]Entry) error) error {
 	batch := make([]Entry, 0, userindex.Batch)
-	for i := range a.Len() {
-		batch = append(batch, a.shared(i))
-		if len(batch) < cap(batch) && i+1 < a.Len() {
-			continue
+	for i := 0; i < a.Len(); {
+		batch = batch[:0]
+		for ; i < a.Len() && len(batch) < userindex.Batch; i++ {
+			batch = append(batch, a.shared(i))
 		}
 		if err := f(batch); err != nil {
 			return err
 		}
-		batch = batch[:0]
 	}
 	return nil
 }
