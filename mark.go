@@ -120,7 +120,7 @@ func (s idSet) packed() []byte {
 		ids = append(ids, id)
 	}
 	slices.SortFunc(ids, ObjectID.Compare)
-	out := make([]byte, 0, len(ids)*len(ObjectID{}))
+	out := []byte{}
 	for _, id := range ids {
 		out = append(out, id[:]...)
 	}
@@ -165,7 +165,7 @@ func (s sums) folded(n int) sums {
 
 // sumsOf are those of a mark.
 func sumsOf(packed []byte) sums {
-	s := make(sums, 0, len(packed)/len(sum{}))
+	var s sums
 	for one := range slices.Chunk(packed, len(sum{})) {
 		s = append(s, sum(one))
 	}
@@ -173,7 +173,7 @@ func sumsOf(packed []byte) sums {
 }
 
 func (s sums) packed() []byte {
-	out := make([]byte, 0, len(s)*len(sum{}))
+	out := []byte{}
 	for i := range s {
 		out = append(out, s[i][:]...)
 	}
@@ -240,7 +240,7 @@ func newTally(m *Mark) *tally {
 		return t
 	}
 	t.digest.key = make([]byte, keySize)
-	_, _ = rand.Read(t.digest.key) // it never fails
+	rand.Read(t.digest.key) // it never fails
 	return t
 }
 

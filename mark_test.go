@@ -74,7 +74,7 @@ func TestMark_SumsAreOfAnyOrder(t *testing.T) {
 	assert.Zero(t, one)
 	for _, rows := range []int{0, 1, 64, 65, 100_000, 10_000_000} {
 		s := make(sums, bucketsFor(rows))
-		assert.True(t, len(s) <= maxBuckets && (len(s) == maxBuckets || len(s)*rowsInBucket >= rows), rows)
+		assert.Len(t, s, map[int]int{0: 1, 1: 1, 64: 1, 65: 2, 100_000: 2048, 10_000_000: maxBuckets}[rows], rows)
 		used := map[int]bool{}
 		for i := range 4 * len(s) {
 			used[s.place(ObjectID{0: byte(i), 1: byte(i >> 8), 9: byte(i >> 16)})] = true
@@ -105,6 +105,7 @@ func TestMark_SumsFold(t *testing.T) {
 // Whoever cannot read the mark must not be able to find rows with equal sums.
 func TestMark_DigestsHaveAKeyOfTheirOwn(t *testing.T) {
 	one, other := newTally(nil), newTally(nil)
+	assert.NotEqual(t, make([]byte, keySize), one.digest.key)
 	again := newTally(&Mark{Key: one.digest.key})
 	u := User{ID: "1", ObjectID: ObjectID{1}, Source: "corp"}
 	for _, tally := range []*tally{one, other, again} {
@@ -114,6 +115,20 @@ func TestMark_DigestsHaveAKeyOfTheirOwn(t *testing.T) {
 	assert.Equal(t, one.links, again.links)
 	assert.NotEqual(t, one.buckets, other.buckets)
 	assert.NotEqual(t, one.links, other.links)
+}
+
+// Whom the plan is not about makes no difference, and a set is in order.
+func TestMark_SumsAreOfTheChosen(t *testing.T) {
+	tally := newTally(nil)
+	tally.add(&User{ID: "1", ObjectID: ObjectID{1}}, false, false)
+	assert.Equal(t, make(sums, maxBuckets), tally.buckets)
+	assert.Zero(t, tally.links)
+	set, want := idSet{}, []byte(nil)
+	for i := range byte(100) {
+		set.add(ObjectID{i})
+		want = append(append(want, i), make([]byte, 15)...)
+	}
+	assert.Equal(t, want, set.packed())
 }
 
 // A mark is data from outside.
@@ -139,13 +154,21 @@ func TestMark_IsRefusedWhenItIsNone(t *testing.T) {
 		require.NoError(t, err)
 		assert.ErrorIs(t, json.Unmarshal(text, &m), errMark, name)
 	}
-	m := whole()
-	text, err := json.Marshal(m)
+	most := whole()
+	most.Directory, most.Others = make([]DirectoryMark, maxControllers), make([][]byte, maxControllers)
+	for i := range most.Directory {
+		most.Directory[i].Data = json.RawMessage("1")
+	}
+	most.Buckets, most.Links, most.Look = make([]byte, 16*maxBuckets), make([]byte, 16), make([]byte, 32)
+	text, err := json.Marshal(most)
 	require.NoError(t, err)
 	var again Mark
 	require.NoError(t, json.Unmarshal(text, &again))
+	assert.Equal(t, most, again)
 	assert.ErrorContains(t, again.UnmarshalJSON([]byte(`{"version": "x"}`)), "no mark")
-	assert.ErrorContains(t, again.UnmarshalJSON([]byte(strings.Repeat(" ", maxMark+1))), "too big")
+	big := make([]byte, maxMark+1)
+	assert.ErrorContains(t, again.UnmarshalJSON(big[1:]), "no mark")
+	assert.ErrorContains(t, again.UnmarshalJSON(big), "too big")
 	require.NoError(t, json.Unmarshal([]byte(`{"version": 99}`), &again), "another version says so in the plan")
 }
 
