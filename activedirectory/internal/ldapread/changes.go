@@ -253,7 +253,7 @@ func (s *session) objects(ctx context.Context, base, filter string) ([]Object, e
 			if err != nil {
 				return nil, s.complain(doing, err)
 			}
-			loop.add(o.GUID)
+			loop.add(o.GUID[:])
 			objects = append(objects, o)
 		}
 		next, ok := cookieOf(result)

@@ -35,9 +35,7 @@ func (s *session) time(ctx context.Context) (time.Time, error) {
 	if len(result.Entries) != 1 {
 		return time.Time{}, s.complain(doing, errors.New("there is no rootDSE to be seen; is this a domain controller?"))
 	}
-	now, err := adattr.ParseGeneralizedTime(result.Entries[0].GetEqualFoldAttributeValue("currentTime"))
-	if err != nil {
-		return time.Time{}, nil // as of a directory that does not tell
-	}
+	// The zero time is that of a directory that does not tell.
+	now, _ := adattr.ParseGeneralizedTime(result.Entries[0].GetEqualFoldAttributeValue("currentTime"))
 	return now, nil
 }

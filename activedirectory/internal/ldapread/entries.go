@@ -24,8 +24,7 @@ func (s *session) eachEntry(ctx context.Context, doing, base, filter string, att
 			return s.complain(doing, errUnpaged)
 		}
 		for _, e := range result.Entries {
-			loop.count++
-			_, _ = loop.hash.WriteString(strings.ToLower(e.DN))
+			loop.add([]byte(strings.ToLower(e.DN)))
 			if err := each(e); err != nil {
 				s.left = s.left || len(next) > 0 // the server holds the rest
 				return err

@@ -38,21 +38,17 @@ func berElement(b []byte, tag byte) (content, rest []byte, ok bool) {
 	if len(b) < 2 || b[0] != tag {
 		return nil, nil, false
 	}
-	length, b := int(b[1]), b[2:]
+	length, b := uint64(b[1]), b[2:]
 	if length >= 0x80 {
-		octets := length - 0x80 // 0: indefinite
+		octets := int(length - 0x80) // 0: indefinite
 		if octets < 1 || octets > 4 || len(b) < octets {
 			return nil, nil, false
 		}
 		var long [8]byte
 		copy(long[8-octets:], b[:octets])
-		wide := binary.BigEndian.Uint64(long[:])
-		if wide > maxWide {
-			return nil, nil, false
-		}
-		length, b = int(wide), b[octets:]
+		length, b = binary.BigEndian.Uint64(long[:]), b[octets:]
 	}
-	if length > len(b) {
+	if length > uint64(len(b)) {
 		return nil, nil, false
 	}
 	return b[:length], b[length:], true

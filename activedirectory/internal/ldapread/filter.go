@@ -39,9 +39,8 @@ func isHex(c byte) bool { return strings.IndexByte("0123456789abcdefABCDEF", c) 
 
 // filterFault is what go-ldap says, without the rest of the filter that it may repeat.
 func filterFault(filter string, err error) string {
-	var result *ldap.Error
-	if errors.As(err, &result) && result.Err != nil {
-		err = result.Err
+	if inner := errors.Unwrap(err); inner != nil {
+		err = inner
 	}
 	text := strings.TrimPrefix(err.Error(), "ldap: ")
 	if _, rest, found := strings.Cut(text, "extra at end: "); found {

@@ -59,6 +59,7 @@ func TestInspect_BoundsOfAMessage(t *testing.T) {
 		{"a control that is only a name", attach(tlv(0x65, success), tlv(0x30, short(4, "1.2.3"))), nil},
 		{"a control that is only critical", attach(tlv(0x65, success), tlv(0x30, short(4, "1.2.3"), "\x01\x01\xff")), nil},
 		{"a control's value in pieces", attach(tlv(0x65, success), tlv(0x30, short(4, ldap.ControlTypePaging), tlv(0x24, short(4, "x")))), errFrame},
+		{"something behind a control that go-ldap knows", attach(tlv(0x65, success), pagingControl(tlv(0x30, "\x02\x01\x00", short(4))), short(4)), errFrame},
 		{"more behind a control's value", attach(tlv(0x65, success), tlv(0x30, short(4, "1.2.3"), short(4), short(4))), errFrame},
 		{"a control without a name", attach(tlv(0x65, success), tlv(0x30)), errFrame},
 		{"something else where controls belong", []byte(tlv(0x30, idOne, tlv(0x65, success), tlv(0xa1))), errFrame},

@@ -26,6 +26,7 @@ type liar struct {
 type question struct {
 	base, filter string
 	attributes   []string
+	controls     []string
 }
 
 func newLiar(t *testing.T, answer func(filter string) []*ldap.Entry) *Controller {
@@ -97,12 +98,29 @@ func (l *liar) reply(conn net.Conn, request *ber.Packet) error {
 	for _, a := range op.Children[7].Children {
 		q.attributes = append(q.attributes, a.Data.String())
 	}
+	if len(request.Children) > 2 {
+		for _, c := range request.Children[2].Children {
+			q.controls = append(q.controls, c.Children[0].Data.String())
+		}
+	}
 	for _, e := range l.answer(q) {
+		if typesOnly := op.Children[5].Value.(bool); typesOnly {
+			e = typesOf(e)
+		}
 		if err := send(conn, id, entry(e)); err != nil {
 			return err
 		}
 	}
 	return send(conn, id, done(ldap.ApplicationSearchResultDone), ldap.NewControlPaging(0))
+}
+
+// typesOf is the entry without values.
+func typesOf(e *ldap.Entry) *ldap.Entry {
+	bare := &ldap.Entry{DN: e.DN}
+	for _, a := range e.Attributes {
+		bare.Attributes = append(bare.Attributes, &ldap.EntryAttribute{Name: a.Name})
+	}
+	return bare
 }
 
 func send(conn net.Conn, id int64, op *ber.Packet, controls ...ldap.Control) error {

@@ -9,8 +9,6 @@ import (
 	"strings"
 
 	"github.com/go-ldap/ldap/v3"
-
-	"github.com/go-adsync/adsync/internal/adattr"
 )
 
 // The controls that are sent, each only to a server that lists it (MS-ADTS
@@ -50,7 +48,7 @@ func (s *session) list(ctx context.Context, q query, each func(*Account) error) 
 			if count++; q.most > 0 && count > q.most {
 				return s.complain(doing, q.beyond)
 			}
-			loop.add(a.GUID)
+			loop.add(a.GUID[:])
 			return each(a)
 		})
 		if err != nil {
@@ -246,8 +244,8 @@ func withoutRange[T string | []byte](name T) T {
 // else is remembered.
 type loopGuard struct {
 	hash      maphash.Hash
-	count     int // accounts in this page
-	empty     int // pages in a row without an account
+	some      bool // the page has an account
+	empty     int  // pages in a row without one
 	last      uint64
 	kept      uint64
 	age, span int // pages since kept, and how many to go
@@ -262,17 +260,18 @@ var (
 	errEmpty = fmt.Errorf("the server sent %d empty pages in a row; use an indexed Filter, or try another controller", maxEmptyPages)
 )
 
-func (g *loopGuard) add(guid adattr.GUID) {
-	g.count++
-	_, _ = g.hash.Write(guid[:])
+// add takes what tells an account from others.
+func (g *loopGuard) add(identity []byte) {
+	g.some = true
+	g.hash.Write(identity)
 }
 
 // turn ends a page that is not the last.
 func (g *loopGuard) turn() error {
-	page, count := g.hash.Sum64(), g.count
+	page, some := g.hash.Sum64(), g.some
 	g.hash.Reset()
-	g.count = 0
-	if count == 0 {
+	g.some = false
+	if !some {
 		if g.empty++; g.empty >= maxEmptyPages {
 			return errEmpty
 		}

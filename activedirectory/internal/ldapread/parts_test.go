@@ -300,7 +300,8 @@ func FuzzDecode(f *testing.F) {
 func TestLoopGuard(t *testing.T) {
 	turn := func(g *loopGuard, ids ...byte) error {
 		for _, id := range ids {
-			g.add(guid(id))
+			one := guid(id)
+			g.add(one[:])
 		}
 		return g.turn()
 	}

@@ -60,10 +60,12 @@ func TestUnnoticed_IsWhatChangesWithoutATrace(t *testing.T) {
 		var asked atomic.Int32
 		cfg := testConfig()
 		tt.change(cfg)
-		root := map[string][]string{"defaultNamingContext": {"DC=corp"}, "namingContexts": {"DC=corp", "cn=Schema,CN=Configuration,DC=corp"}}
+		root := map[string][]string{"defaultNamingContext": {"DC=corp"}, "namingContexts": {"DC=corp", "cn=Schema,CN=Configuration,DC=corp"},
+			"supportedControl": {controlDomainScope, controlShowDeleted, controlShowRecycled}}
 		c := newLiarWith(t, cfg, root, func(q question) []*ldap.Entry {
 			asked.Add(1)
 			assert.Equal(t, "cn=Schema,CN=Configuration,DC=corp", q.base)
+			assert.Equal(t, []string{controlDomainScope}, q.controls, "no attribute is looked for among the deleted")
 			_, name, _ := strings.Cut(q.filter, "(lDAPDisplayName=")
 			name, _, _ = strings.Cut(name, ")")
 			return schema[name]
