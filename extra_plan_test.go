@@ -114,6 +114,23 @@ func TestExtra_FollowsTheDirectoryWhereItIsSynchronised(t *testing.T) {
 	}
 }
 
+// Rules.Map is given valid text whatever a directory tells.
+func TestExtra_MapIsGivenValidText(t *testing.T) {
+	var given adsync.Entry
+	rules := withExtra("department")
+	rules.Map = func(e adsync.Entry) (adsync.Profile, error) {
+		given = e
+		return e.Profile, nil
+	}
+	told := entryWith(1, "a\xffb", extra("department", "a\xffb"))
+	told.DN, told.Others, told.Unknown = "CN=a\xffb", extra("department", "b\xff"), extra("roles", "a\xffb")
+	_, err := adsync.Reconcile([]adsync.Entry{told}, []adsync.User{userWith("u1", 1, extra())}, rules)
+	require.NoError(t, err)
+	want := entryWith(1, "a\uFFFDb", extra("department", "a\uFFFDb"))
+	want.State, want.DN, want.Others, want.Unknown = adsync.StatePresent, "CN=a\uFFFDb", extra("department", "b\uFFFD"), extra("roles", "a\uFFFDb")
+	assert.Empty(t, cmp.Diff(want, given))
+}
+
 // Of two states of a user, the changes in extra details come after the five, by name.
 func TestExtra_FieldsOfAChange(t *testing.T) {
 	before, after := userWith("u1", 1, extra("b", "1", "c", "1", "d", "1")), userWith("u1", 1, extra("a", "1", "b", "2", "d", "1"))

@@ -348,8 +348,8 @@ func (a *entries) each(f func([]Entry) error) error {
 type bitmap []uint64
 
 func (b *bitmap) add(row int) {
-	if missing := row/64 + 1 - len(*b); missing > 0 {
-		*b = append(*b, make([]uint64, missing)...)
+	for row/64 >= len(*b) {
+		*b = append(*b, 0)
 	}
 	(*b)[row/64] |= 1 << (row % 64)
 }
