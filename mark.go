@@ -301,15 +301,19 @@ var program = sync.OnceValue(func() string {
 	if !ok {
 		return ""
 	}
+	return programOf(info)
+})
+
+func programOf(info *debug.BuildInfo) string {
 	words := []string{info.GoVersion}
 	for _, m := range append(info.Deps, &info.Main) {
-		if m != nil && (strings.HasPrefix(m.Path, "github.com/go-adsync/adsync") || m.Path == "golang.org/x/text") {
+		if strings.HasPrefix(m.Path, "github.com/go-adsync/adsync") || m.Path == "golang.org/x/text" {
 			words = append(words, m.Path, m.Version, m.Sum)
 		}
 	}
 	slices.Sort(words)
 	return strings.Join(words, " ")
-})
+}
 
 // draft is a mark as long as it is not known what became of the changes.
 type draft struct {

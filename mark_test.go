@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/json"
 	"reflect"
+	"runtime/debug"
 	"strconv"
 	"strings"
 	"testing"
@@ -122,7 +123,8 @@ func TestMark_SumsAreOfTheChosen(t *testing.T) {
 	tally := newTally(nil)
 	tally.add(&User{ID: "1", ObjectID: ObjectID{1}}, false, false)
 	assert.Equal(t, make(sums, maxBuckets), tally.buckets)
-	assert.Zero(t, tally.links)
+	tally.add(&User{ID: "2"}, false, true)
+	assert.Zero(t, tally.links, "who is linked to nobody")
 	set, want := idSet{}, []byte(nil)
 	for i := range byte(100) {
 		set.add(ObjectID{i})
@@ -230,6 +232,13 @@ func TestMark_FingerprintIsOfTheProgram(t *testing.T) {
 	program = func() string { return "that" }
 	assert.NotEqual(t, this, (&Rules{}).fingerprint())
 	assert.Contains(t, was(), "go1.")
+
+	info := &debug.BuildInfo{GoVersion: "go1.99", Main: debug.Module{Path: "host.example/bi", Version: "(devel)"}, Deps: []*debug.Module{
+		{Path: "golang.org/x/text", Version: "v1", Sum: "h1:t"}, {Path: "golang.org/x/net", Version: "v2"},
+		{Path: "github.com/go-adsync/adsync", Version: "v3", Sum: "h1:a"}, {Path: "github.com/go-adsync/adsync/examples", Version: "v4"},
+	}}
+	assert.ElementsMatch(t, []string{"go1.99", "golang.org/x/text", "v1", "h1:t", "github.com/go-adsync/adsync", "v3", "h1:a", "github.com/go-adsync/adsync/examples", "v4"},
+		strings.Fields(programOf(info)), "not what other modules are")
 }
 
 // A mark is as small as its documentation says, whatever the number of users.

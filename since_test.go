@@ -464,3 +464,44 @@ func TestSince_FindsTheDuplicatesOfANameThatTwoHave(t *testing.T) {
 		})
 	}
 }
+
+// Who is looked up each time does not count in a bucket, so that an edit of its row has nobody
+// else looked up: neither that of another user of its account, nor where many who have no
+// user are looked up each time.
+func TestSince_AnEditOfWhoIsLookedUpEachTimeIsItsOwn(t *testing.T) {
+	dir := &inquirer{logbook: &logbook{controller: "one"}}
+	var users []adsync.User
+	var only []string
+	for n := byte(1); n < 200; n++ {
+		name := "name" + strconv.Itoa(int(n))
+		e := entry(n, name, "")
+		e.DisabledUnknown = n == 7
+		dir.set(e)
+		users, only = append(users, user(name, n, name, "")), append(only, name)
+	}
+	twins := []adsync.User{user("twin", 9, "twin", ""), user("other", 9, "other", "")}
+	users, only = append(users, twins...), append(only, "twin")
+	for n := byte(200); n < 250; n++ { // accounts that are listed twice
+		e := entry(n, "name"+strconv.Itoa(int(n)), "")
+		dir.set(e)
+		e.Phone = "2"
+		dir.StaticDirectory = append(dir.StaticDirectory, e)
+	}
+	opts := &adsync.Options{Rules: adsync.Rules{Import: true, Only: only}}
+	report, err := newSyncer(t, dir, adsync.NewMemoryStore(users...), opts).Sync(t.Context())
+	require.NoError(t, err)
+	for name, edit := range map[string]func(){
+		"nobody":                   func() {},
+		"who cannot be told of":    func() { users[6].Phone = "1" },
+		"of two users of one":      func() { users[199].Phone = "1" },
+		"whom no plan is to write": func() { users[200].Phone = "1" },
+	} {
+		edit()
+		dir.asked = nil
+		plan, err := newSyncer(t, dir, adsync.NewMemoryStore(users...), opts).Plan(t.Context(), adsync.Since(report.Mark()))
+		require.NoError(t, err)
+		require.Empty(t, plan.Reading.Full)
+		assert.Subset(t, dir.asked, []adsync.ObjectID{id(7), id(9), id(200), id(249)}, name)
+		assert.Len(t, dir.asked, 52, name)
+	}
+}
