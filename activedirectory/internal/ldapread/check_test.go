@@ -131,6 +131,11 @@ func TestCheck_LeavesTheConnectionInOrder(t *testing.T) {
 		}
 		assert.Equal(t, want, opened(d, true), "%d deleted", deleted)
 	}
+	for accounts, want := range map[int]int{99: 1, 150: 2} {
+		d := newDomain(t, fakead.Config{})
+		d.add(accounts)
+		assert.Equal(t, want, opened(d, false), "%d accounts", accounts)
+	}
 	// One that does not page has sent all that there is.
 	d := newDomain(t, fakead.Config{})
 	d.add(1)

@@ -118,9 +118,12 @@ func TestUnnoticed_KnowsWhatIsAlwaysTheAccountsOwn(t *testing.T) {
 
 // The attributes of a schema come in parts that follow each other, and end.
 func TestSchema_ComesInParts(t *testing.T) {
+	asked := 0
 	read := func(parts map[string][]string) (map[string]string, error) {
 		var schema map[string]string
+		asked = 0
 		c := newLiarTo(t, testConfig(), func(q question) []*ldap.Entry {
+			asked++
 			part := parts[q.attributes[0]]
 			if q.base != "cn=Subschema" || len(part) == 0 {
 				return nil
@@ -154,8 +157,14 @@ func TestSchema_ComesInParts(t *testing.T) {
 	schema, err = read(map[string][]string{"attributeTypes": append([]string{"attributeTypes"}, first[1:]...)})
 	require.NoError(t, err)
 	assert.Len(t, schema, 2*8)
+	schema, err = read(map[string][]string{
+		"attributeTypes": {"attributeTypes;range=0-0", one("2")}, "attributeTypes;range=1-*": append([]string{"attributeTypes;range=1-*"}, first[1:]...),
+	})
+	require.NoError(t, err)
+	assert.Len(t, schema, 2*9, "the first part has but one")
 	for name, next := range map[string]string{"the same again": "attributeTypes;range=0-7", "an earlier end": "attributeTypes;range=8-3"} {
 		_, err = read(map[string][]string{"attributeTypes": first, "attributeTypes;range=8-*": append([]string{next}, first[1:]...)})
 		assert.ErrorIs(t, err, errRanges, name)
+		assert.Equal(t, 2, asked, "%s: nothing is asked for twice", name)
 	}
 }

@@ -28,6 +28,7 @@ func TestAddNames(t *testing.T) {
 		{"( 2.5.4.4 NAME 'sn", map[string]string{"2.5.4.4": "sn", "sn": "sn"}},
 		{"( 2.5.4.4 DESC '' NAME 'sn' )", map[string]string{"2.5.4.4": "sn", "sn": "sn"}},
 		{"( 2.5.4.4", map[string]string{"2.5.4.4": "2.5.4.4"}},
+		{"( 2.5.4.4 NAME", map[string]string{"2.5.4.4": "2.5.4.4"}},
 		{"( 2.5.4.4 NAME 'sn' NAME 'other' )", map[string]string{"2.5.4.4": "sn", "sn": "sn"}},
 		{"( 2.5.4.4 NAME sn )", map[string]string{"2.5.4.4": "sn", "sn": "sn"}},
 		{"( 2.5.4.4 NAME ( 'sn' ) 'x' )", map[string]string{"2.5.4.4": "sn", "sn": "sn"}},
@@ -75,6 +76,11 @@ func TestSchema_AttributeMappedByItsOIDIsRead(t *testing.T) {
 	ids := d.add(3)
 	cfg := d.config()
 	cfg.Attributes = [NumValues]string{"1.2.840.113556.1.4.221", "GIVENNAME", "2.5.4.4", "0.9.2342.19200300.100.1.3", "telephoneNumber"}
+	cfg.Further = []Further{{"1.2.840.113556.1.2.13", Text}, {"DEPARTMENT", Set}}
+	for n, id := range ids {
+		must(t, d.SetAttribute(id, "department", fmt.Sprint("Department ", n+1)))
+		must(t, d.SetAttribute(id, "displayName", fmt.Sprint("Person ", n+1)))
+	}
 	cfg.Identity = adattr.IdentityOf("1.2.840.113556.1.4.2")
 	c := d.open(cfg)
 	accounts, err := list(t.Context(), c)
@@ -83,7 +89,9 @@ func TestSchema_AttributeMappedByItsOIDIsRead(t *testing.T) {
 	for _, a := range accounts {
 		n := a.Values[0][1:]
 		assert.Equal(t, [NumValues]string{"u" + n, "First" + n, "Last" + n, "u" + n + "@ad.example.test", "+1 " + n}, a.Values)
+		assert.ElementsMatch(t, []More{{Of: NumValues, Text: "Person " + n}, {Of: NumValues + 1, Text: "Department " + n}}, a.More)
 	}
+	assert.Equal(t, []Further{{"1.2.840.113556.1.2.13", Text}, {"DEPARTMENT", Set}}, cfg.Further, "all connections share what was asked for")
 	accounts, err = look(t.Context(), c, ids...)
 	require.NoError(t, err)
 	assert.Equal(t, "Last1", accounts[0].Values[2])
@@ -98,12 +106,23 @@ func TestSchema_AttributeMappedByItsOIDIsRead(t *testing.T) {
 	assert.Equal(t, before, d.asked(), "what was learned stays for the next connection")
 }
 
+// What Active Directory always has, by the names that its schema has for it, is not looked up.
 func TestSchema_UsualNamesCostNoRequest(t *testing.T) {
 	d := newDomain(t, fakead.Config{})
 	d.add(1)
-	_, err := list(t.Context(), d.open(d.config()))
-	require.NoError(t, err)
-	assert.Zero(t, d.asked())
+	cfg := d.config()
+	usual := []string{
+		"objectGUID", "sAMAccountName", "userPrincipalName", "givenName", "sn", "cn", "displayName", "mail", "telephoneNumber", "mobile", "employeeID",
+		"userAccountControl", "title", "department", "company", "division", "manager", "physicalDeliveryOfficeName", "description", "initials",
+		"employeeNumber", "employeeType", "streetAddress", "postalCode", "l", "st", "c", "co", "wWWHomePage", "proxyAddresses", "memberOf", "info",
+	}
+	require.Len(t, baseNames, len(usual))
+	for _, name := range usual {
+		cfg.Attributes[4] = name
+		_, err := list(t.Context(), d.open(cfg))
+		require.NoError(t, err)
+		assert.Zero(t, d.asked(), name)
+	}
 }
 
 // Only Active Directory always has them; others have names of their own for the same.

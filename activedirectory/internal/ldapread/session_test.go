@@ -181,3 +181,134 @@ func TestSession_WantsARootDSE(t *testing.T) {
 		assert.True(t, strings.HasSuffix(strings.Join(r.done, ""), "the connection is closed"))
 	}
 }
+
+// A call that was stopped before it asked anything asks nothing more.
+func TestSession_StoppedCallSendsNothing(t *testing.T) {
+	searches := 0
+	r := &recorder{search: func(q *ldap.SearchRequest) (*ldap.SearchResult, error) {
+		searches++
+		return onePage(q)
+	}}
+	cfg := testConfig()
+	cfg.Open, cfg.Auth = r.open, simple("svc", servicePassword)
+	c := NewController(cfg, Server{Host: "dc1", Port: "389"})
+	_, err := list(t.Context(), c)
+	require.NoError(t, err)
+	assert.Equal(t, 2, searches)
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	_, err = list(ended, c)
+	assert.ErrorIs(t, err, context.Canceled)
+	assert.Equal(t, 2, searches)
+}
+
+// unbound is a session as it is before its bind.
+func unbound(r *recorder) *session {
+	return &session{cfg: testConfig(), server: Server{Host: "dc1", Port: "389"}, wire: newWire(r, r), conn: recorded{r}}
+}
+
+// Waiting for the binds of others takes nothing of the controller's own time, and a connection
+// on which the turn never came is dropped: the server may have given up listening.
+func TestSession_WaitsForItsTurnWithoutADeadline(t *testing.T) {
+	r := &recorder{}
+	s := unbound(r)
+	require.NoError(t, s.wire.begin(time.Minute), "as encrypting does")
+	_, err := s.turn(t.Context(), Attempt{Turn: func(context.Context) (func(), error) {
+		assert.True(t, r.deadlines[len(r.deadlines)-1].IsZero())
+		return nil, os.ErrPermission
+	}})
+	assert.ErrorIs(t, err, os.ErrPermission)
+	s.close()
+	assert.Equal(t, []string{"the socket is closed", "a timeout of 1m0s", "the connection is closed"}, r.done)
+}
+
+// A bind is sent once its turn has come, and however it ends, the next one is let go on.
+func TestBind_WaitsForItsTurn(t *testing.T) {
+	for password, isRight := range map[string]bool{servicePassword: true, "hunter2": false} {
+		d := newDomain(t, fakead.Config{})
+		var steps []string
+		cfg := d.config()
+		cfg.Auth = func(context.Context) (Attempt, error) {
+			return Attempt{
+				Turn: func(ctx context.Context) (func(), error) {
+					_, limited := ctx.Deadline()
+					assert.False(t, limited, "it takes as long as it takes")
+					steps = append(steps, "turn")
+					return func() { steps = append(steps, "end") }, nil
+				},
+				Bind: func(_ context.Context, _ string, c *ldap.Conn) error {
+					steps = append(steps, "bind")
+					return c.Bind("svc@ad.example.test", password)
+				},
+			}, nil
+		}
+		_, err := list(t.Context(), d.open(cfg))
+		assert.Equal(t, isRight, err == nil, "%v", err)
+		assert.Equal(t, []string{"turn", "bind", "end"}, steps)
+	}
+}
+
+// Where the turn never comes nothing is sent, and the error is that of the turn, unless the
+// caller has stopped.
+func TestBind_WithoutItsTurnSendsNothing(t *testing.T) {
+	call := func(ctx context.Context, turn func() error) (*Controller, error) {
+		d := newDomain(t, fakead.Config{})
+		cfg := d.config()
+		cfg.Auth = func(context.Context) (Attempt, error) {
+			return Attempt{
+				Turn: func(context.Context) (func(), error) { return nil, turn() },
+				Bind: func(context.Context, string, *ldap.Conn) error {
+					t.Error("a bind")
+					return nil
+				},
+			}, nil
+		}
+		c := d.open(cfg)
+		_, err := list(ctx, c)
+		require.Error(t, err)
+		assert.Equal(t, 1, d.Opened())
+		assert.Zero(t, d.Count(fakead.OpBind))
+		_, known := c.Failed()
+		assert.False(t, known, "it says nothing of the controller")
+		return c, err
+	}
+	c, err := call(t.Context(), func() error { return os.ErrPermission })
+	assert.ErrorIs(t, err, os.ErrPermission)
+	assert.ErrorContains(t, err, "nothing was sent")
+	assert.NotErrorIs(t, err, ErrRefused)
+	assert.Equal(t, err, c.Final())
+
+	c, err = call(t.Context(), func() error { return ErrRefused })
+	assert.ErrorIs(t, err, ErrRefused)
+	assert.Equal(t, err, c.Final())
+
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	c, err = call(ctx, func() error {
+		cancel()
+		return os.ErrPermission
+	})
+	assert.ErrorIs(t, err, context.Canceled)
+	assert.ErrorContains(t, err, "waiting for another bind with this password: stopped by the caller")
+	assert.NoError(t, c.Final())
+}
+
+// A bind that did not begin, or that its caller stopped, says nothing of the password.
+func TestBind_ThatWasCutShortMayBeTriedAgain(t *testing.T) {
+	broken := unbound(&recorder{socket: socket{deadline: os.ErrDeadlineExceeded}})
+	err := broken.bind(t.Context(), nil, func(context.Context, string, *ldap.Conn) error {
+		t.Error("a bind")
+		return nil
+	})
+	assert.ErrorContains(t, err, "binding: no answer within")
+	assert.False(t, isFinal(err), "%v", err)
+
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	err = unbound(&recorder{}).bind(ctx, nil, func(context.Context, string, *ldap.Conn) error {
+		cancel()
+		return os.ErrPermission
+	})
+	assert.ErrorIs(t, err, context.Canceled)
+	assert.False(t, isFinal(err), "%v", err)
+}
