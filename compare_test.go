@@ -199,6 +199,84 @@ func TestCompare_OfAccountsThatAreNotLinked(t *testing.T) {
 	assert.Contains(t, printed(t, comparison), id(1).String()+"  →  "+id(2).String())
 }
 
+// Two plans that leave somebody alike may still not say the same.
+func TestCompare_TellsReportsApart(t *testing.T) {
+	plan := func(alter func(c *adsync.Change)) *adsync.Plan {
+		p := mustReconcile(t, nil, nil, adsync.Rules{})
+		bob := user("", 1, "bob", "bob@x")
+		c := adsync.Change{Op: adsync.OpDuplicate, Reason: adsync.ReasonTaken, Detail: "words", ObjectID: id(1), After: &bob,
+			Conflicts: []adsync.Conflict{{Field: adsync.FieldEmail, Value: "bob@x", With: []string{"u2"}}}}
+		alter(&c)
+		p.Changes = append(p.Changes, c)
+		return p
+	}
+	nothing := func(*adsync.Change) {}
+	alone := func(c *adsync.Change) { c.After = nil }
+	for _, tt := range []struct {
+		name string
+		a, b func(c *adsync.Change)
+		same bool
+	}{
+		{"nothing", nothing, nothing, true},
+		{"neither says who is not created", alone, alone, true},
+		{"another spelling of the status", nothing, func(c *adsync.Change) { c.After.Status = adsync.StatusActive }, true},
+		{"only one says who is not created", nothing, alone, false},
+		{"somebody else is not created", nothing, func(c *adsync.Change) { c.After.Phone = "1" }, false},
+		{"invalid", nothing, func(c *adsync.Change) { c.Op = adsync.OpInvalid }, false},
+		{"another reason", nothing, func(c *adsync.Change) { c.Reason = adsync.ReasonContested }, false},
+		{"other words", nothing, func(c *adsync.Change) { c.Detail = "other" }, false},
+		{"no conflict", nothing, func(c *adsync.Change) { c.Conflicts = nil }, false},
+		{"another key", nothing, func(c *adsync.Change) { c.Conflicts[0].Field = adsync.FieldUsername }, false},
+		{"another value", nothing, func(c *adsync.Change) { c.Conflicts[0].Value = "BOB@x" }, false},
+		{"another rival", nothing, func(c *adsync.Change) { c.Conflicts[0].With = []string{"u3"} }, false},
+	} {
+		want := map[adsync.Kind]int{adsync.KindReason: 1}
+		if tt.same {
+			want = map[adsync.Kind]int{}
+		}
+		a, b := plan(tt.a), plan(tt.b)
+		assert.Equal(t, want, mustCompare(t, a, b).Counts, tt.name)
+		assert.Equal(t, want, mustCompare(t, b, a).Counts, "%s, the other way round", tt.name)
+	}
+}
+
+// Changes that lack what every plan gives them are compared as far as they go.
+func TestCompare_OfDamagedPlans(t *testing.T) {
+	bob := user("u1", 1, "bob", "")
+	eve := bob
+	eve.Username = "eve"
+	a, b := mustReconcile(t, nil, nil, adsync.Rules{}), mustReconcile(t, nil, nil, adsync.Rules{})
+	a.Changes = []adsync.Change{
+		adsync.NewUpdate(adsync.ReasonChanged, &bob, &eve),
+		{Op: adsync.OpNotice, Reason: adsync.ReasonDisabled, UserID: "u1", ObjectID: id(1)},
+		{Op: adsync.OpUpdate, Reason: adsync.ReasonChanged, ObjectID: id(2), Before: &bob, After: &eve},
+	}
+	assert.Equal(t, map[adsync.Kind]int{adsync.KindChanges: 1, adsync.KindLeaves: 1}, mustCompare(t, a, b).Counts)
+	assert.Equal(t, map[adsync.Kind]int{adsync.KindChanges: 1, adsync.KindEnters: 1}, mustCompare(t, b, a).Counts)
+}
+
+// A user of whom a plan has several things to say, beside a write, has all of them in print.
+func TestCompare_PrintsEachRemark(t *testing.T) {
+	bob := user("u1", 1, "bob", "")
+	eve := bob
+	eve.Phone = "1"
+	conflict := func(value, rival string) adsync.Change {
+		return adsync.Change{Op: adsync.OpDuplicate, Reason: adsync.ReasonTaken, UserID: "u1", ObjectID: id(1), Before: &bob,
+			Conflicts: []adsync.Conflict{{Field: adsync.FieldEmail, Value: value, With: []string{rival}}}}
+	}
+	a, b := mustReconcile(t, nil, nil, adsync.Rules{}), mustReconcile(t, nil, nil, adsync.Rules{})
+	a.Changes = []adsync.Change{adsync.NewUpdate(adsync.ReasonChanged, &bob, &eve), conflict("bob@x", "u2"), conflict("bob@y", "u3")}
+	text := strings.Join(strings.Fields(printed(t, mustCompare(t, a, b))), " ")
+	assert.Contains(t, text, "email bob@x, also of u2; bob@y, also of u3")
+}
+
+// A comparison that was read from JSON may be of a later version, with kinds of its own.
+func TestComparison_PrintsAKindThatItDoesNotKnow(t *testing.T) {
+	text := printed(t, &adsync.Comparison{Differences: []adsync.Difference{{Kind: "moves", UserID: "u1"}}})
+	assert.Contains(t, text, "\n? u1 ")
+	assert.Contains(t, text, "moves: nothing to do")
+}
+
 // Of a set, what plan b adds to that of plan a and takes away from it is told as a plan does,
 // and a text side by side.
 func TestCompare_TellsOfSetsAsAPlanDoes(t *testing.T) {
@@ -262,14 +340,17 @@ func TestCompare_SaysThatTheTableChanged(t *testing.T) {
 
 	several := func(phone string) *adsync.Plan {
 		var users []adsync.User
-		for _, key := range []string{"u3", "u1", "u2", "u5", "u4"} {
-			u := user(key, key[1], key, "")
+		for n := byte(20); n > 0; n-- {
+			key := fmt.Sprintf("u%02d", n)
+			u := user(key, n, key, "")
 			u.Phone = phone
 			users = append(users, u)
 		}
 		return mustReconcile(t, nil, users, adsync.Rules{OnDeleted: adsync.Keep})
 	}
-	assert.Equal(t, []string{"u1", "u2", "u3", "u4", "u5"}, mustCompare(t, several("1"), several("2")).Drifted)
+	drifted := mustCompare(t, several("1"), several("2")).Drifted
+	assert.Len(t, drifted, 20)
+	assert.IsNonDecreasing(t, drifted)
 
 	local, linked := adsync.User{ID: "u2"}, user("u2", 2, "eve", "")
 	more := mustReconcile(t, entries, []adsync.User{was, local}, adsync.Rules{})

@@ -603,9 +603,9 @@ func (j joined) lookUp(ctx context.Context, ids []ObjectID, find lookUpWay) iter
 // ask adds one directory's answers. It must have one for each id: what it leaves
 // out would otherwise look as if the others had said everything.
 func (a answers) ask(ctx context.Context, d Directory, asked []ObjectID, find lookUpWay) error {
-	silent := make(map[ObjectID]bool, len(asked))
+	silent := make(map[ObjectID]struct{}, len(asked))
 	for _, id := range asked {
-		silent[id] = true
+		silent[id] = struct{}{}
 	}
 	for e, err := range find(d, ctx, slices.Clone(asked)) {
 		if err != nil {
@@ -679,12 +679,8 @@ func (e *Entry) addRoles(other *Entry) {
 	if e.State != StateOutOfScope {
 		return
 	}
-	if more := beyond(other.Extra.block(FieldRoles), e.Extra.block(FieldRoles), anyRole); len(more) > 0 {
-		e.Extra = e.Extra.With(FieldRoles, append(more, e.Extra.Set(FieldRoles)...)...)
-	}
-	if more := beyond(other.Unknown.block(FieldRoles), e.Unknown.block(FieldRoles), anyRole); len(more) > 0 {
-		e.Unknown = e.Unknown.With(FieldRoles, append(more, e.Unknown.Set(FieldRoles)...)...)
-	}
+	e.Extra = e.Extra.With(FieldRoles, slices.Concat(e.Extra.Set(FieldRoles), other.Extra.Set(FieldRoles))...)
+	e.Unknown = e.Unknown.With(FieldRoles, slices.Concat(e.Unknown.Set(FieldRoles), other.Unknown.Set(FieldRoles))...)
 }
 
 // weight orders the states by how much they say: alive says more than dead, and

@@ -73,9 +73,12 @@ func TestObjectID_InADatabase(t *testing.T) {
 		require.NoError(t, got.Scan(src), "%T", src)
 		assert.Equal(t, id, got, "%T", src)
 	}
-	got := id
-	require.NoError(t, got.Scan(nil))
-	assert.True(t, got.IsZero())
+	for _, none := range []any{nil, "", []byte{}} {
+		got := id
+		require.NoError(t, got.Scan(none), "%T", none)
+		assert.True(t, got.IsZero(), "%T: nothing is left of what was there", none)
+	}
+	var got ObjectID
 	assert.Error(t, got.Scan(7))
 	assert.Error(t, got.Scan("ada"))
 }
@@ -113,10 +116,37 @@ func TestStaticDirectory(t *testing.T) {
 func TestStaticDirectory_WithOneIDTwice(t *testing.T) {
 	moved, renamed := dirEntry(1, StatePresent), dirEntry(1, "")
 	moved.DN, renamed.Username = "CN=elsewhere", "other"
-	d := StaticDirectory{dirEntry(1, ""), moved, renamed}
+	gone := dirEntry(1, StateDeleted)
+	d := StaticDirectory{dirEntry(1, ""), moved, renamed, gone}
 	found, err := gather(t, d.Find(t.Context(), []ObjectID{dirID(1)}))
 	require.NoError(t, err)
-	assert.Equal(t, []Entry{d[0], renamed}, found, "the DN is no difference, the name is")
+	assert.Equal(t, []Entry{d[0], renamed, gone}, found, "the DN is no difference, the name and the state are")
+}
+
+// A literal tells of the details and the roles that are in it, each once and in order.
+func TestStaticDirectory_TellsWhatIsInIt(t *testing.T) {
+	const lang, team, zone = Field("lang"), Field("team"), Field("zone")
+	with := func(e Extra) Entry { return Entry{Profile: Profile{Extra: e}} }
+	five := func(more ...Field) []Field { return append(slices.Clone(details[:]), more...) }
+	for _, tt := range []struct {
+		name string
+		dir  StaticDirectory
+		want Traits
+	}{
+		{"nobody", nil, Traits{}},
+		{"the five alone", StaticDirectory{dirEntry(1, "")}, Traits{}},
+		{"a text", StaticDirectory{with(Extra{}.With(team, "a"))}, Traits{Fields: five(team)}},
+		{"a set", StaticDirectory{with(Extra{}.With(team, "a", "b"))}, Traits{Fields: five(team), Sets: []Field{team}}},
+		{"a set of one and of several", StaticDirectory{with(Extra{}.With(team, "a")), with(Extra{}.With(team, "a", "b")), with(Extra{}.With(team, "c", "d"))},
+			Traits{Fields: five(team), Sets: []Field{team}}},
+		{"in any order", StaticDirectory{with(Extra{}.With(zone, "a", "b")), with(Extra{}.With(lang, "a", "b")), with(Extra{}.With(team, "a"))},
+			Traits{Fields: five(lang, team, zone), Sets: []Field{lang, zone}}},
+		{"roles alone", StaticDirectory{with(withRoles("b", "c")), with(withRoles("a", "b"))}, Traits{Roles: []string{"a", "b", "c"}}},
+		{"roles among others", StaticDirectory{with(withRoles("a").With(lang, "a").With(team, "a"))}, Traits{Roles: []string{"a"}, Fields: five(lang, team)}},
+		{"one of several values", StaticDirectory{{Others: withRoles("a", "b").With(FieldEmail, "a", "b").With(team, "a", "b")}}, Traits{Fields: five(team)}},
+	} {
+		assert.Equal(t, tt.want, tt.dir.Traits(), tt.name)
+	}
 }
 
 func TestFind_ZeroIDIsAnError(t *testing.T) {
@@ -233,11 +263,12 @@ func TestJoin_Inspects(t *testing.T) {
 	assert.False(t, is)
 	_, is = Join(plain).(Sessions)
 	assert.False(t, is)
-	a := inspected{plain, Access{Controller: "dc1", BaseDN: "DC=a", Tombstones: true, Missing: []string{"x"}}, nil}
-	b := inspected{plain, Access{Controller: "dc2", BaseDN: "DC=b", Missing: []string{"y"}}, nil}
+	a := inspected{plain, Access{Controller: "dc1", BaseDN: "DC=a", Tombstones: true, Missing: []string{"x"}, Witnesses: []string{"w1"}, Silent: []string{"s1"}}, nil}
+	b := inspected{plain, Access{Controller: "dc2", BaseDN: "DC=b", Missing: []string{"y"}, Witnesses: []string{"w2"}, Silent: []string{"s2"}}, nil}
 	got, err := Join(a, plain, b).(Inspector).Inspect(t.Context())
 	require.NoError(t, err)
-	assert.Equal(t, Access{Controller: "dc1, dc2", BaseDN: "DC=a; DC=b", Missing: []string{"x", "y"}}, got)
+	assert.Equal(t, Access{Controller: "dc1, dc2", BaseDN: "DC=a; DC=b", Missing: []string{"x", "y"},
+		Witnesses: []string{"w1", "w2"}, Silent: []string{"s1", "s2"}}, got)
 	got, err = Join(a, a).(Inspector).Inspect(t.Context())
 	require.NoError(t, err)
 	assert.True(t, got.Tombstones)
@@ -342,6 +373,110 @@ func TestJoin_TakesTheStrongerAnswerAndTheLaterDeletion(t *testing.T) {
 	}
 }
 
+// Of two that know as much of an account that is not listed, the first speaks, unless only the
+// other may know whether it is disabled, and any of them may be the one that gave a role.
+func TestJoin_OfTwoThatKnowAsMuch(t *testing.T) {
+	in := func(dn string, state State, roles ...string) Entry {
+		e := dirEntry(1, state)
+		e.DN, e.Extra = dn, withRoles(roles...)
+		return e
+	}
+	having := func(e Entry, change func(*Entry)) Entry {
+		change(&e)
+		return e
+	}
+	deletedAt := func(e *Entry) { e.DeletedAt = 7 }
+	perhaps := func(e *Entry) { e.DisabledUnknown = true }
+	unknown := func(roles ...string) func(*Entry) { return func(e *Entry) { e.Unknown = withRoles(roles...) } }
+	for _, tt := range []struct {
+		name             string
+		one, other, want Entry
+	}{
+		{"deleted at one moment", having(in("a", StateDeleted), deletedAt), having(in("b", StateDeleted), deletedAt), having(in("a", StateDeleted), deletedAt)},
+		{"unproven", in("a", StateUnproven, "r1"), in("b", StateUnproven, "r2"), in("a", StateUnproven, "r1")},
+		{"disputed", in("a", StateDisputed), in("b", StateDisputed, "r2"), in("a", StateDisputed)},
+		{"unlike roles", in("a", StateOutOfScope, "r2", "r3"), in("b", StateOutOfScope, "r1", "r2"), in("a", StateOutOfScope, "r1", "r2", "r3")},
+		{"roles of one", in("a", StateOutOfScope), in("b", StateOutOfScope, "r1"), in("a", StateOutOfScope, "r1")},
+		{"roles that are unknown", having(in("a", StateOutOfScope), unknown("r2")), having(in("b", StateOutOfScope), unknown("r1", "r2")),
+			having(in("a", StateOutOfScope), unknown("r1", "r2"))},
+		{"the first may be disabled", having(in("a", StateOutOfScope, "r1"), perhaps), in("b", StateOutOfScope, "r2"), in("b", StateOutOfScope, "r1", "r2")},
+		{"the other may be disabled", in("a", StateOutOfScope, "r1"), having(in("b", StateOutOfScope, "r2"), perhaps), in("a", StateOutOfScope, "r1", "r2")},
+	} {
+		found, err := gather(t, Join(StaticDirectory{tt.one}, StaticDirectory{tt.other}).Find(t.Context(), []ObjectID{dirID(1)}))
+		require.NoError(t, err, tt.name)
+		assert.Equal(t, []Entry{tt.want}, found, tt.name)
+	}
+}
+
+// factual is a directory with facts of its own.
+type factual struct {
+	Directory
+	traits Traits
+}
+
+func (f factual) Traits() Traits { return f.traits }
+
+// A fact of a Join is one of all its directories.
+func TestJoin_PromisesWhatAllDo(t *testing.T) {
+	const lang, team = Field("lang"), Field("team")
+	final, apart, both := Traits{Final: true}, Traits{Apart: true}, Traits{Final: true, Apart: true}
+	five := func(facts Traits) Traits {
+		facts.Fields = details[:]
+		return facts
+	}
+	telling := func(fields, sets []Field) Traits { return Traits{Fields: fields, Sets: sets} }
+	for _, tt := range []struct {
+		name string
+		dirs []Traits
+		want Traits
+	}{
+		{"none", nil, Traits{}},
+		{"one that is final", []Traits{final}, five(final)},
+		{"one that is apart", []Traits{apart}, five(apart)},
+		{"both in each", []Traits{both, both}, five(both)},
+		{"final in the first", []Traits{both, apart}, five(apart)},
+		{"final in the last", []Traits{apart, both}, five(apart)},
+		{"apart in the first", []Traits{both, final}, five(final)},
+		{"apart in the last", []Traits{final, both}, five(final)},
+		{"details of both", []Traits{telling([]Field{FieldPhone, lang, FieldEmail}, nil), telling([]Field{FieldEmail, team, FieldPhone}, nil)},
+			telling([]Field{FieldPhone, FieldEmail}, nil)},
+		{"the five and more", []Traits{{}, telling([]Field{FieldEmail, team}, nil)}, telling([]Field{FieldEmail}, nil)},
+		{"more and the five", []Traits{telling([]Field{team, FieldEmail}, nil), {}}, telling([]Field{FieldEmail}, nil)},
+		{"sets of both", []Traits{telling([]Field{lang, team}, []Field{lang, team}), telling([]Field{lang, team}, []Field{lang, team})},
+			telling([]Field{lang, team}, []Field{lang, team})},
+		{"a set of the first that is a text of the last", []Traits{telling([]Field{lang, team}, []Field{lang, team}), telling([]Field{lang, team}, []Field{lang})},
+			telling([]Field{lang}, []Field{lang})},
+		{"a text of the first that is a set of the last", []Traits{telling([]Field{lang, team}, []Field{lang}), telling([]Field{lang, team}, []Field{lang, team})},
+			telling([]Field{lang}, []Field{lang})},
+		{"roles of both", []Traits{{Roles: []string{"c", "a", "b"}}, {Roles: []string{"b", "c", "d"}}}, five(Traits{Roles: []string{"c", "b"}})},
+	} {
+		dirs := make([]Directory, len(tt.dirs))
+		for i, facts := range tt.dirs {
+			dirs[i] = factual{StaticDirectory{}, facts}
+		}
+		got := Join(dirs...).(Traiter).Traits()
+		if len(got.Sets) == 0 {
+			got.Sets = nil
+		}
+		assert.Equal(t, tt.want, got, tt.name)
+	}
+}
+
+// A look-up that was stopped may lack what would have followed, even where there is an answer
+// for everybody.
+func TestJoin_StopsWhenItIsTold(t *testing.T) {
+	for name, answers := range map[string][]Entry{"before the first answer": nil, "after the last one": {dirEntry(1, StateUnproven)}} {
+		ctx, cancel := context.WithCancel(t.Context())
+		stops := directoryFuncs{find: func(context.Context, []ObjectID) iter.Seq2[Entry, error] {
+			cancel()
+			return yields(answers...)
+		}}
+		found, err := gather(t, Join(stops).Find(ctx, []ObjectID{dirID(1)}))
+		assert.ErrorIs(t, err, context.Canceled, name)
+		assert.Empty(t, found, name)
+	}
+}
+
 func TestStaticDirectory_StopsWhenItIsTold(t *testing.T) {
 	dir := StaticDirectory{dirEntry(1, ""), dirEntry(2, ""), dirEntry(3, "")}
 	ctx, cancel := context.WithCancel(t.Context())
@@ -369,6 +504,12 @@ func TestEntry_DescribesWhatIsKnown(t *testing.T) {
 	assert.Equal(t, plain+", whose time ends at 1970-01-01T00:00:01Z, disabled", e.describe())
 	e.Expires, e.DeletedAt, e.DisabledUnknown = 0, MomentOf(time.Unix(2, 0)), true
 	assert.Equal(t, plain+", at 1970-01-01T00:00:02Z, perhaps disabled, which could not be read", e.describe())
+
+	e = Entry{ObjectID: dirID(1), State: StatePresent, Profile: Profile{Username: "ada"}}
+	plain = e.describe()
+	assert.NotContains(t, plain, "several values")
+	e.Others = Extra{}.With(FieldEmail, "a@x", "b@x")
+	assert.Equal(t, plain+", of several values: email a@x, b@x", e.describe())
 }
 
 // What is left of an entry while others are read is all of it.
