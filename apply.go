@@ -10,7 +10,6 @@ import (
 	"log/slog"
 	"maps"
 	"slices"
-	"time"
 
 	"github.com/go-adsync/adsync/internal/schedule"
 )
@@ -45,7 +44,7 @@ func (r *run) any(ctx context.Context, approvals []Approval) error {
 	if !r.plan.writes() {
 		return r.all(ctx)
 	}
-	approval, err := r.opts.approved(r.plan, approvals, time.Now())
+	approval, err := r.opts.approved(r.plan, approvals, r.now())
 	if err != nil {
 		return err
 	}

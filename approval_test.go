@@ -18,12 +18,13 @@ func TestApproval_IsGoodForATime(t *testing.T) {
 		says      string        // of the error
 	}{
 		"fresh":                       {0, 0, ""},
-		"nearly a week":               {7*day - time.Hour, 0, ""},
-		"more than a week":            {7*day + time.Hour, 0, "one is good for 168h0m0s"},
+		"a week":                      {7 * day, 0, ""},
+		"more than a week":            {7*day + 1, 0, "one is good for 168h0m0s"},
 		"within the host's age":       {time.Hour, 2 * time.Hour, ""},
 		"beyond it":                   {3 * time.Hour, 2 * time.Hour, "one is good for 2h0m0s"},
 		"for ever":                    {1000 * day, -1, ""},
-		"of a clock that is ahead":    {-3 * time.Minute, 0, ""},
+		"of a clock that is ahead":    {-5 * time.Minute, 0, ""},
+		"of one that is too far":      {-5*time.Minute - 1, 0, "still to come"},
 		"still to come":               {-time.Hour, 0, "still to come"},
 		"still to come, for ever":     {-time.Hour, -1, "still to come"},
 		"without a time":              {-1, 0, "does not say when"},
@@ -35,10 +36,12 @@ func TestApproval_IsGoodForATime(t *testing.T) {
 				dir[i].State = adsync.StateDeleted
 			}
 			store := adsync.NewMemoryStore(users...)
+			now := time.Date(2026, 11, 1, 0, 0, 0, 0, time.UTC)
 			s := newSyncer(t, dir, store, &adsync.Options{MaxApprovalAge: test.most})
+			s.SetClock(func() time.Time { return now })
 			plan, err := s.Plan(t.Context())
 			require.NoError(t, err)
-			approval := adsync.Approval{Digest: plan.Digest(), At: time.Now().Add(-test.age)}
+			approval := adsync.Approval{Digest: plan.Digest(), At: now.Add(-test.age)}
 			if test.says == "does not say when" {
 				approval.At = time.Time{}
 			}
@@ -55,7 +58,7 @@ func TestApproval_IsGoodForATime(t *testing.T) {
 			assert.Contains(t, report.Summary()[0], "not carried out")
 
 			// Of several, one that is good is enough.
-			_, err = s.Apply(t.Context(), plan, approval, approve(plan))
+			_, err = s.Apply(t.Context(), plan, approval, adsync.Approval{Digest: plan.Digest(), At: now})
 			require.NoError(t, err)
 		})
 	}
