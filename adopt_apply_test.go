@@ -79,6 +79,37 @@ func TestApply_LinksNobodyByHalfAListing(t *testing.T) {
 	assert.True(t, got.ObjectID.IsZero())
 }
 
+// What a server listed before it failed counts for nothing when the next one is asked.
+func TestApply_LinksByTheListingOfOneServer(t *testing.T) {
+	anna := unlinked("1", "anna", "anna@x")
+	dir := adsync.StaticDirectory{entry(1, "anna", "anna@x")}
+	lagging := halfListing{adsync.StaticDirectory{entry(1, "anna", "anna@x"), entry(2, "anna", "anna@x")}}
+	servers := controllers{func() (adsync.Directory, error) { return lagging, nil }, func() (adsync.Directory, error) { return dir, nil }}
+	tracer := &traced{}
+	report, err := newSyncer(t, servers, adsync.NewMemoryStore(anna), &adsync.Options{Tracer: tracer}).Apply(t.Context(), adopt(t, dir, []adsync.User{anna}, adsync.Rules{}))
+	require.NoError(t, err)
+	assert.Equal(t, []adsync.Outcome{adsync.OutcomeApplied}, outcomes(report))
+	confirm := tracer.of(adsync.PhaseConfirm)
+	require.Len(t, confirm, 1)
+	assert.Equal(t, 1, confirm[0].Count, "one user is to be linked")
+}
+
+// A listing that makes no sense links nobody.
+func TestApply_LinksNobodyByAListingThatMakesNoSense(t *testing.T) {
+	anna := unlinked("1", "anna", "anna@x")
+	dir := adsync.StaticDirectory{entry(1, "anna", "anna@x")}
+	plan := adopt(t, dir, []adsync.User{anna}, adsync.Rules{})
+	broken := scripted{entries: func(yield func(adsync.Entry, error) bool) {
+		_ = yield(dir[0], nil) && yield(adsync.Entry{ObjectID: id(2), State: "vanished"}, nil)
+	}}
+	store := adsync.NewMemoryStore(anna)
+	report, err := newSyncer(t, broken, store, nil).Apply(t.Context(), plan)
+	require.ErrorIs(t, err, adsync.ErrIncomplete)
+	require.ErrorContains(t, err, `"vanished"`)
+	assert.Equal(t, []adsync.Outcome{adsync.OutcomeNotAttempted}, outcomes(report))
+	assert.Equal(t, []adsync.User{anna}, allUsers(t, store))
+}
+
 // halfListing is a directory whose answers break off.
 type halfListing struct{ adsync.StaticDirectory }
 

@@ -248,9 +248,9 @@ func (s *Syncer) fitFields() []error {
 		held = append(slices.Clone(details[:]), FieldStatus)
 	}
 	var errs []error
-	if len(rules.Fields) == 0 && (len(store.Fields) > 0 || len(directory.Fields) > 0) {
+	if len(rules.Fields) == 0 {
 		rules.Fields = slices.DeleteFunc(slices.Clone(held), func(f Field) bool { return f == FieldStatus || f.isDetail() && !slices.Contains(listed, f) })
-		if len(rules.fields()) == 0 {
+		if !slices.ContainsFunc(rules.Fields, func(f Field) bool { return slices.Contains(details[:], f) }) {
 			errs = append(errs, errors.New("adsync: the store holds none of the five details that the directory tells"))
 		}
 	}
@@ -272,7 +272,6 @@ func (s *Syncer) fitFields() []error {
 // [Since] does, what has changed.
 type Selection struct {
 	users   []string
-	only    bool
 	entries []ObjectID
 	since   bool
 	mark    *Mark
@@ -280,7 +279,7 @@ type Selection struct {
 
 // OnlyUsers chooses just these users, of those that Rules.Only lets a sync be about;
 // OnlyUsers() chooses nobody. An ID that is unknown or not managed is an error.
-func OnlyUsers(userIDs ...string) Selection { return Selection{users: userIDs, only: true} }
+func OnlyUsers(userIDs ...string) Selection { return Selection{users: userIDs} }
 
 // ImportEntries creates users for just these entries, which are looked up, whatever
 // Rules.Import says; the store must be a [Creator]. By itself it chooses no user that

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"iter"
+	"log/slog"
 	"slices"
 	"strings"
 	"testing"
@@ -119,6 +120,8 @@ func TestNew_Refuses(t *testing.T) {
 		"import without power": {dir, bare, adsync.Options{Rules: adsync.Rules{Import: true}}},
 		"a field not held":     {dir, fewFields{bare}, adsync.Options{Rules: adsync.Rules{Fields: []adsync.Field{adsync.FieldPhone}}}},
 		"a status not held":    {dir, fewFields{bare}, adsync.Options{Rules: adsync.Rules{OnDisabled: adsync.Deactivate}}},
+		"a detail required":    {dir, fewFields{bare}, adsync.Options{Rules: adsync.Rules{Require: []adsync.Field{adsync.FieldPhone}}}},
+		"no detail in common":  {tellsOnly{dir, []adsync.Field{adsync.FieldEmail}}, fewFields{bare}, adsync.Options{}},
 		"a negative limit":     {dir, store, adsync.Options{Limits: adsync.Limits{MaxRemovals: -2}}},
 		"a ratio above one":    {dir, store, adsync.Options{Limits: adsync.Limits{MaxRemovalRatio: 1.5}}},
 		"a negative batch":     {dir, store, adsync.Options{BatchSize: -1}},
@@ -508,9 +511,13 @@ func TestPlan_WarnsOfWhatCannotBeRead(t *testing.T) {
 	users := []adsync.User{user("1", 1, "anna", "")}
 	dir := inspected{StaticDirectory: adsync.StaticDirectory{entry(1, "anna", "")}}
 	dir.access = adsync.Access{Missing: []string{"mail is never shown"}}
-	plan, err := newSyncer(t, dir, adsync.NewMemoryStore(users...), nil).Plan(t.Context())
+	var log strings.Builder
+	plan, err := newSyncer(t, dir, adsync.NewMemoryStore(users...), &adsync.Options{Logger: slog.New(slog.NewTextHandler(&log, nil))}).Plan(t.Context())
 	require.NoError(t, err)
 	require.Len(t, plan.Warnings, 2)
+	for _, warning := range plan.Warnings {
+		assert.Contains(t, log.String(), `level=WARN msg="adsync: `+warning)
+	}
 	assert.Contains(t, plan.Warnings[0], "no leaver is ever deleted")
 	assert.Equal(t, "mail is never shown", plan.Warnings[1])
 
@@ -663,8 +670,9 @@ func TestDisputed_DeletionsOnlyDeactivate(t *testing.T) {
 		hide func(adsync.UserStore) adsync.UserStore
 		then adsync.Status
 	}{
-		"a store that holds a status": {func(s adsync.UserStore) adsync.UserStore { return s }, adsync.StatusDeactivated},
-		"one that holds none":         {func(s adsync.UserStore) adsync.UserStore { return withoutStatus{s} }, ""},
+		"a store that holds a status":  {func(s adsync.UserStore) adsync.UserStore { return s }, adsync.StatusDeactivated},
+		"one that holds none":          {func(s adsync.UserStore) adsync.UserStore { return withoutStatus{s} }, ""},
+		"one that cannot tell by whom": {func(s adsync.UserStore) adsync.UserStore { return twoValued{s.(*adsync.MemoryStore)} }, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			store := adsync.NewMemoryStore(user("1", 1, "anna", ""), off)

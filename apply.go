@@ -157,7 +157,7 @@ func (r *run) adoptAgain(ctx context.Context, users []User, approved bool) (err 
 	}
 	now, err := Adopt(entries, users, rules)
 	if err != nil {
-		return err
+		return incomplete(err)
 	}
 	for i := range now.Changes {
 		if c := &now.Changes[i]; c.adopts() && c.ObjectID == r.plan.Changes[open[c.UserID]].ObjectID {

@@ -573,6 +573,7 @@ func TestApply_LogsOnlyWhatWasNotApplied(t *testing.T) {
 	require.Equal(t, []adsync.Outcome{"applied", "already"}, outcomes(report))
 	assert.NoError(t, report.Results[1].Err)
 	assert.NotContains(t, log.String(), "not applied")
+	assert.Contains(t, log.String(), `msg="adsync: applied" modified=1 deleted=0`, "and how many were")
 }
 
 // A run that is refused, or that ends on its way, has a line that says what kind of error it
@@ -618,6 +619,15 @@ func TestApply_CallbackMayPanicOverAReport(t *testing.T) {
 	report, err := newSyncer(t, dir, adsync.NewMemoryStore(user("1", 1, "a", "")), opts).Sync(t.Context())
 	require.ErrorContains(t, err, "callback OnResult")
 	assert.Len(t, report.Results, 1)
+}
+
+// A plan that only tells is told again without a look at either side.
+func TestApply_ReadsNothingForAPlanThatWritesNothing(t *testing.T) {
+	plan := mustReconcile(t, []adsync.Entry{{ObjectID: id(1), State: adsync.StateOutOfScope}}, []adsync.User{user("1", 1, "ann", "")}, adsync.Rules{})
+	require.Equal(t, []string{"1 notice out-of-scope"}, inBrief(plan))
+	report, err := newSyncer(t, failing{}, brokenReads{bareStore{adsync.NewMemoryStore()}}, nil).Apply(t.Context(), plan)
+	require.NoError(t, err)
+	assert.Equal(t, []adsync.Outcome{adsync.OutcomeSkipped}, outcomes(report))
 }
 
 // atOnce is a store that takes many new users at once.

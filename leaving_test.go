@@ -173,6 +173,14 @@ func TestRemoveAfter_AloneAsksForTheTime(t *testing.T) {
 	assert.ErrorIs(t, err, errNoClock)
 	_, err = newSyncer(t, dir, store, nil).Plan(t.Context())
 	assert.NoError(t, err)
+
+	dir.StaticDirectory[0].State = adsync.StateDeleted
+	rules := adsync.Rules{RemoveAfter: day}
+	plan := mustReconcile(t, dir.StaticDirectory, allUsers(t, store), rules)
+	report, err := newSyncer(t, dir, store, &adsync.Options{Rules: rules}).Apply(t.Context(), plan)
+	require.ErrorIs(t, err, adsync.ErrIncomplete)
+	require.ErrorIs(t, err, errNoClock, "a plan from anywhere is applied by that time too")
+	assert.Equal(t, []adsync.Outcome{adsync.OutcomeNotAttempted}, outcomes(report))
 }
 
 // While the clocks disagree a leaver is deactivated without a moment, and a plan says so of
@@ -186,6 +194,8 @@ func TestRemoveAfter_SaysOfWhomTheTimeDoesNotRun(t *testing.T) {
 	plan, err := s.Plan(t.Context())
 	require.NoError(t, err)
 	require.Equal(t, []string{"u1 update deleted", "u2 notice deleted"}, inBrief(plan))
+	require.Len(t, plan.Warnings, 1)
+	assert.Contains(t, plan.Warnings[0], "clocks of the host and the directory are more than 5 minutes apart")
 	for _, c := range plan.Changes {
 		assert.Equal(t, "to be removed, and since when is not known while the clocks disagree", c.Detail)
 	}

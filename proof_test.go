@@ -537,6 +537,31 @@ func TestApply_AListingIsNotEnoughForAll(t *testing.T) {
 	}
 }
 
+// unconfirming is a directory that cannot confirm what it says.
+type unconfirming struct{ adsync.StaticDirectory }
+
+func (unconfirming) Confirm(context.Context, []adsync.ObjectID) iter.Seq2[adsync.Entry, error] {
+	return func(yield func(adsync.Entry, error) bool) { yield(adsync.Entry{}, errDown) }
+}
+
+// Nobody is reactivated on the word of one server where the others could not be asked.
+func TestApply_ReactivatesNobodyUnconfirmed(t *testing.T) {
+	off := user("1", 1, "ann", "")
+	off.Status = adsync.StatusDeactivated
+	store := adsync.NewMemoryStore(off)
+	s := newSyncer(t, unconfirming{adsync.StaticDirectory{entry(1, "ann", "")}}, store, nil)
+	plan, err := s.Plan(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, []string{"1 update reactivated"}, inBrief(plan))
+	_, applied := s.Apply(t.Context(), plan)
+	_, synced := s.Sync(t.Context())
+	for _, err := range []error{applied, synced} {
+		require.ErrorIs(t, err, adsync.ErrIncomplete)
+		require.ErrorIs(t, err, errDown)
+	}
+	assert.Equal(t, []adsync.User{off}, allUsers(t, store))
+}
+
 // What Apply is told of an account must make sense, as what a plan is made of must.
 func TestApply_RefusesAnUnknownState(t *testing.T) {
 	store := adsync.NewMemoryStore(user("1", 1, "ann", ""))

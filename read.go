@@ -424,7 +424,6 @@ const lookUpMost = 5000
 
 func (r *reading) read(ctx context.Context, dir Directory) error {
 	r.batch, r.held, r.early, r.view, r.warnings, r.waited = r.batch[:0], nil, entries{}, nil, nil, false
-	r.access = Access{}
 	if r.host != nil {
 		if err := r.awaitHost(ctx); err != nil {
 			return err

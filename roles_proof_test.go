@@ -200,3 +200,26 @@ func TestRoles_OfThoseWhoAreGoneAreNotCounted(t *testing.T) {
 	require.ErrorAs(t, err, &beyond)
 	assert.Equal(t, "admin", beyond.Role)
 }
+
+// A directory that proves no roles is asked about an account once, as it has said all it knows.
+func TestRoles_OfADirectoryThatProvesNoneAreLookedUpOnce(t *testing.T) {
+	asked := 0
+	dir := rolesKnown{directoryFuncs{
+		entries: StaticDirectory{entryWith("ann")}.Entries,
+		find: func(ctx context.Context, ids []ObjectID) iter.Seq2[Entry, error] {
+			asked++
+			return StaticDirectory{entryWith("ann")}.Find(ctx, ids)
+		},
+	}}
+	store := NewMemoryStore(userWith("ann", "admin"))
+	s := roleSyncer(t, dir, store)
+	plan, err := s.Plan(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, []string{"update ann: admin to "}, roleText(plan))
+	asked = 0
+	report, err := s.Apply(t.Context(), plan)
+	require.NoError(t, err)
+	require.NoError(t, report.Err())
+	assert.Empty(t, rolesIn(t, store, "ann"))
+	assert.Equal(t, 1, asked)
+}

@@ -141,3 +141,33 @@ func TestSince_LooksForNobodyWhereThereIsNobody(t *testing.T) {
 	assert.Empty(t, plan.Changes)
 	assert.Equal(t, []string{"Since"}, dir.all())
 }
+
+// interrupted is a directory whose second reading loses the connection.
+type interrupted struct {
+	*logbook
+	begun *int
+}
+
+func (d interrupted) Reading(context.Context) (adsync.Reading, error) {
+	*d.begun++
+	reading := *d.logbook
+	reading.lost = *d.begun == 2
+	return &reading, nil
+}
+
+// What is read after a connection was lost is a reading of its own, which leaves a mark.
+func TestSince_LeavesAMarkWhenTheConnectionWasLost(t *testing.T) {
+	dir := interrupted{&logbook{StaticDirectory: adsync.StaticDirectory{entry(1, "ann", "")}, controller: "one"}, new(int)}
+	s := newSyncer(t, dir, adsync.NewMemoryStore(user("u1", 1, "ann", "")), nil)
+	first, err := s.Sync(t.Context())
+	require.NoError(t, err)
+	second, err := s.Sync(t.Context(), adsync.Since(first.Mark()))
+	require.NoError(t, err)
+	assert.Equal(t, "the connection was lost while the directory was read", second.Plan.Reading.Full)
+	require.NotNil(t, second.Mark())
+	tracer := &traced{}
+	third, err := newSyncer(t, dir, adsync.NewMemoryStore(user("u1", 1, "ann", "")), &adsync.Options{Tracer: tracer}).Plan(t.Context(), adsync.Since(second.Mark()))
+	require.NoError(t, err)
+	assert.Empty(t, third.Reading.Full)
+	assert.Len(t, tracer.of(adsync.PhaseReconcile), 1, "what has changed is compared once")
+}

@@ -147,6 +147,9 @@ func TestSince_EndsWithTheErrorsOfTheDirectory(t *testing.T) {
 		require.ErrorIs(t, err, broken)
 		*field = nil
 	}
+	dir.failsMark = broken
+	_, err = s.Plan(t.Context())
+	require.ErrorIs(t, err, broken, "a full plan asks for a mark, too")
 }
 
 // In random histories of a directory with two controllers and of a table, a plan by mark
