@@ -723,20 +723,19 @@ func (j inspectedJoin) Inspect(ctx context.Context) (Access, error) {
 		}
 		controllers = append(controllers, a.Controller)
 		bases = append(bases, a.BaseDN)
-		all.Tombstones = all.Tombstones && a.Tombstones
-		all.Missing = append(all.Missing, a.Missing...)
-		all.addUnread(a.Unread)
-		all.Witnesses = append(all.Witnesses, a.Witnesses...)
-		all.Silent = append(all.Silent, a.Silent...)
+		all.add(&a)
 	}
 	all.Controller = strings.Join(controllers, ", ")
 	all.BaseDN = strings.Join(bases, "; ")
 	return all, nil
 }
 
-// addUnread adds what another directory says of one detail each.
-func (a *Access) addUnread(more map[Field][]string) {
-	for f, words := range more {
+// add adds what another directory says, but for the names of its server and base.
+func (a *Access) add(more *Access) {
+	a.Tombstones = a.Tombstones && more.Tombstones
+	a.Missing = append(a.Missing, more.Missing...)
+	a.Witnesses, a.Silent = append(a.Witnesses, more.Witnesses...), append(a.Silent, more.Silent...)
+	for f, words := range more.Unread {
 		if a.Unread == nil {
 			a.Unread = map[Field][]string{}
 		}

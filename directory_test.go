@@ -553,10 +553,11 @@ type accessible struct {
 func (a accessible) Access() Access { return a.access }
 
 func TestJoin_KnowsOfReadingsWhatEachKnows(t *testing.T) {
-	one := accessible{access: Access{Controller: "dc1", Tombstones: true, Witnesses: []string{"editor"}}}
-	two := accessible{access: Access{Controller: "dc2", Tombstones: true, Silent: []string{"admin"}}}
+	one := accessible{access: Access{Controller: "dc1", Tombstones: true, Missing: []string{"x"}, Witnesses: []string{"editor"}}}
+	two := accessible{access: Access{Controller: "dc2", Tombstones: true, Missing: []string{"y"}, Unread: map[Field][]string{FieldPhone: {"y"}}, Silent: []string{"admin"}}}
 	blind := accessible{access: Access{Controller: "dc3"}}
-	want := Access{Controller: "dc1, dc2", Tombstones: true, Witnesses: []string{"editor"}, Silent: []string{"admin"}}
+	want := Access{Controller: "dc1, dc2", Tombstones: true, Missing: []string{"x", "y"}, Unread: map[Field][]string{FieldPhone: {"y"}},
+		Witnesses: []string{"editor"}, Silent: []string{"admin"}}
 	assert.Equal(t, want, joinedReading{one, unaware{}, two}.Access())
 	assert.False(t, joinedReading{blind, one}.Access().Tombstones)
 	assert.False(t, joinedReading{one, blind}.Access().Tombstones)

@@ -631,12 +631,17 @@ func (r *reading) inspect(ctx context.Context, dir Directory) error {
 	if err != nil {
 		return err
 	}
-	r.access = access
+	r.hear(&access)
+	return nil
+}
+
+// hear notes what the directory tells of itself.
+func (r *reading) hear(access *Access) {
+	r.access = *access
 	if !access.Tombstones {
 		r.warnings = append(r.warnings, warnTombstones)
 	}
 	r.warnings = append(r.warnings, access.missing(r.scope.synced)...)
-	return nil
 }
 
 // reconcile makes the plan when both sides are read.

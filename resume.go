@@ -272,8 +272,7 @@ func (j joinedReading) Access() Access {
 		}
 		one := a.Access()
 		controllers = append(controllers, one.Controller)
-		all.Tombstones = all.Tombstones && one.Tombstones
-		all.Witnesses, all.Silent = append(all.Witnesses, one.Witnesses...), append(all.Silent, one.Silent...)
+		all.add(&one)
 	}
 	all.Controller = strings.Join(controllers, ", ")
 	return all

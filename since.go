@@ -346,7 +346,8 @@ func (r *reading) finish(ctx context.Context) (done bool, err error) {
 		return false, nil
 	}
 	if a, ok := r.changes.(interface{ Access() Access }); ok {
-		r.access = a.Access()
+		access := a.Access()
+		r.hear(&access)
 	}
 	return true, nil
 }

@@ -25,6 +25,44 @@ func (still) Mark(context.Context) (adsync.DirectoryMark, error) {
 	return adsync.DirectoryMark{Controller: "one"}, nil
 }
 
+// outspoken is a directory in which nothing changes, and that tells the same of itself whether
+// it is asked or not.
+type outspoken struct {
+	still
+	access adsync.Access
+}
+
+func (d outspoken) Reading(context.Context) (adsync.Reading, error) { return d, nil }
+
+func (d outspoken) Access() adsync.Access { return d.access }
+
+func (d outspoken) Inspect(context.Context) (adsync.Access, error) { return d.access, nil }
+
+// What a directory tells of itself without being asked stands in a plan by mark as in a full
+// one.
+func TestSince_WarnsOfWhatTheDirectoryTells(t *testing.T) {
+	dir := outspoken{still{adsync.StaticDirectory{entry(1, "ann", "")}}, adsync.Access{
+		Controller: "dc1", Missing: []string{"the title is never shown", "TLS is old"}, Unread: map[adsync.Field][]string{"title": {"the title is never shown"}},
+		Witnesses: []string{"dc2", "dc3"}, Silent: []string{"dc3"},
+	}}
+	for _, dir := range []adsync.Directory{dir, adsync.Join(dir)} {
+		s := newSyncer(t, dir, adsync.NewMemoryStore(user("u1", 1, "ann", "")), nil)
+		first, err := s.Sync(t.Context())
+		require.NoError(t, err)
+		require.NotNil(t, first.Mark())
+		plan, err := s.Plan(t.Context(), adsync.Since(first.Mark()))
+		require.NoError(t, err)
+		require.Empty(t, plan.Reading.Full)
+		require.Len(t, plan.Warnings, 2)
+		assert.Contains(t, plan.Warnings[0], "cannot read deleted accounts")
+		assert.Equal(t, "TLS is old", plan.Warnings[1])
+		assert.Equal(t, first.Plan.Warnings, plan.Warnings)
+		assert.Equal(t, []string{"dc1"}, plan.Reading.Controllers)
+		assert.Equal(t, []string{"dc2", "dc3"}, plan.Reading.Witnesses)
+		assert.Equal(t, []string{"dc3"}, plan.Reading.Silent)
+	}
+}
+
 // Time passes without any change in the directory: a plan by mark finds whose time has come.
 func TestSince_RemovesLeaversWhenTheirTimeHasCome(t *testing.T) {
 	for _, state := range []adsync.State{adsync.StatePresent, adsync.StateOutOfScope, adsync.StateDeleted} {
