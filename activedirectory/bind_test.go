@@ -38,6 +38,8 @@ func TestBind_WrongPasswordIsNotSentAgain(t *testing.T) {
 	assert.Equal(t, 1, binds())
 	_, err := gather(t, d.Entries(t.Context()))
 	assert.ErrorIs(t, err, errRefusedBefore)
+	assert.Equal(t, 1, c.controllers[0].Opened(), "nor is a connection opened for it")
+	assert.Zero(t, c.controllers[1].Opened())
 
 	now = now.Add(refusedFor)
 	_, err = gather(t, d.Entries(t.Context()))

@@ -248,10 +248,18 @@ func (r *changes) watched() (groups []numbered, blind string) {
 		return nil, unknownRoles
 	case r.groups != nil:
 		return r.groups, "" // and not those read in the meantime, which may have changed since
-	case said == nil || len(said.Groups()) == 0 || len(said.Groups()) > mostGroups:
+	case said == nil:
+		return watchable(nil)
+	}
+	return watchable(said.Groups())
+}
+
+// watchable are the groups that were read, as a mark remembers them.
+func watchable(read []ldapread.Object) (groups []numbered, blind string) {
+	if len(read) == 0 || len(read) > mostGroups {
 		return nil, "the groups that give roles were not read, or are too many to be watched"
 	}
-	for _, g := range said.Groups() {
+	for _, g := range read {
 		if g.USN <= 0 || g.GUID == (adattr.GUID{}) {
 			return nil, "a group that gives a role, or one in it, shows no uSNChanged"
 		}
@@ -316,8 +324,11 @@ func (r *changes) changed(ctx context.Context, was *markData) (ids []adsync.Obje
 // Access is what is known without asking.
 func (r *changes) Access() adsync.Access {
 	access := adsync.Access{Controller: cmp.Or(r.controller.Host(), r.controller.Server().Address()), Tombstones: r.head.Blind == ""}
-	r.witnesses.tell(&access)
+	if !r.controller.Server().Encrypted() {
+		access.Missing = []string{ldapread.ClearText}
+	}
 	r.roles.tell(&access)
+	r.witnesses.tell(&access)
 	return access
 }
 
@@ -327,10 +338,7 @@ func (r *changes) Mark(ctx context.Context) (adsync.DirectoryMark, error) {
 		return adsync.DirectoryMark{}, err
 	}
 	next := markData{Config: r.digest(), Server: r.controller.Server().Address(), Token: r.head.Token, Containers: r.head.Containers,
-		Time: r.head.Time, Blind: r.head.Blind}
-	if r.witnesses.dir.reader.Flag.Expires {
-		next.AsOf = r.controller.AsOf()
-	}
+		Time: r.head.Time, AsOf: r.controller.AsOf(), Blind: r.head.Blind}
 	if next.Blind != "" {
 		return r.mark(next)
 	}

@@ -225,15 +225,10 @@ func (cfg Config) reader() (ldapread.Config, error) {
 		return r, errors.New("adsync: activedirectory.Config.Timeout is negative; 0 means 30 seconds")
 	}
 	for field, attribute := range cfg.Attributes {
-		if field == adsync.FieldObjectID && isAttribute(attribute) {
+		if field == adsync.FieldObjectID {
 			r.Identity = adattr.IdentityOf(attribute)
-			continue
-		}
-		if i := slices.Index(details[:], field); i >= 0 {
+		} else if i := slices.Index(details[:], field); i >= 0 {
 			r.Attributes[i] = attribute
-		}
-		if !isAttribute(attribute) {
-			return r, fmt.Errorf("adsync: activedirectory.Config.Attributes: %s is mapped to something that is not an attribute name", field)
 		}
 	}
 	r.Further = cfg.mapping().further

@@ -60,7 +60,7 @@ func TestNew_Refuses(t *testing.T) {
 		{"user name", func(c *Config) { c.Bind = SimpleBind("", "") }},
 		{"user name", func(c *Config) { c.Bind = PasswordFunc("", secret) }},
 		{"password", func(c *Config) { c.Bind = PasswordFunc("svc", nil) }},
-		{"BindFunc", func(c *Config) { c.Bind = BindFunc(nil) }},
+		{"BindFunc needs a function", func(c *Config) { c.Bind = BindFunc(nil) }},
 		{"Filter", func(c *Config) { c.Filter = "(mail=*" }},
 		{"Filter", func(c *Config) { c.Filter = "(mail=*)(sn=*)" }},
 		{"BaseDN is not a distinguished name like", func(c *Config) { c.BaseDN = "corp.example" }},
@@ -147,13 +147,15 @@ func TestConfig_SaysWhatIsRead(t *testing.T) {
 	assert.Equal(t, 30*time.Second, r.Timeout)
 	assert.Equal(t, [ldapread.NumValues]string{"sAMAccountName", "givenName", "sn", "mail", "telephoneNumber"}, r.Attributes)
 	assert.Equal(t, "objectGUID", r.Identity.Attribute())
+	assert.False(t, r.TrustMembers)
 	for range 50 { // in whatever order a map is read
-		cfg := Config{Attributes: map[adsync.Field]string{adsync.FieldObjectID: "entryUUID", adsync.FieldUsername: "uid", adsync.FieldLastName: "surname", adsync.FieldPhone: "mobile", "title": "title"}}
+		cfg := Config{Attributes: map[adsync.Field]string{adsync.FieldObjectID: "entryUUID", adsync.FieldUsername: "uid", adsync.FieldLastName: "surname", adsync.FieldPhone: "mobile", "title": "title"}, TrustMembers: true}
 		r, err = cfg.reader()
 		require.NoError(t, err)
 		require.Equal(t, [ldapread.NumValues]string{"uid", "givenName", "surname", "mail", "mobile"}, r.Attributes)
 		require.Equal(t, "entryUUID", r.Identity.Attribute())
 		require.Equal(t, []ldapread.Further{{Attribute: "title"}}, r.Further)
+		require.True(t, r.TrustMembers)
 	}
 	assert.Equal(t, "(objectClass=person)", r.Filter)
 	for _, cfg := range []Config{{Filter: "(cn=x)"}, {Filter: "(cn=x)", Attributes: map[adsync.Field]string{adsync.FieldObjectID: "entryUUID"}}} {

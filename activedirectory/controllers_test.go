@@ -100,7 +100,7 @@ func TestControllers_BySRVRecord(t *testing.T) {
 	record := func(target string, port uint16) *net.SRV { return &net.SRV{Target: target, Port: port} }
 	zone := map[string][]*net.SRV{
 		"_ldap._tcp.Berlin._sites.dc._msdcs.corp.example": {record("dc2.corp.example.", 389)},
-		"_ldap._tcp.dc._msdcs.corp.example":               {record("DC1.corp.example.", 389), record("dc2.corp.example.", 389), record("dc.evil.example.", 389), record("evilcorp.example.", 389)},
+		"_ldap._tcp.dc._msdcs.corp.example":               {record("evilcorp.example.", 389), record("DC1.corp.example.", 389), record("dc2.corp.example.", 389), record("dc.evil.example.", 389)},
 	}
 	lookup := func(_ context.Context, name string) ([]*net.SRV, error) {
 		if records, ok := zone[name]; ok {
@@ -142,8 +142,10 @@ func TestControllers_BySRVRecord(t *testing.T) {
 	require.NoError(t, err)
 	assert.True(t, all)
 	assert.Equal(t, []string{"_ldap._tcp.dc._msdcs.corp.example"}, asked, "without a site")
-	_, _, err = srvRecords{domain: "other.example", lookup: lookup}.locate(t.Context())
+	_, all, err = srvRecords{domain: "other.example", lookup: lookup}.locate(t.Context())
 	assert.ErrorContains(t, err, "DNS names no controller")
+	assert.NotContains(t, err.Error(), "there are no such records", "as nobody has said so")
+	assert.False(t, all)
 	zone["_ldap._tcp.dc._msdcs.foreign.example"] = zone["_ldap._tcp.dc._msdcs.corp.example"]
 	_, _, err = srvRecords{domain: "foreign.example", lookup: lookup}.locate(t.Context())
 	assert.ErrorContains(t, err, `the host "dc1.corp.example" is not below the domain`)

@@ -92,6 +92,11 @@ func TestDetails_AreReadFromAnyAttribute(t *testing.T) {
 		Sets:   []adsync.Field{phones},
 	}, d.Traits())
 	assert.Equal(t, adsync.Traits{Apart: true}, s.directory(t, func(cfg *Config) { cfg.Attributes = nil }).Traits(), "nothing further")
+	alone := only(t, s.directory(t, func(cfg *Config) {
+		cfg.Attributes, cfg.Sets = nil, map[adsync.Field]string{phones: "otherTelephone"}
+	}))
+	assert.Equal(t, []string{"1", "2", "3"}, alone.Extra.Set(phones), "a set that is the first further detail")
+	assert.Empty(t, alone.Others)
 	for dir, err := range d.Sessions(t.Context()) {
 		require.NoError(t, err)
 		assert.Equal(t, d.Traits(), dir.(adsync.Traiter).Traits())

@@ -341,6 +341,11 @@ func distinct(ids []adsync.ObjectID) ([]adattr.GUID, error) {
 	return guids, nil
 }
 
+// distinctGUIDs are the ids in their order, each of them once.
+func distinctGUIDs(ids []adattr.GUID) []adattr.GUID {
+	return slices.Compact(slices.SortedFunc(slices.Values(ids), func(a, b adattr.GUID) int { return slices.Compare(a[:], b[:]) }))
+}
+
 // stopped is the error of a context that has ended, or nil.
 func stopped(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {

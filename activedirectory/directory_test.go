@@ -179,6 +179,12 @@ func TestDirectory_WarnsOfPlaintext(t *testing.T) {
 		require.NoError(t, err)
 		plan, err := s.Plan(t.Context())
 		require.NoError(t, err)
+		report, err := s.Sync(t.Context())
+		require.NoError(t, err)
+		later, err := s.Plan(t.Context(), adsync.Since(report.Mark()))
+		require.NoError(t, err)
+		require.Empty(t, later.Reading.Full)
+		assert.Equal(t, !startTLS, strings.Contains(strings.Join(later.Warnings, "\n"), "in the clear"), "from a mark, too")
 		return plan.Warnings, text.String()
 	}
 	for name, bind := range map[string]Bind{
@@ -301,6 +307,25 @@ func TestDirectory_CheckAndSearch(t *testing.T) {
 	assert.Len(t, found, 25)
 	_, err = d.Search(t.Context(), "u", 0)
 	assert.ErrorContains(t, err, "max")
+}
+
+// Whatever is asked of a directory, the next controller answers where the first does not.
+func TestDirectory_AsksTheNextControllerWhereTheFirstFails(t *testing.T) {
+	c := newCorp(t, 2, 3)
+	c.controllers[0].Order(fakead.Fault{Kind: fakead.FaultCut, Op: fakead.OpConnect})
+	for name, ask := range map[string]func(*Directory) error{
+		"Inspect": func(d *Directory) error { _, err := d.Inspect(t.Context()); return err },
+		"Time":    func(d *Directory) error { _, _, err := d.Time(t.Context()); return err },
+		"Search": func(d *Directory) error {
+			found, err := d.Search(t.Context(), "u", 5)
+			assert.Len(t, found, 3)
+			return err
+		},
+	} {
+		c.controllers[1].ForgetRequests()
+		require.NoError(t, ask(c.directory(t, nil)), name)
+		assert.Equal(t, 1, c.controllers[1].Count(fakead.OpBind), name)
+	}
 }
 
 func TestFind_ZeroIDIsAnError(t *testing.T) {

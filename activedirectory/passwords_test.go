@@ -270,6 +270,19 @@ func TestPasswords_AreProvenForAWhile(t *testing.T) {
 	assert.True(t, p.isRefused(right, reading), "and is so no more")
 }
 
+// Another password that is wrong, as one that was mistyped while they are changed, takes
+// nothing back from the one that is right.
+func TestPasswords_OneThatIsWrongLeavesOthersProven(t *testing.T) {
+	p := &passwords{now: time.Now}
+	right := sumOf("right")
+	p.note(right, reading, nil)
+	p.note(sumOf("hunter2"), reading, wrongPassword())
+	assert.False(t, takesTurn(t, p, right, reading), "it is sent without waiting")
+	p.note(right, asking, wrongPassword())
+	assert.True(t, p.isRefused(right, asking))
+	assert.False(t, p.isRefused(right, reading), "as it is right where it counts")
+}
+
 // Whoever was told to wait learns what the others learned.
 func TestPasswords_WaitForWhatIsLearned(t *testing.T) {
 	p := &passwords{now: time.Now}

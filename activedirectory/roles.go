@@ -142,10 +142,8 @@ func (p pinned) proveRoles(ctx context.Context, ids []adsync.ObjectID, each each
 	if err != nil {
 		return err
 	}
-	slices.SortFunc(asked, func(a, b adattr.GUID) int { return slices.Compare(a[:], b[:]) })
-	asked = slices.Compact(asked)
 	question := p.roles.said.Question()
-	proofs, err := p.controller.Prove(ctx, question, asked)
+	proofs, err := p.controller.Prove(ctx, question, distinctGUIDs(asked))
 	if err != nil {
 		return err
 	}
@@ -193,16 +191,16 @@ func (r *roles) weigh(e *adsync.Entry, names []string, proofs map[adattr.GUID]ld
 // that one of them proves the account to have is not lost; and where there are others, of
 // which not one can tell, nothing is.
 func (w *witnesses) doubt(ctx context.Context, q ldapread.RoleQuestion, proofs map[adattr.GUID]ldapread.RoleProof) error {
-	var ids []adattr.GUID
+	var lacking []adattr.GUID
 	for id, proof := range proofs {
 		if slices.Contains(proof.Lacks, true) {
-			ids = append(ids, id)
+			lacking = append(lacking, id)
 		}
 	}
+	ids := distinctGUIDs(lacking)
 	if w.dir.witnesses < 0 || len(ids) == 0 {
 		return nil
 	}
-	slices.SortFunc(ids, func(a, b adattr.GUID) int { return slices.Compare(a[:], b[:]) })
 	others, all, err := w.others(ctx)
 	if err != nil {
 		return err

@@ -203,7 +203,16 @@ func TestProveRoles_OfWhatCannotBeProven(t *testing.T) {
 	assert.Contains(t, text, "tokenGroups of 1 account(s) cannot be read")
 	assert.Contains(t, text, `role "missing": its group was not found`)
 	assert.Contains(t, text, `role "mailed": one of its groups is a distribution group`)
-	entries, err := collect(session.Find(t.Context(), []adsync.ObjectID{adsync.ObjectID(d.people[2])}))
+	for _, r := range first.Requests() {
+		assert.NotContains(t, r.DN, d.people[2].String(), "a tombstone has no tokenGroups")
+	}
+	entries, err := collect(session.Entries(t.Context()))
+	require.NoError(t, err)
+	require.Len(t, entries, 2)
+	for _, e := range entries {
+		assert.Equal(t, []string{"missing"}, e.Unknown.Set(adsync.FieldRoles))
+	}
+	entries, err = collect(session.Find(t.Context(), []adsync.ObjectID{adsync.ObjectID(d.people[2])}))
 	require.NoError(t, err)
 	require.Len(t, entries, 1)
 	assert.Equal(t, adsync.StateDeleted, entries[0].State)
@@ -287,6 +296,8 @@ func TestRoles_ThatCannotBeReadEndAListing(t *testing.T) {
 		assert.ErrorContains(t, err, "busy", name)
 		assert.Empty(t, entries, name)
 	}
+	_, err := dir.Inspect(t.Context())
+	assert.ErrorContains(t, err, "busy", "nor does Inspect tell of it without them")
 }
 
 // Without roles there is nothing to prove.

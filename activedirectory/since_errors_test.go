@@ -142,6 +142,28 @@ func TestChanges_AreFewAllTheWay(t *testing.T) {
 	assert.Equal(t, "more than 200000 objects have changed", full)
 }
 
+// That somebody has lost a role is proven by all that it takes, or there is an error.
+func TestProveRoles_EndsWhereASearchFails(t *testing.T) {
+	r, ids := newReader(t, "p1", "p2")
+	group, err := r.dc.CreateGroup(fakead.Group{Name: "Editors", Members: ids[:1]})
+	require.NoError(t, err)
+	r.cfg.Roles = []Role{{Name: "editor", Group: group.String()}}
+	searches := r.strikeEach(r.reading, func(c *changes) error {
+		found, err := gather(t, c.ProveRoles(t.Context(), []adsync.ObjectID{adsync.ObjectID(ids[0]), adsync.ObjectID(ids[1])}))
+		if err != nil {
+			assert.Empty(t, found)
+			return err
+		}
+		require.Len(t, found, 2)
+		for _, e := range found {
+			assert.Empty(t, e.Unknown)
+			assert.Equal(t, e.ObjectID == adsync.ObjectID(ids[0]), e.Extra != adsync.Extra{})
+		}
+		return nil
+	})
+	assert.GreaterOrEqual(t, searches, 4, "the groups, the accounts, and the tokenGroups of one")
+}
+
 // A mark of which the clock is not known says nothing of who has expired.
 func TestChanges_OfThoseWhoExpireNeedAClock(t *testing.T) {
 	r, _ := newReader(t, "p1")

@@ -184,6 +184,17 @@ func TestChanges_BeginWhereSomethingIsAsItWas(t *testing.T) {
 	again, full := r.since(r.reading(), data)
 	require.Empty(t, full)
 	assert.ElementsMatch(t, found, again)
+
+	// What is found only then is remembered, too.
+	late := r.add("late")[0]
+	c = r.reading()
+	found, full = r.since(c, data)
+	require.Empty(t, full)
+	require.Contains(t, found, adsync.ObjectID(late))
+	_, next := r.marked(c)
+	require.NotEmpty(t, next.Latest)
+	assert.Equal(t, adsync.ObjectID(late), next.Latest[0].ID)
+	assert.Equal(t, next.Latest[0].USN+1, next.From)
 }
 
 // What people could be below must not have changed; what is deleted has nobody below it.

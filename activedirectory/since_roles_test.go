@@ -4,6 +4,7 @@ import (
 	"context"
 	"iter"
 	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -76,6 +77,7 @@ func TestSince_TakesNoRoleWithoutProof(t *testing.T) {
 		report := g.follows()
 		require.Len(t, report.Plan.Changes, 1)
 		assert.Equal(t, adsync.ReasonUnproven, report.Plan.Changes[0].Reason)
+		assert.Contains(t, strings.Join(report.Plan.Warnings, "\n"), "grant the service account Read on tokenGroups", "which the notice refers to")
 	}
 	assert.Equal(t, []string{"editor", "editor", "editor"}, g.roles())
 	require.NoError(t, g.dc.ResetRights(since, g.dc.DN(g.ids[2])))

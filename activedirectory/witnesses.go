@@ -90,10 +90,9 @@ func (w *witnesses) judge(ctx context.Context, accounts []ldapread.Account) erro
 	for i := range accounts {
 		guids[i] = accounts[i].GUID
 	}
-	slices.SortFunc(guids, func(a, b adattr.GUID) int { return slices.Compare(a[:], b[:]) })
-	guids = slices.Compact(guids)
+	asked := distinctGUIDs(guids)
 	answers := askAll(ctx, w, others, func(ctx context.Context, c *ldapread.Controller) (map[adattr.GUID]testimony, error) {
-		return testify(ctx, c, guids)
+		return testify(ctx, c, asked)
 	})
 	if err := stopped(ctx); err != nil {
 		return err

@@ -406,6 +406,10 @@ func TestWitnesses_ThatDNSKeepsBackAreSilent(t *testing.T) {
 	// The one that DNS names cannot be reached, and others may be missing.
 	require.NoError(t, w.judge(t.Context(), account))
 	assert.Equal(t, ldapread.Disputed, account[0].State)
+	assert.Zero(t, c.controllers[0].Opened(), "nobody contradicts, so it is not asked when the deletion was")
+	account[0].State, d.witnesses = ldapread.Deleted, 0 // not even that one
+	require.NoError(t, w.judge(t.Context(), account))
+	assert.Equal(t, ldapread.Disputed, account[0].State)
 	for fault, want := range map[error]bool{errors.New("no answer"): false, &net.DNSError{IsTimeout: true}: false, &net.DNSError{IsNotFound: true}: true} {
 		d.srv.lookup = func(_ context.Context, name string) ([]*net.SRV, error) {
 			if strings.Contains(name, "Berlin") {
@@ -458,4 +462,13 @@ func TestWitnesses_AreNamed(t *testing.T) {
 	slices.Sort(silent)
 	assert.Equal(t, others, access.Witnesses)
 	assert.Equal(t, silent, access.Silent)
+
+	w := d.witnessesOf(d.controllerOf(t), new(hearing))
+	for _, host := range []string{"dc3", "dc1", "dc2", "dc1"} {
+		w.note(ldapread.Server{Host: host, Port: "636"}, false)
+	}
+	access = adsync.Access{}
+	w.tell(&access)
+	assert.Equal(t, []string{"dc1:636", "dc2:636", "dc3:636"}, access.Witnesses)
+	assert.Equal(t, access.Witnesses, access.Silent)
 }

@@ -65,7 +65,7 @@ func (s *session) check(ctx context.Context) (Access, error) {
 		a.Missing = append(a.Missing, noSchema)
 	}
 	if !s.server.Encrypted() {
-		a.Missing = append(a.Missing, clearText)
+		a.Missing = append(a.Missing, ClearText)
 	}
 	return a, nil
 }
@@ -76,7 +76,8 @@ const bareTombstones = "deletions: a deleted account keeps its objectGUID, and t
 
 const noSchema = "the schema: whether the directory has the mapped attributes under these names cannot be known, and one that it has under another name looks empty: grant the service account Read on the entry that the rootDSE names as subschemaSubentry"
 
-const clearText = "encryption: what binds, such as a password, and all that is read go over the network in the clear; use ldaps:// or StartTLS, and take AllowPlaintext back"
+// ClearText is what to do about a connection that is not encrypted.
+const ClearText = "encryption: what binds, such as a password, and all that is read go over the network in the clear; use ldaps:// or StartTLS, and take AllowPlaintext back"
 
 // canReadTombstones reports whether the account may read CN=Deleted Objects. An empty
 // answer proves nothing: everybody may get that, with success.

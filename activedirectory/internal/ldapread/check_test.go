@@ -58,7 +58,7 @@ func TestCheck_SaysWhatTheDirectoryCannotTell(t *testing.T) {
 		"another directory":        {func(c *Config) { c.Identity = adattr.IdentityOf("displayName") }, false, []string{noTombstones}},
 		"another, and membership":  {func(c *Config) { c.Identity, c.Filter = adattr.IdentityOf("displayName"), "(memberOf="+group+")" }, false, []string{noTombstones}},
 		"an identity that is lost": {func(c *Config) { c.Identity = adattr.IdentityOf("mS-DS-ConsistencyGuid") }, false, []string{bareTombstones}},
-		"in the clear":             {func(*Config) {}, true, []string{clearText}},
+		"in the clear":             {func(*Config) {}, true, []string{ClearText}},
 	} {
 		cfg := d.config()
 		cfg.Filter = "(sAMAccountName=u1)"
