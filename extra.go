@@ -33,9 +33,6 @@ type Extra struct {
 // NewExtra makes an Extra of values in any order, which may be repeated. Those that are
 // empty are none, and a field without a value, or without a name, is left out.
 func NewExtra(values map[Field][]string) Extra {
-	if len(values) == 0 {
-		return Extra{}
-	}
 	var b extraBuilder
 	for _, f := range slices.Sorted(maps.Keys(values)) {
 		b.values(f, slices.Clone(values[f]))
@@ -45,14 +42,11 @@ func NewExtra(values map[Field][]string) Extra {
 
 // Text returns the only value of the field; "" if it has none, or several.
 func (e Extra) Text(f Field) string {
-	block := e.block(f)
-	if block == "" {
+	only, rest := splitText(e.block(f))
+	if rest != "" {
 		return ""
 	}
-	if only, rest := splitText(block); rest == "" {
-		return only
-	}
-	return ""
+	return only
 }
 
 // Set returns the values of the field, sorted; nil if it has none.
@@ -186,11 +180,7 @@ func (e Extra) describe() (words []string) {
 
 // isSet reports whether the field is, or looks like, one of several values.
 func (e Extra) isSet(f Field) bool {
-	block := e.block(f)
-	if block == "" {
-		return f == FieldRoles
-	}
-	_, rest := splitText(block)
+	_, rest := splitText(e.block(f))
 	return f == FieldRoles || rest != ""
 }
 
