@@ -87,6 +87,10 @@ func TestCheck_NamesTheController(t *testing.T) {
 	got := access(t, c)
 	assert.Equal(t, c.Server().Address(), got.Controller)
 	assert.Equal(t, "OU=People,DC=corp", got.BaseDN)
+
+	c = newLiarWith(t, testConfig(), map[string][]string{"dnsHostName": {"dc1\x1b[2J\nroot"}, "defaultNamingContext": {"DC=corp"}}, func(question) []*ldap.Entry { return nil })
+	assert.Equal(t, "dc1\uFFFD[2J\uFFFDroot", access(t, c).Controller, "in print, whatever it calls itself")
+	assert.Equal(t, "dc1\uFFFD[2J\uFFFDroot", c.Host())
 }
 
 // Where a server has no tombstones to be asked for, or no domain to have them in, nothing

@@ -38,7 +38,7 @@ func NewController(cfg *Config, server Server) *Controller {
 // Server is the server that is read.
 func (c *Controller) Server() Server { return c.server }
 
-// Host is what the server calls itself (dnsHostName of its rootDSE), once it was
+// Host is what the server calls itself (dnsHostName of its rootDSE), in print, once it was
 // connected to; "" if it does not say. Several URLs can lead to one server.
 func (c *Controller) Host() string {
 	c.mu.Lock()
@@ -162,7 +162,7 @@ func (c *Controller) take(ctx context.Context) (*session, error) {
 	case isFinal(err):
 		c.final = err
 	case err == nil:
-		c.host = s.root.host
+		c.host = printable(s.root.host)
 		if c.opened == 0 {
 			c.asOf = s.root.time
 		}
