@@ -418,10 +418,12 @@ func TestApply_WhatAnErrorOfTheStoreMeans(t *testing.T) {
 		if !test.goesOn {
 			require.ErrorIs(t, err, test.err, name)
 			require.ErrorContains(t, err, "cut short", name)
-			kind := adsync.ErrNotWritten
+			kind, other := adsync.ErrNotWritten, adsync.ErrUnknown
 			if test.want == adsync.OutcomeUnknown {
-				kind = adsync.ErrUnknown
+				kind, other = other, kind
 			}
+			require.NotErrorIs(t, err, other, name)
+			assert.Equal(t, 1, strings.Count(err.Error(), strings.TrimPrefix(kind.Error(), "adsync: ")), err)
 			require.ErrorIs(t, err, kind, name)
 			require.ErrorIs(t, report.Results[1].Err, kind, name)
 			then = adsync.OutcomeNotAttempted

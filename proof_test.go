@@ -529,8 +529,11 @@ func TestApply_AListingIsNotEnoughForAll(t *testing.T) {
 		"not known":     {adsync.Entry{ObjectID: oid(1), State: adsync.StateUnproven}, adsync.Entry{ObjectID: oid(2), State: adsync.StateDeleted}, []adsync.Outcome{"stale", "stale"}},
 	} {
 		dir := &confirmed{vast: vast{people: 5001}, lists: []adsync.Entry{tombstone, present(back)}, finds: []adsync.Entry{test.finds}, confirms: []adsync.Entry{test.confirms}}
-		report, err := newSyncer(t, dir, adsync.NewMemoryStore(gone, back), nil).Apply(t.Context(), plan)
+		tracer := &traced{}
+		report, err := newSyncer(t, dir, adsync.NewMemoryStore(gone, back), &adsync.Options{Tracer: tracer}).Apply(t.Context(), plan)
 		require.NoError(t, err)
+		require.Len(t, tracer.of(adsync.PhaseList), 1, name)
+		assert.Equal(t, 5003, tracer.of(adsync.PhaseList)[0].Count, name)
 		assert.Equal(t, test.want, outcomes(report)[5001:], name)
 		assert.Equal(t, 5001, report.Counts().Created, name)
 		assert.Equal(t, []int{1, 2}, []int{dir.listed, dir.lookedUp}, name)

@@ -459,7 +459,7 @@ func whenFull(t *testing.T, seen *atomic.Int64, gate chan<- struct{}) {
 	go func() {
 		synctest.Wait()
 		assert.Greater(t, seen.Load(), int64(15_000))
-		assert.Less(t, seen.Load(), int64(18_000))
+		assert.Less(t, seen.Load(), int64(16_000))
 		close(gate)
 	}()
 }

@@ -50,9 +50,6 @@ func (s reader) resuming(from *resumption) func(context.Context) iter.Seq2[Direc
 		}
 		return func(ctx context.Context) iter.Seq2[Directory, error] { return sessionsFrom(ctx, d, marks) }
 	}
-	if j.check() != nil {
-		return nil
-	}
 	return func(ctx context.Context) iter.Seq2[Directory, error] { return j.sessions(ctx, marks) }
 }
 

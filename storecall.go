@@ -190,10 +190,7 @@ func (c caller) eachUser(ctx context.Context, take func(*User) error) error {
 	if failed != nil {
 		return incomplete(failed)
 	}
-	if call.late != nil {
-		err = errors.Join(call.late, err)
-	}
-	if err != nil {
+	if err = errors.Join(call.late, err); err != nil {
 		return incomplete(err)
 	}
 	return nil
@@ -298,9 +295,10 @@ const putBackTimeout = 10 * time.Second
 func (c caller) update(ctx context.Context, change Change) (err error, hangs bool) {
 	ctx, call := c.begin(ctx, "UpdateUser")
 	defer call.cancel(nil)
-	if call.timeout == -1 || call.timeout > putBackTimeout {
+	if call.timeout == -1 {
 		call.timeout = putBackTimeout
 	}
+	call.timeout = min(call.timeout, putBackTimeout)
 	err, failed := await(call, func() error { return c.store.UpdateUser(ctx, change) }, nil)
 	if failed != nil {
 		return &wrapped{ErrUnknown, failed}, call.given.Load()
