@@ -163,6 +163,14 @@ func TestSince_IsAsGoodAsAFullPlan(t *testing.T) {
 		for n := range byte(6) {
 			dir.set(entry(n+1, "name"+strconv.Itoa(int(n)), ""))
 		}
+		if random.IntN(3) == 0 { // so many others that not everybody is in one bucket
+			for n := byte(20); n < 170; n++ {
+				dir.set(entry(n, "other"+strconv.Itoa(int(n)), ""))
+				u := user("", n, "other"+strconv.Itoa(int(n)), "")
+				_, err := store.CreateUser(t.Context(), adsync.Change{Op: adsync.OpCreate, ObjectID: u.ObjectID, After: &u})
+				require.NoError(t, err)
+			}
+		}
 		rules := adsync.Rules{
 			Import:     random.IntN(2) == 0,
 			OnDisabled: []adsync.Reaction{adsync.Keep, adsync.Deactivate, adsync.Remove}[random.IntN(3)],

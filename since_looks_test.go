@@ -1,0 +1,178 @@
+package adsync_test
+
+import (
+	"context"
+	"fmt"
+	"iter"
+	"strconv"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/go-adsync/adsync"
+)
+
+// crowdOf is a logbook of n accounts with a user each, in one order.
+func crowdOf(n int) (*inquirer, []adsync.User) {
+	dir := &inquirer{logbook: &logbook{controller: "one", changed: map[adsync.ObjectID]int{}}}
+	users := make([]adsync.User, n)
+	for i := range n {
+		name := fmt.Sprintf("user%05d", i)
+		e := adsync.Entry{ObjectID: numberedID(i), Profile: adsync.Profile{Username: name}}
+		dir.StaticDirectory = append(dir.StaticDirectory, e)
+		users[i] = adsync.User{ID: name, ObjectID: e.ObjectID, Profile: e.Profile}
+	}
+	return dir, users
+}
+
+func numberedID(i int) adsync.ObjectID {
+	return adsync.ObjectID{1, byte(i >> 16), byte(i >> 8), byte(i)}
+}
+
+// touch has the accounts from one number to another seem changed.
+func (q *inquirer) touch(from, to int) {
+	q.number++
+	for i := from; i < to; i++ {
+		q.changed[numberedID(i)] = q.number
+	}
+}
+
+// markOf is the mark of a full sync.
+func markOf(t *testing.T, dir adsync.Directory, opts *adsync.Options, users ...adsync.User) *adsync.Mark {
+	t.Helper()
+	report, err := newSyncer(t, dir, adsync.NewMemoryStore(users...), opts).Sync(t.Context())
+	require.NoError(t, err)
+	require.NotNil(t, report.Mark())
+	return report.Mark()
+}
+
+// More than 5,000 accounts are not looked up one by one where a listing costs less.
+func TestSince_ListsWhereVeryManyHaveChanged(t *testing.T) {
+	for _, tt := range []struct {
+		users, changed int
+		full           bool
+	}{
+		{6_000, 5_000, false}, {6_000, 5_001, true}, {20_000, 5_001, true}, {20_004, 5_001, false},
+	} {
+		dir, users := crowdOf(tt.users)
+		mark := markOf(t, dir, nil, users...)
+		dir.touch(0, tt.changed)
+		dir.asked = nil
+		plan, err := newSyncer(t, dir, adsync.NewMemoryStore(users...), nil).Plan(t.Context(), adsync.Since(mark))
+		require.NoError(t, err)
+		if tt.full {
+			assert.Equal(t, strconv.Itoa(tt.changed)+" accounts are to be looked up, for which a listing costs less", plan.Reading.Full)
+			assert.Empty(t, dir.asked)
+		} else {
+			assert.Empty(t, plan.Reading.Full)
+			assert.Len(t, dir.asked, tt.changed)
+		}
+	}
+}
+
+// fickle changes an account as soon as it was looked up, and loses its connection.
+type fickle struct {
+	*logbook
+	then adsync.Entry
+}
+
+func (f fickle) Find(ctx context.Context, ids []adsync.ObjectID) iter.Seq2[adsync.Entry, error] {
+	return func(yield func(adsync.Entry, error) bool) {
+		for e, err := range f.logbook.Find(ctx, ids) {
+			if !yield(e, err) {
+				return
+			}
+		}
+		f.set(f.then)
+	}
+}
+
+// Nothing counts of a reading that was not one: what was looked up then is not listed twice.
+func TestSince_BeginsAnewWhereAReadingWasNotOne(t *testing.T) {
+	dir := fickle{&logbook{controller: "one"}, entry(1, "ann", "third@x")}
+	dir.set(entry(1, "ann", "first@x"))
+	store := adsync.NewMemoryStore(user("u1", 1, "ann", "first@x"))
+	report, err := newSyncer(t, dir, store, nil).Sync(t.Context())
+	require.NoError(t, err)
+	dir.set(entry(1, "ann", "second@x"))
+	dir.lost = true
+	plan, err := newSyncer(t, dir, store, nil).Plan(t.Context(), adsync.Since(report.Mark()))
+	require.NoError(t, err)
+	assert.Equal(t, "the connection was lost while the directory was read", plan.Reading.Full)
+	require.Len(t, plan.Changes, 1)
+	assert.Equal(t, "third@x", plan.Changes[0].After.Email)
+}
+
+// Only those are looked up whom the plan is about: neither accounts that have no user, nor
+// those whose users the rules leave out. With Rules.Import, those who have no user are.
+func TestSince_AsksOnlyAboutThoseItIsAbout(t *testing.T) {
+	for name, tt := range map[string]struct {
+		rules adsync.Rules
+		want  []adsync.ObjectID
+	}{
+		"by itself":   {adsync.Rules{}, []adsync.ObjectID{numberedID(0), numberedID(1)}},
+		"of some":     {adsync.Rules{Only: []string{"user00000"}}, []adsync.ObjectID{numberedID(0)}},
+		"with Import": {adsync.Rules{Import: true}, []adsync.ObjectID{numberedID(0), numberedID(1), numberedID(9)}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir, users := crowdOf(10)
+			users = users[:9]
+			opts := &adsync.Options{Rules: tt.rules}
+			users = append(users, user("u9", 0, "unmanaged", ""))
+			dir.StaticDirectory[9].Disabled = true // and so it is not imported
+			mark := markOf(t, dir, opts, users...)
+			dir.touch(0, 2)
+			dir.touch(9, 10)
+			dir.asked = nil
+			plan, err := newSyncer(t, dir, adsync.NewMemoryStore(users...), opts).Plan(t.Context(), adsync.Since(mark))
+			require.NoError(t, err)
+			assert.Empty(t, plan.Reading.Full)
+			assert.Equal(t, tt.want, dir.asked)
+		})
+	}
+}
+
+// Whose row was edited is looked up, whatever rows are before it in the table, and whom the
+// plan is not about is not, though its row was edited too.
+func TestSince_AsksAboutWhoseRowWasEdited(t *testing.T) {
+	for _, importing := range []bool{false, true} {
+		dir, users := crowdOf(300)
+		opts := &adsync.Options{Rules: adsync.Rules{Import: importing}}
+		unmanaged := user("another", 0, "another", "")
+		unmanaged.ObjectID = adsync.ObjectID{}
+		mark := markOf(t, dir, opts, append([]adsync.User{unmanaged}, users...)...)
+		unmanaged.Phone, users[200].Phone = "1", "2"
+		dir.asked = nil
+		plan, err := newSyncer(t, dir, adsync.NewMemoryStore(append([]adsync.User{unmanaged}, users...)...), opts).Plan(t.Context(), adsync.Since(mark))
+		require.NoError(t, err)
+		assert.Empty(t, plan.Reading.Full)
+		require.Len(t, plan.Changes, 1)
+		assert.Equal(t, users[200].ID, plan.Changes[0].UserID)
+		assert.Contains(t, dir.asked, numberedID(200))
+		assert.NotContains(t, dir.asked, adsync.ObjectID{})
+		assert.Less(t, len(dir.asked), 150, "but for some whose rows are summed up with it")
+	}
+}
+
+// withRole is a directory that knows a role.
+type withRole struct{ *inquirer }
+
+func (withRole) Traits() adsync.Traits { return adsync.Traits{Roles: []string{"admin"}} }
+
+// Where no groups have changed, nobody is looked up for having a role.
+func TestSince_AsksAboutNobodyForARoleThatIsWhatItWas(t *testing.T) {
+	q, users := crowdOf(3)
+	dir := withRole{q}
+	for i := range users {
+		q.StaticDirectory[i].Extra = adsync.Extra{}.With(adsync.FieldRoles, "admin")
+		users[i].Extra = q.StaticDirectory[i].Extra
+	}
+	mark := markOf(t, dir, nil, users...)
+	q.asked = nil
+	plan, err := newSyncer(t, dir, adsync.NewMemoryStore(users...), nil).Plan(t.Context(), adsync.Since(mark))
+	require.NoError(t, err)
+	assert.Empty(t, plan.Reading.Full)
+	assert.Empty(t, plan.Changes)
+	assert.Empty(t, q.asked)
+}
