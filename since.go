@@ -289,12 +289,6 @@ func (r *reading) increment(ctx context.Context, dir Directory, look idSet) (don
 	r.looked = idSet{}
 	for range mostTurns {
 		r.view = r.assume(look)
-		if more := r.view.contradicted(); len(more) > 0 {
-			for _, id := range more {
-				look.add(id)
-			}
-			r.view = r.assume(look)
-		}
 		var ids []ObjectID
 		for id := range look {
 			if !r.looked.has(id) {
@@ -379,25 +373,6 @@ func (r *reading) assume(look idSet) *view {
 		v.found[first] = uint32(v.entries.keep(&e)) + firstKept
 	}
 	return v
-}
-
-// contradicted are those whom the rules would write for what the mark remembers.
-func (v *view) contradicted() []ObjectID {
-	p := newPlanner(v)
-	var ids []ObjectID
-	for row, kind := range v.host.kinds {
-		if kind&rowChosen == 0 {
-			continue
-		}
-		first := v.host.firstOf(row)
-		if !v.assumed.has(first) || v.found[first] == asHeld && kind&rowDeactivated == 0 {
-			continue
-		}
-		if d := p.decideRow(row, first); d.writes(false) {
-			ids = append(ids, v.host.rows.ObjectID(row))
-		}
-	}
-	return ids
 }
 
 // suspects are those of whom the plan says more than the mark remembers, and who were not

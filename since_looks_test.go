@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"iter"
+	"slices"
 	"strconv"
 	"testing"
 
@@ -67,6 +68,7 @@ func TestSince_ListsWhereVeryManyHaveChanged(t *testing.T) {
 		} else {
 			assert.Empty(t, plan.Reading.Full)
 			assert.Len(t, dir.asked, tt.changed)
+			assert.True(t, slices.IsSortedFunc(dir.asked, adsync.ObjectID.Compare))
 		}
 	}
 }

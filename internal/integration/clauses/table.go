@@ -281,14 +281,12 @@ var single = []clause{
 		[]edit{{`func(o ldapread.Object) bool { return o.USN <= usn }); i >= 0 {`, `func(o ldapread.Object) bool { return true }); i >= 0 {`}}, domain, "TestSince_FindsWhatChangesWhileItReads"},
 	{"a controller is put back to within the reading", "activedirectory/changes.go",
 		[]edit{{`next.Highest = end.USN`, `next.Highest = r.head.USN`}}, domain, "TestSince_SeesAControllerPutBackToWithinTheReading"},
+	{"somebody is written, for what the mark remembers, who was not looked up", "since.go",
+		[]edit{{`if c.writes() || c.Op == OpDuplicate || c.Op == OpInvalid {`, `if c.Op == OpDuplicate || c.Op == OpInvalid {`}}, domain, "TestSince_LooksUpWhomTheRulesWouldWrite"},
 }
 
 // double are those of which one place makes up for the other: both are taken out.
 var double = []clause{
-	{why: "somebody is written, for what the mark remembers, who was not looked up", file: "since.go", edits: []edit{
-		{`if more := r.view.contradicted(); len(more) > 0 {`, `if more := r.view.contradicted(); false {`},
-		{`if c.writes() || c.Op == OpDuplicate || c.Op == OpInvalid {`, `if c.Op == OpDuplicate || c.Op == OpInvalid {`},
-	}, pkg: domain, test: "TestSince_LooksUpWhomTheRulesWouldWrite"},
 	{why: "an account that was listed twice is so no more", file: "mark.go", edits: []edit{
 		{`_, twice := v.listedTwice[first]
 		if`, `twice := false
