@@ -260,7 +260,7 @@ func TestSince_LooksUpWhoseRolesHaveChanged(t *testing.T) {
 	admins := extra("roles", "admin")
 	log := &logbook{StaticDirectory: adsync.StaticDirectory{entryWith(1, "ann", admins), entryWith(2, "bob", adsync.Extra{}), entryWith(3, "cat", admins)}, controller: "one"}
 	log.set(entryWith(4, "dan", admins))
-	users := []adsync.User{userWith("local", 0, admins), userWith("ann", 1, admins), userWith("bob", 2, adsync.Extra{}), userWith("cat", 3, admins), userWith("dan", 4, admins)}
+	users := []adsync.User{userWith("a local one", 0, admins), userWith("ann", 1, admins), userWith("bob", 2, adsync.Extra{}), userWith("cat", 3, admins), userWith("dan", 4, admins)}
 	users[0].ObjectID, users[0].Source = adsync.ObjectID{}, ""
 	users[4].Protected = true // and so its role would not be taken
 	mapped := adsync.Rules{Version: "1", Map: func(e adsync.Entry) (adsync.Profile, error) { return e.Profile, nil }}
@@ -474,6 +474,8 @@ func TestSince_FindsTheDuplicatesOfANameThatTwoHave(t *testing.T) {
 			assert.Empty(t, plan.Reading.Full)
 			assert.Equal(t, full.Changes, plan.Changes)
 			assert.Equal(t, tt.lookedUp, slices.Contains(dir.asked, id(1)), "only if it is a duplicate")
+			slices.SortFunc(dir.asked, adsync.ObjectID.Compare)
+			assert.Len(t, slices.Compact(slices.Clone(dir.asked)), len(dir.asked), "nobody twice")
 		})
 	}
 }
