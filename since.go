@@ -298,9 +298,6 @@ func (r *reading) increment(ctx context.Context, dir Directory, look idSet) (don
 		}
 		slices.SortFunc(ids, ObjectID.Compare)
 		if err := r.lookUp(ctx, dir, ids, func(e *Entry) error {
-			if err := checkEntry(e); err != nil {
-				return err
-			}
 			clean := cleanEntry(e)
 			answers.keep(&clean)
 			return nil
@@ -350,8 +347,8 @@ func (r *reading) finish(ctx context.Context) (done bool, err error) {
 func (r *reading) assume(look idSet) *view {
 	h := r.host
 	v := newView(h)
-	for row, kind := range h.kinds {
-		if kind&rowManaged != 0 && h.firstOf(row) == row && h.choosesGroup(row) && !look.has(h.rows.ObjectID(row)) {
+	for row := range h.kinds {
+		if h.choosesGroup(row) && h.firstOf(row) == row && !look.has(h.rows.ObjectID(row)) {
 			v.found[row] = asHeld
 			v.assumed.add(row)
 		}
@@ -363,7 +360,7 @@ func (r *reading) assume(look idSet) *view {
 	for packed := range slices.Chunk(remembered, len(ObjectID{})) {
 		id := ObjectID(packed)
 		first, linked := h.links.First(id)
-		if !linked || !v.assumed.has(first) || v.found[first] != asHeld {
+		if !linked || v.found[first] != asHeld { // but was looked up, or is remembered for another reason
 			continue
 		}
 		e := Entry{ObjectID: id, Profile: h.rows.User(first).Profile, State: StatePresent, Disabled: disabled.has(id)}
@@ -395,9 +392,7 @@ func (v *view) suspects(p *Plan) []ObjectID {
 // resume tells in the plan how it came about, and keeps what the next one goes on from.
 func (r *reading) resume(p *Plan, fingerprint string) {
 	into := p.Reading
-	if r.asked {
-		into.Full = r.full
-	}
+	into.Full = r.full
 	if r.plan != nil {
 		into.Since, into.Looked = r.mark.At, len(r.looked)
 	}

@@ -2,6 +2,7 @@ package adsync_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"iter"
 	"slices"
@@ -177,4 +178,113 @@ func TestSince_AsksAboutNobodyForARoleThatIsWhatItWas(t *testing.T) {
 	assert.Empty(t, plan.Reading.Full)
 	assert.Empty(t, plan.Changes)
 	assert.Empty(t, q.asked)
+}
+
+// A look-up that fails, or tells what makes no sense, is the end of a plan by mark: those who
+// were not heard of are not what they were.
+func TestSince_EndsWhereALookUpFails(t *testing.T) {
+	broken := errors.New("broken")
+	for name, find := range map[string]func(yield func(adsync.Entry, error) bool){
+		"by an error":    func(yield func(adsync.Entry, error) bool) { yield(adsync.Entry{}, broken) },
+		"by a state":     func(yield func(adsync.Entry, error) bool) { yield(adsync.Entry{ObjectID: id(1), State: "gone"}, nil) },
+		"by no ObjectID": func(yield func(adsync.Entry, error) bool) { yield(adsync.Entry{}, nil) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := stubborn{logbook: &logbook{controller: "one"}}
+			dir.set(entry(1, "ann", ""))
+			users := user("u1", 1, "ann", "")
+			mark := markOf(t, dir.logbook, nil, users)
+			dir.set(entry(1, "ann", "new@x"))
+			dir.find = find
+			plan, err := newSyncer(t, dir, adsync.NewMemoryStore(users), nil).Plan(t.Context(), adsync.Since(mark))
+			require.ErrorIs(t, err, adsync.ErrIncomplete)
+			assert.Nil(t, plan)
+		})
+	}
+}
+
+// stubborn finds what it is told to.
+type stubborn struct {
+	*logbook
+	find func(yield func(adsync.Entry, error) bool)
+}
+
+func (f stubborn) Find(context.Context, []adsync.ObjectID) iter.Seq2[adsync.Entry, error] {
+	return f.find
+}
+
+// unproven is a directory that cannot prove who has lost a role.
+type unproven struct{ *logbook }
+
+var errUnproven = errors.New("no proof")
+
+func (unproven) Traits() adsync.Traits { return adsync.Traits{Roles: []string{"admin"}} }
+
+func (unproven) ProveRoles(context.Context, []adsync.ObjectID) iter.Seq2[adsync.Entry, error] {
+	return func(yield func(adsync.Entry, error) bool) { yield(adsync.Entry{}, errUnproven) }
+}
+
+func TestSince_EndsWhereAProofFails(t *testing.T) {
+	dir := unproven{&logbook{controller: "one"}}
+	dir.set(entryWith(1, "ann", extra("roles", "admin")))
+	ann := userWith("ann", 1, extra("roles", "admin"))
+	mark := markOf(t, dir, nil, ann)
+	dir.set(entryWith(1, "ann", extra()))
+	_, err := newSyncer(t, dir, adsync.NewMemoryStore(ann), nil).Plan(t.Context(), adsync.Since(mark))
+	require.ErrorIs(t, err, errUnproven)
+}
+
+// What a mark remembers of an account is of nobody else, though its user is gone.
+func TestSince_ForgetsWhoHasNoUserAnyMore(t *testing.T) {
+	for name, state := range map[string]func(*adsync.Entry){
+		"disabled":     func(e *adsync.Entry) { e.Disabled = true },
+		"out of scope": func(e *adsync.Entry) { e.State = adsync.StateOutOfScope },
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir, users := crowdOf(300)
+			state(&dir.StaticDirectory[299])
+			mark := markOf(t, dir, nil, users...)
+			plan, err := newSyncer(t, dir, adsync.NewMemoryStore(users[:299]...), nil).Plan(t.Context(), adsync.Since(mark))
+			require.NoError(t, err)
+			assert.Empty(t, plan.Reading.Full)
+			assert.Empty(t, plan.Changes)
+		})
+	}
+}
+
+// A mark that knows several controllers remembers of each with whom it was not asked about.
+func TestSince_RemembersWhomEachControllerWasNotAskedAbout(t *testing.T) {
+	dir, users := crowdOf(3)
+	mark := markOf(t, dir, nil, users...)
+	before := append(make([]byte, 0, 32), idBytes(2)...)
+	mark.Directory = append(mark.Directory, adsync.DirectoryMark{Controller: "two", Data: []byte("1")})
+	mark.Others = append(mark.Others, before)
+	dir.touch(0, 1)
+	report, err := newSyncer(t, dir, adsync.NewMemoryStore(users...), nil).Sync(t.Context(), adsync.Since(mark))
+	require.NoError(t, err)
+	require.Empty(t, report.Plan.Reading.Full)
+	next := report.Mark()
+	require.Len(t, next.Others, 2)
+	assert.Empty(t, next.Others[0])
+	assert.Equal(t, append(idBytes(0), idBytes(2)...), next.Others[1])
+
+	many := make([]byte, 0, 16*65536)
+	for i := range 65536 {
+		many = append(many, idBytes(i+1)...)
+	}
+	for _, tt := range []struct {
+		others []byte
+		kept   int
+	}{{many[16:], 2}, {many, 1}} {
+		mark.Others[1] = tt.others
+		report, err := newSyncer(t, dir, adsync.NewMemoryStore(users...), nil).Sync(t.Context(), adsync.Since(mark))
+		require.NoError(t, err)
+		assert.Len(t, report.Mark().Directory, tt.kept, "of 65,536 at most")
+		assert.Len(t, report.Mark().Others, tt.kept)
+	}
+}
+
+func idBytes(i int) []byte {
+	id := numberedID(i)
+	return id[:]
 }
