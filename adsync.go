@@ -167,6 +167,7 @@ type steps struct {
 	users   int // that are indexed at a time, so that reading and asking seldom wait for each other
 	entries int // that are compared with users at a time: userindex.Batch at most
 	early   int // bytes of entries that may wait for users, those of some hundred thousand people
+	turns   int // how often more accounts are looked up because of what others say
 }
 
 // New checks the options against the store. opts may be nil.
@@ -174,7 +175,7 @@ func New(dir Directory, store UserStore, opts *Options) (*Syncer, error) {
 	if dir == nil || store == nil {
 		return nil, errors.New("adsync: New needs a Directory and a UserStore")
 	}
-	s := &Syncer{dir: dir, store: store, now: time.Now, steps: steps{users: 256, entries: userindex.Batch, early: 16 << 20}}
+	s := &Syncer{dir: dir, store: store, now: time.Now, steps: steps{users: 256, entries: userindex.Batch, early: 16 << 20, turns: 8}}
 	if opts != nil {
 		s.opts = *opts
 	}

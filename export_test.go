@@ -7,8 +7,11 @@ import (
 
 // ReadInSteps has both sides read in steps that small worlds have several of.
 func (s *Syncer) ReadInSteps(users, entries, early int) {
-	s.steps = steps{users: users, entries: entries, early: early}
+	s.steps.users, s.steps.entries, s.steps.early = users, entries, early
 }
+
+// LookUpInTurns has a plan by mark look more accounts up so many times at most.
+func (s *Syncer) LookUpInTurns(n int) { s.steps.turns = n }
 
 // Phase begins a phase and ends it.
 func (o *Options) Phase(ctx context.Context, p Phase) {

@@ -279,15 +279,12 @@ func (r *reading) addRegrouped(look idSet) {
 	}
 }
 
-// mostTurns is how often more accounts are looked up because of what others say.
-const mostTurns = 8
-
 // increment looks the accounts up, and takes the others for what they were. Nobody is
 // written, or called a duplicate, who was not looked up.
 func (r *reading) increment(ctx context.Context, dir Directory, look idSet) (done bool, err error) {
 	var answers entries
 	r.looked = idSet{}
-	for range mostTurns {
+	for range r.steps.turns {
 		r.view = r.assume(look)
 		var ids []ObjectID
 		for id := range look {
@@ -414,7 +411,7 @@ func (r *reading) resume(p *Plan, fingerprint string) {
 // asked about.
 func (r *reading) keepOthers(m *Mark) {
 	for i, other := range r.mark.Directory {
-		if i == r.known || len(m.Directory) == maxControllers {
+		if i == r.known {
 			continue
 		}
 		ids := idSet{}

@@ -518,5 +518,6 @@ func TestSince_AnEditOfWhoIsLookedUpEachTimeIsItsOwn(t *testing.T) {
 		require.Empty(t, plan.Reading.Full)
 		assert.Subset(t, dir.asked, []adsync.ObjectID{id(7), id(9), id(200), id(249)}, name)
 		assert.Len(t, dir.asked, 52, name)
+		assert.True(t, slices.IsSortedFunc(dir.asked, adsync.ObjectID.Compare), "the same is asked in the same order")
 	}
 }
