@@ -5,7 +5,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -371,6 +373,42 @@ func TestLedger_IsToldAfterTheContextHasEnded(t *testing.T) {
 	assert.Equal(t, 2, ledger.told)
 }
 
+// A ledger that cannot be told what was written keeps what was to be, of which the log has a line.
+func TestLedger_ThatIsNotToldWhatWasWrittenIsLogged(t *testing.T) {
+	for _, fails := range []bool{false, true} {
+		dir, users := crowd(20)
+		dir[0].State = adsync.StateDeleted
+		ledger := &book{fails: func(method string, nth int) error {
+			if fails && method == "Note" && nth == 2 {
+				return errors.New("gone")
+			}
+			return nil
+		}}
+		var log strings.Builder
+		opts := &adsync.Options{Ledger: ledger, Logger: slog.New(slog.NewTextHandler(&log, nil))}
+		report, err := newSyncer(t, dir, adsync.NewMemoryStore(users...), opts).Sync(t.Context())
+		require.NoError(t, err)
+		assert.Equal(t, 1, report.Counts().Deleted)
+		assert.Equal(t, fails, strings.Contains(log.String(), "the ledger could not be told what was written"), log.String())
+	}
+}
+
+// A ledger is told the users in order, whatever order they are written in.
+func TestLedger_IsToldInOrder(t *testing.T) {
+	ledger := &book{}
+	dir := adsync.StaticDirectory{entry(1, "second", ""), entry(2, "third", ""), entry(3, "fourth", "")}
+	store := adsync.NewMemoryStore(user("a", 1, "first", ""), user("b", 2, "second", ""), user("c", 3, "third", ""))
+	report, err := newSyncer(t, dir, store, &adsync.Options{Ledger: ledger, Limits: adsync.Limits{MaxRemovalRatio: 1}}).Sync(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, "c", report.Plan.Changes[0].UserID)
+	recent, err := ledger.Recent(t.Context(), "", time.Time{})
+	require.NoError(t, err)
+	assert.Equal(t, adsync.Tally{Rekeyed: []string{"a", "b", "c"}}, recent)
+	for _, n := range ledger.notes {
+		assert.Equal(t, []string{"a", "b", "c"}, n.tally.Rekeyed)
+	}
+}
+
 // The ratio is a limit of its own on removals, so they count for it all the same.
 func TestLedger_CountsRemovalsForTheRatioAlone(t *testing.T) {
 	both(t, func(t *testing.T, run func(*adsync.Syncer, ...adsync.Approval) (*adsync.Report, error)) {
@@ -468,7 +506,7 @@ func TestLedger_ApprovedRunsAndUndosDoNotCount(t *testing.T) {
 func TestLedger_FailingIsIncomplete(t *testing.T) {
 	for _, method := range []string{"Recent", "Note"} {
 		for how, fail := range map[string]func() error{
-			"fails":  func() error { return errors.New("the ledger is away") },
+			"fails":  func() error { return errors.New("gone") },
 			"panics": func() error { panic("away") },
 			"hangs":  nil,
 		} {

@@ -311,7 +311,6 @@ func programOf(info *debug.BuildInfo) string {
 			words = append(words, m.Path, m.Version, m.Sum)
 		}
 	}
-	slices.Sort(words)
 	return strings.Join(words, " ")
 }
 
@@ -340,7 +339,7 @@ func (d *draft) addStates(v *view) {
 	twins := v.host.links.HasTwins()
 	for first, mark := range v.found {
 		shared := twins && len(v.host.links.Twins(first)) > 0 // what one user holds tells nothing of another
-		if mark == asHeld && !shared || v.host.kinds[first]&rowManaged == 0 || v.host.firstOf(first) != first || !v.host.choosesGroup(first) {
+		if mark == asHeld && !shared || !v.host.choosesGroup(first) || v.host.firstOf(first) != first {
 			continue
 		}
 		id := ObjectID(v.host.rows.ObjectID(first))

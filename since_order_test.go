@@ -29,6 +29,9 @@ func TestMark_LooksUpWhoIsNotInOrder(t *testing.T) {
 		"new, listed twice":  {entries: []adsync.Entry{entry(1, "u1", ""), entry(2, "u2", ""), entry(3, "u3", ""), disabled(entry(4, "a", "")), disabled(entry(4, "b", ""))}, rules: adsync.Rules{Import: true}, look: []byte{4}},
 		"new and unknown":    {entries: []adsync.Entry{entry(1, "u1", ""), entry(2, "u2", ""), entry(3, "u3", ""), unknown(entry(4, "a", ""))}, rules: adsync.Rules{Import: true}, look: []byte{4}},
 		"new and a conflict": {entries: []adsync.Entry{entry(1, "u1", ""), entry(2, "u2", ""), entry(3, "u3", ""), entry(4, "u1", "")}, rules: adsync.Rules{Import: true}, look: []byte{4}},
+		"several in a row":   {entries: []adsync.Entry{unknown(entry(1, "u1", "")), unknown(entry(2, "u2", "")), entry(3, "u3", "")}, look: []byte{1, 2}},
+		"behind one twice":   {entries: []adsync.Entry{entry(1, "u1", ""), entry(1, "x", ""), unknown(entry(2, "u2", "")), entry(3, "u3", "")}, look: []byte{1, 2}},
+		"new and disabled":   {entries: []adsync.Entry{entry(1, "u1", ""), entry(2, "u2", ""), entry(3, "u3", ""), disabled(entry(4, "a", ""))}, rules: adsync.Rules{Import: true}},
 		"a duplicate":        {entries: []adsync.Entry{entry(1, "u2", ""), entry(2, "u2", ""), entry(3, "u3", "")}, look: []byte{1}},
 		"without a username": {entries: []adsync.Entry{entry(1, "", ""), entry(2, "u2", ""), entry(3, "u3", "")}, look: []byte{1}},
 	} {
