@@ -288,3 +288,41 @@ func idBytes(i int) []byte {
 	id := numberedID(i)
 	return id[:]
 }
+
+// Who was written is in order, also after two users have taken each other's name by way of a
+// third; and who was not written is looked up again.
+func TestSince_AsksAgainAboutWhomARunDidNotWrite(t *testing.T) {
+	for _, fails := range []string{"", "user00001"} {
+		dir, users := crowdOf(300)
+		dir.StaticDirectory[0].Username, dir.StaticDirectory[1].Username = "user00001", "user00000"
+		dir.StaticDirectory[2].Phone = "1"
+		store := adsync.NewMemoryStore(users...)
+		failing := hooked{store, func(c adsync.Change) error {
+			if c.UserID == fails {
+				return adsync.ErrStale
+			}
+			return nil
+		}}
+		report, err := newSyncer(t, dir, failing, nil).Sync(t.Context())
+		require.NoError(t, err)
+		require.True(t, report.Plan.Changes[0].Interim)
+		dir.asked = nil
+		plan, err := newSyncer(t, dir, store, nil).Plan(t.Context(), adsync.Since(report.Mark()))
+		require.NoError(t, err)
+		assert.Empty(t, plan.Reading.Full)
+		if fails == "" {
+			assert.Empty(t, dir.asked)
+		} else {
+			assert.Contains(t, dir.asked, numberedID(1))
+			assert.NotContains(t, dir.asked, numberedID(2))
+			assert.NotEmpty(t, plan.Changes)
+		}
+	}
+}
+
+// A report of what no reading was made for has no mark.
+func TestReport_WithoutAReadingHasNoMark(t *testing.T) {
+	for _, r := range []*adsync.Report{nil, {}, {Plan: &adsync.Plan{}}, {Plan: &adsync.Plan{Reading: &adsync.Provenance{}}}} {
+		assert.Nil(t, r.Mark())
+	}
+}
