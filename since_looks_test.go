@@ -326,3 +326,32 @@ func TestReport_WithoutAReadingHasNoMark(t *testing.T) {
 		assert.Nil(t, r.Mark())
 	}
 }
+
+// After a run that has removed, created and changed users, the next goes on from what there is
+// then, and looks up only who is not simply in order, and once more who was deleted.
+func TestSince_GoesOnAfterARunOfAllKinds(t *testing.T) {
+	dir, users := crowdOf(300)
+	told := dir.StaticDirectory
+	told[0].DisabledUnknown, told[0].Phone = true, "1"
+	told[1].Phone = "1"
+	told[2].Disabled = true
+	told[3].State = adsync.StateOutOfScope
+	told[4].State = adsync.StateDeleted
+	opts := &adsync.Options{
+		Rules:  adsync.Rules{Import: true, OnDisabled: adsync.Remove, OnOutOfScope: adsync.Remove},
+		Limits: adsync.Limits{MaxRemovals: -1, MaxRemovalRatio: -1},
+	}
+	store := adsync.NewMemoryStore(users[:299]...)
+	report, err := newSyncer(t, dir, store, opts).Sync(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, adsync.Counts{Created: 1, Modified: 2, Deleted: 3, Unchanged: 294}, report.Counts())
+	mark := report.Mark()
+	assert.Equal(t, append(idBytes(0), idBytes(4)...), mark.Look)
+	assert.Empty(t, mark.Disabled)
+	assert.Empty(t, mark.Outside)
+	dir.asked = nil
+	plan, err := newSyncer(t, dir, store, opts).Plan(t.Context(), adsync.Since(mark))
+	require.NoError(t, err)
+	assert.Empty(t, plan.Reading.Full)
+	assert.Equal(t, []adsync.ObjectID{numberedID(0), numberedID(4)}, dir.asked)
+}

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -418,12 +419,7 @@ func (r *changes) latest(ctx context.Context, usn int64) ([]ldapread.Object, err
 			r.known[o.GUID] = o
 		}
 	}
-	objects := make([]ldapread.Object, 0, len(r.known))
-	for _, o := range r.known {
-		objects = append(objects, o)
-	}
-	slices.SortFunc(objects, func(a, b ldapread.Object) int { return cmp.Compare(b.USN, a.USN) })
-	return objects, nil
+	return slices.SortedFunc(maps.Values(r.known), func(a, b ldapread.Object) int { return cmp.Compare(b.USN, a.USN) }), nil
 }
 
 // schemaNow is the object of the schema partition with the highest number.
