@@ -355,3 +355,30 @@ func TestSince_GoesOnAfterARunOfAllKinds(t *testing.T) {
 	assert.Empty(t, plan.Reading.Full)
 	assert.Equal(t, []adsync.ObjectID{numberedID(0), numberedID(4)}, dir.asked)
 }
+
+// nameless is a store that does not tell the IDs of new users.
+type nameless struct {
+	adsync.UserStore
+	store *adsync.MemoryStore
+}
+
+func (s nameless) CreateUser(ctx context.Context, c adsync.Change) (string, error) {
+	_, err := s.store.CreateUser(ctx, c)
+	return "", err
+}
+
+// A new user of whom the store does not tell the ID is looked up again, as nobody knows what its
+// row is. Each call makes a mark of its own.
+func TestReport_MarkOfANewUserWithoutAnID(t *testing.T) {
+	dir, users := crowdOf(3)
+	store := adsync.NewMemoryStore(users[:2]...)
+	opts := &adsync.Options{Rules: adsync.Rules{Import: true}}
+	report, err := newSyncer(t, dir, nameless{store, store}, opts).Sync(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, 1, report.Counts().Created)
+	mark := report.Mark()
+	assert.Equal(t, idBytes(2), mark.Look)
+	mark.Directory[0].Controller, mark.Others[0] = "two", idBytes(1)
+	assert.Equal(t, "one", report.Mark().Directory[0].Controller)
+	assert.Empty(t, report.Mark().Others[0])
+}
