@@ -104,7 +104,7 @@ func (p *Profile) agrees(other *Profile, extras []Field) bool {
 // isBlank reports whether there is nothing to see of the detail.
 func (p *Profile) isBlank(f Field) bool {
 	if f.isExtra() {
-		return p.Extra.block(f) == "" || p.Extra.withoutBlanks().block(f) == ""
+		return p.Extra.withoutBlanks().block(f) == ""
 	}
 	return strings.TrimSpace(*p.detail(f)) == ""
 }
