@@ -379,3 +379,15 @@ func TestRemoveAfter_AnEarlierTimeRemovesNobodyMore(t *testing.T) {
 		return nil
 	})
 }
+
+// A plan prints when somebody is deactivated as what it will be, as nobody knows the moment yet.
+func TestRemoveAfter_PrintsTheMomentOfTheWrite(t *testing.T) {
+	account := entry(1, "ann", "")
+	account.Disabled = true
+	plan := mustReconcile(t, []adsync.Entry{account}, []adsync.User{user("1", 1, "ann", "")},
+		adsync.Rules{OnDisabled: adsync.Remove, RemoveAfter: 30 * day, Now: at(1)})
+	var text strings.Builder
+	_, err := plan.WriteTo(&text)
+	require.NoError(t, err)
+	assert.Contains(t, text.String(), "(when it is written)")
+}
