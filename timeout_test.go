@@ -108,6 +108,7 @@ func TestLock_ThatIsNoneIsNotGivenBack(t *testing.T) {
 			_, err := newSyncer(t, adsync.StaticDirectory{}, store, nil).Sync(t.Context())
 			require.ErrorContains(t, err, "the store did not return from Lock")
 			time.Sleep(time.Hour)
+			synctest.Wait()
 			assert.Equal(t, want, *store.unlocked)
 		})
 	}
