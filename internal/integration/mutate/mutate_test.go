@@ -3,6 +3,7 @@ package main
 import (
 	"os"
 	"os/exec"
+	"path"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -228,6 +229,33 @@ func TestMutant_LivedInAnEarlierRun(t *testing.T) {
 	} {
 		if m.livedIn(output) != want {
 			t.Errorf("%q: want %v", output, want)
+		}
+	}
+}
+
+// Each line of the list fits a mutant of the code as it is.
+func TestListed_FitsTheCode(t *testing.T) {
+	text, err := os.ReadFile("equivalent.txt")
+	require.NoError(t, err)
+	packages := map[string]bool{}
+	for line := range strings.Lines(string(text)) {
+		if name, _, found := strings.Cut(line, " | "); found && !strings.HasPrefix(line, "#") {
+			packages[path.Dir(name)] = true
+		}
+	}
+	require.NotEmpty(t, packages)
+	for name := range packages {
+		p, err := load("../../../"+name, regexp.MustCompile(""))
+		require.NoError(t, err)
+		listed, err := readListed("equivalent.txt", p.path)
+		require.NoError(t, err)
+		for _, m := range p.mutants {
+			listed.take(m)
+		}
+		assert.Empty(t, listed.unused(p), name)
+		for _, line := range listed.lines {
+			file, _, _ := strings.Cut(line, " | ")
+			assert.Contains(t, p.sources, file)
 		}
 	}
 }
