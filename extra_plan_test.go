@@ -131,6 +131,34 @@ func TestExtra_MapIsGivenValidText(t *testing.T) {
 	assert.Empty(t, cmp.Diff(want, given))
 }
 
+// Whichever detail of an entry is blank is empty.
+func TestEntry_BlankDetailsAreEmpty(t *testing.T) {
+	for _, f := range []adsync.Field{adsync.FieldUsername, adsync.FieldFirstName, adsync.FieldLastName, adsync.FieldEmail, adsync.FieldPhone} {
+		var given adsync.Profile
+		rules := adsync.Rules{Map: func(e adsync.Entry) (adsync.Profile, error) {
+			given = e.Profile
+			return e.Profile, nil
+		}}
+		blank := adsync.Entry{ObjectID: id(1), Profile: adsync.Profile{Username: "u", FirstName: "f", LastName: "l", Email: "e@x", Phone: "1"}}
+		*map[adsync.Field]*string{
+			adsync.FieldUsername: &blank.Username, adsync.FieldFirstName: &blank.FirstName, adsync.FieldLastName: &blank.LastName,
+			adsync.FieldEmail: &blank.Email, adsync.FieldPhone: &blank.Phone,
+		}[f] = " \t"
+		_, err := adsync.Reconcile([]adsync.Entry{blank}, []adsync.User{userWith("u1", 1, extra())}, rules)
+		require.NoError(t, err)
+		assert.Equal(t, 1, emptyDetails(given), "%s", f)
+	}
+}
+
+func emptyDetails(p adsync.Profile) (n int) {
+	for _, text := range []string{p.Username, p.FirstName, p.LastName, p.Email, p.Phone} {
+		if text == "" {
+			n++
+		}
+	}
+	return n
+}
+
 // Of two states of a user, the changes in extra details come after the five, by name.
 func TestExtra_FieldsOfAChange(t *testing.T) {
 	before, after := userWith("u1", 1, extra("b", "1", "c", "1", "d", "1")), userWith("u1", 1, extra("a", "1", "b", "2", "d", "1"))

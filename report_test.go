@@ -223,3 +223,14 @@ func TestExplain_EscapesWhatItPrints(t *testing.T) {
 		assert.Contains(t, text, shown)
 	}
 }
+
+// What is no report is not read as an empty one, which would look like a success.
+func TestReport_IsRefusedWhenItIsNone(t *testing.T) {
+	var r adsync.Report
+	for _, text := range []string{`{"plan": 1}`, `{"results": "all"}`, `{"results": [1]}`, `[]`} {
+		assert.Error(t, json.Unmarshal([]byte(text), &r), text)
+	}
+	require.NoError(t, json.Unmarshal([]byte(`{"results": [{"outcome": "applied"}, {"outcome": "failed", "error": "no"}]}`), &r))
+	assert.NoError(t, r.Results[0].Err)
+	assert.EqualError(t, r.Results[1].Err, "no")
+}
