@@ -123,11 +123,11 @@ func TestExtra_MapIsGivenValidText(t *testing.T) {
 		return e.Profile, nil
 	}
 	told := entryWith(1, "a\xffb", extra("department", "a\xffb"))
-	told.DN, told.Others, told.Unknown = "CN=a\xffb", extra("department", "b\xff"), extra("roles", "a\xffb")
+	told.DN, told.Others, told.Unknown = "CN=a\xffb", extra("department", "b\xff"), extra("roles\xff", "a")
 	_, err := adsync.Reconcile([]adsync.Entry{told}, []adsync.User{userWith("u1", 1, extra())}, rules)
 	require.NoError(t, err)
 	want := entryWith(1, "a\uFFFDb", extra("department", "a\uFFFDb"))
-	want.State, want.DN, want.Others, want.Unknown = adsync.StatePresent, "CN=a\uFFFDb", extra("department", "b\uFFFD"), extra("roles", "a\uFFFDb")
+	want.State, want.DN, want.Others, want.Unknown = adsync.StatePresent, "CN=a\uFFFDb", extra("department", "b\uFFFD"), extra("roles\uFFFD", "a")
 	assert.Empty(t, cmp.Diff(want, given))
 }
 
