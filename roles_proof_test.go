@@ -149,14 +149,10 @@ func TestRoles_ThatAreNotProvenAreNamed(t *testing.T) {
 	}
 }
 
-// Who was deleted by this plan already counts as having had its roles, so that the rest of a
-// run that was cut short is no more than the whole.
-func TestRoles_OfThoseWhomAHalfDonePlanDeletedAreCounted(t *testing.T) {
-	gone := entryWith("ann")
-	gone.State = StateDeleted
-	users := []User{userWith("ann", "admin"), userWith("bob", "admin"), userWith("cat", "admin"), userWith("dan", "admin")}
-	entries := []Entry{gone, entryWith("bob"), entryWith("cat"), entryWith("dan", "admin")}
-	for i := range 21 { // who make three few
+// ofThree is a plan that changes three users, and so many others that three are few.
+func ofThree(t *testing.T, users []User, entries []Entry) (*MemoryStore, *Syncer, *Plan) {
+	t.Helper()
+	for i := range 21 {
 		name := fmt.Sprintf("u%02d", i)
 		users, entries = append(users, userWith(name)), append(entries, entryWith(name))
 	}
@@ -166,6 +162,17 @@ func TestRoles_OfThoseWhomAHalfDonePlanDeletedAreCounted(t *testing.T) {
 	plan, err := s.Plan(t.Context())
 	require.NoError(t, err)
 	require.Len(t, plan.Changes, 3)
+	return store, s, plan
+}
+
+// Who was deleted by this plan already counts as having had its roles, so that the rest of a
+// run that was cut short is no more than the whole.
+func TestRoles_OfThoseWhomAHalfDonePlanDeletedAreCounted(t *testing.T) {
+	gone := entryWith("ann")
+	gone.State = StateDeleted
+	users := []User{userWith("ann", "admin"), userWith("bob", "admin"), userWith("cat", "admin"), userWith("dan", "admin")}
+	entries := []Entry{gone, entryWith("bob"), entryWith("cat"), entryWith("dan", "admin")}
+	store, s, plan := ofThree(t, users, entries)
 	for _, c := range plan.Changes {
 		if c.Op == OpDelete {
 			require.NoError(t, store.DeleteUser(t.Context(), c))
@@ -183,19 +190,10 @@ func TestRoles_OfThoseWhoAreGoneAreNotCounted(t *testing.T) {
 	moved.Phone = "1"
 	users := []User{userWith("bob", "admin"), userWith("cat", "admin"), userWith("dan", "admin")}
 	entries := []Entry{entryWith("bob"), entryWith("cat"), moved}
-	for i := range 21 { // who make two few
-		name := fmt.Sprintf("u%02d", i)
-		users, entries = append(users, userWith(name)), append(entries, entryWith(name))
-	}
-	store := NewMemoryStore(users...)
-	s, err := New(newProving(entries...), store, &Options{Rules: Rules{Source: "ad"}})
-	require.NoError(t, err)
-	plan, err := s.Plan(t.Context())
-	require.NoError(t, err)
-	require.Len(t, plan.Changes, 3)
+	store, s, plan := ofThree(t, users, entries)
 	dan, _ := store.Get("dan")
 	require.NoError(t, store.DeleteUser(t.Context(), Change{Op: OpDelete, UserID: "dan", Before: &dan}))
-	_, err = s.Apply(t.Context(), plan)
+	_, err := s.Apply(t.Context(), plan)
 	var beyond *LimitError
 	require.ErrorAs(t, err, &beyond)
 	assert.Equal(t, "admin", beyond.Role)

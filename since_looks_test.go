@@ -2,7 +2,6 @@ package adsync_test
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"iter"
 	"slices"
@@ -107,57 +106,6 @@ func TestSince_BeginsAnewWhereAReadingWasNotOne(t *testing.T) {
 	assert.Equal(t, "third@x", plan.Changes[0].After.Email)
 }
 
-// Only those are looked up whom the plan is about: neither accounts that have no user, nor
-// those whose users the rules leave out. With Rules.Import, those who have no user are.
-func TestSince_AsksOnlyAboutThoseItIsAbout(t *testing.T) {
-	for name, tt := range map[string]struct {
-		rules adsync.Rules
-		want  []adsync.ObjectID
-	}{
-		"by itself":   {adsync.Rules{}, []adsync.ObjectID{numberedID(0), numberedID(1)}},
-		"of some":     {adsync.Rules{Only: []string{"user00000"}}, []adsync.ObjectID{numberedID(0)}},
-		"with Import": {adsync.Rules{Import: true}, []adsync.ObjectID{numberedID(0), numberedID(1), numberedID(9)}},
-	} {
-		t.Run(name, func(t *testing.T) {
-			dir, users := crowdOf(10)
-			users = users[:9]
-			opts := &adsync.Options{Rules: tt.rules}
-			users = append(users, user("u9", 0, "unmanaged", ""))
-			dir.StaticDirectory[9].Disabled = true // and so it is not imported
-			mark := markOf(t, dir, opts, users...)
-			dir.touch(0, 2)
-			dir.touch(9, 10)
-			dir.asked = nil
-			plan, err := newSyncer(t, dir, adsync.NewMemoryStore(users...), opts).Plan(t.Context(), adsync.Since(mark))
-			require.NoError(t, err)
-			assert.Empty(t, plan.Reading.Full)
-			assert.Equal(t, tt.want, dir.asked)
-		})
-	}
-}
-
-// Whose row was edited is looked up, whatever rows are before it in the table, and whom the
-// plan is not about is not, though its row was edited too.
-func TestSince_AsksAboutWhoseRowWasEdited(t *testing.T) {
-	for _, importing := range []bool{false, true} {
-		dir, users := crowdOf(300)
-		opts := &adsync.Options{Rules: adsync.Rules{Import: importing}}
-		unmanaged := user("another", 0, "another", "")
-		unmanaged.ObjectID = adsync.ObjectID{}
-		mark := markOf(t, dir, opts, append([]adsync.User{unmanaged}, users...)...)
-		unmanaged.Phone, users[200].Phone = "1", "2"
-		dir.asked = nil
-		plan, err := newSyncer(t, dir, adsync.NewMemoryStore(append([]adsync.User{unmanaged}, users...)...), opts).Plan(t.Context(), adsync.Since(mark))
-		require.NoError(t, err)
-		assert.Empty(t, plan.Reading.Full)
-		require.Len(t, plan.Changes, 1)
-		assert.Equal(t, users[200].ID, plan.Changes[0].UserID)
-		assert.Contains(t, dir.asked, numberedID(200))
-		assert.NotContains(t, dir.asked, adsync.ObjectID{})
-		assert.Less(t, len(dir.asked), 150, "but for some whose rows are summed up with it")
-	}
-}
-
 // withRole is a directory that knows a role.
 type withRole struct{ *inquirer }
 
@@ -178,110 +126,6 @@ func TestSince_AsksAboutNobodyForARoleThatIsWhatItWas(t *testing.T) {
 	assert.Empty(t, plan.Reading.Full)
 	assert.Empty(t, plan.Changes)
 	assert.Empty(t, q.asked)
-}
-
-// A look-up that fails, or tells what makes no sense, is the end of a plan by mark: those who
-// were not heard of are not what they were.
-func TestSince_EndsWhereALookUpFails(t *testing.T) {
-	broken := errors.New("broken")
-	for name, find := range map[string]func(yield func(adsync.Entry, error) bool){
-		"by an error":    func(yield func(adsync.Entry, error) bool) { yield(adsync.Entry{}, broken) },
-		"by a state":     func(yield func(adsync.Entry, error) bool) { yield(adsync.Entry{ObjectID: id(1), State: "gone"}, nil) },
-		"by no ObjectID": func(yield func(adsync.Entry, error) bool) { yield(adsync.Entry{}, nil) },
-	} {
-		t.Run(name, func(t *testing.T) {
-			dir := stubborn{logbook: &logbook{controller: "one"}}
-			dir.set(entry(1, "ann", ""))
-			users := user("u1", 1, "ann", "")
-			mark := markOf(t, dir.logbook, nil, users)
-			dir.set(entry(1, "ann", "new@x"))
-			dir.find = find
-			plan, err := newSyncer(t, dir, adsync.NewMemoryStore(users), nil).Plan(t.Context(), adsync.Since(mark))
-			require.ErrorIs(t, err, adsync.ErrIncomplete)
-			assert.Nil(t, plan)
-		})
-	}
-}
-
-// stubborn finds what it is told to.
-type stubborn struct {
-	*logbook
-	find func(yield func(adsync.Entry, error) bool)
-}
-
-func (f stubborn) Find(context.Context, []adsync.ObjectID) iter.Seq2[adsync.Entry, error] {
-	return f.find
-}
-
-// unproven is a directory that cannot prove who has lost a role.
-type unproven struct{ *logbook }
-
-var errUnproven = errors.New("no proof")
-
-func (unproven) Traits() adsync.Traits { return adsync.Traits{Roles: []string{"admin"}} }
-
-func (unproven) ProveRoles(context.Context, []adsync.ObjectID) iter.Seq2[adsync.Entry, error] {
-	return func(yield func(adsync.Entry, error) bool) { yield(adsync.Entry{}, errUnproven) }
-}
-
-func TestSince_EndsWhereAProofFails(t *testing.T) {
-	dir := unproven{&logbook{controller: "one"}}
-	dir.set(entryWith(1, "ann", extra("roles", "admin")))
-	ann := userWith("ann", 1, extra("roles", "admin"))
-	mark := markOf(t, dir, nil, ann)
-	dir.set(entryWith(1, "ann", extra()))
-	_, err := newSyncer(t, dir, adsync.NewMemoryStore(ann), nil).Plan(t.Context(), adsync.Since(mark))
-	require.ErrorIs(t, err, errUnproven)
-}
-
-// What a mark remembers of an account is of nobody else, though its user is gone.
-func TestSince_ForgetsWhoHasNoUserAnyMore(t *testing.T) {
-	for name, state := range map[string]func(*adsync.Entry){
-		"disabled":     func(e *adsync.Entry) { e.Disabled = true },
-		"out of scope": func(e *adsync.Entry) { e.State = adsync.StateOutOfScope },
-	} {
-		t.Run(name, func(t *testing.T) {
-			dir, users := crowdOf(300)
-			state(&dir.StaticDirectory[299])
-			mark := markOf(t, dir, nil, users...)
-			plan, err := newSyncer(t, dir, adsync.NewMemoryStore(users[:299]...), nil).Plan(t.Context(), adsync.Since(mark))
-			require.NoError(t, err)
-			assert.Empty(t, plan.Reading.Full)
-			assert.Empty(t, plan.Changes)
-		})
-	}
-}
-
-// A mark that knows several controllers remembers of each with whom it was not asked about.
-func TestSince_RemembersWhomEachControllerWasNotAskedAbout(t *testing.T) {
-	dir, users := crowdOf(3)
-	mark := markOf(t, dir, nil, users...)
-	before := append(make([]byte, 0, 32), idBytes(2)...)
-	mark.Directory = append(mark.Directory, adsync.DirectoryMark{Controller: "two", Data: []byte("1")})
-	mark.Others = append(mark.Others, before)
-	dir.touch(0, 1)
-	report, err := newSyncer(t, dir, adsync.NewMemoryStore(users...), nil).Sync(t.Context(), adsync.Since(mark))
-	require.NoError(t, err)
-	require.Empty(t, report.Plan.Reading.Full)
-	next := report.Mark()
-	require.Len(t, next.Others, 2)
-	assert.Empty(t, next.Others[0])
-	assert.Equal(t, append(idBytes(0), idBytes(2)...), next.Others[1])
-
-	many := make([]byte, 0, 16*65536)
-	for i := range 65536 {
-		many = append(many, idBytes(i+1)...)
-	}
-	for _, tt := range []struct {
-		others []byte
-		kept   int
-	}{{many[16:], 2}, {many, 1}} {
-		mark.Others[1] = tt.others
-		report, err := newSyncer(t, dir, adsync.NewMemoryStore(users...), nil).Sync(t.Context(), adsync.Since(mark))
-		require.NoError(t, err)
-		assert.Len(t, report.Mark().Directory, tt.kept, "of 65,536 at most")
-		assert.Len(t, report.Mark().Others, tt.kept)
-	}
 }
 
 func idBytes(i int) []byte {

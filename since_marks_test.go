@@ -257,14 +257,18 @@ func TestSince_LooksUpWhoIsInAnothersWayOnce(t *testing.T) {
 func TestSince_RemembersNobodyWhoIsGone(t *testing.T) {
 	for gone := byte(100); gone < 108; gone++ {
 		dir, users := namesakes(200)
-		disabled := entry(gone, fmt.Sprintf("name%03d", gone), "")
-		disabled.Disabled = true
-		dir.set(disabled)
+		e := entry(gone, fmt.Sprintf("name%03d", gone), "")
+		if gone%2 == 0 {
+			e.Disabled = true
+		} else {
+			e.State = adsync.StateOutOfScope
+		}
+		dir.set(e)
 		store := adsync.NewMemoryStore(users...)
 		s := newSyncer(t, dir, store, nil)
 		report, err := s.Sync(t.Context())
 		require.NoError(t, err)
-		require.NotEmpty(t, report.Mark().Disabled)
+		require.Len(t, append(report.Mark().Disabled, report.Mark().Outside...), 16)
 		require.NoError(t, store.DeleteUser(t.Context(), deletionOf(users[gone-1])))
 		plan, err := s.Plan(t.Context(), adsync.Since(report.Mark()))
 		require.NoError(t, err)

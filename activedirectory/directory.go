@@ -330,13 +330,13 @@ var states = [...]adsync.State{
 
 // distinct are the ids, sorted and without repetition.
 func distinct(ids []adsync.ObjectID) ([]adattr.GUID, error) {
-	sorted := slices.Compact(slices.SortedFunc(slices.Values(ids), adsync.ObjectID.Compare))
-	if len(sorted) > 0 && sorted[0].IsZero() {
-		return nil, errors.New("adsync: the zero ObjectID is nobody's; look up only users that have one")
-	}
-	guids := make([]adattr.GUID, len(sorted))
-	for i, id := range sorted {
+	guids := make([]adattr.GUID, len(ids))
+	for i, id := range ids {
 		guids[i] = adattr.GUID(id)
+	}
+	guids = distinctGUIDs(guids)
+	if len(guids) > 0 && guids[0] == (adattr.GUID{}) {
+		return nil, errors.New("adsync: the zero ObjectID is nobody's; look up only users that have one")
 	}
 	return guids, nil
 }
